@@ -1,0 +1,1 @@
+"""The `mlops` command: everything that CI and people run."""
