@@ -1,0 +1,199 @@
+"""Azure Resource Manager: one generic create, read, list and delete over the KINDS table.
+
+What a kind does differently is its Behaviour's business; what is a 501 here is not modelled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from azureml_emulator.behaviours import Behaviour, Stored
+from azureml_emulator.errors import BadRequest, NotFound, NotModelled
+from azureml_emulator.http.listing import page
+from azureml_emulator.kinds import Kind, kind_of
+from azureml_emulator.operations import Operation, Operations
+from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path
+from azureml_emulator.scopes import Scopes
+from azureml_emulator.store import Resource, Store
+
+# Azure's clients take a number of seconds here; without it they wait 5 to 30 s between polls.
+RETRY_AFTER = "0.2"
+# An operation that ends within this many seconds is answered as done, which saves the client its first poll.
+SETTLE_SECONDS = 0.05
+_SCOPE_KINDS = ("workspaces", "registries")
+
+
+class Arm:
+    """Serves every path below a workspace or registry."""
+
+    def __init__(
+        self, store: Store, operations: Operations, scopes: Scopes, behaviours: Mapping[str, Behaviour]
+    ) -> None:
+        self._store = store
+        self._operations = operations
+        self._scopes = scopes
+        self._behaviours = behaviours
+        self._default = Behaviour(store, scopes.clock)
+        self.base_url = ""
+
+    async def serve(self, request: Request) -> Response:
+        """Answer one request."""
+        path = parse_resource_path(resource_part(request.url.path))
+        if path.pairs or request.method not in {"PUT", "DELETE"}:
+            self._scopes.require(path.scope)
+        if path.tail is None:
+            return await self._resource(request, path)
+        if request.method == "GET":
+            return self._collection(request, path)
+        if request.method == "POST":
+            return await self._action(request, path)
+        raise unknown_route(request)
+
+    async def poll(self, request: Request) -> Response:
+        """Answer what an operation's status is."""
+        operation = self._operations.get(request.path_params["operation"])
+        if operation is None:
+            raise NotFound(f"There is no operation '{request.path_params['operation']}'.")
+        body: dict[str, Any] = {"id": request.url.path, "name": operation.id, "status": operation.status}
+        body |= {"startTime": operation.started, "endTime": operation.ended}
+        if operation.status == "Failed":
+            body["error"] = {"code": operation.code, "message": operation.message}
+        return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
+
+    async def _resource(self, request: Request, path: ResourcePath) -> Response:
+        kind = self._kind(request, path)
+        match request.method:
+            case "GET":
+                return JSONResponse(self._behaviour(path.kind).present(self._find(path)))
+            case "PUT":
+                return await self._put(request, kind, path)
+            case "PATCH":
+                resource = self._find(path)
+                stored = await self._behaviour(path.kind).patch(
+                    kind, resource, path, await json_body(request)
+                )
+                return await self._stored(path, stored)
+            case "DELETE":
+                resource = self._store.get(path.key)
+                if resource is None:
+                    return Response(status_code=204)
+                return await self._stored(path, await self._behaviour(path.kind).delete(resource))
+        raise unknown_route(request)
+
+    async def _put(self, request: Request, kind: Kind, path: ResourcePath) -> Response:
+        kind.check_name(path.name)
+        parent_kind = kind_of(path.parent.kind)
+        if parent_kind is not None:
+            parent_kind.check_name(path.parent.name)
+            if parent_kind.container_of is None:
+                self._find(path.parent)
+        body = await json_body(request)
+        if not isinstance(body.get("properties", {}), dict):
+            raise BadRequest("'properties' must be an object.", target="properties")
+        return await self._stored(path, await self._behaviour(path.kind).put(kind, path, body))
+
+    async def _stored(self, path: ResourcePath, stored: Stored) -> Response:
+        headers = {}
+        if stored.operation is not None:
+            operation = await self._operations.settle(stored.operation, SETTLE_SECONDS)
+            if operation.status == "InProgress":
+                headers = self._operation_headers(path, operation)
+        resource = self._store.get(path.key)
+        if resource is None:
+            return Response(status_code=202 if headers else 204, headers=headers)
+        if stored.resource is None:
+            return Response(status_code=202, headers=headers)
+        status = 201 if stored.created else 200
+        return JSONResponse(self._behaviour(path.kind).present(resource), status, headers=headers)
+
+    def _operation_headers(self, path: ResourcePath, operation: Operation) -> dict[str, str]:
+        place = f"/subscriptions/{path.scope.subscription}/providers/{PROVIDER}/locations/emulator"
+        url = f"{self.base_url}{place}/mfeOperationsStatus/{operation.id}"
+        return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": RETRY_AFTER}
+
+    def _collection(self, request: Request, path: ResourcePath) -> Response:
+        kind = f"{path.kind}/{path.tail}" if path.pairs else str(path.tail)
+        if kind_of(kind) is None:
+            raise unknown_route(request)
+        if path.pairs and self._store.get(path.key) is None:
+            if kind.lower().endswith("/versions"):
+                return JSONResponse({"value": []})
+            self._find(path)
+        behaviour = self._behaviour(kind)
+        resources = self._store.children(path.key, kind)
+        return JSONResponse(page(request, resources, behaviour.present, self.base_url))
+
+    async def _action(self, request: Request, path: ResourcePath) -> Response:
+        actions = self._behaviour(path.kind).actions()
+        action = actions.get(str(path.tail).lower())
+        if action is None:
+            raise unknown_route(request)
+        answer = await action(self._action_target(path), await json_body(request))
+        if isinstance(answer, Response):
+            return answer
+        if isinstance(answer, Stored):
+            return await self._stored(path, answer)
+        return JSONResponse(answer)
+
+    def _action_target(self, path: ResourcePath) -> Resource:
+        """The resource an action is about; an upload is begun for a version that is not there yet."""
+        existing = self._store.get(path.key)
+        if existing is not None or str(path.tail).lower() != "startpendingupload":
+            return existing or self._find(path)
+        kind = kind_of(path.kind) or Kind(path.kind)
+        return self._default.draft(kind, path, {}, None)
+
+    def _find(self, path: ResourcePath) -> Resource:
+        resource = self._store.get(path.key)
+        if resource is None:
+            code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
+            raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
+        return resource
+
+    def _kind(self, request: Request, path: ResourcePath) -> Kind:
+        kind = (
+            Kind(path.scope.kind, name_pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+            if not path.pairs
+            else kind_of(path.kind)
+        )
+        if kind is None or (path.pairs and path.scope.kind not in kind.scopes):
+            raise unknown_route(request)
+        return kind
+
+    def _behaviour(self, kind: str) -> Behaviour:
+        if kind in _SCOPE_KINDS:
+            return self._scopes
+        return self._behaviours.get(kind.lower(), self._default)
+
+
+def resource_part(path: str) -> str:
+    """The ARM path without the registry front door's prefix."""
+    return path.removeprefix("/mferp/managementfrontend")
+
+
+def unknown_route(request: Request) -> NotModelled:
+    """The refusal for a route that the emulator does not have; names it."""
+    version = request.query_params.get("api-version", "none")
+    return NotModelled(
+        f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "
+        "Its README lists what it answers."
+    )
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The request's body as an object; an empty body is an empty object. Raises BadRequest."""
+    raw = await request.body()
+    if not raw:
+        return {}
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise BadRequest(f"The request's body is no JSON: {error}", code="InvalidRequestContent") from error
+    if not isinstance(body, dict):
+        raise BadRequest("The request's body must be a JSON object.", code="InvalidRequestContent")
+    return body

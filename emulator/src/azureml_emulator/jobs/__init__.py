@@ -1,0 +1,1 @@
+"""Jobs: graphs of steps, run as processes."""

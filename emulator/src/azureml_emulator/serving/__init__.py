@@ -1,0 +1,1 @@
+"""Online endpoints: deployments as processes, traffic between them."""
