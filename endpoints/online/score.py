@@ -1,0 +1,36 @@
+"""What Azure ML's inference server calls: init() once a worker, run() once a request. It only connects.
+
+Requests and replies are described in endpoints/README.md; the work is done in scorer.py.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+# The server imports this file by its path, so the files beside it are not importable by themselves.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from scorer import Scorer
+
+scorer: Scorer
+
+
+def init() -> None:
+    """Load the model package; raises, so that the deployment fails, when it is not the released one."""
+    global scorer
+    scorer = Scorer.from_environment(os.environ)
+
+
+@rawhttp
+def run(request: AMLRequest) -> AMLResponse:
+    """Answer one request: 200 with predictions, or 400 with what is wrong with it."""
+    reply = scorer.answer(request.get_data(cache=False))
+    headers = {
+        "Content-Type": "application/json",
+        "x-model-name": scorer.model,
+        "x-model-version": scorer.version,
+    }
+    return AMLResponse(reply.body, reply.status, headers)

@@ -1,0 +1,142 @@
+"""score.py inside Microsoft's own inference server, as a process, over HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from package_digest import digest_of  # ty: ignore[unresolved-import]
+
+ENTRY_SCRIPT = Path(__file__).parents[2] / "endpoints" / "online" / "score.py"
+# The server has no option for the address it binds.
+LAUNCHER = "from azureml_inference_server_http import amlserver as s; s.DEFAULT_HOST = '127.0.0.1'; s.run()"
+START_SECONDS = 60
+GOOD = {"age": 40, "income": 1200.5, "kind": 2}
+
+
+def start(model_dir: Path, log: Path, **variables: str) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", LAUNCHER, "--entry_script", str(ENTRY_SCRIPT), "--port", str(port)]
+    environment = os.environ | {
+        "AZUREML_MODEL_DIR": str(model_dir),
+        "GUNICORN_CMD_ARGS": "-k gthread --threads 2",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment | variables, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT
+        )
+    return process, f"http://127.0.0.1:{port}"
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(address).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"not healthy after {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def client(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    process, address = start(
+        package.parent, log, MODEL_NAME="tiny", MODEL_VERSION="7", MODEL_DIGEST=digest_of(package)
+    )
+    try:
+        wait_until_healthy(process, address, log)
+        with httpx.Client(base_url=address, timeout=30) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def test_a_good_request_is_answered_as_plain_json_with_the_model_in_the_headers(client, expected_probability):
+    reply = client.post("/score", json={"input_data": [GOOD, GOOD | {"kind": 4}]})
+
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert (reply.headers["x-model-name"], reply.headers["x-model-version"]) == ("tiny", "7")
+    assert reply.headers["x-ms-run-function-failed"] == "False"
+    answer = reply.json()
+    assert answer.keys() == {"model", "model_version", "threshold", "predictions"}
+    got = [each["probability"] for each in answer["predictions"]]
+    expected = [expected_probability(40, 1200.5, 2), expected_probability(40, 1200.5, 4)]
+    assert got == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", None),
+        (b"\xff\x00", None),
+        (b"{'input_data': []}", None),
+        (b"[[[[" * 50_000, None),
+        (b'{"input_data": []}', None),
+        (b'{"input_data": [{"age": NaN, "income": 1, "kind": 1}]}', None),
+        (b'{"input_data": [{"age": "40", "income": 1, "kind": 1}]}', "age"),
+        (b'{"input_data": [{"age": 40, "income": null, "kind": 1}]}', "income"),
+        (b'{"input_data": [{"age": 40, "income": 1e999, "kind": 1}]}', "income"),
+        (b'{"input_data": [{"age": 40, "income": 1, "kind": 3}]}', "kind"),
+        (b'{"input_data": [{"age": 40, "income": 1}]}', "kind"),
+        (b'{"input_data": {"age": 40, "income": 1, "kind": 1, "zip": 8}}', "zip"),
+    ],
+    ids=[
+        "empty",
+        "bytes",
+        "quotes",
+        "nested",
+        "no rows",
+        "NaN",
+        "string",
+        "null",
+        "1e999",
+        "category",
+        "missing",
+        "?",
+    ],
+)
+def test_a_bad_request_is_a_400_with_reasons_never_a_500(client, body, field):
+    reply = client.post("/score", content=body, headers={"Content-Type": "application/json"})
+
+    assert reply.status_code == 400
+    assert reply.headers["content-type"] == "application/json"
+    error = reply.json()["error"]
+    assert error["code"] == "InvalidInput"
+    assert [detail["field"] for detail in error["details"]] == ([field] if field else [])
+
+
+def test_a_get_without_a_body_is_refused_and_the_swagger_routes_do_not_break(client):
+    assert client.get("/score").status_code == 400
+    assert client.get("/swagger.json", params={"version": 3}).json()["info"]["title"]
+    assert client.get("/").status_code == 200
+
+
+def test_thousands_of_rows_in_one_request(client):
+    rows = [GOOD | {"income": float(index)} for index in range(20_000)]
+
+    reply = client.post("/score", content=json.dumps({"input_data": rows}))
+
+    assert reply.status_code == 200
+    assert len(reply.json()["predictions"]) == 20_000
+
+
+def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(package, tmp_path):
+    log = tmp_path / "server.log"
+
+    process, _ = start(package.parent, log, MODEL_DIGEST="sha256:" + "0" * 64)
+
+    assert process.wait(START_SECONDS) != 0
+    assert "but the release promises sha256:000" in log.read_text()
