@@ -1,0 +1,27 @@
+"""The software environments as the real SDK reads them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.ai.ml import load_environment
+
+ENVIRONMENTS = Path(__file__).parents[2] / "environments"
+FORBIDDEN_IN_SERVING = {"pandas", "polars", "mlflow", "mlflow-skinny", "scikit-learn"}
+
+
+@pytest.mark.parametrize("name", ["steps", "serving"])
+def test_the_environment_loads_with_a_pinned_image_and_its_conda_file(name):
+    environment: Any = load_environment(ENVIRONMENTS / f"{name}.yml")
+
+    assert environment.name == f"mlops-{name}"
+    assert ":" in environment.image
+    assert not environment.image.endswith(":latest")
+    assert environment.conda_file["dependencies"][0].startswith("python=3.")
+
+
+def test_serving_stays_small():
+    environment: Any = load_environment(ENVIRONMENTS / "serving.yml")
+
+    packages = {pin.split("==")[0] for pin in environment.conda_file["dependencies"][-1]["pip"]}
+    assert not packages & FORBIDDEN_IN_SERVING
