@@ -74,13 +74,12 @@ class Behaviour:
     ) -> Resource:
         """The resource that a body makes: what was sent, plus id, name, type, systemData and state."""
         properties = {**body.get("properties", {}), "provisioningState": "Succeeded"}
+        above = f"{PROVIDER}/{path.scope.kind}" if path.pairs else PROVIDER
         document = {
             **{key: value for key, value in body.items() if key != "properties"},
             "id": existing.id if existing else path.id,
             "name": path.name,
-            "type": "/".join((PROVIDER, path.scope.kind, kind.path))
-            if path.pairs
-            else f"{PROVIDER}/{kind.path}",
+            "type": f"{above}/{kind.path}",
             "properties": properties,
             "systemData": self._system_data(existing),
         }

@@ -68,7 +68,7 @@ class Processes:
         stdin: int = subprocess.DEVNULL,
     ) -> RunningProcess:
         """Start a command without a shell, its output appended to `log`. Raises OSError if it cannot."""
-        with log.open("ab", opener=_open_private) as output:
+        with os.fdopen(os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, _LOG_MODE), "ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=folder,
@@ -124,7 +124,3 @@ def birth(pid: int) -> str | None:
     command = ["ps", "-o", "lstart=", "-p", str(pid)]
     listing = subprocess.run(command, capture_output=True, text=True, check=False)
     return listing.stdout.strip() or None
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, _LOG_MODE)
