@@ -1,0 +1,46 @@
+"""What every benchmark prints: figures beside their limits, as a table or JSON; measures nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value and the limit it is held to.
+
+    `better` says which side of the limit is good: "lower" passes at or under it, "higher" at or over it.
+    """
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    better: Literal["lower", "higher"] = "lower"
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps its limit; a value that is no number does not."""
+        return self.value <= self.limit if self.better == "lower" else self.value >= self.limit
+
+
+def report(title: str, figures: Sequence[Figure], *, as_json: bool) -> int:
+    """Print the figures; the exit code, 0 when every one keeps its limit."""
+    if as_json:
+        rows = [{**asdict(figure), "passed": figure.passed} for figure in figures]
+        print(json.dumps({"benchmark": title, "figures": rows}, indent=2))
+    else:
+        print(title)
+        for figure in figures:
+            bound = "at most" if figure.better == "lower" else "at least"
+            verdict = "pass" if figure.passed else "FAIL"
+            note = f"  ({figure.note})" if figure.note else ""
+            limit = f"{bound} {figure.limit:g} {figure.unit}"
+            print(f"  {verdict}  {figure.name:<52} {figure.value:>10.3f} {figure.unit:<6} {limit}{note}")
+        sys.stdout.flush()
+    return 0 if all(figure.passed for figure in figures) else 1

@@ -1,0 +1,167 @@
+"""Measures what the emulator adds to a pipeline: train.yml on it against the same commands in a shell.
+
+Both run the same steps on the same file with the same interpreter and the same MLflow server, on an emulator
+of their own in a temporary folder. The shell runs them one after another, each a fresh process.
+
+    uv run python benchmarks/pipeline.py --data credit_default.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from figures import Figure, report
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+ROOT = Path(__file__).resolve().parent.parent
+PIPELINE = ROOT / "pipelines" / "train.yml"
+RUNS = 3
+LIMIT = 1.15
+POLL_SECONDS = 0.1
+TERMINAL = ("Completed", "Failed", "Canceled")
+
+
+def main() -> int:
+    """Measure and print."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--data", type=Path, required=True, help="a file with the example's schema")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "emulator"
+        variables = start_emulator(state)
+        try:
+            os.environ.update(variables)
+            ratios, figures = compare(arguments.data.resolve(), Path(folder), state)
+        finally:
+            emulator("stop", state)
+    figures.append(Figure("pipeline on the emulator / shell", statistics.median(ratios), "x", LIMIT))
+    return report("A pipeline of five steps", figures, as_json=arguments.json)
+
+
+def compare(data: Path, folder: Path, state: Path) -> tuple[list[float], list[Figure]]:
+    """Run both RUNS times in turn; the ratios, and the medians of each side in seconds."""
+    address = json.loads((state / "emulator.json").read_text())
+    tracking = {"MLFLOW_TRACKING_URI": address["mlflow"], "MLFLOW_EXPERIMENT_NAME": "shell"}
+    shell, cloud = [], []
+    client = workspace()
+    for run in range(RUNS):
+        shell.append(shell_seconds(data, folder / f"shell-{run}", tracking))
+        cloud.append(pipeline_seconds(client, data))
+    ratios = [ours / theirs for ours, theirs in zip(cloud, shell, strict=True)]
+    none = float("inf")
+    figures = [
+        Figure("the five commands in a shell", statistics.median(shell), "s", none, note="the peer"),
+        Figure("the pipeline on the emulator", statistics.median(cloud), "s", none),
+    ]
+    return ratios, figures
+
+
+def shell_seconds(data: Path, folder: Path, variables: Mapping[str, str]) -> float:
+    """The wall time of all the steps' commands run by one shell, one after another."""
+    lines = [f"cd {shlex.quote(str(place))} && {command}" for place, command in commands(data, folder)]
+    script = "set -e\n" + "\n".join(lines)
+    environment = {**os.environ, **variables, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    start = time.perf_counter()
+    subprocess.run(["bash", "-c", script], env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def commands(data: Path, folder: Path) -> list[tuple[Path, str]]:
+    """Each step's folder and command line in the order of the YAML, with outputs below `folder`."""
+    pipeline = yaml.safe_load(PIPELINE.read_text())
+    values = {name: str(given) for name, given in pipeline_inputs(pipeline, data).items()}
+    lines = []
+    for step, job in pipeline["jobs"].items():
+        file = (PIPELINE.parent / job["component"].removeprefix("file:")).resolve()
+        component = yaml.safe_load(file.read_text())
+        command = component["command"]
+        inputs = {
+            name: str(given["default"]) for name, given in component["inputs"].items() if "default" in given
+        }
+        inputs |= {name: bound(text, values, folder) for name, text in job.get("inputs", {}).items()}
+        for name in component["outputs"]:
+            output = folder / step / name
+            output.mkdir(parents=True)
+            command = command.replace(f"${{{{outputs.{name}}}}}", shlex.quote(str(output)))
+        for name, value in inputs.items():
+            command = command.replace(f"${{{{inputs.{name}}}}}", shlex.quote(value))
+        lines.append((file.parent, " ".join(command.replace("$[[", " ").replace("]]", " ").split())))
+    return lines
+
+
+def pipeline_inputs(pipeline: Mapping[str, Any], data: Path) -> dict[str, Any]:
+    """The pipeline's inputs by name: their defaults, and the file."""
+    given = {name: value for name, value in pipeline["inputs"].items() if not isinstance(value, dict)}
+    return {**given, "data": data}
+
+
+def bound(text: object, values: Mapping[str, str], folder: Path) -> str:
+    """What a step's input is bound to: a pipeline input, another step's output, or the literal itself."""
+    expression = str(text).removeprefix("${{").removesuffix("}}").strip()
+    if expression.startswith("parent.inputs."):
+        return values[expression.removeprefix("parent.inputs.")]
+    if expression.startswith("parent.jobs."):
+        _, _, step, _, output = expression.split(".")
+        return str(folder / step / output)
+    return str(text)
+
+
+def pipeline_seconds(client: MLClient, data: Path) -> float:
+    """The time from submission to the end of the pipeline on the emulator, with nothing reused."""
+    from azure.ai.ml import Input, load_job
+    from azure.ai.ml.entities import PipelineJob
+
+    job = load_job(PIPELINE)
+    if not isinstance(job, PipelineJob) or job.settings is None:
+        raise SystemExit(f"{PIPELINE} is no pipeline job with settings.")
+    job.inputs["data"] = Input(type="uri_file", path=str(data))
+    job.settings.force_rerun = True
+    submitted = client.jobs.create_or_update(job)
+    while (now := client.jobs.get(submitted.name)).status not in TERMINAL:
+        time.sleep(POLL_SECONDS)
+    if now.status != "Completed":
+        raise SystemExit(f"The pipeline ended {now.status}: see `azureml-emulator status`.")
+    # From the moment the submission arrived: what the client did before that, the shell does not do.
+    return (datetime.now(UTC) - now.creation_context.created_at).total_seconds()
+
+
+def workspace() -> MLClient:
+    """The emulator's workspace, by the unmodified SDK."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
+    return MLClient(DefaultAzureCredential(), *(os.environ[name] for name in names))
+
+
+def start_emulator(state: Path) -> dict[str, str]:
+    """Start an emulator; the variables its `env` prints."""
+    emulator("start", state)
+    return json.loads(emulator("env", state, "--json"))
+
+
+def emulator(verb: str, state: Path, *more: str) -> str:
+    """Run one command of the emulator; what it printed."""
+    command = [sys.executable, "-m", "azureml_emulator", verb, "--state", str(state), *more]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
