@@ -1,1 +1,1 @@
-"""What the steps share; ships with each of them by `additional_includes`."""
+"""What the steps share; each step ships this folder (`additional_includes`). It knows nothing outside."""

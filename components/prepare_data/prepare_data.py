@@ -1,0 +1,155 @@
+"""Split rows into train, validation and test by a stable hash of their id.
+
+A row's part depends on its id and the salt alone: a refreshed, longer or reordered file keeps old rows in
+their parts, so no row that tested one model ever trains the next. A hash leaves the share of positives in
+each part to chance; the step reports it, and refuses a split where it is off by more than chance explains.
+"""
+
+import argparse
+import hashlib
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from shared.columns import SCHEMA
+from shared.documents import write_json
+from shared.lineage import write_lineage
+from shared.parts import PARTS, TEST, TRAIN, VALIDATION, part_file
+from shared.schema import Schema
+from shared.tracking import record
+
+# Standard errors of a share. Chance alone passes this about once in 15,000 splits.
+LARGEST_DEVIATION = 4.0
+SMALLEST_CLASS = 1
+
+# The constants of SplitMix64 (Steele, Lea, Flood 2014): a full-avalanche permutation of 64-bit integers.
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_FIRST_FACTOR = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
+_SALT_BYTES = 8
+# A float64 holds 53 bits: the upper 53 of the 64 give an exact fraction below 1.
+_FRACTION_BITS = 53
+
+EXAMPLE = (
+    "example: python components/prepare_data/prepare_data.py "
+    "--validated-data out/validated --split-data out/split"
+)
+
+
+class SplitError(Exception):
+    """The split cannot be used for training and testing."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Fractions of the rows that validate and test; the rest train."""
+
+    validation: float
+    test: float
+
+    def __post_init__(self) -> None:
+        """Refuse shares that leave a part empty."""
+        if min(self.validation, self.test) <= 0 or self.validation + self.test >= 1:
+            raise SplitError(
+                f"validation {self.validation} and test {self.test} must be above 0 and add up to less than 1"
+            )
+
+
+def fractions(identifiers: npt.NDArray[np.int64], salt: str) -> npt.NDArray[np.float64]:
+    """Map ids [rows] to fractions in [0, 1) [rows], evenly and the same on every machine and version.
+
+    The fraction is splitmix64(id xor key) / 2**64 in steps of 2**-53, where key is the little-endian 64-bit
+    BLAKE2b of the salt. Plain integer arithmetic, so that no library's own hash can change it.
+    """
+    key = np.frombuffer(hashlib.blake2b(salt.encode(), digest_size=_SALT_BYTES).digest(), dtype="<u8")[0]
+    mixed = (identifiers.astype(np.int64).view(np.uint64) ^ key) + _GAMMA
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST_FACTOR
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND_FACTOR
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(64 - _FRACTION_BITS)).astype(np.float64) / 2.0**_FRACTION_BITS
+
+
+def assign(identifiers: npt.NDArray[np.int64], shares: Shares, salt: str) -> npt.NDArray[np.str_]:
+    """Name the part of each id [rows]. Test lies lowest, so another validation share moves no test row."""
+    where = fractions(identifiers, salt)
+    names = np.where(where < shares.test + shares.validation, VALIDATION, TRAIN)
+    return np.where(where < shares.test, TEST, names)
+
+
+def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+    """Count rows and positives of each part, with the share's distance from the whole in standard errors."""
+    rate = float(target.mean())
+    described = {}
+    for part in PARTS:
+        inside = target[parts == part]
+        rows, positives = len(inside), int(inside.sum())
+        error = math.sqrt(rate * (1 - rate) / rows) if rows else 0.0
+        described[part] = {
+            "rows": rows,
+            "positives": positives,
+            "positive_rate": positives / rows if rows else 0.0,
+            "deviation": (positives / rows - rate) / error if error else 0.0,
+        }
+    return described
+
+
+def check(described: dict[str, dict[str, Any]]) -> None:
+    """Raise SplitError when a part lacks a class or its share of positives is off."""
+    for part, facts in described.items():
+        if min(facts["positives"], facts["rows"] - facts["positives"]) < SMALLEST_CLASS:
+            raise SplitError(
+                f"the {part} part has {facts['positives']} positives among {facts['rows']} rows; "
+                "it needs rows of both classes: give more data or larger shares"
+            )
+        if abs(facts["deviation"]) > LARGEST_DEVIATION:
+            raise SplitError(
+                f"the {part} part holds {facts['positive_rate']:.1%} positives, {facts['deviation']:+.1f} "
+                f"standard errors from the whole (limit {LARGEST_DEVIATION:g}): "
+                "ids are not independent of the target, or choose another salt"
+            )
+
+
+def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
+    """Write a parquet file a part, sorted by id, so that a reordered source gives the same files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(schema.identifier)
+    for part in PARTS:
+        labelled.filter(pl.col("__part__") == part).drop("__part__").write_parquet(part_file(folder, part))
+
+
+def main() -> int:
+    """Split validated rows; the exit code is 1 when the split is refused."""
+    parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id.", epilog=EXAMPLE)
+    parser.add_argument("--validated-data", type=Path, required=True, help="folder written by validate_data")
+    parser.add_argument("--split-data", type=Path, required=True, help="folder for the three parts")
+    parser.add_argument("--validation-share", type=float, default=0.15, help="default: %(default)s")
+    parser.add_argument("--test-share", type=float, default=0.25, help="default: %(default)s")
+    parser.add_argument("--salt", default="split-1", help="another salt gives another split (%(default)s)")
+    arguments = parser.parse_args()
+    rows = pl.scan_parquet(arguments.validated_data / "*.parquet").collect()
+    try:
+        shares = Shares(arguments.validation_share, arguments.test_share)
+        parts = assign(rows[SCHEMA.identifier].to_numpy(), shares, arguments.salt)
+        described = describe(rows[SCHEMA.target].cast(pl.Int8).to_numpy(), parts)
+        check(described)
+    except SplitError as error:
+        print(f"the split is refused: {error}", file=sys.stderr)
+        return 1
+    write_split(rows, parts, arguments.split_data, SCHEMA)
+    write_json(arguments.split_data / "split.json", {"salt": arguments.salt, "parts": described})
+    write_lineage(arguments.split_data, arguments.validated_data, __file__)
+    settings = {key: getattr(arguments, key) for key in ("validation_share", "test_share", "salt")}
+    record(settings, {f"{part}_{key}": facts[key] for part, facts in described.items() for key in facts})
+    for part, facts in described.items():
+        print(f"{part}: {facts['rows']:,} rows, {facts['positive_rate']:.2%} positive")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""Refuse data that the model must not learn from: say which column breaks which rule, how often, and where.
+
+Decides what is valid from shared/columns.py alone. Repairs nothing; what passes goes on as parquet.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+
+from shared.columns import SCHEMA
+from shared.documents import write_json
+from shared.lineage import write_lineage
+from shared.pages import write_page
+from shared.schema import Feature, Schema
+from shared.tracking import record
+
+ROWS_FILE = "rows.parquet"
+SAMPLE_ROWS = 5
+SAMPLE_CHARACTERS = 60
+# The header is line 1 of the file.
+_FIRST_LINE = 2
+_TARGET_VALUES = [0, 1]
+
+EXAMPLE = (
+    "example: python components/validate_data/validate_data.py --data sample.csv "
+    "--validated-data out/validated --validation-report out/report"
+)
+
+
+class UnreadableDataError(Exception):
+    """The file cannot be read as a CSV with rows at all."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One rule that one column breaks. A row is the line of the file, where the header is line 1."""
+
+    column: str
+    rule: str
+    count: int
+    samples: list[dict[str, Any]]
+
+    def sentence(self) -> str:
+        """Say the problem in one line."""
+        if not self.samples:
+            return f"{self.column}: {self.rule}"
+        shown = "; ".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in self.samples)
+        return f"{self.column}: {self.rule} (rows that break it: {self.count:,}; for example {shown})"
+
+
+def read_texts(file: Path) -> pl.DataFrame:
+    """Read a CSV with every value as text, so that a wrong type is found here and not guessed away.
+
+    Raises UnreadableDataError for an empty file, a file without rows, and a file that is no CSV.
+    """
+    if not file.is_file():
+        raise UnreadableDataError(f"{file} does not exist; give the path of a CSV file")
+    if file.stat().st_size == 0:
+        raise UnreadableDataError(f"{file} is empty; give a CSV file with a header and rows")
+    with file.open("rb") as stream:
+        if b"\0" in stream.read(4096):
+            reason = "it holds binary data; export it as UTF-8 text"
+            raise UnreadableDataError(f"{file} is not a CSV file: {reason}")
+    try:
+        frame = pl.scan_csv(file, infer_schema=False).collect()
+    except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.DuplicateError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
+    if frame.height == 0:
+        raise UnreadableDataError(f"{file} has a header but no rows; give a file with data")
+    return frame
+
+
+def header_problems(header: list[str], schema: Schema) -> list[Problem]:
+    """Find the columns that a file lacks."""
+    found = ", ".join(header)[:SAMPLE_CHARACTERS]
+    rule = f"the column is missing; the file's header begins: {found}"
+    return [Problem(name, rule, 1, []) for name in schema.columns if name not in header]
+
+
+def typed(texts: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Convert texts to numbers; what is no number of the right type becomes null.
+
+    An integer may be written as "3" or "3.0", as spreadsheets export it.
+    """
+    types = {feature.name: feature.type for feature in schema.features}
+    return texts.lazy().select(_number(name, types.get(name, "integer")) for name in schema.columns).collect()
+
+
+def _number(name: str, kind: str) -> pl.Expr:
+    text = pl.col(name).str.strip_chars()
+    fraction = text.cast(pl.Float64, strict=False)
+    finite = pl.when(fraction.is_finite()).then(fraction)
+    if kind == "number":
+        return finite.alias(name)
+    whole = pl.when(finite == finite.round()).then(finite).cast(pl.Int64, strict=False)
+    return text.cast(pl.Int64, strict=False).fill_null(whole).alias(name)
+
+
+def type_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
+    """Find values that are there but are no number of the column's type."""
+    types = {feature.name: feature.type for feature in schema.features}
+    problems = []
+    for name in schema.columns:
+        wrong = (numbers[name].is_null() & texts[name].is_not_null()).arg_true()
+        if len(wrong):
+            rule = f"the value must be of type {types.get(name, 'integer')}"
+            problems.append(Problem(name, rule, len(wrong), _samples(texts, name, wrong, schema)))
+    return problems
+
+
+def rules(schema: Schema) -> pa.DataFrameSchema:
+    """Give the rules for values as a pandera schema."""
+    columns = {feature.name: _column(feature) for feature in schema.features}
+    columns[schema.identifier] = pa.Column(pl.Int64, unique=True, nullable=False)
+    columns[schema.target] = pa.Column(
+        pl.Int64, pa.Check.isin(_TARGET_VALUES, error="the value must be 0 or 1"), nullable=False
+    )
+    return pa.DataFrameSchema(columns)
+
+
+def _column(feature: Feature) -> pa.Column:
+    checks = []
+    if feature.categories is not None:
+        known = ", ".join(str(category) for category in feature.categories)
+        checks.append(pa.Check.isin(list(feature.categories), error=f"the value must be one of {known}"))
+    if feature.minimum is not None:
+        checks.append(pa.Check.ge(feature.minimum, error=f"the value must be at least {feature.minimum}"))
+    if feature.maximum is not None:
+        checks.append(pa.Check.le(feature.maximum, error=f"the value must be at most {feature.maximum}"))
+    return pa.Column(pl.Int64 if feature.type == "integer" else pl.Float64, checks, nullable=False)
+
+
+def value_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
+    """Find missing, repeated, unknown and out-of-range values."""
+    try:
+        rules(schema).validate(numbers, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        # Values of a wrong type are null by now and reported already: as missing count those without a text.
+        failed = [(str(error.schema.name), error) for error in errors.schema_errors]
+        found = [_value_problem(texts, numbers, name, error, schema) for name, error in failed]
+        return [problem for problem in found if problem.count]
+    return []
+
+
+_RULES = {
+    "not_nullable": "the value is missing",
+    "field_uniqueness": "the value must not repeat",
+}
+
+
+def _value_problem(
+    texts: pl.DataFrame, numbers: pl.DataFrame, name: str, error: pa.errors.SchemaError, schema: Schema
+) -> Problem:
+    check = error.check if isinstance(error.check, str) else str(getattr(error.check, "error", error.check))
+    if check == "not_nullable":
+        wrong = texts[name].is_null().arg_true()
+    elif check == "field_uniqueness":
+        wrong = (numbers[name].is_duplicated() & numbers[name].is_not_null()).arg_true()
+    else:
+        cases = pl.DataFrame(error.failure_cases).get_column(name).unique()
+        wrong = numbers[name].is_in(cases.implode()).arg_true()
+    return Problem(name, _RULES.get(check, check), len(wrong), _samples(texts, name, wrong, schema))
+
+
+def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
+    rows = []
+    for index in wrong.head(SAMPLE_ROWS).to_list():
+        value = texts[name][index]
+        shown = "missing" if value is None else repr(value[:SAMPLE_CHARACTERS])
+        identifier = texts[schema.identifier][index]
+        rows.append({"line": index + _FIRST_LINE, schema.identifier: identifier, "value": shown})
+    return rows
+
+
+def warnings(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[str]:
+    """Find what is worth a look but no reason to refuse."""
+    found = []
+    foreign = [name for name in texts.columns if name not in schema.columns]
+    if foreign:
+        found.append(f"columns that the schema does not know are left out: {', '.join(foreign)}")
+    repeated = numbers.height - numbers.select(pl.exclude(schema.identifier)).n_unique()
+    if repeated:
+        found.append(f"{repeated:,} rows repeat another row in everything but {schema.identifier}")
+    return found
+
+
+def summary(numbers: pl.DataFrame, schema: Schema) -> list[dict[str, Any]]:
+    """Describe each column: minimum, median, mean, maximum, distinct values, missing."""
+    names = schema.columns
+    parts = {
+        "minimum": pl.all().min(),
+        "median": pl.all().median(),
+        "mean": pl.all().mean(),
+        "maximum": pl.all().max(),
+        "distinct": pl.all().n_unique(),
+        "missing": pl.all().null_count(),
+    }
+    rows = {key: numbers.select(names).select(part).row(0) for key, part in parts.items()}
+    return [{"column": name} | {key: rows[key][at] for key in parts} for at, name in enumerate(names)]
+
+
+def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFrame | None]:
+    """Check a file. Gives the report, and the typed rows if the file may be used."""
+    report: dict[str, Any] = {"file": file.name, "valid": False, "rows": 0, "warnings": [], "columns": []}
+    try:
+        texts = read_texts(file)
+    except UnreadableDataError as error:
+        return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}, None
+    report["rows"] = texts.height
+    missing = header_problems(texts.columns, schema)
+    if missing:
+        return report | {"problems": [asdict(problem) for problem in missing]}, None
+    numbers = typed(texts, schema)
+    problems = type_problems(texts, numbers, schema) + value_problems(texts, numbers, schema)
+    report |= {
+        "valid": not problems,
+        "warnings": warnings(texts, numbers, schema),
+        "columns": summary(numbers, schema),
+        "problems": [asdict(problem) for problem in problems],
+    }
+    return report, None if problems else numbers
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write report.json and report.html."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "report.json", report)
+    write_page(folder / "report.html", Path(__file__).with_name("report.html.j2"), {"report": report})
+
+
+def main() -> int:
+    """Validate a file; the exit code is 1 when it is refused."""
+    parser = argparse.ArgumentParser(description="Validate a data file against the schema.", epilog=EXAMPLE)
+    parser.add_argument("--data", type=Path, required=True, help="CSV file to validate")
+    parser.add_argument("--validated-data", type=Path, required=True, help="folder for the rows as parquet")
+    parser.add_argument("--validation-report", type=Path, required=True, help="folder for the report")
+    arguments = parser.parse_args()
+    report, rows = build_report(arguments.data, SCHEMA)
+    write_report(arguments.validation_report, report)
+    counts = {"rows": report["rows"]} | {key: len(report[key]) for key in ("problems", "warnings")}
+    record(metrics=counts, files=[arguments.validation_report / "report.html"])
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+    if rows is None:
+        print(f"{arguments.data} is refused; correct the data and run again:", file=sys.stderr)
+        for problem in report["problems"]:
+            print(f"  {Problem(**problem).sentence()}", file=sys.stderr)
+        return 1
+    arguments.validated_data.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(arguments.validated_data / ROWS_FILE)
+    write_lineage(arguments.validated_data, None, __file__)
+    print(f"{report['rows']:,} rows are valid")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
