@@ -1,0 +1,108 @@
+"""Environments, data assets, endpoints and deployments: fields, names, versions, files they point at."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from mlops.checks import fields
+from mlops.checks.component import check_environment_reference
+from mlops.checks.document import Document, Node
+from mlops.checks.pipeline import check_data_path
+from mlops.checks.problem import Problem
+from mlops.checks.references import NAME, SEMANTIC_VERSION, is_remote, local_path
+
+DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
+AUTH_MODES: Final = frozenset({"key", "aml_token", "aad_token"})
+ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
+Check = Callable[[Document], Iterator[Problem]]
+
+
+def check_environment(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with an environment."""
+    root = document.root
+    yield from fields.unknown_fields(document, root, fields.ENVIRONMENT, "an environment")
+    yield from _check_name(document, NAME)
+    version = root.get("version")
+    if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
+        yield document.problem(
+            version or root, "an environment needs a semantic `version`", "write one such as 1.0.0"
+        )
+    if bool(root.get("image")) == bool(root.get("build")):
+        yield document.problem(
+            root, "an environment needs either `image` or `build`", "give exactly one of them"
+        )
+    yield from _check_file(document, root.get("conda_file"), "conda file")
+    yield from _check_file(document, root.get("build", "path"), "build folder")
+
+
+def check_data(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with a data asset."""
+    root = document.root
+    yield from fields.unknown_fields(document, root, fields.DATA, "a data asset")
+    yield from _check_name(document, NAME)
+    kind = root.get("type")
+    if kind is not None and kind.value not in DATA_ASSET_TYPES:
+        message = f"a data asset cannot have the type `{kind.value}`"
+        yield document.problem(kind, message, f"use one of {', '.join(sorted(DATA_ASSET_TYPES))}")
+    if root.get("path") is None:
+        yield document.problem(root, "a data asset needs a `path`", "give a file, a folder or an address")
+    # Data that is told by its checksum may be kept elsewhere until it is needed.
+    if root.get("tags", "sha256") is None:
+        yield from check_data_path(document, root)
+
+
+def check_endpoint(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with an online endpoint."""
+    yield from fields.unknown_fields(document, document.root, fields.ENDPOINT, "an online endpoint")
+    yield from _check_name(document, ENDPOINT_NAME)
+    mode = document.root.get("auth_mode")
+    if mode is not None and mode.value not in AUTH_MODES:
+        message = f"an online endpoint has no auth_mode `{mode.value}`"
+        yield document.problem(mode, message, f"use one of {', '.join(sorted(AUTH_MODES))}")
+
+
+def check_deployment(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with an online deployment."""
+    root = document.root
+    yield from fields.unknown_fields(document, root, fields.DEPLOYMENT, "an online deployment")
+    yield from _check_name(document, ENDPOINT_NAME)
+    yield from check_environment_reference(document, root.get("environment"), root)
+    code, script = root.get("code_configuration", "code"), root.get("code_configuration", "scoring_script")
+    missing_code = list(_check_file(document, code, "code folder"))
+    yield from missing_code
+    if missing_code or not (code and code.text and script and script.text) or is_remote(code.text):
+        return
+    if not Path(document.path.parent, code.text, script.text).is_file():
+        message = f"the scoring script {script.text!r} is not found in {code.text!r}"
+        yield document.problem(script, message, "correct the name")
+
+
+# By the last part of `$schema`, else by the file's own name.
+ENDPOINT_KINDS: Final[dict[str, Check]] = {
+    "managedOnlineEndpoint": check_endpoint,
+    "endpoint": check_endpoint,
+    "managedOnlineDeployment": check_deployment,
+    "deployment": check_deployment,
+}
+
+
+def check_serving(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with a file below endpoints/; kinds that are not known here are left alone."""
+    schema = document.root.get("$schema")
+    named = schema.text if schema and schema.text else document.path.name
+    check = ENDPOINT_KINDS.get(named.rsplit("/", 1)[-1].split(".", 1)[0])
+    return check(document) if check else iter(())
+
+
+def _check_name(document: Document, pattern: re.Pattern[str]) -> Iterator[Problem]:
+    name = document.root.get("name")
+    if name is None or not pattern.fullmatch(str(name.value)):
+        advice = f"it must match {pattern.pattern}"
+        yield document.problem(name or document.root, "a `name` that Azure ML accepts is missing", advice)
+
+
+def _check_file(document: Document, node: Node | None, what: str) -> Iterator[Problem]:
+    path = local_path(node.text, document.path.parent) if node and node.text else None
+    if node is not None and path is not None and not path.exists():
+        yield document.problem(node, f"the {what} {node.text!r} does not exist", "correct the path")

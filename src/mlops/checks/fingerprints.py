@@ -1,0 +1,118 @@
+"""Versions and contents: a component or environment whose content changed must have a new version.
+
+The lock file beside them records the content of every version, once; a recorded line never changes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlops.checks.document import Document, Node
+from mlops.checks.problem import Problem
+
+LOCK_NAME: Final = "versions.lock.yml"
+HEADER: Final = (
+    "# Which content each version has. Written by `mlops check --fix`, which only ever adds lines: changed\n"
+    "# content needs a new version, because Azure ML refuses to register a version twice.\n"
+)
+IGNORED_FOLDERS: Final = frozenset({"__pycache__", "mlruns"})
+IGNORED_SUFFIXES: Final = frozenset({".pyc", ".pyo"})
+PREFIX: Final = "sha256:"
+
+Versions = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """Something with a name and a version, and the digest of its content."""
+
+    document: Document
+    name: str
+    version: str
+    digest: str
+
+    @property
+    def line(self) -> Node:
+        """Where its version is written."""
+        return self.document.root.get("version") or self.document.root
+
+
+def content_digest(parts: Iterable[tuple[str, Path]], notes: Iterable[str] = ()) -> str:
+    """Return "sha256:<hex>" over files and folders, each under the name it ships as, and over `notes`.
+
+    Line endings do not count, nor do hidden files, caches and bytecode.
+    """
+    files = {name: path for prefix, place in parts for name, path in _files(prefix, place)}
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name].read_bytes()
+        if b"\0" not in content:
+            content = content.replace(b"\r\n", b"\n")
+        digest.update(f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode())
+    for note in notes:
+        digest.update(f"{note}\n".encode())
+    return PREFIX + digest.hexdigest()
+
+
+def recorded_versions(document: Document | None) -> Versions:
+    """Read a lock file; without one nothing is recorded."""
+    if document is None:
+        return {}
+    return {
+        name: {version: str(digest.value) for version, digest in node.entries.items()}
+        for name, node in document.root.entries.items()
+    }
+
+
+def check_versions(
+    items: Iterable[Versioned], recorded: Mapping[str, Mapping[str, str]]
+) -> Iterator[Problem]:
+    """Yield every version that is not recorded, or recorded with other content."""
+    for item in items:
+        digest = recorded.get(item.name, {}).get(item.version)
+        if digest is None:
+            message = f"version {item.version} of `{item.name}` is not recorded"
+            yield item.document.problem(item.line, message, "run: mlops check --fix")
+        elif digest != item.digest:
+            message = f"`{item.name}` changed, but its version is still {item.version}"
+            yield item.document.problem(item.line, message, "raise the version, then run: mlops check --fix")
+
+
+def with_new(items: Iterable[Versioned], recorded: Versions) -> tuple[Versions, list[str]]:
+    """Return the recorded versions together with the new ones, and what was added."""
+    result = {name: dict(versions) for name, versions in recorded.items()}
+    added = []
+    for item in items:
+        versions = result.setdefault(item.name, {})
+        if item.version not in versions:
+            versions[item.version] = item.digest
+            added.append(f"recorded version {item.version} of {item.name}")
+    return result, added
+
+
+def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
+    """Write a lock file's text."""
+    lines = [HEADER]
+    for name in sorted(versions):
+        lines.append(f"{name}:\n")
+        lines += [
+            f"  {version}: {digest}\n" for version, digest in sorted(versions[name].items(), key=_by_number)
+        ]
+    return "".join(lines)
+
+
+def _files(prefix: str, place: Path) -> Iterator[tuple[str, Path]]:
+    if place.is_file():
+        yield prefix, place
+    for path in place.rglob("*") if place.is_dir() else ():
+        parts = path.relative_to(place).parts
+        hidden = any(part.startswith(".") or part in IGNORED_FOLDERS for part in parts)
+        if path.is_file() and not hidden and path.suffix not in IGNORED_SUFFIXES:
+            yield "/".join((prefix, *parts)), path
+
+
+def _by_number(entry: tuple[str, str]) -> tuple[int, ...]:
+    core = entry[0].split("-", 1)[0]
+    return tuple(int(part) for part in core.split(".") if part.isdigit())
