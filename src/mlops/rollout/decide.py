@@ -1,0 +1,223 @@
+"""The next thing a rollout does: ordered guards over what is seen, each answering one Action with its reason.
+
+Pure: no I/O, no clock of its own. Every Action that changes traffic changes the tags with it, in one call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.rollout.plan import CREATE, FULL, LOAD, MIRROR, SMOKE, Plan, step_of
+from mlops.rollout.verdict import Outcome, Verdict
+from mlops.rollout.view import FAILED, Progress, View
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Begin(Action):
+    """Write into the tags that a rollout to `to` has begun, from `origin` (None for a first release)."""
+
+    to: str
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Create(Action):
+    """Make the deployment `to` of the plan's model. What runs under this name has no traffic."""
+
+    to: str
+
+
+@dataclass(frozen=True)
+class Wait(Action):
+    """Look again after a while."""
+
+
+@dataclass(frozen=True)
+class Prove(Action):
+    """Run the evidence of a phase against `to`: golden requests in smoke, a load in load."""
+
+    phase: str
+    to: str
+
+
+@dataclass(frozen=True)
+class Enter(Action):
+    """Enter a phase: its traffic, its mirror and its tag, in one call."""
+
+    phase: str
+    to: str
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class GoBack(Action):
+    """All traffic to `to`, no mirror, and the rollout's end with its reason, in one call."""
+
+    to: str | None
+
+
+@dataclass(frozen=True)
+class Finish(Action):
+    """The release is live: strike the rollout from the tags. The old deployment stays, without traffic."""
+
+    to: str
+
+
+@dataclass(frozen=True)
+class Done(Action):
+    """Nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Halt(Action):
+    """Nothing can be done that would not make things worse: a person must look."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside the View: the proof of the present phase, the service level, a wish to stop.
+
+    `proof` is the outcome of smoke or load in the present phase, `service` that of the watched
+    deployments since the phase began; None is "not known yet". `stop` is the reason of an interruption.
+    """
+
+    proof: Verdict | None = None
+    service: Verdict | None = None
+    stop: str | None = None
+
+
+def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Action:
+    """Decide what to do next. The order of the guards is the policy."""
+    progress = view.going_on
+    if progress is None:
+        return _start(view, plan, evidence)
+    if evidence.stop is not None:
+        return _go_back(view, progress, evidence.stop)
+    if progress.digest != plan.digest:
+        return _go_back(view, progress, f"a rollout of {progress.digest} was left unfinished")
+    if progress.phase == CREATE:
+        return _create(view, plan, progress, now)
+    deployment = view.deployments.get(progress.to)
+    if deployment is None or not deployment.ready or deployment.digest != plan.digest:
+        return _go_back(view, progress, f"deployment {progress.to} is no longer what was rolled out")
+    if progress.phase not in _phases(plan, progress):
+        return _go_back(view, progress, f"the plan has no phase '{progress.phase}'")
+    if progress.phase in {SMOKE, LOAD}:
+        return _prove(view, plan, progress, evidence)
+    return _watch(view, plan, progress, evidence, now)
+
+
+def _start(view: View, plan: Plan, evidence: Evidence) -> Action:
+    live = view.live
+    if live is not None and _serves_alone(view, live, plan.digest):
+        return Done(f"{live} already serves {plan.model} {plan.version} at {FULL} %")
+    if evidence.stop is not None:
+        return Done(f"nothing was begun: {evidence.stop}")
+    if live is not None and not _serves_alone(view, live):
+        return _repair(view, live)
+    return Begin(f"{view.idle} is free; {live or 'nothing'} is live", view.idle, live)
+
+
+def _repair(view: View, live: str) -> Action:
+    """Traffic is split though no rollout goes on: somebody moved it by hand. Do not build on that."""
+    deployment = view.deployments.get(live)
+    if deployment is None or not deployment.ready:
+        return Halt(f"traffic is split and {live}, which has most of it, is not healthy")
+    return GoBack("traffic was split or mirrored with no rollout going on", live)
+
+
+def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action:
+    deployment = view.deployments.get(progress.to)
+    if deployment is None or deployment.digest != plan.digest:
+        return Create(f"{progress.to} is to run {plan.model} {plan.version}", progress.to)
+    if deployment.state in FAILED:
+        return _go_back(view, progress, f"deployment {progress.to} did not become healthy")
+    if deployment.ready:
+        return _enter_next(plan, progress, f"{progress.to} is up")
+    if (now - progress.since).total_seconds() > plan.patience_seconds:
+        return _go_back(view, progress, f"{progress.to} was not up within {plan.patience_seconds:.0f} s")
+    return Wait(f"{progress.to} is {deployment.state}")
+
+
+def _prove(view: View, plan: Plan, progress: Progress, evidence: Evidence) -> Action:
+    proof = evidence.proof
+    if proof is None:
+        return Prove(f"{progress.phase} of {progress.to}", progress.phase, progress.to)
+    if proof.outcome is Outcome.passed:
+        return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
+    return _go_back(view, progress, f"{progress.phase} failed: {proof.reason}")
+
+
+def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
+    service = evidence.service
+    elapsed = (now - progress.since).total_seconds()
+    if service is not None and service.outcome is Outcome.breached:
+        return _go_back(view, progress, f"in {progress.phase}: {service.reason}")
+    if not _as_entered(view, plan, progress):
+        return _go_back(view, progress, f"the traffic is not that of {progress.phase}: somebody changed it")
+    if elapsed < plan.soak_seconds:
+        return Wait(f"{progress.phase} for {plan.soak_seconds - elapsed:.0f} s more")
+    if service is not None and service.outcome is Outcome.passed:
+        return _enter_next(plan, progress, f"{progress.phase} kept its service level: {service.reason}")
+    if elapsed > plan.patience_seconds:
+        why = service.reason if service else "no figures came"
+        return _go_back(view, progress, f"in {progress.phase}: no evidence in {elapsed:.0f} s ({why})")
+    return Wait(f"{progress.phase}: {service.reason if service else 'no figures yet'}")
+
+
+def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
+    phases = _phases(plan, progress)
+    following = phases[phases.index(progress.phase) + 1 :]
+    if not following:
+        return Finish(reason, progress.to)
+    return Enter(reason, following[0], progress.to, progress.origin)
+
+
+def _go_back(view: View, progress: Progress, reason: str) -> Action:
+    """Traffic returns only to what is healthy; where the new deployment is the only one that is, it stays."""
+    origin = progress.origin
+    if origin is None:
+        return GoBack(f"{reason}; there was nothing live to go back to", None)
+    deployment = view.deployments.get(origin)
+    if deployment is not None and deployment.ready:
+        return GoBack(reason, origin)
+    return Halt(f"{reason}; but {origin} is not healthy, so traffic stays where it is")
+
+
+def _phases(plan: Plan, progress: Progress) -> tuple[str, ...]:
+    return plan.phases(champion=progress.origin is not None)
+
+
+def expected_traffic(phase: str, to: str, origin: str | None) -> dict[str, int]:
+    """The split in a phase: percentages that sum to 100, or nothing while a first release is not live."""
+    share = step_of(phase) or 0
+    if origin is None:
+        return {to: FULL} if share else {}
+    return {origin: FULL - share, to: share} if share else {origin: FULL}
+
+
+def expected_mirror(plan: Plan, phase: str, to: str) -> dict[str, int]:
+    """The mirrored share in a phase."""
+    return {to: plan.mirror_percentage} if phase == MIRROR else {}
+
+
+def _as_entered(view: View, plan: Plan, progress: Progress) -> bool:
+    traffic = {name: share for name, share in view.traffic.items() if share}
+    mirror = {name: share for name, share in view.mirror.items() if share}
+    wanted = expected_traffic(progress.phase, progress.to, progress.origin)
+    same_traffic = traffic == {name: share for name, share in wanted.items() if share}
+    return same_traffic and mirror == expected_mirror(plan, progress.phase, progress.to)
+
+
+def _serves_alone(view: View, name: str, digest: str | None = None) -> bool:
+    deployment = view.deployments.get(name)
+    alone = view.traffic.get(name) == FULL and not any(view.mirror.values())
+    return alone and deployment is not None and digest in {None, deployment.digest}

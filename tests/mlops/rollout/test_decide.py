@@ -1,0 +1,257 @@
+"""The rollout's decisions: a table of situations, and properties over every world that can be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.rollout.decide import (
+    Action,
+    Begin,
+    Create,
+    Done,
+    Enter,
+    Evidence,
+    Finish,
+    GoBack,
+    Halt,
+    Prove,
+    Wait,
+    expected_mirror,
+    expected_traffic,
+    next_action,
+)
+from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
+from mlops.rollout.verdict import Outcome, Verdict
+from mlops.rollout.view import (
+    NOBODY,
+    ROLLOUT_TAGS,
+    TAG_DIGEST,
+    TAG_FROM,
+    TAG_PHASE,
+    TAG_SINCE,
+    TAG_TO,
+    Deployment,
+    View,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
+NEW = Deployment("green", "2", "sha256:new", "Succeeded")
+PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, soak_seconds=60, patience_seconds=600)
+PASSED = Verdict(Outcome.passed, "fine")
+BREACHED = Verdict(Outcome.breached, "too slow")
+UNKNOWN = Verdict(Outcome.unknown, "too few")
+
+
+def tags(phase: str, *, origin: str = "blue", digest: str = "sha256:new", age: float = 0) -> dict[str, str]:
+    since = (NOW - timedelta(seconds=age)).isoformat()
+    return {TAG_PHASE: phase, TAG_TO: "green", TAG_FROM: origin, TAG_DIGEST: digest, TAG_SINCE: since}
+
+
+def both(phase: str, *, digest: str = "sha256:new", age: float = 0) -> View:
+    """Blue is live, green is up, and the traffic is that of the phase."""
+    return View(
+        {"blue": OLD, "green": NEW},
+        expected_traffic(phase, "green", "blue"),
+        expected_mirror(PLAN, phase, "green"),
+        tags(phase, digest=digest, age=age),
+    )
+
+
+SITUATIONS = {
+    "nothing is there": (View(), Evidence(), Begin),
+    "the old one is live": (View({"blue": OLD}, {"blue": 100}), Evidence(), Begin),
+    "it is live already": (View({"green": NEW}, {"green": 100}), Evidence(), Done),
+    "it is live but mirrored": (View({"green": NEW}, {"green": 100}, {"blue": 5}), Evidence(), GoBack),
+    "split by hand": (View({"blue": OLD, "green": NEW}, {"blue": 60, "green": 40}), Evidence(), GoBack),
+    "split by hand, unhealthy": (
+        View({"blue": replace(OLD, state="Failed"), "green": NEW}, {"blue": 60, "green": 40}),
+        Evidence(),
+        Halt,
+    ),
+    "traffic to nobody known": (View({}, {"blue": 60, "green": 40}), Evidence(), Halt),
+    "interrupted before it began": (View({"blue": OLD}, {"blue": 100}), Evidence(stop="Ctrl-C"), Done),
+    "to be created": (View({"blue": OLD}, {"blue": 100}, {}, tags(CREATE)), Evidence(), Create),
+    "the idle colour has an older model": (
+        View({"blue": OLD, "green": replace(NEW, digest="x")}, {"blue": 100}, {}, tags(CREATE)),
+        Evidence(),
+        Create,
+    ),
+    "being created": (
+        View({"blue": OLD, "green": replace(NEW, state="Creating")}, {"blue": 100}, {}, tags(CREATE)),
+        Evidence(),
+        Wait,
+    ),
+    "never becomes healthy": (
+        View(
+            {"blue": OLD, "green": replace(NEW, state="Creating")}, {"blue": 100}, {}, tags(CREATE, age=601)
+        ),
+        Evidence(),
+        GoBack,
+    ),
+    "failed to start": (
+        View({"blue": OLD, "green": replace(NEW, state="Failed")}, {"blue": 100}, {}, tags(CREATE)),
+        Evidence(),
+        GoBack,
+    ),
+    "up": (both(CREATE), Evidence(), Enter),
+    "smoke not run": (both(SMOKE), Evidence(), Prove),
+    "smoke passed": (both(SMOKE), Evidence(proof=PASSED), Enter),
+    "smoke failed": (both(SMOKE), Evidence(proof=BREACHED), GoBack),
+    "smoke without an answer": (both(SMOKE), Evidence(proof=UNKNOWN), GoBack),
+    "load failed": (both(LOAD), Evidence(proof=BREACHED), GoBack),
+    "mirror soaking": (both(MIRROR, age=10), Evidence(service=PASSED), Wait),
+    "mirror soaked": (both(MIRROR, age=61), Evidence(service=PASSED), Enter),
+    "breach while it soaks": (both(step_phase(10), age=1), Evidence(service=BREACHED), GoBack),
+    "soaked without figures": (both(step_phase(10), age=61), Evidence(service=UNKNOWN), Wait),
+    "no figures for too long": (both(step_phase(10), age=601), Evidence(service=UNKNOWN), GoBack),
+    "no figures at all for too long": (both(step_phase(10), age=601), Evidence(), GoBack),
+    "step soaked": (both(step_phase(50), age=61), Evidence(service=PASSED), Enter),
+    "last step soaked": (both(step_phase(100), age=61), Evidence(service=PASSED), Finish),
+    "interrupted at half": (both(step_phase(50)), Evidence(stop="Ctrl-C"), GoBack),
+    "another rollout was left": (both(step_phase(50), digest="sha256:other"), Evidence(), GoBack),
+    "a phase the plan does not have": (both(step_phase(33)), Evidence(), GoBack),
+    "traffic changed by hand": (
+        replace(both(step_phase(50), age=1), traffic={"blue": 70, "green": 30}),
+        Evidence(service=PASSED),
+        GoBack,
+    ),
+    "the new one vanished": (replace(both(step_phase(50)), deployments={"blue": OLD}), Evidence(), GoBack),
+    "the old one is gone when the new one fails": (
+        replace(both(step_phase(50)), deployments={"green": NEW}),
+        Evidence(service=BREACHED),
+        Halt,
+    ),
+}
+
+
+@pytest.mark.parametrize(("view", "evidence", "expected"), SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_each_situation_has_its_action(view: View, evidence: Evidence, expected: type[Action]) -> None:
+    action = next_action(view, PLAN, evidence, NOW)
+    assert type(action) is expected
+    assert action.reason
+
+
+def test_a_first_release_skips_mirror_and_steps() -> None:
+    assert PLAN.phases(champion=False) == (CREATE, SMOKE, LOAD, "traffic-100")
+
+
+@pytest.mark.parametrize("steps", [(), (50,), (50, 10, 100), (0, 100), (10, 10, 100), (10, 120)])
+def test_steps_that_do_not_rise_to_100_are_refused(steps: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="must rise to 100"):
+        Plan("m", "1", "d", steps=steps)
+
+
+@dataclass
+class World:
+    """An endpoint in memory, on which actions and misfortunes happen."""
+
+    view: View
+    now: datetime = NOW
+    kinds: list[str] = field(default_factory=list)
+
+    def apply(self, action: Action, plan: Plan) -> None:
+        self.kinds.append(type(action).__name__)
+        match action:
+            case Begin(to=to, origin=origin):
+                self._tag(CREATE, to, origin, plan)
+            case Create(to=to):
+                made = Deployment(to, plan.version, plan.digest, "Creating")
+                self.view = replace(self.view, deployments={**self.view.deployments, to: made})
+            case Enter(phase=phase, to=to, origin=origin):
+                traffic, mirror = expected_traffic(phase, to, origin), expected_mirror(plan, phase, to)
+                self.view = replace(self.view, traffic=traffic, mirror=mirror)
+                self._tag(phase, to, origin, plan)
+            case GoBack(to=to):
+                self.view = replace(self.view, traffic={to: 100} if to else {}, mirror={}, tags={})
+            case Finish():
+                self.view = replace(self.view, tags={})
+            case Wait():
+                self.now += timedelta(seconds=30)
+
+    def change_state(self, name: str, state: str) -> None:
+        deployments = dict(self.view.deployments)
+        if name in deployments:
+            deployments[name] = replace(deployments[name], state=state)
+        self.view = replace(self.view, deployments=deployments)
+
+    def _tag(self, phase: str, to: str, origin: str | None, plan: Plan) -> None:
+        kept = {key: value for key, value in self.view.tags.items() if key not in ROLLOUT_TAGS}
+        new = {
+            TAG_PHASE: phase,
+            TAG_TO: to,
+            TAG_FROM: origin or NOBODY,
+            TAG_DIGEST: plan.digest,
+            TAG_SINCE: self.now.isoformat(),
+        }
+        self.view = replace(self.view, tags={**kept, **new})
+
+
+VERDICTS = st.sampled_from([None, PASSED, BREACHED, UNKNOWN])
+WORLDS = st.sampled_from(
+    [
+        View(),
+        View({"blue": OLD}, {"blue": 100}),
+        View({"blue": OLD, "green": replace(NEW, digest="x")}, {"blue": 100}),
+        View({"blue": OLD, "green": NEW}, {"blue": 100}),
+        View({"blue": OLD, "green": replace(NEW, state="Failed")}, {"blue": 100}),
+    ]
+)
+MISFORTUNES = st.sampled_from(["none", "none", "none", "green up", "green fails", "stop", "other plan"])
+ENOUGH_DECISIONS = 200
+
+
+@settings(max_examples=300, deadline=None)
+@given(start=WORLDS, script=st.lists(st.tuples(MISFORTUNES, VERDICTS, VERDICTS), max_size=40))
+def test_whatever_happens_traffic_is_whole_and_the_rollout_ends(
+    start: View, script: list[tuple[str, Verdict | None, Verdict | None]]
+) -> None:
+    # given a world, and a script of misfortunes and verdicts
+    world = World(start)
+    had_live = bool(start.traffic)
+    plan = PLAN
+    # when decisions are taken and carried out one after another
+    for happening, proof, service in script:
+        if happening == "green up":
+            world.change_state("green", "Succeeded")
+        if happening == "green fails":
+            world.change_state("green", "Failed")
+        plan = replace(PLAN, digest="sha256:newer", version="3") if happening == "other plan" else plan
+        stop = "Ctrl-C" if happening == "stop" else None
+        world.apply(next_action(world.view, plan, Evidence(proof, service, stop), world.now), plan)
+        # then traffic is always all or nothing, and once something was live something is
+        assert sum(world.view.traffic.values()) in ({100} if had_live else {0, 100})
+        assert all(name in world.view.deployments for name, share in world.view.traffic.items() if share)
+        assert world.view.tags.keys() <= set(ROLLOUT_TAGS)
+    # and left alone with good fortune, it ends
+    for _ in range(ENOUGH_DECISIONS):
+        for name in world.view.deployments:
+            world.change_state(name, "Succeeded")
+        action = next_action(world.view, plan, Evidence(PASSED, PASSED), world.now)
+        if isinstance(action, Done | Halt):
+            break
+        world.apply(action, plan)
+    assert isinstance(action, Done)
+    live = world.view.live
+    assert live is not None
+    assert world.view.deployments[live].digest == plan.digest
+    assert world.view.traffic == {live: 100} or world.view.traffic[live] == 100
+
+
+@settings(max_examples=200, deadline=None)
+@given(verdicts=st.lists(VERDICTS, min_size=1, max_size=60))
+def test_traffic_never_goes_to_what_is_not_healthy(verdicts: list[Verdict | None]) -> None:
+    # given a rollout whose new deployment fails at once and stays so
+    world = World(View({"blue": OLD}, {"blue": 100}))
+    for verdict in verdicts:
+        action = next_action(world.view, PLAN, Evidence(verdict, verdict), world.now)
+        world.apply(action, PLAN)
+        world.change_state("green", "Failed")
+        # then it never gets a request
+        assert not world.view.traffic.get("green")
+        assert not world.view.mirror.get("green")
