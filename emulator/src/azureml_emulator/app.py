@@ -9,20 +9,34 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.behaviours import Behaviour, VersionBehaviour
 from azureml_emulator.blobs import Blobs
 from azureml_emulator.clock import Clock
-from azureml_emulator.errors import EmulatorError, error_document
+from azureml_emulator.datastores import Datastores
+from azureml_emulator.errors import EmulatorError, error_body, error_document
 from azureml_emulator.http.arm import Arm, unknown_route
+from azureml_emulator.http.auth import DemandToken, TokenRoute
+from azureml_emulator.http.blob import BlobService
+from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.locator import Locator
+from azureml_emulator.models import Models
 from azureml_emulator.operations import Operations
 from azureml_emulator.scopes import Scopes
+from azureml_emulator.secret_keys import ensure_secret_keys
 from azureml_emulator.settings import Settings
+from azureml_emulator.signatures import Signatures
+from azureml_emulator.storage_access import StorageAccess
 from azureml_emulator.store import Store
+from azureml_emulator.summary import summary
+from azureml_emulator.tokens import Tokens
+from azureml_emulator.uploads import Uploads
+
 
 _ALL_METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 
@@ -36,42 +50,72 @@ class Emulator:
         self.clock = clock or Clock()
         self.store = Store(settings.state / "emulator.sqlite")
         self.blobs = Blobs(settings.state / "blobs", self.store)
+        keys = ensure_secret_keys(settings.state)
+        self.tokens = Tokens(keys.token_key, self.clock)
+        signatures = Signatures(keys.storage_key, self.clock)
+        self.access = StorageAccess(base_url, self.blobs, signatures)
+        self.uploads = Uploads(settings.state / "uploads")
         self.locator = Locator(self.store, self.blobs)
         self.operations = Operations(self.store, self.clock)
         self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
         self.scopes.base_url = base_url
         self.arm = Arm(self.store, self.operations, self.scopes, self._behaviours())
         self.arm.base_url = base_url
+        self.token_route = TokenRoute(self.tokens, keys.identity_header)
+        self.metadata = Metadata(base_url, settings, self.scopes)
+        self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
 
     def application(self) -> Starlette:
         """The ASGI application."""
         return Starlette(
             routes=self._routes(),
-            exception_handlers={EmulatorError: refuse},
+            # Outermost first.
+            middleware=[Middleware(DemandToken, tokens=self.tokens)],
+            exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
 
     def _behaviours(self) -> dict[str, Behaviour]:
         version = VersionBehaviour(self.store, self.clock)
+        uploaded = UploadedVersions(self.store, self.clock, self.access)
         return {
-            "codes/versions": version,
+            "datastores": Datastores(self.store, self.clock, self.access),
+            "codes/versions": uploaded,
             "components/versions": version,
-            "data/versions": version,
+            "data/versions": uploaded,
             "environments/versions": version,
-            "models/versions": version,
+            "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.locator),
         }
 
     def _routes(self) -> list[Route]:
         status = "/subscriptions/{s}/providers/{p}/locations/{l}/mfeOperationsStatus/{operation}"
         return [
             Route("/_emulator/health", health),
+            Route("/_emulator/summary", self._summary),
             Route(status, self.arm.poll),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
+            Route(
+                "/mferp/managementfrontend/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS
+            ),
+            Route("/metadata/endpoints", self.metadata.clouds),
+            Route("/msi/token", self.token_route.serve),
+            Route("/discovery", self.metadata.services),
+            Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.metadata.registry),
+            Route("/{account:storage_account}/{container}", self.blob_service.serve, methods=_ALL_METHODS),
+            Route(
+                "/{account:storage_account}/{container}/{blob:path}",
+                self.blob_service.serve,
+                methods=_ALL_METHODS,
+            ),
             Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
         ]
 
+    async def _summary(self, _: Request) -> Response:
+        return JSONResponse(summary(self.store, self.base_url))
+
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        self.uploads.clear()
         self.operations.fail_interrupted()
         yield
         await self.operations.stop()
@@ -93,3 +137,9 @@ async def refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, EmulatorError):
         raise error
     return JSONResponse(error_document(error), status_code=error.status)
+
+
+async def defect(request: Request, error: Exception) -> Response:
+    """Answer for a defect of the emulator in Azure's shape; the server logs the error in full."""
+    message = f"The emulator failed at {request.method} {request.url.path}: {type(error).__name__}: {error}"
+    return JSONResponse(error_body("InternalServerError", message), status_code=500)

@@ -10,12 +10,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from azureml_emulator.errors import BadRequest, NotFound
 from azureml_emulator.store import Store
 
+# Below this prefix lie the bytes of registered versions; nothing is written there from outside.
+IMMUTABLE_PREFIX = "azureml-registered/"
 _TOPIC = "blob"
 _FOLDER_MODE = 0o700
 _MAX_NAME = 1024
@@ -35,6 +38,11 @@ class Blob:
         """Changes whenever the bytes were written."""
         return f'"0x{int(self.modified * 1e9):X}"'
 
+    @property
+    def changed(self) -> str:
+        """The change time as HTTP writes it."""
+        return formatdate(self.modified, usegmt=True)
+
 
 class Blobs:
     """All the storage accounts of one emulator below one folder."""
@@ -49,6 +57,10 @@ class Blobs:
         folder = self.root / _segment(account) / _segment(container)
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return folder
+
+    def has_container(self, account: str, container: str) -> bool:
+        """Whether a container is there already."""
+        return (self.root / _segment(account) / _segment(container)).is_dir()
 
     def path(self, account: str, container: str, name: str) -> Path:
         """Where a blob or a folder of blobs lies. Raises BadRequest for a name that leaves the container."""

@@ -7,7 +7,10 @@
     ├── Forbidden 403           a signature that does not cover the request
     ├── NotFound 404            no such resource
     ├── Conflict 409            what exists is different, or busy
+    ├── LengthRequired 411      a body of unknown length
     ├── PreconditionFailed 412  a condition of the request does not hold
+    ├── TooLarge 413            a body over the limit
+    ├── RangeNotSatisfiable 416 a range past the end
     ├── NotModelled 501         a route or a feature that the emulator does not have
     └── Unavailable 503         what is asked is not up
 
@@ -78,6 +81,27 @@ class PreconditionFailed(EmulatorError):
 
     status = 412
     code = "ConditionNotMet"
+
+
+class LengthRequired(EmulatorError):
+    """A body whose length is not stated."""
+
+    status = 411
+    code = "MissingContentLengthHeader"
+
+
+class TooLarge(EmulatorError):
+    """A body over the stated limit."""
+
+    status = 413
+    code = "RequestBodyTooLarge"
+
+
+class RangeNotSatisfiable(EmulatorError):
+    """A range that starts past the end."""
+
+    status = 416
+    code = "InvalidRange"
 
 
 class NotModelled(EmulatorError):

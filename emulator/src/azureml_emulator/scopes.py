@@ -12,7 +12,7 @@ from azureml_emulator.blobs import Blobs
 from azureml_emulator.clock import Clock
 from azureml_emulator.errors import NotFound
 from azureml_emulator.kinds import Kind, kind_of
-from azureml_emulator.resource_id import PROVIDER, ResourcePath, Scope
+from azureml_emulator.resource_id import PROVIDER, ResourcePath, Scope, parse_resource_path
 from azureml_emulator.settings import Settings
 from azureml_emulator.store import Resource, Store
 
@@ -43,6 +43,15 @@ class Scopes(Behaviour):
                 code="ResourceNotFound",
             )
         return self._create(scope, {"location": self._settings.location})
+
+    def find_registry(self, name: str) -> Scope:
+        """The registry with this name, made in the settings' resource group on first use. Raises NotFound."""
+        for resource in self.store.of_kind("registries"):
+            if resource.name.lower() == name.lower():
+                return parse_resource_path(resource.id).scope
+        scope = Scope(self._settings.subscription, self._settings.resource_group, "registries", name)
+        self.require(scope)
+        return scope
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:  # noqa: ARG002
         """Create the scope with its default datastore and compute, or change its tags and description."""

@@ -32,6 +32,7 @@ class Settings(BaseModel):
     resource_group: str = Field(default="emulator", pattern=r"^[\w().-]{1,90}$")
     workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
     registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+    record: Path | None = None
 
 
 def default_state() -> Path:

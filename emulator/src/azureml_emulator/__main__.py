@@ -1,0 +1,167 @@
+"""The command line: start, stop, status, env, reset. Parses, calls `daemon.py`, prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from azureml_emulator import daemon
+from azureml_emulator.ready_file import ReadyFile, ReadyRecord
+from azureml_emulator.settings import ENVIRONMENT_PREFIX, Settings, default_state
+from azureml_emulator.variables import assignments, variables
+
+_EPILOG = """\b
+Examples:
+  azureml-emulator start
+  eval "$(azureml-emulator env)"     # any program with azure-ai-ml now talks to it
+  azureml-emulator status --json
+  azureml-emulator stop
+"""
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except daemon.DaemonError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Azure Machine Learning on this machine."""
+
+
+def _state_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        help=f"The state folder. [default: ${ENVIRONMENT_PREFIX}STATE, else {default_state()}]",
+    )(command)
+
+
+@main.command(epilog="\b\nExamples:\n  azureml-emulator start\n  azureml-emulator start --port 8443 --strict")
+@_state_option
+@click.option("--port", type=int, help="The port. [default: the last one, else any that is free]")
+@click.option("--strict", is_flag=True, help="Workspaces and registries must be created, as on Azure.")
+@click.option(
+    "--plain-steps", is_flag=True, help="Start each step as a fresh process, not from a warm server."
+)
+@click.option("--parallel-steps", type=int, help="How many steps of jobs may run at once.")
+@click.option("--subscription", help="The subscription that `env` names.")
+@click.option("--resource-group", help="The resource group that `env` names.")
+@click.option("--workspace", help="The workspace that `env` names.")
+@click.option("--registry", help="The registry that `env` names.")
+@click.option("--location", help="The Azure region that resources say they are in.")
+@click.option(
+    "--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file."
+)
+@click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops it.")
+def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
+    """Start the emulator in the background and wait until it serves."""
+    launcher = {"step_launcher": "plain"} if plain_steps else {}
+    settings = _settings(state, {key: value for key, value in given.items() if value is not None} | launcher)
+    if foreground:
+        # The server's imports cost what no other command needs.
+        from azureml_emulator.server import main as serve
+
+        click.echo(f"State: {settings.state}. Ctrl-C stops the emulator.", err=True)
+        sys.exit(serve(settings.model_dump_json()))
+    began = time.monotonic()
+    click.echo("Starting the emulator …", err=True)
+    record, started = daemon.start(settings)
+    how = f"ready in {time.monotonic() - began:.1f} s" if started else "was already running"
+    click.echo(f"Azure ML emulator {how}: {record.base_url} (process {record.pid}, state {settings.state})")
+    click.echo('Next: eval "$(azureml-emulator env)"')
+
+
+@main.command()
+@_state_option
+def stop(state: Path | None) -> None:
+    """Stop the emulator; what it has is kept."""
+    pid = daemon.stop(_folder(state))
+    click.echo("No emulator runs." if pid is None else f"Stopped the emulator (process {pid}).")
+
+
+@main.command()
+@_state_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(state: Path | None, *, as_json: bool) -> None:
+    """Say whether it runs, where, and what it has. The exit code is 0 when it runs, 3 when not."""
+    folder = _folder(state)
+    record = ReadyFile(folder).read()
+    shown: dict[str, Any] = {"running": record is not None, "state": str(folder)}
+    if record is not None:
+        shown |= {"pid": record.pid, "address": record.base_url, **daemon.summary(record)}
+    click.echo(json.dumps(shown, indent=2) if as_json else _status_text(shown))
+    sys.exit(0 if record is not None else 3)
+
+
+@main.command(epilog='\b\nExample:\n  eval "$(azureml-emulator env)"')
+@_state_option
+@click.option(
+    "--shell", type=click.Choice(["posix", "fish", "powershell"]), default="posix", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def env(state: Path | None, *, shell: Any, as_json: bool) -> None:
+    """Print the variables that lead any program with azure-ai-ml to the running emulator."""
+    record = _running(_folder(state))
+    values = variables(record)
+    click.echo(json.dumps(values, indent=2) if as_json else assignments(values, shell), nl=as_json)
+
+
+@main.command()
+@_state_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(state: Path | None, *, yes: bool) -> None:
+    """Delete everything that a stopped emulator has."""
+    folder = _folder(state)
+    if not yes:
+        click.confirm(f"Delete {folder} with all its jobs, models and data?", abort=True)
+    click.echo(f"Deleted {folder}." if daemon.reset(folder) else f"There is no {folder}.")
+
+
+def _running(folder: Path) -> ReadyRecord:
+    record = ReadyFile(folder).read()
+    if record is None:
+        raise daemon.DaemonError(f"No emulator runs on {folder}. Start it: azureml-emulator start")
+    return record
+
+
+def _folder(state: Path | None) -> Path:
+    return (state or default_state()).expanduser().resolve()
+
+
+def _settings(state: Path | None, given: dict[str, Any]) -> Settings:
+    try:
+        return Settings(state=_folder(state), **given)
+    except ValidationError as error:
+        lines = [
+            f"--{'-'.join(map(str, part['loc'])).replace('_', '-')}: {part['msg']}" for part in error.errors()
+        ]
+        raise click.UsageError("; ".join(lines)) from error
+
+
+def _status_text(shown: dict[str, Any]) -> str:
+    if not shown["running"]:
+        return f"No emulator runs on {shown['state']}."
+    return "\n".join(f"{name:<12} {_plain(value)}" for name, value in shown.items() if name != "running")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()

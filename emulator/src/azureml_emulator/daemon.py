@@ -1,0 +1,188 @@
+"""Starts and stops the emulator's process, and says what it is doing. Imports nothing that is slow.
+
+`server.py` is the process itself; what both know is in `ready_file.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from azureml_emulator.clock import Clock
+from azureml_emulator.processes import birth
+from azureml_emulator.ready_file import ReadyFile, ReadyRecord
+from azureml_emulator.secret_keys import read_secret_keys
+from azureml_emulator.settings import Settings
+from azureml_emulator.tokens import Tokens
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+_ANSWER_SECONDS = 5.0
+_LOG_TAIL_LINES = 12
+_FOLDER_MODE = 0o700
+_LOG_MODE = 0o600
+
+
+class DaemonError(Exception):
+    """What was asked cannot be done; the message says why and what to do."""
+
+
+def start(settings: Settings) -> tuple[ReadyRecord, bool]:
+    """Start the emulator and wait until it serves; (where it is, whether it was started now).
+
+    One that already runs on the folder is taken as it is, unless it has another port than the one asked
+    for. Raises DaemonError when it does not come up, with the end of its log.
+    """
+    running = ReadyFile(settings.state).read()
+    if running is not None:
+        _check_same(running, settings)
+        return running, False
+    settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    log = log_file(settings.state)
+    begin = log.stat().st_size if log.exists() else 0
+    command = [sys.executable, "-m", "azureml_emulator.server", settings.model_dump_json()]
+    with os.fdopen(os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, _LOG_MODE), "ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    return _wait_ready(settings, process, begin), True
+
+
+def stop(state: Path) -> int | None:
+    """End the emulator of a state folder and wait for it; its process id, or None when none runs."""
+    record = ReadyFile(state).read()
+    if record is None:
+        return None
+    _signal(record, signal.SIGTERM)
+    if not _wait(lambda: birth(record.pid) != record.born, STOP_SECONDS):
+        _signal(record, signal.SIGKILL)
+        if not _wait(lambda: birth(record.pid) != record.born, STOP_SECONDS):
+            raise DaemonError(f"Process {record.pid} does not end, not even by SIGKILL.")
+    return record.pid
+
+
+def reset(state: Path) -> bool:
+    """Delete a state folder; False when there is none. Raises DaemonError while its emulator runs."""
+    record = ReadyFile(state).read()
+    if record is not None:
+        raise DaemonError(
+            f"The emulator of {state} runs (process {record.pid}). Stop it first: azureml-emulator stop."
+        )
+    if not state.exists():
+        return False
+    unknown = sorted(path.name for path in state.iterdir() if path.name not in _OWN_NAMES)
+    if unknown:
+        raise DaemonError(
+            f"{state} has files that are not the emulator's ({', '.join(unknown[:5])}): is it the right folder? "
+            "Delete it yourself if it is."
+        )
+    shutil.rmtree(state)
+    return True
+
+
+def summary(record: ReadyRecord) -> dict[str, Any]:
+    """What the running emulator has: workspaces, jobs by state, deployments. Raises DaemonError if it is mute."""
+    context = ssl.create_default_context(cafile=str(record.bundle))
+    try:
+        # A loopback address of our own, never one from outside; no proxy of the environment in between.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        token = Tokens(read_secret_keys(record.settings.state).token_key, Clock()).issue(record.base_url)
+        request = urllib.request.Request(
+            f"{record.base_url}/_emulator/summary", headers={"Authorization": f"Bearer {token.text}"}
+        )
+        with opener.open(request, timeout=_ANSWER_SECONDS) as reply:
+            return json.load(reply)
+    except OSError as error:
+        raise DaemonError(
+            f"Process {record.pid} runs but does not answer at {record.base_url}: {error}. "
+            f"See {log_file(record.settings.state)}."
+        ) from error
+
+
+def log_file(state: Path) -> Path:
+    """Where the process writes its log."""
+    return state / "emulator.log"
+
+
+def _check_same(running: ReadyRecord, settings: Settings) -> None:
+    if settings.port not in {0, running.port}:
+        raise DaemonError(
+            f"An emulator already runs on {settings.state}: process {running.pid}, port {running.port}, not "
+            f"{settings.port}. Stop it first (azureml-emulator stop), or name another folder with --state."
+        )
+    ignored = {"port", "state"}
+    wanted, has = settings.model_dump(exclude=ignored), running.settings.model_dump(exclude=ignored)
+    differing = sorted(name for name, value in wanted.items() if has[name] != value)
+    if differing:
+        raise DaemonError(
+            f"An emulator already runs on {settings.state} (process {running.pid}) with other settings: "
+            f"{', '.join(differing)}. Stop it first (azureml-emulator stop), then start it again."
+        )
+
+
+def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin: int) -> ReadyRecord:
+    ready = ReadyFile(settings.state)
+
+    def serves() -> bool:
+        record = ready.read()
+        return process.poll() is not None or (record is not None and record.pid == process.pid)
+
+    in_time = _wait(serves, START_SECONDS)
+    record = ready.read()
+    if in_time and process.poll() is None and record is not None:
+        return record
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    log = log_file(settings.state)
+    with log.open("rb") as stream:
+        stream.seek(log_begin)
+        tail = stream.read().decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
+    raise DaemonError("The emulator did not start:\n" + "\n".join(tail) + f"\nIts log: {log}")
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _signal(record: ReadyRecord, number: signal.Signals) -> None:
+    if birth(record.pid) == record.born:
+        os.kill(record.pid, number)
+
+
+_OWN_NAMES = frozenset(
+    {
+        "blobs",
+        "emulator.json",
+        "emulator.log",
+        "emulator.sqlite",
+        "emulator.sqlite-shm",
+        "emulator.sqlite-wal",
+        "jobs",
+        "lock",
+        "mlflow",
+        "port",
+        "secrets.json",
+        "serving",
+        "tls",
+        "uploads",
+    }
+)

@@ -1,0 +1,66 @@
+"""How clients find the way: the list of clouds, the services of a workspace, and the home of a registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from azureml_emulator.scopes import Scopes
+from azureml_emulator.settings import Settings
+from azureml_emulator.tokens import TENANT
+
+CLOUD = "AzureMLEmulator"
+
+
+class Metadata:
+    """Answers where the emulator's services are."""
+
+    def __init__(self, base_url: str, settings: Settings, scopes: Scopes) -> None:
+        self._base_url = base_url
+        self._settings = settings
+        self._scopes = scopes
+
+    async def clouds(self, _: Request) -> Response:
+        """The clouds, of which there is one: this."""
+        return JSONResponse([self._cloud()])
+
+    async def services(self, _: Request) -> Response:
+        """A workspace's services, all behind one address."""
+        names = ("api", "history", "experimentation", "registry", "modelmanagement", "mlflow")
+        return JSONResponse(dict.fromkeys(names, self._base_url))
+
+    async def registry(self, request: Request) -> Response:
+        """The home of a registry, which comes into being when first asked for. Raises NotFound when strict."""
+        scope = self._scopes.find_registry(request.path_params["registry"])
+        uri = f"{self._base_url}/"
+        return JSONResponse(
+            {
+                "registryName": scope.name,
+                "primaryRegion": self._settings.location,
+                "regions": [self._settings.location],
+                "primaryRegionResourceProviderUri": uri,
+                "resourceGroup": scope.resource_group,
+                "subscriptionId": scope.subscription,
+            }
+        )
+
+    def _cloud(self) -> dict[str, Any]:
+        return {
+            "name": CLOUD,
+            "portal": "https://portal.azure.com/",
+            "resourceManager": f"{self._base_url}/",
+            "authentication": {
+                "loginEndpoint": f"{self._base_url}/",
+                "audiences": [f"{self._base_url}/", "https://management.core.windows.net/"],
+                "tenant": TENANT,
+                "identityProvider": "AAD",
+            },
+            "suffixes": {
+                "storage": "core.windows.net",
+                "keyVaultDns": "vault.azure.net",
+                "acrLoginServer": "azurecr.io",
+                "sqlServerHostname": "database.windows.net",
+            },
+        }

@@ -1,0 +1,127 @@
+"""The emulator's process: `python -m azureml_emulator.server SETTINGS`, the settings as JSON.
+
+Takes the lock and the port, writes the ready file once it serves, and removes it at the end.
+`daemon.py` starts and stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from azureml_emulator.app import Emulator
+from azureml_emulator.certificates import ensure_certificates
+from azureml_emulator.clock import Clock
+from azureml_emulator.ready_file import LastPort, ReadyFile, ReadyRecord, StateLock
+from azureml_emulator.settings import LOOPBACK, Settings
+
+_BACKLOG = 2048
+_SHUTDOWN_SECONDS = 5
+_FOLDER_MODE = 0o700
+_log = logging.getLogger("azureml_emulator")
+
+
+class StartFailed(Exception):
+    """The process cannot serve; the message says why and what to do."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, telling when it serves."""
+
+    def __init__(self, config: uvicorn.Config, ready: ReadyFile, record: ReadyRecord) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._record = record
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, then write the ready file."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready.write(self._record)
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartFailed."""
+    settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    settings.state.chmod(_FOLDER_MODE)
+    ready = ReadyFile(settings.state)
+    with StateLock(settings.state) as held:
+        if not held:
+            raise StartFailed(f"Another emulator runs on {settings.state}: {ready.describe()}")
+        listening = bind(settings)
+        port = listening.getsockname()[1]
+        LastPort(settings.state).write(port)
+        try:
+            _serve(settings, listening, ready, f"https://{LOOPBACK}:{port}")
+        finally:
+            ready.remove()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket on the wanted port, else the last one, else any. Raises StartFailed."""
+    wanted = settings.port or LastPort(settings.state).read()
+    try:
+        return _listen(wanted)
+    except OSError as error:
+        if settings.port:
+            raise StartFailed(
+                f"Port {settings.port} of {LOOPBACK} is taken ({error.strerror}). Stop what listens there, "
+                "name another with --port, or leave --port out for a free one."
+            ) from error
+    return _listen(0)
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((LOOPBACK, port))
+        listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(False)
+    return listening
+
+
+def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_url: str) -> None:
+    clock = Clock()
+    certificates = ensure_certificates(settings.state / "tls", clock.now())
+    emulator = Emulator(settings, base_url, clock)
+    config = uvicorn.Config(
+        emulator.application(),
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ssl_certfile=certificates.server,
+        ssl_keyfile=certificates.server_key,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    server = Server(config, ready, ReadyRecord.of(settings, base_url, certificates.bundle))
+    config.load()
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve([listening]))
+
+
+def main(argument: str) -> int:
+    """Run with the settings that `daemon.py` passes; the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run(Settings.model_validate_json(argument))
+    except StartFailed as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
