@@ -1,0 +1,131 @@
+"""What the commands share on the command line: lazy loading, options, and the way to an exit code.
+
+A command is imported when it runs, so that `mlops --help` starts fast; the one-line descriptions stand here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from mlops.errors import Interrupted, MlopsError
+
+COMMANDS: Final[dict[str, str]] = {
+    "demo": "Take data through the whole way on this machine: train, register, deploy, score.",
+    "up": "Start a workspace on this machine.",
+    "down": "Stop the workspace on this machine.",
+    "env": "Print the variables that point any program at the workspace on this machine.",
+    "check": "Check components, pipelines and environments without a workspace.",
+    "train": "Train, evaluate and register a model.",
+    "deploy": "Deploy a registered model to a stage's endpoint.",
+    "score": "Send a request to a stage's endpoint.",
+    "status": "Show what each stage runs.",
+}
+_STAGES: Final = ("dev", "staging", "prod")
+_JSON_FLAG: Final = "--json"
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mlops.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    help="The project's folder or its project.yml; without it, the one around the working folder.",
+)
+@click.version_option(package_name="azure-mlops-template", message="%(version)s")
+@click.pass_context
+def cli(context: click.Context, project: Path | None) -> None:
+    """The whole lifecycle of a model on Azure Machine Learning.
+
+    Without an Azure account: `mlops demo`. With one: fill in project.yml and `az login`; the commands are
+    the same.
+    """
+    context.obj = project
+
+
+def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a click command with its examples below the help."""
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+    return click.command(name, short_help=COMMANDS[name], epilog=epilog)
+
+
+def json_option(function: Decorated) -> Decorated:
+    """Add `--json`."""
+    return click.option("as_json", _JSON_FLAG, is_flag=True, help="Print one JSON object.")(function)
+
+
+def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
+    """Add `--stage`."""
+    return click.option("--stage", type=click.Choice(_STAGES), required=required, help="The stage to act on.")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every error becomes a sentence with advice here."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(words, prog_name="mlops", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _report(Interrupted("interrupted"), words)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MlopsError as error:
+        return _report(error, words)
+    except Exception as error:
+        explained = _explained(error)
+        if explained is None:
+            raise
+        return _report(explained, words)
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: Exception) -> MlopsError | None:
+    # Nothing of Azure can have failed in a command that never imported it.
+    if "azure.core" not in sys.modules:
+        return None
+    from mlops.azure_errors import explain
+
+    return explain(error)
+
+
+def _report(error: MlopsError, words: list[str]) -> int:
+    from mlops.rendering import render_error
+
+    render_error(error, as_json=_JSON_FLAG in words, out=sys.stdout, err=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,72 @@
+"""`mlops check`: findings of mlops.checks, one line each; needs no workspace and imports none of its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option
+from mlops.results import Block, Line, Result
+
+if TYPE_CHECKING:
+    from mlops.checks import Problem
+
+
+@dataclass(frozen=True)
+class CheckResult(Result):
+    """What is wrong with a project, and what was put right."""
+
+    problems: tuple[Problem, ...]
+    fixed: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when anything is wrong."""
+        return 1 if self.problems else 0
+
+    def document(self) -> dict[str, Any]:
+        """Problems and fixes."""
+        problems = [asdict(problem) | {"file": str(problem.file)} for problem in self.problems]
+        return {"problems": problems, "fixed": list(self.fixed)}
+
+    def blocks(self) -> Sequence[Block]:
+        """A line for each."""
+        lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
+        for problem in self.problems:
+            place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
+            lines.append(Line(f"{place}: {problem.message} → {problem.advice}"))
+        count = len(self.problems)
+        if count:
+            lines.append(Line("1 problem" if count == 1 else f"{count} problems", "bad"))
+        else:
+            lines.append(Line("everything fits together", "good"))
+        return lines
+
+
+@mlops_command(
+    "check",
+    "mlops check",
+    "mlops check --fix      # write the pins of environments/ from uv.lock",
+    "mlops check --json",
+)
+@click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, fix: bool, as_json: bool) -> int:
+    """Check components, pipelines and environments without a workspace.
+
+    Finds bindings, names, types and files that do not fit, and components that changed without a new version.
+    Prints one line for each problem and exits with 1 when there is any.
+    """
+    from mlops.checks import check_project, fix_project
+    from mlops.project import load_project
+    from mlops.rendering import answer
+
+    root = load_project(project_path).root
+    fixed = tuple(fix_project(root)) if fix else ()
+    return answer(CheckResult(tuple(check_project(root)), fixed), as_json=as_json)

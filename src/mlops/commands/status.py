@@ -1,0 +1,48 @@
+"""`mlops status`: what each stage runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option, stage_option
+
+if TYPE_CHECKING:
+    from mlops.project import Project, StageName
+    from mlops.serving.stage_status import StageStatus
+
+
+@mlops_command("status", "mlops status", "mlops status --stage prod --json")
+@stage_option(required=False)
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> int:
+    """Show what each stage runs: deployments with traffic, model version and digest, and the last job."""
+    from mlops.project import STAGE_NAMES, load_project, parse_stage
+    from mlops.rendering import answer
+
+    project = load_project(project_path)
+    names = STAGE_NAMES if stage is None else (parse_stage(stage),)
+
+    from mlops.serving.stage_status import StatusResult
+
+    return answer(StatusResult(tuple(_ask(project, name) for name in names)), as_json=as_json)
+
+
+def _ask(project: Project, name: StageName) -> StageStatus:
+    from azure.core.exceptions import AzureError
+
+    from mlops.azure_errors import explain
+    from mlops.serving.stage_status import StageStatus, stage_status
+    from mlops.workspace import connect
+
+    try:
+        return stage_status(connect(project.settings.stage(name)), project, name)
+    except AzureError as error:
+        # One stage that cannot be asked must not hide the others.
+        explained = explain(error)
+        problem = explained.message if explained else str(error)
+        return StageStatus(name, project.settings.stage(name).endpoint, problem=problem)

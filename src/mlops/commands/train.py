@@ -1,0 +1,44 @@
+"""`mlops train`: a training job in a stage's workspace, and its model registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option, stage_option
+
+
+@mlops_command(
+    "train",
+    "mlops train --stage dev",
+    "mlops train --stage dev --data credit_default.csv",
+    "mlops train --stage dev --json | jq .model.version",
+)
+@stage_option()
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The file to train on; without it, the sample that data/generate_sample.py makes.",
+)
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, stage: str, data: Path | None, as_json: bool) -> int:
+    """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
+
+    The data become a version of the data asset, uploaded only when the workspace does not have them. Steps
+    that have not changed are reused. A model package that is registered already is not registered again.
+    Ctrl-C cancels the job; nothing is registered then.
+    """
+    from mlops.project import load_project, parse_stage
+    from mlops.rendering import answer
+
+    project = load_project(project_path)
+    stage_name = parse_stage(stage)
+
+    from mlops.training.run import train
+    from mlops.workspace import connect
+
+    client = connect(project.settings.stage(stage_name))
+    return answer(train(client, project, stage_name, data), as_json=as_json)

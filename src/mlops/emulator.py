@@ -1,0 +1,103 @@
+"""The workspace on this machine: a program to start, to stop, and to ask for its variables.
+
+Only `mlops up`, `down`, `env` and `demo` use it. Nothing here speaks to it otherwise: to the rest of `mlops`
+it is a workspace like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlops.errors import MachineError
+from mlops.layout import STATE_FOLDER, private_folder
+from mlops.project import Project
+from mlops.results import Block, Line, Raw, Result
+
+_PROGRAM: Final = ("-m", "azureml_emulator")
+_FOLDER: Final = STATE_FOLDER / "emulator"
+_EXPORT: Final = "export "
+_ERROR_LINES: Final = 20
+
+
+@dataclass(frozen=True)
+class EmulatorResult(Result):
+    """What became of the workspace on this machine."""
+
+    sentence: str
+    state: Path
+    hint: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """What was said, and where its state lies."""
+        return {"message": self.sentence, "state": str(self.state)}
+
+    def blocks(self) -> Sequence[Block]:
+        """What was said, and what to do next."""
+        return [Line(self.sentence, "good"), *([Line(self.hint)] if self.hint else [])]
+
+
+@dataclass(frozen=True)
+class Variables(Result):
+    """The variables that point a program at the workspace on this machine."""
+
+    values: dict[str, str]
+
+    def document(self) -> dict[str, Any]:
+        """Names and values."""
+        return dict(self.values)
+
+    def blocks(self) -> Sequence[Block]:
+        """Lines for a shell's `eval`."""
+        return [Raw(f"{_EXPORT}{name}={shlex.quote(value)}") for name, value in self.values.items()]
+
+
+def state_folder(project: Project) -> Path:
+    """Where the workspace of this project keeps its state."""
+    return private_folder(project.path(_FOLDER))
+
+
+def start(project: Project) -> str:
+    """Start it if it does not run; what it says. Returns once it serves. Raises MachineError."""
+    return _ask(project, "start").strip()
+
+
+def stop(project: Project) -> str:
+    """Stop it if it runs; what it says."""
+    return _ask(project, "stop").strip()
+
+
+def variables(project: Project) -> Variables:
+    """Its variables. Raises MachineError when it does not run."""
+    return Variables(parse_exports(_ask(project, "env")))
+
+
+def parse_exports(text: str) -> dict[str, str]:
+    """Read lines of the form `export NAME='value'`; other lines are not variables."""
+    values = {}
+    for line in text.splitlines():
+        if line.startswith(_EXPORT):
+            for word in shlex.split(line.removeprefix(_EXPORT)):
+                name, _, value = word.partition("=")
+                values[name] = value
+    return values
+
+
+def _ask(project: Project, verb: str) -> str:
+    state = state_folder(project)
+    command = [sys.executable, *_PROGRAM, verb, "--state", str(state)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise MachineError(
+            f"`azureml-emulator {verb}` failed with exit code {done.returncode}",
+            f"Its state and log are in {state}; `mlops up` starts it.",
+            tuple(lines[-_ERROR_LINES:]),
+        )
+    return done.stdout

@@ -1,0 +1,30 @@
+"""Where things lie in a project folder. Names only: nothing is read here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PROJECT_FILE: Final = "project.yml"
+PIPELINE_FILE: Final = Path("pipelines", "train.yml")
+SAMPLE_GENERATOR: Final = Path("data", "generate_sample.py")
+ENDPOINT_FOLDER: Final = Path("endpoints", "online")
+ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
+DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
+SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
+ENVIRONMENT_FOLDER: Final = Path("environments")
+
+# What commands leave on this machine; nothing in it is needed to go on.
+STATE_FOLDER: Final = Path(".mlops")
+SAMPLE_FOLDER: Final = STATE_FOLDER / "data"
+PACKAGE_FOLDER: Final = STATE_FOLDER / "models"
+REPORT_FOLDER: Final = STATE_FOLDER / "reports"
+PRIVATE_FOLDER_MODE: Final = 0o700
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder below the state folder that only its owner can read, and return it."""
+    for part in (*reversed(folder.parents), folder):
+        if STATE_FOLDER.name in part.parts:
+            part.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
+    return folder

@@ -1,0 +1,166 @@
+"""project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys.
+
+How a file is read, and where an error stands in it, is told by documents.py.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from mlops.documents import read_checked
+from mlops.errors import InputError, ProjectError
+from mlops.layout import PROJECT_FILE
+
+StageName = Literal["dev", "staging", "prod"]
+STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+
+
+def _rule(pattern: str, rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"'{value}' is not allowed: {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+ProjectName = Annotated[
+    str,
+    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, a letter first"),
+]
+AssetName = Annotated[
+    str,
+    _rule(r"[a-zA-Z0-9][\w.-]{0,254}", "letters, digits, '.', '_' and '-', a letter or digit first"),
+]
+SubscriptionId = Annotated[
+    str,
+    _rule(
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "a GUID; `az account show --query id` prints it",
+    ),
+]
+ResourceGroupName = Annotated[
+    str,
+    _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; no '.' at the end"),
+]
+WorkspaceName = Annotated[
+    str, _rule(r"[a-zA-Z0-9][\w-]{2,32}", "3 to 33 letters, digits, '_' and '-', a letter or digit first")
+]
+ComputeName = Annotated[
+    str, _rule(r"[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]", "2 to 32 letters, digits and '-', a letter first")
+]
+EndpointName = Annotated[
+    str,
+    _rule(
+        r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
+        "3 to 32 letters, digits and '-'; a letter first, no '-' last",
+    ),
+]
+Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
+InstanceType = Annotated[str, _rule(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2")]
+
+
+class Stage(BaseModel):
+    """Where one stage lives on Azure, and the machines it uses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    subscription_id: SubscriptionId
+    resource_group: ResourceGroupName
+    workspace: WorkspaceName
+    location: Location | None = None
+    compute: ComputeName
+    endpoint: EndpointName
+    instance_type: InstanceType
+    instance_count: Annotated[int, Field(ge=1, le=100)]
+
+
+class Stages(BaseModel):
+    """The three stages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dev: Stage
+    staging: Stage
+    prod: Stage
+
+
+class Settings(BaseModel):
+    """What project.yml says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: ProjectName
+    model: AssetName
+    data: AssetName
+    registry: WorkspaceName
+    stages: Stages
+
+    def stage(self, name: StageName) -> Stage:
+        """The settings of one stage."""
+        return getattr(self.stages, name)
+
+
+class Project(BaseModel):
+    """A project folder and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path
+    settings: Settings
+
+    def path(self, relative: Path) -> Path:
+        """A file or folder of the project."""
+        return self.root / relative
+
+    def required_file(self, relative: Path) -> Path:
+        """A file that the project must have. Raises ProjectError when it is not there."""
+        file = self.root / relative
+        if not file.is_file():
+            raise ProjectError(
+                f"{file} does not exist", f"Restore it: `git checkout -- {relative.as_posix()}`."
+            )
+        return file
+
+
+def find_project_file(start: Path) -> Path:
+    """The project.yml in `start` or in the nearest folder above; raises ProjectError when there is none."""
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file():
+            return candidate / PROJECT_FILE
+    raise ProjectError(
+        f"there is no {PROJECT_FILE} in {folder} or in a folder above it",
+        "Go to the project's folder, or name it: `mlops --project PATH …`.",
+    )
+
+
+def load_project(given: Path | None = None) -> Project:
+    """Read the project that `given` (a folder or its project.yml) names, else the one around us.
+
+    Raises ProjectError, with file, line and key of everything that is wrong.
+    """
+    if given is None:
+        file = find_project_file(Path.cwd())
+    else:
+        file = given / PROJECT_FILE if given.is_dir() else given
+        if not file.is_file():
+            raise ProjectError(f"{file} does not exist", f"Give the folder that holds {PROJECT_FILE}.")
+    return Project(root=file.resolve().parent, settings=read_settings(file))
+
+
+def read_settings(file: Path) -> Settings:
+    """Read and check one project.yml. Raises ProjectError."""
+    return read_checked(file, Settings).value
+
+
+def parse_stage(text: str) -> StageName:
+    """One of the stage names. Raises InputError."""
+    for name in STAGE_NAMES:
+        if name == text:
+            return name
+    raise InputError(f"there is no stage '{text}'", f"The stages are {', '.join(STAGE_NAMES)}.")

@@ -1,0 +1,54 @@
+"""What commands return. How it looks is left to rendering.py; nothing is printed here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Tone = Literal["plain", "good", "bad", "hint"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of text."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text below a title; `columns` may be empty for a list of names and values."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Text for another program: printed as it is, never wrapped or coloured."""
+
+    text: str
+
+
+Block = Line | Table | Raw
+
+
+class Result(ABC):
+    """A command's answer: as a document for programs and as blocks for people."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, unless the answer itself is bad news."""
+        return 0
+
+    @abstractmethod
+    def document(self) -> dict[str, Any]:
+        """The answer as one JSON object."""
+
+    @abstractmethod
+    def blocks(self) -> Sequence[Block]:
+        """The answer for people, from top to bottom."""

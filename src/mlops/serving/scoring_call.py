@@ -1,0 +1,99 @@
+"""One HTTP request to an endpoint's scoring address, body and reply untouched.
+
+Not the SDK's `invoke`: it parses the body and sends another one, keeps headers between calls, and hides the
+reply of a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from mlops.errors import RequestRefused
+
+TIMEOUT_SECONDS: Final = 60.0
+DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
+_REFUSALS: Final[dict[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: "The key was rotated in between: run the command again, it asks for the new one.",
+    HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
+    HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the forms that are accepted.",
+}
+_OTHER_REFUSAL: Final = "`mlops status` shows the state of the deployments."
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an endpoint is, and the key that opens it."""
+
+    scoring_uri: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the endpoint answered; `deployment` is who did."""
+
+    status: int
+    body: bytes
+    deployment: str | None
+
+    def json(self) -> Any:
+        """The body as JSON. Raises RequestRefused when it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise RequestRefused(
+                f"the endpoint answered {self.status} with a body that is no JSON"
+            ) from error
+
+
+def call(address: Address, body: bytes, deployment: str | None = None) -> Reply:
+    """Post a request, to the named deployment or where the traffic goes. No reply: RequestRefused."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {address.key}"}
+    if deployment:
+        headers[DEPLOYMENT_HEADER] = deployment
+    request = urllib.request.Request(address.scoring_uri, body, headers, method="POST")  # noqa: S310 - the workspace names it
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            return Reply(response.status, response.read(), response.headers.get(DEPLOYMENT_HEADER))
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return Reply(refusal.code, refusal.read(), refusal.headers.get(DEPLOYMENT_HEADER))
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise RequestRefused(
+            f"{address.scoring_uri} does not answer: {reason}",
+            "`mlops status` shows whether the endpoint is up.",
+        ) from error
+
+
+def require_success(reply: Reply) -> Reply:
+    """The reply itself. Raises RequestRefused, with the endpoint's explanation, for any status but 200."""
+    if reply.status == HTTPStatus.OK:
+        return reply
+    message, details = _explanation(reply.body)
+    raise RequestRefused(
+        f"the endpoint answered {reply.status}: {message}",
+        _REFUSALS.get(reply.status, _OTHER_REFUSAL),
+        details,
+    )
+
+
+def _explanation(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """What a refusal says, in score.py's shape or Azure's; otherwise the beginning of the body."""
+    text = body.decode("utf-8", errors="replace").strip()
+    try:
+        error = json.loads(text)["error"]
+        message = error["message"]
+    except (ValueError, TypeError, KeyError):
+        return (text.splitlines() or ["without saying why"])[0], ()
+    details = error.get("details") or []
+    return str(message), tuple(_detail(detail) for detail in details if isinstance(detail, dict))
+
+
+def _detail(detail: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in detail.items() if value is not None)

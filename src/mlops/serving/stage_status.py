@@ -1,0 +1,99 @@
+"""What each stage runs, as far as its workspace can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from azure.ai.ml import MLClient
+
+from mlops.project import Project, StageName
+from mlops.results import Block, Line, Result, Table
+from mlops.serving.observation import observe
+from mlops.serving.rollout_view import Deployment, View
+
+_DIGEST_CHARACTERS = 19
+
+
+@dataclass(frozen=True)
+class LastJob:
+    """The newest job of a workspace."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage; `problem` says why nothing is known of it."""
+
+    stage: str
+    endpoint: str
+    view: View | None = None
+    last_job: LastJob | None = None
+    problem: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        view = self.view
+        return {
+            "endpoint": self.endpoint,
+            "exists": bool(view and view.endpoint_exists),
+            "state": view.endpoint_state if view else None,
+            "scoring_uri": (view.scoring_uri or None) if view else None,
+            "traffic": view.traffic if view else {},
+            "deployments": [asdict(deployment) for deployment in view.deployments] if view else [],
+            "last_job": asdict(self.last_job) if self.last_job else None,
+            "problem": self.problem,
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row for each deployment, or one that says why there is none."""
+        if self.problem:
+            return [(self.stage, self.problem, "", "", "", "")]
+        if self.view is None or not self.view.endpoint_exists:
+            return [(self.stage, "no endpoint yet", "", "", "", "")]
+        return [self._row(deployment) for deployment in self.view.deployments] or [
+            (self.stage, f"{self.endpoint} without a deployment", "", "", "", "")
+        ]
+
+    def _row(self, deployment: Deployment) -> tuple[str, ...]:
+        return (
+            self.stage,
+            f"{self.endpoint}/{deployment.name}",
+            f"{deployment.traffic} %",
+            deployment.model_version,
+            deployment.digest[:_DIGEST_CHARACTERS],
+            deployment.state,
+        )
+
+
+@dataclass(frozen=True)
+class StatusResult(Result):
+    """The stages in their order."""
+
+    stages: tuple[StageStatus, ...]
+
+    def document(self) -> dict[str, Any]:
+        """A stage for each key."""
+        return {"stages": {stage.stage: stage.document() for stage in self.stages}}
+
+    def blocks(self) -> Sequence[Block]:
+        """One table of deployments, and the last jobs below it."""
+        rows = tuple(row for stage in self.stages for row in stage.rows())
+        columns = ("stage", "deployment", "traffic", "model version", "digest", "state")
+        jobs = [
+            Line(f"last job in {stage.stage}: {stage.last_job.name} ({stage.last_job.status})")
+            for stage in self.stages
+            if stage.last_job
+        ]
+        return [Table("", columns, rows), *jobs]
+
+
+def stage_status(client: MLClient, project: Project, stage_name: StageName) -> StageStatus:
+    """Ask one stage's workspace."""
+    endpoint = project.settings.stage(stage_name).endpoint
+    newest = next((job for job in client.jobs.list() if job is not None), None)
+    last_job = LastJob(str(newest.name), newest.status or "") if newest else None
+    return StageStatus(stage_name, endpoint, observe(client, endpoint), last_job)

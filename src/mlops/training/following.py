@@ -1,0 +1,105 @@
+"""Following a job to its end: which step is in which state, and for how long.
+
+Asks the workspace as often as waiting.py says. What a failure means is left to failure.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import Job
+
+from mlops.progress import Step, StepBoard
+from mlops.training.submission import SubmittedJob
+from mlops.waiting import looks
+
+COMPLETED: Final = "Completed"
+FAILED: Final = "Failed"
+CANCELED: Final = "Canceled"
+TERMINAL: Final = frozenset({COMPLETED, FAILED, CANCELED, "NotResponding", "Paused"})
+_NOT_BEGUN: Final = frozenset({"NotStarted", "Queued", "Starting", "Preparing", "Provisioning"})
+_WAITING: Final = "NotStarted"
+_REUSED_PROPERTY: Final = "azureml.isreused"
+# While a step is running the job cannot have ended, except when the service lost track of the step.
+_LOOK_AT_JOB_EVERY_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """A step, and the child job that is its run."""
+
+    step: Step
+    job: str
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job in a terminal state."""
+
+    name: str
+    status: str
+    runs: tuple[StepRun, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps in order."""
+        return tuple(run.step for run in self.runs)
+
+
+def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob:
+    """Show the job's steps until it has ended."""
+    next_look_at_job = 0.0
+    for elapsed in looks():
+        runs = step_runs(client, job)
+        board.show(_all_steps(job, runs))
+        if _may_have_ended(runs) or elapsed >= next_look_at_job:
+            next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
+            status = client.jobs.get(job.name).status or ""
+            if status in TERMINAL:
+                # Once more: the last step may have ended between the two looks.
+                runs = step_runs(client, job)
+                board.show(_all_steps(job, runs))
+                return FinishedJob(job.name, status, tuple(runs))
+    raise AssertionError("looks() never ends")
+
+
+def step_runs(client: MLClient, job: SubmittedJob) -> list[StepRun]:
+    """The runs of the job's steps so far, in the order of the pipeline file."""
+    children = [child for child in client.jobs.list(parent_job_name=job.name) if child is not None]
+    runs = [StepRun(_step(child), str(child.name)) for child in children]
+    order = {name: index for index, name in enumerate(job.steps)}
+    return sorted(runs, key=lambda run: order.get(run.step.name, len(order)))
+
+
+def _step(child: Job) -> Step:
+    properties = child.properties or {}
+    status = child.status or _WAITING
+    return Step(
+        name=child.display_name or str(child.name),
+        status=status,
+        seconds=_seconds(child, status),
+        reused=str(properties.get(_REUSED_PROPERTY, "")).lower() == "true",
+    )
+
+
+def _seconds(child: Job, status: str) -> float | None:
+    context = child.creation_context
+    if context is None or context.created_at is None or status in _NOT_BEGUN:
+        return None
+    ended = context.last_modified_at if status in TERMINAL else datetime.now(UTC)
+    return None if ended is None else max(0.0, (ended - context.created_at).total_seconds())
+
+
+def _all_steps(job: SubmittedJob, runs: Sequence[StepRun]) -> list[Step]:
+    """The steps in order, those that have no run yet included."""
+    begun = {run.step.name for run in runs}
+    waiting = [Step(name, _WAITING) for name in job.steps if name not in begun]
+    return [*(run.step for run in runs), *waiting]
+
+
+def _may_have_ended(runs: Sequence[StepRun]) -> bool:
+    return all(run.step.status in TERMINAL for run in runs)

@@ -1,0 +1,61 @@
+"""Copies of model packages on this machine, a folder for each digest; used only if the digest is right."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from azure.ai.ml import MLClient
+
+from mlops.errors import JobFailed
+from mlops.layout import PACKAGE_FOLDER, private_folder
+from mlops.package import DIGEST_PREFIX, find_package, package_digest
+from mlops.project import Project
+from mlops.training.registration import PACKAGE_OUTPUT, ModelVersion
+
+
+def package_of_job(client: MLClient, project: Project, job: str) -> tuple[Path, str]:
+    """Download the model package that a job made; give its folder and its digest."""
+
+    def fetch(folder: Path) -> None:
+        client.jobs.download(job, download_path=folder, output_name=PACKAGE_OUTPUT)
+
+    return _fetched(project, fetch)
+
+
+def package_of_model(client: MLClient, project: Project, model: ModelVersion) -> Path:
+    """The package of a registered version. Raises JobFailed when its bytes are not the registered ones."""
+    kept = _place(project, model.digest)
+    if kept.is_dir() and package_digest(kept) == model.digest:
+        return kept
+
+    def fetch(folder: Path) -> None:
+        client.models.download(model.name, model.version, download_path=folder)
+
+    package, digest = _fetched(project, fetch)
+    if digest != model.digest:
+        raise JobFailed(
+            f"the files of model {model.name} version {model.version} have digest {digest}, "
+            f"but {model.digest} was registered",
+            "Do not deploy this version: train and register again.",
+        )
+    return package
+
+
+def _fetched(project: Project, fetch: Callable[[Path], None]) -> tuple[Path, str]:
+    store = private_folder(project.path(PACKAGE_FOLDER))
+    with tempfile.TemporaryDirectory(dir=store, prefix="unfinished-") as folder:
+        fetch(Path(folder))
+        package = find_package(Path(folder))
+        digest = package_digest(package)
+        place = _place(project, digest)
+        if place.is_dir():
+            shutil.rmtree(place)
+        package.rename(place)
+    return place, digest
+
+
+def _place(project: Project, digest: str) -> Path:
+    return project.path(PACKAGE_FOLDER) / digest.removeprefix(DIGEST_PREFIX)

@@ -1,0 +1,161 @@
+"""A training run from data file to registered version: the order stands here, each part in its own file."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.errors import Interrupted
+from mlops.evaluation import Metric, read_metrics
+from mlops.layout import REPORT_FOLDER, private_folder
+from mlops.package import REPORT_FILE
+from mlops.progress import Step, say, step_board
+from mlops.project import Project, StageName
+from mlops.results import Block, Line, Result, Table
+from mlops.sample import sample_file
+from mlops.source_version import git_commit
+from mlops.training.data_asset import DataVersion, ensure_data
+from mlops.training.failure import job_failure
+from mlops.training.following import COMPLETED, FinishedJob, follow
+from mlops.training.package_store import package_of_job
+from mlops.training.registration import ModelVersion, Origin, register
+from mlops.training.submission import new_job_name, submit
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """What a training run made."""
+
+    job: str
+    steps: tuple[Step, ...]
+    metrics: dict[str, Metric]
+    model: ModelVersion
+    is_new: bool
+    data: DataVersion
+    report: Path | None
+    studio_url: str | None
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Everything, with metrics as plain numbers and their intervals beside them."""
+        return {
+            "job": self.job,
+            "steps": [asdict(step) for step in self.steps],
+            "metrics": {name: metric.value for name, metric in self.metrics.items()},
+            "intervals": {
+                name: [metric.low, metric.high]
+                for name, metric in self.metrics.items()
+                if metric.low is not None
+            },
+            "model": asdict(self.model),
+            "new": self.is_new,
+            "data": asdict(self.data),
+            "report": str(self.report) if self.report else None,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """Steps, metrics, and the registered version."""
+        model = f"{self.model.name} version {self.model.version}"
+        blocks: list[Block] = [
+            *training_tables(self),
+            Line(
+                f"{model} is registered" if self.is_new else f"{model} was registered before: same digest",
+                "good",
+            ),
+            Line(f"digest  {self.model.digest}"),
+        ]
+        if self.report:
+            blocks.append(Line(f"report  {self.report}"))
+        if self.studio_url:
+            blocks.append(Line(f"job     {self.studio_url}"))
+        blocks.append(Line("Next: `mlops deploy --stage dev`", "hint"))
+        return blocks
+
+
+def training_tables(result: TrainResult) -> list[Table]:
+    """The steps with their times, and the metrics with their intervals."""
+    steps = tuple((step.name, step.status, _time(step)) for step in result.steps)
+    metrics = tuple((name, metric.sentence()) for name, metric in result.metrics.items())
+    return [
+        Table(f"job {result.job} ({result.seconds:.1f} s)", ("step", "state", "seconds"), steps),
+        Table("metrics on the test part", ("metric", "value (95 % interval)"), metrics),
+    ]
+
+
+def train(client: MLClient, project: Project, stage_name: StageName, data_file: Path | None) -> TrainResult:
+    """Train on `data_file` (the generated sample when None) in a stage's workspace; register the package."""
+    begun = time.monotonic()
+    settings = project.settings
+    data = ensure_data(client, settings.data, data_file or sample_file(project))
+    commit = git_commit(project.root)
+    job_name = new_job_name(settings.name)
+    finished, studio_url = _run_job(client, project, stage_name, job_name, data, commit)
+    if finished.status != COMPLETED:
+        raise job_failure(client, project, finished)
+    package, digest = package_of_job(client, project, job_name)
+    metrics = read_metrics(package)
+    values = {name: metric.value for name, metric in metrics.items()}
+    model, is_new = register(client, settings.model, digest, Origin(job_name, commit, data), values)
+    return TrainResult(
+        job=job_name,
+        steps=finished.steps,
+        metrics=metrics,
+        model=model,
+        is_new=is_new,
+        data=data,
+        report=_keep_report(project, package, model),
+        studio_url=studio_url,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _run_job(
+    client: MLClient, project: Project, stage_name: StageName, job_name: str, data: DataVersion, commit: str
+) -> tuple[FinishedJob, str | None]:
+    stage = project.settings.stage(stage_name)
+    try:
+        job = submit(client, project, stage, job_name, data, commit)
+        say(f"job {job.name}")
+        with step_board() as board:
+            return follow(client, job, board), job.studio_url
+    except KeyboardInterrupt:
+        raise _cancelled(client, job_name) from None
+
+
+def _cancelled(client: MLClient, job_name: str) -> Interrupted:
+    say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
+    try:
+        client.jobs.begin_cancel(job_name).wait()
+    except KeyboardInterrupt:
+        return Interrupted(
+            f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`."
+        )
+    except ResourceNotFoundError:
+        return Interrupted("the job was not submitted yet; nothing was registered")
+    return Interrupted(
+        f"job {job_name} is cancelled; nothing was registered",
+        "Run `mlops train` again; finished steps are reused.",
+    )
+
+
+def _keep_report(project: Project, package: Path, model: ModelVersion) -> Path | None:
+    """Copy the package's report to where people find it."""
+    report = package / REPORT_FILE
+    if not report.is_file():
+        return None
+    folder = private_folder(project.path(REPORT_FOLDER))
+    return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html"))
+
+
+def _time(step: Step) -> str:
+    if step.reused:
+        return "reused"
+    return "" if step.seconds is None else f"{step.seconds:.1f}"

@@ -1,0 +1,49 @@
+"""The only place that makes a client of a stage's workspace: the login, and no chatter of the SDK.
+
+Importing this file imports azure.ai.ml, which takes seconds: only commands that talk to a workspace do.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+from azure.ai.ml import MLClient
+from azure.identity import DefaultAzureCredential
+
+from mlops.project import Stage
+
+_CHATTY_LOGGERS = ("azure", "msrest", "urllib3")
+
+
+def connect(stage: Stage) -> MLClient:
+    """A client of the stage's workspace; asks nothing of the service yet."""
+    _quieten()
+    return MLClient(
+        _credential(),
+        stage.subscription_id,
+        stage.resource_group,
+        stage.workspace,
+        show_progress=False,
+        enable_telemetry=False,
+    )
+
+
+def _credential() -> DefaultAzureCredential:
+    """Environment variables, workload identity (OIDC), managed identity, `az login`, in this order.
+
+    The others of the chain only cost time: nobody trains from an editor's or a shell's token cache.
+    """
+    return DefaultAzureCredential(
+        exclude_shared_token_cache_credential=True,
+        exclude_visual_studio_code_credential=True,
+        exclude_powershell_credential=True,
+        exclude_developer_cli_credential=True,
+        exclude_broker_credential=True,
+    )
+
+
+def _quieten() -> None:
+    for name in _CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(azure|msrest|marshmallow)(\.|$)")
