@@ -48,7 +48,9 @@ def scripts(text: str) -> list[str]:
     Raises ValueError when quotes are not closed.
     """
     plain = NAMED.sub(PLACEHOLDER, text).replace(OPTIONAL_OPEN, " ").replace(OPTIONAL_CLOSE, " ")
-    lexer = shlex.shlex(plain.replace("\\\n", " ").replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lines = [line for line in plain.replace("\\\n", " ").splitlines() if not line.lstrip().startswith("#")]
+    lexer = shlex.shlex(" ; ".join(lines), posix=True, punctuation_chars=True)
+    lexer.commenters = ""
     lexer.whitespace_split = True
     words = list(lexer)
     found = []

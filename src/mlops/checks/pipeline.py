@@ -6,7 +6,7 @@ from typing import Final
 
 from mlops.checks import fields
 from mlops.checks.bindings import Binding, bindings_in, find_cycle, references_to_parent
-from mlops.checks.component import PIPELINE, check_ports
+from mlops.checks.component import COMMAND, PIPELINE, check_command, check_ports
 from mlops.checks.connections import check_inputs, check_outputs, check_references
 from mlops.checks.document import Document, Node
 from mlops.checks.problem import Problem
@@ -63,16 +63,34 @@ def _check_step(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
     yield from check_outputs(pipeline, step)
     for node in step.inputs.values():
         yield from check_data_path(document, node)
+    reference = step.reference
+    if reference is not None and reference.text:
+        yield from _check_component_reference(document, step, reference)
+    elif step.kind == COMMAND and step.component:
+        yield from check_command(step.component)
+
+
+def _check_component_reference(document: Document, step: Step, reference: Node) -> Iterator[Problem]:
+    path = local_path(reference.text or "", document.path.parent)
+    if path is None and not is_registered(reference.text or ""):
+        advice = "write azureml:<name>:<version>, azureml:<name>@latest or azureml://…"
+        yield document.problem(reference, f"{reference.text!r} is no reference to a component", advice)
+    elif path is not None and not path.is_file():
+        message = f"the component file {reference.text!r} of step `{step.name}` does not exist"
+        yield document.problem(reference, message, "correct the path")
 
 
 def _check_compute(pipeline: Pipeline) -> Iterator[Problem]:
     if pipeline.node.get("compute") or pipeline.node.get("settings", "default_compute"):
         return
-    for step in pipeline.steps.values():
-        if step.kind != PIPELINE and not step.node.get("compute"):
-            message = f"step `{step.name}` has no compute to run on"
-            advice = "give it `compute`, or the pipeline `settings.default_compute`"
-            yield pipeline.document.problem(step.node, message, advice)
+    homeless = [
+        step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")
+    ]
+    if homeless:
+        names = ", ".join(f"`{step.name}`" for step in homeless)
+        message = f"{names} {'has' if len(homeless) == 1 else 'have'} no compute to run on"
+        advice = "give the step `compute`, or the pipeline `settings.default_compute`"
+        yield pipeline.document.problem(homeless[0].node, message, advice)
 
 
 def _check_cycles(pipeline: Pipeline) -> Iterator[Problem]:

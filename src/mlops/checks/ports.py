@@ -70,7 +70,9 @@ def declared_ports(node: Node | None) -> dict[str, Port]:
 
 def connectable(source: str | None, target: str | None) -> bool:
     """Whether a value of type `source` may be bound to a port of type `target`; unknown types may."""
-    return source is None or target is None or source == target or target in WIDER.get(source, frozenset())
+    if source not in TYPES or target not in TYPES or source == target:
+        return True
+    return target in WIDER.get(str(source), frozenset())
 
 
 def _type_by_content(node: Node) -> str | None:

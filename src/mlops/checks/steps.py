@@ -25,6 +25,11 @@ class Step:
     is_inline: bool
 
     @property
+    def reference(self) -> Node | None:
+        """What the step names as its component."""
+        return self.node.get("trial") if self.kind == SWEEP else self.node.get("component")
+
+    @property
     def inputs(self) -> dict[str, Node]:
         """What the step is given, by input name."""
         given = self.node.get("inputs")

@@ -1,0 +1,95 @@
+"""Runs every check over a project, and repairs what can be repaired without a decision."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlops.checks import assets, fingerprints, pins
+from mlops.checks.component import PIPELINE, check_component
+from mlops.checks.pipeline import check_pipeline
+from mlops.checks.problem import Problem
+from mlops.checks.project import Project
+from mlops.checks.versions import versioned
+
+
+def check_project(root: Path) -> list[Problem]:
+    """Return every problem in the project below `root`, sorted by file and line. Changes nothing."""
+    project = Project(root)
+    found = [*_content_problems(project), *_pin_problems(project), *_version_problems(project)]
+    return sorted({*found, *project.unreadable})
+
+
+def fix_project(root: Path) -> list[str]:
+    """Do what can be done without a decision, and return what was changed.
+
+    Writes the pins of conda files from uv.lock, and records versions that are not recorded yet, unless their
+    file has other problems. A recorded version is never changed.
+    """
+    return [*_refresh_pins(Project(root)), *_record_versions(Project(root))]
+
+
+def _content_problems(project: Project) -> Iterator[Problem]:
+    for pipeline in project.pipelines:
+        yield from check_pipeline(pipeline, is_job=True)
+    for component in project.components:
+        yield from check_component(component)
+        if component.kind == PIPELINE:
+            yield from check_pipeline(project.graph_of(component), is_job=False)
+    for document in project.environments:
+        yield from assets.check_environment(document)
+    for document in project.data:
+        yield from assets.check_data(document)
+    for document in project.serving:
+        yield from assets.check_serving(document)
+    yield from _environment_reference_problems(project)
+
+
+def _environment_reference_problems(project: Project) -> Iterator[Problem]:
+    """Yield references by name to an environment of this project in another version than it has."""
+    own = dict(versioned(project))["environments"]
+    versions = {each.name: each.version for each in own}
+    owners = [(each.document, each.node) for each in project.components]
+    owners += [(each, each.root) for each in project.serving]
+    owners += [(each.document, step.node) for each in project.pipelines for step in each.steps.values()]
+    for document, owner in owners:
+        node = owner.get("environment")
+        name, _, version = (node.text if node and node.text else "").removeprefix("azureml:").partition(":")
+        if node and version and version != versions.get(name, version):
+            message = f"the environment `{name}` has version {versions[name]}, not {version}"
+            yield document.problem(node, message, f"write azureml:{name}:{versions[name]}")
+
+
+def _pin_problems(project: Project) -> Iterator[Problem]:
+    lock = project.pins()
+    for document in project.conda_files():
+        if lock is None:
+            yield document.problem(1, "there is no uv.lock to compare the pins with", "run: uv lock")
+        else:
+            yield from pins.check_pins(document, lock)
+
+
+def _refresh_pins(project: Project) -> Iterator[str]:
+    lock = project.pins()
+    for document in project.conda_files() if lock else ():
+        if lock and (text := pins.refreshed(document, lock)):
+            document.path.write_text(text, encoding="utf-8")
+            yield f"{document.file}: versions taken from uv.lock"
+
+
+def _version_problems(project: Project) -> Iterator[Problem]:
+    for folder, items in versioned(project):
+        yield from fingerprints.check_versions(items, _recorded(project, folder))
+
+
+def _record_versions(project: Project) -> Iterator[str]:
+    spoiled = {problem.file for problem in [*_content_problems(project), *_pin_problems(project)]}
+    for folder, items in versioned(project):
+        sound = [item for item in items if item.document.file not in spoiled]
+        versions, added = fingerprints.with_new(sound, _recorded(project, folder))
+        if added:
+            path = project.root / folder / fingerprints.LOCK_NAME
+            path.write_text(fingerprints.lock_text(versions), encoding="utf-8")
+        yield from (f"{folder}/{fingerprints.LOCK_NAME}: {each}" for each in added)
+
+
+def _recorded(project: Project, folder: str) -> fingerprints.Versions:
+    return fingerprints.recorded_versions(project.document(project.root / folder / fingerprints.LOCK_NAME))

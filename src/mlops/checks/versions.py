@@ -1,0 +1,56 @@
+"""What has a version in the project, and the content that version stands for."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from mlops.checks.component import Component
+from mlops.checks.document import Document
+from mlops.checks.fingerprints import Versioned, content_digest
+from mlops.checks.project import COMPONENT_FILE, Project
+from mlops.checks.references import local_path
+
+SHIPPED: Final = "code"
+
+
+def versioned(project: Project) -> Iterator[tuple[str, list[Versioned]]]:
+    """Yield each folder that has a lock file, with all that it records. What has no version is left out."""
+    yield (
+        "components",
+        [_component(project, each) for each in project.components if _is_identified(each.document)],
+    )
+    yield "environments", [_environment(each) for each in project.environments if _is_identified(each)]
+
+
+def _component(project: Project, component: Component) -> Versioned:
+    parts = [(COMPONENT_FILE, component.document.path)]
+    if component.code is not None:
+        parts.append((SHIPPED, component.code))
+    parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes]
+    # A file reference says nothing about what the file holds, and the component is registered with that.
+    environment = component.node.get("environment")
+    path = local_path(environment.text, component.folder) if environment and environment.text else None
+    named = project.document(path) if path else None
+    notes = [f"environment {_scalar(named, 'name')} {_scalar(named, 'version')}"] if named else []
+    return _make(component.document, content_digest(parts, notes))
+
+
+def _environment(document: Document) -> Versioned:
+    parts = [(document.path.name, document.path)]
+    for node in (document.root.get("conda_file"), document.root.get("build", "path")):
+        path = local_path(node.text, document.path.parent) if node and node.text else None
+        if node and path:
+            parts.append((str(node.text), path))
+    return _make(document, content_digest(parts))
+
+
+def _make(document: Document, digest: str) -> Versioned:
+    return Versioned(document, _scalar(document, "name"), _scalar(document, "version"), digest)
+
+
+def _is_identified(document: Document) -> bool:
+    return document.root.get("name") is not None and document.root.get("version") is not None
+
+
+def _scalar(document: Document, key: str) -> str:
+    node = document.root.get(key)
+    return str(node.value) if node else ""

@@ -1,0 +1,45 @@
+"""The table of known fields against the schemas of the installed SDK: what a newer SDK adds shows here."""
+
+import pytest
+from azure.ai.ml._schema._deployment.online.online_deployment import ManagedOnlineDeploymentSchema
+from azure.ai.ml._schema._endpoint import ManagedOnlineEndpointSchema
+from azure.ai.ml._schema.assets.data import DataSchema
+from azure.ai.ml._schema.assets.environment import EnvironmentSchema
+from azure.ai.ml._schema.component.command_component import CommandComponentSchema
+from azure.ai.ml._schema.component.input_output import InputPortSchema, OutputPortSchema, ParameterSchema
+from azure.ai.ml._schema.job.input_output_entry import DataInputSchema, OutputSchema
+from azure.ai.ml._schema.pipeline.component_job import CommandSchema, SweepSchema
+from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSchema, PipelineSchema
+from azure.ai.ml._schema.pipeline.pipeline_job import PipelineJobSchema
+from azure.ai.ml._schema.pipeline.settings import PipelineJobSettingsSchema
+
+from mlops.checks import fields
+
+# What a step may carry for people, which the SDK keeps outside these schemas, and `value` of a literal.
+BEYOND = fields.DESCRIPTIVE | {"value"}
+
+
+@pytest.mark.parametrize(
+    ("known", "schemas"),
+    [
+        pytest.param(fields.PIPELINE, [PipelineJobSchema], id="pipeline"),
+        pytest.param(fields.PIPELINE_SETTINGS, [PipelineJobSettingsSchema], id="settings"),
+        pytest.param(fields.COMMAND_STEP, [CommandSchema], id="command step"),
+        pytest.param(fields.SWEEP_STEP, [SweepSchema], id="sweep step"),
+        pytest.param(fields.PIPELINE_STEP, [PipelineSchema], id="pipeline step"),
+        pytest.param(fields.COMMAND_COMPONENT, [CommandComponentSchema], id="command component"),
+        pytest.param(fields.PIPELINE_COMPONENT, [PipelineComponentSchema], id="pipeline component"),
+        pytest.param(fields.INPUT, [InputPortSchema, ParameterSchema, DataInputSchema], id="input"),
+        pytest.param(fields.OUTPUT, [OutputPortSchema, OutputSchema], id="output"),
+        pytest.param(fields.ENVIRONMENT, [EnvironmentSchema], id="environment"),
+        pytest.param(fields.DATA, [DataSchema], id="data"),
+        pytest.param(fields.ENDPOINT, [ManagedOnlineEndpointSchema], id="endpoint"),
+        pytest.param(fields.DEPLOYMENT, [ManagedOnlineDeploymentSchema], id="deployment"),
+    ],
+)
+def test_the_known_fields_are_those_of_the_sdk(known, schemas):
+    loaded = [schema(context={"base_path": "."}).load_fields.items() for schema in schemas]
+    expected = {field.data_key or name for items in loaded for name, field in items}
+
+    assert expected - fields.ANYWHERE <= known
+    assert known - expected <= BEYOND
