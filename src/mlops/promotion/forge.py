@@ -1,0 +1,146 @@
+"""Where pull requests live: GitHub by `gh`, Azure DevOps by `az repos`, or a plain git remote that has none.
+
+Knows those command lines and no more; what a pull request says is its caller's business.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from mlops.errors import MachineError
+
+_TIMEOUT_SECONDS: Final = 120
+_GITHUB_BODY: Final = 65_536
+_AZURE_DESCRIPTION: Final = 4_000
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request as opened or updated: its address, or None where the remote has no such thing."""
+
+    url: str | None
+    advice: str
+
+
+class Forge(ABC):
+    """A place that keeps a repository and maybe its pull requests."""
+
+    name: ClassVar[str]
+    body_limit: ClassVar[int]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+        """Open a pull request for a pushed branch, or update the one that is open."""
+
+    def _run(self, *command: str, given: str | None = None) -> str:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                input=given,
+                stdin=subprocess.DEVNULL if given is None else None,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            advice = (
+                f"Install `{command[0]}` and log in, or open the pull request of the pushed branch by hand."
+            )
+            raise MachineError(f"`{command[0]}` is not installed", advice) from error
+        if done.returncode != 0:
+            advice = f"Log in with `{command[0]}` and run again: nothing is done twice."
+            said = tuple(done.stderr.strip().splitlines())
+            raise MachineError(f"`{' '.join(command[:3])}` failed", advice, said)
+        return done.stdout
+
+
+class GitHub(Forge):
+    """github.com or a GitHub server, by `gh`."""
+
+    name = "GitHub"
+    body_limit = _GITHUB_BODY
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+        """Open or update; the body travels by standard input, since it may be long."""
+        wanted = ("--head", branch, "--state", "open", "--json", "number,url")
+        found = _objects(self._run("gh", "pr", "list", *wanted))
+        if found:
+            number = str(found[0]["number"])
+            self._run("gh", "pr", "edit", number, "--title", title, "--body-file", "-", given=body)
+            return PullRequest(str(found[0]["url"]), "Updated: review and merge it.")
+        what = ("--head", branch, "--base", base, "--title", title, "--body-file", "-")
+        url = self._run("gh", "pr", "create", *what, given=body).strip().splitlines()[-1]
+        return PullRequest(url, "Opened: review and merge it.")
+
+
+class AzureRepos(Forge):
+    """Azure DevOps, by `az repos`."""
+
+    name = "Azure DevOps"
+    body_limit = _AZURE_DESCRIPTION
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+        """Open or update."""
+        listing = ("--source-branch", branch, "--status", "active", "--output", "json")
+        found = _objects(self._run("az", "repos", "pr", "list", *listing))
+        if found:
+            number = str(found[0]["pullRequestId"])
+            what = ("--id", number, f"--title={title}", f"--description={body}", "--output", "json")
+            answer = json.loads(self._run("az", "repos", "pr", "update", *what))
+            return PullRequest(_azure_url(answer), "Updated: review and complete it.")
+        what = (f"--title={title}", f"--description={body}", "--output", "json")
+        where = ("--source-branch", branch, "--target-branch", base)
+        answer = json.loads(self._run("az", "repos", "pr", "create", *where, *what))
+        return PullRequest(_azure_url(answer), "Opened: review and complete it.")
+
+
+class PlainRemote(Forge):
+    """A git remote without pull requests, such as a bare repository."""
+
+    name = "git"
+    body_limit = _GITHUB_BODY
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:  # noqa: ARG002 - no place for it
+        """Nothing to open: say what to do with the branch."""
+        return PullRequest(
+            None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push."
+        )
+
+
+def forge_of(remote_url: str, folder: Path) -> Forge:
+    """The forge that an address belongs to, by its host."""
+    host = _host(remote_url)
+    if host == "github.com" or host.startswith("github.") or host.endswith(".ghe.com"):
+        return GitHub(folder)
+    if host == "dev.azure.com" or host.endswith((".visualstudio.com", ".dev.azure.com")):
+        return AzureRepos(folder)
+    return PlainRemote(folder)
+
+
+def _host(url: str) -> str:
+    if "://" in url:
+        return (urlsplit(url).hostname or "").lower()
+    # The short form of ssh, user@host:path; a path of this machine has no host.
+    before = url.partition(":")[0]
+    return before.rpartition("@")[2].lower() if "@" in before and "/" not in before else ""
+
+
+def _objects(text: str) -> Sequence[dict[str, Any]]:
+    return json.loads(text or "[]")
+
+
+def _azure_url(answer: dict[str, Any]) -> str:
+    repository = answer.get("repository", {}).get("webUrl", "")
+    return f"{repository}/pullrequest/{answer['pullRequestId']}"
