@@ -129,17 +129,14 @@ class Repository:
     ) -> subprocess.CompletedProcess[bytes]:
         # A prompt would hang a pipeline: without credentials git has to fail and say so.
         environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
-        stdin: dict[str, bytes | int] = (
-            {"input": given} if given is not None else {"stdin": subprocess.DEVNULL}
-        )
         try:
             return subprocess.run(
                 ["git", "-C", str(self.folder), *arguments],
+                input=given or b"",
                 capture_output=True,
                 timeout=_TIMEOUT_SECONDS,
                 env=environment,
                 check=False,
-                **stdin,
             )
         except FileNotFoundError as error:
             raise MachineError("git is not installed", "Install git, then run again.") from error

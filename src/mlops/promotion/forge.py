@@ -47,8 +47,7 @@ class Forge(ABC):
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                input=given,
-                stdin=subprocess.DEVNULL if given is None else None,
+                input=given or "",
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT_SECONDS,
