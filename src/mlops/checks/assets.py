@@ -42,7 +42,7 @@ def check_data(document: Document) -> Iterator[Problem]:
     yield from fields.unknown_fields(document, root, fields.DATA, "a data asset")
     yield from _check_name(document, NAME)
     kind = root.get("type")
-    if kind is not None and kind.value not in DATA_ASSET_TYPES:
+    if kind is not None and kind.text not in DATA_ASSET_TYPES:
         message = f"a data asset cannot have the type `{kind.value}`"
         yield document.problem(kind, message, f"use one of {', '.join(sorted(DATA_ASSET_TYPES))}")
     if root.get("path") is None:
@@ -57,7 +57,7 @@ def check_endpoint(document: Document) -> Iterator[Problem]:
     yield from fields.unknown_fields(document, document.root, fields.ENDPOINT, "an online endpoint")
     yield from _check_name(document, ENDPOINT_NAME)
     mode = document.root.get("auth_mode")
-    if mode is not None and mode.value not in AUTH_MODES:
+    if mode is not None and mode.text not in AUTH_MODES:
         message = f"an online endpoint has no auth_mode `{mode.value}`"
         yield document.problem(mode, message, f"use one of {', '.join(sorted(AUTH_MODES))}")
 

@@ -114,7 +114,10 @@ def read_document(path: Path, project: Path) -> Document:
         raise DocumentError(1, "the file must hold `key: value` entries")
     lines = tuple(text.splitlines())
     file = path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
-    return Document(path, file, _convert(graph, 1), lines)
+    try:
+        return Document(path, file, _convert(graph, 1), lines)
+    except RecursionError as error:
+        raise DocumentError(1, "an alias stands inside its own anchor") from error
 
 
 def _convert(node: yaml.Node, line: int) -> Node:
@@ -140,6 +143,8 @@ def _entries(node: yaml.MappingNode) -> dict[str, Node]:
             for source in sources:
                 merged = _entries(source) | merged if isinstance(source, yaml.MappingNode) else merged
             continue
+        if not isinstance(key, yaml.ScalarNode):
+            raise DocumentError(line, "a key must be a plain word")
         name = str(key.value)
         if name in entries:
             raise DocumentError(line, f"`{name}` is given twice (first on line {entries[name].line})")

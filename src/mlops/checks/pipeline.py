@@ -22,6 +22,11 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
     document = pipeline.document
     if is_job:
         yield from fields.unknown_fields(document, pipeline.node, fields.PIPELINE, "a pipeline")
+        kind = pipeline.node.get("type")
+        if kind is None or kind.value != PIPELINE:
+            yield document.problem(
+                kind or pipeline.node, "this is not said to be a pipeline", "write type: pipeline"
+            )
         yield from check_ports(document, pipeline.inputs, "input", fields.INPUT)
         yield from check_ports(document, pipeline.outputs, "output", fields.OUTPUT)
         yield from _check_compute(pipeline)

@@ -13,6 +13,7 @@ from mlops.checks.steps import Pipeline, read_pipeline
 
 COMPONENT_FILE: Final = "component.yml"
 PINS_FILE: Final = "uv.lock"
+OTHER_JOBS: Final = frozenset({"automl", "command", "import", "parallel", "spark", "sweep"})
 
 
 class Project:
@@ -26,7 +27,7 @@ class Project:
         self.pipelines = [
             read_pipeline(document, document.root, self.resolve)
             for document in self._all("pipelines/*.yml")
-            if document.root.get("jobs") or _is(document.root.get("type"), PIPELINE)
+            if _is_pipeline(document)
         ]
         for document in self._all(f"components/*/{COMPONENT_FILE}"):
             self._component_in(document.path)
@@ -95,5 +96,7 @@ def _is_environment(document: Document) -> bool:
     return document.root.get("dependencies") is None
 
 
-def _is(node: Node | None, text: str) -> bool:
-    return node is not None and node.text == text
+def _is_pipeline(document: Document) -> bool:
+    """Schedules and jobs of other kinds may lie beside pipelines; anything else is meant as one."""
+    kind = document.root.get("type")
+    return document.root.get("trigger") is None and (kind is None or kind.text not in OTHER_JOBS)
