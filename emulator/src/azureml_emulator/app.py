@@ -15,28 +15,37 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azureml_emulator.assets import UploadedVersions
-from azureml_emulator.behaviours import Behaviour, VersionBehaviour
+from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.blobs import Blobs
 from azureml_emulator.clock import Clock
+from azureml_emulator.computes import Computes
 from azureml_emulator.datastores import Datastores
 from azureml_emulator.errors import EmulatorError, error_body, error_document
 from azureml_emulator.http.arm import Arm, unknown_route
 from azureml_emulator.http.auth import DemandToken, TokenRoute
 from azureml_emulator.http.blob import BlobService
 from azureml_emulator.http.metadata import Metadata
+from azureml_emulator.http.recording import Recording
+from azureml_emulator.http.registry import RegistryStorage
+from azureml_emulator.http.scoring import Scoring, ScoringFirst
 from azureml_emulator.locator import Locator
 from azureml_emulator.models import Models
 from azureml_emulator.operations import Operations
+from azureml_emulator.processes import Processes
+from azureml_emulator.resource_id import PROVIDER
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.secret_keys import ensure_secret_keys
+from azureml_emulator.serving.deployments import Deployments
+from azureml_emulator.serving.endpoints import Endpoints
+from azureml_emulator.serving.fleet import Fleet
 from azureml_emulator.settings import Settings
+from azureml_emulator.sharing import Sharing
 from azureml_emulator.signatures import Signatures
 from azureml_emulator.storage_access import StorageAccess
 from azureml_emulator.store import Store
 from azureml_emulator.summary import summary
 from azureml_emulator.tokens import Tokens
 from azureml_emulator.uploads import Uploads
-
 
 _ALL_METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 
@@ -57,12 +66,29 @@ class Emulator:
         self.uploads = Uploads(settings.state / "uploads")
         self.locator = Locator(self.store, self.blobs)
         self.operations = Operations(self.store, self.clock)
+        self.processes = Processes(self.store)
         self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
         self.scopes.base_url = base_url
-        self.arm = Arm(self.store, self.operations, self.scopes, self._behaviours())
+        self.fleet = Fleet(self.processes)
+        self.endpoints = Endpoints(self.store, self.clock, self.operations, self.fleet, self.tokens, base_url)
+        self.deployments = Deployments(
+            self.store,
+            self.clock,
+            self.operations,
+            self.locator,
+            self.fleet,
+            self.endpoints,
+            settings.state / "deployments",
+        )
+        self.scoring = Scoring(self.endpoints, self.fleet, self.tokens)
+        behaviours = self._behaviours()
+        self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
+        sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
+        self.scopes.scope_actions["import"] = sharing.begin_import
         self.arm.base_url = base_url
         self.token_route = TokenRoute(self.tokens, keys.identity_header)
         self.metadata = Metadata(base_url, settings, self.scopes)
+        self.registry_storage = RegistryStorage(self.scopes, self.access)
         self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
 
     def application(self) -> Starlette:
@@ -70,37 +96,60 @@ class Emulator:
         return Starlette(
             routes=self._routes(),
             # Outermost first.
-            middleware=[Middleware(DemandToken, tokens=self.tokens)],
+            middleware=[
+                Middleware(ScoringFirst, scoring=self.scoring),
+                Middleware(Recording, file=self.settings.record),
+                Middleware(DemandToken, tokens=self.tokens),
+            ],
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
 
     def _behaviours(self) -> dict[str, Behaviour]:
         version = VersionBehaviour(self.store, self.clock)
+        container = ContainerBehaviour(self.store, self.clock)
         uploaded = UploadedVersions(self.store, self.clock, self.access)
         return {
+            "computes": Computes(self.store, self.clock, self.operations),
+            **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
             "datastores": Datastores(self.store, self.clock, self.access),
             "codes/versions": uploaded,
             "components/versions": version,
             "data/versions": uploaded,
             "environments/versions": version,
+            "onlineendpoints": self.endpoints,
+            "onlineendpoints/deployments": self.deployments,
             "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.locator),
         }
 
     def _routes(self) -> list[Route]:
-        status = "/subscriptions/{s}/providers/{p}/locations/{l}/mfeOperationsStatus/{operation}"
+        location = "/subscriptions/{s}/providers/{p}/locations/{l}"
+        front_door = "/mferp/managementfrontend/subscriptions"
+        version = "{name}/versions/{version}"
+        scopes = f"providers/{PROVIDER}/{{scopes}}"
         return [
             Route("/_emulator/health", health),
             Route("/_emulator/summary", self._summary),
-            Route(status, self.arm.poll),
+            Route("/_emulator/metrics", self.scoring.metrics),
+            Route(f"{location}/mfeOperationsStatus/{{operation}}", self.arm.poll),
+            Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
+            Route(f"/subscriptions/{{s}}/{scopes}", self.arm.workspaces),
+            Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
             Route(
-                "/mferp/managementfrontend/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS
+                f"{front_door}/{{rest:path}}/tempdatarefs/{version}",
+                self.registry_storage.begin_upload,
+                methods=["PUT"],
             ),
+            Route(
+                f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]
+            ),
+            Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
             Route("/metadata/endpoints", self.metadata.clouds),
             Route("/msi/token", self.token_route.serve),
             Route("/discovery", self.metadata.services),
             Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.metadata.registry),
+            Route("/{account:storage_account}", self.blob_service.serve_account),
             Route("/{account:storage_account}/{container}", self.blob_service.serve, methods=_ALL_METHODS),
             Route(
                 "/{account:storage_account}/{container}/{blob:path}",
@@ -116,9 +165,14 @@ class Emulator:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         self.uploads.clear()
+        self.processes.reap_orphans()
         self.operations.fail_interrupted()
+        self.deployments.resume()
+        self.endpoints.load()
         yield
         await self.operations.stop()
+        await self.scoring.stop()
+        await self.fleet.stop()
         self.store.close()
 
 

@@ -1,4 +1,4 @@
-"""Versions of assets as Azure keeps them: where their uploads go, what identifies them, which is the latest."""
+"""Versions of assets whose bytes a client uploads: where they go, and what addresses the version answers."""
 
 from __future__ import annotations
 

@@ -117,10 +117,29 @@ class VersionBehaviour(Behaviour):
         fresh = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
         properties: dict[str, Any] = dict(existing.properties) if existing else fresh
         properties["latestVersion"] = path.name
-        properties["nextVersion"] = str(int(path.name) + 1) if path.name.isdigit() else None
+        # The next whole number above all that were; versions that are no whole numbers do not count.
+        highest = int(properties.get("nextVersion") or "1") - 1
+        properties["nextVersion"] = str(max(highest, int(path.name) if path.name.isdigit() else 0) + 1)
         body = {"properties": properties}
         kind = Kind(container.kind)
         self.store.put(self.draft(kind, container, body, existing))
+
+
+class ContainerBehaviour(Behaviour):
+    """What is above an asset's versions: its description, tags and whether it is archived may change."""
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Change the container; what follows from its versions stays."""
+        existing = self.store.get(path.key)
+        kept = {
+            name: existing.properties[name]
+            for name in ("latestVersion", "nextVersion")
+            if existing is not None and name in existing.properties
+        }
+        fresh = {"latestVersion": None, "nextVersion": "1", "isArchived": False}
+        return self.put_now(
+            kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}}
+        )
 
 
 def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:

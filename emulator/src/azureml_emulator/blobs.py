@@ -107,6 +107,10 @@ class Blobs:
         self.get(account, container, name).file.unlink()
         self._store.delete_record(_TOPIC, _key(account, container, name))
 
+    def delete_account(self, account: str) -> None:
+        """Delete all containers of an account. The properties of its blobs stay; new blobs replace them."""
+        shutil.rmtree(self.root / _segment(account), ignore_errors=True)
+
     def properties(self, account: str, container: str, name: str) -> dict[str, Any]:
         """What was set of a blob: contentType, contentMd5, metadata; empty for a file that a job wrote."""
         return self._store.record(_TOPIC, _key(account, container, name)) or {}

@@ -40,7 +40,7 @@ class Certificates:
 
 
 def ensure_certificates(folder: Path, now: datetime) -> Certificates:
-    """Make what is missing or near its expiry; what is good stays, so that running clients keep trusting it."""
+    """Make what is missing or near its expiry; what is good stays, so that clients keep trusting it."""
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     files = Certificates(
         folder / "authority.pem", folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem"

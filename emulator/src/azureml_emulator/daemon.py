@@ -20,7 +20,7 @@ from typing import Any
 
 from azureml_emulator.clock import Clock
 from azureml_emulator.processes import birth
-from azureml_emulator.ready_file import ReadyFile, ReadyRecord
+from azureml_emulator.ready_file import ReadyFile, ReadyRecord, StateLock, is_own
 from azureml_emulator.secret_keys import read_secret_keys
 from azureml_emulator.settings import Settings
 from azureml_emulator.tokens import Tokens
@@ -49,6 +49,8 @@ def start(settings: Settings) -> tuple[ReadyRecord, bool]:
         _check_same(running, settings)
         return running, False
     settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    check_own(settings.state)
+    StateLock(settings.state).mark()
     log = log_file(settings.state)
     begin = log.stat().st_size if log.exists() else 0
     command = [sys.executable, "-m", "azureml_emulator.server", settings.model_dump_json()]
@@ -81,18 +83,13 @@ def reset(state: Path) -> bool:
         )
     if not state.exists():
         return False
-    unknown = sorted(path.name for path in state.iterdir() if path.name not in _OWN_NAMES)
-    if unknown:
-        raise DaemonError(
-            f"{state} has files that are not the emulator's ({', '.join(unknown[:5])}): is it the right folder? "
-            "Delete it yourself if it is."
-        )
+    check_own(state)
     shutil.rmtree(state)
     return True
 
 
 def summary(record: ReadyRecord) -> dict[str, Any]:
-    """What the running emulator has: workspaces, jobs by state, deployments. Raises DaemonError if it is mute."""
+    """What the running emulator has, as `summary.py` says. Raises DaemonError when it does not answer."""
     context = ssl.create_default_context(cafile=str(record.bundle))
     try:
         # A loopback address of our own, never one from outside; no proxy of the environment in between.
@@ -100,9 +97,8 @@ def summary(record: ReadyRecord) -> dict[str, Any]:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
         token = Tokens(read_secret_keys(record.settings.state).token_key, Clock()).issue(record.base_url)
-        request = urllib.request.Request(
-            f"{record.base_url}/_emulator/summary", headers={"Authorization": f"Bearer {token.text}"}
-        )
+        headers = {"Authorization": f"Bearer {token.text}"}
+        request = urllib.request.Request(f"{record.base_url}/_emulator/summary", headers=headers)  # noqa: S310
         with opener.open(request, timeout=_ANSWER_SECONDS) as reply:
             return json.load(reply)
     except OSError as error:
@@ -115,6 +111,14 @@ def summary(record: ReadyRecord) -> dict[str, Any]:
 def log_file(state: Path) -> Path:
     """Where the process writes its log."""
     return state / "emulator.log"
+
+
+def check_own(state: Path) -> None:
+    """Raise DaemonError for a folder with files that no emulator made: it may be named by mistake."""
+    if not is_own(state):
+        raise DaemonError(
+            f"{state} has files and is no emulator's state folder. Name an empty or new folder with --state."
+        )
 
 
 def _check_same(running: ReadyRecord, settings: Settings) -> None:
@@ -166,23 +170,3 @@ def _wait(done: Callable[[], bool], seconds: float) -> bool:
 def _signal(record: ReadyRecord, number: signal.Signals) -> None:
     if birth(record.pid) == record.born:
         os.kill(record.pid, number)
-
-
-_OWN_NAMES = frozenset(
-    {
-        "blobs",
-        "emulator.json",
-        "emulator.log",
-        "emulator.sqlite",
-        "emulator.sqlite-shm",
-        "emulator.sqlite-wal",
-        "jobs",
-        "lock",
-        "mlflow",
-        "port",
-        "secrets.json",
-        "serving",
-        "tls",
-        "uploads",
-    }
-)

@@ -67,5 +67,5 @@ class Datastores(Behaviour):
 
 
 def _plain_account(name: str) -> str:
-    """The account that a document names, also when it is one that `present` answered and a client sent back."""
+    """The account that a document names, also when a client sends back what `present` answered."""
     return name.rstrip("?").rpartition("/")[2]

@@ -19,7 +19,8 @@ from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.behaviours import Stored
 from azureml_emulator.blobs import IMMUTABLE_PREFIX, Blobs
 from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest
+from azureml_emulator.digest import digest_of
+from azureml_emulator.errors import BadRequest, Conflict
 from azureml_emulator.kinds import Kind
 from azureml_emulator.locator import Locator
 from azureml_emulator.resource_id import ResourcePath, Scope
@@ -27,6 +28,8 @@ from azureml_emulator.scopes import DEFAULT_DATASTORE
 from azureml_emulator.storage_access import StorageAccess
 from azureml_emulator.store import Store
 
+# The name of the internal fact that says what a registered model's bytes are.
+CONTENT_DIGEST = "digest"
 _MLFLOW_TYPE = "mlflow_model"
 _MLFLOW_FILE = "MLmodel"
 _READ_ONLY = 0o400
@@ -53,18 +56,37 @@ class Models(UploadedVersions):
             raise BadRequest("A model version needs 'modelUri'.", code="UserError", target="modelUri")
         if self.store.get(path.key) is None:
             source = self._source(uri, properties, path.scope)
-            copied = await asyncio.to_thread(self._copy, source)
+            content, digest = await asyncio.to_thread(self._copy, source)
             try:
-                return await self._register(kind, path, body, copied)
+                return await self._register(kind, path, body, content, digest)
             finally:
-                await asyncio.to_thread(shutil.rmtree, copied, ignore_errors=True)
+                await asyncio.to_thread(shutil.rmtree, content.parent, ignore_errors=True)
+        await self._refuse_other_bytes(path, uri)
         return await super().put(kind, path, self._as_registered(path, body))
 
-    async def _register(self, kind: Kind, path: ResourcePath, body: dict[str, Any], copied: Path) -> Stored:
+    async def _refuse_other_bytes(self, path: ResourcePath, uri: str) -> None:
+        """Raise Conflict when the place a version was registered from has other bytes by now."""
+        existing = self.store.get(path.key)
+        if existing is None or self._access.current(uri) == self._access.current(
+            existing.properties["modelUri"]
+        ):
+            return
+        source = self._locator.path(uri, path.scope)
+        digest = await asyncio.to_thread(digest_of, source) if source.exists() else None
+        if digest is not None and digest != existing.internal[CONTENT_DIGEST]:
+            raise Conflict(
+                f"models '{path.parent.name}' version '{path.name}' already exists with other content: the "
+                f"files at '{uri}' are not those it was registered with. A version is immutable: "
+                "register a new version.",
+                code="UserError",
+            )
+
+    async def _register(
+        self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
+    ) -> Stored:
         """Move the copy to its place and store the version; without an await in between."""
         if self.store.get(path.key) is not None:
             return await super().put(kind, path, self._as_registered(path, body))
-        content = next(copied.iterdir())
         properties = body["properties"]
         account, container = path.scope.storage_account, path.scope.default_container
         name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in path.pairs for part in pair)}/{content.name}"
@@ -79,9 +101,8 @@ class Models(UploadedVersions):
         stored = await super().put(kind, path, {**body, "properties": sent})
         if stored.resource is None:
             return stored
-        return Stored(
-            self.store.put(stored.resource.with_internal(sentUri=properties["modelUri"])), stored.created
-        )
+        facts = {"sentUri": properties["modelUri"], CONTENT_DIGEST: digest}
+        return Stored(self.store.put(stored.resource.with_internal(**facts)), stored.created)
 
     def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
         """A body that names the place the version was registered from names the version's own place."""
@@ -100,7 +121,7 @@ class Models(UploadedVersions):
         source = self._locator.path(uri, scope)
         if not source.exists() or (source.is_dir() and not any(source.iterdir())):
             raise BadRequest(
-                f"The model's files were not found: '{uri}' has no file. Check the job's output or upload them.",
+                f"The model's files were not found: '{uri}' has none. Check the job's output or upload them.",
                 code="UserError",
                 target="modelUri",
             )
@@ -112,8 +133,8 @@ class Models(UploadedVersions):
             )
         return source
 
-    def _copy(self, source: Path) -> Path:
-        """A folder that holds nothing but a read-only copy of the source under its own name."""
+    def _copy(self, source: Path) -> tuple[Path, str]:
+        """A read-only copy of the source under its own name, alone in a folder; and its digest."""
         folder = self._blobs.root / f".copy-{uuid4().hex}"
         target = folder / source.name
         folder.mkdir()
@@ -124,7 +145,7 @@ class Models(UploadedVersions):
         for file in [target, *target.rglob("*")]:
             if file.is_file():
                 file.chmod(_READ_ONLY)
-        return folder
+        return target, digest_of(target)
 
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":

@@ -17,6 +17,7 @@ from azureml_emulator.processes import birth
 from azureml_emulator.settings import Settings
 
 _FILE_MODE = 0o600
+_LOCK = "lock"
 
 
 class ReadyRecord(BaseModel):
@@ -85,8 +86,12 @@ class StateLock:
         self._state = state
         self._descriptor: int | None = None
 
+    def mark(self) -> None:
+        """Leave the lock's file, by which a folder is known as an emulator's, without taking the lock."""
+        (self._state / _LOCK).touch(mode=_FILE_MODE)
+
     def __enter__(self) -> bool:
-        descriptor = os.open(self._state / "lock", os.O_CREAT | os.O_RDWR, _FILE_MODE)
+        descriptor = os.open(self._state / _LOCK, os.O_CREAT | os.O_RDWR, _FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -119,6 +124,11 @@ class LastPort:
     def write(self, port: int) -> None:
         """Remember the port."""
         write_private(self._file, f"{port}\n")
+
+
+def is_own(state: Path) -> bool:
+    """Whether a folder is an emulator's, or empty, or not there yet."""
+    return not state.exists() or (state / _LOCK).is_file() or not any(state.iterdir())
 
 
 def write_private(file: Path, text: str) -> None:

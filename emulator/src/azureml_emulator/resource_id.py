@@ -99,6 +99,12 @@ class ResourcePath:
         return ResourcePath(self.scope, (*self.pairs, (kind, name)))
 
 
+def registry_id(path: ResourcePath) -> str:
+    """The id by which clients know what lives in a registry: azureml://registries/r/models/m/versions/1."""
+    pairs = "".join(f"/{kind}/{name}" for kind, name in path.pairs)
+    return f"azureml://registries/{path.scope.name}{pairs}"
+
+
 def parse_resource_path(path: str) -> ResourcePath:
     """Read an ARM path below a workspace or registry. Raises BadRequest for any other."""
     match = _SCOPE.match(path)

@@ -5,9 +5,10 @@ A strict emulator makes none: then each must be created by a PUT, as on Azure.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from azureml_emulator.behaviours import Behaviour, Stored
+from azureml_emulator.behaviours import Action, Behaviour, Stored
 from azureml_emulator.blobs import Blobs
 from azureml_emulator.clock import Clock
 from azureml_emulator.errors import NotFound
@@ -30,6 +31,8 @@ class Scopes(Behaviour):
         self._blobs = blobs
         self._settings = settings
         self.base_url = ""
+        # POST actions of a scope itself, which need parts that need scopes; `app.py` fills them in.
+        self.scope_actions: dict[str, Action] = {}
 
     def require(self, scope: Scope) -> Resource:
         """The scope's resource, made on first use. Raises NotFound when strict and it is not there."""
@@ -57,6 +60,18 @@ class Scopes(Behaviour):
         """Create the scope with its default datastore and compute, or change its tags and description."""
         existing = self.store.get(path.scope.key)
         return Stored(self._create(path.scope, body), created=existing is None)
+
+    async def delete(self, resource: Resource) -> Stored:
+        """Delete the scope with all that is in it, its storage included."""
+        stored = await super().delete(resource)
+        await asyncio.to_thread(
+            self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account
+        )
+        return stored
+
+    def actions(self) -> dict[str, Action]:
+        """POST actions of workspaces and registries."""
+        return self.scope_actions
 
     def present(self, resource: Resource) -> dict[str, Any]:
         """The document, with the addresses of the process that answers."""

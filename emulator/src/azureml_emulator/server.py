@@ -16,7 +16,7 @@ import uvicorn
 from azureml_emulator.app import Emulator
 from azureml_emulator.certificates import ensure_certificates
 from azureml_emulator.clock import Clock
-from azureml_emulator.ready_file import LastPort, ReadyFile, ReadyRecord, StateLock
+from azureml_emulator.ready_file import LastPort, ReadyFile, ReadyRecord, StateLock, is_own
 from azureml_emulator.settings import LOOPBACK, Settings
 
 _BACKLOG = 2048
@@ -47,6 +47,8 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFailed."""
     settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    if not is_own(settings.state):
+        raise StartFailed(f"{settings.state} has files and is no emulator's state folder. Name another one.")
     settings.state.chmod(_FOLDER_MODE)
     ready = ReadyFile(settings.state)
     with StateLock(settings.state) as held:

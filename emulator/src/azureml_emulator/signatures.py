@@ -37,7 +37,7 @@ class Signatures:
         return urlencode({"sv": _VERSION, "sr": "c", "sp": permissions, "se": expiry, "sig": signature})
 
     def check(self, account: str, container: str, needed: str, query: Mapping[str, str]) -> None:
-        """Raise Forbidden unless the query's signature is good and grants one of `needed`'s permissions."""
+        """Raise Forbidden unless the query's signature is good and grants one of `needed`."""
         permissions, expiry = query.get("sp", ""), query.get("se", "")
         expected = self._signature(account, container, permissions, expiry)
         if not hmac.compare_digest(expected.encode(), query.get("sig", "").encode()):
@@ -52,10 +52,10 @@ class Signatures:
             )
         if not set(needed) & set(permissions):
             raise Forbidden(
-                f"This request needs one of the permissions '{needed}'; the signature grants '{permissions}'.",
+                f"This needs one of the permissions '{needed}'; the signature grants '{permissions}'.",
                 code="AuthorizationPermissionMismatch",
             )
 
     def _signature(self, account: str, container: str, permissions: str, expiry: str) -> str:
-        text = "\n".join((account, container, permissions, expiry))
+        text = f"{account}\n{container}\n{permissions}\n{expiry}"
         return base64.b64encode(hmac.new(self._key, text.encode(), hashlib.sha256).digest()).decode()

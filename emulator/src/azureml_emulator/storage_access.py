@@ -1,4 +1,4 @@
-"""Addresses of the emulator's storage that carry their own permission, and the reverse: the place an address names.
+"""Addresses of the emulator's storage that carry their own permission.
 
 Account names as clients of Azure need them, and addresses of this process: its port may be another at
 the next start, so nothing with a port in it is stored as truth.
@@ -40,6 +40,10 @@ class StorageAccess:
         """The query that lets read and write a container, which is made if need be."""
         self._blobs.container(account, container)
         return self._signatures.sign(account, container, READ_WRITE, lifetime)
+
+    def readable_account(self, account: str, container: str) -> str:
+        """An account's address with the permission to read one of its containers."""
+        return f"{self._base_url}/{account}?{self._signatures.sign(account, container, READ_ONLY, _LIFETIME)}"
 
     def readable_url(self, account: str, container: str, name: str = "") -> str:
         """An address with the permission to read the container it is in, such as a log's."""

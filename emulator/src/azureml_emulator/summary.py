@@ -11,7 +11,7 @@ _UNKNOWN = "Unknown"
 
 
 def summary(store: Store, base_url: str) -> dict[str, Any]:
-    """Workspaces and registries by name, jobs by state, deployments by state, and where MLflow's pages are."""
+    """Workspaces and registries by name, jobs by state, deployments with theirs, and MLflow's address."""
     jobs = Counter(job.properties.get("status", _UNKNOWN) for job in store.of_kind("jobs"))
     deployments = store.of_kind("onlineendpoints/deployments")
     states = {_name(each.id): each.properties.get("provisioningState", _UNKNOWN) for each in deployments}

@@ -49,7 +49,7 @@ class Uploads:
                 shutil.rmtree(folder)
 
     async def receive(self, chunks: AsyncIterator[bytes], expected: int) -> Written:
-        """Write a request's body. Raises BadRequest when it ends before `expected` bytes; leaves nothing then."""
+        """Write a request's body. Raises BadRequest, and leaves nothing, unless it has `expected` bytes."""
         file = self._partial / uuid4().hex
         digest = hashlib.md5(usedforsecurity=False)
         size = 0

@@ -1,4 +1,4 @@
-"""The environment variables that lead any program with azure-ai-ml to an emulator, and how shells set them."""
+"""The environment variables that lead any program with azure-ai-ml to an emulator, as shells set them."""
 
 from __future__ import annotations
 

@@ -17,14 +17,20 @@ from azureml_emulator.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.http.listing import page
 from azureml_emulator.kinds import Kind, kind_of
 from azureml_emulator.operations import Operation, Operations
-from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path
+from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path, registry_id
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.store import Resource, Store
 
 # Azure's clients take a number of seconds here; without it they wait 5 to 30 s between polls.
 RETRY_AFTER = "0.2"
+# The reply that begins an operation needs a whole number; clients poll once before they wait.
+_FIRST_RETRY_AFTER = "1"
 # An operation that ends within this many seconds is answered as done, which saves the client its first poll.
 SETTLE_SECONDS = 0.05
+_STATUS_SEGMENT = "mfeOperationsStatus"
+_RESULT_SEGMENT = "mfeOperationResults"
+# What clients ask for where no version is named.
+_NEWEST_NAMES = ("azureml_default",)
 _SCOPE_KINDS = ("workspaces", "registries")
 
 
@@ -65,11 +71,35 @@ class Arm:
             body["error"] = {"code": operation.code, "message": operation.message}
         return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
 
+    async def result(self, request: Request) -> Response:
+        """Answer 202 while an action goes on, and an empty 204 after it: clients parse any body."""
+        operation = self._operations.get(request.path_params["operation"])
+        if operation is None:
+            raise NotFound(f"There is no operation '{request.path_params['operation']}'.")
+        if operation.status == "InProgress":
+            return Response(status_code=202, headers={"Retry-After": RETRY_AFTER})
+        return Response(status_code=204)
+
+    async def workspaces(self, request: Request) -> Response:
+        """List the workspaces or registries of a subscription, or of one of its resource groups."""
+        parameters = request.path_params
+        above = f"/subscriptions/{parameters['s']}/"
+        if "g" in parameters:
+            above += f"resourceGroups/{parameters['g']}/"
+        if parameters["scopes"].lower() not in _SCOPE_KINDS:
+            raise unknown_route(request)
+        found = [
+            resource
+            for resource in self._store.of_kind(parameters["scopes"])
+            if resource.key.startswith(above.lower())
+        ]
+        return JSONResponse(page(request, found, self._scopes.present, self.base_url))
+
     async def _resource(self, request: Request, path: ResourcePath) -> Response:
         kind = self._kind(request, path)
         match request.method:
             case "GET":
-                return JSONResponse(self._behaviour(path.kind).present(self._find(path)))
+                return JSONResponse(self._present(self._find(path)))
             case "PUT":
                 return await self._put(request, kind, path)
             case "PATCH":
@@ -109,12 +139,12 @@ class Arm:
         if stored.resource is None:
             return Response(status_code=202, headers=headers)
         status = 201 if stored.created else 200
-        return JSONResponse(self._behaviour(path.kind).present(resource), status, headers=headers)
+        return JSONResponse(self._present(resource), status, headers=headers)
 
     def _operation_headers(self, path: ResourcePath, operation: Operation) -> dict[str, str]:
         place = f"/subscriptions/{path.scope.subscription}/providers/{PROVIDER}/locations/emulator"
-        url = f"{self.base_url}{place}/mfeOperationsStatus/{operation.id}"
-        return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": RETRY_AFTER}
+        url = f"{self.base_url}{place}/{_STATUS_SEGMENT}/{operation.id}"
+        return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": _FIRST_RETRY_AFTER}
 
     def _collection(self, request: Request, path: ResourcePath) -> Response:
         kind = f"{path.kind}/{path.tail}" if path.pairs else str(path.tail)
@@ -124,9 +154,8 @@ class Arm:
             if kind.lower().endswith("/versions"):
                 return JSONResponse({"value": []})
             self._find(path)
-        behaviour = self._behaviour(kind)
         resources = self._store.children(path.key, kind)
-        return JSONResponse(page(request, resources, behaviour.present, self.base_url))
+        return JSONResponse(page(request, resources, self._present, self.base_url))
 
     async def _action(self, request: Request, path: ResourcePath) -> Response:
         actions = self._behaviour(path.kind).actions()
@@ -136,6 +165,10 @@ class Arm:
         answer = await action(self._action_target(path), await json_body(request))
         if isinstance(answer, Response):
             return answer
+        if isinstance(answer, Operation):
+            headers = self._operation_headers(path, answer)
+            headers["Location"] = headers["Location"].replace(_STATUS_SEGMENT, _RESULT_SEGMENT)
+            return Response(status_code=202, headers=headers)
         if isinstance(answer, Stored):
             return await self._stored(path, answer)
         return JSONResponse(answer)
@@ -149,11 +182,19 @@ class Arm:
         return self._default.draft(kind, path, {}, None)
 
     def _find(self, path: ResourcePath) -> Resource:
-        resource = self._store.get(path.key)
+        resource = self._store.get(path.key) or self._default_version(path)
         if resource is None:
             code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
         return resource
+
+    def _default_version(self, path: ResourcePath) -> Resource | None:
+        """The version that a name for the newest one stands for."""
+        if path.name not in _NEWEST_NAMES or not path.kind.lower().endswith("/versions"):
+            return None
+        versions = self._store.children(path.parent.key, path.kind)
+        current = [version for version in versions if not version.properties.get("isArchived")]
+        return current[-1] if current else None
 
     def _kind(self, request: Request, path: ResourcePath) -> Kind:
         kind = (
@@ -164,6 +205,16 @@ class Arm:
         if kind is None or (path.pairs and path.scope.kind not in kind.scopes):
             raise unknown_route(request)
         return kind
+
+    def _present(self, resource: Resource) -> dict[str, Any]:
+        """The document to answer; what lives in a registry names itself as the registry's clients know it."""
+        document = self._behaviour(resource.kind).present(resource)
+        if not resource.kind.endswith("/versions"):
+            return document
+        path = parse_resource_path(resource.id)
+        if path.scope.kind != "registries":
+            return document
+        return {**document, "id": registry_id(path)}
 
     def _behaviour(self, kind: str) -> Behaviour:
         if kind in _SCOPE_KINDS:

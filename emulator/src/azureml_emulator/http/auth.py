@@ -28,7 +28,7 @@ _SCHEME = "bearer "
 
 
 class TokenRoute:
-    """`/msi/token`: the App Service kind of managed identity, which DefaultAzureCredential finds by itself."""
+    """`/msi/token`: App Service's managed identity, which DefaultAzureCredential finds by itself."""
 
     def __init__(self, tokens: Tokens, identity_header: str) -> None:
         self._tokens = tokens

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -70,6 +71,23 @@ class BlobService:
         except EmulatorError as error:
             return error_reply(error, request.method)
 
+    async def serve_account(self, request: Request) -> Response:
+        """Answer a list of an account: of the one container that the prefix begins with.
+
+        Clients take the first segment of a registry's address for its container, which here is the account.
+        """
+        account, (container, _, prefix) = request.path_params["account"], _prefix(request).partition("/")
+        place = Place(account, container, "")
+        try:
+            if request.query_params.get("comp") != "list" or not container:
+                raise NotModelled("The emulator's storage does not list accounts.")
+            self._authorize(request, place, "l")
+            found = await asyncio.to_thread(lambda: list(self._blobs.list(account, container, prefix)))
+        except EmulatorError as error:
+            return error_reply(error, request.method)
+        named = [replace(blob, name=f"{container}/{blob.name}") for blob in found]
+        return list_reply(request, account, named, lambda blob: {})  # noqa: ARG005
+
     async def _serve(self, request: Request) -> Response:
         parameters = request.path_params
         place = Place(parameters["account"], parameters["container"], parameters.get("blob", ""))
@@ -123,7 +141,7 @@ class BlobService:
         return Response(headers=headers)
 
     async def _list(self, request: Request, place: Place) -> Response:
-        prefix = request.query_params.get("prefix", "")
+        prefix = _prefix(request)
         found = await asyncio.to_thread(
             lambda: list(self._blobs.list(place.account, place.container, prefix))
         )
@@ -145,6 +163,10 @@ class BlobService:
 
     def _properties(self, place: Place, blob: Blob) -> dict[str, object]:
         return self._blobs.properties(place.account, place.container, blob.name)
+
+
+def _prefix(request: Request) -> str:
+    return request.query_params.get("prefix", "")
 
 
 def _check_read(request: Request, blob: Blob) -> None:

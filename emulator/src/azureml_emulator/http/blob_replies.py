@@ -1,4 +1,4 @@
-"""The shapes of the Blob service's replies: headers, lists and errors in XML, parts of files. Changes nothing."""
+"""The shapes of the Blob service's replies: headers, lists and errors in XML, parts of files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def blob_headers(blob: Blob, properties: dict[str, Any]) -> dict[str, str]:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last, of `bytes=a-b`; None for the whole. Raises RangeNotSatisfiable."""
+    """First byte and the one after the last of `bytes=a-b`; None: the whole. Raises RangeNotSatisfiable."""
     match = _RANGE.match(header) if header else None
     if match is None:
         return None

@@ -134,8 +134,8 @@ class BlobWrites:
             return self._blobs.commit(place.account, place.container, place.name, written, properties)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise Conflict(
-                f"'{place.name}' is both a blob and the folder of other blobs; the emulator keeps blobs as files "
-                "and cannot have both.",
+                f"'{place.name}' is both a blob and the folder of other blobs; the emulator keeps blobs "
+                "as files and cannot have both.",
                 code="BlobNameConflict",
             ) from error
         finally:

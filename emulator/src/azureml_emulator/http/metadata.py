@@ -32,7 +32,7 @@ class Metadata:
         return JSONResponse(dict.fromkeys(names, self._base_url))
 
     async def registry(self, request: Request) -> Response:
-        """The home of a registry, which comes into being when first asked for. Raises NotFound when strict."""
+        """A registry's home; it comes into being when first asked for. Raises NotFound when strict."""
         scope = self._scopes.find_registry(request.path_params["registry"])
         uri = f"{self._base_url}/"
         return JSONResponse(

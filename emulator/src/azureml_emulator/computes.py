@@ -1,0 +1,96 @@
+"""Compute targets: clusters and instances as documents, with Azure's rules. Jobs run on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azureml_emulator.behaviours import Action, Behaviour, Stored
+from azureml_emulator.clock import Clock
+from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.kinds import Kind
+from azureml_emulator.operations import Operation, Operations
+from azureml_emulator.resource_id import ResourcePath
+from azureml_emulator.store import Resource, Store
+
+_CLUSTER = "AmlCompute"
+_INSTANCE = "ComputeInstance"
+_CLUSTER_DEFAULTS: dict[str, Any] = {
+    "vmPriority": "Dedicated",
+    "osType": "Linux",
+    "remoteLoginPortPublicAccess": "NotSpecified",
+    "allocationState": "Steady",
+    "currentNodeCount": 0,
+    "targetNodeCount": 0,
+}
+_SCALE_DEFAULTS: dict[str, Any] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"}
+
+
+class Computes(Behaviour):
+    """Clusters (AmlCompute) and instances (ComputeInstance)."""
+
+    def __init__(self, store: Store, clock: Clock, operations: Operations) -> None:
+        super().__init__(store, clock)
+        self._operations = operations
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Store a compute. Raises BadRequest for a size or node counts that Azure refuses."""
+        outer = body.get("properties", {})
+        inner = outer.get("properties") or {}
+        _check_size(path.name, inner)
+        match outer.get("computeType"):
+            case "AmlCompute":
+                inner = _cluster(path.name, inner)
+            case "ComputeInstance":
+                inner = {"state": "Running", **inner}
+            case other:
+                raise NotModelled(
+                    f"The emulator has {_CLUSTER} and {_INSTANCE}, no compute of type '{other}'."
+                )
+        location = {"computeLocation": body.get("location", "")} if body.get("location") else {}
+        return self.put_now(kind, path, {**body, "properties": {**location, **outer, "properties": inner}})
+
+    def actions(self) -> dict[str, Action]:
+        """POST start, stop and restart of instances; listNodes of clusters."""
+        return {
+            "start": lambda resource, _: self._turn(resource, "Running"),
+            "restart": lambda resource, _: self._turn(resource, "Running"),
+            "stop": lambda resource, _: self._turn(resource, "Stopped"),
+            "listnodes": self._nodes,
+        }
+
+    async def _turn(self, resource: Resource, state: str) -> Operation:
+        if resource.properties["computeType"] != _INSTANCE:
+            raise BadRequest(
+                f"'{resource.name}' is a cluster, which starts and stops by itself.", code="UserError"
+            )
+
+        async def work() -> None:
+            current = self.store.get(resource.key)
+            if current is not None:
+                inner = {**current.properties["properties"], "state": state}
+                self.store.put(current.with_properties(properties=inner))
+
+        return self._operations.start(resource.id, work())
+
+    async def _nodes(self, resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
+        if resource.properties["computeType"] != _CLUSTER:
+            raise BadRequest(f"'{resource.name}' is no cluster.", code="UserError")
+        return {"nodes": []}
+
+
+def _check_size(name: str, inner: dict[str, Any]) -> None:
+    if not inner.get("vmSize"):
+        raise BadRequest(f"The compute '{name}' needs 'vmSize'.", code="UserError", target="vmSize")
+
+
+def _cluster(name: str, inner: dict[str, Any]) -> dict[str, Any]:
+    scale = {**_SCALE_DEFAULTS, **(inner.get("scaleSettings") or {})}
+    least, most = scale.get("minNodeCount"), scale.get("maxNodeCount")
+    if not isinstance(least, int) or not isinstance(most, int) or not 0 <= least <= most or most == 0:
+        raise BadRequest(
+            f"The cluster '{name}' cannot have between {least} and {most} nodes: minNodeCount must be 0 or more "
+            "and at most maxNodeCount, which must be 1 or more.",
+            code="UserError",
+            target="scaleSettings",
+        )
+    return {**_CLUSTER_DEFAULTS, **inner, "scaleSettings": scale}
