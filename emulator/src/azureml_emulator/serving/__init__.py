@@ -1,1 +1,1 @@
-"""Online endpoints: deployments as processes, traffic between them."""
+"""Online endpoints: what serves, who gets the traffic, and what was counted."""
