@@ -1,0 +1,158 @@
+"""What a deployment's document asks for, read into frozen values with Azure's defaults. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from azureml_emulator.errors import BadRequest, NotModelled
+
+_DURATION = re.compile(
+    r"^P(?:(?P<days>\d+(?:\.\d+)?)D)?"
+    r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
+)
+_SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
+# Azure lets twice as many requests in as may be worked on; the other half waits.
+_ADMITTED_PER_WORKED_ON = 2
+_ONLY_SCALE_TYPE = "Default"
+_COMPUTE_TYPES = ("Managed", "Kubernetes")
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+
+class RequestSettings(_Settings):
+    """How many requests a deployment takes and how long each may wait and run; durations as ISO 8601."""
+
+    max_concurrent_requests_per_instance: int = Field(default=1, ge=1)
+    max_queue_wait: str = "PT0.5S"
+    request_timeout: str = "PT5S"
+
+
+class Probe(_Settings):
+    """When a server counts as up, and when as dead; durations as ISO 8601."""
+
+    failure_threshold: int = Field(default=30, ge=1)
+    success_threshold: int = Field(default=1, ge=1)
+    timeout: str = "PT2S"
+    period: str = "PT10S"
+    initial_delay: str = "PT10S"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One deployment as it shall run: references, variables, limits in seconds and in requests."""
+
+    model: str | None
+    code: str | None
+    script: str | None
+    environment: str | None
+    variables: dict[str, str]
+    managed: bool
+    instances: int
+    concurrent: int
+    queue_wait: float
+    request_timeout: float
+    liveness: Probe
+    readiness: Probe
+
+    @property
+    def worked_on(self) -> int:
+        """How many requests may be at the server at once."""
+        return self.concurrent * self.instances
+
+    @property
+    def admitted(self) -> int:
+        """How many requests may be at the server or wait for it; more are refused at once."""
+        return _ADMITTED_PER_WORKED_ON * self.worked_on
+
+    @property
+    def start_limit(self) -> float:
+        """Seconds within which the server must be up: what the liveness probe tolerates."""
+        probe = self.liveness
+        return seconds_of(probe.initial_delay) + probe.failure_threshold * seconds_of(probe.period)
+
+
+def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
+    """A deployment's properties with the settings that Azure fills in. Raises BadRequest."""
+    filled = {
+        **properties,
+        "scaleSettings": properties.get("scaleSettings") or {"scaleType": _ONLY_SCALE_TYPE},
+    }
+    for name, model in (
+        ("requestSettings", RequestSettings),
+        ("livenessProbe", Probe),
+        ("readinessProbe", Probe),
+    ):
+        try:
+            settings = model.model_validate(_without_nulls(properties.get(name) or {}))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join([name, *(str(part) for part in wrong["loc"])])
+            raise BadRequest(f"{where}: {wrong['msg']}.", target=where) from error
+        filled[name] = settings.model_dump(by_alias=True)
+    return filled
+
+
+def read_plan(document: dict[str, Any]) -> Plan:
+    """The plan of a deployment's document. Raises BadRequest for a value that Azure refuses."""
+    properties = with_defaults(document.get("properties", {}))
+    compute = properties.get("endpointComputeType", _COMPUTE_TYPES[0])
+    if compute not in _COMPUTE_TYPES:
+        raise BadRequest(
+            f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}."
+        )
+    requests = RequestSettings.model_validate(properties["requestSettings"])
+    code = properties.get("codeConfiguration") or {}
+    return Plan(
+        model=properties.get("model"),
+        code=code.get("codeId"),
+        script=code.get("scoringScript"),
+        environment=properties.get("environmentId"),
+        variables=_variables(properties.get("environmentVariables") or {}),
+        managed=compute == _COMPUTE_TYPES[0],
+        instances=_instances(document.get("sku") or {}, properties),
+        concurrent=requests.max_concurrent_requests_per_instance,
+        queue_wait=seconds_of(requests.max_queue_wait),
+        request_timeout=seconds_of(requests.request_timeout),
+        liveness=Probe.model_validate(properties["livenessProbe"]),
+        readiness=Probe.model_validate(properties["readinessProbe"]),
+    )
+
+
+def seconds_of(duration: str) -> float:
+    """An ISO 8601 duration of days and smaller in seconds. Raises BadRequest for anything else."""
+    match = _DURATION.match(duration)
+    if match is None or not any(match.groupdict().values()):
+        raise BadRequest(f"'{duration}' is not an ISO 8601 duration such as PT5S.")
+    return sum(float(value) * _SECONDS[unit] for unit, value in match.groupdict().items() if value)
+
+
+def _instances(sku: dict[str, Any], properties: dict[str, Any]) -> int:
+    scale = properties["scaleSettings"].get("scaleType", _ONLY_SCALE_TYPE)
+    if scale != _ONLY_SCALE_TYPE:
+        raise NotModelled(
+            f"The emulator does not scale deployments: scaleType '{scale}'. Use '{_ONLY_SCALE_TYPE}'."
+        )
+    capacity = sku.get("capacity", 1)
+    if not isinstance(capacity, int) or capacity < 1:
+        raise BadRequest(
+            f"The instance count is {capacity!r}; it must be a whole number from 1.", target="sku.capacity"
+        )
+    return capacity
+
+
+def _variables(given: dict[str, Any]) -> dict[str, str]:
+    for name, value in given.items():
+        if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
+            raise BadRequest(f"The environment variable '{name}' is not a name with a text.", target=name)
+    return dict(given)
+
+
+def _without_nulls(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}

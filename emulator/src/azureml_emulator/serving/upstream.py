@@ -1,0 +1,199 @@
+"""A small HTTP/1.1 client for one server on loopback: connections that stay open, one request each at a time.
+
+Knows nothing of deployments. A general client costs several times what the whole router may; this one
+parses with httptools and hands a complete answer over in one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import cast
+
+import httptools
+
+Headers = list[tuple[bytes, bytes]]
+_HIGH_WATER = 1 << 20
+
+
+class UpstreamLost(Exception):
+    """The connection ended before the answer did. `untouched`: not a byte of an answer had come."""
+
+    def __init__(self, message: str, *, untouched: bool) -> None:
+        super().__init__(message)
+        self.untouched = untouched
+
+
+class Answer:
+    """A server's answer: its status and headers, and its body, whole or still coming."""
+
+    def __init__(self, status: int, headers: Headers, connection: Connection) -> None:
+        self.status = status
+        self.headers = headers
+        self._connection = connection
+
+    @property
+    def complete(self) -> bool:
+        """True when the whole body is there already."""
+        return self._connection.complete
+
+    def whole(self) -> bytes:
+        """The body of a complete answer."""
+        return self._connection.take()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises UpstreamLost when it breaks off."""
+        while True:
+            ended = self._connection.complete
+            chunk = self._connection.take()
+            if chunk:
+                yield chunk
+            if ended:
+                return
+            await self._connection.more()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: writes a request, parses the answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._head: asyncio.Future[Answer] | None = None
+        self._more: asyncio.Event | None = None
+        self._headers: Headers = []
+        self._body: list[bytes] = []
+        self._held = 0
+        self._began = False
+        self._headers_done = False
+        self._failure: UpstreamLost | None = None
+        self.complete = False
+        self.reusable = True
+        self.closed = False
+
+    def ask(self, request: list[bytes]) -> asyncio.Future[Answer]:
+        """Send a request; the future gives the answer once its headers are there."""
+        self._headers = []
+        self._body = []
+        self._held = 0
+        self._began = self._headers_done = self.complete = False
+        self._more = None
+        self._head = asyncio.get_running_loop().create_future()
+        if self._transport is not None:
+            self._transport.writelines(request)
+        return self._head
+
+    def take(self) -> bytes:
+        """What has come of the body since the last time."""
+        taken = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body = []
+        if self._held > _HIGH_WATER and self._transport is not None and not self.closed:
+            self._transport.resume_reading()
+        self._held = 0
+        return taken
+
+    async def more(self) -> None:
+        """Wait for more of the body. Raises UpstreamLost."""
+        if not self._body and not self.complete and self._failure is None:
+            self._more = asyncio.Event()
+            await self._more.wait()
+        if self._failure is not None and not self._body:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the connection."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        # uvloop's transports are none of asyncio's classes, only of their shape.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(f"the server's answer is no HTTP: {error}")
+            self.close()
+            return
+        head = self._head
+        if self._headers_done and head is not None and not head.done():
+            head.set_result(Answer(self._parser.get_status_code(), self._headers, self))
+        if self._more is not None:
+            self._more.set()
+        if self._held > _HIGH_WATER and not self.complete and self._transport is not None:
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+        self.closed = True
+        self._pool.forget(self)
+        if not self.complete:
+            self._fail(
+                f"the server closed the connection: {exc}" if exc else "the server closed the connection"
+            )
+
+    # httptools
+    def on_message_begin(self) -> None:  # noqa: D102
+        self._began = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:  # noqa: D102
+        self._headers_done = True
+
+    def on_body(self, body: bytes) -> None:  # noqa: D102
+        self._body.append(body)
+        self._held += len(body)
+
+    def on_message_complete(self) -> None:  # noqa: D102
+        self.complete = True
+        self.reusable = self._parser.should_keep_alive()
+
+    def _fail(self, message: str) -> None:
+        self._failure = UpstreamLost(message, untouched=not self._began)
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(self._failure)
+        if self._more is not None:
+            self._more.set()
+
+
+class Pool:
+    """Open connections to one server; the last one used is used first, so that few stay warm."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._idle: deque[Connection] = deque()
+        self._open: set[Connection] = set()
+
+    async def take(self) -> Connection:
+        """An idle connection, or a new one. Raises OSError when the server does not accept one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
+        self._open.add(connection)
+        return connection
+
+    def give(self, connection: Connection) -> None:
+        """Give a connection back; one with an unfinished answer, or that the server closes, is ended."""
+        if connection.complete and connection.reusable and not connection.closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def forget(self, connection: Connection) -> None:
+        """Strike out a connection that has ended."""
+        self._open.discard(connection)
+
+    def close(self) -> None:
+        """End every connection."""
+        self._idle.clear()
+        for connection in list(self._open):
+            connection.close()
