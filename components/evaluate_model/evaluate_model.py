@@ -33,8 +33,8 @@ from shared.tracking import record
 CALIBRATION_BINS = 10
 # Importance needs no more rows than this to order the features, and its cost grows with every row.
 IMPORTANCE_ROWS = 1_500
-# Bands below this give intervals too wide to say anything; they are still counted.
-SMALLEST_BAND = 30
+# Rows of either class: with fewer, metrics of a band say nothing. Its rows and rates are given all the same.
+SMALLEST_CLASS = 10
 GROUP_METRICS = ("roc_auc", "brier", "f1", "precision", "recall", "flagged_rate")
 
 EXAMPLE = (
@@ -69,7 +69,8 @@ def _band(
 ) -> dict[str, Any]:
     rows = len(target)
     nothing = {"value": None, "low": None, "high": None}
-    measured = intervals(target, probability, threshold, resamples, seed) if rows >= SMALLEST_BAND else {}
+    enough = min(int(target.sum()), rows - int(target.sum())) >= SMALLEST_CLASS
+    measured = intervals(target, probability, threshold, resamples, seed) if enough else {}
     return {
         "rows": rows,
         "positive_rate": float(target.mean()) if rows else None,

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
-# Bounds memory: weights of one block of resamples, in float64 values (32 MB).
-_BLOCK_VALUES = 4_000_000
+# Values in one block of resamples: few enough that a block's arrays stay in the processor's cache.
+_BLOCK_VALUES = 100_000
 
 Floats = npt.NDArray[np.float64]
 Metrics = dict[str, Floats]
