@@ -118,7 +118,7 @@ def _parse(body: bytes) -> Any:
             f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are read; send several requests"
         )
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:
         raise InvalidRequestError(
             f"the body is not UTF-8 text (byte {error.start}); {SHAPE_ADVICE}"
@@ -131,6 +131,17 @@ def _parse(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON leaves open which of two equal names counts, so a caller must not send both."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: set[str] = set()
+        # `add` answers None: the first name that was there before is the one given twice.
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        raise ValueError(f"{twice!r} is given twice in one object")
+    return document
 
 
 def _rows_of(document: Any) -> list[Any] | dict[str, Any]:

@@ -12,6 +12,8 @@ from request_reader import MAX_BODY_BYTES, MAX_DETAILS, MAX_ROWS  # ty: ignore[i
 from request_schema import SchemaError  # ty: ignore[import-not-found]
 from scorer import Scorer  # ty: ignore[import-not-found]
 
+from mlops.package import package_digest
+
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 
 
@@ -110,6 +112,9 @@ def test_a_wrong_value_is_named_with_its_row_field_and_reason(scorer, change, fi
         pytest.param(b"\xff\xfe{\x00}\x00", "not UTF-8", id="UTF-16"),
         pytest.param(b"[" * 100_000, "nested too deeply", id="nested garbage"),
         pytest.param(b'{"input_data": ' + b"9" * 5000 + b"}", "not JSON", id="endless number"),
+        pytest.param(
+            b'{"input_data": [{"age": 1, "age": 2}]}', "'age' is given twice", id="field given twice"
+        ),
         pytest.param(b"[]", "no `input_data`", id="a list"),
         pytest.param(b"null", "no `input_data`", id="null"),
         pytest.param(b'{"data": []}', "no `input_data`", id="another key"),
@@ -267,6 +272,10 @@ def test_the_digest_is_what_sha256sum_over_the_sorted_files_gives(tmp_path):
 
     # printf '%s  Z.txt\n%s  b/x.txt\n' "$(printf z | sha256sum | cut -c-64)" ... | sha256sum
     assert digest_of(tmp_path) == "sha256:1d1a2d9ec562454f28e14ac561760674733bdbfb28ce00c06e7eeb3616ec601a"
+
+
+def test_the_digest_is_the_one_that_a_release_promises(package):
+    assert digest_of(package) == package_digest(package)
 
 
 def test_a_changed_package_stops_the_deployment(package, package_writer, tmp_path):
