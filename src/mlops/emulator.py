@@ -6,6 +6,7 @@ it is a workspace like any other.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -65,12 +66,24 @@ def state_folder(project: Project) -> Path:
 
 def start(project: Project) -> str:
     """Start it if it does not run; what it says. Returns once it serves. Raises MachineError."""
-    return _ask(project, "start").strip()
+    return _first_line(_ask(project, "start"))
 
 
 def stop(project: Project) -> str:
     """Stop it if it runs; what it says."""
-    return _ask(project, "stop").strip()
+    return _first_line(_ask(project, "stop"))
+
+
+def reset(project: Project) -> None:
+    """Stop it, and delete everything that it has."""
+    _ask(project, "stop")
+    _ask(project, "reset", "--yes")
+
+
+def tracking_address(project: Project, workspace: str) -> str | None:
+    """Where people see the runs of a workspace in a browser; None when nothing serves there."""
+    addresses = json.loads(_ask(project, "status", "--json")).get("mlflow", {})
+    return addresses.get(workspace)
 
 
 def variables(project: Project) -> Variables:
@@ -89,9 +102,9 @@ def parse_exports(text: str) -> dict[str, str]:
     return values
 
 
-def _ask(project: Project, verb: str) -> str:
+def _ask(project: Project, verb: str, *options: str) -> str:
     state = state_folder(project)
-    command = [sys.executable, *_PROGRAM, verb, "--state", str(state)]
+    command = [sys.executable, *_PROGRAM, verb, "--state", str(state), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     if done.returncode != 0:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
@@ -101,3 +114,8 @@ def _ask(project: Project, verb: str) -> str:
             tuple(lines[-_ERROR_LINES:]),
         )
     return done.stdout
+
+
+def _first_line(text: str) -> str:
+    # What follows is advice for somebody who called the program directly.
+    return (text.strip().splitlines() or [""])[0]

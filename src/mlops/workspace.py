@@ -8,25 +8,39 @@ from __future__ import annotations
 import logging
 import warnings
 
+import requests
 from azure.ai.ml import MLClient
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 
 from mlops.project import Stage
 
-_CHATTY_LOGGERS = ("azure", "msrest", "urllib3")
+_CHATTY_LOGGERS = (
+    "azure",
+    "azure.ai.ml",
+    "azure.ai.ml._telemetry",
+    "azure.ai.ml._utils._experimental",
+    "azure.identity",
+    "msrest",
+    "urllib3",
+)
 
 
 def connect(stage: Stage) -> MLClient:
     """A client of the stage's workspace; asks nothing of the service yet."""
-    _quieten()
-    return MLClient(
+    client = MLClient(
         _credential(),
         stage.subscription_id,
         stage.resource_group,
         stage.workspace,
         show_progress=False,
         enable_telemetry=False,
+        # The SDK makes a dozen service clients: with one session they share their connections.
+        transport=RequestsTransport(session=requests.Session(), session_owner=False),
     )
+    # Afterwards: making a client sets levels of its own.
+    _quieten()
+    return client
 
 
 def _credential() -> DefaultAzureCredential:

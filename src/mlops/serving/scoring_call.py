@@ -18,7 +18,7 @@ from mlops.errors import RequestRefused
 TIMEOUT_SECONDS: Final = 60.0
 DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
 _REFUSALS: Final[dict[int, str]] = {
-    HTTPStatus.UNAUTHORIZED: "The key was rotated in between: run the command again, it asks for the new one.",
+    HTTPStatus.UNAUTHORIZED: "The key was rotated in between: run the command again.",
     HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
     HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the forms that are accepted.",
 }

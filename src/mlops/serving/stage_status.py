@@ -51,7 +51,7 @@ class StageStatus:
     def rows(self) -> list[tuple[str, ...]]:
         """A row for each deployment, or one that says why there is none."""
         if self.problem:
-            return [(self.stage, self.problem, "", "", "", "")]
+            return [(self.stage, "not known, see below", "", "", "", "")]
         if self.view is None or not self.view.endpoint_exists:
             return [(self.stage, "no endpoint yet", "", "", "", "")]
         return [self._row(deployment) for deployment in self.view.deployments] or [
@@ -88,7 +88,8 @@ class StatusResult(Result):
             for stage in self.stages
             if stage.last_job
         ]
-        return [Table("", columns, rows), *jobs]
+        problems = [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
+        return [Table("", columns, rows), *jobs, *problems]
 
 
 def stage_status(client: MLClient, project: Project, stage_name: StageName) -> StageStatus:

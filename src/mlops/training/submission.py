@@ -5,6 +5,8 @@ Waiting for it is left to following.py.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,5 +58,7 @@ def submit(
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
     steps = tuple(job.jobs)
-    accepted = client.jobs.create_or_update(job)
+    # The SDK prints the end of a colour for every folder it uploads, with or without progress bars.
+    with contextlib.redirect_stderr(io.StringIO()):
+        accepted = client.jobs.create_or_update(job)
     return SubmittedJob(job_name, steps, accepted.studio_url)

@@ -1,0 +1,150 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops.command_line import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("azure", "azureml", "mlflow", "rich", "pydantic", "ruamel", "polars", "numpy", "requests")
+HELP_SECONDS = 0.5
+
+
+def mlops(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlops", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def imported_by(*arguments: str, cwd: Path = ROOT) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mlops", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(re.findall(r"^import time:.*\|\s*(\S+)$", done.stderr, flags=re.MULTILINE))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    modules = imported_by("--help")
+
+    assert "click" in modules
+    assert not {name for name in modules if name.partition(".")[0] in HEAVY}
+
+
+def test_help_is_fast() -> None:
+    # the best of three, since other tests share the machine
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        assert mlops("--help").returncode == 0
+        seconds.append(time.perf_counter() - begun)
+
+    assert min(seconds) < HELP_SECONDS
+
+
+def test_check_imports_nothing_of_the_sdk() -> None:
+    modules = imported_by("check")
+
+    assert "mlops.checks" in modules
+    assert not {name for name in modules if name.partition(".")[0] in {"azure", "azureml", "mlflow", "rich"}}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_examples(name: str) -> None:
+    done = mlops(name, "--help")
+
+    assert done.returncode == 0
+    assert f"mlops {name}" in done.stdout.split("Examples:")[1]
+
+
+def test_list_of_commands_is_the_list_of_files() -> None:
+    files = {file.stem for file in (ROOT / "src/mlops/commands").glob("*.py")} - {"__init__"}
+
+    assert files == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        (("tarin",), 2),
+        (("train",), 2),
+        (("train", "--stage", "test"), 2),
+        (("train", "--stage", "dev", "--data", "no-such-file.csv"), 2),
+        (("score", "--stage", "dev", "--file", "no-such-file.json"), 2),
+        (("--project", "no-such-folder", "status"), 3),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
+    done = mlops(*arguments)
+
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    if code:
+        assert done.stderr.strip()
+
+
+def test_folder_without_a_project_is_told_with_advice(tmp_path: Path) -> None:
+    done = mlops("status", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "there is no project.yml in" in done.stderr
+    assert "--project" in done.stderr
+
+
+def test_error_with_json_is_one_object_on_standard_output(tmp_path: Path) -> None:
+    done = mlops("train", "--stage", "dev", "--json", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert set(json.loads(done.stdout)["error"]) == {"message", "advice", "details"}
+
+
+def test_reader_that_has_seen_enough_causes_no_noise() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "check", "--json"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+
+    assert done.stderr == ""
+
+
+def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
+    # given an identity endpoint that refuses the connection, as the only way to log in
+    closed = "http://127.0.0.1:1/token"
+    environment = os.environ | {
+        "IDENTITY_ENDPOINT": closed,
+        "IDENTITY_HEADER": "x",
+        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+        "HOME": str(tmp_path),
+    }
+
+    # when
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "train", "--stage", "dev", "--data", "pyproject.toml"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    # then
+    assert done.returncode == 7
+    assert "az login" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,75 @@
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.errors import JobFailed
+from mlops.rendering import render_error, render_result, table_lines
+from mlops.results import Block, Line, Raw, Result, Table
+
+STEPS = Table("steps", ("step", "state"), (("validate_data", "Completed"), ("prepare", "Failed")))
+
+
+@dataclass(frozen=True)
+class Answer(Result):
+    def document(self) -> dict[str, Any]:
+        return {"name": "é", "value": 1}
+
+    def blocks(self) -> Sequence[Block]:
+        return [STEPS, Line("done", "good"), Raw("export A='[bold]'")]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_text_is_aligned_without_frames_and_colour() -> None:
+    out = io.StringIO()
+
+    render_result(Answer(), as_json=False, out=out)
+
+    assert out.getvalue().splitlines() == [
+        "steps",
+        "  step           state",
+        "  validate_data  Completed",
+        "  prepare        Failed",
+        "done",
+        "export A='[bold]'",
+    ]
+
+
+def test_terminal_gets_a_frame_and_raw_text_untouched() -> None:
+    out = Terminal()
+
+    render_result(Answer(), as_json=False, out=out)
+
+    assert "╭" in out.getvalue()
+    assert "validate_data" in out.getvalue()
+    assert "export A='[bold]'\n" in out.getvalue()
+
+
+def test_json_is_one_object_on_one_line() -> None:
+    out = io.StringIO()
+
+    render_result(Answer(), as_json=True, out=out)
+
+    assert out.getvalue().count("\n") == 1
+    assert json.loads(out.getvalue()) == {"name": "é", "value": 1}
+
+
+def test_rows_of_different_length_are_shown() -> None:
+    table = Table("", (), (("a", "b"), ("long name",)))
+
+    assert table_lines(table) == ["  a          b", "  long name"]
+
+
+def test_error_shows_message_evidence_and_advice() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    error = JobFailed("step x failed", "Correct it.", ("line 1", "line 2"))
+
+    render_error(error, as_json=True, out=out, err=err)
+
+    assert err.getvalue() == "Error: step x failed\n  line 1\n  line 2\nCorrect it.\n"
+    assert json.loads(out.getvalue())["error"]["details"] == ["line 1", "line 2"]
