@@ -6,6 +6,7 @@ Thousands of rows are checked without a Python loop over cells; a loop runs only
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
@@ -137,10 +138,8 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON leaves open which of two equal names counts, so a caller must not send both."""
     document = dict(pairs)
     if len(document) != len(pairs):
-        seen: set[str] = set()
-        # `add` answers None: the first name that was there before is the one given twice.
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise ValueError(f"{twice!r} is given twice in one object")
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"{names.most_common(1)[0][0]!r} is given twice in one object")
     return document
 
 
