@@ -1,0 +1,87 @@
+"""A YAML file of the project as a checked, frozen object; every problem with its file, line, key and advice.
+
+What is allowed in a file is said by the pydantic model of whoever reads it; lines come from yaml_lines.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mlops.errors import ProjectError
+from mlops.yaml_lines import Document, YamlError, read_yaml
+
+Checked = TypeVar("Checked", bound=BaseModel)
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class CheckedFile(Generic[Checked]):
+    """A file's checked value, with the lines of its keys for checks that a single key cannot answer."""
+
+    file: Path
+    value: Checked
+    document: Document
+
+    def refuse(self, problems: Sequence[tuple[KeyPath, str]]) -> None:
+        """Raise ProjectError for problems (path of the key, sentence); none is fine."""
+        if problems:
+            raise _refusal(self.file, [_sentence(self.file, self.document, *problem) for problem in problems])
+
+
+def read_checked(
+    file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
+) -> CheckedFile[Checked]:
+    """Read a YAML file as `model`; `context` reaches the model's validators.
+
+    Raises ProjectError, with file, line and key of everything that is wrong.
+    """
+    if not file.is_file():
+        raise ProjectError(
+            f"{file} does not exist", f"Restore it from git, or from the template's {file.name}."
+        )
+    try:
+        document = read_yaml(file)
+    except YamlError as error:
+        raise ProjectError(f"{file}:{error.line}: {error}", "Correct the YAML at this line.") from error
+    try:
+        value = model.model_validate(document.value, context=dict(context or {}))
+    except ValidationError as error:
+        details = error.errors()
+        raise _refusal(
+            file, [_sentence(file, document, detail["loc"], _reason(detail)) for detail in details]
+        ) from error
+    return CheckedFile(file, value, document)
+
+
+def _refusal(file: Path, sentences: Sequence[str]) -> ProjectError:
+    count = "1 problem" if len(sentences) == 1 else f"{len(sentences)} problems"
+    return ProjectError(
+        f"{file} has {count}",
+        f"Correct {file.name}; its comments say what each key means.",
+        tuple(sentences),
+    )
+
+
+def _sentence(file: Path, document: Document, path: KeyPath, sentence: str) -> str:
+    key = ".".join(str(part) for part in path)
+    return f"{file.name}:{document.line_of(path)}: {key or 'the file'}: {sentence}"
+
+
+def _reason(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "missing":
+            return "is missing; add it"
+        case "extra_forbidden":
+            return "is no known key; correct its spelling or remove it"
+        case "string_type":
+            return f"must be text, not {detail['input']!r}; put it into quotes"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "must hold keys and values"
+        case _:
+            return detail["msg"].removeprefix("Value error, ")
