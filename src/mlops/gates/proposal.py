@@ -1,0 +1,32 @@
+"""What is proposed for a stage: a challenger, the champion it would replace, and rows to judge them on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops.gates.rows import Rows
+from mlops.project import StageName
+from mlops.releases.manifest import Release
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model package on this machine, and the release that promises it."""
+
+    folder: Path
+    release: Release
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is proposed: a challenger for a stage, in place of the champion that it runs (None: nothing yet).
+
+    `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs.
+    """
+
+    stage: StageName
+    challenger: Candidate
+    champion: Candidate | None
+    held_out: Rows
+    recent: Rows | None = None
