@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from package_digest import digest_of  # ty: ignore[import-not-found]
+from package_digest import digest_of
 
 ENTRY_SCRIPT = Path(__file__).parents[2] / "endpoints" / "online" / "score.py"
 # The server has no option for the address it binds.

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from package_digest import PackageError, digest_of  # ty: ignore[import-not-found]
-from request_reader import MAX_BODY_BYTES, MAX_DETAILS, MAX_ROWS  # ty: ignore[import-not-found]
-from request_schema import SchemaError  # ty: ignore[import-not-found]
-from scorer import Scorer  # ty: ignore[import-not-found]
+from package_digest import PackageError, digest_of
+from request_reader import MAX_BODY_BYTES, MAX_DETAILS, MAX_ROWS
+from request_schema import SchemaError
+from scorer import Scorer
 
 from mlops.package import package_digest
 
