@@ -1,0 +1,118 @@
+"""Where a stage keeps its audit log: one immutable data asset version a record, in the stage's workspace.
+
+A version can be registered once only, with one content. So two writers cannot both write record 7, and nobody
+can rewrite it through the workspace; on Azure the container is immutable by policy as well (infra/).
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Data
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from mlops.audit.record import Break, Event, Record, follow, parse, verify
+from mlops.errors import WorkspaceError
+
+_ASSET: Final = "audit-log"
+_RECORD_PROPERTY: Final = "mlops.record"
+_HASH_TAG: Final = "hash"
+_ATTEMPTS: Final = 8
+_CONFLICT: Final = 409
+_ACTOR_VARIABLES: Final = ("GITHUB_ACTOR", "BUILD_REQUESTEDFOREMAIL", "BUILD_REQUESTEDFOR")
+
+
+class AuditLog:
+    """The log of one stage."""
+
+    def __init__(self, client: MLClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._client = client
+        self._now = now
+
+    def append(self, event: Event) -> Record:
+        """Write a record after the last one. Raises WorkspaceError when others always come first."""
+        for _ in range(_ATTEMPTS):
+            record = follow(self._last(), event, actor(), self._now())
+            if self._write(record):
+                return record
+        raise WorkspaceError(
+            f"the audit log could not be written: {_ATTEMPTS} times another record came first",
+            "Is another rollout of this stage going on? Run again when it is done.",
+        )
+
+    def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
+        """All records, oldest first, and where the log was tampered with."""
+        records: list[Record] = []
+        breaks: list[Break] = []
+        for version, text, noted in self._stored():
+            entry = parse(text, version)
+            if isinstance(entry, Break):
+                breaks.append(entry)
+                continue
+            if entry.hash() != noted:
+                breaks.append(Break(version, "is not what was noted of it when it was written"))
+            records.append(entry)
+        return tuple(records), (*breaks, *verify(records))
+
+    def _last(self) -> Record | None:
+        newest = max(self._stored(), default=None)
+        if newest is None:
+            return None
+        entry = parse(newest[1], newest[0])
+        if isinstance(entry, Break):
+            raise WorkspaceError(
+                f"the audit log is broken: its last record, {entry.number}, {entry.reason}",
+                "Nothing is appended to a log that cannot be trusted: `mlops history` shows where it breaks.",
+            )
+        return entry
+
+    def _stored(self) -> Iterator[tuple[int, str, str]]:
+        """Number, text and noted hash of every record, oldest first."""
+        try:
+            versions = list(self._client.data.list(name=_ASSET))
+        except ResourceNotFoundError:
+            return
+        for asset in sorted(versions, key=lambda asset: int(asset.version or 0)):
+            text = (asset.properties or {}).get(_RECORD_PROPERTY, "")
+            yield int(asset.version or 0), text, (asset.tags or {}).get(_HASH_TAG, "")
+
+    def _write(self, record: Record) -> bool:
+        """Register the record's version; False when that version is somebody else's already."""
+        event = record.event
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{record.number:06}.json"
+            file.write_text(record.text())
+            asset = Data(
+                name=_ASSET,
+                version=str(record.number),
+                type=AssetTypes.URI_FILE,
+                path=str(file),
+                description=f"{event.kind} {event.step}: {event.model} {event.version} in {event.stage}",
+                properties={_RECORD_PROPERTY: record.text()},
+                tags={_HASH_TAG: record.hash(), "kind": event.kind, "verdict": event.verdict},
+            )
+            try:
+                self._client.data.create_or_update(asset)
+            except ResourceExistsError:
+                return False
+            except HttpResponseError as error:
+                if error.status_code == _CONFLICT:
+                    return False
+                raise
+        return True
+
+
+def actor() -> str:
+    """Who acts: the person that a CI system names, else who is logged in on this machine."""
+    for name in _ACTOR_VARIABLES:
+        if os.environ.get(name):
+            return os.environ[name]
+    return getpass.getuser()

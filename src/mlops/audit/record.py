@@ -1,0 +1,104 @@
+"""One audit record and the chain that records form: each holds the hash of the one before. Pure, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FIRST_PREVIOUS: Final = "sha256:" + "0" * 64
+EventKind = Literal["gate", "promotion", "rollout", "rollback"]
+
+
+class Event(BaseModel):
+    """Something that happened to a stage. `origin`, `target`: deployments or stages; `traffic`: per cent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: EventKind
+    stage: str
+    step: str
+    model: str
+    version: str
+    digest: str
+    origin: str | None = None
+    target: str | None = None
+    verdict: Literal["passed", "failed", "none"] = "none"
+    reason: str = ""
+    traffic: dict[str, int] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=dict)
+
+
+class Record(BaseModel):
+    """An event in the log: its number from 1, who and when, and the hash of the record before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=1)
+    time: datetime
+    who: str
+    event: Event
+    previous: str
+
+    def text(self) -> str:
+        """The record's canonical form, one line of JSON: what is hashed and what is stored."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def hash(self) -> str:
+        """sha256 of the canonical form, as "sha256:<hex>"."""
+        return "sha256:" + hashlib.sha256(self.text().encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Break:
+    """A place where the chain does not hold: a record's number, and what is wrong there."""
+
+    number: int
+    reason: str
+
+
+def follow(last: Record | None, event: Event, who: str, time: datetime) -> Record:
+    """The record that comes after `last` (None: the first one)."""
+    number = last.number + 1 if last else 1
+    previous = last.hash() if last else FIRST_PREVIOUS
+    return Record(number=number, time=time, who=who, event=event, previous=previous)
+
+
+def parse(text: str, number: int) -> Record | Break:
+    """Read a stored record; a Break when it is not one, or not the one with this number."""
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the record"
+        return Break(number, f"is not a record: {place}: {first['msg']}")
+    if record.number != number:
+        return Break(number, f"says that it is record {record.number}")
+    if record.text() != text.strip():
+        return Break(number, "is not in the form in which records are written")
+    return record
+
+
+def verify(records: Sequence[Record]) -> tuple[Break, ...]:
+    """Where a chain, from its first record on, was changed, cut or reordered; empty when it holds.
+
+    A changed record shows at the one after it, whose hash no longer fits; the last record has none after
+    it, which is why its hash is also kept beside it (`log.py`).
+    """
+    breaks = []
+    previous = FIRST_PREVIOUS
+    for expected, record in enumerate(records, start=1):
+        if record.number != expected:
+            breaks.append(Break(expected, f"is missing: record {record.number} stands in its place"))
+            break
+        if record.previous != previous:
+            before = expected - 1
+            reason = f"does not follow record {before}: one of the two was changed"
+            breaks.append(Break(expected, reason))
+        previous = record.hash()
+    return tuple(breaks)
