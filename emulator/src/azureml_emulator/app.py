@@ -17,6 +17,7 @@ from starlette.routing import Route
 from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.blobs import Blobs
+from azureml_emulator.certificates import ensure_certificates
 from azureml_emulator.clock import Clock
 from azureml_emulator.computes import Computes
 from azureml_emulator.datastores import Datastores
@@ -24,14 +25,19 @@ from azureml_emulator.errors import EmulatorError, error_body, error_document
 from azureml_emulator.http.arm import Arm, unknown_route
 from azureml_emulator.http.auth import DemandToken, TokenRoute
 from azureml_emulator.http.blob import BlobService
+from azureml_emulator.http.history import History
 from azureml_emulator.http.metadata import Metadata
+from azureml_emulator.http.mlflow import MlflowProxy
 from azureml_emulator.http.recording import Recording
 from azureml_emulator.http.registry import RegistryStorage
 from azureml_emulator.http.scoring import Scoring, ScoringFirst
+from azureml_emulator.jobs.assembly import JobParts
+from azureml_emulator.jobs.preload import CodeVersions
 from azureml_emulator.locator import Locator
 from azureml_emulator.models import Models
 from azureml_emulator.operations import Operations
 from azureml_emulator.processes import Processes
+from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.resource_id import PROVIDER
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.secret_keys import ensure_secret_keys
@@ -46,6 +52,7 @@ from azureml_emulator.store import Store
 from azureml_emulator.summary import summary
 from azureml_emulator.tokens import Tokens
 from azureml_emulator.uploads import Uploads
+from azureml_emulator.variables import variables
 
 _ALL_METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 
@@ -81,6 +88,20 @@ class Emulator:
             settings.state / "deployments",
         )
         self.scoring = Scoring(self.endpoints, self.fleet, self.tokens)
+        bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
+        self.jobs = JobParts(
+            settings,
+            base_url,
+            self.store,
+            self.clock,
+            self.blobs,
+            self.locator,
+            self.operations,
+            self.processes,
+            variables(ReadyRecord.of(settings, base_url, bundle)),
+        )
+        self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.places, self.access)
+        self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.outgoing, self.jobs.records)
         behaviours = self._behaviours()
         self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
@@ -88,7 +109,7 @@ class Emulator:
         self.arm.base_url = base_url
         self.token_route = TokenRoute(self.tokens, keys.identity_header)
         self.metadata = Metadata(base_url, settings, self.scopes)
-        self.registry_storage = RegistryStorage(self.scopes, self.access)
+        self.registry_storage = RegistryStorage(self.store, self.scopes, self.access)
         self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
 
     def application(self) -> Starlette:
@@ -113,13 +134,18 @@ class Emulator:
             "computes": Computes(self.store, self.clock, self.operations),
             **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
             "datastores": Datastores(self.store, self.clock, self.access),
-            "codes/versions": uploaded,
+            "codes/versions": CodeVersions(
+                self.store, self.clock, self.access, self.locator, self.jobs.preload
+            ),
             "components/versions": version,
             "data/versions": uploaded,
             "environments/versions": version,
+            "jobs": self.jobs.behaviour,
             "onlineendpoints": self.endpoints,
             "onlineendpoints/deployments": self.deployments,
-            "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.locator),
+            "models/versions": Models(
+                self.store, self.clock, self.access, self.blobs, self.uploads, self.locator
+            ),
         }
 
     def _routes(self) -> list[Route]:
@@ -145,6 +171,8 @@ class Emulator:
                 f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]
             ),
             Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
+            *self.history.routes(),
+            *self.mlflow_proxy.routes(),
             Route("/metadata/endpoints", self.metadata.clouds),
             Route("/msi/token", self.token_route.serve),
             Route("/discovery", self.metadata.services),
@@ -169,7 +197,9 @@ class Emulator:
         self.operations.fail_interrupted()
         self.deployments.resume()
         self.endpoints.load()
+        self.jobs.open()
         yield
+        await self.jobs.close()
         await self.operations.stop()
         await self.scoring.stop()
         await self.fleet.stop()

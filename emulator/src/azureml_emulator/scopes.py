@@ -18,6 +18,9 @@ from azureml_emulator.settings import Settings
 from azureml_emulator.store import Resource, Store
 
 DEFAULT_DATASTORE = "workspaceblobstore"
+# Where the service keeps the logs and artefacts of jobs.
+ARTIFACT_DATASTORE = "workspaceartifactstore"
+ARTIFACT_CONTAINER = "azureml"
 DEFAULT_COMPUTE = "cpu-cluster"
 _COMPUTE_SIZE = "Standard_DS3_v2"
 _COMPUTE_NODES = 4
@@ -89,6 +92,7 @@ class Scopes(Behaviour):
             resource = self.store.put(self._scope_resource(scope, body))
             if scope.kind == "workspaces":
                 self._put_default(scope, "datastores", DEFAULT_DATASTORE, self._datastore(scope))
+                self._put_default(scope, "datastores", ARTIFACT_DATASTORE, self._artifacts(scope))
                 self._put_default(scope, "computes", DEFAULT_COMPUTE, self._compute())
         self._blobs.container(scope.storage_account, scope.default_container)
         return resource
@@ -128,6 +132,10 @@ class Scopes(Behaviour):
                 "properties": {},
             }
         }
+
+    def _artifacts(self, scope: Scope) -> dict[str, Any]:
+        properties = self._datastore(scope)["properties"]
+        return {"properties": {**properties, "isDefault": False, "containerName": ARTIFACT_CONTAINER}}
 
     def _compute(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,8 @@ PROTECTED = (
     "/mferp/",
     "/registrymanagement/",
     "/history/",
+    "/data/",
+    "/modelregistry/",
     "/mlflow/",
     "/_emulator/summary",
     "/_emulator/control/",

@@ -1,0 +1,102 @@
+"""All that jobs take, wired together; what begins and ends with the emulator. The root of the folder `jobs`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from azureml_emulator.blobs import Blobs
+from azureml_emulator.clock import Clock
+from azureml_emulator.jobs.behaviour import Jobs
+from azureml_emulator.jobs.content import ContentHashes
+from azureml_emulator.jobs.environment import inherited
+from azureml_emulator.jobs.launch import Launcher, PlainLauncher
+from azureml_emulator.jobs.mlflow_server import MlflowServer
+from azureml_emulator.jobs.outgoing import Outgoing
+from azureml_emulator.jobs.places import Places
+from azureml_emulator.jobs.preload import Preload
+from azureml_emulator.jobs.records import JobRecords
+from azureml_emulator.jobs.resolve import Resolver
+from azureml_emulator.jobs.reuse import Reuse
+from azureml_emulator.jobs.runner import Runner
+from azureml_emulator.jobs.steps import StepRunner, StepTools
+from azureml_emulator.jobs.tracking import Tracking
+from azureml_emulator.jobs.warm import WarmLauncher
+from azureml_emulator.locator import Locator
+from azureml_emulator.operations import Operations
+from azureml_emulator.processes import Processes
+from azureml_emulator.settings import Settings
+from azureml_emulator.store import Store
+
+
+class JobParts:
+    """Every part of jobs; `variables` lead a step that uses azure-ai-ml back to this emulator."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        base_url: str,
+        store: Store,
+        clock: Clock,
+        blobs: Blobs,
+        locator: Locator,
+        operations: Operations,
+        processes: Processes,
+        variables: dict[str, str],
+    ) -> None:
+        state = settings.state
+        self.outgoing = Outgoing()
+        self.mlflow = MlflowServer(store, processes, self.outgoing, state / "mlflow")
+        self.tracking = Tracking(self.mlflow, self.outgoing, clock)
+        self.records = JobRecords(store, clock)
+        self.places = Places(store, blobs, locator, state / "jobs")
+        plain = PlainLauncher(processes)
+        # Forking after imports is unsafe on macOS: its system libraries start threads.
+        warm = settings.step_launcher == "warm" and sys.platform == "linux"
+        self._warm = WarmLauncher(store, processes, plain, state / "fork-server.log") if warm else None
+        launcher: Launcher = self._warm or plain
+        self.preload = Preload(self._warm.learn if self._warm else _learn_nothing)
+        tools = StepTools(
+            records=self.records,
+            places=self.places,
+            resolver=Resolver(locator),
+            reuse=Reuse(store, ContentHashes(), blobs.root),
+            tracking=self.tracking,
+            launcher=launcher,
+            clock=clock,
+            variables={**inherited(os.environ, Path(sys.executable)), **variables},
+            location=settings.location,
+            parallel=settings.parallel_steps,
+        )
+        self.runner = Runner(
+            self.records, StepRunner(tools), self.tracking, self.places, clock, settings.parallel_steps
+        )
+        self.behaviour = Jobs(
+            store, clock, operations, locator, self.records, self.runner, self.places, self.preload, base_url
+        )
+        self._closing: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """At start, after orphans were reaped: end what was interrupted, and begin what runs in the background."""
+        interrupted = self.runner.fail_interrupted()
+        self.mlflow.open()
+        if self._warm is not None:
+            self._warm.open()
+        self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
+
+    async def close(self) -> None:
+        """End jobs, the warm server and MLflow."""
+        await self.runner.stop()
+        if self._closing is not None:
+            self._closing.cancel()
+            await asyncio.gather(self._closing, return_exceptions=True)
+        if self._warm is not None:
+            await self._warm.close()
+        await self.mlflow.close()
+        await self.outgoing.close()
+
+
+def _learn_nothing(_: object) -> None:
+    """Plain processes import for themselves."""

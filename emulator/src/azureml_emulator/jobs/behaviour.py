@@ -1,0 +1,175 @@
+"""The kind `jobs`: a PUT checks and starts, a GET shows, cancel and delete end. Running is `runner.py`'s business."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from azureml_emulator.behaviours import Action, Behaviour, Stored
+from azureml_emulator.clock import Clock
+from azureml_emulator.errors import Conflict, EmulatorError, NotModelled
+from azureml_emulator.jobs.definitions import Graph
+from azureml_emulator.jobs.graph import read_command, read_pipeline
+from azureml_emulator.jobs.places import Places
+from azureml_emulator.jobs.preload import Preload
+from azureml_emulator.jobs.records import JobRecords
+from azureml_emulator.jobs.resolve import Resolver
+from azureml_emulator.jobs.runner import Runner
+from azureml_emulator.jobs.states import NOT_STARTED, TERMINAL
+from azureml_emulator.jobs.wire import refuse
+from azureml_emulator.kinds import Kind
+from azureml_emulator.locator import Locator
+from azureml_emulator.operations import Operation, Operations
+from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.store import Resource, Store
+
+# What of a job may be changed once it exists.
+_CHANGEABLE = ("displayName", "description", "tags", "isArchived")
+_SERVERLESS = frozenset({"serverless", "instance_type", "local"})
+
+
+class Jobs(Behaviour):
+    """Jobs of one emulator."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        operations: Operations,
+        locator: Locator,
+        records: JobRecords,
+        runner: Runner,
+        places: Places,
+        preload: Preload,
+        base_url: str,
+    ) -> None:
+        super().__init__(store, clock)
+        self._operations = operations
+        self._locator = locator
+        self._resolver = Resolver(locator)
+        self._records = records
+        self._runner = runner
+        self._places = places
+        self._preload = preload
+        self._base_url = base_url
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Check and start a new job; of an existing one change its name, description, tags or archived flag."""
+        existing = self.store.get(path.key)
+        if existing is not None:
+            return Stored(self.change(existing, body.get("properties", {})))
+        graph = self._graph(path, body.get("properties", {}))
+        self._check(graph, path.scope)
+        drafted = self.draft(
+            kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={}
+        )
+        properties = {
+            name: value for name, value in drafted.properties.items() if name != "provisioningState"
+        }
+        given = {
+            "status": NOT_STARTED,
+            "tags": properties.get("tags") or {},
+            "properties": properties.get("properties") or {},
+        }
+        drafted = Resource(
+            drafted.key,
+            drafted.kind,
+            drafted.parent,
+            {**drafted.document, "properties": {**properties, **given}},
+            drafted.internal,
+        )
+        job = self.store.put(drafted)
+        for step in graph.steps.values():
+            self._preload.learn(self._resolver.code(step, path.scope))
+        self._runner.start(job, graph)
+        return Stored(job, created=True)
+
+    async def delete(self, resource: Resource) -> Stored:
+        """Delete a job that has ended, its steps and logs; outputs stay, since models may be made of them."""
+        if resource.properties["status"] not in TERMINAL:
+            raise Conflict(f"The job '{resource.name}' has not ended: cancel it first.", code="UserError")
+        scope = parse_resource_path(resource.id).scope
+        names = [resource.name, *(child.name for child in self._records.children(resource))]
+        self._records.delete(resource)
+        for name in names:
+            await asyncio.to_thread(self._places.forget, scope, name)
+        return Stored(None)
+
+    def actions(self) -> dict[str, Action]:
+        """POST cancel."""
+        return {"cancel": self._cancel}
+
+    def change(self, job: Resource, sent: dict[str, Any]) -> Resource:
+        """Change what may change of a job; tags and properties that are sent are added."""
+        changes = {name: sent[name] for name in _CHANGEABLE if sent.get(name) is not None}
+        if "properties" in sent:
+            changes["properties"] = {**(job.properties.get("properties") or {}), **(sent["properties"] or {})}
+        return self.store.put(job.with_properties(**changes))
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The job with its addresses and outputs. A step's properties are only in run history, as on Azure."""
+        if "parent" in resource.internal:
+            return {**resource.document, "properties": None}
+        outputs = {
+            name: self._present_output(resource, name, value or {})
+            for name, value in (resource.properties.get("outputs") or {}).items()
+        }
+        properties = {**resource.properties, "outputs": outputs, "services": self.services(resource)}
+        return {**resource.document, "properties": properties}
+
+    def services(self, job: Resource) -> dict[str, Any]:
+        """Where people look at a job: the page of its MLflow run, and the address MLflow clients take."""
+        scope = parse_resource_path(job.id).scope
+        host = self._base_url.removeprefix("https://")
+        mlflow = (self.store.record("address", "mlflow") or {}).get("url", self._base_url)
+        page = f"{mlflow}/{job.internal.get('page', '')}"
+        tracking = f"azureml://{host}/mlflow/v1.0{scope.id}"
+        return {
+            "Studio": {"jobServiceType": "Studio", "endpoint": page},
+            "Tracking": {"jobServiceType": "Tracking", "endpoint": tracking},
+        }
+
+    def _present_output(self, job: Resource, name: str, value: dict[str, Any]) -> dict[str, Any]:
+        relative = job.internal.get("outputs", {}).get(name)
+        if relative is None:
+            return value
+        scope = parse_resource_path(job.id).scope
+        return {**value, "uri": self._places.address(scope, self._places.absolute(relative))}
+
+    def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
+        kind = properties.get("jobType")
+        if kind == "Pipeline":
+            return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
+        if kind == "Command":
+            return read_command(path.name, properties)
+        raise NotModelled(f"The emulator runs jobs of the types Pipeline and Command, not '{kind}'.")
+
+    def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
+        try:
+            return self._locator.asset(identifier, "components", scope).properties["componentSpec"]
+        except EmulatorError as error:
+            raise refuse(f"A step names a component that does not exist: {error.message}", "jobs") from error
+
+    def _check(self, graph: Graph, scope: Scope) -> None:
+        """Refuse steps that name a code, an environment or a compute that is not there."""
+        for step in graph.steps.values():
+            try:
+                self._resolver.code(step, scope)
+                self._resolver.environment(step, scope)
+            except EmulatorError as error:
+                raise refuse(
+                    f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}"
+                ) from error
+            name = (step.compute or "").rsplit("/", 1)[-1]
+            known = not name or name.lower() in _SERVERLESS or self._has_compute(scope, name)
+            if not known:
+                raise refuse(
+                    f"The step '{step.name}' names the compute '{name}', which does not exist.", "compute"
+                )
+
+    def _has_compute(self, scope: Scope, name: str) -> bool:
+        return self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None
+
+    async def _cancel(self, resource: Resource, _: dict[str, Any]) -> Operation:
+        await self._runner.cancel(resource)
+        return self._operations.start(resource.id, self._runner.ended(resource))
