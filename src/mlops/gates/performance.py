@@ -1,6 +1,6 @@
 """Both models scored on the same held-out rows, and all that follows from the scores: metrics, bands, time.
 
-A champion that cannot be scored does not hide what the challenger shows; comparisons say why they are missing.
+A champion that cannot be scored does not hide what the challenger shows; the comparisons say why.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from mlops.gates.rules import Rule
 
 Result = Literal["pass", "fail", "inconclusive", "error"]
 _SEVERITY: Final[dict[Result, int]] = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
+# Below and above these, four decimals show nothing, or nothing more.
+_SMALL: Final = 0.001
+_LARGE: Final = 100
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
 
@@ -171,6 +174,8 @@ def _ratio(measured: Measured, champion: float, most: float) -> _Finding:
 
 def number(value: float) -> str:
     """A value in as many digits as tell something."""
-    if value and abs(value) < 0.001:
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    if abs(value) < _SMALL:
         return f"{value:.1e}"
-    return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.1f}"

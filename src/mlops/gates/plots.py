@@ -1,0 +1,187 @@
+"""Plots of a gate's evidence as SVG text, drawn by hand: they need no library and stay sharp on any screen.
+
+Every text that is drawn is escaped here; numbers are the only other thing that gets into the markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops.gates.measures import title_of
+from mlops.gates.performance import Answers, Performance
+from mlops.gates.report import GateReport
+from mlops.gates.report_sections import clean
+
+_SIZE: Final = 320
+_MARGIN: Final = 40
+_INNER: Final = _SIZE - 2 * _MARGIN
+_CURVE_POINTS: Final = 200
+_BINS: Final = 10
+_LINE_HEIGHT: Final = 26
+_LABEL_WIDTH: Final = 130
+_LONGEST_LABEL: Final = 22
+_WIDE: Final = 340
+_SHORT_NAMES: Final = {"True positive rate difference": "Found", "Selection rate difference": "Selected"}
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    style: str
+    x: Floats
+    y: Floats
+    dots: bool = False
+
+
+def draw_plots(report: GateReport) -> dict[str, str]:
+    """Title → SVG, of all that the evidence allows."""
+    performance = report.evidence.performance
+    if performance is None:
+        return {}
+    plots = {}
+    if 0 < performance.challenger.target.sum() < len(performance.challenger.target):
+        plots["ROC curve"] = _roc(performance)
+        plots["Calibration"] = _calibration(performance)
+    differences = _differences(report)
+    if differences:
+        plots["Difference from the champion, with interval"] = differences
+    return plots
+
+
+def _models(performance: Performance) -> list[tuple[str, str, Answers]]:
+    pairs = (("champion", "old", performance.champion), ("challenger", "new", performance.challenger))
+    return [(name, style, answers) for name, style, answers in pairs if answers is not None]
+
+
+def _roc(performance: Performance) -> str:
+    lines = []
+    for name, style, answers in _models(performance):
+        order = np.argsort(-answers.probability, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(answers.probability[order])), len(order) - 1)
+        found = np.cumsum(answers.target[order])[ends]
+        missed = ends + 1 - found
+        picked = np.unique(np.linspace(0, len(ends) - 1, _CURVE_POINTS).astype(int))
+        x, y = missed[picked] / missed[-1], found[picked] / found[-1]
+        lines.append(_Line(name, style, np.append(0.0, x), np.append(0.0, y)))
+    return _chart("ROC curve", "false positive rate", "true positive rate", lines)
+
+
+def _calibration(performance: Performance) -> str:
+    lines = []
+    for name, style, answers in _models(performance):
+        bins = np.array_split(np.argsort(answers.probability, kind="stable"), _BINS)
+        full = [rows for rows in bins if len(rows)]
+        predicted = np.array([answers.probability[rows].mean() for rows in full])
+        observed = np.array([answers.target[rows].mean() for rows in full])
+        lines.append(_Line(name, style, predicted, observed, dots=True))
+    return _chart("Calibration", "predicted", "observed", lines)
+
+
+def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line]) -> str:
+    """A square chart from 0 to 1 on both axes, with the diagonal."""
+    low, high = _MARGIN, _SIZE - _MARGIN
+    marks = [
+        f'<rect class="frame" x="{low}" y="{low}" width="{_INNER}" height="{_INNER}"/>',
+        f'<line class="guide" x1="{low}" y1="{high}" x2="{high}" y2="{low}"/>',
+        f'<text x="{_SIZE / 2}" y="{_SIZE - 8}" text-anchor="middle">{escape(x_label)}</text>',
+        f'<text x="12" y="{_SIZE / 2}" text-anchor="middle" transform="rotate(-90 12 {_SIZE / 2})">'
+        f"{escape(y_label)}</text>",
+    ]
+    for tick in (0, 0.5, 1):
+        at = low + tick * _INNER
+        marks.append(f'<text x="{at}" y="{high + 16}" text-anchor="middle">{tick:g}</text>')
+        marks.append(f'<text x="{low - 6}" y="{_SIZE - at + 4}" text-anchor="end">{tick:g}</text>')
+    for index, line in enumerate(lines):
+        marks += _drawn(line)
+        marks.append(
+            f'<text class="{line.style}" x="{high - 8}" y="{high - 12 - 16 * index}" text-anchor="end">'
+            f"{escape(line.name)}</text>"
+        )
+    return _svg(title, _SIZE, _SIZE, marks)
+
+
+def _drawn(line: _Line) -> list[str]:
+    points = [
+        (_MARGIN + float(x) * _INNER, _SIZE - _MARGIN - float(y) * _INNER)
+        for x, y in zip(line.x, line.y, strict=True)
+    ]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    dots = [f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
+    return [f'<polyline class="{line.style}" points="{path}"/>', *(dots if line.dots else [])]
+
+
+def _differences(report: GateReport) -> str:
+    """A line for each compared gate: the interval of the difference, and the margin it must keep."""
+    compared = _compared(report)
+    if not compared:
+        return ""
+    reach = 1.05 * max(abs(value) for _, _, values in compared for value in values) or 1.0
+    width, height = _WIDE - _LABEL_WIDTH - 10, _LINE_HEIGHT * (len(compared) + 1)
+
+    def at(value: float) -> float:
+        return _LABEL_WIDTH + width * (value + reach) / (2 * reach)
+
+    marks = [f'<line class="guide" x1="{at(0):.1f}" y1="0" x2="{at(0):.1f}" y2="{height - 18}"/>']
+    for index, (title, passed, (low, value, high, margin)) in enumerate(compared):
+        y = _LINE_HEIGHT * (index + 0.6)
+        style = "new" if passed else "bad"
+        marks += [
+            f'<text x="{_LABEL_WIDTH - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(_short(title))}</text>',
+            _stroke(style, (at(low), y), (at(high), y)),
+            f'<circle class="{style}" cx="{at(value):.1f}" cy="{y:.1f}" r="3"/>',
+            _stroke("margin", (at(margin), y - 8), (at(margin), y + 8)),
+        ]
+    for tick, anchor in ((-reach, "start"), (0.0, "middle"), (reach, "end")):
+        marks.append(f'<text x="{at(tick):.1f}" y="{height - 4}" text-anchor="{anchor}">{tick:.2g}</text>')
+    return _svg("Difference from the champion", _WIDE, height, marks)
+
+
+def _stroke(style: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = start, end
+    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, float, float]]]:
+    """Title, whether it passed, and (low, difference, high, margin) of each gate that compares by interval."""
+    found = []
+    for outcome in report.verdict.outcomes:
+        measured = report.evidence.measures.get(outcome.rule.measure)
+        span = measured.difference_span if measured else None
+        drop, rise = outcome.rule.bounds.max_drop, outcome.rule.bounds.max_rise
+        margin = -drop if drop is not None else rise
+        if measured and measured.difference is not None and span and margin is not None:
+            values = (span.low, measured.difference, span.high, margin)
+            if np.isfinite(values).all():
+                found.append((title_of(outcome.rule.measure), outcome.passed, values))
+    return found
+
+
+def _short(title: str) -> str:
+    text = clean(title)
+    for long, short in _SHORT_NAMES.items():
+        text = text.replace(long, short)
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+_STYLE: Final = (
+    "text{font:11px system-ui,sans-serif;fill:#5b6b7b}.frame{fill:none;stroke:#dfe5ea}"
+    ".guide{stroke:#b8c4ce;stroke-dasharray:4 4}polyline{fill:none;stroke-width:2}"
+    "line{stroke-width:2}.new{stroke:#0f6cbd}circle.new,text.new{fill:#0f6cbd;stroke:none}"
+    ".old{stroke:#8a5a00}circle.old,text.old{fill:#8a5a00;stroke:none}"
+    ".bad{stroke:#b3261e}circle.bad{fill:#b3261e;stroke:none}.margin{stroke:#1c2733}"
+)
+
+
+def _svg(title: str, width: float, height: float, marks: Sequence[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>{''.join(marks)}</svg>"
+    )

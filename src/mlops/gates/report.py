@@ -1,0 +1,155 @@
+"""What a gate found, as plain data; report_markdown.py and report_html.py show it to people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlops.gates.evidence import Evidence, collect_evidence
+from mlops.gates.measures import Measured, Span, title_of
+from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.rules import GatesFile
+from mlops.gates.verdict import Outcome, Verdict, judge, number
+
+
+@dataclass(frozen=True)
+class Row:
+    """One gate as people read it; "-" stands where there is nothing."""
+
+    title: str
+    champion: str
+    challenger: str
+    difference: str
+    interval: str
+    threshold: str
+    outcome: str
+    sentence: str
+    why: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Evidence and verdict of one proposal."""
+
+    evidence: Evidence
+    verdict: Verdict
+
+    @property
+    def promotes(self) -> bool:
+        """Whether every gate passes."""
+        return self.verdict.promotes
+
+    @property
+    def proposal(self) -> Proposal:
+        """What was judged."""
+        return self.evidence.proposal
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence; names in it are unescaped."""
+        model, stage = self.proposal.challenger.release.model, self.proposal.stage
+        count, blocking = len(self.verdict.outcomes), len(self.verdict.blocking)
+        if self.promotes:
+            return f"PASS: {model.name} {model.version} may be released to {stage}, all {count} gates pass"
+        return f"BLOCKED: {model.name} {model.version} for {stage}, {blocking} of {count} gates do not pass"
+
+    @property
+    def comparison(self) -> str:
+        """Whom the challenger was compared with, or that there is nobody; names in it are unescaped."""
+        champion = self.proposal.champion
+        if champion is None:
+            return (
+                f"First release to {self.proposal.stage}: there is no champion, so floors and ceilings are "
+                "judged and nothing is compared."
+            )
+        return f"Compared with the champion, version {champion.release.model.version}."
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every gate, in the order of the rules."""
+        return tuple(_row(outcome, self.evidence) for outcome in self.verdict.outcomes)
+
+    def document(self) -> dict[str, Any]:
+        """Everything as one JSON object; null stands where a value is not defined."""
+        return {
+            "stage": self.proposal.stage,
+            "promotes": self.promotes,
+            "headline": self.headline,
+            "challenger": self.proposal.challenger.release.model_dump(mode="json"),
+            "champion": _release(self.proposal.champion),
+            "held_out_rows": self.proposal.held_out.count,
+            "confidence": self.evidence.confidence,
+            "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
+            "measures": {name: _plain(asdict(each)) for name, each in self.evidence.measures.items()},
+            "groups": [asdict(band) for band in self.evidence.performance.bands]
+            if self.evidence.performance
+            else [],
+            "drift": _plain(asdict(self.evidence.drift)) if self.evidence.drift else None,
+        }
+
+
+def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
+    """Collect all evidence of a proposal and judge it by the rules of its stage."""
+    evidence = collect_evidence(proposal, gates)
+    return GateReport(evidence, judge(gates.rules_at(proposal.stage), evidence))
+
+
+def _release(candidate: Candidate | None) -> dict[str, Any] | None:
+    return None if candidate is None else candidate.release.model_dump(mode="json")
+
+
+def _gate(outcome: Outcome, evidence: Evidence) -> dict[str, Any]:
+    measured = evidence.measures.get(outcome.rule.measure)
+    return {
+        "measure": outcome.rule.measure,
+        "outcome": outcome.outcome,
+        "observed": outcome.observed,
+        "champion": _plain(measured.champion) if measured else None,
+        "difference": _plain(measured.difference) if measured else None,
+        "interval": _plain(_ends(measured.difference_span)) if measured else None,
+        "bound": outcome.bound,
+        "sentence": outcome.sentence,
+        "why": outcome.rule.why,
+    }
+
+
+def _ends(span: Span | None) -> list[float] | None:
+    return None if span is None else [span.low, span.high]
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null says that there is no number."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _row(outcome: Outcome, evidence: Evidence) -> Row:
+    measured = evidence.measures.get(outcome.rule.measure, Measured())
+    return Row(
+        title=title_of(outcome.rule.measure),
+        champion=shown(measured.champion),
+        challenger=shown(outcome.observed),
+        difference=shown(measured.difference, sign=True),
+        interval=_shown_span(measured.difference_span),
+        threshold=outcome.bound,
+        outcome=outcome.outcome,
+        sentence=outcome.sentence,
+        why=outcome.rule.why,
+    )
+
+
+def shown(value: float | None, *, sign: bool = False) -> str:
+    """A value for people, "-" for none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"+{number(value)}" if sign and value > 0 else number(value)
+
+
+def _shown_span(span: Span | None) -> str:
+    if span is None or not (math.isfinite(span.low) and math.isfinite(span.high)):
+        return "-"
+    return f"{number(span.low)} to {number(span.high)}"

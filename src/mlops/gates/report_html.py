@@ -1,0 +1,30 @@
+"""A gate's report as one HTML file with everything in it: no script, no link out, readable on a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mlops.gates.plots import draw_plots
+from mlops.gates.report import GateReport
+from mlops.gates.report_sections import clean, sections
+
+_TEMPLATE: Final = "report.html.j2"
+
+
+def html_report(report: GateReport) -> str:
+    """The report as an HTML document."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = clean
+    # The plots are ours: plots.py escapes every text that it draws.
+    plots = {title: Markup(svg) for title, svg in draw_plots(report).items()}  # noqa: S704
+    return environment.get_template(_TEMPLATE).render(report=report, plots=plots, sections=sections(report))
