@@ -1,0 +1,68 @@
+"""The five steps as a person would run them: plain python, one process after the other."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+REAL_DATA = ROOT.parent / "shared" / "data" / "credit_default.csv"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The folders that the steps wrote."""
+
+    folder: Path
+
+    @property
+    def split(self) -> Path:
+        return self.folder / "split"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
+
+    @property
+    def package(self) -> Path:
+        return self.folder / "package"
+
+
+def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run one step; an option `data_name=x` becomes `--data-name x`."""
+    command = [sys.executable, str(ROOT / "components" / step / f"{step}.py")]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def run_chain(data: Path, folder: Path, **training: object) -> Chain:
+    """Run all five steps. Fails the test with the step's own words when one of them fails."""
+    chain = Chain(folder)
+    rows = folder / "rows"
+    _pass(run_step("validate_data", data=data, validated_data=rows, validation_report=folder / "report"))
+    _pass(run_step("prepare_data", validated_data=rows, split_data=chain.split))
+    _pass(run_step("train_model", split_data=chain.split, trained_model=chain.model, **training))
+    _pass(run_step("evaluate_model", **parts(chain), evaluation=chain.evaluation))
+    _pass(run_package(chain, chain.package, data_name="sample", data_version="7", git_commit="abc123"))
+    return chain
+
+
+def run_package(chain: Chain, folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the last step into a folder of its own."""
+    return run_step(
+        "package_model", **parts(chain), evaluation=chain.evaluation, model_package=folder, **options
+    )
+
+
+def parts(chain: Chain) -> dict[str, Path]:
+    """Give the inputs that evaluation and packaging share."""
+    return {"split_data": chain.split, "trained_model": chain.model}
+
+
+def _pass(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stderr

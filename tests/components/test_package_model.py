@@ -1,0 +1,178 @@
+"""The model package holds what serving, gates and drift need, and ONNX that agrees with scikit-learn."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import polars as pl
+import pytest
+from chain import REAL_DATA, Chain, run_chain, run_package
+
+from package_model.onnx_graph import convert, largest_difference, score
+from shared.columns import SCHEMA
+from shared.model_file import load_model
+from shared.parts import TEST, TRAIN, read_part
+
+pytestmark = pytest.mark.xdist_group("example_chain")
+
+FILES = {"MLmodel", "model.onnx", "requirements.txt", "schema.json", "baseline.json", "evaluation.json"}
+FILES |= {"report.html", "golden.json", "provenance.json"}
+TOLERANCE = 1e-5
+
+
+def document(chain: Chain, name: str) -> dict[str, Any]:
+    return json.loads((chain.package / name).read_text(encoding="utf-8"))
+
+
+def test_it_holds_every_file(chain: Chain):
+    assert {path.name for path in chain.package.iterdir()} >= FILES
+
+
+def test_the_graph_has_one_input_and_one_probability(chain: Chain):
+    session = onnxruntime.InferenceSession(chain.package / "model.onnx")
+    (given,), (answer,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.type, given.shape[1]) == ("features", "tensor(float)", len(SCHEMA.names))
+    assert (answer.name, answer.type, answer.shape[1]) == ("probability", "tensor(float)", 1)
+    found = np.asarray(session.run(None, {"features": read_part(chain.split, TEST, SCHEMA).features[:3]})[0])
+    assert found.shape == (3, 1)
+    assert found.dtype == np.float32
+
+
+def test_the_graph_agrees_with_scikit_learn_on_the_whole_test_part(chain: Chain):
+    test = read_part(chain.split, TEST, SCHEMA)
+    expected = load_model(chain.model).predict_proba(test.features)[:, 1]
+    found = score(onnx.load(chain.package / "model.onnx"), test.features)
+    stated = document(chain, "evaluation.json")["onnx_parity"]
+    assert np.abs(expected - found).max() <= TOLERANCE
+    assert stated == {
+        "rows": len(test.target),
+        "maximum_difference": pytest.approx(largest_difference(expected, found), abs=1e-12),
+        "tolerance": TOLERANCE,
+    }
+
+
+def test_a_broken_tolerance_fails_the_step_and_leaves_no_package(chain: Chain, tmp_path):
+    done = run_package(chain, tmp_path / "package", tolerance=0)
+    assert done.returncode == 1
+    assert "more than the tolerance 0" in done.stderr
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_tampered_graph_is_seen(chain: Chain):
+    # Given the graph with another intercept than the model's
+    test = read_part(chain.split, TEST, SCHEMA)
+    model = load_model(chain.model)
+    graph = convert(model, len(SCHEMA.names))
+    (intercept,) = [value for value in graph.graph.initializer if value.name == "intercept"]
+    intercept.CopyFrom(onnx.numpy_helper.from_array(np.array([0.01], dtype=np.float32), "intercept"))
+    # Then the difference is far beyond the tolerance
+    expected = model.predict_proba(test.features)[:, 1]
+    assert largest_difference(expected, score(graph, test.features)) > 100 * TOLERANCE
+
+
+def test_a_probability_that_is_no_number_never_passes():
+    assert largest_difference(np.array([0.5]), np.array([np.nan], dtype=np.float32)) == float("inf")
+
+
+def test_mlflow_loads_it_and_answers_named_columns(chain: Chain):
+    case = document(chain, "golden.json")["cases"][-1]
+    frame = pd.DataFrame(case["request"]["input_data"]).astype(float)
+    answer = mlflow.pyfunc.load_model(str(chain.package)).predict(frame)
+    assert np.asarray(answer).ravel() == pytest.approx(case["probability"], abs=TOLERANCE)
+
+
+def test_golden_requests_have_the_answers_that_onnxruntime_gives(chain: Chain):
+    session = onnxruntime.InferenceSession(chain.package / "model.onnx")
+    golden = document(chain, "golden.json")
+    threshold = document(chain, "schema.json")["decision"]["threshold"]
+    sizes = [len(case["request"]["input_data"]) for case in golden["cases"]]
+    assert sizes == [1, 1, 1, 1, 1, 100]
+    for case in golden["cases"]:
+        rows = [[row[name] for name in SCHEMA.names] for row in case["request"]["input_data"]]
+        found = np.asarray(session.run(None, {"features": np.array(rows, dtype=np.float32)})[0])
+        assert found[:, 0] == pytest.approx(case["probability"], abs=golden["tolerance"])
+        assert [int(value >= threshold) for value in found[:, 0]] == case["decision"]
+
+
+def test_golden_single_rows_ask_for_both_decisions(chain: Chain):
+    cases = document(chain, "golden.json")["cases"]
+    assert {case["decision"][0] for case in cases[:-1]} == {0, 1}
+
+
+def test_the_schema_names_features_in_the_graphs_order(chain: Chain):
+    schema = document(chain, "schema.json")
+    assert [feature["name"] for feature in schema["features"]] == SCHEMA.names
+    assert (schema["format"], schema["id"], schema["target"]) == (1, "ID", "default")
+    assert set(schema["features"][0]) == {
+        "name", "type", "minimum", "maximum", "categories", "description"
+    }  # fmt: skip
+    assert 0 < schema["decision"]["threshold"] < 1
+
+
+def test_the_baseline_counts_every_training_row(chain: Chain):
+    baseline = document(chain, "baseline.json")
+    train = read_part(chain.split, TRAIN, SCHEMA)
+    assert baseline["rows"] == len(train.target)
+    assert list(baseline["features"]) == SCHEMA.names
+    for at, facts in enumerate(baseline["features"].values()):
+        assert sum(facts["counts"]) + facts["missing"] == baseline["rows"]
+        assert facts["mean"] == pytest.approx(train.features[:, at].mean(dtype=np.float64))
+    assert sum(baseline["probability"]["counts"]) == baseline["rows"]
+
+
+def test_the_provenance_says_where_it_comes_from(chain: Chain):
+    provenance = document(chain, "provenance.json")
+    assert provenance["git_commit"] == "abc123"
+    assert provenance["data"] == {"name": "sample", "version": "7", "sha256": "unknown"}
+    steps = ["validate_data", "prepare_data", "train_model", "evaluate_model", "package_model"]
+    assert list(provenance["components"]) == steps
+    assert all(version.count(".") == 2 for version in provenance["components"].values())
+    assert provenance["environment"]["packages"]["onnx"] == onnx.__version__
+    assert len(provenance["environment"]["lock_sha256"]) == 64
+    assert datetime.fromisoformat(provenance["created"]).tzinfo is not None
+
+
+def test_the_provenance_names_the_azure_job(chain: Chain, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AZUREML_ROOT_RUN_ID", "the_pipeline")
+    monkeypatch.setenv("AZUREML_RUN_ID", "the_step")
+    done = run_package(chain, tmp_path / "package")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "package" / "provenance.json").read_text())["job"] == "the_pipeline"
+
+
+def test_the_evaluation_has_metrics_with_intervals_and_groups(chain: Chain):
+    evaluation = document(chain, "evaluation.json")
+    assert {"roc_auc", "average_precision", "brier", "ks", "f1"} <= set(evaluation["metrics"])
+    auc = evaluation["metrics"]["roc_auc"]
+    assert 0.65 < auc["low"] < auc["value"] < auc["high"] < 0.9
+    assert set(evaluation["groups"]) == {"sex", "education", "age"}
+    rows = sum(band["rows"] for band in evaluation["groups"]["sex"].values())
+    assert rows == evaluation["rows"]
+    assert set(evaluation["importance"]) == set(SCHEMA.names)
+
+
+def test_the_report_stands_alone(chain: Chain):
+    page = (chain.package / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 6
+    assert "<script" not in page
+    assert "src=" not in page
+    assert 'href="http' not in page
+    assert "ROC AUC" in page
+    assert "By education" in page
+
+
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real file is not part of the repository")
+def test_the_real_file_gives_the_quality_that_is_promised(tmp_path):
+    # Given the real data with its quirks
+    chain = run_chain(REAL_DATA, tmp_path)
+    evaluation = document(chain, "evaluation.json")
+    # Then the model is good enough on the held-out part, and ONNX agrees
+    assert evaluation["rows"] == pytest.approx(7_500, abs=200)
+    assert evaluation["metrics"]["roc_auc"]["value"] >= 0.77
+    assert evaluation["onnx_parity"]["maximum_difference"] <= TOLERANCE
+    assert pl.read_parquet(tmp_path / "rows" / "rows.parquet").height == 30_000
