@@ -88,8 +88,8 @@ def _cluster(name: str, inner: dict[str, Any]) -> dict[str, Any]:
     least, most = scale.get("minNodeCount"), scale.get("maxNodeCount")
     if not isinstance(least, int) or not isinstance(most, int) or not 0 <= least <= most or most == 0:
         raise BadRequest(
-            f"The cluster '{name}' cannot have between {least} and {most} nodes: minNodeCount must be 0 or more "
-            "and at most maxNodeCount, which must be 1 or more.",
+            f"The cluster '{name}' cannot have between {least} and {most} nodes: minNodeCount must be 0 or "
+            "more and at most maxNodeCount, which must be 1 or more.",
             code="UserError",
             target="scaleSettings",
         )

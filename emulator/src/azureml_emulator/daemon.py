@@ -67,9 +67,9 @@ def stop(state: Path) -> int | None:
     if record is None:
         return None
     _signal(record, signal.SIGTERM)
-    if not _wait(lambda: birth(record.pid) != record.born, STOP_SECONDS):
+    if not wait_until(lambda: birth(record.pid) != record.born, STOP_SECONDS):
         _signal(record, signal.SIGKILL)
-        if not _wait(lambda: birth(record.pid) != record.born, STOP_SECONDS):
+        if not wait_until(lambda: birth(record.pid) != record.born, STOP_SECONDS):
             raise DaemonError(f"Process {record.pid} does not end, not even by SIGKILL.")
     return record.pid
 
@@ -144,7 +144,7 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
         record = ready.read()
         return process.poll() is not None or (record is not None and record.pid == process.pid)
 
-    in_time = _wait(serves, START_SECONDS)
+    in_time = wait_until(serves, START_SECONDS)
     record = ready.read()
     if in_time and process.poll() is None and record is not None:
         return record
@@ -158,7 +158,8 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
     raise DaemonError("The emulator did not start:\n" + "\n".join(tail) + f"\nIts log: {log}")
 
 
-def _wait(done: Callable[[], bool], seconds: float) -> bool:
+def wait_until(done: Callable[[], bool], seconds: float) -> bool:
+    """Ask until `done` says so, at most `seconds`; whether it did."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

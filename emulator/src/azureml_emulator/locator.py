@@ -38,7 +38,7 @@ class Locator:
         reference = parse_reference(text)
         match reference:
             case ResourcePath():
-                return self._resource(reference.key, text)
+                return self._resource(reference.key, f"'{text}'")
             case InRegistry(registry=registry, kind=named, name=name, version=version):
                 return self._version(self._registry(registry), named, name, version, text)
             case InWorkspaceGuid(guid=guid, kind=named, name=name, version=version):
@@ -73,13 +73,13 @@ class Locator:
     def _resource(self, key: str, text: str) -> Resource:
         resource = self._store.get(key)
         if resource is None:
-            raise NotFound(f"'{text}' does not exist.", code="ResourceNotFound")
+            raise NotFound(f"{text} does not exist.", code="ResourceNotFound")
         return resource
 
     def _version(self, scope: Scope, kind: str, name: str, version: str | None, text: str) -> Resource:
         container = ResourcePath(scope, ((kind, name),))
         if version is not None:
-            return self._resource(container.child("versions", version).key, text)
+            return self._resource(container.child("versions", version).key, f"'{text}'")
         versions = self._store.children(container.key, f"{kind}/versions")
         current = [resource for resource in versions if not resource.properties.get("isArchived")]
         if not current:

@@ -11,7 +11,6 @@ import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import yaml
 
@@ -26,7 +25,8 @@ from azureml_emulator.locator import Locator
 from azureml_emulator.resource_id import ResourcePath, Scope
 from azureml_emulator.scopes import DEFAULT_DATASTORE
 from azureml_emulator.storage_access import StorageAccess
-from azureml_emulator.store import Store
+from azureml_emulator.store import Resource, Store
+from azureml_emulator.uploads import Uploads
 
 # The name of the internal fact that says what a registered model's bytes are.
 CONTENT_DIGEST = "digest"
@@ -39,10 +39,17 @@ class Models(UploadedVersions):
     """Registers models."""
 
     def __init__(
-        self, store: Store, clock: Clock, access: StorageAccess, blobs: Blobs, locator: Locator
+        self,
+        store: Store,
+        clock: Clock,
+        access: StorageAccess,
+        blobs: Blobs,
+        uploads: Uploads,
+        locator: Locator,
     ) -> None:
         super().__init__(store, clock, access)
         self._blobs = blobs
+        self._uploads = uploads
         self._locator = locator
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
@@ -61,61 +68,45 @@ class Models(UploadedVersions):
                 return await self._register(kind, path, body, content, digest)
             finally:
                 await asyncio.to_thread(shutil.rmtree, content.parent, ignore_errors=True)
-        await self._refuse_other_bytes(path, uri)
-        return await super().put(kind, path, self._as_registered(path, body))
-
-    async def _refuse_other_bytes(self, path: ResourcePath, uri: str) -> None:
-        """Raise Conflict when the place a version was registered from has other bytes by now."""
-        existing = self.store.get(path.key)
-        if existing is None or self._access.current(uri) == self._access.current(
-            existing.properties["modelUri"]
-        ):
-            return
-        source = self._locator.path(uri, path.scope)
-        digest = await asyncio.to_thread(digest_of, source) if source.exists() else None
-        if digest is not None and digest != existing.internal[CONTENT_DIGEST]:
-            raise Conflict(
-                f"models '{path.parent.name}' version '{path.name}' already exists with other content: the "
-                f"files at '{uri}' are not those it was registered with. A version is immutable: "
-                "register a new version.",
-                code="UserError",
-            )
+        return await super().put(kind, path, await self._as_registered(path, body))
 
     async def _register(
         self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
     ) -> Stored:
         """Move the copy to its place and store the version; without an await in between."""
-        if self.store.get(path.key) is not None:
-            return await super().put(kind, path, self._as_registered(path, body))
+        existing = self.store.get(path.key)
         properties = body["properties"]
+        if existing is not None:
+            _refuse_other(existing, digest, properties["modelUri"])
+            return Stored(existing)
         account, container = path.scope.storage_account, path.scope.default_container
         name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in path.pairs for part in pair)}/{content.name}"
-        target = self._blobs.path(account, container, name)
-        if target.parent.exists():
-            shutil.rmtree(target.parent)
-        target.parent.mkdir(parents=True)
         flavors = properties.get("flavors") or _flavors(content)
-        content.replace(target)
+        _move(content, self._blobs.path(account, container, name))
         address = self._address(path.scope, name)
         sent = {**properties, "modelUri": address, "flavors": flavors}
         stored = await super().put(kind, path, {**body, "properties": sent})
         if stored.resource is None:
             return stored
-        facts = {"sentUri": properties["modelUri"], CONTENT_DIGEST: digest}
-        return Stored(self.store.put(stored.resource.with_internal(**facts)), stored.created)
+        digested = stored.resource.with_internal(**{CONTENT_DIGEST: digest})
+        return Stored(self.store.put(digested), stored.created)
 
-    def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
-        """A body that names the place the version was registered from names the version's own place."""
+    async def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
+        """A body that names a place with the version's own bytes, naming the version's own place.
+
+        Raises Conflict for a place with other bytes.
+        """
         existing = self.store.get(path.key)
         if existing is None:
             return body
         properties = body["properties"]
         uri = self._access.current(properties["modelUri"])
-        known = {existing.internal.get("sentUri"), self._access.current(existing.properties["modelUri"])}
-        same = uri in known or properties["modelUri"] in known
-        kept = existing.properties["modelUri"] if same else properties["modelUri"]
+        if uri != self._access.current(existing.properties["modelUri"]):
+            source = self._source(uri, properties, path.scope)
+            _refuse_other(existing, await asyncio.to_thread(digest_of, source), uri)
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
-        return {**body, "properties": {**properties, "modelUri": kept, "flavors": flavors}}
+        kept = {"modelUri": existing.properties["modelUri"], "flavors": flavors}
+        return {**body, "properties": {**properties, **kept}}
 
     def _source(self, uri: str, properties: dict[str, Any], scope: Scope) -> Path:
         source = self._locator.path(uri, scope)
@@ -135,9 +126,8 @@ class Models(UploadedVersions):
 
     def _copy(self, source: Path) -> tuple[Path, str]:
         """A read-only copy of the source under its own name, alone in a folder; and its digest."""
-        folder = self._blobs.root / f".copy-{uuid4().hex}"
+        folder = self._uploads.scratch()
         target = folder / source.name
-        folder.mkdir()
         if source.is_dir():
             shutil.copytree(source, target)
         else:
@@ -152,6 +142,22 @@ class Models(UploadedVersions):
             return self._access.url(scope.storage_account, scope.default_container, name)
         place = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
         return f"azureml://{place}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+
+
+def _refuse_other(existing: Resource, digest: str, uri: str) -> None:
+    if digest != existing.internal[CONTENT_DIGEST]:
+        raise Conflict(
+            f"{existing.id} already exists with other content: the files at '{uri}' are not those it was "
+            "registered with. A version is immutable: register a new version.",
+            code="UserError",
+        )
+
+
+def _move(content: Path, target: Path) -> None:
+    # What lies there belongs to a version that was deleted, or to one that a kill kept from being stored.
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir(parents=True)
+    content.replace(target)
 
 
 def _flavors(content: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from azureml_emulator.store import Store
 GRACE_SECONDS = 5.0
 _TOPIC = "process"
 _LOG_MODE = 0o600
+_ZOMBIE = "Z"
 
 
 class RunningProcess:
@@ -114,13 +115,17 @@ async def stop_group(pid: int, wait: Callable[[], Awaitable[int]], grace: float 
 
 
 def birth(pid: int) -> str | None:
-    """What tells a process from a later one with the same id: its start time; None when there is none."""
+    """What tells a process from a later one with the same id: its start time; None when it has ended.
+
+    One that has ended and that nobody has waited for counts as ended.
+    """
     if sys.platform == "linux":
         try:
             text = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return text.rpartition(")")[2].split()[19]
-    command = ["ps", "-o", "lstart=", "-p", str(pid)]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
-    return listing.stdout.strip() or None
+        fields = text.rpartition(")")[2].split()
+        return None if fields[0] == _ZOMBIE else fields[19]
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return None if listing.startswith(_ZOMBIE) else listing.partition(" ")[2].strip() or None

@@ -12,6 +12,7 @@ import socket
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from azureml_emulator.app import Emulator
 from azureml_emulator.certificates import ensure_certificates
@@ -42,6 +43,17 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready.write(self._record)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; idle connections at once, since a TLS farewell waits for clients that do not listen."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol) and _is_idle(connection):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def _is_idle(connection: HttpToolsProtocol) -> bool:
+    return connection.cycle is None or connection.cycle.response_complete
 
 
 def run(settings: Settings) -> None:

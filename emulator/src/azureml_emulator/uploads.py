@@ -68,6 +68,12 @@ class Uploads:
             raise
         return Written(file, size, base64.b64encode(digest.digest()).decode())
 
+    def scratch(self) -> Path:
+        """A fresh folder in the same file system, which the next start clears if the caller does not."""
+        folder = self._partial / uuid4().hex
+        folder.mkdir(mode=_FOLDER_MODE)
+        return folder
+
     def keep_block(self, blob_key: str, block: str, written: Written) -> None:
         """Keep a received block of a blob under its id."""
         folder = self._folder(blob_key)

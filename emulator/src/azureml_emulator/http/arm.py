@@ -150,6 +150,12 @@ class Arm:
         kind = f"{path.kind}/{path.tail}" if path.pairs else str(path.tail)
         if kind_of(kind) is None:
             raise unknown_route(request)
+        if "hash" in request.query_params:
+            # Clients ask by the hash of the content under a name they have just made up; the service
+            # answers with what has this content under any name.
+            within = f"{path.scope.key}/"
+            resources = [each for each in self._store.of_kind(kind) if each.key.startswith(within)]
+            return JSONResponse(page(request, resources, self._present, self.base_url))
         if path.pairs and self._store.get(path.key) is None:
             if kind.lower().endswith("/versions"):
                 return JSONResponse({"value": []})

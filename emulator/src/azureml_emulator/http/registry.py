@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,19 +15,24 @@ from azureml_emulator.references import InRegistry, parse_reference
 from azureml_emulator.resource_id import ResourcePath, Scope
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.storage_access import StorageAccess
+from azureml_emulator.store import Store
 
 
 class RegistryStorage:
     """Answers for /tempdatarefs and /datarefs."""
 
-    def __init__(self, scopes: Scopes, access: StorageAccess) -> None:
+    def __init__(self, store: Store, scopes: Scopes, access: StorageAccess) -> None:
+        self._store = store
         self._scopes = scopes
         self._access = access
 
     async def begin_upload(self, request: Request) -> Response:
         """Where the bytes of a version may be written; whether they may become it, its PUT decides."""
         scope, asset = await self._asset(request)
-        return JSONResponse(upload_reference(self._access, scope.storage_account, asset.key))
+        # A second upload for one version gets a place of its own: the SDK skips what is uploaded already,
+        # and would not notice that its files differ.
+        again = f"/{uuid4()}" if self._store.get(asset.key) is not None else ""
+        return JSONResponse(upload_reference(self._access, scope.storage_account, asset.key + again))
 
     async def read(self, request: Request) -> Response:
         """An address from which a version's bytes can be read. Raises BadRequest for one of other storage."""
