@@ -31,8 +31,8 @@ def command(
 ) -> int:
     """Take data through the whole way on this machine: train, register, deploy, score.
 
-    Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there what
-    `train`, `deploy` and `score` do on Azure. A second run reuses what has not changed.
+    Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there
+    what `train`, `deploy` and `score` do on Azure. A second run reuses what has not changed.
     """
     from mlops.demo import demo
     from mlops.emulator import stop

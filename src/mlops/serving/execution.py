@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import HttpResponseError
-from azure.core.polling import LROPoller
 
 from mlops.azure_errors import service_message
 from mlops.errors import RolloutFailed
 from mlops.progress import say
 from mlops.project import Project, Stage
+from mlops.quiet import quiet
 from mlops.serving.deployment_files import load_deployment, load_endpoint
+from mlops.serving.log_excerpt import log_excerpt
 from mlops.serving.observation import address_of, observe
 from mlops.serving.rollout_decision import Action, CreateEndpoint, Deploy, Done, SendTraffic, SmokeTest, Wait
-from mlops.serving.rollout_view import ALL_TRAFFIC, IN_PROGRESS, SUCCEEDED, Plan, View
+from mlops.serving.rollout_view import ALL_TRAFFIC, IN_PROGRESS, Plan, View
 from mlops.serving.smoke_test import smoke_test
 from mlops.waiting import looks
 
-LOG_LINES: Final = 30
+_LOG_LINES: Final = 300
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def execute(action: Action, view: View, target: Target) -> None:
 
 def _create_endpoint(target: Target) -> None:
     endpoint = load_endpoint(target.project, target.stage)
-    poller = target.client.online_endpoints.begin_create_or_update(endpoint)
     try:
-        _finish(poller, lambda: _endpoint_state(target))
+        with quiet():
+            target.client.online_endpoints.begin_create_or_update(endpoint).result()
     except HttpResponseError as error:
         raise RolloutFailed(
             f"endpoint {target.stage.endpoint} was not created: {service_message(error)}"
@@ -68,22 +68,22 @@ def _create_endpoint(target: Target) -> None:
 def _deploy(target: Target, name: str) -> None:
     deployment = load_deployment(target.project, target.stage, name, target.plan)
     try:
-        poller = target.client.online_deployments.begin_create_or_update(deployment)
-        _finish(poller, lambda: _deployment_state(target, name))
+        with quiet():
+            target.client.online_deployments.begin_create_or_update(deployment).result()
     except HttpResponseError as error:
         raise RolloutFailed(
             f"deployment {name} of {target.stage.endpoint} did not come up; traffic stays where it is",
             "Correct what the log says and run `mlops deploy` again.",
-            (*service_message(error).splitlines(), *_log_tail(target, name)),
+            (service_message(error).splitlines()[0], *_why(target, name)),
         ) from error
 
 
 def _send_traffic(target: Target, name: str) -> None:
     endpoint = target.client.online_endpoints.get(target.stage.endpoint)
     endpoint.traffic = {name: ALL_TRAFFIC}
-    poller = target.client.online_endpoints.begin_create_or_update(endpoint)
     try:
-        _finish(poller, lambda: _endpoint_state(target))
+        with quiet():
+            target.client.online_endpoints.begin_create_or_update(endpoint).result()
     except HttpResponseError as error:
         raise RolloutFailed(f"the traffic was not moved to {name}: {service_message(error)}") from error
 
@@ -97,39 +97,12 @@ def _wait_for(target: Target, deployment: str | None) -> None:
             return
 
 
-def _finish(poller: LROPoller[Any], state: Callable[[], str | None]) -> None:
-    """Wait for an operation: until the resource says that it succeeded, or the operation says why it did not.
-
-    The resource is asked besides the poller because the SDK's poller looks only once a second or less.
-    """
-    for _ in looks():
-        if poller.done():
-            poller.result()
-            return
-        if state() == SUCCEEDED:
-            return
-
-
-def _endpoint_state(target: Target) -> str | None:
-    return next(
-        (
-            endpoint.provisioning_state
-            for endpoint in target.client.online_endpoints.list()
-            if endpoint.name == target.stage.endpoint
-        ),
-        None,
-    )
-
-
-def _deployment_state(target: Target, name: str) -> str | None:
-    return target.client.online_deployments.get(name, target.stage.endpoint).provisioning_state
-
-
-def _log_tail(target: Target, name: str) -> list[str]:
+def _why(target: Target, name: str) -> tuple[str, ...]:
+    """What the deployment's own log says."""
     try:
-        log = target.client.online_deployments.get_logs(name, target.stage.endpoint, LOG_LINES)
+        log = target.client.online_deployments.get_logs(name, target.stage.endpoint, _LOG_LINES)
     except HttpResponseError as error:
         # The reason of the failure is known already; a missing log must not hide it.
         say(f"no log of {name}: {service_message(error)}")
-        return []
-    return [line for line in log.splitlines() if line.strip()][-LOG_LINES:]
+        return ()
+    return log_excerpt(log)

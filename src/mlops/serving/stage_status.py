@@ -96,5 +96,5 @@ def stage_status(client: MLClient, project: Project, stage_name: StageName) -> S
     """Ask one stage's workspace."""
     endpoint = project.settings.stage(stage_name).endpoint
     newest = next((job for job in client.jobs.list() if job is not None), None)
-    last_job = LastJob(str(newest.name), newest.status or "") if newest else None
+    last_job = LastJob(str(newest.name), newest.status or "unknown") if newest else None
     return StageStatus(stage_name, endpoint, observe(client, endpoint), last_job)

@@ -17,6 +17,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.errors import InputError
 from mlops.package import file_sha256
 from mlops.progress import say
+from mlops.quiet import quiet
 
 VERSION_CHARACTERS: Final = 16
 _SHA256_TAG: Final = "sha256"
@@ -61,13 +62,13 @@ def _exists(client: MLClient, data: DataVersion) -> bool:
 
 
 def _upload(client: MLClient, data: DataVersion, file: Path) -> None:
-    client.data.create_or_update(
-        Data(
-            name=data.name,
-            version=data.version,
-            type=AssetTypes.URI_FILE,
-            path=str(file),
-            description=f"uploaded from {file.name}",
-            tags={_SHA256_TAG: data.sha256},
-        )
+    asset = Data(
+        name=data.name,
+        version=data.version,
+        type=AssetTypes.URI_FILE,
+        path=str(file),
+        description=f"uploaded from {file.name}",
+        tags={_SHA256_TAG: data.sha256},
     )
+    with quiet():
+        client.data.create_or_update(asset)

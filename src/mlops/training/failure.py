@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +12,7 @@ from azure.core.exceptions import AzureError
 from mlops.errors import JobFailed
 from mlops.layout import STATE_FOLDER, private_folder
 from mlops.project import Project
+from mlops.quiet import quiet
 from mlops.training.following import CANCELED, FAILED, FinishedJob, StepRun
 
 LOG_LINES: Final = 20
@@ -53,7 +52,8 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
     """Download what a job printed; None when the workspace has kept nothing of it."""
     folder = private_folder(project.path(_LOG_FOLDER)) / job_name
     try:
-        client.jobs.download(job_name, download_path=folder)
+        with quiet():
+            client.jobs.download(job_name, download_path=folder)
     except (AzureError, MlException):
         # A missing log must not hide the failure that we are about to explain.
         return None
@@ -63,7 +63,7 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
 def _reason_of_service(client: MLClient, job_name: str) -> list[str]:
     """What the service says about a job that has ended; the SDK tells it only while streaming."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with quiet():
             client.jobs.stream(job_name)
     except (AzureError, MlException) as error:
         return str(error).splitlines()[-LOG_LINES:]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from azure.ai.ml import MLClient
@@ -50,48 +49,68 @@ class FinishedJob:
         return tuple(run.step for run in self.runs)
 
 
+class StepClock:
+    """How long each step has been running, as seen from here; the SDK does not tell when a step began.
+
+    Exact to the pause between two looks.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._last_look = 0.0
+
+    def seconds(self, name: str, status: str, now: float) -> float | None:
+        """The step's time up to `now`, or up to its end; None before it has begun."""
+        if status in _NOT_BEGUN:
+            return None
+        # A step may have begun and ended between two looks.
+        begun = self._begun.setdefault(name, self._last_look if status in TERMINAL else now)
+        if status in TERMINAL:
+            return self._ended.setdefault(name, now) - begun
+        return now - begun
+
+    def looked(self, now: float) -> None:
+        """Remember when the last look was."""
+        self._last_look = now
+
+
 def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob:
     """Show the job's steps until it has ended."""
+    clock = StepClock()
     next_look_at_job = 0.0
     for elapsed in looks():
-        runs = step_runs(client, job)
+        runs = _step_runs(client, job, clock, elapsed)
         board.show(_all_steps(job, runs))
         if _may_have_ended(runs) or elapsed >= next_look_at_job:
             next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
             status = client.jobs.get(job.name).status or ""
             if status in TERMINAL:
                 # Once more: the last step may have ended between the two looks.
-                runs = step_runs(client, job)
+                runs = _step_runs(client, job, clock, elapsed)
                 board.show(_all_steps(job, runs))
                 return FinishedJob(job.name, status, tuple(runs))
     raise AssertionError("looks() never ends")
 
 
-def step_runs(client: MLClient, job: SubmittedJob) -> list[StepRun]:
+def _step_runs(client: MLClient, job: SubmittedJob, clock: StepClock, now: float) -> list[StepRun]:
     """The runs of the job's steps so far, in the order of the pipeline file."""
     children = [child for child in client.jobs.list(parent_job_name=job.name) if child is not None]
-    runs = [StepRun(_step(child), str(child.name)) for child in children]
+    runs = [StepRun(_step(child, clock, now), str(child.name)) for child in children]
+    clock.looked(now)
     order = {name: index for index, name in enumerate(job.steps)}
     return sorted(runs, key=lambda run: order.get(run.step.name, len(order)))
 
 
-def _step(child: Job) -> Step:
-    properties = child.properties or {}
+def _step(child: Job, clock: StepClock, now: float) -> Step:
     status = child.status or _WAITING
+    reused = str((child.properties or {}).get(_REUSED_PROPERTY, "")).lower() == "true"
     return Step(
         name=child.display_name or str(child.name),
         status=status,
-        seconds=_seconds(child, status),
-        reused=str(properties.get(_REUSED_PROPERTY, "")).lower() == "true",
+        seconds=None if reused else clock.seconds(str(child.name), status, now),
+        reused=reused,
     )
-
-
-def _seconds(child: Job, status: str) -> float | None:
-    context = child.creation_context
-    if context is None or context.created_at is None or status in _NOT_BEGUN:
-        return None
-    ended = context.last_modified_at if status in TERMINAL else datetime.now(UTC)
-    return None if ended is None else max(0.0, (ended - context.created_at).total_seconds())
 
 
 def _all_steps(job: SubmittedJob, runs: Sequence[StepRun]) -> list[Step]:

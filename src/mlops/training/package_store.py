@@ -13,6 +13,7 @@ from mlops.errors import JobFailed
 from mlops.layout import PACKAGE_FOLDER, private_folder
 from mlops.package import DIGEST_PREFIX, find_package, package_digest
 from mlops.project import Project
+from mlops.quiet import quiet
 from mlops.training.registration import PACKAGE_OUTPUT, ModelVersion
 
 
@@ -47,7 +48,8 @@ def package_of_model(client: MLClient, project: Project, model: ModelVersion) ->
 def _fetched(project: Project, fetch: Callable[[Path], None]) -> tuple[Path, str]:
     store = private_folder(project.path(PACKAGE_FOLDER))
     with tempfile.TemporaryDirectory(dir=store, prefix="unfinished-") as folder:
-        fetch(Path(folder))
+        with quiet():
+            fetch(Path(folder))
         package = find_package(Path(folder))
         digest = package_digest(package)
         place = _place(project, digest)

@@ -18,6 +18,7 @@ from mlops.layout import REPORT_FOLDER, private_folder
 from mlops.package import REPORT_FILE
 from mlops.progress import Step, say, step_board
 from mlops.project import Project, StageName
+from mlops.quiet import quiet
 from mlops.results import Block, Line, Result, Table
 from mlops.sample import sample_file
 from mlops.source_version import git_commit
@@ -133,7 +134,8 @@ def _run_job(
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
     try:
-        client.jobs.begin_cancel(job_name).wait()
+        with quiet():
+            client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
         return Interrupted(
             f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`."

@@ -5,8 +5,6 @@ Waiting for it is left to following.py.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from azure.ai.ml.entities import PipelineJob
 from mlops.errors import ProjectError
 from mlops.layout import PIPELINE_FILE
 from mlops.project import Project, Stage
+from mlops.quiet import quiet
 from mlops.training.data_asset import DataVersion
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
@@ -58,7 +57,6 @@ def submit(
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
     steps = tuple(job.jobs)
-    # The SDK prints the end of a colour for every folder it uploads, with or without progress bars.
-    with contextlib.redirect_stderr(io.StringIO()):
+    with quiet():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(job_name, steps, accepted.studio_url)
