@@ -28,6 +28,7 @@ from shared.model_file import load_model
 from shared.pages import write_page
 from shared.parts import TEST, Part, read_part
 from shared.schema import Schema
+from shared.threads import fitting_threads
 from shared.tracking import record
 
 CALIBRATION_BINS = 10
@@ -145,7 +146,8 @@ def main() -> int:
     threshold = read_json(arguments.trained_model / "training.json")["decision"]["threshold"]
     model = load_model(arguments.trained_model)
     resamples = arguments.bootstrap_resamples
-    document, probability = evaluate(model, test, threshold, SCHEMA, resamples, arguments.seed)
+    with fitting_threads(len(test.target)):
+        document, probability = evaluate(model, test, threshold, SCHEMA, resamples, arguments.seed)
 
     arguments.evaluation.mkdir(parents=True, exist_ok=True)
     write_json(arguments.evaluation / "evaluation.json", document)

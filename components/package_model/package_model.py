@@ -32,6 +32,7 @@ from shared.lineage import extended_lineage
 from shared.model_file import load_model
 from shared.parts import TEST, TRAIN, Part, read_part
 from shared.schema import Schema
+from shared.threads import fitting_threads
 from shared.tracking import record
 
 TOLERANCE = 1e-5
@@ -174,7 +175,9 @@ def main() -> int:
     graph = convert(model, len(SCHEMA.names))
     found = score(graph, test.features)
     try:
-        agreed = parity(model.predict_proba(test.features)[:, 1], found, sources.tolerance)
+        with fitting_threads(len(test.target)):
+            expected = model.predict_proba(test.features)[:, 1]
+        agreed = parity(expected, found, sources.tolerance)
     except ValueError as error:
         print(f"the package is refused: {error}", file=sys.stderr)
         return 1

@@ -26,6 +26,7 @@ from shared.lineage import write_lineage
 from shared.model_file import save_model
 from shared.parts import TRAIN, VALIDATION, Part, read_part
 from shared.schema import Schema
+from shared.threads import fitting_threads
 from shared.tracking import record
 
 CHOSEN_BY = "maximum F1 on the validation part"
@@ -110,8 +111,9 @@ def main() -> int:
     tuning = Tuning(**{name: getattr(arguments, name) for name in asdict(defaults)})
 
     train, validation = (read_part(arguments.split_data, part, SCHEMA) for part in (TRAIN, VALIDATION))
-    model = fit(train, validation, SCHEMA, tuning)
-    probability = model.predict_proba(validation.features)[:, 1]
+    with fitting_threads(len(train.target)):
+        model = fit(train, validation, SCHEMA, tuning)
+        probability = model.predict_proba(validation.features)[:, 1]
     threshold = choose_threshold(validation.target, probability)
     metrics = {
         "validation_roc_auc": float(roc_auc_score(validation.target, probability)),
