@@ -1,0 +1,94 @@
+"""What everything is called: the one place that makes names and resource ids, so that both are known beforehand.
+
+Names follow Microsoft's abbreviations. Where a name must be unique in the world or in a region, a suffix hashed
+from the subscription, the project and the stage makes it so, and stays the same from run to run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+GROUP_LIMIT = 90
+WORKSPACE_LIMIT = 33
+ENDPOINT_LIMIT = 32
+SUFFIX_LENGTH = 5
+SHORT_PROJECT = 10 # what 24 characters leave beside prefix, stage and suffix
+SHARED = "shared"
+CPU_CLUSTER = "cpu-cluster"
+GPU_CLUSTER = "gpu-cluster"
+KUBERNETES_COMPUTE = "kubernetes"
+ASSIGNMENT_NAMESPACE = uuid.UUID("7f1d9a9e-2f0b-5f0e-9c56-5a3c1d1f4a10")
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one stack. `part` is a stage's name or `shared`."""
+
+    project: str
+    part: str
+    subscription_id: str
+
+    @property
+    def suffix(self) -> str:
+        """A few characters that tell this stack from all others in the world."""
+        text = f"{self.subscription_id.lower()}/{self.project}/{self.part}"
+        return hashlib.sha256(text.encode()).hexdigest()[:SUFFIX_LENGTH]
+
+    def of(self, prefix: str, *what: str) -> str:
+        """A name that is unique inside the resource group, such as `vnet-credit-default-dev`."""
+        return "-".join([prefix, self.project, self.part, *what])
+
+    def short(self, prefix: str) -> str:
+        """A name unique in the world, without hyphens, of at most 24 characters."""
+        return f"{prefix}{self.project.replace('-', '')[:SHORT_PROJECT]}{self.part}{self.suffix}"
+
+    @property
+    def resource_group(self) -> str:
+        """The group that holds everything of the stack."""
+        return self.of("rg")
+
+    @property
+    def workspace(self) -> str:
+        """The Azure ML workspace."""
+        return self.of("mlw")
+
+    @property
+    def model_registry(self) -> str:
+        """The Azure ML registry; the same for every stage."""
+        return f"mlr-{self.project}"
+
+    @property
+    def endpoint(self) -> str:
+        """The online endpoint; unique within an Azure region."""
+        return f"{self.project}-{self.part}-{self.suffix}"
+
+    @property
+    def group_id(self) -> str:
+        """The resource id of the resource group."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+    @property
+    def workspace_id(self) -> str:
+        """The resource id of the workspace."""
+        return self.id_of("Microsoft.MachineLearningServices", "workspaces", self.workspace)
+
+    @property
+    def endpoint_id(self) -> str:
+        """The resource id of the online endpoint."""
+        return f"{self.workspace_id}/onlineEndpoints/{self.endpoint}"
+
+    @property
+    def model_registry_id(self) -> str:
+        """The resource id of the registry, when these are the names of the shared stack."""
+        return self.id_of("Microsoft.MachineLearningServices", "registries", self.model_registry)
+
+    def id_of(self, provider: str, *path: str) -> str:
+        """The resource id of something in the resource group: `path` is type, name, type, name, …"""
+        return "/".join([self.group_id, "providers", provider, *path])
+
+
+def assignment_name(scope: str, principal: str, role_id: str) -> str:
+    """The GUID that a role assignment is called by: the same three give the same, so a second run changes nothing."""
+    return str(uuid.uuid5(ASSIGNMENT_NAMESPACE, f"{scope}|{principal}|{role_id}".lower()))

@@ -1,0 +1,24 @@
+"""From settings to resources: which kind of stack declares what. Imports only what the stack needs."""
+
+from __future__ import annotations
+
+import pulumi
+
+from settings.reading import Settings
+from settings.shared import SharedSettings
+from settings.stage import StageSettings
+
+
+def build(settings: Settings) -> dict[str, pulumi.Input[object]]:
+    """Declare every resource of a stack and give back its outputs."""
+    if isinstance(settings, StageSettings):
+        from stage import build_stage  # noqa: PLC0415 - each kind of stack loads its own provider only
+
+        return build_stage(settings)
+    if isinstance(settings, SharedSettings):
+        from shared import build_shared  # noqa: PLC0415
+
+        return build_shared(settings)
+    from protection.repository import build_repository  # noqa: PLC0415
+
+    return build_repository(settings)

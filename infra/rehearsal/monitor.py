@@ -1,0 +1,101 @@
+"""Stands where the engine's resource monitor would: answers the program, and keeps inputs and options."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from pulumi.runtime import mocks, rpc
+
+from rehearsal.arm_ids import arm_id
+from rehearsal.records import Record
+
+AZURE = "azure-native:"
+PRINCIPALS = uuid.UUID("0b8f6f0e-1b0a-5c54-8d0c-3f5d5c0a6a10")
+
+
+class Answers(mocks.Mocks):
+    """What Azure would answer: the inputs again, with an id and what only Azure can know."""
+
+    def __init__(self, subscription_id: str) -> None:
+        self._subscription_id = subscription_id
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        """Refuses: the program looks nothing up, so that it declares the same today and tomorrow."""
+        raise LookupError(f"the program looks up {args.token}; take the value from the settings")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        """The id and the state of a resource that was just declared."""
+        type_ = args.typ.removeprefix(AZURE)
+        if not args.custom:
+            return "", dict(args.inputs)
+        if not args.typ.startswith(AZURE):
+            return f"{args.name}-id", dict(args.inputs)
+        return arm_id(type_, args.inputs, self._subscription_id), state_of(type_, args.inputs)
+
+
+class KeepingMonitor(mocks.MockMonitor):
+    """A monitor that keeps what the stock one forgets: protection, dependencies, and URNs used twice."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__(answers)
+        self.records: list[Record] = []
+        self.duplicates: list[str] = []
+        self.outputs: dict[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's name
+        """Answer a declaration, and keep it."""
+        response = super().RegisterResource(request)
+        if response.urn in {record.urn for record in self.records}:
+            self.duplicates.append(response.urn)
+        dependencies = set(request.dependencies)
+        for found in request.propertyDependencies.values():
+            dependencies.update(found.urns)
+        self.records.append(
+            Record(
+                urn=response.urn,
+                type=request.type,
+                name=request.name,
+                custom=request.custom,
+                parent=request.parent,
+                id=response.id,
+                inputs=rpc.deserialize_properties(request.object),
+                protect=request.protect,
+                dependencies=frozenset(dependencies),
+            )
+        )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        """Keep the stack's outputs."""
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
+            self.outputs = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def state_of(type_: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What Azure would say about a resource after making it."""
+    state = dict(inputs)
+    if type_ == "managedidentity:UserAssignedIdentity":
+        name = inputs["resourceName"]
+        state["principalId"] = str(uuid.uuid5(PRINCIPALS, f"principal of {name}"))
+        state["clientId"] = str(uuid.uuid5(PRINCIPALS, f"client of {name}"))
+    name = _own_name(type_, inputs)
+    if name is not None:
+        state["name"] = name
+    return _identities_as_map(state)
+
+
+def _own_name(type_: str, inputs: dict[str, Any]) -> str | None:
+    if type_ == "resources:ResourceGroup":
+        return inputs.get("resourceGroupName")
+    return arm_id(type_, inputs, "").rsplit("/", maxsplit=1)[-1]
+
+
+def _identities_as_map(state: dict[str, Any]) -> dict[str, Any]:
+    identity = state.get("identity")
+    if isinstance(identity, dict) and isinstance(identity.get("userAssignedIdentities"), list):
+        ids = identity["userAssignedIdentities"]
+        return state | {"identity": identity | {"userAssignedIdentities": {id_: {} for id_ in ids}}}
+    return state
+

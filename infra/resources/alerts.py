@@ -1,0 +1,142 @@
+"""Who is told when the endpoint is slow or fails, and when jobs fail: an action group and metric alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import monitor
+
+from resources.context import Component, Context
+from resources.group import ResourceGroup
+from resources.monitoring import Monitoring
+from resources.workspace import Workspace
+
+SHORT_NAME_LIMIT = 12
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+ENDPOINTS = f"{WORKSPACES}/onlineEndpoints"
+ERROR, WARNING = 1, 2
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One metric alert: it fires when the metric, aggregated over the window, is above the threshold."""
+
+    name: str
+    namespace: str
+    metric: str
+    aggregation: str
+    above: float
+    every: str
+    window: str
+    severity: int
+    description: str
+    dimension: tuple[str, str] | None = None
+
+
+class ActionGroup(Component):
+    """Who is told. Used by alerts and by the budget."""
+
+    def __init__(self, project: str, part: str, receivers: tuple[str, ...], group: pulumi.Input[str],
+                 name: str, opts: pulumi.ResourceOptions, tags: dict[str, str]) -> None:
+        super().__init__("people-to-tell")
+        self.group = monitor.ActionGroup(
+            "action-group",
+            action_group_name=name,
+            group_short_name=f"{project[: SHORT_NAME_LIMIT - len(part) - 1]}-{part}"[:SHORT_NAME_LIMIT],
+            resource_group_name=group,
+            location="global",
+            enabled=True,
+            email_receivers=[
+                {"name": f"receiver-{number}", "email_address": address, "use_common_alert_schema": True}
+                for number, address in enumerate(receivers, start=1)
+            ],
+            tags=tags,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=self)),
+        )
+        self.id = self.group.id
+        self.register_outputs({"group": self.id})
+
+
+class Alerts(Component):
+    """The metric alerts of a stage."""
+
+    def __init__(
+        self,
+        context: Context,
+        group: ResourceGroup,
+        workspace: Workspace,
+        monitoring: Monitoring,
+        action_group: ActionGroup,
+    ) -> None:
+        super().__init__("alerts")
+        self._context = context
+        self._group = group
+        self._action_group = action_group
+        for rule in job_rules(context):
+            self._alert(rule, workspace.id)
+        # Azure refuses an alert on an endpoint that does not exist: the first deployment makes it.
+        if context.settings.alerts.endpoint_exists:
+            for rule in endpoint_rules(context):
+                self._alert(rule, context.names.endpoint_id)
+            monitoring.watch("endpoint", context.names.endpoint_id, self)
+        self.register_outputs({})
+
+    def _alert(self, rule: Rule, scope: pulumi.Input[str]) -> None:
+        dimensions = []
+        if rule.dimension is not None:
+            name, value = rule.dimension
+            dimensions = [monitor.MetricDimensionArgs(name=name, operator="Include", values=[value])]
+        criteria = monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
+            odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+            all_of=[
+                monitor.MetricCriteriaArgs(
+                    criterion_type="StaticThresholdCriterion",
+                    name=rule.name,
+                    metric_namespace=rule.namespace,
+                    metric_name=rule.metric,
+                    operator="GreaterThan",
+                    threshold=rule.above,
+                    time_aggregation=rule.aggregation,
+                    dimensions=dimensions,
+                )
+            ],
+        )
+        monitor.MetricAlert(
+            f"alert-{rule.name}",
+            rule_name=self._context.names.of("alert", rule.name),
+            resource_group_name=self._group.name,
+            location="global",
+            description=rule.description,
+            enabled=True,
+            severity=rule.severity,
+            auto_mitigate=True,
+            scopes=[scope],
+            evaluation_frequency=rule.every,
+            window_size=rule.window,
+            criteria=criteria,
+            actions=[monitor.MetricAlertActionArgs(action_group_id=self._action_group.id)],
+            tags=self._context.tags,
+            opts=self._context.passing(self),
+        )
+
+
+def job_rules(context: Context) -> tuple[Rule, ...]:
+    """What is watched on the workspace."""
+    return (
+        Rule("failed-jobs", WORKSPACES, "Failed Runs", "Total", context.settings.alerts.failed_jobs_per_hour,
+             "PT15M", "PT1H", WARNING, "A training job failed."),
+        Rule("unusable-nodes", WORKSPACES, "Unusable Nodes", "Maximum", 0,
+             "PT15M", "PT1H", WARNING, "A node of a compute cluster cannot be used."),
+    )
+
+
+def endpoint_rules(context: Context) -> tuple[Rule, ...]:
+    """What is watched on the online endpoint, for all its deployments together."""
+    alerts = context.settings.alerts
+    return (
+        Rule("slow-requests", ENDPOINTS, "RequestLatency_P95", "Average", alerts.latency_p95_milliseconds,
+             "PT1M", "PT5M", WARNING, "The slowest twentieth of the requests takes too long."),
+        Rule("failed-requests", ENDPOINTS, "RequestsPerMinute", "Average", alerts.failed_requests_per_minute,
+             "PT1M", "PT5M", ERROR, "The endpoint answers with server errors.", ("statusCodeClass", "5xx")),
+    )

@@ -1,0 +1,114 @@
+"""How a private stage's address space is cut, and which traffic each subnet lets through. No resources: data only."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from settings.stage import Network
+
+SMALL_SUBNET = 24
+NODE_SUBNET = 22
+HTTPS = "443"
+
+
+class Subnet(StrEnum):
+    """The subnets of a private stage."""
+
+    ENDPOINTS = "endpoints"
+    AGENTS = "agents"
+    TRAINING = "training"
+    KUBERNETES = "kubernetes"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One rule of a subnet: let it through, or with `allow` false stop it."""
+
+    name: str
+    inbound: bool
+    priority: int
+    source: str
+    destination: str
+    port: str
+    protocol: str = "Tcp"
+    allow: bool = True
+
+
+DELEGATIONS = {
+    "github": "GitHub.Network/networkSettings",
+    "azure_devops": "Microsoft.DevOpsInfrastructure/pools",
+}
+NO_INBOUND = Traffic("nothing-from-the-internet", True, 4096, "Internet", "*", "*", "*", allow=False)
+NO_OUTBOUND = Traffic("nothing-to-the-internet", False, 4096, "*", "Internet", "*", "*", allow=False)
+TO_THE_INTERNET = Traffic("https-to-the-internet", False, 300, "VirtualNetwork", "Internet", HTTPS)
+
+
+def subnets_of(network: Network) -> tuple[Subnet, ...]:
+    """The subnets a stage needs: machines stand in ours only when the network is our own."""
+    if network.isolation == "own":
+        return tuple(Subnet)
+    return (Subnet.ENDPOINTS, Subnet.AGENTS)
+
+
+def address_ranges(address_space: str) -> dict[Subnet, str]:
+    """The range of each subnet; none overlaps another. `address_space` is a /16 to /21."""
+    nodes, rest = _first(ipaddress.ip_network(address_space), NODE_SUBNET)
+    ranges = {Subnet.KUBERNETES: str(nodes)}
+    for subnet in (Subnet.TRAINING, Subnet.ENDPOINTS, Subnet.AGENTS):
+        found, rest = _first(rest, SMALL_SUBNET)
+        ranges[subnet] = str(found)
+    return ranges
+
+
+def traffic_of(subnet: Subnet, network: Network, region: str) -> tuple[Traffic, ...]:
+    """The rules of a subnet's security group."""
+    match subnet:
+        case Subnet.ENDPOINTS:
+            inside = Traffic("https-from-the-network", True, 100, "VirtualNetwork", "VirtualNetwork", HTTPS)
+            return (inside, NO_INBOUND, NO_OUTBOUND)
+        case Subnet.TRAINING:
+            internet = (TO_THE_INTERNET,) if network.package_downloads else ()
+            return (*_azure_services(region), *internet, NO_INBOUND, NO_OUTBOUND)
+        case Subnet.KUBERNETES:
+            # Nodes update themselves and pull system images from addresses that no service tag covers.
+            return (Traffic("cluster-time", False, 310, "VirtualNetwork", "Internet", "123", "Udp"),
+                    TO_THE_INTERNET, NO_INBOUND, NO_OUTBOUND)
+        case Subnet.AGENTS:
+            return (TO_THE_INTERNET, NO_INBOUND, NO_OUTBOUND)
+
+
+def _azure_services(region: str) -> tuple[Traffic, ...]:
+    tags = {
+        "AzureActiveDirectory": HTTPS,
+        "AzureMachineLearning": HTTPS,
+        "AzureResourceManager": HTTPS,
+        f"BatchNodeManagement.{region}": HTTPS,
+        f"Storage.{region}": HTTPS,
+        f"MicrosoftContainerRegistry.{region}": HTTPS,
+        "AzureFrontDoor.FirstParty": HTTPS,
+        "AzureMonitor": HTTPS,
+    }
+    rules = [
+        Traffic(f"to-{tag.split('.')[0]}", False, 100 + 10 * number, "VirtualNetwork", tag, port)
+        for number, (tag, port) in enumerate(tags.items())
+    ]
+    rules.append(Traffic("to-AzureMachineLearning-jobs", False, 200, "VirtualNetwork", "AzureMachineLearning", "8787"))
+    rules.append(
+        Traffic("to-AzureMachineLearning-images", False, 210, "VirtualNetwork", "AzureMachineLearning", "18881")
+    )
+    rules.append(
+        Traffic("to-AzureMachineLearning-nodes", False, 220, "VirtualNetwork", "AzureMachineLearning", "5831", "Udp")
+    )
+    return tuple(rules)
+
+
+Range = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _first(space: Range, length: int) -> tuple[Range, Range]:
+    """The first range of that length, and what is left: the largest aligned rest that follows it."""
+    found = next(iter(space.subnets(new_prefix=length)))
+    rest = list(space.address_exclude(found))
+    return found, max(rest, key=lambda left: left.num_addresses)

@@ -1,0 +1,181 @@
+"""Who may do what on what, as a table: every grant of a stage with its reason. Nothing else in the program grants.
+
+The resources that carry the grants out are made in resources/access.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from settings.stage import StageSettings
+
+
+class Role(Enum):
+    """Azure's built-in roles that this program uses: name and id."""
+
+    DATA_SCIENTIST = ("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
+    COMPUTE_OPERATOR = ("AzureML Compute Operator", "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815")
+    REGISTRY_USER = ("AzureML Registry User", "1823dd4f-9b8c-4ab6-ab4e-7397a3684615")
+    NETWORK_APPROVER = ("Azure AI Enterprise Network Connection Approver", "b556d68e-0be0-4f35-a333-ad7ee1ce17ea")
+    KUBERNETES_EXTENSION = ("Kubernetes Extension Contributor", "85cb6faf-e071-4c9b-8136-154b5a04f717")
+    CLUSTER_ADMIN = ("Azure Kubernetes Service Cluster Admin Role", "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8")
+    BLOB_CONTRIBUTOR = ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe")
+    BLOB_READER = ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1")
+    FILE_CONTRIBUTOR = ("Storage File Data Privileged Contributor", "69566ab7-960f-475b-8e7c-b3118f30c6bd")
+    QUEUE_SENDER = ("Storage Queue Data Message Sender", "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a")
+    ACR_PULL = ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d")
+    KEY_VAULT_ADMINISTRATOR = ("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483")
+    CONTRIBUTOR = ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c")
+    READER = ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7")
+    NETWORK_CONTRIBUTOR = ("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7")
+    IDENTITY_OPERATOR = ("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830")
+    METRICS_PUBLISHER = ("Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb")
+    MONITORING_READER = ("Monitoring Reader", "43d0d8ad-25c7-4714-9337-8ba259a9fe05")
+    LOG_READER = ("Log Analytics Reader", "73c42c96-874c-492b-b04d-ab87d138a893")
+
+    def __init__(self, title: str, id_: str) -> None:
+        self.title = title
+        self.id = id_
+
+    def definition(self, subscription_id: str) -> str:
+        """The resource id of the role in a subscription."""
+        return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{self.id}"
+
+
+class Machine(StrEnum):
+    """The identities that the program makes."""
+
+    WORKSPACE = "workspace"
+    COMPUTE = "compute"
+    ENDPOINT = "endpoint"
+    CI = "ci"
+    EVENTS = "events"
+    CLUSTER = "cluster"
+
+
+class Group(StrEnum):
+    """The groups of people, whose ids come from the settings."""
+
+    DATA_SCIENTISTS = "data_scientists"
+    OPERATORS = "operators"
+    AUDITORS = "auditors"
+
+
+class Scope(StrEnum):
+    """What a role is granted on."""
+
+    RESOURCE_GROUP = "resource group"
+    WORKSPACE = "workspace"
+    STORAGE = "storage"
+    AUDIT = "audit container"
+    COLLECTED = "collected container"
+    DEAD_LETTERS = "dead-letter container"
+    EVENT_QUEUE = "event queue"
+    KEY_VAULT = "key vault"
+    CONTAINER_REGISTRY = "container registry"
+    APP_INSIGHTS = "application insights"
+    LOGS = "log analytics"
+    KUBERNETES = "kubernetes"
+    KUBERNETES_SUBNET = "kubernetes subnet"
+    COMPUTE_IDENTITY = "compute identity"
+    ENDPOINT_IDENTITY = "endpoint identity"
+    REGISTRY = "model registry"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One role, to one principal, on one scope, and why."""
+
+    who: Machine | Group
+    role: Role
+    on: Scope
+    reason: str
+
+
+# What Azure ML's own documentation asks of a workspace's identity; each on one resource, none on the group.
+WORKSPACE = (
+    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.STORAGE, "manages the workspace's containers and shares"),
+    Grant(Machine.WORKSPACE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "reads and writes the datastores"),
+    Grant(Machine.WORKSPACE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "reads and writes the workspace's file share"),
+    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.KEY_VAULT, "links the vault to the workspace"),
+    Grant(Machine.WORKSPACE, Role.KEY_VAULT_ADMINISTRATOR, Scope.KEY_VAULT, "keeps the workspace's connections"),
+    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.CONTAINER_REGISTRY, "builds and stores environment images"),
+    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.APP_INSIGHTS, "links telemetry to the workspace"),
+    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.WORKSPACE, "manages what stands inside the workspace"),
+)
+COMPUTE = (
+    Grant(Machine.COMPUTE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "jobs read inputs and write outputs"),
+    Grant(Machine.COMPUTE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "jobs read code from the workspace's share"),
+    Grant(Machine.COMPUTE, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "nodes pull environment images"),
+)
+ENDPOINT = (
+    Grant(Machine.ENDPOINT, Role.BLOB_READER, Scope.STORAGE, "a deployment downloads its model"),
+    Grant(Machine.ENDPOINT, Role.BLOB_CONTRIBUTOR, Scope.COLLECTED, "a deployment writes collected requests"),
+    Grant(Machine.ENDPOINT, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "a deployment pulls its image"),
+    Grant(Machine.ENDPOINT, Role.METRICS_PUBLISHER, Scope.APP_INSIGHTS, "telemetry is sent by identity, not by key"),
+)
+CI = (
+    Grant(Machine.CI, Role.READER, Scope.RESOURCE_GROUP, "checks what is there before it changes anything"),
+    Grant(Machine.CI, Role.DATA_SCIENTIST, Scope.WORKSPACE, "submits jobs, registers models, deploys"),
+    Grant(Machine.CI, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads code, downloads job outputs, records releases"),
+    Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.ENDPOINT_IDENTITY, "gives deployments the endpoint identity"),
+    Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.COMPUTE_IDENTITY, "submits jobs that run as the compute identity"),
+)
+EVENTS = (
+    Grant(Machine.EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
+    Grant(Machine.EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "what cannot be delivered is kept"),
+)
+KUBERNETES = (
+    Grant(Machine.WORKSPACE, Role.READER, Scope.KUBERNETES, "the workspace looks at the cluster it attaches"),
+    Grant(Machine.WORKSPACE, Role.KUBERNETES_EXTENSION, Scope.KUBERNETES, "the workspace manages its extension"),
+    Grant(Machine.WORKSPACE, Role.CLUSTER_ADMIN, Scope.KUBERNETES, "the attach asks for the cluster's credentials"),
+)
+KUBERNETES_NETWORK = (
+    Grant(Machine.CLUSTER, Role.NETWORK_CONTRIBUTOR, Scope.KUBERNETES_SUBNET, "the cluster puts nodes into its subnet"),
+)
+MANAGED_NETWORK = (
+    Grant(Machine.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
+)
+OPERATORS = (
+    Grant(Group.OPERATORS, Role.READER, Scope.RESOURCE_GROUP, "looks at everything, changes nothing"),
+    Grant(Group.OPERATORS, Role.MONITORING_READER, Scope.RESOURCE_GROUP, "reads metrics and alerts"),
+    Grant(Group.OPERATORS, Role.LOG_READER, Scope.LOGS, "queries the logs"),
+)
+AUDITORS = (Grant(Group.AUDITORS, Role.BLOB_READER, Scope.AUDIT, "reads the record of releases"),)
+SCIENTISTS_IN_DEV = (
+    Grant(Group.DATA_SCIENTISTS, Role.DATA_SCIENTIST, Scope.WORKSPACE, "experiments: jobs, models, endpoints"),
+    Grant(Group.DATA_SCIENTISTS, Role.COMPUTE_OPERATOR, Scope.WORKSPACE, "resizes and restarts compute"),
+    Grant(Group.DATA_SCIENTISTS, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads data and code"),
+)
+SCIENTISTS_ELSEWHERE = (
+    Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE, "sees jobs, metrics and endpoints; CI changes them"),
+)
+
+
+def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
+    """Every grant of a stage, without those to groups that the settings leave out."""
+    grants = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS + _registry(settings)
+    grants += SCIENTISTS_IN_DEV if settings.stage == "dev" else SCIENTISTS_ELSEWHERE
+    if settings.serving == "kubernetes":
+        grants += KUBERNETES
+        if settings.private:
+            grants += KUBERNETES_NETWORK
+    if settings.network.isolation == "workspace_managed":
+        grants += MANAGED_NETWORK
+    return tuple(grant for grant in grants if not _absent(grant.who, settings))
+
+
+def _registry(settings: StageSettings) -> tuple[Grant, ...]:
+    ci_role = Role.REGISTRY_USER if settings.registry.access == "user" else Role.READER
+    purpose = "publishes models and deploys them" if ci_role is Role.REGISTRY_USER else "deploys published models"
+    return (
+        Grant(Machine.CI, ci_role, Scope.REGISTRY, purpose),
+        Grant(Machine.WORKSPACE, Role.READER, Scope.REGISTRY, "resolves models of the registry"),
+        Grant(Machine.COMPUTE, Role.READER, Scope.REGISTRY, "jobs read models and components of the registry"),
+        Grant(Machine.ENDPOINT, Role.READER, Scope.REGISTRY, "a deployment downloads a promoted model"),
+    )
+
+
+def _absent(who: Machine | Group, settings: StageSettings) -> bool:
+    return isinstance(who, Group) and getattr(settings.people, who.value) is None

@@ -1,0 +1,78 @@
+"""The kinds of value that settings are made of, each with Azure's rule for it in words a person can act on."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+StageName = Literal["dev", "staging", "prod"]
+STAGE_NAMES: tuple[StageName, ...] = ("dev", "staging", "prod")
+
+
+class Frozen(BaseModel):
+    """A settings object: nothing changes after reading, unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _rule(pattern: str, rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"'{value}' is not allowed: {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is no address range such as 10.20.0.0/16: {error}") from error
+    if not network.is_private:
+        raise ValueError(f"'{value}' is not a private address range")
+    return value
+
+
+def _public_range(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is no address range such as 203.0.113.0/24: {error}") from error
+    if value.endswith("/0"):
+        raise ValueError(f"'{value}' lets everyone in; name the ranges of your offices or runners")
+    return value
+
+
+Guid = Annotated[
+    str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID (8-4-4-4-12 hexadecimal digits)")
+]
+ProjectName = Annotated[
+    str, _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, a letter first")
+]
+Location = Annotated[str, _rule(r"[a-z][a-z0-9]+", "an Azure region in its short form, such as westeurope")]
+MachineSize = Annotated[str, _rule(r"Standard_\w+", "a virtual machine size, such as Standard_D4ds_v5")]
+Email = Annotated[str, _rule(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+HttpsAddress = Annotated[str, _rule(r"https://\S+", "an https address")]
+HostName = Annotated[str, _rule(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as score.example.org")]
+KubernetesName = Annotated[
+    str, _rule(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63")
+]
+FirstOfMonth = Annotated[str, _rule(r"20\d\d-(0[1-9]|1[0-2])-01", "the first day of a month, such as 2026-01-01")]
+PrivateRange = Annotated[str, AfterValidator(_network)]
+PublicRange = Annotated[str, AfterValidator(_public_range)]
+NodeCount = Annotated[int, Field(ge=0, le=100)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+VIRTUAL_CPUS = re.compile(r"Standard_[A-Z]+?(\d+)")
+
+
+def virtual_cpus(size: str) -> int:
+    """How many virtual CPUs a machine size has, read from its name (Standard_D4ds_v5: 4). Raises ValueError."""
+    found = VIRTUAL_CPUS.match(size)
+    if found is None:
+        raise ValueError(f"the number of virtual CPUs cannot be read from '{size}'")
+    return int(found.group(1))

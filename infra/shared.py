@@ -1,0 +1,108 @@
+"""What the stages share, put together: the Azure ML registry through which models are promoted."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_azure_native import authorization, resources
+from pulumi_azure_native import machinelearningservices as ml
+
+from naming import SHARED, Names, assignment_name
+from resources.alerts import ActionGroup
+from resources.budget import Budget
+from resources.context import Component, tags_of
+from roles import Role
+from settings.shared import SharedSettings
+
+Outputs = dict[str, pulumi.Input[object]]
+
+
+def build_shared(settings: SharedSettings) -> Outputs:
+    """Declare every resource of the shared stack; what it gives back are the stack's outputs.
+
+    The registry is protected against deletion: every stage's models live in it.
+    """
+    names = Names(settings.project, SHARED, settings.azure.subscription_id)
+    tags = tags_of(settings.project, SHARED)
+    lasting = pulumi.ResourceOptions(protect=True)
+    group = resources.ResourceGroup(
+        "resource-group",
+        resource_group_name=names.resource_group,
+        location=settings.azure.location,
+        tags=tags,
+        opts=lasting,
+    )
+    registry = ModelRegistry(settings, names, group.name, tags)
+    people = ActionGroup(
+        settings.project, SHARED, settings.alerts.receivers, group.name, names.of("ag"), lasting, tags
+    )
+    Budget(names.of("budget"), group.id, settings.budget, people)
+    return {
+        "subscription_id": settings.azure.subscription_id,
+        "resource_group": group.name,
+        "location": settings.azure.location,
+        "registry": registry.name,
+    }
+
+
+class ModelRegistry(Component):
+    """The registry, and which people may read or use it. Machines get their rights from their stage's stack."""
+
+    def __init__(
+        self, settings: SharedSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]
+    ) -> None:
+        super().__init__("model-registry")
+        self._settings = settings
+        self._names = names
+        self.registry = ml.Registry(
+            "registry",
+            registry_name=names.model_registry,
+            resource_group_name=group,
+            location=settings.azure.location,
+            identity=ml.ManagedServiceIdentityArgs(type="SystemAssigned"),
+            public_network_access="Enabled" if settings.public_access else "Disabled",
+            region_details=[_region(region, settings.storage) for region in settings.regions],
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
+        )
+        self.name = self.registry.name
+        for stage, reader in settings.people.readers.items():
+            self._grant(f"readers-{stage}", reader, Role.READER, f"people of {stage} look models up")
+        for stage, user in settings.people.users.items():
+            self._grant(f"users-{stage}", user, Role.REGISTRY_USER, f"people of {stage} publish models")
+        authorization.ManagementLockByScope(
+            "registry-lock",
+            lock_name="keep-the-models",
+            scope=self.registry.id,
+            level="CanNotDelete",
+            notes="Every stage's models. Remove the lock by a reviewed change.",
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.register_outputs({"name": self.name})
+
+    def _grant(self, name: str, group_id: str, role: Role, reason: str) -> None:
+        authorization.RoleAssignment(
+            f"registry-{name}",
+            role_assignment_name=assignment_name(self._names.model_registry_id, group_id, role.id),
+            principal_id=group_id,
+            principal_type="Group",
+            role_definition_id=role.definition(self._settings.azure.subscription_id),
+            scope=self.registry.id,
+            description=reason,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+
+def _region(region: str, storage: str) -> ml.RegistryRegionArmDetailsArgs:
+    return ml.RegistryRegionArmDetailsArgs(
+        location=region,
+        acr_details=[
+            ml.AcrDetailsArgs(system_created_acr_account=ml.SystemCreatedAcrAccountArgs(acr_account_sku="Premium"))
+        ],
+        storage_account_details=[
+            ml.StorageAccountDetailsArgs(
+                system_created_storage_account=ml.SystemCreatedStorageAccountArgs(
+                    storage_account_type=storage, storage_account_hns_enabled=False, allow_blob_public_access=False
+                )
+            )
+        ],
+    )
