@@ -6,8 +6,10 @@ sets the variables before any test imports it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import ssl
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,30 @@ from azureml_emulator.testing import RunningEmulator, running_emulator
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+SCHEMAS = Path(__file__).parents[3] / "shared" / "specs"
 ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
+
+
+@pytest.fixture(scope="session")
+def specification() -> Any:
+    """The module beside this file; tests are imported by path, so it has no name of its own to import."""
+    spec = importlib.util.spec_from_file_location(
+        "specification", Path(__file__).with_name("specification.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["specification"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Path:
+    """The folder of Microsoft's schemas; skips the test where it is not present."""
+    if not SCHEMAS.is_dir():
+        pytest.skip(f"Microsoft's schemas are not in {SCHEMAS}")
+    return SCHEMAS
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +54,9 @@ def record_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory, record_file: Path) -> Generator[RunningEmulator]:
+def emulator(
+    tmp_path_factory: pytest.TempPathFactory, record_file: Path, specification: Any
+) -> Generator[RunningEmulator]:
     """The worker's emulator; its variables are set in this process for as long as it runs."""
     state = tmp_path_factory.mktemp("emulator") / "state"
     with running_emulator(state, record=record_file) as running, pytest.MonkeyPatch.context() as patch:
@@ -37,6 +64,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, record_file: Path) -> Gen
             patch.setenv(name, value)
         patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
         yield running
+        # Whatever the worker's tests asked and were answered must be what Microsoft's schemas allow.
+        exchanges = [json.loads(line) for line in record_file.read_text().splitlines()]
+        if SCHEMAS.is_dir():
+            _, deviating = specification.deviations(exchanges, SCHEMAS)
+            assert not deviating, "\n".join(deviating)
 
 
 @pytest.fixture(scope="session")

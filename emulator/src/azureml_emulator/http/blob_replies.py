@@ -100,7 +100,9 @@ def list_reply(
     prefix, delimiter, marker = query.get("prefix", ""), query.get("delimiter", ""), query.get("marker", "")
     size = _page_size(query.get("maxresults"))
     root = ElementTree.Element("EnumerationResults", {"ContainerName": container})
-    for name, value in (("Prefix", prefix), ("Marker", marker), ("Delimiter", delimiter)):
+    asked = query.get("maxresults", "")
+    shown_back = (("Prefix", prefix), ("Marker", marker), ("MaxResults", asked), ("Delimiter", delimiter))
+    for name, value in shown_back:
         if value:
             ElementTree.SubElement(root, name).text = value
     entries = _entries(found, prefix, delimiter, marker)

@@ -1,0 +1,174 @@
+"""Checks recorded exchanges with the control plane against Microsoft's schemas of the api-version they used.
+
+Pure but for reading the schema files. The schemas describe what is sent (Azure Resource Manager's
+templates); replies have the same properties and read-only ones besides, which the schemas allow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft4Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT4
+
+PROVIDER = "Microsoft.MachineLearningServices"
+COMMON = "https://schema.management.azure.com/schemas/common/definitions.json"
+BEGINNING = 400
+
+
+@dataclass(frozen=True)
+class Known:
+    """A deviation that is right as it is: where, what of the message, and why."""
+
+    resource: str
+    message: str
+    reason: str
+
+
+KNOWN = (
+    Known(
+        "models_versions",
+        "flavors",
+        "The schema drops the level `data` of a flavor; the service answers it and the SDK reads it.",
+    ),
+    Known(
+        "codes_versions",
+        "hash_version: 202208 is not of type 'string'",
+        "The SDK sends its own number here, and the service answers what was sent.",
+    ),
+    Known(
+        "datastores",
+        "'secrets' is a required property",
+        "A reply never shows secrets; a template has to give them.",
+    ),
+)
+
+
+def deviations(exchanges: list[dict[str, Any]], folder: Path) -> tuple[int, list[str]]:
+    """How many bodies were checked, and one line for each way in which one breaks its schema."""
+    checked = 0
+    found: dict[str, None] = {}
+    for exchange in exchanges:
+        for side, resource, body in bodies(exchange):
+            schema = resource_schema(folder, exchange["api_version"], resource)
+            if schema is None:
+                continue
+            checked += 1
+            for problem in problems(schema, folder, exchange["api_version"], side, body):
+                if not any(known.resource in resource and known.message in problem for known in KNOWN):
+                    where = f"{exchange['method']} {resource} {exchange['api_version']} {side}"
+                    found[f"{where}: {problem}"] = None
+    return checked, list(found)
+
+
+def bodies(exchange: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(which side, the resource's name in the schema, the body) of an exchange that succeeded."""
+    parts = resource_parts(exchange["path"])
+    if parts is None or not 200 <= exchange["status"] < 300:
+        return
+    single = len(parts) % 2 == 0
+    name = "_".join(parts[::2])
+    answer = exchange["response"]
+    if single and exchange["method"] in {"GET", "PUT"}:
+        if exchange["method"] == "PUT":
+            yield "request", name, exchange["request"]
+        if isinstance(answer, dict):
+            yield "response", name, answer
+    elif not single and exchange["method"] == "GET":
+        for entry in answer["value"]:
+            yield "response", name, entry
+
+
+def resource_parts(path: str) -> list[str] | None:
+    """The types and names below the provider: ["workspaces", "w", "models", "m"]; None for other paths."""
+    _, found, rest = path.partition(f"/providers/{PROVIDER}/")
+    parts = rest.strip("/").split("/")
+    return parts if found and parts[0] in {"workspaces", "registries"} else None
+
+
+def problems(
+    schema: dict[str, Any], folder: Path, api_version: str, side: str, body: dict[str, Any]
+) -> list[str]:
+    """One line for each way in which a body breaks the schema of its resource."""
+    properties = {
+        name: part for name, part in schema["properties"].items() if name not in {"apiVersion", "name"}
+    }
+    # A template names its api-version and full name in the body, a request has them in its address; the
+    # type is read-only there and must be right where it is.
+    required = [name for name in schema.get("required", []) if name not in {"apiVersion", "name", "type"}]
+    wanted = {"properties": properties, "required": required, "type": "object"}
+    root = document(folder, api_version)
+    validator = Draft4Validator({**wanted, "definitions": root["definitions"]}, registry=registry(folder))
+    return [
+        f"{'/'.join(map(str, error.absolute_path)) or 'body'}: {error.message[:BEGINNING]}"
+        for error in _leaves(validator.iter_errors(without_nulls(body)))
+        if not _is_template_only(error, side)
+    ]
+
+
+def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
+    """The errors that say what is wrong: of alternatives, those of the one that was meant."""
+    for error in errors:
+        if not error.context:
+            yield error
+            continue
+        alternatives: dict[int, list[Any]] = {}
+        for inner in error.context:
+            alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
+        yield from _leaves(min(alternatives.values(), key=_distance))
+
+
+def _distance(errors: list[Any]) -> tuple[bool, int]:
+    """How far a body is from an alternative: one of another kind, or a template's expression, is furthest.
+
+    The property that says which kind a body is ends in "Type" everywhere in these schemas.
+    """
+    other = any(error.relative_path and str(error.relative_path[-1]).endswith("Type") for error in errors)
+    expression = any(error.validator in {"pattern", "type"} and not error.relative_path for error in errors)
+    return other or expression, len(errors)
+
+
+def _is_template_only(error: Any, side: str) -> bool:
+    """Whether an error follows from what the schema is for, which is a template.
+
+    Replies have read-only properties besides. And the schema of a base with kinds allows no property but
+    its own, which would refuse every kind.
+    """
+    base = "allOf" in list(error.absolute_schema_path)[-3:]
+    return error.validator == "additionalProperties" and (side == "response" or base)
+
+
+def without_nulls(value: Any) -> Any:
+    """The service answers null for what is not set; the schemas have no word for it."""
+    if isinstance(value, dict):
+        return {key: without_nulls(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [without_nulls(part) for part in value]
+    return value
+
+
+def resource_schema(folder: Path, api_version: str, name: str) -> dict[str, Any] | None:
+    """The schema of a resource, or None for an api-version or resource that has none."""
+    root = document(folder, api_version)
+    found = {key.lower(): part for key, part in root.get("resourceDefinitions", {}).items()}
+    return found.get(name.lower())
+
+
+@cache
+def document(folder: Path, api_version: str) -> dict[str, Any]:
+    """The schema file of an api-version; empty when there is none."""
+    file = folder / f"{PROVIDER}.{api_version}.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+@cache
+def registry(folder: Path) -> Registry:
+    """What the schemas refer to outside themselves."""
+    common = json.loads((folder / "common.definitions.json").read_text())
+    return Registry().with_resource(COMMON, Resource.from_contents(common, default_specification=DRAFT4))
