@@ -1,12 +1,18 @@
 """The entry point of the `mlops` command."""
 
+import os
 import sys
 
-from mlops.command_line import run
+# Some machines forbid to keep compiled bytecode. Then every process compiles the SDK, MLflow and scikit-learn
+# anew, which more than doubles its start; so this command, and what it starts, keeps it all the same.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def main() -> None:
     """Run the command line and exit."""
+    from mlops.command_line import run
+
     sys.exit(run())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 
@@ -128,6 +129,10 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
 
 def main(argument: str) -> int:
     """Run with the settings that `daemon.py` passes; the exit code."""
+    # Some machines forbid to keep compiled bytecode. Steps and deployments, which inherit this, would then each
+    # compile their imports anew, which more than doubles every start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         run(Settings.model_validate_json(argument))
