@@ -47,6 +47,7 @@ class JobParts:
         variables: dict[str, str],
     ) -> None:
         state = settings.state
+        self._early_mlflow = settings.mlflow_start == "early"
         self.outgoing = Outgoing()
         self.mlflow = MlflowServer(store, processes, self.outgoing, state / "mlflow")
         self.tracking = Tracking(self.mlflow, self.outgoing, clock)
@@ -81,7 +82,8 @@ class JobParts:
     def open(self) -> None:
         """At start, after orphans were reaped: end what was interrupted, and begin what runs in the background."""
         interrupted = self.runner.fail_interrupted()
-        self.mlflow.open()
+        if self._early_mlflow:
+            self.mlflow.open()
         if self._warm is not None:
             self._warm.open()
         self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import ctypes
+import errno
 import gc
 import importlib
 import io
@@ -32,8 +33,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FRAME = struct.Struct(">I")
-# They start threads when imported and restart them in a forked child themselves (pthread_atfork).
-_FORK_AWARE = ("numpy", "scipy.linalg")
+# They start threads when imported, and do without them or start them again in a forked child: imported first,
+# so that the threads of any other module stand out.
+_FORK_AWARE = ("numpy", "scipy.linalg", "onnxruntime")
+# Housekeeping of pyarrow's and polars' memory, whose absence in a child does no harm.
+_HARMLESS_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 _PR_SET_PDEATHSIG = 1
 _LOG_MODE = 0o600
 _RECEIVE_BYTES = 65536
@@ -190,19 +194,21 @@ def run_arguments(arguments: list[str]) -> int:
 
 
 def _run_script(arguments: list[str]) -> None:
-    script = arguments[0]
+    script = Path(arguments[0]).absolute()
     sys.argv = arguments
-    sys.path.insert(0, str(Path(script).resolve().parent))
-    if not Path(script).is_file():
-        message = f"{sys.executable}: can't open file '{Path(script).absolute()}': [Errno 2] No such file or directory"
-        print(message, file=sys.stderr)
-        raise SystemExit(2)
+    sys.path.insert(0, str(script.resolve().parent))
+    if not script.is_file():
+        print(
+            f"{sys.executable}: can't open file '{script}': [Errno 2] No such file or directory",
+            file=sys.stderr,
+        )
+        raise SystemExit(errno.ENOENT)
     module = types.ModuleType("__main__")
-    module.__file__ = script
-    module.__loader__ = SourceFileLoader("__main__", script)
+    module.__file__ = str(script)
+    module.__loader__ = SourceFileLoader("__main__", str(script))
     module.__builtins__ = builtins  # ty: ignore[missing-attribute]
-    with io.open_code(str(Path(script).absolute())) as stream:
-        code = compile(stream.read(), script, "exec", dont_inherit=True)
+    with io.open_code(str(script)) as stream:
+        code = compile(stream.read(), str(script), "exec", dont_inherit=True)
     sys.modules["__main__"] = module
     exec(code, module.__dict__)  # noqa: S102 - running the step is what this process is for
 
@@ -221,7 +227,7 @@ def _print_without_server(error: BaseException) -> None:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    sys.excepthook(type(error), error, trace)
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
 
 
 def _redirect(log: str) -> None:
@@ -269,7 +275,10 @@ def _try_import(name: str) -> bool:
 
 def _count_threads() -> int:
     tasks = Path("/proc/self/task")
-    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
+    if not tasks.is_dir():
+        return threading.active_count()
+    names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+    return sum(1 for name in names if name not in _HARMLESS_THREADS)
 
 
 def _noted(_signal: int, _frame: types.FrameType | None) -> None:

@@ -50,7 +50,9 @@ class MlflowServer:
         return self._ready.is_set()
 
     def open(self) -> None:
-        """Begin in the background."""
+        """Begin in the background; no more than once."""
+        if self._task is not None:
+            return
         self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._task = asyncio.create_task(self._keep_running())
 
@@ -64,7 +66,8 @@ class MlflowServer:
             await self._process.stop()
 
     async def ready(self, seconds: float = _START_SECONDS) -> str:
-        """Wait until it answers; its address. Raises Unavailable when it does not in time."""
+        """Wait until it answers, started if need be; its address. Raises Unavailable when it does not in time."""
+        self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
         except TimeoutError as error:
@@ -93,12 +96,13 @@ class MlflowServer:
 
     async def _spawn(self, port: int) -> RunningProcess:
         # `mlflow server` imports everything twice, in a process that only waits: ask for its application itself.
+        # It runs in its own folder, so that a path with odd characters never gets into an address.
         # These variables are what that command passes on to it (mlflow.server, pinned in pyproject.toml).
         environment = {
             **os.environ,
-            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self._folder / 'mlflow.db'}",
+            "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
             "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self._folder / "artifacts"),
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "artifacts",
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "MLFLOW_DISABLE_TELEMETRY": "true",

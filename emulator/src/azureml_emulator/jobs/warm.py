@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterable
@@ -134,7 +135,11 @@ class WarmLauncher:
         if self._connection is None or not self._connection.alive:
             self._connection = await _Connection.open(self._processes, self._server_log)
         missing = [name for name in wanted if name not in self._connection.modules]
-        unsafe = await self._connection.preload(missing) if missing else None
+        if not missing:
+            return
+        # While it imports it reports no deaths: steps that run would seem to last until it is done.
+        await self._connection.idle()
+        unsafe = await self._connection.preload(missing)
         if unsafe is not None:
             _log.info("%s starts threads when it is imported: it is left to the steps", unsafe)
             self._unsafe.add(unsafe)
@@ -145,6 +150,7 @@ class WarmLauncher:
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            await connection.idle()
             await connection.stop()
 
     def _remember(self) -> None:
@@ -212,6 +218,11 @@ class _Connection:
         )
         return await started, ended
 
+    async def idle(self) -> None:
+        """Wait until no child runs."""
+        while self._ended:
+            await asyncio.wait(self._ended.values())
+
     async def stop(self) -> None:
         """End the server and all its children."""
         self.ready = self.alive = False
@@ -252,7 +263,8 @@ class _Connection:
                 future.set_exception(gone)
         for future in self._ended.values():
             if not future.done():
-                future.set_result(-9)
+                future.set_result(-signal.SIGKILL)
+        self._ended.clear()
 
 
 def _reads_at_import(launch: Launch) -> bool:

@@ -1,0 +1,130 @@
+"""Jobs without the SDK, for emulators of a test's own: code, components and jobs by raw requests."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from azureml_emulator.testing import RunningEmulator
+
+TERMINAL = {"Completed", "Failed", "Canceled"}
+END_SECONDS = 90.0
+POLL_SECONDS = 0.05
+_ASSETS = {"api-version": "2023-04-01"}
+_JOBS = {"api-version": "2024-01-01-preview"}
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Submits jobs to one emulator and follows them."""
+
+    http: httpx.Client
+    workspace: str
+
+    def code(self, folder: Path) -> str:
+        """Upload a code snapshot; its id."""
+        version = f"{self.workspace}/codes/{uuid.uuid4()}/versions/1"
+        reply = self.http.post(f"{version}/startPendingUpload", params=_ASSETS, json={})
+        place = reply.json()["blobReferenceForConsumption"]
+        address, _, signature = place["credential"]["sasUri"].partition("?")
+        for file in folder.rglob("*.*"):
+            url = f"{address}/src/{file.relative_to(folder).as_posix()}?{signature}"
+            self.http.put(
+                url, content=file.read_bytes(), headers={"x-ms-blob-type": "BlockBlob"}
+            ).raise_for_status()
+        body = {"properties": {"codeUri": f"{place['blobUri']}/src", "isAnonymous": True}}
+        self.http.put(version, params=_ASSETS, json=body).raise_for_status()
+        return version
+
+    def component(self, command: str, **specification: Any) -> str:
+        """Register an anonymous command component; its id."""
+        identifier = f"{self.workspace}/components/azureml_anonymous/versions/{uuid.uuid4()}"
+        body = {"properties": {"componentSpec": {"type": "command", "command": command, **specification}}}
+        self.http.put(identifier, params=_ASSETS, json=body).raise_for_status()
+        return identifier
+
+    def pipeline(self, jobs: dict[str, Any], **properties: Any) -> str:
+        """Submit a pipeline; its name."""
+        return self.submit({"jobType": "Pipeline", "experimentName": "tests", "jobs": jobs, **properties})
+
+    def command(self, command: str, **properties: Any) -> str:
+        """Submit a single command job; its name."""
+        return self.submit(
+            {"jobType": "Command", "experimentName": "tests", "command": command, **properties}
+        )
+
+    def submit(self, properties: dict[str, Any]) -> str:
+        """Submit any job; its name."""
+        name = f"job-{uuid.uuid4()}"
+        reply = self.put(name, properties)
+        assert reply.status_code == 201, reply.text
+        return name
+
+    def put(self, name: str, properties: dict[str, Any]) -> httpx.Response:
+        """The raw reply to a submission."""
+        return self.http.put(f"{self.workspace}/jobs/{name}", params=_JOBS, json={"properties": properties})
+
+    def details(self, name: str) -> dict[str, Any]:
+        """What run history says of a job or a step."""
+        reply = self.http.get(f"/history/v1.0{self.workspace}/runs/{name}/details")
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def steps(self, name: str) -> dict[str, dict[str, Any]]:
+        """The steps of a pipeline by their display names."""
+        reply = self.http.get(f"/history/v1.0{self.workspace}/runs/{name}/children")
+        return {child["displayName"]: child for child in reply.json()["value"]}
+
+    def log(self, name: str) -> str:
+        """The log of a step or of a pipeline, fetched as the SDK does: without a token."""
+        (url,) = self.details(name)["logFiles"].values()
+        return self.http.get(url, headers={"Authorization": ""}).text
+
+    def wait(self, name: str, *states: str) -> dict[str, Any]:
+        """Follow a job to one of these states, by default its end; its details then."""
+        wanted = set(states) or TERMINAL
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            details = self.details(name)
+            if details["status"] in wanted:
+                return details
+            assert details["status"] not in TERMINAL, details
+            time.sleep(POLL_SECONDS)
+        raise AssertionError(f"{name} is {details['status']} after {END_SECONDS} s")
+
+    def cancel(self, name: str) -> httpx.Response:
+        """Ask a job to end."""
+        return self.http.post(f"{self.workspace}/jobs/{name}/cancel", params=_JOBS)
+
+
+@pytest.fixture
+def submitter(http: httpx.Client, workspace: str) -> Submitter:
+    return Submitter(http, workspace)
+
+
+@pytest.fixture
+def submitter_of(
+    client_of: Callable[[RunningEmulator], httpx.Client], workspace_of: Callable[..., str]
+) -> Callable[[RunningEmulator], Submitter]:
+    return lambda running: Submitter(client_of(running), workspace_of(running))
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a code folder: file names (with `_` for `.`) to their text."""
+
+    def write(**files: str) -> Path:
+        folder = tmp_path / f"code-{uuid.uuid4()}"
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / f"{name}.py").write_text(text)
+        return folder
+
+    return write

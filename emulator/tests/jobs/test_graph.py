@@ -1,0 +1,231 @@
+"""A job's document as a graph: bindings, defaults, order, nested pipelines, and every refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.jobs.definitions import Data, FromStep, Graph, Literal
+from azureml_emulator.jobs.graph import read_command, read_pipeline
+
+MAKE = {
+    "type": "command",
+    "command": "python make.py --rate ${{inputs.rate}} $[[--seed ${{inputs.seed}}]] --out ${{outputs.out}}",
+    "inputs": {
+        "rate": {"type": "number", "default": "0.5", "min": "0", "max": "1"},
+        "seed": {"type": "integer", "optional": True},
+        "mode": {"type": "string", "default": "fast", "enum": ["fast", "slow"]},
+    },
+    "outputs": {"out": {"type": "uri_folder"}},
+}
+USE = {
+    "type": "command",
+    "command": "python use.py --data ${{inputs.data}} --out ${{outputs.model}}",
+    "inputs": {"data": {"type": "uri_folder"}},
+    "outputs": {"model": {"type": "mlflow_model"}},
+    "environment_variables": {"FROM": "component", "BOTH": "component"},
+    "is_deterministic": False,
+}
+BOTH = {
+    "type": "pipeline",
+    "inputs": {"rate": {"type": "number", "default": "0.25"}},
+    "outputs": {"best": {"type": "mlflow_model"}},
+    "jobs": {
+        "make": {
+            "type": "command",
+            "componentId": "make",
+            "inputs": {"rate": {"value": "${{parent.inputs.rate}}"}},
+        },
+        "use": {
+            "type": "command",
+            "componentId": "use",
+            "inputs": {"data": {"value": "${{parent.jobs.make.outputs.out}}"}},
+            "outputs": {"model": {"value": "${{parent.outputs.best}}", "type": "literal"}},
+        },
+    },
+}
+COMPONENTS = {"make": MAKE, "use": USE, "both": BOTH}
+
+
+def bound(text: str) -> dict[str, str]:
+    return {"value": text, "job_input_type": "literal"}
+
+
+def node(component: str, **more: Any) -> dict[str, Any]:
+    return {"type": "command", "componentId": component, **more}
+
+
+def read(jobs: dict[str, Any], **properties: Any) -> Graph:
+    return read_pipeline({"jobs": jobs, **properties}, COMPONENTS.__getitem__)
+
+
+def two_steps() -> dict[str, Any]:
+    return {
+        "use": node("use", inputs={"data": bound("${{parent.jobs.make.outputs.out}}")}),
+        "make": node("make", inputs={"rate": bound("${{parent.inputs.rate}}")}),
+    }
+
+
+def test_steps_come_in_the_order_that_bindings_demand_whatever_the_order_written() -> None:
+    graph = read(two_steps(), inputs={"rate": {"value": "0.7", "jobInputType": "literal"}})
+
+    assert list(graph.steps) == ["make", "use"]
+    assert graph.steps["make"].inputs["rate"].source == Literal("0.7")
+    assert graph.steps["use"].inputs["data"].source == FromStep("make", "out")
+
+
+def test_defaults_fill_in_and_absent_optional_inputs_stay_out() -> None:
+    step = read({"make": node("make")}).steps["make"]
+
+    assert step.inputs["rate"].source == Literal("0.5")
+    assert "seed" not in step.inputs
+    assert step.deterministic
+
+
+def test_environment_variables_of_node_and_component_merge_and_the_node_wins() -> None:
+    jobs = two_steps()
+    jobs["use"]["environment_variables"] = {"BOTH": "node", "ALSO": "1"}
+
+    step = read(jobs, inputs={"rate": {"value": "1"}}).steps["use"]
+
+    assert step.environment_variables == {"FROM": "component", "BOTH": "node", "ALSO": "1"}
+    assert not step.deterministic
+
+
+def test_a_pipelines_output_is_the_output_of_the_step_bound_to_it_at_the_place_it_names() -> None:
+    jobs = two_steps()
+    jobs["use"]["outputs"] = {"model": {"value": "${{parent.outputs.best}}", "type": "literal"}}
+    uri = "azureml://datastores/workspaceblobstore/paths/here"
+
+    graph = read(
+        jobs, inputs={"rate": {"value": "1"}}, outputs={"best": {"jobOutputType": "mlflow_model", "uri": uri}}
+    )
+
+    assert graph.outputs == {"best": FromStep("use", "model")}
+    assert graph.steps["use"].outputs["model"].uri == uri
+
+
+def test_data_and_its_mode_reach_the_step_through_the_pipelines_input() -> None:
+    data = {"uri": "azureml://datastores/d/paths/x", "jobInputType": "uri_folder", "mode": "Download"}
+
+    graph = read(
+        {"use": node("use", inputs={"data": bound("${{parent.inputs.data}}")})}, inputs={"data": data}
+    )
+
+    assert graph.steps["use"].inputs["data"].source == Data(data["uri"], "uri_folder", "download")
+    assert graph.steps["use"].inputs["data"].mode == "download"
+
+
+def test_a_pipeline_inside_a_pipeline_becomes_steps_with_its_name_before_theirs() -> None:
+    jobs = {
+        "inner": {
+            "type": "pipeline",
+            "componentId": "both",
+            "outputs": {"best": {"value": "${{parent.outputs.top}}"}},
+        },
+        "after": node("use", inputs={"data": bound("${{parent.jobs.inner.outputs.best}}")}),
+    }
+
+    graph = read(jobs, outputs={"top": {}})
+
+    assert list(graph.steps) == ["inner.make", "inner.use", "after"]
+    assert graph.steps["inner.make"].inputs["rate"].source == Literal("0.25")
+    assert graph.steps["after"].inputs["data"].source == FromStep("inner.use", "model")
+    assert graph.outputs == {"top": FromStep("inner.use", "model")}
+
+
+def test_settings_are_read() -> None:
+    settings = {
+        "continue_on_step_failure": False,
+        "force_rerun": "True",
+        "default_datastore": "azureml:other",
+    }
+
+    graph = read({"make": node("make")}, settings=settings)
+
+    assert (graph.continue_on_step_failure, graph.force_rerun, graph.datastore) == (False, True, "other")
+    assert read({"make": node("make")}).continue_on_step_failure
+
+
+CYCLE = {
+    "a": node("use", inputs={"data": bound("${{parent.jobs.b.outputs.model}}")}),
+    "b": node("use", inputs={"data": bound("${{parent.jobs.a.outputs.model}}")}),
+}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no-steps": ({}, "no steps"),
+    "a-cycle": (CYCLE, "cycle"),
+    "a-step-that-reads-itself": (
+        {"a": node("use", inputs={"data": bound("${{parent.jobs.a.outputs.model}}")})},
+        "its own output",
+    ),
+    "an-unknown-pipeline-input": (
+        {"a": node("make", inputs={"rate": bound("${{parent.inputs.nothing}}")})},
+        "no input 'nothing'",
+    ),
+    "an-unknown-step": (
+        {"a": node("use", inputs={"data": bound("${{parent.jobs.nobody.outputs.out}}")})},
+        "no step 'nobody'",
+    ),
+    "an-unknown-output-of-a-step": (
+        {"m": node("make"), "a": node("use", inputs={"data": bound("${{parent.jobs.m.outputs.no}}")})},
+        "no output 'no'",
+    ),
+    "a-missing-required-input": ({"a": node("use")}, "misses its required input 'data'"),
+    "an-input-the-component-lacks": ({"a": node("make", inputs={"x": bound("1")})}, "no input 'x'"),
+    "an-output-the-component-lacks": ({"a": node("make", outputs={"x": {}})}, "no output 'x'"),
+    "an-output-bound-to-nothing": (
+        {"a": node("make", outputs={"out": {"value": "${{parent.outputs.no}}"}})},
+        "no output 'no'",
+    ),
+    "text-for-a-number": ({"a": node("make", inputs={"rate": bound("much")})}, "type number"),
+    "a-number-over-the-maximum": ({"a": node("make", inputs={"rate": bound("2")})}, "at most 1"),
+    "a-choice-not-offered": ({"a": node("make", inputs={"mode": bound("lazy")})}, "one of fast, slow"),
+    "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "takes data"),
+    "a-timeout-that-is-none": ({"a": node("make", limits={"timeout": "soon"})}, "ISO 8601"),
+    "no-component": ({"a": {"type": "command"}}, "names no component"),
+}
+
+
+@pytest.mark.parametrize(("jobs", "words"), REFUSED.values(), ids=REFUSED)
+def test_refused_at_submission(jobs: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words) as refusal:
+        read(jobs)
+    assert refusal.value.error_code == "UserError"
+
+
+def test_an_output_of_the_pipeline_that_no_step_writes_is_refused() -> None:
+    with pytest.raises(BadRequest, match="No step writes the pipeline's output 'best'"):
+        read({"make": node("make")}, outputs={"best": {}})
+
+
+@pytest.mark.parametrize("kind", ["sweep", "parallel", "spark", "automl", "data_transfer"])
+def test_other_kinds_of_steps_are_not_modelled_and_named(kind: str) -> None:
+    with pytest.raises(NotModelled, match=kind):
+        read({"a": {"type": kind, "componentId": "make"}})
+
+
+def test_several_instances_are_not_modelled() -> None:
+    with pytest.raises(NotModelled, match="several instances"):
+        read({"a": node("make", resources={"instance_count": 2})})
+
+
+def test_a_command_job_is_one_step_with_its_name() -> None:
+    graph = read_command(
+        "lonely",
+        {
+            "command": "echo ${{inputs.x}} > ${{outputs.o}}",
+            "inputs": {"x": {"value": "3", "jobInputType": "literal"}},
+            "outputs": {"o": {"jobOutputType": "uri_file"}},
+            "limits": {"timeout": "PT1M15S"},
+        },
+    )
+
+    assert graph.steps["lonely"].timeout == 75.0
+    assert graph.outputs == {"o": FromStep("lonely", "o")}
+
+
+def test_a_command_that_uses_an_input_it_does_not_have_is_refused() -> None:
+    with pytest.raises(BadRequest, match=r"inputs.y"):
+        read_command("lonely", {"command": "echo ${{inputs.y}}"})
