@@ -43,6 +43,11 @@ KNOWN = (
         "The SDK sends its own number here, and the service answers what was sent.",
     ),
     Known(
+        "workspaces_jobs",
+        "body: 'properties' is a required property",
+        "The service answers a step of a pipeline without properties: the SDK then asks for its run.",
+    ),
+    Known(
         "datastores",
         "'secrets' is a required property",
         "A reply never shows secrets; a template has to give them.",
@@ -92,13 +97,9 @@ def resource_parts(path: str) -> list[str] | None:
     return parts if found and parts[0] in {"workspaces", "registries"} else None
 
 
-def problems(
-    schema: dict[str, Any], folder: Path, api_version: str, side: str, body: dict[str, Any]
-) -> list[str]:
+def problems(schema: dict[str, Any], folder: Path, api_version: str, side: str, body: dict[str, Any]) -> list[str]:
     """One line for each way in which a body breaks the schema of its resource."""
-    properties = {
-        name: part for name, part in schema["properties"].items() if name not in {"apiVersion", "name"}
-    }
+    properties = {name: part for name, part in schema["properties"].items() if name not in {"apiVersion", "name"}}
     # A template names its api-version and full name in the body, a request has them in its address; the
     # type is read-only there and must be right where it is.
     required = [name for name in schema.get("required", []) if name not in {"apiVersion", "name", "type"}]

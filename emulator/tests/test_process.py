@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.variables import variables
+
 HELP_SECONDS = 1.0
 READY_SECONDS = 2.0
 BUSY_MACHINE_FACTOR = 4.0
@@ -76,9 +78,7 @@ def test_help_is_quick_and_has_examples() -> None:
     shown = command("--help")
     assert time.monotonic() - began < HELP_SECONDS * BUSY_MACHINE_FACTOR
     assert 'eval "$(azureml-emulator env)"' in shown.stdout
-    slow = (
-        "import sys, azureml_emulator.__main__; print({'starlette', 'uvicorn', 'mlflow'} & set(sys.modules))"
-    )
+    slow = "import sys, azureml_emulator.__main__; print({'starlette', 'uvicorn', 'mlflow'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "set()"
 
@@ -162,6 +162,22 @@ def test_kill_and_restart_keeps_everything(
         assert kept["properties"]["image"] == "example.org/image:1"
         reply = client.get(blob)
         assert (reply.content, reply.headers["x-ms-meta-colour"]) == (b"kept", "blue")
+
+
+def test_what_a_killed_process_did_not_finish_is_cleared(fresh_emulator: Callable[..., Any]) -> None:
+    running = fresh_emulator()
+    running.kill()
+    partial = running.settings.state / "uploads" / "partial"
+    (partial / "half").write_bytes(b"half")
+    running.restart()
+    assert list(partial.iterdir()) == []
+
+
+def test_a_proxy_is_told_to_leave_loopback_alone(fresh_emulator: Callable[..., Any]) -> None:
+    record = fresh_emulator().record
+    assert "NO_PROXY" not in variables(record, {})
+    given = variables(record, {"HTTPS_PROXY": "http://proxy.example.org", "no_proxy": "intern.example.org"})
+    assert given["NO_PROXY"] == given["no_proxy"] == "intern.example.org,127.0.0.1,localhost"
 
 
 def test_only_the_owner_can_read_the_state(fresh_emulator: Callable[..., Any]) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Mapping
 from typing import Literal
 
 from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.secret_keys import read_secret_keys
+from azureml_emulator.settings import LOOPBACK
 
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_LOOPBACK_HOSTS = (LOOPBACK, "localhost")
 Shell = Literal["posix", "fish", "powershell"]
 
 
-def variables(record: ReadyRecord) -> dict[str, str]:
-    """The variables by name. They must be set before azure.ai.ml is imported."""
+def variables(record: ReadyRecord, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables by name. They must be set before azure.ai.ml is imported.
+
+    Where `environment` sends requests through a proxy, loopback is exempted: no proxy reaches it.
+    """
     settings = record.settings
     bundle = str(record.bundle)
     return {
@@ -26,12 +34,23 @@ def variables(record: ReadyRecord) -> dict[str, str]:
         "AZURE_RESOURCE_GROUP": settings.resource_group,
         "AZUREML_WORKSPACE_NAME": settings.workspace,
         "AZUREML_REGISTRY_NAME": settings.registry,
+        **_exemptions(environment),
     }
 
 
 def assignments(values: dict[str, str], shell: Shell) -> str:
     """One line a variable that sets it when the shell evaluates it, each value quoted."""
     return "".join(f"{_assignment(name, value, shell)}\n" for name, value in values.items())
+
+
+def _exemptions(environment: Mapping[str, str]) -> dict[str, str]:
+    if not any(environment.get(name) for name in _PROXIES):
+        return {}
+    # Programs read either spelling, and many only the lower one where both are there.
+    exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    named = [host for host in exempt.split(",") if host]
+    value = ",".join([*named, *(host for host in _LOOPBACK_HOSTS if host not in named)])
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def _assignment(name: str, value: str, shell: Shell) -> str:
