@@ -34,17 +34,13 @@ class CheckedFile(Generic[Checked]):
             raise _refusal(self.file, [_sentence(self.file, self.document, *problem) for problem in problems])
 
 
-def read_checked(
-    file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
-) -> CheckedFile[Checked]:
+def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | None = None) -> CheckedFile[Checked]:
     """Read a YAML file as `model`; `context` reaches the model's validators.
 
     Raises ProjectError, with file, line and key of everything that is wrong.
     """
     if not file.is_file():
-        raise ProjectError(
-            f"{file} does not exist", f"Restore it from git, or from the template's {file.name}."
-        )
+        raise ProjectError(f"{file} does not exist", f"Restore it from git, or from the template's {file.name}.")
     try:
         document = read_yaml(file)
     except YamlError as error:

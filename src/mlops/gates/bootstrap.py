@@ -51,9 +51,7 @@ def compare(challenger: Scored, champion: Scored | None, settings: Bootstrap) ->
     for weights in _rounds(rows, settings):
         for index, model in enumerate(models):
             drawn[index].append(measure(model, weights))
-    rounds = [
-        {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} for blocks in drawn
-    ]
+    rounds = [{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} for blocks in drawn]
     return {name: _comparison(name, points, rounds, settings.confidence) for name in points[0]}
 
 

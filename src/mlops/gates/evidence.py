@@ -124,9 +124,7 @@ def _provenance(found: _Collection) -> Measures:
 def _schema(proposal: Proposal) -> Measures:
     if proposal.champion is None:
         raise NothingToMeasure("the stage runs no model yet")
-    old, new = (
-        read_document(each.folder, SCHEMA_FILE, Schema) for each in (proposal.champion, proposal.challenger)
-    )
+    old, new = (read_document(each.folder, SCHEMA_FILE, Schema) for each in (proposal.champion, proposal.challenger))
     breaks = schema_breaks(old, new)
     return {"schema_breaks": Measured(value=float(len(breaks)), details=breaks)}
 
@@ -137,9 +135,7 @@ def _sizes(proposal: Proposal) -> Measured:
     return Measured(value=own, champion=other, difference=None if other is None else own - other)
 
 
-def _performance(
-    found: _Collection, challenger: Scorer, champion: Scorer | None, champion_problem: str
-) -> Measures:
+def _performance(found: _Collection, challenger: Scorer, champion: Scorer | None, champion_problem: str) -> Measures:
     found.performance = measure_performance(
         found.proposal.held_out, found.gates, challenger, champion, champion_problem
     )

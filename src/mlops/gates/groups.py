@@ -60,9 +60,7 @@ def comparable(name: str, inside: Inside, counted: Inside) -> Inside:
     return inside[:, counted]
 
 
-def treatment(
-    inside: Inside, target: npt.NDArray[np.float64], decided: npt.NDArray[np.float64]
-) -> list[Treatment]:
+def treatment(inside: Inside, target: npt.NDArray[np.float64], decided: npt.NDArray[np.float64]) -> list[Treatment]:
     """How a model treats each band: `inside` [rows, bands], `target` and `decided` 0 or 1 [rows]."""
     rows, positives = inside.sum(axis=0), target @ inside
     flagged, found = decided @ inside, (decided * target) @ inside

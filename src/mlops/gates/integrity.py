@@ -132,20 +132,12 @@ def _features(case: GoldenCase, index: int, schema: Schema) -> npt.NDArray[np.fl
     try:
         values = [[float(row[name]) for name in schema.names] for row in rows]
     except (KeyError, TypeError, ValueError) as error:
-        raise Unmeasurable(
-            f"{GOLDEN_FILE}: case {index} has a row that does not fit the schema: {error}"
-        ) from error
+        raise Unmeasurable(f"{GOLDEN_FILE}: case {index} has a row that does not fit the schema: {error}") from error
     return np.array(values, dtype=np.float32).reshape(len(rows), len(schema.names))
 
 
 def _row_objects(data: Any) -> list[Any]:
     """Rows in any form of a request: a list of objects, one object, or columns and data apart."""
-    if (
-        isinstance(data, dict)
-        and isinstance(data.get("columns"), list)
-        and isinstance(data.get("data"), list)
-    ):
-        return [
-            dict(zip(data["columns"], row, strict=False)) for row in data["data"] if isinstance(row, list)
-        ]
+    if isinstance(data, dict) and isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):
+        return [dict(zip(data["columns"], row, strict=False)) for row in data["data"] if isinstance(row, list)]
     return data if isinstance(data, list) else [data]

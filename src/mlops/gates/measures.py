@@ -34,9 +34,7 @@ KINDS: Final[dict[str, MeasureKind]] = {
     "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
     "brier": MeasureKind("Brier score", "lower", compared=True),
     "calibration_error": MeasureKind("Calibration error", "lower", compared=True),
-    "selection_rate_difference": MeasureKind(
-        "Selection rate difference", "lower", compared=True, per_group=True
-    ),
+    "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_group=True),
     "true_positive_rate_difference": MeasureKind(
         "True positive rate difference", "lower", compared=True, per_group=True
     ),

@@ -63,9 +63,7 @@ def prepare(
     order = np.argsort(-probability, kind="stable")
     steps = np.flatnonzero(np.diff(probability[order]))
     tied = len(steps) + 1 < len(order)
-    ranking = Ranking(
-        order, target[order].astype(np.float32), np.append(steps, len(order) - 1) if tied else None
-    )
+    ranking = Ranking(order, target[order].astype(np.float32), np.append(steps, len(order) - 1) if tied else None)
     fixed = [np.ones_like(target), target, flagged, flagged * target, (probability - target) ** 2]
     columns = [*(column[:, None] for column in fixed), _bin_terms(target, probability, order, bins)]
     for inside in bands.values():
@@ -143,9 +141,7 @@ def _between_bands(scored: Scored, sums: npt.NDArray[np.float64]) -> Values:
     values: Values = {}
     at = _FIXED_TERMS + scored.bins
     for group, count in scored.bands.items():
-        rows, flagged, positives, found = np.split(
-            sums[:, at : at + _BAND_TERMS * count], _BAND_TERMS, axis=1
-        )
+        rows, flagged, positives, found = np.split(sums[:, at : at + _BAND_TERMS * count], _BAND_TERMS, axis=1)
         at += _BAND_TERMS * count
         values[group_measure("selection_rate_difference", group)] = np.ptp(flagged / rows, axis=1)
         values[group_measure("true_positive_rate_difference", group)] = np.ptp(found / positives, axis=1)

@@ -94,9 +94,7 @@ def _prepared(answers: Answers, gates: GatesFile, masks: Masks) -> Scored:
     return prepare(answers.target, answers.probability, threshold, gates.calibration_bins, masks)
 
 
-def _bands(
-    rows: Rows, gates: GatesFile, own: Answers, other: Answers | None
-) -> tuple[Masks, list[Band], Measures]:
+def _bands(rows: Rows, gates: GatesFile, own: Answers, other: Answers | None) -> tuple[Masks, list[Band], Measures]:
     """Give the bands that count, how each model treats every band, and the groups that cannot be measured."""
     masks: Masks = {}
     bands: list[Band] = []

@@ -110,8 +110,7 @@ def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line]) -> st
 
 def _drawn(line: _Line) -> list[str]:
     points = [
-        (_MARGIN + float(x) * _INNER, _SIZE - _MARGIN - float(y) * _INNER)
-        for x, y in zip(line.x, line.y, strict=True)
+        (_MARGIN + float(x) * _INNER, _SIZE - _MARGIN - float(y) * _INNER) for x, y in zip(line.x, line.y, strict=True)
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = [f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
@@ -140,7 +139,8 @@ def _differences(report: GateReport) -> str:
             _stroke("margin", (at(margin), y - 8), (at(margin), y + 8)),
         ]
     for tick, anchor in ((-reach, "start"), (0.0, "middle"), (reach, "end")):
-        marks.append(f'<text x="{at(tick):.1f}" y="{height - 4}" text-anchor="{anchor}">{tick:.2g}</text>')
+        label = f'<text x="{at(tick):.1f}" y="{height - 4}" text-anchor="{anchor}">{tick:.2g}</text>'
+        marks.append(label)
     return _svg("Difference from the champion", _WIDE, height, marks)
 
 
@@ -150,7 +150,7 @@ def _stroke(style: str, start: tuple[float, float], end: tuple[float, float]) ->
 
 
 def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, float, float]]]:
-    """Title, whether it passed, and (low, difference, high, margin) of each gate that compares by interval."""
+    """Title, whether it passed, and (low, difference, high, margin) of each gate with an interval."""
     found = []
     for outcome in report.verdict.outcomes:
         measured = report.evidence.measures.get(outcome.rule.measure)

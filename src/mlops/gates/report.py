@@ -82,9 +82,7 @@ class GateReport:
             "confidence": self.evidence.confidence,
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
             "measures": {name: _plain(asdict(each)) for name, each in self.evidence.measures.items()},
-            "groups": [asdict(band) for band in self.evidence.performance.bands]
-            if self.evidence.performance
-            else [],
+            "groups": [asdict(band) for band in self.evidence.performance.bands] if self.evidence.performance else [],
             "drift": _plain(asdict(self.evidence.drift)) if self.evidence.drift else None,
         }
 

@@ -6,6 +6,7 @@ link.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,7 +18,7 @@ GITHUB_BODY_LIMIT: Final = 65_536
 AZURE_DEVOPS_LIMIT: Final = 4_000
 SMALLEST_LIMIT: Final = 1_500
 
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~$&]|^[-+=])")
+_MARKUP: Final = re.compile(r"([\\`*_\[\]|~$]|#|^[-+=])")
 # Mentions, references and addresses become links whatever is escaped; an invisible joint keeps them text.
 _LINKS: Final = re.compile(
     r"(?<=@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=#)(?=\d)|(?<=\w)(?=@)|(?<=GH-)(?=\d)", re.IGNORECASE
@@ -30,7 +31,9 @@ _MARKS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "error": "
 
 def escape(text: str) -> str:
     """Text as Markdown shows it letter by letter."""
-    return _MARKUP.sub(r"\\\1", _LINKS.sub(_JOINT, clean(text)))
+    # Angle brackets as entities: some renderers know no backslash before them.
+    entities = html.escape(_LINKS.sub(_JOINT, clean(text)), quote=False)
+    return _MARKUP.sub(r"\\\1", entities)
 
 
 def markdown_report(
@@ -83,9 +86,7 @@ def _joined(
     missing = [*left_out, *([f"{hidden} gates of the table"] if hidden else [])]
     if missing:
         names = ", ".join(missing)
-        blocks.append(
-            f"*Shortened to {limit:,} characters. Left out: {names}. The HTML report has everything.*"
-        )
+        blocks.append(f"*Shortened to {limit:,} characters. Left out: {names}. The HTML report has everything.*")
     return "\n\n".join(blocks) + "\n"
 
 

@@ -97,9 +97,7 @@ def _speed(report: GateReport) -> Section:
         "package_megabytes": "package, MB",
     }
     measures = report.evidence.measures
-    rows = tuple(
-        (label, shown(measures[name].value), shown(measures[name].champion)) for name, label in names.items()
-    )
+    rows = tuple((label, shown(measures[name].value), shown(measures[name].champion)) for name, label in names.items())
     line = "In process on the machine that ran the gate: compare the two, not with an endpoint."
     return Section("Speed and size", 5, (line,), ("what", "challenger", "champion"), rows)
 

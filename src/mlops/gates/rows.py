@@ -59,9 +59,7 @@ class Rows:
 def read_rows(file: Path, name: str) -> Rows:
     """Read a parquet file. Raises InputError when it is missing or none."""
     if not file.is_file():
-        raise InputError(
-            f"the {name} are not at {file}", "Give the parquet file, such as a split's test part."
-        )
+        raise InputError(f"the {name} are not at {file}", "Give the parquet file, such as a split's test part.")
     try:
         return Rows(pl.read_parquet(file), name)
     except (pl.exceptions.PolarsError, OSError) as error:

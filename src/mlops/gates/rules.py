@@ -198,7 +198,5 @@ def _entry_problems(entry: RuleEntry, known: tuple[str, ...]) -> list[str]:
     if relative.intersection(wrong):
         sentences.append(f"{entry.measure} is better {kind.better}: {' and '.join(wrong)} would never block")
     if (relative or kind.needs_champion) and entry.no_champion is None:
-        sentences.append(
-            "compares with the champion; say with `no_champion: pass` or `fail` what a first release is"
-        )
+        sentences.append("compares with the champion; say with `no_champion: pass` or `fail` what a first release is")
     return sentences

@@ -86,9 +86,7 @@ def open_scorer(folder: Path) -> Scorer:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(
-            folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
     except _RUNTIME_ERRORS as error:
         raise Unmeasurable(f"{MODEL_FILE} cannot be opened: {_first_line(error)}") from error
     return Scorer(folder, schema, session)

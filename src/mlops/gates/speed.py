@@ -17,9 +17,7 @@ _SAMPLE_ROWS: Final = 256
 _MEGABYTE: Final = 1_000_000
 
 
-def latencies(
-    scorers: list[tuple[Scorer, npt.NDArray[np.float32]]], calls: int
-) -> list[npt.NDArray[np.float64]]:
+def latencies(scorers: list[tuple[Scorer, npt.NDArray[np.float32]]], calls: int) -> list[npt.NDArray[np.float64]]:
     """Milliseconds of single rows, an array [calls] for each model with its rows [rows, features].
 
     The models take turns, so that a busy machine slows them alike. Raises Unmeasurable without rows.

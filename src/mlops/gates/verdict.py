@@ -152,12 +152,14 @@ def _margin(measured: Measured, margin: float, sign: Literal[-1, 1]) -> _Finding
     worse = sign * measured.difference
     span = measured.difference_span
     if span is None:
-        return _bound(worse <= margin, f"{word} of {number(worse)} against {margin:g} allowed")
+        return _bound(worse <= margin, f"{word} {number(worse)} from the champion, allowed {margin:g}")
     ends = sorted((sign * span.low, sign * span.high))
     if not all(math.isfinite(end) for end in ends):
         return _Finding("error", "the difference from the champion has no interval")
-    between = f"interval {number(ends[0])} to {number(ends[1])}"
-    facts = f"{word} of {number(worse)} ({between}) against {margin:g} allowed"
+    side = "worse" if worse > 0 else "no worse"
+    facts = (
+        f"{side} than the champion, {word} {number(worse)} ({number(ends[0])} to {number(ends[1])}), allowed {margin:g}"
+    )
     if worse > margin:
         return _Finding("fail", facts)
     if ends[1] > margin:
@@ -169,7 +171,7 @@ def _ratio(measured: Measured, champion: float, most: float) -> _Finding:
     if champion <= 0:
         return _Finding("error", f"the champion's {number(champion)} gives no ratio")
     ratio = measured.value / champion
-    return _bound(ratio <= most, f"{ratio:.2f} times the champion's {number(champion)}, {most:g} allowed")
+    return _bound(ratio <= most, f"{ratio:.2f} times the champion's {number(champion)}, allowed {most:g}")
 
 
 def number(value: float) -> str:

@@ -59,9 +59,7 @@ class Source(_Part):
     def _is_the_stage_before(cls, value: StageName, info: ValidationInfo) -> StageName:
         target: StageName | None = (info.context or {}).get("stage")
         if target is not None and value != SOURCE_STAGES[target]:
-            raise ValueError(
-                f"{target} takes models from {SOURCE_STAGES[target]}, not {value}; promote stage by stage"
-            )
+            raise ValueError(f"{target} takes models from {SOURCE_STAGES[target]}, not {value}; promote stage by stage")
         return value
 
 
@@ -91,9 +89,7 @@ class Rollout(_Part):
     @classmethod
     def _rises_to_everything(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if list(value) != sorted(set(value)) or value[-1] != WHOLE_TRAFFIC:
-            raise ValueError(
-                f"must rise from step to step and end with {WHOLE_TRAFFIC}, such as [10, 50, 100]"
-            )
+            raise ValueError(f"must rise from step to step and end with {WHOLE_TRAFFIC}, such as [10, 50, 100]")
         return value
 
 

@@ -58,9 +58,7 @@ def _first_release(file: Path, release: Release) -> str:
     at = read_yaml(file).lines[(_RELEASE_KEY,)] - 1
     empty = _NOTHING.fullmatch(lines[at])
     if not empty:
-        raise ProjectError(
-            f"{file}:{at + 1}: the empty release is not written in one line", "Write `release: null`."
-        )
+        raise ProjectError(f"{file}:{at + 1}: the empty release is not written in one line", "Write `release: null`.")
     block = _dump({_RELEASE_KEY: _plain(release)}).splitlines(keepends=True)
     lines[at : at + 1] = [f"{_RELEASE_KEY}:{empty['comment'] or ''}\n", *block[1:]]
     return "".join(lines)

@@ -1,0 +1,198 @@
+"""Reports: verdict first, limits kept and said, hostile text shown as text, documents that are JSON."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from mlops.gates.plots import draw_plots
+from mlops.gates.report_html import html_report
+from mlops.gates.report_markdown import (
+    AZURE_DEVOPS_LIMIT,
+    GITHUB_BODY_LIMIT,
+    SMALLEST_LIMIT,
+    escape,
+    markdown_report,
+)
+
+HOSTILE = "<script>alert(1)</script> | [click](http://evil.example) @everyone #1 `x` **bold**\n# big \u202e ![i](x)"
+
+
+@pytest.fixture
+def report(world: Any) -> Any:
+    return world.run(world.proposal())
+
+
+def hostile_report(world: Any, edit_document: Any) -> Any:
+    proposal = world.proposal()
+    edit_document(
+        proposal.challenger.folder / "provenance.json",
+        lambda document: document.update(job=HOSTILE, components={HOSTILE: HOSTILE}),
+    )
+    return world.run(replace(proposal, challenger=world.promised(proposal.challenger.folder)))
+
+
+def test_the_verdict_comes_first_and_then_the_table(report: Any) -> None:
+    lines = markdown_report(report).splitlines()
+
+    assert lines[0] == "## ✅ PASS: late-payers 2 may be released to staging, all 19 gates pass"
+    assert "champion, version 1" in lines[2]
+    assert lines[4].startswith("|  | gate | champion | challenger | difference | interval | threshold |")
+
+
+def test_every_part_is_there(report: Any) -> None:
+    text = markdown_report(report)
+
+    titles = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    assert titles == ["Groups", "Drift", "Speed and size", "Lineage", "How to roll back"]
+    assert "mlops rollback --stage staging" in text
+    assert "git revert" in text
+
+
+def test_what_blocks_is_said_at_the_top(world: Any, recipe: Any) -> None:
+    text = markdown_report(world.run(world.proposal(recipe(bias=2.0))))
+
+    head = text.split("|  | gate")[0]
+    assert head.startswith("## ❌ BLOCKED: late-payers 2 for staging")
+    assert "**Brier score** (fail)" in head
+
+
+def test_a_first_release_says_that_there_is_nothing_to_go_back_to(world: Any) -> None:
+    text = markdown_report(world.run(replace(world.proposal(), champion=None)))
+
+    assert "First release to staging: there is no champion" in text
+    assert "no earlier release" in text
+
+
+@pytest.mark.parametrize("limit", [GITHUB_BODY_LIMIT, AZURE_DEVOPS_LIMIT, 2_500, SMALLEST_LIMIT])
+def test_a_limit_is_kept_and_what_is_left_out_is_named(world: Any, recipe: Any, limit: int) -> None:
+    report = world.run(world.proposal(recipe(weights=(0.0, 0.1, 0.4), bias=-1.0)))
+    whole = markdown_report(report)
+
+    text = markdown_report(report, limit)
+
+    assert len(text) <= limit
+    assert text.startswith("## ❌ BLOCKED")
+    if len(whole) > limit:
+        assert f"Shortened to {limit:,} characters. Left out: " in text.splitlines()[-1]
+    else:
+        assert text == whole
+
+
+def test_the_least_important_goes_first(report: Any) -> None:
+    shorter = markdown_report(report, len(markdown_report(report)) - 10)
+
+    assert "### Speed and size" not in shorter
+    assert "### How to roll back" in shorter
+    assert "### Groups" in shorter
+
+
+def test_a_limit_that_cannot_be_kept_is_refused(report: Any) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        markdown_report(report, SMALLEST_LIMIT - 1)
+
+
+def test_pictures_are_linked_and_go_before_anything_else(report: Any) -> None:
+    pictures = {"ROC curve": "https://example.com/raw/abc/roc.svg"}
+
+    whole = markdown_report(report, pictures=pictures)
+    shorter = markdown_report(report, len(whole) - 10, pictures)
+
+    assert "![ROC curve](<https://example.com/raw/abc/roc.svg>)" in whole
+    assert "roc.svg" not in shorter
+    assert "Left out: Plots" in shorter
+
+
+def test_hostile_text_is_no_markup_in_markdown(world: Any, edit_document: Any) -> None:
+    text = markdown_report(hostile_report(world, edit_document))
+
+    for forbidden in (
+        "<script",
+        "[click](",
+        "@everyone",
+        "http://evil",
+        "**bold",
+        "\n# big",
+        "![i]",
+        "\u202e",
+    ):
+        assert forbidden not in text
+    rows = [line for line in text.splitlines() if line.startswith("| job")]
+    assert rows
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("credit-default_v2", "credit-default\\_v2"),
+        ("- item", "\\- item"),
+        ("a|b", "a\\|b"),
+        ("mail a@b.c", "mail a\u2060@\u2060b.c"),
+        ("two\nlines\x00", "two lines"),
+        ("&lt;", "&amp;lt;"),
+    ],
+)
+def test_text_is_escaped(text: str, expected: str) -> None:
+    assert escape(text) == expected
+
+
+class Tags(HTMLParser):
+    """Collects tags and what they load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [str(value) for name, value in attrs if name in ("src", "href", "onerror", "onload")]
+
+
+def test_the_page_loads_nothing_and_runs_nothing(world: Any, edit_document: Any) -> None:
+    page = html_report(hostile_report(world, edit_document))
+
+    parser = Tags()
+    parser.feed(page)
+    assert "script" not in parser.tags
+    assert "img" not in parser.tags
+    assert parser.loads == []
+    assert "&lt;script&gt;" in page
+    assert 'name="viewport"' in page
+
+
+def test_the_page_shows_both_models_in_plots(report: Any) -> None:
+    plots = draw_plots(report)
+
+    assert list(plots) == ["ROC curve", "Calibration", "Difference from the champion, with interval"]
+    assert plots["ROC curve"].count("<polyline") == 2
+    assert all(plot in html_report(report) for plot in plots.values())
+
+
+def test_a_package_that_cannot_be_opened_still_has_a_report(world: Any) -> None:
+    proposal = world.proposal()
+    (proposal.challenger.folder / "model.onnx").write_bytes(b"no model")
+
+    report = world.run(proposal)
+
+    assert "cannot be opened" in markdown_report(report)
+    assert "BLOCKED" in html_report(report)
+    assert draw_plots(report) == {}
+    json.dumps(report.document(), allow_nan=False)
+
+
+def test_the_document_is_json_with_every_gate(report: Any) -> None:
+    document = json.loads(json.dumps(report.document(), allow_nan=False))
+
+    assert document["promotes"] is True
+    assert document["challenger"]["model"]["version"] == "2"
+    assert document["champion"]["model"]["version"] == "1"
+    gate = next(each for each in document["gates"] if each["measure"] == "roc_auc")
+    low, high = gate["interval"]
+    assert low <= gate["difference"] <= high
+    assert gate["outcome"] == "pass"
+    assert set(document["drift"]["features"]) == {"age", "income", "kind"}
