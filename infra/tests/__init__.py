@@ -1,0 +1,1 @@
+"""Proof, without an engine and without Azure, that the program is right."""
