@@ -131,7 +131,8 @@ class Arm:
         headers = {}
         if stored.operation is not None:
             operation = await self._operations.settle(stored.operation, SETTLE_SECONDS)
-            if operation.status == "InProgress":
+            # A failed one as well: only its poll can carry the error.
+            if operation.status != "Succeeded":
                 headers = self._operation_headers(path, operation)
         resource = self._store.get(path.key)
         if resource is None:
