@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from azureml_emulator.errors import BadRequest, NotModelled
@@ -22,6 +22,14 @@ _ONLY_SCALE_TYPE = "Default"
 _COMPUTE_TYPES = ("Managed", "Kubernetes")
 
 
+def _checked(duration: str) -> str:
+    seconds_of(duration)
+    return duration
+
+
+Duration = Annotated[str, AfterValidator(_checked)]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
@@ -30,8 +38,8 @@ class RequestSettings(_Settings):
     """How many requests a deployment takes and how long each may wait and run; durations as ISO 8601."""
 
     max_concurrent_requests_per_instance: int = Field(default=1, ge=1)
-    max_queue_wait: str = "PT0.5S"
-    request_timeout: str = "PT5S"
+    max_queue_wait: Duration = "PT0.5S"
+    request_timeout: Duration = "PT5S"
 
 
 class Probe(_Settings):
@@ -39,9 +47,9 @@ class Probe(_Settings):
 
     failure_threshold: int = Field(default=30, ge=1)
     success_threshold: int = Field(default=1, ge=1)
-    timeout: str = "PT2S"
-    period: str = "PT10S"
-    initial_delay: str = "PT10S"
+    timeout: Duration = "PT2S"
+    period: Duration = "PT10S"
+    initial_delay: Duration = "PT10S"
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,7 @@ def read_plan(document: dict[str, Any]) -> Plan:
     properties = with_defaults(document.get("properties", {}))
     compute = properties.get("endpointComputeType", _COMPUTE_TYPES[0])
     if compute not in _COMPUTE_TYPES:
-        raise BadRequest(
-            f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}."
-        )
+        raise BadRequest(f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}.")
     requests = RequestSettings.model_validate(properties["requestSettings"])
     code = properties.get("codeConfiguration") or {}
     return Plan(
@@ -136,9 +142,7 @@ def seconds_of(duration: str) -> float:
 def _instances(sku: dict[str, Any], properties: dict[str, Any]) -> int:
     scale = properties["scaleSettings"].get("scaleType", _ONLY_SCALE_TYPE)
     if scale != _ONLY_SCALE_TYPE:
-        raise NotModelled(
-            f"The emulator does not scale deployments: scaleType '{scale}'. Use '{_ONLY_SCALE_TYPE}'."
-        )
+        raise NotModelled(f"The emulator does not scale deployments: scaleType '{scale}'. Use '{_ONLY_SCALE_TYPE}'.")
     capacity = sku.get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
         raise BadRequest(

@@ -94,8 +94,8 @@ class Deployments(Behaviour):
         """Stop a deployment after the requests it works on. Raises BadRequest while it has traffic."""
         _refuse_busy(resource)
         self._refuse_traffic(resource)
-        busy = self.store.put(with_state(resource, "Deleting"))
-        return Stored(busy, operation=self._operations.start(resource.key, self._remove(resource)))
+        self.store.put(with_state(resource, "Deleting"))
+        return Stored(None, operation=self._operations.start(resource.key, self._remove(resource)))
 
     def present(self, resource: Resource) -> dict[str, Any]:
         """The document; of a failed deployment with the reason among its properties."""
@@ -179,9 +179,7 @@ class Deployments(Behaviour):
                 "serves a scoring script or an MLflow model; it does not run container images of one's own."
             )
         environment = None
-        if plan.environment and plan.environment.lower().startswith(
-            ("/subscriptions", "azureml:/subscriptions")
-        ):
+        if plan.environment and plan.environment.lower().startswith(("/subscriptions", "azureml:/subscriptions")):
             environment = self._locator.asset(plan.environment, "environments", path.scope)
         return _Parts(model, code, environment)
 
@@ -192,8 +190,7 @@ class Deployments(Behaviour):
             percent = (properties.get(what) or {}).get(resource.name)
             if percent:
                 raise BadRequest(
-                    f"The deployment '{resource.name}' has {percent} % {words}. "
-                    "Set it to 0 before deleting it.",
+                    f"The deployment '{resource.name}' has {percent} % {words}. Set it to 0 before deleting it.",
                     code="DeploymentHasTraffic",
                     target=what,
                 )
@@ -245,14 +242,8 @@ class Deployments(Behaviour):
 
 def _request(body: dict[str, Any]) -> dict[str, Any]:
     """What a body asks for, apart from what the service adds: the same for the same wish."""
-    properties = {
-        name: value for name, value in body.get("properties", {}).items() if name != "provisioningState"
-    }
-    named = {
-        name: value
-        for name, value in (properties.get("properties") or {}).items()
-        if name != FAILURE_PROPERTY
-    }
+    properties = {name: value for name, value in body.get("properties", {}).items() if name != "provisioningState"}
+    named = {name: value for name, value in (properties.get("properties") or {}).items() if name != FAILURE_PROPERTY}
     properties["properties"] = named
     wanted = {name: body[name] for name in ("location", "tags", "sku", "kind", "identity") if name in body}
     return {**wanted, "properties": with_defaults(properties)}
@@ -279,10 +270,7 @@ def _shown(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unchanged(existing: Resource, request: dict[str, Any]) -> bool:
-    return (
-        existing.properties["provisioningState"] == "Succeeded"
-        and existing.internal.get("request") == request
-    )
+    return existing.properties["provisioningState"] == "Succeeded" and existing.internal.get("request") == request
 
 
 def _refuse_busy(resource: Resource | None) -> None:

@@ -6,6 +6,7 @@ Keeps keys beside the document, never in it. What serves is `fleet.py`'s; a requ
 from __future__ import annotations
 
 import secrets
+import string
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,8 @@ DEPLOYMENT_KIND = "onlineendpoints/deployments"
 ENDPOINTS_PREFIX = "/endpoints/"
 AAD_AUDIENCE = "https://ml.azure.com"
 AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
-_KEY_BYTES = 24
+_KEY_LENGTH = 32
+_KEY_LETTERS = string.ascii_letters + string.digits
 _KEY_NAMES = {"primary": "primaryKey", "secondary": "secondaryKey"}
 
 
@@ -75,9 +77,9 @@ class Endpoints(Behaviour):
 
     async def delete(self, resource: Resource) -> Stored:
         """Stop and delete every deployment, then the endpoint."""
-        busy = self.store.put(resource.with_properties(provisioningState="Deleting"))
+        self.store.put(resource.with_properties(provisioningState="Deleting"))
         self._forget(resource)
-        return Stored(busy, operation=self._operations.start(resource.key, self._delete(resource)))
+        return Stored(None, operation=self._operations.start(resource.key, self._delete(resource)))
 
     def present(self, resource: Resource) -> dict[str, Any]:
         """The document, with the addresses of the process that answers."""
@@ -160,9 +162,7 @@ class Endpoints(Behaviour):
     async def _regenerate_keys(self, resource: Resource, body: dict[str, Any]) -> Stored:
         kind = str(body.get("keyType", "")).lower()
         if kind not in _KEY_NAMES:
-            raise BadRequest(
-                f"keyType is '{body.get('keyType')}'; it must be Primary or Secondary.", target="keyType"
-            )
+            raise BadRequest(f"keyType is '{body.get('keyType')}'; it must be Primary or Secondary.", target="keyType")
         keys = dict(resource.internal["keys"])
         # The SDK sends the key as it is now: only another value is one to take over.
         given = body.get("keyValue")
@@ -173,9 +173,7 @@ class Endpoints(Behaviour):
 
     async def _token(self, resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
         if resource.properties["authMode"] != AUTH_MODES["amltoken"]:
-            raise BadRequest(
-                f"The endpoint '{resource.name}' does not use Azure ML tokens for authentication."
-            )
+            raise BadRequest(f"The endpoint '{resource.name}' does not use Azure ML tokens for authentication.")
         token = self._tokens.issue(_audience(resource))
         now = int(self.clock.now().timestamp())
         return {
@@ -204,9 +202,7 @@ def _auth_mode(properties: dict[str, Any], existing: Resource | None) -> str:
         raise BadRequest(f"authMode is '{given}'; it must be one of {known}.", target="authMode")
     if existing is not None and existing.properties["authMode"] != mode:
         before = existing.properties["authMode"]
-        raise BadRequest(
-            f"The authMode of an endpoint cannot change (from {before} to {mode}).", target="authMode"
-        )
+        raise BadRequest(f"The authMode of an endpoint cannot change (from {before} to {mode}).", target="authMode")
     return mode
 
 
@@ -215,4 +211,4 @@ def _new_keys(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _new_key() -> str:
-    return secrets.token_urlsafe(_KEY_BYTES)
+    return "".join(secrets.choice(_KEY_LETTERS) for _ in range(_KEY_LENGTH))

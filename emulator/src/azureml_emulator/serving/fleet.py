@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from azureml_emulator.errors import EmulatorError
 from azureml_emulator.processes import Processes
-from azureml_emulator.serving.instance import Instance, ServerStart
+from azureml_emulator.serving.instance import ABANDONED_GRACE_SECONDS, Instance, ServerStart
 from azureml_emulator.serving.metrics import DeploymentMetrics
 
 Health = Literal["starting", "healthy", "restarting", "stopped"]
@@ -131,7 +131,7 @@ class Deployment:
                 await asyncio.sleep(_backoff(failures))
                 self.restarts += 1
             except asyncio.CancelledError:
-                await instance.stop()
+                await instance.stop(ABANDONED_GRACE_SECONDS)
                 raise
             else:
                 self.instance = instance
@@ -160,7 +160,7 @@ class Fleet:
         try:
             await instance.ready()
         except asyncio.CancelledError:
-            await instance.stop()
+            await instance.stop(ABANDONED_GRACE_SECONDS)
             raise
         return instance
 

@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from azureml_emulator.errors import BadRequest
-from azureml_emulator.processes import Processes, RunningProcess
+from azureml_emulator.processes import GRACE_SECONDS, Processes, RunningProcess
 from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
 from azureml_emulator.serving.revision import Revision, last_lines
 from azureml_emulator.serving.upstream import Pool, UpstreamLost
 
+# A server that never answered a request has nothing to end in order.
+ABANDONED_GRACE_SECONDS = 0.2
 _HOST = "127.0.0.1"
 _FIRST_POLL_SECONDS = 0.05
 _PROBE_REQUEST = [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
@@ -92,7 +94,7 @@ class Instance:
             async with asyncio.timeout(self.plan.start_limit):
                 await self._until_healthy()
         except TimeoutError:
-            await self.stop()
+            await self.stop(ABANDONED_GRACE_SECONDS)
             limit = f"{self.plan.start_limit:g}"
             raise self._failure(
                 f"The server was not up within {limit} seconds, which is what its liveness probe allows"
@@ -144,12 +146,12 @@ class Instance:
                     await self._drained.wait()
         await self.stop()
 
-    async def stop(self) -> None:
-        """End the process group and the connections; safe to call twice."""
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the process group, by force after `grace` seconds, and the connections; safe to call twice."""
         if self._pool is not None:
             self._pool.close()
         if self.running:
-            await self._process.stop()
+            await self._process.stop(grace)
         await self._ended
 
     def kill(self) -> None:

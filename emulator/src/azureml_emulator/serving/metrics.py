@@ -72,9 +72,7 @@ class DeploymentMetrics:
         self.mirror_dropped = 0
         self._minutes: dict[bool, OrderedDict[int, Tally]] = {False: OrderedDict(), True: OrderedDict()}
 
-    def add(
-        self, now: float, status: int, model_status: int | None, seconds: float, *, mirrored: bool = False
-    ) -> None:
+    def add(self, now: float, status: int, model_status: int | None, seconds: float, *, mirrored: bool = False) -> None:
         """Count one request that ended at `now` (seconds of the epoch) after `seconds`."""
         (self.mirrored if mirrored else self.live).add(status, model_status, seconds)
         minutes = self._minutes[mirrored]

@@ -85,9 +85,7 @@ def check_script(revision: Revision, script: str | None) -> str:
         return _GENERATED_SCRIPT
     path = PurePosixPath(script)
     if path.is_absolute() or ".." in path.parts:
-        raise BadRequest(
-            f"The scoring script '{script}' must lie inside the code folder.", target="scoringScript"
-        )
+        raise BadRequest(f"The scoring script '{script}' must lie inside the code folder.", target="scoringScript")
     if not (revision.code / path).is_file():
         found = ", ".join(sorted(file.name for file in revision.code.glob("*.py"))) or "no Python file"
         raise BadRequest(
@@ -133,9 +131,7 @@ def folder_name(key: str) -> str:
 
 def _copy_tree(source: Path, target: Path, what: str) -> None:
     if not source.exists():
-        raise BadRequest(
-            f"The {what} of the deployment has no content in storage: {source.name} does not exist."
-        )
+        raise BadRequest(f"The {what} of the deployment has no content in storage: {source.name} does not exist.")
     target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target)

@@ -77,8 +77,7 @@ def _percentages(given: Mapping[str, Any], target: str) -> dict[str, int]:
         whole = isinstance(percent, int) and not isinstance(percent, bool)
         if not whole or not 0 <= percent <= ALL_PERCENT:
             raise InvalidTraffic(
-                f"The percentage of deployment '{name}' is {percent!r}; "
-                "it must be a whole number from 0 to 100.",
+                f"The percentage of deployment '{name}' is {percent!r}; it must be a whole number from 0 to 100.",
                 target=target,
             )
     return dict(given)
@@ -111,8 +110,7 @@ def _check_mirror(live: Mapping[str, int], copies: Mapping[str, int]) -> None:
     for name, percent in wanted.items():
         if percent > MIRROR_LIMIT_PERCENT:
             raise InvalidTraffic(
-                f"{percent} % of the traffic is mirrored to '{name}'; "
-                f"at most {MIRROR_LIMIT_PERCENT} % can be.",
+                f"{percent} % of the traffic is mirrored to '{name}'; at most {MIRROR_LIMIT_PERCENT} % can be.",
                 target="mirrorTraffic",
             )
         if live.get(name):

@@ -7,6 +7,7 @@ parses with httptools and hands a complete answer over in one step.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import cast
@@ -112,6 +113,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         # uvloop's transports are none of asyncio's classes, only of their shape.
         self._transport = cast(asyncio.Transport, transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         try:
@@ -132,9 +134,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         self._pool.forget(self)
         if not self.complete:
-            self._fail(
-                f"the server closed the connection: {exc}" if exc else "the server closed the connection"
-            )
+            self._fail(f"the server closed the connection: {exc}" if exc else "the server closed the connection")
 
     # httptools
     def on_message_begin(self) -> None:  # noqa: D102

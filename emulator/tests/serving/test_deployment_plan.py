@@ -1,0 +1,52 @@
+"""What a deployment's document asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureml_emulator.errors import BadRequest, EmulatorError
+from azureml_emulator.serving.deployment_plan import read_plan, seconds_of
+
+
+def test_defaults_are_those_of_azure() -> None:
+    plan = read_plan({"properties": {}})
+    assert (plan.concurrent, plan.request_timeout, plan.queue_wait, plan.instances) == (1, 5.0, 0.5, 1)
+    assert plan.start_limit == 310
+    assert plan.managed
+
+
+def test_limits_grow_with_the_instances() -> None:
+    settings = {"maxConcurrentRequestsPerInstance": 3, "maxQueueWait": "PT1.5S", "requestTimeout": "PT1M"}
+    plan = read_plan({"sku": {"capacity": 2}, "properties": {"requestSettings": settings}})
+    assert (plan.worked_on, plan.admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("PT5S", 5), ("PT0.25S", 0.25), ("PT1M30S", 90), ("P1DT1H", 90000), ("PT5000.0S", 5000)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "5", "PT5", "P1M", "PT-5S"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(BadRequest, match="ISO 8601"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param({"sku": {"capacity": 0}}, "instance count", id="no instance"),
+        pytest.param({"properties": {"environmentVariables": {"A=B": "c"}}}, "environment variable", id="name"),
+        pytest.param({"properties": {"environmentVariables": {"A": 1}}}, "environment variable", id="number"),
+        pytest.param({"properties": {"endpointComputeType": "Moon"}}, "endpointComputeType", id="compute"),
+        pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
+        pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),
+        pytest.param({"properties": {"scaleSettings": {"scaleType": "TargetUtilization"}}}, "scale", id="scaling"),
+    ],
+)
+def test_refused(document: dict, words: str) -> None:
+    with pytest.raises(EmulatorError, match=words):
+        read_plan({"properties": {}, **document})
