@@ -1,0 +1,221 @@
+"""Measures what the emulator's router adds to a deployment, and how much it carries, TLS included.
+
+A tiny ONNX model is served by Microsoft's inference server on an emulator of its own. The same load goes to
+the server directly (plain HTTP) and through the router (HTTPS with a key), turn about; medians are compared.
+
+    uv run python benchmarks/router.py [--json] [--rounds 3] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import onnx
+from figures import Figure, report
+from onnx import TensorProto, helper
+
+ADDED_MS = 1.0
+REQUESTS_A_SECOND = 1500.0
+CONNECTIONS = 8
+ENDPOINT = "router-benchmark"
+DEPLOYMENT = "blue"
+FEATURES = 23
+WORKERS = 2
+THREADS = 4
+SCRIPT = """\
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from azureml_inference_server_http.api.aml_request import rawhttp
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+
+def init():
+    global session
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("*.onnx"))
+    session = onnxruntime.InferenceSession(str(model), options)
+
+
+@rawhttp
+def run(request):
+    rows = np.asarray(json.loads(request.get_data())["input_data"], dtype=np.float32)
+    return AMLResponse({"scores": session.run(None, {"features": rows})[0].tolist()}, 200, json_str=True)
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a load goes."""
+
+    url: str
+    key: str | None = None
+    ca: str | None = None
+
+
+def main() -> int:
+    """Measure and print."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each load is repeated")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long each load is counted")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        emulator = [sys.executable, "-m", "azureml_emulator"]
+        environment = {**os.environ, "AZUREML_EMULATOR_STATE": str(folder / "state")}
+        subprocess.run([*emulator, "start"], env=environment, check=True, capture_output=True)
+        try:
+            environment |= variables(emulator, environment)
+            body = write_files(folder)
+            direct, routed = deploy(folder, environment)
+            figures = compare(direct, routed, body, arguments)
+        finally:
+            subprocess.run([*emulator, "stop"], env=environment, check=True, capture_output=True)
+    return report("The router", figures, as_json=arguments.json)
+
+
+def variables(emulator: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What `azureml-emulator env` prints."""
+    command = [*emulator, "env", "--json"]
+    return json.loads(
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    )
+
+
+def write_files(folder: Path) -> Path:
+    """Write the model, the scoring script and a request; the request's file."""
+    (folder / "code").mkdir()
+    (folder / "code" / "score.py").write_text(SCRIPT)
+    (folder / "model").mkdir()
+    weights = helper.make_tensor("weights", TensorProto.FLOAT, [FEATURES, 1], [0.01] * FEATURES)
+    rows = helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, FEATURES])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 1])
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["scores"]),
+    ]
+    graph = helper.make_graph(nodes, "tiny", [rows], [scores], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, folder / "model" / "model.onnx")
+    body = folder / "request.json"
+    body.write_text(json.dumps({"input_data": [[1.0] * FEATURES]}))
+    return body
+
+
+def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target]:
+    """Deploy the model with the SDK; the server's own address, and the endpoint's."""
+    os.environ.update(environment)
+    # Imported here: azure.ai.ml reads where Azure is from the environment while it is imported.
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import (
+        CodeConfiguration,
+        Environment,
+        ManagedOnlineDeployment,
+        ManagedOnlineEndpoint,
+        Model,
+        OnlineRequestSettings,
+    )
+    from azure.identity import DefaultAzureCredential
+
+    client = MLClient(
+        DefaultAzureCredential(),
+        environment["AZURE_SUBSCRIPTION_ID"],
+        environment["AZURE_RESOURCE_GROUP"],
+        environment["AZUREML_WORKSPACE_NAME"],
+    )
+    endpoint = ManagedOnlineEndpoint(name=ENDPOINT, auth_mode="key")
+    client.online_endpoints.begin_create_or_update(endpoint).result()
+    deployment = ManagedOnlineDeployment(
+        name=DEPLOYMENT,
+        endpoint_name=ENDPOINT,
+        model=Model(name="tiny", version="1", path=str(folder / "model")),
+        code_configuration=CodeConfiguration(code=str(folder / "code"), scoring_script="score.py"),
+        environment=Environment(name="serving", version="1", image="any"),
+        instance_type="Standard_DS2_v2",
+        instance_count=1,
+        environment_variables={
+            "WORKER_COUNT": str(WORKERS),
+            "GUNICORN_CMD_ARGS": f"-k gthread --threads {THREADS}",
+        },
+        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=WORKERS * THREADS),
+    )
+    client.online_deployments.begin_create_or_update(deployment).result()
+    endpoint.traffic = {DEPLOYMENT: 100}
+    uri = client.online_endpoints.begin_create_or_update(endpoint).result().scoring_uri
+    key = client.online_endpoints.get_keys(ENDPOINT).primary_key
+    ca = environment["SSL_CERT_FILE"]
+    port = server_port(uri.partition("/endpoints/")[0], ca)
+    return Target(f"http://127.0.0.1:{port}/score"), Target(uri, key, ca)
+
+
+def server_port(base: str, ca: str) -> int:
+    """The loopback port of the one deployment's server."""
+    deployments = httpx.get(f"{base}/_emulator/metrics", verify=ssl.create_default_context(cafile=ca)).json()
+    return next(iter(deployments.values()))["port"]
+
+
+def compare(direct: Target, routed: Target, body: Path, arguments: argparse.Namespace) -> list[Figure]:
+    """Load both, turn about; the figures."""
+    single: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    many: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for _ in range(arguments.rounds):
+        for connections, pairs in ((1, single), (CONNECTIONS, many)):
+            pairs.append(
+                (
+                    load(direct, body, connections, arguments.seconds),
+                    load(routed, body, connections, arguments.seconds),
+                )
+            )
+    added = statistics.median(through["p50_ms"] - alone["p50_ms"] for alone, through in single)
+    carried = statistics.median(through["per_second"] for _, through in many)
+    failures = sum(run["failures"] for pair in single + many for run in pair)
+    return [
+        Figure("added at the median, 1 connection", added, "ms", ADDED_MS, note=shown(single)),
+        Figure(
+            f"carried, {CONNECTIONS} connections", carried, "1/s", REQUESTS_A_SECOND, "higher", shown(many)
+        ),
+        Figure("failed requests", failures, "", 0),
+    ]
+
+
+def shown(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+    """The medians of direct and routed side by side, and the ratio of what they carry."""
+    words = []
+    for name, side in (("direct", 0), ("routed", 1)):
+        p50, p99, rate = (
+            statistics.median(pair[side][key] for pair in pairs) for key in ("p50_ms", "p99_ms", "per_second")
+        )
+        words.append(f"{name} p50 {p50:.2f} ms, p99 {p99:.2f} ms, {rate:.0f}/s")
+    ratio = statistics.median(pair[1]["per_second"] / pair[0]["per_second"] for pair in pairs)
+    return f"{'; '.join(words)}; routed/direct {ratio:.2f}"
+
+
+def load(target: Target, body: Path, connections: int, seconds: float) -> dict[str, Any]:
+    """One run of the load generator."""
+    command = [sys.executable, str(Path(__file__).with_name("load.py")), target.url, "--body", str(body)]
+    command += ["--connections", str(connections), "--seconds", str(seconds)]
+    command += ["--key", target.key] if target.key else []
+    command += ["--ca", target.ca] if target.ca else []
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
