@@ -18,15 +18,9 @@ from azure.core.exceptions import (
 
 from mlops.errors import MlopsError, WorkspaceError
 
-_LOG_IN = (
-    'Log in with `az login`, or use a workspace on this machine: `mlops up`, then `eval "$(mlops env)"`.'
-)
-_FORBIDDEN = (
-    "Ask for the role `AzureML Data Scientist` on the workspace; check the subscription in project.yml."
-)
-_UNREACHABLE = (
-    'Check the network; for a workspace on this machine run `mlops up` and `eval "$(mlops env)"` again.'
-)
+_LOG_IN = 'Log in with `az login`, or use a workspace on this machine: `mlops up`, then `eval "$(mlops env)"`.'
+_FORBIDDEN = "Ask for the role `AzureML Data Scientist` on the workspace; check the subscription in project.yml."
+_UNREACHABLE = 'Check the network; for a workspace on this machine run `mlops up` and `eval "$(mlops env)"` again.'
 _NOT_FOUND = "Check the names of this stage in project.yml; `mlops status` shows what exists."
 _LATER = "Wait a minute and run the command again; it goes on where it stopped."
 _MESSAGE_LINES = 40

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.emulator import reset, start, tracking_address, variables
+from mlops.emulator import ensure_started, reset, tracking_address
 from mlops.layout import SAMPLE_REQUEST
-from mlops.progress import say
 from mlops.project import Project, StageName
 from mlops.results import Block, Line, Result, Table
 from mlops.sample import sample_file
@@ -91,16 +90,12 @@ def demo(project: Project, data_file: Path | None, *, fresh: bool) -> DemoResult
     with ThreadPoolExecutor() as side:
         imports = side.submit(_import_slow_modules)
         sample = None if data_file else side.submit(sample_file, project)
-        say(start(project))
-        os.environ.update(variables(project).values)
-        data = data_file or (sample.result() if sample else None)
+        os.environ.update(ensure_started(project).values)
         imports.result()
-        trained, deployed, scored = _lifecycle(project, data)
-    tracking = tracking_address(project, project.settings.stage(STAGE).workspace)
-    return DemoResult(trained, deployed, scored, tracking, time.monotonic() - begun)
+        return _lifecycle(project, sample.result() if sample else data_file, side, begun)
 
 
-def _lifecycle(project: Project, data: Path | None) -> tuple[TrainResult, DeployResult, ScoreResult]:
+def _lifecycle(project: Project, data: Path | None, side: ThreadPoolExecutor, begun: float) -> DemoResult:
     from mlops.serving.rollout import deploy
     from mlops.serving.scoring import score
     from mlops.training.run import train
@@ -108,9 +103,11 @@ def _lifecycle(project: Project, data: Path | None) -> tuple[TrainResult, Deploy
 
     client = connect(project.settings.stage(STAGE))
     trained = train(client, project, STAGE, data)
+    # Where runs are seen is known once there was one; asking takes a process of its own.
+    tracking = side.submit(tracking_address, project)
     deployed = deploy(client, project, STAGE, trained.model.version)
-    request = project.required_file(SAMPLE_REQUEST).read_bytes()
-    return trained, deployed, score(client, project, STAGE, request)
+    scored = score(client, project, STAGE, project.required_file(SAMPLE_REQUEST).read_bytes())
+    return DemoResult(trained, deployed, scored, tracking.result(), time.monotonic() - begun)
 
 
 def _import_slow_modules() -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from mlops.errors import MachineError
 from mlops.layout import STATE_FOLDER, private_folder
+from mlops.progress import say
 from mlops.project import Project
 from mlops.results import Block, Line, Raw, Result
 
@@ -69,6 +70,18 @@ def start(project: Project) -> str:
     return _first_line(_ask(project, "start"))
 
 
+def ensure_started(project: Project) -> Variables:
+    """Start it if it does not run, and give its variables. Raises MachineError."""
+    if any(state_folder(project).iterdir()):
+        # Asking one that runs is one process, starting it and asking are two.
+        try:
+            return variables(project)
+        except MachineError:
+            pass
+    say(start(project))
+    return variables(project)
+
+
 def stop(project: Project) -> str:
     """Stop it if it runs; what it says."""
     return _first_line(_ask(project, "stop"))
@@ -80,10 +93,9 @@ def reset(project: Project) -> None:
     _ask(project, "reset", "--yes")
 
 
-def tracking_address(project: Project, workspace: str) -> str | None:
-    """Where people see the runs of a workspace in a browser; None when nothing serves there."""
-    addresses = json.loads(_ask(project, "status", "--json")).get("mlflow", {})
-    return addresses.get(workspace)
+def tracking_address(project: Project) -> str | None:
+    """Where people see the runs in a browser; None when nothing serves there."""
+    return json.loads(_ask(project, "status", "--json"))["mlflow"].get("url")
 
 
 def variables(project: Project) -> Variables:

@@ -28,9 +28,7 @@ def file_sha256(file: Path) -> str:
 
 def package_digest(package: Path) -> str:
     """Return "sha256:<hex>" over a line "<sha256>  <path>" for each file, sorted by the bytes of its path."""
-    files = {
-        path.relative_to(package).as_posix().encode(): path for path in package.rglob("*") if path.is_file()
-    }
+    files = {path.relative_to(package).as_posix().encode(): path for path in package.rglob("*") if path.is_file()}
     lines = (b"%s  %s\n" % (file_sha256(path).encode(), name) for name, path in sorted(files.items()))
     return DIGEST_PREFIX + hashlib.sha256(b"".join(lines)).hexdigest()
 

@@ -121,9 +121,7 @@ class Project(BaseModel):
         """A file that the project must have. Raises ProjectError when it is not there."""
         file = self.root / relative
         if not file.is_file():
-            raise ProjectError(
-                f"{file} does not exist", f"Restore it: `git checkout -- {relative.as_posix()}`."
-            )
+            raise ProjectError(f"{file} does not exist", f"Restore it: `git checkout -- {relative.as_posix()}`.")
         return file
 
 

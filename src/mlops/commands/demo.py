@@ -26,9 +26,7 @@ from mlops.command_line import json_option
 @click.option("--stop", "stop_after", is_flag=True, help="Stop the workspace at the end.")
 @json_option
 @click.pass_obj
-def command(
-    project_path: Path | None, *, data: Path | None, fresh: bool, stop_after: bool, as_json: bool
-) -> int:
+def command(project_path: Path | None, *, data: Path | None, fresh: bool, stop_after: bool, as_json: bool) -> int:
     """Take data through the whole way on this machine: train, register, deploy, score.
 
     Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there

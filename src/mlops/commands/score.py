@@ -21,15 +21,11 @@ _STANDARD_INPUT = "-"
     "mlops score --stage dev --deployment green",
 )
 @stage_option()
-@click.option(
-    "--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request."
-)
+@click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
 @click.option("--deployment", help="The deployment to ask; without it, wherever the traffic goes.")
 @json_option
 @click.pass_obj
-def command(
-    project_path: Path | None, *, stage: str, file: str | None, deployment: str | None, as_json: bool
-) -> int:
+def command(project_path: Path | None, *, stage: str, file: str | None, deployment: str | None, as_json: bool) -> int:
     """Send a request to a stage's endpoint and print the answer. The body is sent as it is.
 
     Exits with 6 when the endpoint refuses the request; the error shows what it says.

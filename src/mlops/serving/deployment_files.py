@@ -24,9 +24,7 @@ _NOT_CODE: Final = frozenset({"__pycache__"})
 
 def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
     """The stage's endpoint as it is wanted."""
-    return load_online_endpoint(
-        project.required_file(ENDPOINT_FILE), params_override=[{"name": stage.endpoint}]
-    )
+    return load_online_endpoint(project.required_file(ENDPOINT_FILE), params_override=[{"name": stage.endpoint}])
 
 
 def load_deployment(project: Project, stage: Stage, name: str, plan: Plan) -> OnlineDeployment:
@@ -57,9 +55,7 @@ def configuration_of(project: Project, stage: Stage) -> str:
             "Write `environment: file:../../environments/serving.yml`.",
         )
     folder = project.path(ENDPOINT_FOLDER)
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not _NOT_CODE.intersection(path.parts)
-    )
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _NOT_CODE.intersection(path.parts))
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "environment": [environment.name, environment.version, environment.image, environment.conda_file],
@@ -75,6 +71,4 @@ def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> On
         {"instance_type": stage.instance_type},
         {"instance_count": stage.instance_count},
     ]
-    return load_online_deployment(
-        project.required_file(DEPLOYMENT_FILE), params_override=[*machines, *overrides]
-    )
+    return load_online_deployment(project.required_file(DEPLOYMENT_FILE), params_override=[*machines, *overrides])

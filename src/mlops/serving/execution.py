@@ -60,9 +60,7 @@ def _create_endpoint(target: Target) -> None:
         with quiet():
             target.client.online_endpoints.begin_create_or_update(endpoint).result()
     except HttpResponseError as error:
-        raise RolloutFailed(
-            f"endpoint {target.stage.endpoint} was not created: {service_message(error)}"
-        ) from error
+        raise RolloutFailed(f"endpoint {target.stage.endpoint} was not created: {service_message(error)}") from error
 
 
 def _deploy(target: Target, name: str) -> None:

@@ -13,7 +13,7 @@ _CONSEQUENCES = ("The above exception was the direct cause", "During handling of
 def log_excerpt(log: str) -> tuple[str, ...]:
     """The last root cause, a traceback without its consequences; the last lines where there is none."""
     lines = [line for line in log.splitlines() if line.strip()]
-    starts = [index for index, line in enumerate(lines) if line.strip() == _TRACEBACK]
+    starts = [index for index, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
     causes = [index for index in starts if not _is_consequence(lines, index)]
     if not causes:
         return tuple(lines[-MOST_LINES:])

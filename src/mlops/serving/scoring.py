@@ -38,8 +38,7 @@ class ScoreResult(Result):
         columns = ("row", *predictions[0])
         shown = predictions[:_ROWS_SHOWN]
         rows = tuple(
-            (str(number), *(str(value) for value in prediction.values()))
-            for number, prediction in enumerate(shown)
+            (str(number), *(str(value) for value in prediction.values())) for number, prediction in enumerate(shown)
         )
         answered = f" by {self.deployment}" if self.deployment else ""
         facts = ", ".join(f"{key} {value}" for key, value in self.reply.items() if key != "predictions")

@@ -46,9 +46,7 @@ class Reply:
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise RequestRefused(
-                f"the endpoint answered {self.status} with a body that is no JSON"
-            ) from error
+            raise RequestRefused(f"the endpoint answered {self.status} with a body that is no JSON") from error
 
 
 def call(address: Address, body: bytes, deployment: str | None = None) -> Reply:

@@ -40,9 +40,7 @@ def difference(case: dict[str, Any], predictions: list[dict[str, Any]], toleranc
     if len(predictions) != len(expected):
         return (f"{len(expected)} predictions expected, {len(predictions)} received",)
     wrong = []
-    for row, (prediction, probability, decision) in enumerate(
-        zip(predictions, expected, decisions, strict=True)
-    ):
+    for row, (prediction, probability, decision) in enumerate(zip(predictions, expected, decisions, strict=True)):
         given = float(prediction["probability"])
         # Not `>`: a NaN must not pass.
         if not math.isclose(given, probability, rel_tol=0.0, abs_tol=tolerance):

@@ -24,9 +24,7 @@ _AGAIN: Final = "Run `mlops train` again; finished steps are reused."
 def job_failure(client: MLClient, project: Project, job: FinishedJob) -> JobFailed:
     """The error for a job that did not complete."""
     if job.status == CANCELED:
-        return JobFailed(
-            f"job {job.name} was cancelled", "Run `mlops train` again; finished steps are reused."
-        )
+        return JobFailed(f"job {job.name} was cancelled", "Run `mlops train` again; finished steps are reused.")
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
     if failed is None:
         reason = _reason_of_service(client, job.name)

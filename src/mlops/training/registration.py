@@ -13,7 +13,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 from azure.ai.ml.exceptions import AssetPathException
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.errors import WorkspaceError
 from mlops.training.data_asset import DataVersion
@@ -81,9 +81,7 @@ def _versions(client: MLClient, name: str) -> list[Model]:
         return []
 
 
-def _create(
-    client: MLClient, name: str, version: str, digest: str, origin: Origin, metrics: dict[str, float]
-) -> bool:
+def _create(client: MLClient, name: str, version: str, digest: str, origin: Origin, metrics: dict[str, float]) -> bool:
     """Register one version; False when somebody else has taken the number."""
     tags: dict[str, Any] = {
         DIGEST_TAG: digest,
@@ -102,9 +100,16 @@ def _create(
     )
     try:
         client.models.create_or_update(model)
-    except (AssetPathException, ResourceExistsError):
-        return False
+    except (AssetPathException, HttpResponseError):
+        # Which error says "taken" differs between service versions; that it is taken can be seen.
+        if _exists(client, name, version):
+            return False
+        raise
     return True
+
+
+def _exists(client: MLClient, name: str, version: str) -> bool:
+    return any(str(model.version) == version for model in _versions(client, name))
 
 
 def _number(version: str | None) -> int:

@@ -51,9 +51,7 @@ class TrainResult(Result):
             "steps": [asdict(step) for step in self.steps],
             "metrics": {name: metric.value for name, metric in self.metrics.items()},
             "intervals": {
-                name: [metric.low, metric.high]
-                for name, metric in self.metrics.items()
-                if metric.low is not None
+                name: [metric.low, metric.high] for name, metric in self.metrics.items() if metric.low is not None
             },
             "model": asdict(self.model),
             "new": self.is_new,
@@ -137,9 +135,7 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
         with quiet():
             client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
-        return Interrupted(
-            f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`."
-        )
+        return Interrupted(f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`.")
     except ResourceNotFoundError:
         return Interrupted("the job was not submitted yet; nothing was registered")
     return Interrupted(

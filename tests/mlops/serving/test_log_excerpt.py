@@ -23,6 +23,12 @@ def test_root_cause_is_shown_without_its_consequences() -> None:
     assert "\n".join(log_excerpt(LOG)) == CAUSE
 
 
+def test_time_and_level_before_a_traceback_do_not_hide_it() -> None:
+    log = LOG.replace(CAUSE, f"2026-01-01 00:00:00 E [7] server - {CAUSE}")
+
+    assert log_excerpt(log)[-1] == "RuntimeError: the model cannot be opened"
+
+
 def test_last_of_several_attempts_is_shown() -> None:
     again = LOG.replace("cannot be opened", "is gone")
 

@@ -104,9 +104,7 @@ def carried_out(action: Action, seen: View) -> View:
             others = [one for one in seen.deployments if one.name != name]
             return view(*others, deployment(name, new=True))
         case SendTraffic(deployment=name):
-            moved = [
-                dataclasses.replace(one, traffic=100 if one.name == name else 0) for one in seen.deployments
-            ]
+            moved = [dataclasses.replace(one, traffic=100 if one.name == name else 0) for one in seen.deployments]
             return view(*moved)
         case _:
             return seen

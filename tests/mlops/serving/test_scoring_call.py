@@ -173,6 +173,4 @@ def test_not_a_number_is_a_difference() -> None:
 def test_missing_predictions_are_a_difference() -> None:
     case = {"probability": [0.3, 0.4], "decision": [0, 0]}
 
-    assert difference(case, [{"probability": 0.3, "decision": 0}], 1.0) == (
-        "2 predictions expected, 1 received",
-    )
+    assert difference(case, [{"probability": 0.3, "decision": 0}], 1.0) == ("2 predictions expected, 1 received",)

@@ -1,0 +1,133 @@
+"""One clean clone of the project with a workspace of its own, in which the demo has run twice."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.ai.ml import MLClient
+
+from mlops.emulator import variables
+from mlops.project import Project, load_project
+from mlops.workspace import connect
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines")
+ROWS = 3000
+# Long enough for a busy machine; a test that hangs is told apart from one that is slow.
+PATIENCE_SECONDS = 200
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project in a git repository of its own."""
+
+    folder: Path
+
+    def mlops(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run one command in it."""
+        return subprocess.run(
+            [sys.executable, "-m", "mlops", *arguments],
+            cwd=self.folder,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def document(self, *arguments: str, **variables: str) -> dict[str, Any]:
+        """Run one command that must succeed, and read its JSON."""
+        done = self.mlops(*arguments, "--json", **variables)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def project(self) -> Project:
+        """Its settings."""
+        return load_project(self.folder)
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """A clone in which the demo has run twice, and the variables that lead to its workspace."""
+
+    clone: Clone
+    data: Path
+    first_run: subprocess.CompletedProcess[str]
+    second_run: subprocess.CompletedProcess[str]
+    variables: dict[str, str]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """What the first demo answered."""
+        return json.loads(self.first_run.stdout)
+
+    @property
+    def again(self) -> dict[str, Any]:
+        """What the second demo answered."""
+        return json.loads(self.second_run.stdout)
+
+
+def make_clone(folder: Path) -> Clone:
+    """Copy the project as git would give it to somebody else."""
+    leave_out = shutil.ignore_patterns("__pycache__", ".mlops")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=leave_out)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / part)
+    (folder / ".gitignore").write_text(".mlops/\n__pycache__/\n")
+    for command in (
+        ("init", "-q"),
+        ("add", "-A"),
+        ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "clone"),
+    ):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    return Clone(folder)
+
+
+@pytest.fixture(scope="session")
+def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("data") / "clients.csv"
+    generator = ROOT / "data" / "generate_sample.py"
+    command = [sys.executable, str(generator), "--rows", str(ROWS), "--seed", "11", "--out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture(scope="session")
+def lifecycle(tmp_path_factory: pytest.TempPathFactory, data_file: Path) -> Iterator[Lifecycle]:
+    clone = make_clone(tmp_path_factory.mktemp("clone") / "project")
+    try:
+        first, again = (clone.mlops("demo", "--data", str(data_file), "--json") for _ in range(2))
+        assert first.returncode == 0, first.stderr
+        assert again.returncode == 0, again.stderr
+        yield Lifecycle(clone, data_file, first, again, variables(clone.project).values)
+    finally:
+        clone.mlops("down")
+
+
+@pytest.fixture
+def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
+    """A client of the dev workspace of the clone, in this process."""
+    for name, value in lifecycle.variables.items():
+        monkeypatch.setenv(name, value)
+    # The SDK remembers the last cloud in a variable; it must not outlive this test.
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+    return connect(lifecycle.clone.project.settings.stages.dev)
+
+
+@pytest.fixture
+def fork(lifecycle: Lifecycle, tmp_path: Path) -> Clone:
+    """Another copy, to be changed by a test; it shares the workspace of the clone."""
+    return make_clone(tmp_path / "fork")

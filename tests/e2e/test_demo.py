@@ -1,0 +1,105 @@
+"""The whole way: `mlops demo` in a clean clone, and every command after it."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops.package import package_digest
+
+from .conftest import Lifecycle
+
+pytestmark = pytest.mark.xdist_group("e2e")
+DIGEST = r"sha256:[0-9a-f]{64}"
+
+
+def test_demo_tells_job_metrics_model_and_stage(lifecycle: Lifecycle) -> None:
+    first = lifecycle.first
+    dev = first["stages"]["dev"]
+
+    assert set(first) == {"job", "metrics", "model", "stages", "seconds"}
+    assert first["job"].startswith("credit-default-")
+    assert all(isinstance(value, float) and math.isfinite(value) for value in first["metrics"].values())
+    assert 0.7 < first["metrics"]["roc_auc"] < 0.9
+    assert first["model"]["name"] == "credit-default"
+    assert first["model"]["version"] == "1"
+    assert set(dev) == {"endpoint", "scoring_uri", "deployment", "traffic", "model_version"}
+    assert dev["traffic"] == {"blue": 100}
+    assert dev["model_version"] == "1"
+    assert dev["scoring_uri"].endswith("/credit-default-dev/score")
+
+
+def test_progress_names_every_step_on_standard_error(lifecycle: Lifecycle) -> None:
+    for step in ("validate_data", "prepare_data", "train_model", "evaluate_model", "package_model"):
+        assert f"{step}: Completed" in lifecycle.first_run.stderr
+    assert "SDK" not in lifecycle.first_run.stderr
+    assert "experimental" not in lifecycle.first_run.stderr
+
+
+def test_digest_is_that_of_the_package_and_the_report_is_kept(lifecycle: Lifecycle) -> None:
+    digest = lifecycle.first["model"]["digest"]
+    package = lifecycle.clone.folder / ".mlops" / "models" / digest.removeprefix("sha256:")
+    report = lifecycle.clone.folder / ".mlops" / "reports" / "credit-default-1.html"
+
+    assert package_digest(package) == digest
+    assert report.read_bytes() == (package / "report.html").read_bytes()
+
+
+def test_second_demo_reuses_everything(lifecycle: Lifecycle) -> None:
+    again, said = lifecycle.again, lifecycle.second_run.stderr
+
+    assert again["model"] == lifecycle.first["model"]
+    assert again["stages"] == lifecycle.first["stages"]
+    assert again["metrics"] == lifecycle.first["metrics"]
+    assert again["job"] != lifecycle.first["job"]
+    assert said.count("(reused)") == 5
+    assert "uploading" not in said
+    assert "Deploy:" not in said
+
+
+def test_state_is_private(lifecycle: Lifecycle) -> None:
+    folder = lifecycle.clone.folder / ".mlops"
+
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "emulator").stat().st_mode & 0o077 == 0
+
+
+def test_score_answers_the_sample_request(lifecycle: Lifecycle) -> None:
+    answer = lifecycle.clone.document("score", "--stage", "dev", **lifecycle.variables)
+
+    assert answer["model"] == "credit-default"
+    assert answer["model_version"] == "1"
+    assert 0 < answer["predictions"][0]["probability"] < 1
+
+
+def test_status_shows_the_stage_that_runs_and_those_that_do_not(lifecycle: Lifecycle) -> None:
+    stages = lifecycle.clone.document("status", **lifecycle.variables)["stages"]
+
+    live = next(one for one in stages["dev"]["deployments"] if one["traffic"] == 100)
+    assert live["digest"] == lifecycle.first["model"]["digest"]
+    assert live["state"] == "Succeeded"
+    assert stages["dev"]["last_job"]["name"].startswith("credit-default-")
+    assert stages["prod"]["exists"] is False
+
+
+def test_env_leads_any_program_to_the_workspace(lifecycle: Lifecycle, tmp_path: Path) -> None:
+    # given a program that knows nothing of this project
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os\n"
+        "from azure.ai.ml import MLClient\n"
+        "from azure.identity import DefaultAzureCredential\n"
+        "client = MLClient(DefaultAzureCredential(), os.environ['AZURE_SUBSCRIPTION_ID'],\n"
+        "    'rg-credit-default-dev', 'mlw-credit-default-dev')\n"
+        "print(client.models.get('credit-default', '1').tags['digest'])\n"
+    )
+
+    # when
+    mlops = f'"{sys.executable}" -m mlops'
+    script = f'eval "$({mlops} env)" && "{sys.executable}" "{program}"'
+    done = subprocess.run(["sh", "-c", script], cwd=lifecycle.clone.folder, capture_output=True, text=True, check=True)
+
+    # then
+    assert done.stdout.strip() == lifecycle.first["model"]["digest"]
