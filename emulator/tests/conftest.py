@@ -29,9 +29,7 @@ ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.
 @pytest.fixture(scope="session")
 def specification() -> Any:
     """The module beside this file; tests are imported by path, so it has no name of its own to import."""
-    spec = importlib.util.spec_from_file_location(
-        "specification", Path(__file__).with_name("specification.py")
-    )
+    spec = importlib.util.spec_from_file_location("specification", Path(__file__).with_name("specification.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -59,7 +57,8 @@ def emulator(
 ) -> Generator[RunningEmulator]:
     """The worker's emulator; its variables are set in this process for as long as it runs."""
     state = tmp_path_factory.mktemp("emulator") / "state"
-    with running_emulator(state, record=record_file) as running, pytest.MonkeyPatch.context() as patch:
+    given: dict[str, Any] = {"record": record_file, "mlflow_start": "late"}
+    with running_emulator(state, **given) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.variables.items():
             patch.setenv(name, value)
         patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
@@ -107,7 +106,9 @@ def fresh_emulator(tmp_path: Path) -> Generator[Callable[..., RunningEmulator]]:
     def start(folder: str = "state", **settings: Any) -> RunningEmulator:
         from azureml_emulator.settings import Settings
 
-        running = RunningEmulator(Settings(state=tmp_path / folder, **settings))
+        # Most of these live for seconds: MLflow starts when something asks for it.
+        given: dict[str, Any] = {"mlflow_start": "late", **settings}
+        running = RunningEmulator(Settings(state=tmp_path / folder, **given))
         started.append(running)
         return running
 
@@ -165,9 +166,7 @@ def exchanges(record_file: Path) -> Callable[[], list[dict[str, Any]]]:
 def raw_client(running: RunningEmulator) -> httpx.Client:
     context = ssl.create_default_context(cafile=str(running.record.bundle))
     headers = {"Authorization": f"Bearer {running.token()}"}
-    return httpx.Client(
-        base_url=running.base_url, verify=context, headers=headers, trust_env=False, timeout=30
-    )
+    return httpx.Client(base_url=running.base_url, verify=context, headers=headers, trust_env=False, timeout=30)
 
 
 def workspace_path(running: RunningEmulator, name: str | None = None) -> str:

@@ -39,9 +39,7 @@ def test_a_model_registers_and_downloads_with_the_same_bytes(
     ml_client.models.download(name, model.version, download_path=tmp_path / "back")
     # then it is the folder
     back = tmp_path / "back" / name / "package"
-    assert {
-        file.relative_to(back).as_posix(): file.read_text() for file in back.rglob("*") if file.is_file()
-    } == {
+    assert {file.relative_to(back).as_posix(): file.read_text() for file in back.rglob("*") if file.is_file()} == {
         "first.txt": (folder / "first.txt").read_text(),
         "below/empty.txt": "",
     }
@@ -117,9 +115,7 @@ def test_an_archived_container_keeps_its_versions(ml_client: Any, folder: Path, 
     assert {model.name: model.latest_version for model in ml_client.models.list()}[name] == "1"
 
 
-def test_an_mlflow_model_needs_its_file_and_shows_its_flavors(
-    ml_client: Any, folder: Path, name: str
-) -> None:
+def test_an_mlflow_model_needs_its_file_and_shows_its_flavors(ml_client: Any, folder: Path, name: str) -> None:
     from azure.ai.ml.entities import Model
     from azure.core.exceptions import HttpResponseError
 
@@ -158,9 +154,7 @@ def test_environments_are_versioned_by_content(ml_client: Any, name: str) -> Non
     )
     assert again.tags == {"a": "b"}
     with pytest.raises(ResourceExistsError, match="image differ"):
-        ml_client.environments.create_or_update(
-            Environment(name=name, version="1", image="example.org/image:2")
-        )
+        ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:2"))
     assert ml_client.environments.get(name, label="latest").version == "1"
 
 
@@ -192,10 +186,6 @@ def test_a_component_comes_with_its_code_and_is_found_without_a_version(
 @pytest.mark.parametrize(
     "bad", ["with space", "-begins-with-a-hyphen", "a" * 256, "…"], ids=["space", "hyphen", "long", "unicode"]
 )
-def test_names_that_break_the_pattern_are_refused(
-    http: Any, workspace: str, assert_azure_error: Any, bad: str
-) -> None:
-    reply = http.put(
-        f"{workspace}/environments/{bad}/versions/1", json={"properties": {"image": "example.org/image"}}
-    )
+def test_names_that_break_the_pattern_are_refused(http: Any, workspace: str, assert_azure_error: Any, bad: str) -> None:
+    reply = http.put(f"{workspace}/environments/{bad}/versions/1", json={"properties": {"image": "example.org/image"}})
     assert_azure_error(reply, 400, "UserError", "must match")

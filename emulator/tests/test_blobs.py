@@ -56,9 +56,7 @@ def signed(emulator: Any, place: dict[str, str], permissions: str, lifetime: tim
     return signatures.sign(place["account"], place["container"], permissions, lifetime)
 
 
-@pytest.mark.parametrize(
-    "size", [0, 1, MEGABYTE, 9 * MEGABYTE + 17], ids=["empty", "byte", "whole", "blocks"]
-)
+@pytest.mark.parametrize("size", [0, 1, MEGABYTE, 9 * MEGABYTE + 17], ids=["empty", "byte", "whole", "blocks"])
 @pytest.mark.parametrize("checked", [True, False], ids=["md5", "plain"])
 def test_bytes_come_back(container: Any, prefix: str, size: int, *, checked: bool) -> None:
     content = os.urandom(size)
@@ -92,9 +90,7 @@ def test_lists_page_and_fold(container: Any, prefix: str) -> None:
     names = [f"{prefix}/{name}" for name in ("a", "b/1", "b/2", "c", "d/e/1")]
     for name in names:
         container.upload_blob(name, b"x", metadata={"name": "n"})
-    pages = container.list_blobs(
-        name_starts_with=f"{prefix}/", include="metadata", results_per_page=2
-    ).by_page()
+    pages = container.list_blobs(name_starts_with=f"{prefix}/", include="metadata", results_per_page=2).by_page()
     shown = [[blob.name for blob in page] for page in pages]
     assert [len(page) for page in shown] == [2, 2, 1]
     assert [name for page in shown for name in page] == names
@@ -143,9 +139,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(emulator: Any, place: dict[str
     # given a blob
     target = f"/{place['account']}/{place['container']}/{prefix}/cut.bin?{place['sas']}"
     # when a client announces a megabyte, sends half of it, and goes away
-    head = (
-        f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
-    )
+    head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
     with raw_socket(emulator) as stream:
         stream.sendall(head.encode() + b"x" * (MEGABYTE // 2))
     # then there is neither a blob nor a temporary file, and the emulator goes on
@@ -154,14 +148,10 @@ def test_an_upload_that_is_cut_off_leaves_nothing(emulator: Any, place: dict[str
     assert not list((emulator.settings.state / "blobs").rglob("cut.bin"))
 
 
-def test_a_cut_off_overwrite_keeps_the_old_bytes(
-    emulator: Any, container: Any, place: Any, prefix: str
-) -> None:
+def test_a_cut_off_overwrite_keeps_the_old_bytes(emulator: Any, container: Any, place: Any, prefix: str) -> None:
     container.upload_blob(f"{prefix}/old.bin", b"old")
     target = f"/{place['account']}/{place['container']}/{prefix}/old.bin?{place['sas']}"
-    head = (
-        f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
-    )
+    head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
     with raw_socket(emulator) as stream:
         stream.sendall(head.encode() + b"new")
     assert eventually(lambda: not list((emulator.settings.state / "uploads" / "partial").iterdir()))
@@ -177,13 +167,9 @@ def test_a_body_that_is_not_what_its_md5_says(http: Any, place: dict[str, str], 
     assert_storage_error(reply, 400, "Md5Mismatch")
 
 
-def test_a_body_over_the_limit_is_refused_by_its_length(
-    emulator: Any, place: dict[str, str], prefix: str
-) -> None:
+def test_a_body_over_the_limit_is_refused_by_its_length(emulator: Any, place: dict[str, str], prefix: str) -> None:
     target = f"/{place['account']}/{place['container']}/{prefix}/huge?{place['sas']}"
-    head = (
-        f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {10**13}\r\n\r\n"
-    )
+    head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {10**13}\r\n\r\n"
     with raw_socket(emulator) as stream:
         stream.sendall(head.encode())
         assert stream.recv(4096).split()[1] == b"413"
@@ -265,7 +251,5 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 def test_the_blobs_are_plain_files(emulator: Any, container: Any, place: dict[str, str], prefix: str) -> None:
     container.upload_blob(f"{prefix}/folder/a.txt", b"text")
-    file: Path = (
-        emulator.settings.state / "blobs" / place["account"] / place["container"] / prefix / "folder/a.txt"
-    )
+    file: Path = emulator.settings.state / "blobs" / place["account"] / place["container"] / prefix / "folder/a.txt"
     assert file.read_bytes() == b"text"

@@ -47,11 +47,7 @@ def test_no_token_no_answer(
     }
     path = route.format(workspace=workspace, rest=workspace.removeprefix("/subscriptions/"))
     reply = http.get(path, headers={"Authorization": given.get(authorization, authorization)})
-    code = (
-        "AuthenticationFailed"
-        if authorization in {"", "Basic abc", "Bearer"}
-        else "InvalidAuthenticationToken"
-    )
+    code = "AuthenticationFailed" if authorization in {"", "Basic abc", "Bearer"} else "InvalidAuthenticationToken"
     assert_azure_error(reply, 401, code)
     assert reply.headers["WWW-Authenticate"].startswith("Bearer ")
 
@@ -71,9 +67,7 @@ def test_the_identity_route_knows_who_may_ask(
     assert_azure_error(http.get("/msi/token", headers=secret), 400, "BadRequest", "resource")
 
 
-def test_unknown_routes_are_named(
-    http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]
-) -> None:
+def test_unknown_routes_are_named(http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]) -> None:
     for method, path in (
         ("GET", "/somewhere/else"),
         ("PUT", f"{workspace}/featuresets/x"),
@@ -81,9 +75,7 @@ def test_unknown_routes_are_named(
         ("POST", f"{workspace}/environments/e/versions/1/publish"),
     ):
         if method == "POST":
-            http.put(
-                f"{workspace}/environments/e/versions/1", json={"properties": {"image": "example.org/i"}}
-            )
+            http.put(f"{workspace}/environments/e/versions/1", json={"properties": {"image": "example.org/i"}})
         reply = http.request(method, path, params={"api-version": "2023-04-01"})
         assert_azure_error(reply, 501, "NotImplemented", method, path, "2023-04-01")
 
@@ -98,9 +90,7 @@ def test_bodies_that_are_no_resource(http: httpx.Client, workspace: str, body: b
     assert reply.json()["error"]["code"] in {"InvalidRequestContent", "BadRequest"}
 
 
-def test_workspaces_come_into_being_and_are_listed(
-    ml_client: Any, credential: Any, emulator: Any, name: str
-) -> None:
+def test_workspaces_come_into_being_and_are_listed(ml_client: Any, credential: Any, emulator: Any, name: str) -> None:
     from azure.ai.ml import MLClient
 
     subscription = emulator.settings.subscription
@@ -180,9 +170,7 @@ def test_clusters(ml_client: Any, name: str) -> None:
 def test_instances_start_and_stop(ml_client: Any, name: str) -> None:
     from azure.ai.ml.entities import ComputeInstance
 
-    made = ml_client.compute.begin_create_or_update(
-        ComputeInstance(name=name, size="Standard_DS3_v2")
-    ).result()
+    made = ml_client.compute.begin_create_or_update(ComputeInstance(name=name, size="Standard_DS3_v2")).result()
     assert made.state == "Running"
     ml_client.compute.begin_stop(name).wait()
     assert ml_client.compute.get(name).state == "Stopped"

@@ -34,9 +34,7 @@ def content(client: Any, name: str, version: str, target: Path) -> str:
 
 
 def share(client: Any, name: str, registry: str, version: str = "1") -> Any:
-    return client.models.share(
-        name, version, share_with_name=name, share_with_version=version, registry_name=registry
-    )
+    return client.models.share(name, version, share_with_name=name, share_with_version=version, registry_name=registry)
 
 
 def test_a_shared_model_has_the_same_bytes_and_its_registry_id(
@@ -98,10 +96,7 @@ def test_a_registry_takes_assets_of_its_own(registry_client: Any, folder: Path, 
 
     base = "azureml://registries/emulator"
     environment = Environment(name=name, version="1", image="example.org/image:1")
-    assert (
-        registry_client.environments.create_or_update(environment).id
-        == f"{base}/environments/{name}/versions/1"
-    )
+    assert registry_client.environments.create_or_update(environment).id == f"{base}/environments/{name}/versions/1"
     step = command(
         name=name,
         version="1",
@@ -116,9 +111,7 @@ def test_a_registry_takes_assets_of_its_own(registry_client: Any, folder: Path, 
     assert [found.version for found in registry_client.data.list(name)] == ["1"]
 
 
-def test_a_model_of_a_registry_is_immutable(
-    registry_client: Any, folder: Path, name: str, tmp_path: Path
-) -> None:
+def test_a_model_of_a_registry_is_immutable(registry_client: Any, folder: Path, name: str, tmp_path: Path) -> None:
     from azure.core.exceptions import HttpResponseError
 
     register(registry_client, name, folder)
@@ -130,9 +123,7 @@ def test_a_model_of_a_registry_is_immutable(
     assert content(registry_client, name, "1", tmp_path / "back") == before
 
 
-def test_environments_and_data_are_shared(
-    ml_client: Any, registry_client: Any, folder: Path, name: str
-) -> None:
+def test_environments_and_data_are_shared(ml_client: Any, registry_client: Any, folder: Path, name: str) -> None:
     from azure.ai.ml.entities import Data, Environment
 
     ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:1"))

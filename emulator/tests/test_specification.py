@@ -38,9 +38,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("properties", "place"), WRONG.values(), ids=WRONG.keys())
-def test_a_wrong_body_is_found(
-    specification: Any, schemas: Path, properties: dict[str, Any], place: str
-) -> None:
+def test_a_wrong_body_is_found(specification: Any, schemas: Path, properties: dict[str, Any], place: str) -> None:
     _, found = specification.deviations([exchange(properties)], schemas)
     assert len(found) == 2
     assert all(f"properties/{place}" in line for line in found)
@@ -58,9 +56,7 @@ def test_a_missing_or_wrong_frame_is_found(specification: Any, schemas: Path) ->
 def test_real_traffic_is_checked(specification: Any, schemas: Path, ml_client: Any, exchanges: Any) -> None:
     from azure.ai.ml.entities import Environment
 
-    ml_client.environments.create_or_update(
-        Environment(name="spec", version="1", image="example.org/image:1")
-    )
+    ml_client.environments.create_or_update(Environment(name="spec", version="1", image="example.org/image:1"))
     ml_client.workspaces.get()
     recorded = exchanges()
     checked, _ = specification.deviations(recorded, schemas)

@@ -51,18 +51,14 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 @_state_option
 @click.option("--port", type=int, help="The port. [default: the last one, else any that is free]")
 @click.option("--strict", is_flag=True, help="Workspaces and registries must be created, as on Azure.")
-@click.option(
-    "--plain-steps", is_flag=True, help="Start each step as a fresh process, not from a warm server."
-)
+@click.option("--plain-steps", is_flag=True, help="Start each step as a fresh process, not from a warm server.")
 @click.option("--parallel-steps", type=int, help="How many steps of jobs may run at once.")
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")
 @click.option("--registry", help="The registry that `env` names.")
 @click.option("--location", help="The Azure region that resources say they are in.")
-@click.option(
-    "--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file."
-)
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file.")
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops it.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
     """Start the emulator in the background and wait until it serves."""
@@ -106,9 +102,7 @@ def status(state: Path | None, *, as_json: bool) -> None:
 
 @main.command(epilog='\b\nExample:\n  eval "$(azureml-emulator env)"')
 @_state_option
-@click.option(
-    "--shell", type=click.Choice(["posix", "fish", "powershell"]), default="posix", show_default=True
-)
+@click.option("--shell", type=click.Choice(["posix", "fish", "powershell"]), default="posix", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def env(state: Path | None, *, shell: Any, as_json: bool) -> None:
     """Print the variables that lead any program with azure-ai-ml to the running emulator."""
@@ -143,9 +137,7 @@ def _settings(state: Path | None, given: dict[str, Any]) -> Settings:
     try:
         return Settings(state=_folder(state), **given)
     except ValidationError as error:
-        lines = [
-            f"--{'-'.join(map(str, part['loc'])).replace('_', '-')}: {part['msg']}" for part in error.errors()
-        ]
+        lines = [f"--{'-'.join(map(str, part['loc'])).replace('_', '-')}: {part['msg']}" for part in error.errors()]
         raise click.UsageError("; ".join(lines)) from error
 
 

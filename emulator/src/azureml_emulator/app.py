@@ -134,18 +134,14 @@ class Emulator:
             "computes": Computes(self.store, self.clock, self.operations),
             **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
             "datastores": Datastores(self.store, self.clock, self.access),
-            "codes/versions": CodeVersions(
-                self.store, self.clock, self.access, self.locator, self.jobs.preload
-            ),
+            "codes/versions": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preload),
             "components/versions": version,
             "data/versions": uploaded,
             "environments/versions": version,
             "jobs": self.jobs.behaviour,
             "onlineendpoints": self.endpoints,
             "onlineendpoints/deployments": self.deployments,
-            "models/versions": Models(
-                self.store, self.clock, self.access, self.blobs, self.uploads, self.locator
-            ),
+            "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
         }
 
     def _routes(self) -> list[Route]:
@@ -167,9 +163,7 @@ class Emulator:
                 self.registry_storage.begin_upload,
                 methods=["PUT"],
             ),
-            Route(
-                f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]
-            ),
+            Route(f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]),
             Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
             *self.history.routes(),
             *self.mlflow_proxy.routes(),

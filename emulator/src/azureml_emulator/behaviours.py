@@ -137,9 +137,7 @@ class ContainerBehaviour(Behaviour):
             if existing is not None and name in existing.properties
         }
         fresh = {"latestVersion": None, "nextVersion": "1", "isArchived": False}
-        return self.put_now(
-            kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}}
-        )
+        return self.put_now(kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}})
 
 
 def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:

@@ -82,9 +82,7 @@ class Blobs:
             status = file.stat()
             yield Blob(name, file, status.st_size, status.st_mtime)
 
-    def commit(
-        self, account: str, container: str, name: str, written: Path, properties: dict[str, Any]
-    ) -> Blob:
+    def commit(self, account: str, container: str, name: str, written: Path, properties: dict[str, Any]) -> Blob:
         """Make a fully written temporary file the blob in one step: readers see the old bytes or the new."""
         file = self.path(account, container, name)
         file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)

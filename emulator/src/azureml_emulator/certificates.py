@@ -90,9 +90,7 @@ def _make_server(files: Certificates, authority_key_file: Path, now: datetime) -
     if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{authority_key_file} holds no elliptic curve key.")
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName(
-        [x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost")]
-    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost")])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     certificate = (
         _builder(_name(LOOPBACK), authority.subject, key.public_key(), now, _SERVER_DAYS)

@@ -43,9 +43,7 @@ class Computes(Behaviour):
             case "ComputeInstance":
                 inner = {"state": "Running", **inner}
             case other:
-                raise NotModelled(
-                    f"The emulator has {_CLUSTER} and {_INSTANCE}, no compute of type '{other}'."
-                )
+                raise NotModelled(f"The emulator has {_CLUSTER} and {_INSTANCE}, no compute of type '{other}'.")
         location = {"computeLocation": body.get("location", "")} if body.get("location") else {}
         return self.put_now(kind, path, {**body, "properties": {**location, **outer, "properties": inner}})
 
@@ -60,9 +58,7 @@ class Computes(Behaviour):
 
     async def _turn(self, resource: Resource, state: str) -> Operation:
         if resource.properties["computeType"] != _INSTANCE:
-            raise BadRequest(
-                f"'{resource.name}' is a cluster, which starts and stops by itself.", code="UserError"
-            )
+            raise BadRequest(f"'{resource.name}' is a cluster, which starts and stops by itself.", code="UserError")
 
         async def work() -> None:
             current = self.store.get(resource.key)

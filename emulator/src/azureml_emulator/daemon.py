@@ -78,9 +78,7 @@ def reset(state: Path) -> bool:
     """Delete a state folder; False when there is none. Raises DaemonError while its emulator runs."""
     record = ReadyFile(state).read()
     if record is not None:
-        raise DaemonError(
-            f"The emulator of {state} runs (process {record.pid}). Stop it first: azureml-emulator stop."
-        )
+        raise DaemonError(f"The emulator of {state} runs (process {record.pid}). Stop it first: azureml-emulator stop.")
     if not state.exists():
         return False
     check_own(state)

@@ -167,7 +167,4 @@ def _flavors(content: Path) -> dict[str, Any]:
         return {}
     document = yaml.safe_load(file.read_text())
     flavors = document.get("flavors", {}) if isinstance(document, dict) else {}
-    return {
-        name: {"data": {key: str(value) for key, value in (data or {}).items()}}
-        for name, data in flavors.items()
-    }
+    return {name: {"data": {key: str(value) for key, value in (data or {}).items()}} for name, data in flavors.items()}

@@ -94,9 +94,7 @@ class Operations:
         finally:
             self._tasks.pop(operation.id, None)
 
-    def _end(
-        self, operation: Operation, status: Status, code: str | None = None, message: str | None = None
-    ) -> None:
+    def _end(self, operation: Operation, status: Status, code: str | None = None, message: str | None = None) -> None:
         ended = self._clock.timestamp()
         self._save(replace(operation, status=status, ended=ended, code=code, message=message))
 

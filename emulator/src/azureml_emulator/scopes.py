@@ -67,9 +67,7 @@ class Scopes(Behaviour):
     async def delete(self, resource: Resource) -> Stored:
         """Delete the scope with all that is in it, its storage included."""
         stored = await super().delete(resource)
-        await asyncio.to_thread(
-            self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account
-        )
+        await asyncio.to_thread(self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account)
         return stored
 
     def actions(self) -> dict[str, Action]:

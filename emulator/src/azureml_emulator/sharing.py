@@ -93,8 +93,7 @@ def refuse_other(source: Resource, existing: Resource) -> None:
         same = all(source.properties.get(name) == existing.properties.get(name) for name in names)
     if not same:
         raise Conflict(
-            f"{existing.id} already exists with other content. A version is immutable: share it under a "
-            "new version.",
+            f"{existing.id} already exists with other content. A version is immutable: share it under a new version.",
             code="UserError",
         )
 

@@ -136,15 +136,11 @@ class Store:
         """Delete a resource and everything below it."""
         lower = key.lower()
         below = lower.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "/%"
-        self._connection.execute(
-            "DELETE FROM resources WHERE key = ? OR key LIKE ? ESCAPE '\\'", (lower, below)
-        )
+        self._connection.execute("DELETE FROM resources WHERE key = ? OR key LIKE ? ESCAPE '\\'", (lower, below))
 
     def record(self, topic: str, key: str) -> dict[str, Any] | None:
         """A small record, or None."""
-        row = self._connection.execute(
-            "SELECT value FROM records WHERE topic = ? AND key = ?", (topic, key)
-        ).fetchone()
+        row = self._connection.execute("SELECT value FROM records WHERE topic = ? AND key = ?", (topic, key)).fetchone()
         return json.loads(row[0]) if row else None
 
     def records(self, topic: str) -> dict[str, dict[str, Any]]:

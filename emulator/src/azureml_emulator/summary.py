@@ -16,7 +16,7 @@ def summary(store: Store, base_url: str) -> dict[str, Any]:
     deployments = store.of_kind("onlineendpoints/deployments")
     states = {_name(each.id): each.properties.get("provisioningState", _UNKNOWN) for each in deployments}
     return {
-        "mlflow": store.record("address", "mlflow") or {},
+        "mlflow": (store.record("address", "mlflow") or {}).get("url"),
         "workspaces": [workspace.name for workspace in store.of_kind("workspaces")],
         "registries": [registry.name for registry in store.of_kind("registries")],
         "jobs": dict(sorted(jobs.items())),

@@ -63,9 +63,7 @@ class Tokens:
         """The token's claims. Raises Unauthorized for one that is not ours, broken or expired."""
         signed, _, signature = text.rpartition(".")
         if not hmac.compare_digest(self._sign(signed).encode(), signature.encode()):
-            raise Unauthorized(
-                "The access token is not one of this emulator's.", code="InvalidAuthenticationToken"
-            )
+            raise Unauthorized("The access token is not one of this emulator's.", code="InvalidAuthenticationToken")
         claims = json.loads(_decode(signed.partition(".")[2]))
         if claims["exp"] <= self._clock.now().timestamp():
             raise Unauthorized("The access token has expired.", code="ExpiredAuthenticationToken")

@@ -60,9 +60,7 @@ class Uploads:
                     digest.update(chunk)
                     size += len(chunk)
             if size != expected:
-                raise BadRequest(
-                    f"The body has {size} bytes, announced were {expected}.", code="InvalidInput"
-                )
+                raise BadRequest(f"The body has {size} bytes, announced were {expected}.", code="InvalidInput")
         except BaseException:
             file.unlink(missing_ok=True)
             raise
