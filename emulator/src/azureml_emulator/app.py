@@ -87,7 +87,12 @@ class Emulator:
             self.endpoints,
             settings.state / "deployments",
         )
-        self.scoring = Scoring(self.endpoints, self.fleet, self.tokens)
+        self.scoring = Scoring(
+            self.endpoints,
+            self.fleet,
+            self.tokens,
+            model_errors_as_azure=settings.model_errors == "as_azure",
+        )
         bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
             settings,

@@ -18,7 +18,8 @@ class Settings(BaseModel):
     `port` 0 means: the one used last time, else any free one. `strict` stops workspaces from
     coming into being when first asked for. `step_launcher` says how steps of jobs are started:
     forked from a warm server that has their imports, or as plain processes. `mlflow_start` "late" starts
-    MLflow when something first needs it, for emulators that live briefly.
+    MLflow when something first needs it, for emulators that live briefly. `model_errors` "as_azure" answers
+    424 for every model answer but 200, as managed endpoints do; "passed" keeps the model's own status.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class Settings(BaseModel):
     strict: bool = False
     step_launcher: Literal["warm", "plain"] = "warm"
     mlflow_start: Literal["early", "late"] = "early"
+    model_errors: Literal["passed", "as_azure"] = "passed"
     parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
     location: str = Field(default="eastus", pattern=r"^[a-z0-9]+$")
     subscription: str = Field(default="00000000-0000-0000-0000-000000000000", pattern=r"^[0-9a-fA-F-]{36}$")

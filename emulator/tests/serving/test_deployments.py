@@ -188,6 +188,17 @@ def test_an_endpoint_name_is_taken_once_in_a_region(service: Any, assert_azure_e
     assert_azure_error(reply, 409, "EndpointAlreadyExists", service.name)
 
 
+def test_model_errors_are_a_424_where_the_emulator_is_told_so(
+    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]
+) -> None:
+    service = service_of(fresh_emulator(model_errors="as_azure"))
+    service.deploy("blue")
+    reply = service.score({"status": 418}, to="blue")
+    assert (reply.status_code, reply.headers["ms-azureml-model-error-statuscode"]) == (424, "418")
+    assert reply.json()["text"] == "blue"
+    assert service.counts("blue")["live"]["model_statuses"] == {"418": 1}
+
+
 def _restarted(service: Any, pid: int) -> bool:
     counts = service.counts("blue")
     return counts["health"] == "healthy" and counts["pid"] != pid
