@@ -36,9 +36,7 @@ class Submitter:
         address, _, signature = place["credential"]["sasUri"].partition("?")
         for file in folder.rglob("*.*"):
             url = f"{address}/src/{file.relative_to(folder).as_posix()}?{signature}"
-            self.http.put(
-                url, content=file.read_bytes(), headers={"x-ms-blob-type": "BlockBlob"}
-            ).raise_for_status()
+            self.http.put(url, content=file.read_bytes(), headers={"x-ms-blob-type": "BlockBlob"}).raise_for_status()
         body = {"properties": {"codeUri": f"{place['blobUri']}/src", "isAnonymous": True}}
         self.http.put(version, params=_ASSETS, json=body).raise_for_status()
         return version
@@ -56,9 +54,7 @@ class Submitter:
 
     def command(self, command: str, **properties: Any) -> str:
         """Submit a single command job; its name."""
-        return self.submit(
-            {"jobType": "Command", "experimentName": "tests", "command": command, **properties}
-        )
+        return self.submit({"jobType": "Command", "experimentName": "tests", "command": command, **properties})
 
     def submit(self, properties: dict[str, Any]) -> str:
         """Submit any job; its name."""

@@ -99,9 +99,7 @@ def test_a_pipelines_output_is_the_output_of_the_step_bound_to_it_at_the_place_i
     jobs["use"]["outputs"] = {"model": {"value": "${{parent.outputs.best}}", "type": "literal"}}
     uri = "azureml://datastores/workspaceblobstore/paths/here"
 
-    graph = read(
-        jobs, inputs={"rate": {"value": "1"}}, outputs={"best": {"jobOutputType": "mlflow_model", "uri": uri}}
-    )
+    graph = read(jobs, inputs={"rate": {"value": "1"}}, outputs={"best": {"jobOutputType": "mlflow_model", "uri": uri}})
 
     assert graph.outputs == {"best": FromStep("use", "model")}
     assert graph.steps["use"].outputs["model"].uri == uri
@@ -110,9 +108,7 @@ def test_a_pipelines_output_is_the_output_of_the_step_bound_to_it_at_the_place_i
 def test_data_and_its_mode_reach_the_step_through_the_pipelines_input() -> None:
     data = {"uri": "azureml://datastores/d/paths/x", "jobInputType": "uri_folder", "mode": "Download"}
 
-    graph = read(
-        {"use": node("use", inputs={"data": bound("${{parent.inputs.data}}")})}, inputs={"data": data}
-    )
+    graph = read({"use": node("use", inputs={"data": bound("${{parent.inputs.data}}")})}, inputs={"data": data})
 
     assert graph.steps["use"].inputs["data"].source == Data(data["uri"], "uri_folder", "download")
     assert graph.steps["use"].inputs["data"].mode == "download"

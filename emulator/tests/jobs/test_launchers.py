@@ -38,7 +38,8 @@ if __name__ == "__main__":
     thread = threading.Timer(0.2, lambda: print("thread done"))
     thread.start()
     print("RESULT " + json.dumps({
-        "name": __name__, "file": __file__ == os.path.abspath("probe.py"), "arguments": sys.argv, "folder": os.path.basename(os.getcwd()),
+        "name": __name__, "file": __file__ == os.path.abspath("probe.py"),
+        "arguments": sys.argv, "folder": os.path.basename(os.getcwd()),
         "helper": helper.__file__.startswith(os.getcwd()), "path": sys.path[0] == os.getcwd(),
         "score": float(model.score(rows, rows[:, 0] > 0.5)), "squares": squares,
         "sums": frame.lazy().group_by("a").agg(polars.col("b").sum()).sort("a").collect()["b"].to_list(),
@@ -58,18 +59,14 @@ ENDINGS = {
 
 
 @pytest.fixture(scope="module", params=["warm", "plain"])
-def launcher(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[RunningEmulator]:
+def launcher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningEmulator]:
     state = tmp_path_factory.mktemp(request.param) / "state"
     with running_emulator(state, step_launcher=request.param, mlflow_start="late") as running:
         yield running
 
 
 def described(launcher: RunningEmulator) -> str:
-    return (
-        "a fork of the warm server" if launcher.settings.step_launcher == "warm" else "a process of its own"
-    )
+    return "a fork of the warm server" if launcher.settings.step_launcher == "warm" else "a process of its own"
 
 
 def until_warm(launcher: RunningEmulator, submitter: Any, code: str, script: str = "probe.py") -> str:
@@ -98,9 +95,7 @@ def test_a_step_finds_the_same_world(
     logs = [until_warm(launcher, submitter, code) for _ in range(2)]
 
     (result,) = [
-        json.loads(line.removeprefix("RESULT "))
-        for line in logs[0].splitlines()
-        if line.startswith("RESULT ")
+        json.loads(line.removeprefix("RESULT ")) for line in logs[0].splitlines() if line.startswith("RESULT ")
     ]
     assert result == {
         "name": "__main__", "file": True, "arguments": ["probe.py", "--x", "a b", "1"], "folder": "wd",
@@ -153,9 +148,7 @@ def test_a_canceled_step_ends(
     launcher: RunningEmulator, submitter_of: Callable[..., Any], scripts: Callable[..., Path]
 ) -> None:
     submitter = submitter_of(launcher)
-    name = submitter.command(
-        "python long.py", codeId=submitter.code(scripts(long="import time; time.sleep(600)"))
-    )
+    name = submitter.command("python long.py", codeId=submitter.code(scripts(long="import time; time.sleep(600)")))
     submitter.wait(name, "Running")
 
     submitter.cancel(name)

@@ -16,12 +16,8 @@ def data(submitter: Any) -> Callable[[str, str], str]:
     """Writes a file into the workspace's storage; its uri."""
 
     def write(name: str, text: str) -> str:
-        store = submitter.http.get(f"{submitter.workspace}/datastores/workspaceblobstore").json()[
-            "properties"
-        ]
-        secrets = submitter.http.post(
-            f"{submitter.workspace}/datastores/workspaceblobstore/listSecrets", json={}
-        )
+        store = submitter.http.get(f"{submitter.workspace}/datastores/workspaceblobstore").json()["properties"]
+        secrets = submitter.http.post(f"{submitter.workspace}/datastores/workspaceblobstore/listSecrets", json={})
         account = store["accountName"].rstrip("?")
         url = f"https://{account}/{store['containerName']}/{name}?{secrets.json()['sasToken']}"
         submitter.http.put(url, content=text.encode(), headers=UPLOAD).raise_for_status()
@@ -37,9 +33,7 @@ class Example:
         self.submitter, self.uri, self.code = submitter, uri, code
         self.specification: dict[str, Any] = {}
 
-    def run(
-        self, value: str = "1", variables: dict[str, str] | None = None, **settings: Any
-    ) -> dict[str, Any]:
+    def run(self, value: str = "1", variables: dict[str, str] | None = None, **settings: Any) -> dict[str, Any]:
         component = self.submitter.component(
             "python copy.py ${{inputs.raw}} ${{inputs.n}} ${{outputs.o}}",
             code=self.code,
@@ -57,7 +51,9 @@ class Example:
             "environment_variables": variables or {},
             "outputs": {"o": {"value": "${{parent.outputs.final}}", "type": "literal"}},
         }
-        name = self.submitter.pipeline({"copy": node}, settings=settings, outputs={"final": {}})
+        name = self.submitter.pipeline(
+            {"copy": node}, settings=settings, outputs={"final": {"jobOutputType": "uri_folder"}}
+        )
         assert self.submitter.wait(name)["status"] == "Completed"
         return self.submitter.steps(name)["copy"]
 
@@ -66,9 +62,7 @@ COPY = "import pathlib, sys\npathlib.Path(sys.argv[3], 'copy.txt').write_text(pa
 
 
 @pytest.fixture
-def example(
-    submitter: Any, data: Callable[[str, str], str], scripts: Callable[..., Path], tmp_path: Path
-) -> Example:
+def example(submitter: Any, data: Callable[[str, str], str], scripts: Callable[..., Path], tmp_path: Path) -> Example:
     uri = data(f"{tmp_path.name}/raw.csv", f"content of {tmp_path}")
     return Example(submitter, uri, submitter.code(scripts(copy=f"# {tmp_path}\n{COPY}")))
 

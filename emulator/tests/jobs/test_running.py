@@ -33,9 +33,7 @@ def is_gone(pid: int) -> bool:
 
 def test_a_crash_shows_its_last_words_and_later_steps_are_not_run_but_others_are(submitter: Any) -> None:
     # given a pipeline whose first step crashes, one that needs it and one that does not
-    crash = submitter.component(
-        "echo before >&2; echo the reason; exit 7", outputs={"o": {"type": "uri_folder"}}
-    )
+    crash = submitter.component("echo before >&2; echo the reason; exit 7", outputs={"o": {"type": "uri_folder"}})
     after = submitter.component("cat ${{inputs.x}}", inputs={"x": {"type": "uri_folder"}})
     alone = submitter.component("echo fine")
 
@@ -64,9 +62,7 @@ def test_a_failure_ends_the_pipeline_where_its_settings_say_so(submitter: Any) -
     slow = submitter.component("sleep 60")
     crash = submitter.component("exit 1")
 
-    name = submitter.pipeline(
-        {"slow": step(slow), "crash": step(crash)}, settings={"continue_on_step_failure": False}
-    )
+    name = submitter.pipeline({"slow": step(slow), "crash": step(crash)}, settings={"continue_on_step_failure": False})
 
     assert submitter.wait(name)["status"] == "Failed"
     assert submitter.steps(name)["slow"]["status"] == "Canceled"
@@ -81,9 +77,7 @@ def test_a_step_that_takes_too_long_is_ended(submitter: Any) -> None:
     assert "longer than its limit of 1 s" in details["error"]["error"]["message"]
 
 
-def test_a_script_that_is_not_there_is_named_with_what_is(
-    submitter: Any, scripts: Callable[..., Path]
-) -> None:
+def test_a_script_that_is_not_there_is_named_with_what_is(submitter: Any, scripts: Callable[..., Path]) -> None:
     name = submitter.command("python missing.py", codeId=submitter.code(scripts(present="pass")))
 
     message = submitter.wait(name)["error"]["error"]["message"]

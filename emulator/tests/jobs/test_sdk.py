@@ -33,7 +33,8 @@ jobs:
     type: command
     command: >-
       cat ${{inputs.file}} ${{inputs.folder}}/* > ${{outputs.text}}/all.txt &&
-      echo "${{inputs.number}}|${{inputs.count}}|${{inputs.flag}}|${{inputs.words}}|${{inputs.address}}" > ${{outputs.line}}
+      echo "${{inputs.number}}|${{inputs.count}}|${{inputs.flag}}|${{inputs.words}}|${{inputs.address}}"
+      > ${{outputs.line}}
     environment: {image: busybox}
     inputs:
       file: ${{parent.inputs.file}}
@@ -255,9 +256,7 @@ def test_a_component_by_file_tracks_with_mlflow_and_is_found_by_its_jobs_name(
     assert (run.info.run_id, run.info.status, parent.info.status) == (child.name, "FINISHED", "FINISHED")
     assert run.data.tags["mlflow.parentRunId"] == job.name
     client = mlflow.MlflowClient()
-    assert [point.value for point in client.get_metric_history(child.name, "loss")] == pytest.approx(
-        [1, 1 / 2, 1 / 3]
-    )
+    assert [point.value for point in client.get_metric_history(child.name, "loss")] == pytest.approx([1, 1 / 2, 1 / 3])
     assert [file.path for file in client.list_artifacts(child.name)] == ["made.txt"]
     # and more can be logged to it
     client.log_metric(child.name, "later", 1.0)

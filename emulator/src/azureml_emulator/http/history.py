@@ -118,9 +118,7 @@ class History:
     async def data_places(self, request: Request) -> Response:
         """Where outputs that are data lie, by the ids that a run's outputs have."""
         found = await self._output_places(request)
-        return JSONResponse(
-            {"values": {key: {"uri": uri, "type": "uri_folder"} for key, uri in found.items()}}
-        )
+        return JSONResponse({"values": {key: {"uri": uri, "type": "uri_folder"} for key, uri in found.items()}})
 
     async def model_places(self, request: Request) -> Response:
         """Where outputs that are models lie."""
@@ -160,9 +158,7 @@ class History:
             "startTimeUtc": internal.get("started"),
             "endTimeUtc": internal.get("ended"),
             "createdBy": {"userName": job.document["systemData"]["createdBy"]},
-            "runType": "azureml.PipelineRun"
-            if properties.get("jobType") == "Pipeline"
-            else "azureml.StepRun",
+            "runType": "azureml.PipelineRun" if properties.get("jobType") == "Pipeline" else "azureml.StepRun",
             "tags": properties.get("tags") or {},
             "properties": properties.get("properties") or {},
             "hidden": bool(properties.get("isArchived")),
@@ -184,15 +180,9 @@ class History:
     def _logs(self, job: Resource) -> dict[str, str]:
         scope = parse_resource_path(job.id).scope
         owner = job.internal.get("reused", job.name)
-        found = [
-            name
-            for name in (PIPELINE_LOG, STEP_LOG)
-            if (self._places.artifacts(scope, owner) / name).is_file()
-        ]
+        found = [name for name in (PIPELINE_LOG, STEP_LOG) if (self._places.artifacts(scope, owner) / name).is_file()]
         return {
-            name: self._access.readable_url(
-                scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name)
-            )
+            name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))
             for name in found
         }
 

@@ -54,13 +54,10 @@ class MlflowProxy:
         if not rest.startswith(_API) or ".." in rest:
             raise unknown_route(request)
         address = await self._server.ready()
-        scope = Scope(
-            request.path_params["s"], request.path_params["g"], "workspaces", request.path_params["w"]
-        )
+        scope = Scope(request.path_params["s"], request.path_params["g"], "workspaces", request.path_params["w"])
         inward = self._inward(scope)
         query = [
-            (key, inward(value) if key in _RUN_KEYS else value)
-            for key, value in request.query_params.multi_items()
+            (key, inward(value) if key in _RUN_KEYS else value) for key, value in request.query_params.multi_items()
         ]
         body = _translated(await request.body(), inward)
         url = URL(address).joinpath(*rest.split("/")).with_query(query)
@@ -98,10 +95,7 @@ def _walk(value: Any, translate: Translate) -> Any:
         return value
     if value.get("key") == _PARENT_TAG and isinstance(value.get("value"), str):
         return {**value, "value": translate(value["value"])}
-    return {
-        key: _ids(item, translate) if key in _RUN_KEYS else _walk(item, translate)
-        for key, item in value.items()
-    }
+    return {key: _ids(item, translate) if key in _RUN_KEYS else _walk(item, translate) for key, item in value.items()}
 
 
 def _ids(value: Any, translate: Translate) -> Any:

@@ -94,10 +94,10 @@ class JobParts:
         if self._closing is not None:
             self._closing.cancel()
             await asyncio.gather(self._closing, return_exceptions=True)
-        if self._warm is not None:
-            await self._warm.close()
-        await self.mlflow.close()
+        # Before MLflow ends: it waits for connections that are open.
         await self.outgoing.close()
+        ending = [self.mlflow.close(), *([self._warm.close()] if self._warm is not None else [])]
+        await asyncio.gather(*ending)
 
 
 def _learn_nothing(_: object) -> None:

@@ -60,12 +60,8 @@ class Jobs(Behaviour):
             return Stored(self.change(existing, body.get("properties", {})))
         graph = self._graph(path, body.get("properties", {}))
         self._check(graph, path.scope)
-        drafted = self.draft(
-            kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={}
-        )
-        properties = {
-            name: value for name, value in drafted.properties.items() if name != "provisioningState"
-        }
+        drafted = self.draft(kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={})
+        properties = {name: value for name, value in drafted.properties.items() if name != "provisioningState"}
         given = {
             "status": NOT_STARTED,
             "tags": properties.get("tags") or {},
@@ -157,15 +153,11 @@ class Jobs(Behaviour):
                 self._resolver.code(step, scope)
                 self._resolver.environment(step, scope)
             except EmulatorError as error:
-                raise refuse(
-                    f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}"
-                ) from error
+                raise refuse(f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}") from error
             name = (step.compute or "").rsplit("/", 1)[-1]
             known = not name or name.lower() in _SERVERLESS or self._has_compute(scope, name)
             if not known:
-                raise refuse(
-                    f"The step '{step.name}' names the compute '{name}', which does not exist.", "compute"
-                )
+                raise refuse(f"The step '{step.name}' names the compute '{name}', which does not exist.", "compute")
 
     def _has_compute(self, scope: Scope, name: str) -> bool:
         return self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None

@@ -37,9 +37,7 @@ def references(template: str) -> list[Reference]:
     return found + [Reference(side, name, False) for side, name in _REFERENCE.findall(required)]
 
 
-def substitute(
-    template: str, inputs: Mapping[str, str], outputs: Mapping[str, str], paths: frozenset[str]
-) -> str:
+def substitute(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str], paths: frozenset[str]) -> str:
     """The command with its values in; `paths` names the inputs that are paths, which never split into words.
 
     Optional parts that name an absent input are dropped. Raises KeyError for any other absent name.

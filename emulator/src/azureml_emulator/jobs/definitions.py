@@ -79,9 +79,7 @@ class Step:
     @property
     def needs(self) -> frozenset[str]:
         """The names of the steps that must have completed before this one starts."""
-        return frozenset(
-            wanted.source.step for wanted in self.inputs.values() if isinstance(wanted.source, FromStep)
-        )
+        return frozenset(wanted.source.step for wanted in self.inputs.values() if isinstance(wanted.source, FromStep))
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,7 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     }
     unbound = sorted(set(outputs) - set(exposed))
     if unbound:
-        raise refuse(
-            f"No step writes the pipeline's output '{unbound[0]}': bind one to it.", f"outputs.{unbound[0]}"
-        )
+        raise refuse(f"No step writes the pipeline's output '{unbound[0]}': bind one to it.", f"outputs.{unbound[0]}")
     return Graph(
         _in_order(steps),
         exposed,
@@ -69,11 +67,7 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
     """The graph of a single command job: one step with the job's own name. Raises BadRequest."""
     _refuse_distribution(properties, name)
-    inputs = {
-        key: _given(read_input(key, value))
-        for key, value in (properties.get("inputs") or {}).items()
-        if value
-    }
+    inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
     outputs = {key: _output(value or {}, {}) for key, value in (properties.get("outputs") or {}).items()}
     step = Step(
         name=name,
@@ -126,9 +120,7 @@ class _Reader:
     def _specification(self, frame: _Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
         kind = str(node.get("type", "command")).lower()
         if kind not in {"command", "pipeline"}:
-            raise NotModelled(
-                f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs command steps."
-            )
+            raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs command steps.")
         component = arm_id(node.get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' names no component.", f"jobs.{name}.component")
@@ -185,21 +177,15 @@ class _Reader:
             if source is None:
                 if bool_of(specification.get("optional"), default=False):
                     continue
-                raise refuse(
-                    f"The step '{where}' misses its required input '{name}'.", f"jobs.{where}.inputs.{name}"
-                )
+                raise refuse(f"The step '{where}' misses its required input '{name}'.", f"jobs.{where}.inputs.{name}")
             if isinstance(source, Literal):
                 check_literal(source.text, specification, f"jobs.{where}.inputs.{name}")
             kind = str(specification.get("type", "string")).lower()
             mode = given[name].get("mode") if isinstance(given.get(name), dict) else None
             inherited = source.mode if isinstance(source, Data) else ""
-            inputs[name] = StepInput(
-                kind, source, str(mode or inherited or specification.get("mode") or "").lower()
-            )
+            inputs[name] = StepInput(kind, source, str(mode or inherited or specification.get("mode") or "").lower())
             if kind not in DATA_TYPES and not isinstance(source, Literal):
-                raise refuse(
-                    f"jobs.{where}.inputs.{name} takes a {kind}, not data.", f"jobs.{where}.inputs.{name}"
-                )
+                raise refuse(f"jobs.{where}.inputs.{name} takes a {kind}, not data.", f"jobs.{where}.inputs.{name}")
         return inputs
 
     def _bound(self, frame: _Frame, where: str, value: Any) -> Source | None:
@@ -223,9 +209,7 @@ class _Reader:
             return self._parent_input(frame, where, name)
         output = _STEP_OUTPUT.match(name)
         if side != "jobs" or output is None:
-            raise refuse(
-                f"{where}: '${{{{parent.{side}.{name}}}}}' is not something an input can be bound to.", where
-            )
+            raise refuse(f"{where}: '${{{{parent.{side}.{name}}}}}' is not something an input can be bound to.", where)
         return self._of_job(frame, where, output[1], output[2])
 
     def _parent_input(self, frame: _Frame, where: str, name: str) -> Source | None:
@@ -244,9 +228,7 @@ class _Reader:
             return Literal(as_text(specification["default"]))
         if bool_of(specification.get("optional"), default=False):
             return None
-        raise refuse(
-            f"{where}: the input '{name}' of the pipeline component is required and not given.", where
-        )
+        raise refuse(f"{where}: the input '{name}' of the pipeline component is required and not given.", where)
 
     def _of_job(self, frame: _Frame, where: str, job: str, output: str) -> FromStep:
         if job not in frame.jobs:
@@ -265,9 +247,7 @@ class _Reader:
                     return self._of_job(inner, where, name, key)
         raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
 
-    def _step_output(
-        self, frame: _Frame, given: dict[str, Any], declared: dict[str, Any], where: str
-    ) -> StepOutput:
+    def _step_output(self, frame: _Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
         _refuse_registration(given, where)
         name = _parent_output(given)
         if name is None:
@@ -297,11 +277,7 @@ def _parent_output(value: Any) -> str | None:
 
 
 def _given(source: Literal | Data) -> StepInput:
-    return (
-        StepInput("string", source)
-        if isinstance(source, Literal)
-        else StepInput(source.type, source, source.mode)
-    )
+    return StepInput("string", source) if isinstance(source, Literal) else StepInput(source.type, source, source.mode)
 
 
 def _command(specification: dict[str, Any], where: str) -> str:
@@ -335,9 +311,7 @@ def _check_bindings(steps: dict[str, Step]) -> None:
 
 def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
     try:
-        order = list(
-            TopologicalSorter({name: sorted(step.needs) for name, step in steps.items()}).static_order()
-        )
+        order = list(TopologicalSorter({name: sorted(step.needs) for name, step in steps.items()}).static_order())
     except CycleError as error:
         circle = " → ".join(error.args[1])
         raise refuse(f"The steps form a cycle: {circle}.", "jobs") from error
@@ -355,9 +329,7 @@ def _refuse_unknown(where: str, what: str, given: dict[str, Any], declared: dict
 
 def _refuse_registration(given: dict[str, Any], where: str) -> None:
     if field_of(given, "assetName"):
-        raise NotModelled(
-            f"'{where}': the emulator does not register a job's outputs as data assets by itself."
-        )
+        raise NotModelled(f"'{where}': the emulator does not register a job's outputs as data assets by itself.")
 
 
 def _refuse_distribution(node: dict[str, Any], where: str) -> None:

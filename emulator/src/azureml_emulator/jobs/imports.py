@@ -18,9 +18,7 @@ _MOST_BYTES = 1_000_000
 def third_party_imports(snapshot: Path) -> set[str]:
     """The installed modules ("mlflow", "sklearn.ensemble") that the Python files below a folder import anywhere."""
     files = [file for _, file in zip(range(_MOST_FILES), sorted(snapshot.rglob("*.py")), strict=False)]
-    own = {path.stem for path in snapshot.rglob("*.py")} | {
-        path.name for path in snapshot.iterdir() if path.is_dir()
-    }
+    own = {path.stem for path in snapshot.rglob("*.py")} | {path.name for path in snapshot.iterdir() if path.is_dir()}
     found = {name for file in files if file.stat().st_size <= _MOST_BYTES for name in _imports(file)}
     return {name for name in found if name.partition(".")[0] not in own and _is_installed(name)}
 
@@ -52,9 +50,7 @@ def _is_installed(name: str) -> bool:
     parts = name.split(".")[1:]
     inside = location.joinpath(*parts) if parts else location
     return (
-        inside.is_dir()
-        or inside.with_suffix(".py").is_file()
-        or bool(list(inside.parent.glob(f"{inside.name}.*.so")))
+        inside.is_dir() or inside.with_suffix(".py").is_file() or bool(list(inside.parent.glob(f"{inside.name}.*.so")))
     )
 
 

@@ -43,9 +43,7 @@ class Preload:
 class CodeVersions(UploadedVersions):
     """Code versions: as soon as one is there, its imports are learned, before any job asks for it."""
 
-    def __init__(
-        self, store: Store, clock: Clock, access: StorageAccess, locator: Locator, preload: Preload
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, access: StorageAccess, locator: Locator, preload: Preload) -> None:
         super().__init__(store, clock, access)
         self._locator = locator
         self._preload = preload

@@ -38,9 +38,7 @@ class Resolver:
             return None
         folder = self._locator.content(self._locator.asset(step.code, "codes", scope))
         if not folder.is_dir():
-            raise NotFound(
-                f"The code of the step '{step.name}' was never uploaded: {step.code} has no files."
-            )
+            raise NotFound(f"The code of the step '{step.name}' was never uploaded: {step.code} has no files.")
         return folder
 
     def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:

@@ -144,9 +144,7 @@ class Runner:
         }
         progress = _Progress(records, dict.fromkeys(graph.steps, NOT_STARTED))
         log = LogFile(self._places.log(scope, job.name, PIPELINE_LOG))
-        log.stamped(
-            self._clock.now(), f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}."
-        )
+        log.stamped(self._clock.now(), f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
         self._records.move(job.key, RUNNING)
         try:
             end = await self._advance(graph, context, progress, log)
@@ -219,9 +217,7 @@ class Runner:
         others = f" Failed as well: {', '.join(failed[1:])}." if failed[1:] else ""
         return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
 
-    def _context(
-        self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None
-    ) -> JobContext:
+    def _context(self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None) -> JobContext:
         return JobContext(
             scope=_scope(job),
             root=job.name,
@@ -234,9 +230,7 @@ class Runner:
     async def _begin_run(self, job: Resource) -> TrackedRun | None:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
-        tracked = await self._tracking.begin(
-            experiment, properties.get("displayName") or job.name, job.name, None
-        )
+        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
         if tracked is not None:
             self._records.note_run(job.key, tracked.run, tracked.page)
         return tracked

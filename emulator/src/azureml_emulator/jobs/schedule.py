@@ -40,8 +40,7 @@ def _hopeless(graph: Graph, states: Mapping[str, State], name: str) -> bool:
     """Whether a step it needs, directly or further up, ended without completing."""
     needs = graph.steps[name].needs
     return any(
-        states[needed] in {FAILED, CANCELED}
-        or (states[needed] == NOT_STARTED and _hopeless(graph, states, needed))
+        states[needed] in {FAILED, CANCELED} or (states[needed] == NOT_STARTED and _hopeless(graph, states, needed))
         for needed in needs
     )
 

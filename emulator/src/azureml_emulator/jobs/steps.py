@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +104,7 @@ class StepRunner:
         except EmulatorError as error:
             records.move(key, FAILED, failure(error.message, error.error_code))
         except OSError as error:
-            records.move(
-                key, FAILED, failure(f"The step '{step.name}' could not be run: {error}", "SystemError")
-            )
+            records.move(key, FAILED, failure(f"The step '{step.name}' could not be run: {error}", "SystemError"))
         except asyncio.CancelledError:
             records.move(key, CANCELED)
             await self._close(record)
@@ -158,9 +157,7 @@ class StepRunner:
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
         if context.parent_run is None:
-            tracked = await self._tools.tracking.begin(
-                context.experiment, step.display_name, record.name, None
-            )
+            tracked = await self._tools.tracking.begin(context.experiment, step.display_name, record.name, None)
         else:
             parent = await asyncio.shield(context.parent_run)
             tracked = await self._tools.tracking.begin(
@@ -215,14 +212,11 @@ class StepRunner:
         self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, scope: Scope
     ) -> None:
         log = LogFile(self._tools.places.log(scope, record.name, STEP_LOG))
-        log.write(
-            f"# Step '{step.name}' of the job {record.internal.get('parent', record.name)}, as {record.name}."
-        )
+        log.write(f"# Step '{step.name}' of the job {record.internal.get('parent', record.name)}, as {record.name}.")
         log.write(f"# Environment: {_described(environment)}.")
         log.write("# It is resolved and recorded; what runs is the interpreter that started the emulator:")
-        log.write(
-            f"# {sys.executable} (Python {sys.version.split()[0]}), as {self._tools.launcher.describe(prepared.command)}."
-        )
+        how = self._tools.launcher.describe(prepared.command)
+        log.write(f"# {sys.executable} (Python {platform.python_version()}), as {how}.")
         for name, place in prepared.outputs.items():
             log.write(f"# Output '{name}': {place}")
         log.write(f"$ {prepared.command}")
@@ -260,9 +254,7 @@ def _refuse_missing_script(step: Step, command: str, folder: Path) -> None:
     words = plain_arguments(command)
     if words is None or words[1] == "-m" or (folder / words[1]).is_file():
         return
-    there = (
-        ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix == ".py")) or "no Python file"
-    )
+    there = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix == ".py")) or "no Python file"
     raise StepFailed(
         f"The step '{step.name}' runs '{words[1]}', which is not in its code folder (there is: {there}). "
         "Correct the command, or add the file to the component's code."
@@ -272,9 +264,7 @@ def _refuse_missing_script(step: Step, command: str, folder: Path) -> None:
 def _described(environment: dict[str, Any]) -> str:
     if not environment:
         return "none is named"
-    made_of = environment.get("image") or (
-        "a build context" if environment.get("build") else "an image of Azure's own"
-    )
+    made_of = environment.get("image") or ("a build context" if environment.get("build") else "an image of Azure's own")
     with_conda = " with conda packages" if environment.get("condaFile") else ""
     version = environment.get("version")
     return f"{environment['name']}{f':{version}' if version else ''} ({made_of}{with_conda})"

@@ -161,9 +161,7 @@ class WarmLauncher:
 class _Connection:
     """One run of the server, and the socket to it."""
 
-    def __init__(
-        self, process: RunningProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, process: RunningProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
