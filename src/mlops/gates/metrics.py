@@ -49,6 +49,9 @@ class Scored:
 
 _FIXED_TERMS = 5  # rows, positives, flagged, found, squared error
 _BAND_TERMS = 4
+# OpenBLAS multiplies with threads above this. They win nothing here, and on a busy machine, where they wait for
+# each other, they cost twenty times the work.
+_SINGLE_THREAD_PRODUCTS = 1 << 18
 
 
 def prepare(
@@ -92,7 +95,7 @@ def measure(scored: Scored, weights: Floats) -> Values:
     What a weighting does not define (one class only, nothing flagged) is NaN there.
     """
     terms = scored.terms if weights.dtype == np.float64 else scored.rough_terms
-    sums = (weights @ terms).astype(np.float64)
+    sums = _product(weights, terms)
     rows, positives, flagged, found, squared = sums[:, :_FIXED_TERMS].T
     gaps = sums[:, _FIXED_TERMS : _FIXED_TERMS + scored.bins]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,6 +106,15 @@ def measure(scored: Scored, weights: Floats) -> Values:
             "calibration_error": np.abs(gaps).sum(axis=1) / rows,
         }
         return values | _between_bands(scored, sums)
+
+
+def _product(weights: Floats, terms: Floats) -> npt.NDArray[np.float64]:
+    """Multiply [weightings, rows] with [rows, columns], in pieces too small for threads."""
+    step = max(1, _SINGLE_THREAD_PRODUCTS // (weights.shape[0] * terms.shape[1]))
+    sums = np.zeros((weights.shape[0], terms.shape[1]))
+    for start in range(0, weights.shape[1], step):
+        sums += weights[:, start : start + step] @ terms[start : start + step]
+    return sums
 
 
 def _ranked(
