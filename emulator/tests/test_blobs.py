@@ -135,6 +135,12 @@ def test_names_that_leave_the_container_are_refused(emulator: Any, place: dict[s
     assert not (emulator.settings.state / "escape").exists()
 
 
+def test_a_name_that_no_file_can_have_is_refused(http: Any, place: dict[str, str]) -> None:
+    address = f"/{place['account']}/{place['container']}/{'a' * 256}?{place['sas']}"
+    reply = http.put(address, content=b"x", headers={"x-ms-blob-type": "BlockBlob"})
+    assert_storage_error(reply, 400, "InvalidResourceName")
+
+
 def test_an_upload_that_is_cut_off_leaves_nothing(emulator: Any, place: dict[str, str], prefix: str) -> None:
     # given a blob
     target = f"/{place['account']}/{place['container']}/{prefix}/cut.bin?{place['sas']}"

@@ -90,6 +90,35 @@ def test_bodies_that_are_no_resource(http: httpx.Client, workspace: str, body: b
     assert reply.json()["error"]["code"] in {"InvalidRequestContent", "BadRequest"}
 
 
+SHAPES = {
+    "a cluster's properties": ("computes/bad", {"computeType": "AmlCompute", "properties": "x"}),
+    "a cluster's scale": (
+        "computes/bad",
+        {"computeType": "AmlCompute", "properties": {"vmSize": "x", "scaleSettings": "y"}},
+    ),
+    "a datastore's account": ("datastores/bad", {"datastoreType": "AzureBlob", "accountName": 1}),
+    "a datastore's credentials": (
+        "datastores/bad",
+        {"datastoreType": "AzureBlob", "accountName": "a", "containerName": "b", "credentials": "x"},
+    ),
+    "a code's address": ("codes/bad/versions/1", {}),
+    "data's address": ("data/bad/versions/1", {"dataUri": 3}),
+    "a model's address": ("models/bad/versions/1", {"modelUri": ["x"]}),
+}
+
+
+@pytest.mark.parametrize(("path", "properties"), SHAPES.values(), ids=SHAPES.keys())
+def test_properties_of_the_wrong_shape_are_named(
+    http: httpx.Client,
+    workspace: str,
+    assert_azure_error: Callable[..., None],
+    path: str,
+    properties: dict[str, Any],
+) -> None:
+    assert_azure_error(http.put(f"{workspace}/{path}", json={"properties": properties}), 400, "UserError")
+    assert http.get(f"{workspace}/{path}").status_code == 404
+
+
 def test_workspaces_come_into_being_and_are_listed(ml_client: Any, credential: Any, emulator: Any, name: str) -> None:
     from azure.ai.ml import MLClient
 

@@ -43,6 +43,7 @@ class Behaviour:
     def put_now(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """The same without an await inside, for use in a transaction."""
         existing = self.store.get(path.key)
+        kind.check_addresses(body.get("properties", {}))
         refuse_changed_content(kind, existing, body)
         resource = self.store.put(self.draft(kind, path, body, existing))
         return Stored(resource, created=existing is None)

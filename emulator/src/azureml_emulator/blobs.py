@@ -22,6 +22,8 @@ IMMUTABLE_PREFIX = "azureml-registered/"
 _TOPIC = "blob"
 _FOLDER_MODE = 0o700
 _MAX_NAME = 1024
+# What file systems take for one part of a path, in bytes; Azure takes less for a container and more for a blob.
+_MAX_PART_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,19 @@ def _key(account: str, container: str, name: str) -> str:
 
 
 def _segment(text: str) -> str:
-    if not text or "/" in text or text in {".", ".."} or not text.isprintable():
+    if not text or "/" in text or text in {".", ".."} or not text.isprintable() or _is_long(text):
         raise BadRequest(f"'{text}' is not the name of a container.", code="InvalidResourceName")
     return text
+
+
+def _is_long(part: str) -> bool:
+    return len(part.encode()) > _MAX_PART_BYTES
 
 
 def _relative(name: str) -> PurePosixPath:
     path = PurePosixPath(name.strip("/"))
     inside = not path.is_absolute() and ".." not in path.parts and name.isprintable()
-    if not inside or len(name) > _MAX_NAME:
+    if not inside or len(name) > _MAX_NAME or any(_is_long(part) for part in path.parts):
         raise BadRequest(f"'{name}' is not the name of a blob.", code="InvalidResourceName")
     return path
 

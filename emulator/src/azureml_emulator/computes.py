@@ -74,13 +74,16 @@ class Computes(Behaviour):
         return {"nodes": []}
 
 
-def _check_size(name: str, inner: dict[str, Any]) -> None:
-    if not inner.get("vmSize"):
+def _check_size(name: str, inner: Any) -> None:
+    if not isinstance(inner, dict) or not isinstance(inner.get("vmSize"), str) or not inner["vmSize"]:
         raise BadRequest(f"The compute '{name}' needs 'vmSize'.", code="UserError", target="vmSize")
 
 
 def _cluster(name: str, inner: dict[str, Any]) -> dict[str, Any]:
-    scale = {**_SCALE_DEFAULTS, **(inner.get("scaleSettings") or {})}
+    given = inner.get("scaleSettings") or {}
+    if not isinstance(given, dict):
+        raise BadRequest("'scaleSettings' must be an object.", code="UserError", target="scaleSettings")
+    scale = {**_SCALE_DEFAULTS, **given}
     least, most = scale.get("minNodeCount"), scale.get("maxNodeCount")
     if not isinstance(least, int) or not isinstance(most, int) or not 0 <= least <= most or most == 0:
         raise BadRequest(

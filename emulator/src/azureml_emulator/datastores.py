@@ -16,6 +16,7 @@ from azureml_emulator.store import Resource, Store
 
 _MODELLED = "AzureBlob"
 _DEFAULT_HOURS = 24
+_MAXIMUM_HOURS = 24 * 365
 
 
 class Datastores(Behaviour):
@@ -33,9 +34,12 @@ class Datastores(Behaviour):
                 f"The emulator has datastores of type {_MODELLED}, not '{properties.get('datastoreType')}'."
             )
         for name in ("accountName", "containerName"):
-            if not properties.get(name):
-                raise BadRequest(f"A blob datastore needs '{name}'.", code="UserError", target=name)
-        credentials = {**properties.get("credentials", {"credentialsType": "None"})}
+            if not isinstance(properties.get(name), str) or not properties[name]:
+                raise BadRequest(f"A blob datastore needs '{name}', a text.", code="UserError", target=name)
+        credentials = properties.get("credentials") or {"credentialsType": "None"}
+        if not isinstance(credentials, dict):
+            raise BadRequest("'credentials' must be an object.", code="UserError", target="credentials")
+        credentials = {**credentials}
         credentials.pop("secrets", None)
         kept = {"isDefault": False, "endpoint": "core.windows.net", "protocol": "https", **properties}
         kept |= {"credentials": credentials, "accountName": _plain_account(properties["accountName"])}
@@ -58,8 +62,9 @@ class Datastores(Behaviour):
 
     async def _list_secrets(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
         hours = body.get("expireAfterHours") if body.get("expirableSecret") else _DEFAULT_HOURS
-        if not isinstance(hours, int | float) or hours <= 0:
-            raise BadRequest("'expireAfterHours' must be a number above 0.", target="expireAfterHours")
+        if not isinstance(hours, int | float) or not 0 < hours <= _MAXIMUM_HOURS:
+            message = f"'expireAfterHours' must be a number above 0 and at most {_MAXIMUM_HOURS}."
+            raise BadRequest(message, target="expireAfterHours")
         account = parse_resource_path(resource.id).scope.storage_account
         container = resource.properties["containerName"]
         token = self._access.token(account, container, timedelta(hours=hours))

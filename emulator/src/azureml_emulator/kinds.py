@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from azureml_emulator.errors import BadRequest
 
@@ -38,6 +39,12 @@ class Kind:
                 code="UserError",
                 target="name",
             )
+
+    def check_addresses(self, properties: dict[str, Any]) -> None:
+        """Raise BadRequest when a property that says where the content lies is missing or no text."""
+        for name in self.content:
+            if name.endswith("Uri") and not (isinstance(properties.get(name), str) and properties[name]):
+                raise BadRequest(f"{self.path} needs '{name}', a text.", code="UserError", target=name)
 
 
 def _asset(segment: str, *content: str) -> tuple[Kind, Kind]:
