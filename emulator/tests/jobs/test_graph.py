@@ -212,6 +212,7 @@ def test_a_command_job_is_one_step_with_its_name() -> None:
         "lonely",
         {
             "command": "echo ${{inputs.x}} > ${{outputs.o}}",
+            "environmentId": "azureml:base:1",
             "inputs": {"x": {"value": "3", "jobInputType": "literal"}},
             "outputs": {"o": {"jobOutputType": "uri_file"}},
             "limits": {"timeout": "PT1M15S"},
@@ -224,4 +225,9 @@ def test_a_command_job_is_one_step_with_its_name() -> None:
 
 def test_a_command_that_uses_an_input_it_does_not_have_is_refused() -> None:
     with pytest.raises(BadRequest, match=r"inputs.y"):
-        read_command("lonely", {"command": "echo ${{inputs.y}}"})
+        read_command("lonely", {"command": "echo ${{inputs.y}}", "environmentId": "azureml:base:1"})
+
+
+def test_a_command_without_an_environment_is_refused() -> None:
+    with pytest.raises(BadRequest, match="environment"):
+        read_command("lonely", {"command": "true"})

@@ -13,6 +13,7 @@ import pytest
 from azureml_emulator.testing import RunningEmulator
 
 LITERAL = "literal"
+CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 
 
 def out(step: str, name: str) -> dict[str, str]:
@@ -151,7 +152,7 @@ def test_what_a_step_is_told(submitter: Any) -> None:
     [
         ({"jobType": "Sweep"}, 501, "NotImplemented", "Sweep"),
         (
-            {"jobType": "Command", "command": "true", "computeId": "nowhere"},
+            {"jobType": "Command", "command": "true", "computeId": "nowhere", "environmentId": CURATED},
             400,
             "UserError",
             "compute 'nowhere'",

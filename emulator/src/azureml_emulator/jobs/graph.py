@@ -67,6 +67,8 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
     """The graph of a single command job: one step with the job's own name. Raises BadRequest."""
     _refuse_distribution(properties, name)
+    if not properties.get("environmentId"):
+        raise refuse("A command job names the environment it runs in.", "environmentId")
     inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
     outputs = {key: _output(value or {}, {}) for key, value in (properties.get("outputs") or {}).items()}
     step = Step(
