@@ -95,7 +95,7 @@ def reset(project: Project) -> None:
 
 def tracking_address(project: Project) -> str | None:
     """Where people see the runs in a browser; None when nothing serves there."""
-    return json.loads(_ask(project, "status", "--json"))["mlflow"].get("url")
+    return json.loads(_ask(project, "status", "--json"))["mlflow"]
 
 
 def variables(project: Project) -> Variables:

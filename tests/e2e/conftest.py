@@ -75,11 +75,11 @@ class Lifecycle:
         return json.loads(self.second_run.stdout)
 
 
-def make_clone(folder: Path) -> Clone:
-    """Copy the project as git would give it to somebody else."""
+def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
+    """Copy a project as git would give it to somebody else; another message makes another commit."""
     leave_out = shutil.ignore_patterns("__pycache__", ".mlops")
     for part in PARTS:
-        source = ROOT / part
+        source = origin / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=leave_out)
         else:
@@ -89,7 +89,7 @@ def make_clone(folder: Path) -> Clone:
     for command in (
         ("init", "-q"),
         ("add", "-A"),
-        ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "clone"),
+        ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", message),
     ):
         subprocess.run(["git", "-C", str(folder), *command], check=True)
     return Clone(folder)
@@ -106,7 +106,7 @@ def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lifecycle(tmp_path_factory: pytest.TempPathFactory, data_file: Path) -> Iterator[Lifecycle]:
-    clone = make_clone(tmp_path_factory.mktemp("clone") / "project")
+    clone = make_clone(ROOT, tmp_path_factory.mktemp("clone") / "project")
     try:
         first, again = (clone.mlops("demo", "--data", str(data_file), "--json") for _ in range(2))
         assert first.returncode == 0, first.stderr
@@ -130,4 +130,4 @@ def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
 @pytest.fixture
 def fork(lifecycle: Lifecycle, tmp_path: Path) -> Clone:
     """Another copy, to be changed by a test; it shares the workspace of the clone."""
-    return make_clone(tmp_path / "fork")
+    return make_clone(lifecycle.clone.folder, tmp_path / "fork")

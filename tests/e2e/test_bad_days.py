@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.ai.ml import MLClient
@@ -23,7 +24,7 @@ from mlops.training.registration import Origin, find_version, register
 from mlops.training.run import train
 from mlops.workspace import connect
 
-from .conftest import PATIENCE_SECONDS, Clone, Lifecycle
+from .conftest import PATIENCE_SECONDS, Clone, Lifecycle, make_clone
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -163,25 +164,46 @@ def test_same_digest_is_registered_once(client: MLClient, lifecycle: Lifecycle) 
     assert versions(client) == before
 
 
-def test_two_runs_that_register_at_once_get_two_versions(client: MLClient, lifecycle: Lifecycle) -> None:
-    # given two jobs, each with a package
-    jobs = (lifecycle.first["job"], lifecycle.again["job"])
-    clients = [connect(lifecycle.clone.project.settings.stages.dev) for _ in jobs]
-    together = threading.Barrier(len(jobs))
+def test_two_commits_that_train_at_once_get_two_versions(
+    client: MLClient, lifecycle: Lifecycle, tmp_path: Path
+) -> None:
+    # given
+    clones = [make_clone(lifecycle.clone.folder, tmp_path / name, name) for name in ("one", "other")]
+    words = ("train", "--stage", "dev", "--data", str(lifecycle.data))
 
     # when
-    def run(index: int) -> str:
-        together.wait()
-        digest = f"sha256:{index:064d}"
-        return register(clients[index], "raced", digest, origin(jobs[index]), {"roc_auc": 0.5})[0].version
-
     with ThreadPoolExecutor() as threads:
-        registered = list(threads.map(run, range(len(jobs))))
+        trained = list(threads.map(lambda clone: clone.document(*words, **lifecycle.variables), clones))
 
     # then
+    registered = {result["model"]["version"]: result["model"]["digest"] for result in trained}
+    tags = {str(model.version): model.tags["digest"] for model in client.models.list("credit-default")}
+    assert len(set(registered.values())) == 2
+    assert registered.items() <= tags.items()
+    for result in trained:
+        reused = {step["name"] for step in result["steps"] if step["reused"]}
+        assert reused == {"validate_data", "prepare_data", "train_model", "evaluate_model"}
+
+    # and when both packages are registered in the same moment
+    race(client, lifecycle, trained)
+
+
+def race(client: MLClient, lifecycle: Lifecycle, trained: list[dict[str, Any]]) -> None:
+    clients = [connect(lifecycle.clone.project.settings.stages.dev) for _ in trained]
+    together = threading.Barrier(len(trained))
+
+    def run(index: int) -> str:
+        result = trained[index]
+        together.wait()
+        digest = result["model"]["digest"]
+        return register(clients[index], "raced", digest, origin(result["job"]), {"roc_auc": 0.5})[0].version
+
+    with ThreadPoolExecutor() as threads:
+        registered = list(threads.map(run, range(len(trained))))
+
+    digests = {str(model.version): model.tags["digest"] for model in client.models.list("raced")}
     assert sorted(registered) == ["1", "2"]
-    digests = {model.version: model.tags["digest"] for model in client.models.list("raced")}
-    assert digests == {version: f"sha256:{index:064d}" for index, version in enumerate(registered)}
+    assert digests == {v: result["model"]["digest"] for v, result in zip(registered, trained, strict=True)}
 
 
 def test_version_that_is_not_there_is_told(client: MLClient) -> None:

@@ -76,9 +76,7 @@ BAD_FILES = [
 @pytest.mark.parametrize(
     ("old", "new", "key", "reason"), [case[1:] for case in BAD_FILES], ids=[case[0] for case in BAD_FILES]
 )
-def test_error_names_file_line_key_and_reason(
-    tmp_path: Path, old: str, new: str, key: str, reason: str
-) -> None:
+def test_error_names_file_line_key_and_reason(tmp_path: Path, old: str, new: str, key: str, reason: str) -> None:
     # given
     file = tmp_path / "project.yml"
     assert old in SHIPPED
