@@ -231,3 +231,16 @@ def test_a_command_that_uses_an_input_it_does_not_have_is_refused() -> None:
 def test_a_command_without_an_environment_is_refused() -> None:
     with pytest.raises(BadRequest, match="environment"):
         read_command("lonely", {"command": "true"})
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("azureml:base:1", "base:1"),
+        ("azureml:/subscriptions/s", "/subscriptions/s"),
+        ("azureml://registries/azureml/environments/e/labels/latest",) * 2,
+    ],
+    ids=["short", "arm-id", "registry"],
+)
+def test_references_lose_only_the_prefix_of_the_short_form(given: str, read: str) -> None:
+    assert read_command("lonely", {"command": "true", "environmentId": given}).steps["lonely"].environment == read

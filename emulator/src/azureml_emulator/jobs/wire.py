@@ -86,5 +86,6 @@ def _check_number(text: str, kind: str, declared: dict[str, Any], where: str) ->
 
 
 def arm_id(text: Any) -> str | None:
-    """A reference without the `azureml:` prefix; None for nothing."""
-    return str(text).removeprefix("azureml:") if text else None
+    """A reference without the prefix of its short form (`azureml:name`, not `azureml://…`); None for nothing."""
+    reference = str(text or "")
+    return (reference if reference.startswith("azureml://") else reference.removeprefix("azureml:")) or None
