@@ -43,10 +43,14 @@ RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation("key vault purge protection", "same reason; it is left out, because Azure refuses the value false"),
     Relaxation("key vault network", "dev is reachable from laptops; role-based access still guards it"),
     Relaxation("container registry tier", "Premium costs ten times Basic and serves private endpoints and zones only"),
-    Relaxation("container registry network", "Basic knows no private endpoints; there are neither admin nor anonymous pulls"),
+    Relaxation(
+        "container registry network", "Basic knows no private endpoints; there are neither admin nor anonymous pulls"
+    ),
     Relaxation("container registry zones", "Basic knows no zones; dev's images can be built again"),
     Relaxation("workspace network", "dev is where people work: studio and SDK without a VPN"),
-    Relaxation("compute public ip", "nodes without public address need a virtual network, which a public stage has not"),
+    Relaxation(
+        "compute public ip", "nodes without public address need a virtual network, which a public stage has not"
+    ),
 )
 
 

@@ -32,9 +32,7 @@ def build_shared(settings: SharedSettings) -> Outputs:
         opts=lasting,
     )
     registry = ModelRegistry(settings, names, group.name, tags)
-    people = ActionGroup(
-        settings.project, SHARED, settings.alerts.receivers, group.name, names.of("ag"), lasting, tags
-    )
+    people = ActionGroup(settings.project, SHARED, settings.alerts.receivers, group.name, names.of("ag"), lasting, tags)
     Budget(names.of("budget"), group.id, settings.budget, people)
     return {
         "subscription_id": settings.azure.subscription_id,
@@ -47,9 +45,7 @@ def build_shared(settings: SharedSettings) -> Outputs:
 class ModelRegistry(Component):
     """The registry, and which people may read or use it. Machines get their rights from their stage's stack."""
 
-    def __init__(
-        self, settings: SharedSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]
-    ) -> None:
+    def __init__(self, settings: SharedSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]) -> None:
         super().__init__("model-registry")
         self._settings = settings
         self._names = names

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from naming import Names
+from naming import CPU_CLUSTER, Names
 from resources.access import Access
 from resources.alerts import ActionGroup, Alerts
 from resources.attachment import Attachment
@@ -49,19 +49,15 @@ def build_stage(settings: StageSettings) -> Outputs:
     belongings = _belongings(ground)
     rights = _rights_before_the_workspace(ground, belongings)
     reachable = _private_belongings(ground, belongings)
-    workspace = Workspace(
-        ground.context, ground.group, ground.identities, belongings, [*rights, *reachable]
-    )
+    workspace = Workspace(ground.context, ground.group, ground.identities, belongings, [*rights, *reachable])
     rights += _rights_on_the_workspace(ground, workspace)
     reachable += _private_workspace(ground, workspace)
-    compute = Compute(
-        ground.context, ground.group, workspace, ground.identities, ground.network, [*rights, *reachable]
-    )
+    Compute(ground.context, ground.group, workspace, ground.identities, ground.network, [*rights, *reachable])
     if settings.serving == "kubernetes":
         _serve_on_kubernetes(ground, workspace, reachable)
     _tell(ground, workspace, belongings.storage)
     ground.access.close()
-    return _outputs(ground, workspace, compute)
+    return _outputs(ground)
 
 
 def _ground(settings: StageSettings) -> Ground:
@@ -154,8 +150,13 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage) -> None:
     context, group, access = ground.context, ground.group, ground.access
     settings, names = context.settings, context.names
     people = ActionGroup(
-        settings.project, settings.stage, settings.alerts.receivers, group.name,
-        names.of("ag"), context.lasting(group), context.tags,
+        settings.project,
+        settings.stage,
+        settings.alerts.receivers,
+        group.name,
+        names.of("ag"),
+        context.lasting(group),
+        context.tags,
     )
     Alerts(context, group, workspace, ground.monitoring, people)
     Budget(names.of("budget"), group.id, settings.budget, people)
@@ -167,16 +168,18 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage) -> None:
     Events(context, group, workspace, storage, ground.identities, rights)
 
 
-def _outputs(ground: Ground, workspace: Workspace, compute: Compute) -> Outputs:
-    settings, identities = ground.context.settings, ground.identities
+def _outputs(ground: Ground) -> Outputs:
+    settings, identities, names = ground.context.settings, ground.identities, ground.context.names
     return {
+        # What project.yml's stages hold; all of it known in a preview.
         "subscription_id": settings.azure.subscription_id,
-        "resource_group": ground.group.name,
-        "workspace": workspace.name,
+        "resource_group": names.resource_group,
+        "workspace": names.workspace,
         "location": settings.azure.location,
-        "compute": compute.cpu.name,
-        "endpoint": ground.context.names.endpoint,
-        "registry": ground.context.names.model_registry,
+        "compute": CPU_CLUSTER,
+        "endpoint": names.endpoint,
+        "registry": names.model_registry,
+        # What pipelines log in with, and what deployments and jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Machine.CI),
         "endpoint_identity": identities.of(Machine.ENDPOINT),

@@ -41,8 +41,15 @@ PATHS: dict[str, Path] = {
         "Storage", "storageAccounts", "accountName", "blobServices", "=default", "containers", "containerName"
     ),
     "storage:BlobContainerImmutabilityPolicy": _path(
-        "Storage", "storageAccounts", "accountName", "blobServices", "=default", "containers", "containerName",
-        "immutabilityPolicies", "=default",
+        "Storage",
+        "storageAccounts",
+        "accountName",
+        "blobServices",
+        "=default",
+        "containers",
+        "containerName",
+        "immutabilityPolicies",
+        "=default",
     ),
     "storage:Queue": _path(
         "Storage", "storageAccounts", "accountName", "queueServices", "=default", "queues", "queueName"
@@ -55,8 +62,11 @@ PATHS: dict[str, Path] = {
     "containerregistry:Registry": _path("ContainerRegistry", "registries", "registryName"),
     "managedidentity:UserAssignedIdentity": _path("ManagedIdentity", "userAssignedIdentities", "resourceName"),
     "managedidentity:FederatedIdentityCredential": _path(
-        "ManagedIdentity", "userAssignedIdentities", "resourceName",
-        "federatedIdentityCredentials", "federatedIdentityCredentialResourceName",
+        "ManagedIdentity",
+        "userAssignedIdentities",
+        "resourceName",
+        "federatedIdentityCredentials",
+        "federatedIdentityCredentialResourceName",
     ),
     "machinelearningservices:Workspace": _path(ML, "workspaces", "workspaceName"),
     "machinelearningservices:Compute": _path(ML, "workspaces", "workspaceName", "computes", "computeName"),

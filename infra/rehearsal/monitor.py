@@ -98,4 +98,3 @@ def _identities_as_map(state: dict[str, Any]) -> dict[str, Any]:
         ids = identity["userAssignedIdentities"]
         return state | {"identity": identity | {"userAssignedIdentities": {id_: {} for id_ in ids}}}
     return state
-

@@ -37,8 +37,16 @@ class Rule:
 class ActionGroup(Component):
     """Who is told. Used by alerts and by the budget."""
 
-    def __init__(self, project: str, part: str, receivers: tuple[str, ...], group: pulumi.Input[str],
-                 name: str, opts: pulumi.ResourceOptions, tags: dict[str, str]) -> None:
+    def __init__(
+        self,
+        project: str,
+        part: str,
+        receivers: tuple[str, ...],
+        group: pulumi.Input[str],
+        name: str,
+        opts: pulumi.ResourceOptions,
+        tags: dict[str, str],
+    ) -> None:
         super().__init__("people-to-tell")
         self.group = monitor.ActionGroup(
             "action-group",
@@ -124,10 +132,28 @@ class Alerts(Component):
 def job_rules(context: Context) -> tuple[Rule, ...]:
     """What is watched on the workspace."""
     return (
-        Rule("failed-jobs", WORKSPACES, "Failed Runs", "Total", context.settings.alerts.failed_jobs_per_hour,
-             "PT15M", "PT1H", WARNING, "A training job failed."),
-        Rule("unusable-nodes", WORKSPACES, "Unusable Nodes", "Maximum", 0,
-             "PT15M", "PT1H", WARNING, "A node of a compute cluster cannot be used."),
+        Rule(
+            "failed-jobs",
+            WORKSPACES,
+            "Failed Runs",
+            "Total",
+            context.settings.alerts.failed_jobs_per_hour,
+            "PT15M",
+            "PT1H",
+            WARNING,
+            "A training job failed.",
+        ),
+        Rule(
+            "unusable-nodes",
+            WORKSPACES,
+            "Unusable Nodes",
+            "Maximum",
+            0,
+            "PT15M",
+            "PT1H",
+            WARNING,
+            "A node of a compute cluster cannot be used.",
+        ),
     )
 
 
@@ -135,8 +161,27 @@ def endpoint_rules(context: Context) -> tuple[Rule, ...]:
     """What is watched on the online endpoint, for all its deployments together."""
     alerts = context.settings.alerts
     return (
-        Rule("slow-requests", ENDPOINTS, "RequestLatency_P95", "Average", alerts.latency_p95_milliseconds,
-             "PT1M", "PT5M", WARNING, "The slowest twentieth of the requests takes too long."),
-        Rule("failed-requests", ENDPOINTS, "RequestsPerMinute", "Average", alerts.failed_requests_per_minute,
-             "PT1M", "PT5M", ERROR, "The endpoint answers with server errors.", ("statusCodeClass", "5xx")),
+        Rule(
+            "slow-requests",
+            ENDPOINTS,
+            "RequestLatency_P95",
+            "Average",
+            alerts.latency_p95_milliseconds,
+            "PT1M",
+            "PT5M",
+            WARNING,
+            "The slowest twentieth of the requests takes too long.",
+        ),
+        Rule(
+            "failed-requests",
+            ENDPOINTS,
+            "RequestsPerMinute",
+            "Average",
+            alerts.failed_requests_per_minute,
+            "PT1M",
+            "PT5M",
+            ERROR,
+            "The endpoint answers with server errors.",
+            ("statusCodeClass", "5xx"),
+        ),
     )

@@ -61,9 +61,7 @@ class Attachment(Component):
         )
         self.register_outputs({"compute": self.compute.name})
 
-    def _extension(
-        self, kubernetes: KubernetesCluster, settings: Kubernetes
-    ) -> kubernetesconfiguration.Extension:
+    def _extension(self, kubernetes: KubernetesCluster, settings: Kubernetes) -> kubernetesconfiguration.Extension:
         return kubernetesconfiguration.Extension(
             "azureml-extension",
             extension_name="azureml",
@@ -82,9 +80,7 @@ class Attachment(Component):
             opts=self._context.lasting(self, [kubernetes.pool]),
         )
 
-    def _configuration(
-        self, kubernetes: KubernetesCluster, settings: Kubernetes
-    ) -> dict[str, pulumi.Input[str]]:
+    def _configuration(self, kubernetes: KubernetesCluster, settings: Kubernetes) -> dict[str, pulumi.Input[str]]:
         context = self._context
         values: dict[str, pulumi.Input[str]] = {
             "enableTraining": "False",

@@ -15,9 +15,7 @@ FORECAST_PERCENT = 100
 class Budget(Component):
     """A budget on one resource group. It tells; it does not stop anything."""
 
-    def __init__(
-        self, name: str, scope: pulumi.Input[str], settings: BudgetSettings, tell: ActionGroup
-    ) -> None:
+    def __init__(self, name: str, scope: pulumi.Input[str], settings: BudgetSettings, tell: ActionGroup) -> None:
         super().__init__("budget")
         consumption.Budget(
             "budget",

@@ -36,15 +36,11 @@ class Context:
         """What every resource that takes tags carries."""
         return tags_of(self.settings.project, self.settings.stage)
 
-    def lasting(
-        self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
-    ) -> pulumi.ResourceOptions:
+    def lasting(self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Options of a resource that holds something: in prod it is protected against deletion."""
         return pulumi.ResourceOptions(parent=parent, protect=self.posture.protect, depends_on=list(depends_on))
 
-    def passing(
-        self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
-    ) -> pulumi.ResourceOptions:
+    def passing(self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Options of a resource that holds nothing and must be revocable by review: rights, rules, settings.
 
         Their names are fixed, so that the old one goes before the new one comes.

@@ -73,8 +73,12 @@ def traffic_of(subnet: Subnet, network: Network, region: str) -> tuple[Traffic, 
             return (*_azure_services(region), *internet, NO_INBOUND, NO_OUTBOUND)
         case Subnet.KUBERNETES:
             # Nodes update themselves and pull system images from addresses that no service tag covers.
-            return (Traffic("cluster-time", False, 310, "VirtualNetwork", "Internet", "123", "Udp"),
-                    TO_THE_INTERNET, NO_INBOUND, NO_OUTBOUND)
+            return (
+                Traffic("cluster-time", False, 310, "VirtualNetwork", "Internet", "123", "Udp"),
+                TO_THE_INTERNET,
+                NO_INBOUND,
+                NO_OUTBOUND,
+            )
         case Subnet.AGENTS:
             return (TO_THE_INTERNET, NO_INBOUND, NO_OUTBOUND)
 

@@ -100,6 +100,4 @@ class Workspace(Component):
 
 
 def _isolation(context: Context) -> str:
-    return (
-        "AllowOnlyApprovedOutbound" if context.settings.network.isolation == "workspace_managed" else "Disabled"
-    )
+    return "AllowOnlyApprovedOutbound" if context.settings.network.isolation == "workspace_managed" else "Disabled"

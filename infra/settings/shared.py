@@ -38,7 +38,9 @@ class SharedSettings(Frozen):
         problems = []
         name = Names(self.project, "shared", self.azure.subscription_id).model_registry
         if len(name) > WORKSPACE_LIMIT:
-            problems.append(f"project '{self.project}' is too long: the registry '{name}' has more than {WORKSPACE_LIMIT}")
+            problems.append(
+                f"project '{self.project}' is too long: the registry '{name}' has more than {WORKSPACE_LIMIT}"
+            )
         if self.azure.location not in self.regions:
             problems.append(f"regions lacks {self.azure.location}, where the registry itself lives")
         if len(set(self.regions)) != len(self.regions):

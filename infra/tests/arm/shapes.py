@@ -68,7 +68,9 @@ def _msrest(model: Any) -> Shape:
         if rules.get("readonly"):
             continue
         path = tuple(part.replace("\0", ".") for part in entry["key"].replace("\\.", "\0").split("."))
-        fields.append(Field(path, _msrest_kind(entry["type"], known.get(name, ()), module), rules.get("required", False)))
+        fields.append(
+            Field(path, _msrest_kind(entry["type"], known.get(name, ()), module), rules.get("required", False))
+        )
     for attribute, names in getattr(model, "_subtype_map", {}).items():
         wire = model._attribute_map[attribute]["key"].replace("\\.", ".")
         return Shape(model.__name__, tuple(fields), wire, {key: getattr(module, name) for key, name in names.items()})
@@ -123,7 +125,9 @@ def _hinted(hint: Any) -> Kind:
         return Kind("scalar", scalar=hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Kind("scalar", scalar=str, values=tuple(member.value for member in hint))
-    if isinstance(hint, type) and hasattr(hint, "_attr_to_rest_field") | ("Model" in {k.__name__ for k in hint.__mro__}):
+    if isinstance(hint, type) and hasattr(hint, "_attr_to_rest_field") | (
+        "Model" in {k.__name__ for k in hint.__mro__}
+    ):
         return Kind("model", model=hint)
     if typing.get_origin(hint) is Literal:
         return Kind("scalar", scalar=str)

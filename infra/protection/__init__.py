@@ -1,0 +1,1 @@
+"""Repository protection as code: what a platform team would otherwise click together."""

@@ -1,0 +1,110 @@
+"""What protects a repository on GitHub: a ruleset, an environment a stage, and what Actions may do.
+
+The token comes from GITHUB_TOKEN where `pulumi up` runs; it is in no settings and in no state.
+"""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_github as github
+
+from settings.fields import STAGE_NAMES, StageName
+from settings.repository import GitHubProtection
+
+PROD: StageName = "prod"
+
+
+class GitHubRepository(pulumi.ComponentResource):
+    """The protection of one repository."""
+
+    def __init__(self, settings: GitHubProtection) -> None:
+        super().__init__("infra:protection:GitHubRepository", "github")
+        self._settings = settings
+        provider = github.Provider("github", owner=settings.organisation, opts=pulumi.ResourceOptions(parent=self))
+        self._opts = pulumi.ResourceOptions(parent=self, provider=provider)
+        self._ruleset()
+        for stage in STAGE_NAMES:
+            self._environment(stage)
+        self._actions()
+        self.register_outputs({})
+
+    def _ruleset(self) -> None:
+        settings = self._settings
+        github.RepositoryRuleset(
+            "default-branch",
+            repository=settings.repository,
+            name="protect-default-branch",
+            target="branch",
+            enforcement="active",
+            conditions=github.RepositoryRulesetConditionsArgs(
+                ref_name=github.RepositoryRulesetConditionsRefNameArgs(
+                    includes=[f"refs/heads/{settings.default_branch}"], excludes=[]
+                )
+            ),
+            rules=github.RepositoryRulesetRulesArgs(
+                deletion=True,
+                non_fast_forward=True,
+                required_linear_history=True,
+                pull_request=github.RepositoryRulesetRulesPullRequestArgs(
+                    required_approving_review_count=settings.approvals,
+                    dismiss_stale_reviews_on_push=True,
+                    require_last_push_approval=True,
+                    require_code_owner_review=True,
+                    required_review_thread_resolution=True,
+                ),
+                required_status_checks=github.RepositoryRulesetRulesRequiredStatusChecksArgs(
+                    strict_required_status_checks_policy=True,
+                    required_checks=[
+                        github.RepositoryRulesetRulesRequiredStatusChecksRequiredCheckArgs(context=check)
+                        for check in settings.required_checks
+                    ],
+                ),
+            ),
+            opts=self._opts,
+        )
+
+    def _environment(self, stage: StageName) -> None:
+        settings = self._settings
+        reviewed = stage == PROD and settings.reviewer_team_ids
+        teams = github.RepositoryEnvironmentReviewerArgs(teams=list(settings.reviewer_team_ids), users=[])
+        environment = github.RepositoryEnvironment(
+            f"environment-{stage}",
+            repository=settings.repository,
+            environment=stage,
+            can_admins_bypass=False,
+            prevent_self_review=bool(reviewed),
+            reviewers=[teams] if reviewed else [],
+            deployment_branch_policy=github.RepositoryEnvironmentDeploymentBranchPolicyArgs(
+                protected_branches=False, custom_branch_policies=True
+            ),
+            opts=self._opts,
+        )
+        github.RepositoryEnvironmentDeploymentPolicy(
+            f"environment-{stage}-branch",
+            repository=settings.repository,
+            environment=environment.environment,
+            branch_pattern=settings.default_branch,
+            opts=self._opts,
+        )
+
+    def _actions(self) -> None:
+        settings = self._settings
+        github.ActionsRepositoryPermissions(
+            "actions",
+            repository=settings.repository,
+            enabled=True,
+            allowed_actions="selected",
+            sha_pinning_required=True,
+            allowed_actions_config=github.ActionsRepositoryPermissionsAllowedActionsConfigArgs(
+                github_owned_allowed=True, verified_allowed=False, patterns_alloweds=list(settings.allowed_actions)
+            ),
+            opts=self._opts,
+        )
+        github.WorkflowRepositoryPermissions(
+            "workflow-token",
+            repository=settings.repository,
+            default_workflow_permissions="read",
+            # GitHub has one switch for opening and approving: promotion needs workflows to open pull requests.
+            can_approve_pull_request_reviews=True,
+            opts=self._opts,
+        )

@@ -1,0 +1,128 @@
+"""The engine's two services, as far as a program needs them: declares nothing anywhere, keeps what it is told.
+
+It knows no diff, no replacement and no provider's own checks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
+
+from rehearsal.arm_ids import arm_id
+from rehearsal.monitor import AZURE, state_of
+
+STACK = "pulumi:pulumi:Stack"
+FEATURES = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+)
+
+
+@dataclass
+class Told:
+    """What a program told the engine."""
+
+    requests: list[resource_pb2.RegisterResourceRequest] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Answers declarations. In a preview nothing has an id yet, and outputs beyond the inputs are unknown."""
+
+    def __init__(self, told: Told, project: str, stack: str, subscription_id: str, *, preview: bool) -> None:
+        self._told = told
+        self._where = f"urn:pulumi:{stack}::{project}"
+        self._subscription_id = subscription_id
+        self._preview = preview
+        self._urns: set[str] = set()
+        self._lock = threading.Lock()
+
+    def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's names
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in {"secrets", "resourceReferences"})
+
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return resource_pb2.DeploymentInfo(supportedFeatures=FEATURES)
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        kinds = request.type
+        if request.parent and STACK not in request.parent.split("::")[2].split("$")[-1]:
+            kinds = f"{request.parent.split('::')[2]}${request.type}"
+        urn = f"{self._where}::{kinds}::{request.name}"
+        with self._lock:
+            if urn in self._urns:
+                self._told.duplicates.append(urn)
+            self._urns.add(urn)
+            self._told.requests.append(request)
+        if not request.custom:
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        if self._preview:
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=_foreseen(request.object))
+        inputs = rpc.deserialize_properties(request.object)
+        type_ = request.type.removeprefix(AZURE)
+        if not request.type.startswith(AZURE):
+            return resource_pb2.RegisterResourceResponse(urn=urn, id=request.name, object=request.object)
+        state = struct_pb2.Struct()
+        state.update(state_of(type_, inputs))
+        id_ = arm_id(type_, inputs, self._subscription_id)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=state)
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.urn.split("::")[2] == STACK:
+            self._told.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+        return empty_pb2.Empty()
+
+    def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return resource_pb2.RegisterPackageResponse(ref=request.name)
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    """Takes the program's log."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.severity == engine_pb2.ERROR:
+            self._told.errors.append(request.message)
+        return empty_pb2.Empty()
+
+
+@contextmanager
+def engine(project: str, stack: str, subscription_id: str, *, preview: bool) -> Iterator[tuple[str, Told]]:
+    """A running stand-in: its address, and what it is told."""
+    told = Told()
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(
+        Monitor(told, project, stack, subscription_id, preview=preview), server
+    )
+    engine_pb2_grpc.add_EngineServicer_to_server(Engine(told), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}", told
+    finally:
+        server.stop(grace=None).wait()
+
+
+def _foreseen(inputs: struct_pb2.Struct) -> struct_pb2.Struct:
+    """What a preview says of a resource: its inputs, without the identity, which Azure answers in another form."""
+    foreseen = struct_pb2.Struct()
+    foreseen.CopyFrom(inputs)
+    if "identity" in foreseen.fields:
+        del foreseen.fields["identity"]
+    return foreseen

@@ -1,0 +1,59 @@
+"""Repository protection: nothing as shipped, and what it declares when filled in."""
+
+from __future__ import annotations
+
+from rehearsal.records import Rehearsal
+from rehearsal.run import rehearse
+from tests.conftest import GROUP, changed
+
+GITHUB = {
+    "organisation": "o",
+    "repository": "r",
+    "required_checks": ["check", "gate"],
+    "reviewer_team_ids": [7],
+}
+DEVOPS = {
+    "project_id": GROUP,
+    "repository_id": GROUP,
+    "build_definition_id": 3,
+    "release_reviewer_ids": [GROUP],
+    "environment_ids": {"staging": 4, "prod": 5},
+    "approver_ids": [GROUP],
+}
+
+
+def named(found: Rehearsal) -> dict[str, dict[str, object]]:
+    return {record.name: record.inputs for record in found.resources}
+
+
+def test_as_shipped_it_makes_nothing() -> None:
+    assert not rehearse("repository").resources
+
+
+def test_github_is_protected() -> None:
+    # when the GitHub part is filled in
+    found = named(rehearse("repository", changed("repository", {"github": GITHUB})))
+    # then the branch takes reviewed and checked changes only
+    rules = found["default-branch"]["rules"]
+    assert found["default-branch"]["enforcement"] == "active"
+    assert isinstance(rules, dict)
+    assert rules["pullRequest"]["requiredApprovingReviewCount"] >= 1
+    assert rules["nonFastForward"]
+    assert {check["context"] for check in rules["requiredStatusChecks"]["requiredChecks"]} == {"check", "gate"}
+    # and each stage deploys from the default branch only, prod after a review
+    for stage in ("dev", "staging", "prod"):
+        assert found[f"environment-{stage}-branch"]["branchPattern"] == "main"
+        assert bool(found[f"environment-{stage}"]["reviewers"]) == (stage == "prod")
+    # and actions are pinned, with a token that reads
+    assert found["actions"]["shaPinningRequired"]
+    assert found["workflow-token"]["defaultWorkflowPermissions"] == "read"
+
+
+def test_azure_devops_is_protected() -> None:
+    found = named(rehearse("repository", changed("repository", {"azure_devops": DEVOPS})))
+    assert found["reviews"]["settings"]["submitterCanVote"] is False
+    assert found["checks"]["settings"]["buildDefinitionId"] == 3
+    assert found["release-reviews"]["settings"]["pathFilters"] == ["/releases/*"]
+    assert {"one-at-a-time-staging", "one-at-a-time-prod", "approval-prod"} <= set(found)
+    assert all(found[name]["blocking"] for name in ("reviews", "checks", "release-reviews"))
+    assert found["approval-prod"]["requesterCanApprove"] is False
