@@ -92,9 +92,7 @@ def commands(data: Path, folder: Path) -> list[tuple[Path, str]]:
         file = (PIPELINE.parent / job["component"].removeprefix("file:")).resolve()
         component = yaml.safe_load(file.read_text())
         command = component["command"]
-        inputs = {
-            name: str(given["default"]) for name, given in component["inputs"].items() if "default" in given
-        }
+        inputs = {name: str(given["default"]) for name, given in component["inputs"].items() if "default" in given}
         inputs |= {name: bound(text, values, folder) for name, text in job.get("inputs", {}).items()}
         for name in component["outputs"]:
             output = folder / step / name

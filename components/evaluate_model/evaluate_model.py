@@ -80,9 +80,7 @@ def _band(
     }
 
 
-def permutation_importance(
-    model: CalibratedClassifierCV, test: Part, schema: Schema, seed: int
-) -> dict[str, float]:
+def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Schema, seed: int) -> dict[str, float]:
     """Give how much ROC AUC falls when each feature is shuffled, on a sample of the test part.
 
     Every feature is shuffled by the same order, and all the shuffled copies are scored in one call.

@@ -46,9 +46,7 @@ _STYLE: Any = {
 def draw_roc(curve: dict[str, Floats], auc: float | None) -> str:
     """Draw the ROC curve."""
     figure, axes = _canvas("ROC curve", "false positive rate", "true positive rate")
-    axes.plot(
-        *_thin(curve["fall_out"], curve["recall"]), color=_ACCENT, linewidth=2, label=_named("AUC", auc)
-    )
+    axes.plot(*_thin(curve["fall_out"], curve["recall"]), color=_ACCENT, linewidth=2, label=_named("AUC", auc))
     axes.plot([0, 1], [0, 1], color=_QUIET, linestyle="--", linewidth=1, label="by chance")
     axes.legend(loc="lower right")
     return _svg(figure)
@@ -91,9 +89,7 @@ def draw_scores(target: npt.ArrayLike, probability: npt.ArrayLike, threshold: fl
 
 def draw_importance(importance: dict[str, float]) -> str:
     """Draw what each feature adds to ROC AUC, largest on top."""
-    figure, axes = _canvas(
-        "Importance", "loss of ROC AUC when the feature is shuffled", "", _TALL, _MARGINS_WITH_NAMES
-    )
+    figure, axes = _canvas("Importance", "loss of ROC AUC when the feature is shuffled", "", _TALL, _MARGINS_WITH_NAMES)
     ordered = sorted(importance.items(), key=lambda entry: entry[1])
     axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=_ACCENT, height=0.7)
     axes.tick_params(axis="y", labelsize=8, length=0)
@@ -102,9 +98,7 @@ def draw_importance(importance: dict[str, float]) -> str:
 
 def draw_groups(groups: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Draw ROC AUC with its interval for every band of every group; bands without one are left out."""
-    figure, axes = _canvas(
-        "ROC AUC by group", "ROC AUC with its interval", "", _TALL, _MARGINS_WITH_LONG_NAMES
-    )
+    figure, axes = _canvas("ROC AUC by group", "ROC AUC with its interval", "", _TALL, _MARGINS_WITH_LONG_NAMES)
     names, values, lows, highs = [], [], [], []
     for group, bands in groups.items():
         for band, facts in bands.items():
@@ -114,9 +108,7 @@ def draw_groups(groups: dict[str, dict[str, dict[str, Any]]]) -> str:
                 values.append(auc["value"])
                 lows.append(max(0.0, auc["value"] - auc["low"]))
                 highs.append(max(0.0, auc["high"] - auc["value"]))
-    axes.errorbar(
-        values, range(len(names)), xerr=[lows, highs], fmt="o", color=_ACCENT, capsize=3, markersize=5
-    )
+    axes.errorbar(values, range(len(names)), xerr=[lows, highs], fmt="o", color=_ACCENT, capsize=3, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="x", color="#e6ebef")

@@ -65,9 +65,7 @@ def parity(expected: npt.NDArray[np.float64], found: Floats, tolerance: float) -
     return {"rows": len(expected), "maximum_difference": difference, "tolerance": tolerance}
 
 
-def golden_cases(
-    features: Floats, probability: Floats, threshold: float, schema: Schema
-) -> list[dict[str, Any]]:
+def golden_cases(features: Floats, probability: Floats, threshold: float, schema: Schema) -> list[dict[str, Any]]:
     """Give requests with their answers: some single rows spread over the scores, and one batch."""
     order = np.argsort(probability, kind="stable")
     singles = order[np.linspace(0, len(order) - 1, GOLDEN_SINGLES).astype(int)]
@@ -183,9 +181,7 @@ def main() -> int:
         return 1
     build_package(graph, sources, train, test, found, agreed)
     record({"tolerance": sources.tolerance}, {"onnx_maximum_difference": agreed["maximum_difference"]})
-    print(
-        f"ONNX agrees with scikit-learn within {agreed['maximum_difference']:.2g} on {agreed['rows']:,} rows"
-    )
+    print(f"ONNX agrees with scikit-learn within {agreed['maximum_difference']:.2g} on {agreed['rows']:,} rows")
     return 0
 
 

@@ -37,8 +37,7 @@ _SALT_BYTES = 8
 _FRACTION_BITS = 53
 
 EXAMPLE = (
-    "example: python components/prepare_data/prepare_data.py "
-    "--validated-data out/validated --split-data out/split"
+    "example: python components/prepare_data/prepare_data.py --validated-data out/validated --split-data out/split"
 )
 
 

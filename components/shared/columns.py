@@ -16,8 +16,7 @@ _PAY_SUFFIXES = (0, 2, 3, 4, 5, 6)
 
 def _repayment(suffix: int, month: str) -> Feature:
     text = (
-        f"Repayment status in {month} 2005: months of delay; -2 no use of the card, "
-        "-1 paid in full, 0 paid the minimum"
+        f"Repayment status in {month} 2005: months of delay; -2 no use of the card, -1 paid in full, 0 paid the minimum"
     )
     return Feature(f"PAY_{suffix}", text, minimum=-2, maximum=9)
 

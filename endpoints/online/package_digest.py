@@ -27,9 +27,7 @@ def find_package(model_dir: Path) -> Path:
             f"the model folder {model_dir} does not exist: give the deployment a registered model, "
             "or set AZUREML_MODEL_DIR to a folder that holds a model package"
         )
-    found = sorted(
-        path.parent for path in model_dir.rglob(SCHEMA_FILE) if (path.parent / MODEL_FILE).is_file()
-    )
+    found = sorted(path.parent for path in model_dir.rglob(SCHEMA_FILE) if (path.parent / MODEL_FILE).is_file())
     if not found:
         raise PackageError(
             f"no model package below {model_dir}: expected a folder with {MODEL_FILE} and {SCHEMA_FILE}; "
@@ -37,17 +35,13 @@ def find_package(model_dir: Path) -> Path:
         )
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(model_dir)) for path in found)
-        raise PackageError(
-            f"more than one model package below {model_dir}: {names}; register one package a model"
-        )
+        raise PackageError(f"more than one model package below {model_dir}: {names}; register one package a model")
     return found[0]
 
 
 def digest_of(package: Path) -> str:
     """Return "sha256:<hex>" over the names and contents of all files in the package."""
-    paths = {
-        path.relative_to(package).as_posix().encode(): path for path in package.rglob("*") if path.is_file()
-    }
+    paths = {path.relative_to(package).as_posix().encode(): path for path in package.rglob("*") if path.is_file()}
     listing = hashlib.sha256()
     for name, path in sorted(paths.items()):
         listing.update(b"%s  %s\n" % (_sha256_of(path).encode(), name))

@@ -74,8 +74,7 @@ def read_matrix(body: bytes, schema: RequestSchema) -> NDArray[np.float32]:
     if wrong.any():
         findings.count += int(wrong.sum())
         findings.kept += [
-            Detail(numbers[row], name, reason)
-            for row, name, reason in schema.reasons(matrix, wrong, MAX_DETAILS)
+            Detail(numbers[row], name, reason) for row, name, reason in schema.reasons(matrix, wrong, MAX_DETAILS)
         ]
     findings.raise_if_any()
     return matrix.astype(np.float32)
@@ -121,9 +120,7 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:
-        raise InvalidRequestError(
-            f"the body is not UTF-8 text (byte {error.start}); {SHAPE_ADVICE}"
-        ) from error
+        raise InvalidRequestError(f"the body is not UTF-8 text (byte {error.start}); {SHAPE_ADVICE}") from error
     except RecursionError as error:
         raise InvalidRequestError(f"the body is nested too deeply; {SHAPE_ADVICE}") from error
     except ValueError as error:
@@ -149,9 +146,7 @@ def _rows_of(document: Any) -> list[Any] | dict[str, Any]:
         raise InvalidRequestError(f"the body has no `{ROWS_KEY}`; {SHAPE_ADVICE}")
     if unknown := sorted(document.keys() - {ROWS_KEY}):
         details = [Detail(None, name, "unknown field beside input_data") for name in unknown[:MAX_DETAILS]]
-        raise InvalidRequestError(
-            f"the body has fields beside `{ROWS_KEY}`; {SHAPE_ADVICE}", details, len(unknown)
-        )
+        raise InvalidRequestError(f"the body has fields beside `{ROWS_KEY}`; {SHAPE_ADVICE}", details, len(unknown))
     rows = document[ROWS_KEY]
     is_split = isinstance(rows, dict) and SPLIT_KEYS <= rows.keys() <= SPLIT_KEYS | SPLIT_OPTIONAL_KEYS
     if isinstance(rows, dict) and not is_split:
@@ -204,9 +199,7 @@ def _from_split(split: dict[str, Any], schema: RequestSchema) -> _Rows:
     if len(position) != len(columns):
         details.append(Detail(None, None, "a column is named twice"))
     if details:
-        raise InvalidRequestError(
-            "`columns` are not the model's features", details[:MAX_DETAILS], total=len(details)
-        )
+        raise InvalidRequestError("`columns` are not the model's features", details[:MAX_DETAILS], total=len(details))
     findings = _Findings()
     findings.add(
         (number, None, f"must be a list of {len(columns)} values")
@@ -218,9 +211,7 @@ def _from_split(split: dict[str, Any], schema: RequestSchema) -> _Rows:
     return _Rows(range(len(rows)), [tuple(map(row.__getitem__, order)) for row in rows])
 
 
-def _matrix_of(
-    rows: _Rows, schema: RequestSchema, findings: _Findings
-) -> tuple[NDArray[np.float64], Sequence[int]]:
+def _matrix_of(rows: _Rows, schema: RequestSchema, findings: _Findings) -> tuple[NDArray[np.float64], Sequence[int]]:
     """Return the matrix of all rows that hold numbers only, and these rows' numbers in the request."""
     if NUMBERS.issuperset(map(type, itertools.chain.from_iterable(rows.values))):
         try:

@@ -38,9 +38,7 @@ class Feature:
     def parse(cls, document: Mapping[str, Any]) -> Self:
         """Read one entry of schema.json's `features`. Raises SchemaError for an unknown type."""
         if document["type"] not in TYPES:
-            raise SchemaError(
-                f"feature {document['name']}: type {document['type']!r} is none of {', '.join(TYPES)}"
-            )
+            raise SchemaError(f"feature {document['name']}: type {document['type']!r} is none of {', '.join(TYPES)}")
         categories = document.get("categories")
         return cls(
             name=document["name"],
@@ -106,9 +104,7 @@ class RequestSchema:
         self._highest = np.array([feature.highest for feature in features])
         self._whole = np.array([feature.is_whole for feature in features])
         self._lookups = [
-            (column, np.array(feature.categories))
-            for column, feature in enumerate(features)
-            if feature.needs_lookup
+            (column, np.array(feature.categories)) for column, feature in enumerate(features) if feature.needs_lookup
         ]
 
     @classmethod

@@ -111,9 +111,7 @@ def _session_of(path: Path, width: int) -> onnxruntime.InferenceSession:
         )
     columns = inputs[INPUT_NAME].shape[-1]
     if isinstance(columns, int) and columns != width:
-        raise PackageError(
-            f"{path} takes {columns} features, {SCHEMA_FILE} lists {width}: package the model again"
-        )
+        raise PackageError(f"{path} takes {columns} features, {SCHEMA_FILE} lists {width}: package the model again")
     return session
 
 

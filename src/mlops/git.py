@@ -53,10 +53,7 @@ class Repository:
 
     def fetch(self, remote: str, branch: str) -> str | None:
         """Fetch a branch; its commit, or None when the remote has no such branch."""
-        if (
-            self._ask("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
-            is None
-        ):
+        if self._ask("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
             return None
         return self.resolve(f"refs/remotes/{remote}/{branch}")
 
@@ -64,13 +61,9 @@ class Repository:
         """The branch that the remote's HEAD names, asked of the remote itself."""
         answer = self._ask("ls-remote", "--symref", remote, "HEAD") or ""
         first = answer.partition("\n")[0]
-        return (
-            first.removeprefix("ref: refs/heads/").partition("\t")[0] if first.startswith("ref: ") else None
-        )
+        return first.removeprefix("ref: refs/heads/").partition("\t")[0] if first.startswith("ref: ") else None
 
-    def commit_on_branch(
-        self, branch: str, base: str, files: Mapping[PurePosixPath, bytes], message: str
-    ) -> str:
+    def commit_on_branch(self, branch: str, base: str, files: Mapping[PurePosixPath, bytes], message: str) -> str:
         """Make `branch` one commit on top of `base` that writes the files; the commit's id.
 
         Neither the checkout nor its index is touched. When the branch is already that very change on that
@@ -112,9 +105,7 @@ class Repository:
         text = done.stdout.decode()
         return text.strip() if strip else text
 
-    def _run(
-        self, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None
-    ) -> str:
+    def _run(self, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
         done = self._execute(arguments, given, variables)
         if done.returncode != 0:
             said = tuple(done.stderr.decode(errors="replace").strip().splitlines())

@@ -54,9 +54,7 @@ def run_chain(data: Path, folder: Path, **training: object) -> Chain:
 
 def run_package(chain: Chain, folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the last step into a folder of its own."""
-    return run_step(
-        "package_model", **parts(chain), evaluation=chain.evaluation, model_package=folder, **options
-    )
+    return run_step("package_model", **parts(chain), evaluation=chain.evaluation, model_package=folder, **options)
 
 
 def parts(chain: Chain) -> dict[str, Path]:

@@ -20,9 +20,7 @@ def test_the_deployment_loads_with_the_scoring_code_and_a_pinned_environment():
     deployment: Any = load_online_deployment(ONLINE / "deployment.yml")
 
     assert deployment.endpoint_name == load_online_endpoint(ONLINE / "endpoint.yml").name
-    assert (
-        ONLINE / deployment.code_configuration.code / deployment.code_configuration.scoring_script
-    ).is_file()
+    assert (ONLINE / deployment.code_configuration.code / deployment.code_configuration.scoring_script).is_file()
     assert deployment.environment.name == "mlops-serving"
     assert "onnxruntime==" in json.dumps(deployment.environment.conda_file)
 

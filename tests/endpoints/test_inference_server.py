@@ -51,9 +51,7 @@ def wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path
 @pytest.fixture(scope="module")
 def client(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    process, address = start(
-        package.parent, log, MODEL_NAME="tiny", MODEL_VERSION="7", MODEL_DIGEST=digest_of(package)
-    )
+    process, address = start(package.parent, log, MODEL_NAME="tiny", MODEL_VERSION="7", MODEL_DIGEST=digest_of(package))
     try:
         wait_until_healthy(process, address, log)
         with httpx.Client(base_url=address, timeout=30) as client:

@@ -33,12 +33,8 @@ def ask(scorer, document):
     [
         pytest.param([GOOD], id="a list with one row"),
         pytest.param(GOOD, id="one row by itself"),
-        pytest.param(
-            {"columns": ["kind", "age", "income"], "data": [[2, 40, 1200.5]]}, id="split form, other order"
-        ),
-        pytest.param(
-            {"columns": ["age", "income", "kind"], "index": [9], "data": [[40, 1200.5, 2]]}, id="with index"
-        ),
+        pytest.param({"columns": ["kind", "age", "income"], "data": [[2, 40, 1200.5]]}, id="split form, other order"),
+        pytest.param({"columns": ["age", "income", "kind"], "index": [9], "data": [[40, 1200.5, 2]]}, id="with index"),
         pytest.param([{"kind": 2.0, "income": 1200.5, "age": 40.0}], id="whole numbers written as 40.0"),
     ],
 )
@@ -75,18 +71,10 @@ def test_rows_keep_their_order(scorer, expected_probability):
         pytest.param({"age": 17}, "age", "must be at least 18, got 17", id="below the minimum"),
         pytest.param({"age": 1000001}, "age", "must be at most 100, got 1000001", id="above the maximum"),
         pytest.param({"age": 40.5}, "age", "must be a whole number, got 40.5", id="fraction for an integer"),
-        pytest.param(
-            {"kind": 3}, "kind", "unknown category 3; expected one of 1, 2, 4", id="gap in the categories"
-        ),
-        pytest.param(
-            {"kind": 9}, "kind", "unknown category 9; expected one of 1, 2, 4", id="unknown category"
-        ),
-        pytest.param(
-            {"income": 10**400}, "income", "must be a finite number that fits a 32-bit float", id="huge int"
-        ),
-        pytest.param(
-            {"income": 1e300}, "income", "must be a finite number that fits a 32-bit float", id="huge float"
-        ),
+        pytest.param({"kind": 3}, "kind", "unknown category 3; expected one of 1, 2, 4", id="gap in the categories"),
+        pytest.param({"kind": 9}, "kind", "unknown category 9; expected one of 1, 2, 4", id="unknown category"),
+        pytest.param({"income": 10**400}, "income", "must be a finite number that fits a 32-bit float", id="huge int"),
+        pytest.param({"income": 1e300}, "income", "must be a finite number that fits a 32-bit float", id="huge float"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_row_field_and_reason(scorer, change, field, reason):
@@ -105,31 +93,21 @@ def test_a_wrong_value_is_named_with_its_row_field_and_reason(scorer, change, fi
     [
         pytest.param(b"", "not JSON", id="empty body"),
         pytest.param(b"age=40&income=3", "not JSON", id="a form"),
-        pytest.param(
-            b'{"input_data": [{"age": NaN, "income": 1, "kind": 1}]}', "NaN is not a JSON number", id="NaN"
-        ),
+        pytest.param(b'{"input_data": [{"age": NaN, "income": 1, "kind": 1}]}', "NaN is not a JSON number", id="NaN"),
         pytest.param(b'{"input_data": [{"age": 1, "income": -Infinity}]}', "-Infinity is not", id="infinity"),
         pytest.param(b"\xff\xfe{\x00}\x00", "not UTF-8", id="UTF-16"),
         pytest.param(b"[" * 100_000, "nested too deeply", id="nested garbage"),
         pytest.param(b'{"input_data": ' + b"9" * 5000 + b"}", "not JSON", id="endless number"),
-        pytest.param(
-            b'{"input_data": [{"age": 1, "age": 2}]}', "'age' is given twice", id="field given twice"
-        ),
+        pytest.param(b'{"input_data": [{"age": 1, "age": 2}]}', "'age' is given twice", id="field given twice"),
         pytest.param(b"[]", "no `input_data`", id="a list"),
         pytest.param(b"null", "no `input_data`", id="null"),
         pytest.param(b'{"data": []}', "no `input_data`", id="another key"),
         pytest.param(b'{"input_data": [], "params": {}}', "fields beside `input_data`", id="keys beside"),
         pytest.param(b'{"input_data": []}', "there are no rows", id="no rows"),
         pytest.param(b'{"input_data": "rows"}', "are a string, not a list", id="a string for rows"),
-        pytest.param(
-            b'{"input_data": {"columns": ["age"], "data": {}}}', "not a list", id="split without a list"
-        ),
-        pytest.param(
-            b'{"input_data": {"columns": 3, "data": [[]]}}', "list of feature names", id="split, no names"
-        ),
-        pytest.param(
-            b'{"input_data": [' + b"0," * MAX_ROWS + b"0]}", f"at most {MAX_ROWS}", id="too many rows"
-        ),
+        pytest.param(b'{"input_data": {"columns": ["age"], "data": {}}}', "not a list", id="split without a list"),
+        pytest.param(b'{"input_data": {"columns": 3, "data": [[]]}}', "list of feature names", id="split, no names"),
+        pytest.param(b'{"input_data": [' + b"0," * MAX_ROWS + b"0]}", f"at most {MAX_ROWS}", id="too many rows"),
         pytest.param(b" " * (MAX_BODY_BYTES + 1), f"at most {MAX_BODY_BYTES}", id="too many bytes"),
     ],
 )
@@ -187,17 +165,10 @@ def test_only_the_first_findings_are_listed(scorer):
 
 
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from([1, 2, 4, 40]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([1, 2, 4, 40]),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["age", "income", "kind", "columns", "data", "x"]), inner, max_size=5
-        )
+        | st.dictionaries(st.sampled_from(["age", "income", "kind", "columns", "data", "x"]), inner, max_size=5)
     ),
     max_leaves=12,
 )
@@ -230,10 +201,7 @@ def test_any_bytes_are_answered_with_400(scorer, body):
 )
 def test_a_row_is_accepted_exactly_when_the_schema_allows_it(scorer, age, income, kind):
     allowed = (
-        18 <= age <= 100
-        and age == int(age)
-        and 0 <= income <= float(np.finfo(np.float32).max)
-        and kind in (1, 2, 4)
+        18 <= age <= 100 and age == int(age) and 0 <= income <= float(np.finfo(np.float32).max) and kind in (1, 2, 4)
     )
 
     status, _ = ask(scorer, {"input_data": {"age": age, "income": income, "kind": kind}})

@@ -25,13 +25,9 @@ def check_environment(document: Document) -> Iterator[Problem]:
     yield from _check_name(document, NAME)
     version = root.get("version")
     if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
-        yield document.problem(
-            version or root, "an environment needs a semantic `version`", "write one such as 1.0.0"
-        )
+        yield document.problem(version or root, "an environment needs a semantic `version`", "write one such as 1.0.0")
     if bool(root.get("image")) == bool(root.get("build")):
-        yield document.problem(
-            root, "an environment needs either `image` or `build`", "give exactly one of them"
-        )
+        yield document.problem(root, "an environment needs either `image` or `build`", "give exactly one of them")
     yield from _check_file(document, root.get("conda_file"), "conda file")
     yield from _check_file(document, root.get("build", "path"), "build folder")
 

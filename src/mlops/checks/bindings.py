@@ -12,9 +12,7 @@ FORMS: Final = (
     re.compile(r"parent\.(?P<kind>outputs)\.(?P<name>\w+)"),
     re.compile(r"parent\.jobs\.(?P<job>\w+)\.(?P<kind>outputs)\.(?P<name>\w+)"),
 )
-ADVICE: Final = (
-    "write ${{parent.inputs.NAME}}, ${{parent.outputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
-)
+ADVICE: Final = "write ${{parent.inputs.NAME}}, ${{parent.outputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,7 @@ def check_component(component: Component) -> Iterator[Problem]:
         yield from check_command(component)
 
 
-def check_ports(
-    document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]
-) -> Iterator[Problem]:
+def check_ports(document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]) -> Iterator[Problem]:
     """Yield what is wrong with declared inputs or outputs (`kind`) by themselves."""
     for port in ports.values():
         where = f"{kind} `{port.name}`"
@@ -86,9 +84,7 @@ def check_ports(
         expected = DATA_TYPES if kind == "output" else TYPES
         if port.type is not None and port.type not in expected:
             at = port.node.get("type") or port.node
-            yield document.problem(
-                at, f"{where} has the unknown type `{port.type}`", f"use one of {_listed(expected)}"
-            )
+            yield document.problem(at, f"{where} has the unknown type `{port.type}`", f"use one of {_listed(expected)}")
         elif reason := _wrong_default(port):
             at = port.default or port.node
             yield document.problem(at, f"default of {where}: {reason}", "correct the default")
@@ -100,9 +96,7 @@ def check_command(component: Component) -> Iterator[Problem]:
     """Yield what is wrong with a command: its inputs and outputs, its scripts and files, its environment."""
     document, command = component.document, component.node.get("command")
     if command is None or not command.text:
-        yield document.problem(
-            component.node, "there is no `command`", "say what to run, such as python step.py"
-        )
+        yield document.problem(component.node, "there is no `command`", "say what to run, such as python step.py")
         return
     yield from _check_mentions(component, command, command.text)
     yield from _check_unused(component)
@@ -114,17 +108,13 @@ def check_command(component: Component) -> Iterator[Problem]:
 def check_environment_reference(document: Document, node: Node | None, owner: Node) -> Iterator[Problem]:
     """Yield what is wrong with the `environment` of a command or a deployment."""
     if node is None:
-        yield document.problem(
-            owner, "no `environment` is named", "write environment: file:<path to its YAML>"
-        )
+        yield document.problem(owner, "no `environment` is named", "write environment: file:<path to its YAML>")
     elif node.text is None:
         return
     elif node.text.startswith(FILE_PREFIX):
         path = local_path(node.text, document.path.parent)
         if path is not None and not path.is_file():
-            yield document.problem(
-                node, f"the environment file {node.text!r} does not exist", "correct the path"
-            )
+            yield document.problem(node, f"the environment file {node.text!r} does not exist", "correct the path")
     elif not is_registered(node.text):
         advice = "write file:<path to its YAML> or azureml:<name>:<version>"
         yield document.problem(node, f"`environment: {node.text}` is no reference", advice)
@@ -143,25 +133,19 @@ def _check_identity(component: Component) -> Iterator[Problem]:
         advice = "use lower-case letters, digits, `_`, `-` and `.`"
         yield document.problem(name or node, "a component needs a `name` that Azure ML accepts", advice)
     if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
-        yield document.problem(
-            version or node, "a component needs a semantic `version`", "write one such as 1.0.0"
-        )
+        yield document.problem(version or node, "a component needs a semantic `version`", "write one such as 1.0.0")
 
 
 def _check_mentions(component: Component, command: Node, text: str) -> Iterator[Problem]:
     declared = {"inputs": component.inputs, "outputs": component.outputs}
     if has_open_part(text):
-        yield component.document.problem(
-            command, "a `$[[` in the command is never closed", "close it with `]]`"
-        )
+        yield component.document.problem(command, "a `$[[` in the command is never closed", "close it with `]]`")
     for mention in mentions(text):
         port = declared[mention.kind].get(mention.name)
         line = component.document.line_of(command, mention.text)
         if port is None:
             message = f"the command names {mention.text}, which is not declared"
-            yield component.document.problem(
-                line, message, f"declare it under `{mention.kind}` or correct the name"
-            )
+            yield component.document.problem(line, message, f"declare it under `{mention.kind}` or correct the name")
         elif mention.kind == "inputs" and port.optional and not mention.is_guarded:
             message = f"the optional input `{port.name}` stands outside $[[ ]]"
             yield component.document.problem(line, message, f"write $[[--{port.name} {mention.text}]]")
@@ -187,9 +171,7 @@ def _check_includes(component: Component) -> Iterator[Problem]:
     for node, path in component.includes:
         if not path.exists():
             message = f"{node.text!r} of additional_includes does not exist"
-            yield component.document.problem(
-                node, message, "correct the path, which starts at this file's folder"
-            )
+            yield component.document.problem(node, message, "correct the path, which starts at this file's folder")
 
 
 def _check_code(component: Component, command: Node, text: str) -> Iterator[Problem]:
@@ -202,9 +184,7 @@ def _check_code(component: Component, command: Node, text: str) -> Iterator[Prob
     try:
         named = scripts(text)
     except ValueError as error:
-        yield document.problem(
-            command, f"the command cannot be split into words: {error}", "close the quotes"
-        )
+        yield document.problem(command, f"the command cannot be split into words: {error}", "close the quotes")
         return
     for script in named:
         if not _is_shipped(script, folder, component):

@@ -102,9 +102,7 @@ def _check_value(pipeline: Pipeline, step: Step, node: Node, port: Port) -> Iter
     where = f"input `{port.name}` of step `{step.name}`"
     stated, given = node.get("type"), node.get("path") or node.get("value") or node
     if stated and stated.text and not connectable(stated.text, port.type):
-        yield pipeline.document.problem(
-            node, f"{where} is {port.type}, not {stated.text}", "state the same type"
-        )
+        yield pipeline.document.problem(node, f"{where} is {port.type}, not {stated.text}", "state the same type")
     elif given.text is not None and (found := list(bindings_in(given.text))):
         if len(found) == 1 and found[0].is_whole:
             yield from _check_binding(pipeline, given, found[0], port, where)
@@ -118,22 +116,16 @@ def _wrong_literal(node: Node, port: Port) -> str | None:
     return literals.refusal(node.value, port)
 
 
-def _check_binding(
-    pipeline: Pipeline, node: Node, binding: Binding, port: Port, where: str
-) -> Iterator[Problem]:
+def _check_binding(pipeline: Pipeline, node: Node, binding: Binding, port: Port, where: str) -> Iterator[Problem]:
     source = _source(pipeline, binding)
     if source is None:
         return
     if not connectable(source.type, port.type):
         message = f"{where} is {port.type}, but {binding.text} is {source.type}"
-        yield pipeline.document.problem(
-            node, message, "bind something of the same type, or change one of the types"
-        )
+        yield pipeline.document.problem(node, message, "bind something of the same type, or change one of the types")
     elif source.optional and port.is_required:
         message = f"{where} is required, but {binding.text} is optional"
-        yield pipeline.document.problem(
-            node, message, "make both optional, or give the pipeline's input a default"
-        )
+        yield pipeline.document.problem(node, message, "make both optional, or give the pipeline's input a default")
     elif binding.kind == "inputs" and source.default and not isinstance(source.default.value, list | dict):
         already_reported = literals.refusal(source.default.value, source)
         reason = literals.refusal(source.default.value, port)
@@ -151,11 +143,7 @@ def _source(pipeline: Pipeline, binding: Binding) -> Port | None:
 
 
 def _literal_advice(port: Port) -> str:
-    return (
-        "bind it to data"
-        if port.is_data
-        else "write a literal that fits (numbers and booleans without quotes)"
-    )
+    return "bind it to data" if port.is_data else "write a literal that fits (numbers and booleans without quotes)"
 
 
 def _listed(names: dict[str, Port] | dict[str, Step]) -> str:

@@ -25,9 +25,7 @@ SWEEP_STEP: Final = DESCRIPTIVE | frozenset(
     {"comment", "compute", "early_termination", "inputs", "limits", "objective", "outputs", "properties"}
     | {"queue_settings", "resources", "sampling_algorithm", "search_space", "trial", "type"}
 )
-PIPELINE_STEP: Final = DESCRIPTIVE | frozenset(
-    {"comment", "component", "inputs", "outputs", "properties", "type"}
-)
+PIPELINE_STEP: Final = DESCRIPTIVE | frozenset({"comment", "component", "inputs", "outputs", "properties", "type"})
 COMMAND_COMPONENT: Final = DESCRIPTIVE | frozenset(
     {"additional_includes", "auto_delete_setting", "code", "command", "distribution", "environment", "id"}
     | {

@@ -66,9 +66,7 @@ def recorded_versions(document: Document | None) -> Versions:
     }
 
 
-def check_versions(
-    items: Iterable[Versioned], recorded: Mapping[str, Mapping[str, str]]
-) -> Iterator[Problem]:
+def check_versions(items: Iterable[Versioned], recorded: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
     """Yield every version that is not recorded, or recorded with other content."""
     for item in items:
         digest = recorded.get(item.name, {}).get(item.version)
@@ -97,9 +95,7 @@ def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
     lines = [HEADER]
     for name in sorted(versions):
         lines.append(f"{name}:\n")
-        lines += [
-            f"  {version}: {digest}\n" for version, digest in sorted(versions[name].items(), key=_by_number)
-        ]
+        lines += [f"  {version}: {digest}\n" for version, digest in sorted(versions[name].items(), key=_by_number)]
     return "".join(lines)
 
 

@@ -24,9 +24,7 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
         yield from fields.unknown_fields(document, pipeline.node, fields.PIPELINE, "a pipeline")
         kind = pipeline.node.get("type")
         if kind is None or kind.value != PIPELINE:
-            yield document.problem(
-                kind or pipeline.node, "this is not said to be a pipeline", "write type: pipeline"
-            )
+            yield document.problem(kind or pipeline.node, "this is not said to be a pipeline", "write type: pipeline")
         yield from check_ports(document, pipeline.inputs, "input", fields.INPUT)
         yield from check_ports(document, pipeline.outputs, "output", fields.OUTPUT)
         yield from _check_compute(pipeline)
@@ -88,9 +86,7 @@ def _check_component_reference(document: Document, step: Step, reference: Node) 
 def _check_compute(pipeline: Pipeline) -> Iterator[Problem]:
     if pipeline.node.get("compute") or pipeline.node.get("settings", "default_compute"):
         return
-    homeless = [
-        step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")
-    ]
+    homeless = [step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")]
     if homeless:
         names = ", ".join(f"`{step.name}`" for step in homeless)
         message = f"{names} {'has' if len(homeless) == 1 else 'have'} no compute to run on"
@@ -102,9 +98,7 @@ def _check_cycles(pipeline: Pipeline) -> Iterator[Problem]:
     needs = {name: {each.job for each in _read_by(step) if each.job} for name, step in pipeline.steps.items()}
     if cycle := find_cycle(needs):
         message = f"the steps wait for each other: {' → '.join(cycle)}"
-        yield pipeline.document.problem(
-            pipeline.steps[cycle[0]].node, message, "remove one of these bindings"
-        )
+        yield pipeline.document.problem(pipeline.steps[cycle[0]].node, message, "remove one of these bindings")
 
 
 def _check_ends(pipeline: Pipeline) -> Iterator[Problem]:
@@ -117,9 +111,7 @@ def _check_ends(pipeline: Pipeline) -> Iterator[Problem]:
         for name in step.component.outputs if step.component else ():
             if not bound.get(name) and (step.name, name) not in read:
                 message = f"output `{name}` of step `{step.name}` goes nowhere"
-                advice = (
-                    f"bind it: outputs: {{{name}: ${{{{parent.outputs.NAME}}}}}}, or read it in another step"
-                )
+                advice = f"bind it: outputs: {{{name}: ${{{{parent.outputs.NAME}}}}}}, or read it in another step"
                 yield pipeline.document.problem(step.outputs.get(name, step.node), message, advice)
     for port in pipeline.outputs.values():
         if port.name not in filled:

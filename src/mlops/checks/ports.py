@@ -6,9 +6,7 @@ from typing import Final, Self
 from mlops.checks.document import Node, Scalar
 
 PRIMITIVES: Final = frozenset({"string", "integer", "number", "boolean"})
-DATA_TYPES: Final = frozenset(
-    {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"}
-)
+DATA_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 TYPES: Final = PRIMITIVES | DATA_TYPES
 DEFAULT_DATA_TYPE: Final = "uri_folder"
 # What each literal type may be handed on as: literals travel as text.

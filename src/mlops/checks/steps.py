@@ -65,13 +65,10 @@ def read_pipeline(document: Document, node: Node, resolve: Resolver) -> Pipeline
     return Pipeline(
         document=document,
         node=node,
-        inputs={
-            name: Port.written(name, child) for name, child in (inputs.entries if inputs else {}).items()
-        },
+        inputs={name: Port.written(name, child) for name, child in (inputs.entries if inputs else {}).items()},
         outputs=declared_ports(outputs),
         steps={
-            name: _read_step(document, name, child, resolve)
-            for name, child in (jobs.entries if jobs else {}).items()
+            name: _read_step(document, name, child, resolve) for name, child in (jobs.entries if jobs else {}).items()
         },
     )
 

@@ -54,9 +54,7 @@ class Forge(ABC):
                 check=False,
             )
         except FileNotFoundError as error:
-            advice = (
-                f"Install `{command[0]}` and log in, or open the pull request of the pushed branch by hand."
-            )
+            advice = f"Install `{command[0]}` and log in, or open the pull request of the pushed branch by hand."
             raise MachineError(f"`{command[0]}` is not installed", advice) from error
         if done.returncode != 0:
             advice = f"Log in with `{command[0]}` and run again: nothing is done twice."
@@ -113,9 +111,7 @@ class PlainRemote(Forge):
 
     def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:  # noqa: ARG002 - no place for it
         """Nothing to open: say what to do with the branch."""
-        return PullRequest(
-            None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push."
-        )
+        return PullRequest(None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push.")
 
 
 def forge_of(remote_url: str, folder: Path) -> Forge:

@@ -21,9 +21,7 @@ MISTAKES: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("m
 def record_all(root: Path) -> None:
     """Accept the present content as that of its version, so that only the planted mistake is left."""
     for folder, items in versioned(Project(root)):
-        (root / folder / LOCK_NAME).write_text(
-            lock_text({each.name: {each.version: each.digest} for each in items})
-        )
+        (root / folder / LOCK_NAME).write_text(lock_text({each.name: {each.version: each.digest} for each in items}))
 
 
 def test_a_sound_project_is_clean(project):
@@ -71,9 +69,7 @@ def test_a_pipeline_component_is_checked_inside(project):
 
 def test_data_that_is_told_by_its_checksum_may_be_elsewhere(project):
     (project / "data" / "rows.csv").rename(project / "rows.csv")
-    (project / TRAIN).write_text(
-        (project / TRAIN).read_text().replace("../data/rows.csv", "azureml:rows@latest")
-    )
+    (project / TRAIN).write_text((project / TRAIN).read_text().replace("../data/rows.csv", "azureml:rows@latest"))
     (project / DATA).write_text((project / DATA).read_text() + "tags:\n  sha256: 1234\n")
 
     assert check_project(project) == []
@@ -88,9 +84,7 @@ def test_the_check_does_not_import_the_sdk_and_is_fast():
     )
 
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(REPOSITORY)], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(REPOSITORY)], check=True, capture_output=True, text=True)
 
     assert float(done.stdout) < 1
     assert time.perf_counter() - start < 5

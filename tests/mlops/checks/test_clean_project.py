@@ -54,9 +54,7 @@ def test_the_sdk_accepts_the_project_that_is_called_clean(project):
 def places(value, path=()):
     """Every place in a document, as a path of keys and indices."""
     yield path
-    children = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         yield from places(child, (*path, key))
 
@@ -80,9 +78,7 @@ def test_junk_anywhere_gives_problems_but_never_an_exception(project, file):
         assert all(isinstance(problem, Problem) and problem.line >= 1 for problem in problems)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "a: [", "\t", "a: &x\n  b: *x", "? [a]\n: 1", "jobs: {a: {component: {}}}"]
-)
+@pytest.mark.parametrize("text", ["", "[]", "a: [", "\t", "a: &x\n  b: *x", "? [a]\n: 1", "jobs: {a: {component: {}}}"])
 def test_a_file_that_is_no_mapping_is_one_problem(project, text):
     (project / "pipelines" / "other.yml").write_text(text)
 

@@ -88,10 +88,7 @@ def test_pins_are_taken_from_the_lock_with_comments_kept(project):
     changes = fix_project(project)
 
     assert changes == ["environments/base.conda.yml: versions taken from uv.lock"]
-    assert (
-        "      # the matrix\n      - numpy==2.4.6 # newest\n      - Polars[excel]==2.1.0\n"
-        in conda.read_text()
-    )
+    assert "      # the matrix\n      - numpy==2.4.6 # newest\n      - Polars[excel]==2.1.0\n" in conda.read_text()
     assert check_project(project) == []
 
 

@@ -88,9 +88,7 @@ SITUATIONS = {
         Wait,
     ),
     "never becomes healthy": (
-        View(
-            {"blue": OLD, "green": replace(NEW, state="Creating")}, {"blue": 100}, {}, tags(CREATE, age=601)
-        ),
+        View({"blue": OLD, "green": replace(NEW, state="Creating")}, {"blue": 100}, {}, tags(CREATE, age=601)),
         Evidence(),
         GoBack,
     ),

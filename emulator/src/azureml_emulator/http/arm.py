@@ -89,9 +89,7 @@ class Arm:
         if parameters["scopes"].lower() not in _SCOPE_KINDS:
             raise unknown_route(request)
         found = [
-            resource
-            for resource in self._store.of_kind(parameters["scopes"])
-            if resource.key.startswith(above.lower())
+            resource for resource in self._store.of_kind(parameters["scopes"]) if resource.key.startswith(above.lower())
         ]
         return JSONResponse(page(request, found, self._scopes.present, self.base_url))
 
@@ -104,9 +102,7 @@ class Arm:
                 return await self._put(request, kind, path)
             case "PATCH":
                 resource = self._find(path)
-                stored = await self._behaviour(path.kind).patch(
-                    kind, resource, path, await json_body(request)
-                )
+                stored = await self._behaviour(path.kind).patch(kind, resource, path, await json_body(request))
                 return await self._stored(path, stored)
             case "DELETE":
                 resource = self._store.get(path.key)
@@ -204,11 +200,7 @@ class Arm:
         return current[-1] if current else None
 
     def _kind(self, request: Request, path: ResourcePath) -> Kind:
-        kind = (
-            Kind(path.scope.kind, name_pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
-            if not path.pairs
-            else kind_of(path.kind)
-        )
+        kind = Kind(path.scope.kind, name_pattern=r"^[a-zA-Z0-9][\w-]{1,32}$") if not path.pairs else kind_of(path.kind)
         if kind is None or (path.pairs and path.scope.kind not in kind.scopes):
             raise unknown_route(request)
         return kind

@@ -40,9 +40,7 @@ class TokenRoute:
         """Issue a token to a caller that knows this state folder's secret."""
         given = request.headers.get("X-IDENTITY-HEADER", "").encode()
         if not hmac.compare_digest(given, self._identity_header):
-            raise Unauthorized(
-                "The X-IDENTITY-HEADER is not this emulator's: take it from `azureml-emulator env`."
-            )
+            raise Unauthorized("The X-IDENTITY-HEADER is not this emulator's: take it from `azureml-emulator env`.")
         resource = request.query_params.get("resource", "")
         if not resource:
             raise BadRequest("The query parameter 'resource' is missing.", target="resource")
@@ -93,7 +91,5 @@ def _authorization(scope: Scope) -> str:
 
 def _challenge(error: Unauthorized) -> Response:
     place = f"https://login.windows.net/{TENANT}"
-    challenge = (
-        f'Bearer authorization_uri="{place}", error="invalid_token", error_description="{error.message}"'
-    )
+    challenge = f'Bearer authorization_uri="{place}", error="invalid_token", error_description="{error.message}"'
     return JSONResponse(error_document(error), error.status, headers={"WWW-Authenticate": challenge})

@@ -142,9 +142,7 @@ class BlobService:
 
     async def _list(self, request: Request, place: Place) -> Response:
         prefix = _prefix(request)
-        found = await asyncio.to_thread(
-            lambda: list(self._blobs.list(place.account, place.container, prefix))
-        )
+        found = await asyncio.to_thread(lambda: list(self._blobs.list(place.account, place.container, prefix)))
         return list_reply(request, place.container, found, lambda blob: self._properties(place, blob))
 
     async def _container_properties(self, _: Request, place: Place) -> Response:

@@ -148,9 +148,7 @@ def _page_size(text: str | None) -> int:
     return min(int(text), _LIST_SIZE)
 
 
-def _blob_element(
-    parent: ElementTree.Element, blob: Blob, properties: dict[str, Any], *, with_metadata: bool
-) -> None:
+def _blob_element(parent: ElementTree.Element, blob: Blob, properties: dict[str, Any], *, with_metadata: bool) -> None:
     element = ElementTree.SubElement(parent, "Blob")
     ElementTree.SubElement(element, "Name").text = blob.name
     shown = ElementTree.SubElement(element, "Properties")

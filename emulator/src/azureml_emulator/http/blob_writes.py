@@ -62,9 +62,7 @@ class BlobWrites:
         """Put Blob: all of a blob in one request."""
         kind = request.headers.get("x-ms-blob-type", "")
         if kind != "BlockBlob" or "x-ms-copy-source" in request.headers:
-            raise NotModelled(
-                f"The emulator's storage has block blobs and no copies (x-ms-blob-type '{kind}')."
-            )
+            raise NotModelled(f"The emulator's storage has block blobs and no copies (x-ms-blob-type '{kind}').")
         properties = _properties(request)
         self._check_conditions(request, place)
         written = await self._receive(request)
@@ -118,15 +116,11 @@ class BlobWrites:
         try:
             written = await self._uploads.receive(_chunks(request), length)
         except ClientDisconnect as error:
-            raise BadRequest(
-                "The client went away in the middle of the upload.", code="InvalidInput"
-            ) from error
+            raise BadRequest("The client went away in the middle of the upload.", code="InvalidInput") from error
         expected = request.headers.get("content-md5")
         if expected not in {None, written.md5}:
             written.file.unlink()
-            raise BadRequest(
-                f"The body's MD5 is {written.md5}, announced was {expected}.", code="Md5Mismatch"
-            )
+            raise BadRequest(f"The body's MD5 is {written.md5}, announced was {expected}.", code="Md5Mismatch")
         return written
 
     def _commit(self, place: Place, written: Path, properties: dict[str, Any]) -> Blob:

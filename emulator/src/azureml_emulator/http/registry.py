@@ -41,9 +41,7 @@ class RegistryStorage:
         account, _, rest = urlsplit(uri).path.lstrip("/").partition("/")
         container, _, name = rest.partition("/")
         if account != scope.storage_account or not container:
-            raise BadRequest(
-                f"'{uri}' is not in the storage of the registry '{scope.name}'.", target="blobUri"
-            )
+            raise BadRequest(f"'{uri}' is not in the storage of the registry '{scope.name}'.", target="blobUri")
         return JSONResponse(
             {
                 "blobReferenceForConsumption": {
