@@ -51,6 +51,9 @@ RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation(
         "compute public ip", "nodes without public address need a virtual network, which a public stage has not"
     ),
+    Relaxation("compute priority", "an evicted experiment is started again; low priority costs a fifth"),
+    Relaxation("kubernetes private", "a public stage has no network; authorised ranges guard the control plane"),
+    Relaxation("kubernetes tier", "dev needs no guaranteed uptime of the control plane; Free costs nothing"),
 )
 
 

@@ -12,13 +12,13 @@ from settings.stage import StageSettings
 def build(settings: Settings) -> dict[str, pulumi.Input[object]]:
     """Declare every resource of a stack and give back its outputs."""
     if isinstance(settings, StageSettings):
-        from stage import build_stage  # noqa: PLC0415 - each kind of stack loads its own provider only
+        from stage import build_stage
 
         return build_stage(settings)
     if isinstance(settings, SharedSettings):
-        from shared import build_shared  # noqa: PLC0415
+        from shared import build_shared
 
         return build_shared(settings)
-    from protection.repository import build_repository  # noqa: PLC0415
+    from protection.repository import build_repository
 
     return build_repository(settings)

@@ -53,12 +53,14 @@ def subnets_of(network: Network) -> tuple[Subnet, ...]:
 
 
 def address_ranges(address_space: str) -> dict[Subnet, str]:
-    """The range of each subnet; none overlaps another. `address_space` is a /16 to /21."""
-    nodes, rest = _first(ipaddress.ip_network(address_space), NODE_SUBNET)
+    """The range of each subnet, one after another from the start. `address_space` is a /16 to /21."""
+    nodes = next(ipaddress.ip_network(address_space).subnets(new_prefix=NODE_SUBNET))
     ranges = {Subnet.KUBERNETES: str(nodes)}
+    following = nodes.broadcast_address + 1
     for subnet in (Subnet.TRAINING, Subnet.ENDPOINTS, Subnet.AGENTS):
-        found, rest = _first(rest, SMALL_SUBNET)
+        found = ipaddress.ip_network(f"{following}/{SMALL_SUBNET}")
         ranges[subnet] = str(found)
+        following = found.broadcast_address + 1
     return ranges
 
 
@@ -106,13 +108,3 @@ def _azure_services(region: str) -> tuple[Traffic, ...]:
         Traffic("to-AzureMachineLearning-nodes", False, 220, "VirtualNetwork", "AzureMachineLearning", "5831", "Udp")
     )
     return tuple(rules)
-
-
-Range = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _first(space: Range, length: int) -> tuple[Range, Range]:
-    """The first range of that length, and what is left: the largest aligned rest that follows it."""
-    found = next(iter(space.subnets(new_prefix=length)))
-    rest = list(space.address_exclude(found))
-    return found, max(rest, key=lambda left: left.num_addresses)

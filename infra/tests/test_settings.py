@@ -1,0 +1,122 @@
+"""Wrong settings are named before anything runs: every key, range and combination, all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settings.reading import SettingsError, read_settings
+from settings.stage import StageSettings
+from tests.conftest import STAGES, VARIANTS, changed
+
+WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
+    "unknown-key": ("dev", {"sevring": "managed"}, "infra:sevring is no known key"),
+    "unknown-inner-key": ("prod", {"network.subnet": "x"}, "infra:network.subnet is no known key"),
+    "missing-key": ("dev", {"serving": None}, "infra:serving is missing"),
+    "wrong-choice": ("dev", {"serving": "docker"}, "infra:serving"),
+    "wrong-type": ("dev", {"cpu_cluster.max_nodes": "many"}, "infra:cpu_cluster.max_nodes"),
+    "negative": ("dev", {"cpu_cluster.max_nodes": -1}, "infra:cpu_cluster.max_nodes"),
+    "no-kind": ("dev", {"kind": None}, "infra:kind is None"),
+    "subscription": ("dev", {"azure-native:subscriptionId": "mine"}, "azure-native:subscriptionId"),
+    "no-tenant": ("dev", {"azure-native:tenantId": None}, "azure-native:tenantId is missing"),
+    "location": ("dev", {"azure-native:location": "West Europe"}, "azure-native:location"),
+    "another-stage": ("dev", {"stage": "prod", "registry.access": "reader"}, "prod"),
+    "min-above-max": ("dev", {"cpu_cluster.min_nodes": 9}, "cpu_cluster.min_nodes 9 is more than"),
+    "no-nodes": ("dev", {"cpu_cluster.max_nodes": 0}, "no job could ever run"),
+    "gpu-min-above-max": (
+        "dev",
+        {"gpu_cluster": {"size": "Standard_NC4as_T4_v3", "min_nodes": 2, "max_nodes": 1}},
+        "gpu_cluster.min_nodes 2",
+    ),
+    "idle-nodes-in-prod": ("prod", {"cpu_cluster.min_nodes": 1}, "pays for no idle node"),
+    "low-priority-in-prod": ("prod", {"cpu_cluster.low_priority": True}, "may not be evicted"),
+    "kubernetes-in-managed-network": (
+        "prod",
+        {"network.isolation": "workspace_managed"},
+        "does not support Kubernetes compute",
+    ),
+    "managed-in-own-network": ("prod", {"serving": "managed", "kubernetes": None}, "managed endpoints cannot stand"),
+    "kubernetes-without-settings": ("prod", {"kubernetes": None}, "kubernetes is missing"),
+    "kubernetes-settings-unused": ("dev", {"kubernetes": {}}, "no cluster would be made"),
+    "private-without-space": ("prod", {"network.address_space": None}, "network.address_space is missing"),
+    "private-without-isolation": ("prod", {"network.isolation": None}, "network.isolation is none"),
+    "public-with-space": ("dev", {"network.address_space": "10.0.0.0/16"}, "belong to private stages"),
+    "public-prod": (
+        "prod",
+        {"network": {"access": "public"}, "kubernetes.authorised_ranges": ["203.0.113.0/24"]},
+        "prod must be private",
+    ),
+    "network-too-small": ("prod", {"network.address_space": "10.0.0.0/24"}, "is a /24"),
+    "network-not-private": ("prod", {"network.address_space": "8.8.0.0/16"}, "not a private address range"),
+    "network-is-no-range": ("prod", {"network.address_space": "ten"}, "no address range"),
+    "ranges-overlap": ("prod", {"kubernetes.service_range": "10.30.0.0/20"}, "overlaps"),
+    "open-control-plane": (
+        "dev",
+        {"serving": "kubernetes", "kubernetes": {"authorised_ranges": ["0.0.0.0/0"]}},
+        "lets everyone in",
+    ),
+    "unguarded-control-plane": ("dev", {"serving": "kubernetes", "kubernetes": {}}, "authorised_ranges is empty"),
+    "ranges-of-a-private-cluster": (
+        "prod",
+        {"kubernetes.authorised_ranges": ["203.0.113.0/24"]},
+        "a private cluster has no public address",
+    ),
+    "small-system-nodes": ("prod", {"kubernetes.system_size": "Standard_D2ds_v5"}, "fewer than 4 virtual CPUs"),
+    "one-system-node": ("prod", {"kubernetes.system_nodes": 1}, "infra:kubernetes.system_nodes"),
+    "pool-min-above-max": ("prod", {"kubernetes.min_nodes": 8}, "kubernetes.min_nodes 8"),
+    "plain-http": ("prod", {"kubernetes.tls": None}, "does not score over plain http"),
+    "prod-publishes": ("prod", {"registry.access": "user"}, "publishes nothing"),
+    "immutable-without-ids": ("dev", {"ci.github.subject": "immutable"}, "organisation_id is missing"),
+    "project-too-long": ("staging", {"project": "a-project-name-of-26-chars"}, "is too long: the workspace"),
+    "project-not-a-name": ("dev", {"project": "My Project"}, "infra:project"),
+    "no-receivers": ("dev", {"alerts.receivers": []}, "infra:alerts.receivers"),
+    "receiver-no-address": ("dev", {"alerts.receivers": ["team"]}, "an e-mail address"),
+    "budget-date": ("dev", {"budget.start": "2026-01-15"}, "the first day of a month"),
+    "no-budget": ("dev", {"budget.amount": 0}, "infra:budget.amount"),
+    "group-id": ("dev", {"people.operators": "ops"}, "a GUID"),
+    "shared-region-missing": ("shared", {"regions": ["northeurope"]}, "regions lacks westeurope"),
+    "shared-region-twice": ("shared", {"regions": ["westeurope", "westeurope"]}, "names a region twice"),
+    "shared-people-write": ("shared", {"people": {"users": {"prod": "x"}}}, "infra:people.users"),
+}
+
+
+@pytest.mark.parametrize(("stack", "changes", "sentence"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_settings_are_named(stack: str, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=rf"Pulumi\.{stack}\.yaml") as caught:
+        read_settings(stack, changed(stack, changes))
+    assert sentence in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    changes = {"network.isolation": "workspace_managed", "cpu_cluster.min_nodes": 9, "registry.access": "user"}
+    with pytest.raises(SettingsError) as caught:
+        read_settings("prod", changed("prod", changes))
+    for sentence in ("does not support Kubernetes", "cpu_cluster.min_nodes 9", "publishes nothing"):
+        assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_ships_is_right(variant: str) -> None:
+    stack, changes = VARIANTS[variant]
+    settings = read_settings(stack, changed(stack, changes))
+    assert getattr(settings, "project", None) == "credit-default"
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = read_settings("dev", changed("dev", {}))
+    assert isinstance(settings, StageSettings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.stage = "prod"  # type: ignore[misc]
+
+
+def test_stage_networks_can_be_peered() -> None:
+    from ipaddress import ip_network
+
+    spaces = []
+    for stage in STAGES:
+        settings = read_settings(stage, changed(stage, {}))
+        assert isinstance(settings, StageSettings)
+        if settings.network.address_space:
+            spaces.append(ip_network(settings.network.address_space))
+    assert not any(a.overlaps(b) for a in spaces for b in spaces if a is not b)
