@@ -11,7 +11,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and the limit it is held to.
+    """One measured value and the limit it is held to; without a limit it is only shown, as a peer's is.
 
     `better` says which side of the limit is good: "lower" passes at or under it, "higher" at or over it.
     """
@@ -19,13 +19,15 @@ class Figure:
     name: str
     value: float
     unit: str
-    limit: float
+    limit: float | None = None
     better: Literal["lower", "higher"] = "lower"
     note: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the value keeps its limit; a value that is no number does not."""
+        if self.limit is None:
+            return True
         return self.value <= self.limit if self.better == "lower" else self.value >= self.limit
 
 
@@ -37,10 +39,16 @@ def report(title: str, figures: Sequence[Figure], *, as_json: bool) -> int:
     else:
         print(title)
         for figure in figures:
-            bound = "at most" if figure.better == "lower" else "at least"
-            verdict = "pass" if figure.passed else "FAIL"
-            note = f"  ({figure.note})" if figure.note else ""
-            limit = f"{bound} {figure.limit:g} {figure.unit}"
-            print(f"  {verdict}  {figure.name:<52} {figure.value:>10.3f} {figure.unit:<6} {limit}{note}")
+            print(_line(figure))
         sys.stdout.flush()
     return 0 if all(figure.passed for figure in figures) else 1
+
+
+def _line(figure: Figure) -> str:
+    measured = f"{figure.name:<52} {figure.value:>10.3f} {figure.unit:<6}"
+    note = f"  ({figure.note})" if figure.note else ""
+    if figure.limit is None:
+        return f"        {measured}{note}".rstrip()
+    bound = "at most" if figure.better == "lower" else "at least"
+    verdict = "pass" if figure.passed else "FAIL"
+    return f"  {verdict}  {measured} {bound} {figure.limit:g} {figure.unit}{note}".rstrip()
