@@ -6,22 +6,14 @@ from collections.abc import Sequence
 
 MOST_LINES = 20
 _TRACEBACK = "Traceback (most recent call last):"
-# A traceback below one of these is the consequence of the one above it.
-_CONSEQUENCES = ("The above exception was the direct cause", "During handling of the above exception")
 
 
 def log_excerpt(log: str) -> tuple[str, ...]:
-    """The last root cause, a traceback without its consequences; the last lines where there is none."""
+    """The first traceback, where what the server says while it gives up comes later; else the last lines."""
     lines = [line for line in log.splitlines() if line.strip()]
-    starts = [index for index, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
-    causes = [index for index in starts if not _is_consequence(lines, index)]
-    if not causes:
-        return tuple(lines[-MOST_LINES:])
-    return _traceback(lines[causes[-1] :])
-
-
-def _is_consequence(lines: Sequence[str], index: int) -> bool:
-    return index > 0 and lines[index - 1].strip().startswith(_CONSEQUENCES)
+    starts = (index for index, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK))
+    first = next(starts, None)
+    return tuple(lines[-MOST_LINES:]) if first is None else _traceback(lines[first:])
 
 
 def _traceback(lines: Sequence[str]) -> tuple[str, ...]:

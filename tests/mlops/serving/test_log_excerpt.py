@@ -29,10 +29,14 @@ def test_time_and_level_before_a_traceback_do_not_hide_it() -> None:
     assert log_excerpt(log)[-1] == "RuntimeError: the model cannot be opened"
 
 
-def test_last_of_several_attempts_is_shown() -> None:
-    again = LOG.replace("cannot be opened", "is gone")
+def test_traceback_of_the_server_that_gives_up_is_not_the_reason() -> None:
+    log = f"{LOG}\nTraceback (most recent call last):\n  File 'arbiter.py'\nHaltServer: Worker failed to boot."
 
-    assert log_excerpt(f"{LOG}\n{again}")[-1] == "RuntimeError: the model is gone"
+    assert log_excerpt(log)[-1] == "RuntimeError: the model cannot be opened"
+
+
+def test_traceback_that_stands_alone_is_the_reason() -> None:
+    assert "\n".join(log_excerpt(f"starting\n{CAUSE}\nstopping")) == CAUSE
 
 
 def test_without_a_traceback_the_last_lines_are_shown() -> None:
