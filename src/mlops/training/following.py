@@ -37,11 +37,12 @@ class StepRun:
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """A job in a terminal state."""
+    """A job in a terminal state; `studio_url` is where people look at it."""
 
     name: str
     status: str
     runs: tuple[StepRun, ...]
+    studio_url: str | None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -84,12 +85,12 @@ def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob
         board.show(_all_steps(job, runs))
         if _may_have_ended(runs) or elapsed >= next_look_at_job:
             next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
-            status = client.jobs.get(job.name).status or ""
-            if status in TERMINAL:
+            now = client.jobs.get(job.name)
+            if now.status in TERMINAL:
                 # Once more: the last step may have ended between the two looks.
                 runs = _step_runs(client, job, clock, elapsed)
                 board.show(_all_steps(job, runs))
-                return FinishedJob(job.name, status, tuple(runs))
+                return FinishedJob(job.name, now.status, tuple(runs), now.studio_url)
     raise AssertionError("looks() never ends")
 
 

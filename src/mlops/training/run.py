@@ -96,7 +96,7 @@ def train(client: MLClient, project: Project, stage_name: StageName, data_file: 
     data = ensure_data(client, settings.data, data_file or sample_file(project))
     commit = git_commit(project.root)
     job_name = new_job_name(settings.name)
-    finished, studio_url = _run_job(client, project, stage_name, job_name, data, commit)
+    finished = _run_job(client, project, stage_name, job_name, data, commit)
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished)
     package, digest = package_of_job(client, project, job_name)
@@ -111,20 +111,20 @@ def train(client: MLClient, project: Project, stage_name: StageName, data_file: 
         is_new=is_new,
         data=data,
         report=_keep_report(project, package, model),
-        studio_url=studio_url,
+        studio_url=finished.studio_url,
         seconds=time.monotonic() - begun,
     )
 
 
 def _run_job(
     client: MLClient, project: Project, stage_name: StageName, job_name: str, data: DataVersion, commit: str
-) -> tuple[FinishedJob, str | None]:
+) -> FinishedJob:
     stage = project.settings.stage(stage_name)
     try:
         job = submit(client, project, stage, job_name, data, commit)
         say(f"job {job.name}")
         with step_board() as board:
-            return follow(client, job, board), job.studio_url
+            return follow(client, job, board)
     except KeyboardInterrupt:
         raise _cancelled(client, job_name) from None
 

@@ -29,7 +29,6 @@ class SubmittedJob:
 
     name: str
     steps: tuple[str, ...]
-    studio_url: str | None
 
 
 def new_job_name(project_name: str) -> str:
@@ -58,5 +57,5 @@ def submit(
         raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
     steps = tuple(job.jobs)
     with quiet():
-        accepted = client.jobs.create_or_update(job)
-    return SubmittedJob(job_name, steps, accepted.studio_url)
+        client.jobs.create_or_update(job)
+    return SubmittedJob(job_name, steps)

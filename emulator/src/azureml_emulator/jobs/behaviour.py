@@ -118,7 +118,8 @@ class Jobs(Behaviour):
         scope = parse_resource_path(job.id).scope
         host = self._base_url.removeprefix("https://")
         mlflow = (self.store.record("address", "mlflow") or {}).get("url", self._base_url)
-        page = f"{mlflow}/{job.internal.get('page', '')}"
+        # The SDK adds "&tid=…" to this address, whatever it is.
+        page = f"{mlflow}/{job.internal.get('page', '')}?job={job.name}"
         tracking = f"azureml://{host}/mlflow/v1.0{scope.id}"
         return {
             "Studio": {"jobServiceType": "Studio", "endpoint": page},
