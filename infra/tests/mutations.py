@@ -1,0 +1,305 @@
+"""Plants mistakes into copies of the program, one at a time, and shows that the tests catch each.
+
+`uv run python -m tests.mutations` prints the table and ends with 1 when a mistake lives. It is no part of `pytest`,
+because a mistake costs a few seconds; the build runs it beside the tests. POSIX only: it forks a warm process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "uv.lock")
+AT_ONCE = 2
+FAILED_TESTS = 1
+# Loaded once, before forking: none of it is the program's.
+WARM = (
+    "pytest",
+    "pulumi",
+    "azure.ai.ml._restclient.arm_ml_service.models",
+    "azure.mgmt.storage.models",
+    "azure.mgmt.containerservice.models",
+    "azure.mgmt.network.models",
+    "azure.mgmt.eventgrid.models",
+    *(
+        f"pulumi_azure_native.{name}"
+        for name in (
+            "applicationinsights",
+            "authorization",
+            "consumption",
+            "containerregistry",
+            "containerservice",
+            "eventgrid",
+            "keyvault",
+            "kubernetesconfiguration",
+            "machinelearningservices",
+            "managedidentity",
+            "monitor",
+            "network",
+            "operationalinsights",
+            "privatedns",
+            "resources",
+            "storage",
+        )
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mistake: in a file, some text instead of other text, and the tests that should notice."""
+
+    mistake: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MODELS, CHECKLIST, RULES = "test_microsoft_models.py", "test_checklist.py", "test_service_rules.py"
+GRAPH, RIGHTS, SETTINGS = "test_graph.py", "test_least_privilege.py", "test_settings.py"
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "wrong enum: a storage tier that does not exist", "posture.py", '"Standard_LRS"', '"Standard_LRZ"', MODELS
+    ),
+    Mutation(
+        "wrong enum: datastore mode", "resources/workspace.py", 'auth_mode="Identity"', 'auth_mode="identity"', MODELS
+    ),
+    Mutation(
+        "wrong API property: a receiver's address misspelt",
+        "resources/alerts.py",
+        '"email_address": address',
+        '"mail_address": address',
+        MODELS,
+    ),
+    Mutation(
+        "wrong type: retention as text",
+        "resources/monitoring.py",
+        "RETENTION_DAYS = 30",
+        'RETENTION_DAYS = "month"',
+        MODELS,
+    ),
+    Mutation(
+        "unknown argument",
+        "resources/storage.py",
+        "is_local_user_enabled=False",
+        "is_local_users_enabled=False",
+        CHECKLIST,
+    ),
+    Mutation("public access in prod", "posture.py", '"Disabled" if private else "Enabled"', '"Enabled"', CHECKLIST),
+    Mutation("network open by default", "posture.py", '"Deny" if private else "Allow"', '"Allow"', CHECKLIST),
+    Mutation(
+        "key authentication on",
+        "resources/storage.py",
+        "allow_shared_key_access=False",
+        "allow_shared_key_access=True",
+        CHECKLIST,
+    ),
+    Mutation(
+        "registry administrator on",
+        "resources/container_registry.py",
+        "admin_user_enabled=False",
+        "admin_user_enabled=True",
+        CHECKLIST,
+    ),
+    Mutation(
+        "purge protection false in dev",
+        "resources/key_vault.py",
+        "if posture.purge_protection else None",
+        "if posture.purge_protection else False",
+        CHECKLIST,
+    ),
+    Mutation(
+        "password log-in to nodes",
+        "resources/compute.py",
+        "disable_local_auth=True",
+        "disable_local_auth=False",
+        CHECKLIST,
+    ),
+    Mutation(
+        "missing role: no image pulls for jobs",
+        "roles.py",
+        'Grant(Machine.COMPUTE, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "nodes pull environment images"),',
+        "",
+        GRAPH,
+    ),
+    Mutation(
+        "bad role id", "roles.py", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "ba92f5b4-2d11-453d-a403-e96b0029c9ff", RULES
+    ),
+    Mutation("malformed role id", "roles.py", "7f951dda-4ed3-4680-a7ca-43fe172d538d", "7f951dda-4ed3-4680-a7ca", RULES),
+    Mutation(
+        "workspace does not wait for its rights",
+        "stage.py",
+        "ground.identities, belongings, [*rights, *reachable])",
+        "ground.identities, belongings, reachable)",
+        GRAPH,
+    ),
+    Mutation(
+        "attachment does not wait for the extension",
+        "resources/attachment.py",
+        "[self.extension, kubernetes.namespace, *ready]",
+        "[kubernetes.namespace, *ready]",
+        GRAPH,
+    ),
+    Mutation(
+        "cyclic order: role assignments wait for themselves",
+        "resources/access.py",
+        "opts=context.passing(self),",
+        "opts=context.passing(self, self.assignments),",
+        GRAPH,
+    ),
+    Mutation(
+        "min above max is accepted",
+        "settings/combinations.py",
+        "if cluster.min_nodes > cluster.max_nodes:",
+        "if cluster.min_nodes > cluster.max_nodes + 100:",
+        SETTINGS,
+    ),
+    Mutation(
+        "min above max is made", "resources/kubernetes.py", "max_count=settings.max_nodes,", "max_count=0,", RULES
+    ),
+    Mutation(
+        "Kubernetes in a managed network is accepted",
+        "settings/combinations.py",
+        'if settings.serving == "kubernetes" and isolation == "workspace_managed":',
+        'if settings.serving == "docker" and isolation == "workspace_managed":',
+        SETTINGS,
+    ),
+    Mutation(
+        "one system node",
+        "settings/stage.py",
+        "system_nodes: Annotated[int, Field(ge=2",
+        "system_nodes: Annotated[int, Field(ge=1",
+        SETTINGS,
+    ),
+    Mutation("prod can be deleted", "posture.py", 'protect=settings.stage == "prod"', "protect=False", GRAPH),
+    Mutation("a resource without tags", "resources/key_vault.py", "            tags=context.tags,\n", "", GRAPH),
+    Mutation(
+        "people write in prod",
+        "roles.py",
+        "Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE,",
+        "Grant(Group.DATA_SCIENTISTS, Role.DATA_SCIENTIST, Scope.WORKSPACE,",
+        RIGHTS,
+    ),
+    Mutation(
+        "Contributor on the resource group",
+        "roles.py",
+        "Grant(Machine.CI, Role.READER, Scope.RESOURCE_GROUP,",
+        "Grant(Machine.CI, Role.CONTRIBUTOR, Scope.RESOURCE_GROUP,",
+        RIGHTS,
+    ),
+    Mutation(
+        "every branch may act as CI", "resources/identities.py", ":environment:{stage}", ":ref:refs/heads/main", RULES
+    ),
+    Mutation("two stages share a vault's name", "naming.py", "{self.part}{self.suffix}", "", RULES),
+    Mutation(
+        "local accounts of the cluster disabled",
+        "resources/kubernetes.py",
+        "disable_local_accounts=False",
+        "disable_local_accounts=True",
+        RULES,
+    ),
+    Mutation(
+        "a private endpoint is forgotten",
+        "stage.py",
+        '("blob", "file", "queue", "table")',
+        '("blob", "file", "queue")',
+        RULES,
+    ),
+    Mutation("scoring over plain http", "resources/attachment.py", "if settings.tls is None:", "if True:", RULES),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mistake."""
+
+    mutation: Mutation
+    caught_by: str
+    seconds: float
+
+
+# Nothing is changed: when the tests fail here, their failing on mistakes would prove nothing.
+CONTROLS = tuple(
+    Mutation(f"control {tests}", "program.py", "def build(", "def build(", tests)
+    for tests in (MODELS, CHECKLIST, RULES, GRAPH, RIGHTS, SETTINGS)
+)
+
+
+def judge(mutation: Mutation, place: Path) -> Verdict:
+    """Plant one mistake into a copy and run the tests that should notice; `caught_by` is empty when it lives."""
+    copy = place / re.sub(r"\W+", "-", mutation.mistake)
+    shutil.copytree(FOLDER, copy, ignore=LEFT_OUT)
+    file = copy / mutation.file
+    text = file.read_text()
+    if text.count(mutation.old) < 1:
+        raise LookupError(f"{mutation.file} no longer holds {mutation.old!r}: mend the mutation '{mutation.mistake}'")
+    file.write_text(text.replace(mutation.old, mutation.new))
+    started = time.monotonic()
+    report = copy / "report.txt"
+    child = os.fork()
+    if child == 0:
+        _child(copy, mutation, report)
+    os.waitpid(child, 0)
+    return Verdict(mutation, _first_failure(report.read_text()), time.monotonic() - started)
+
+
+def _child(copy: Path, mutation: Mutation, report: Path) -> None:
+    import pytest  # loaded already, by warm()
+
+    os.chdir(copy)
+    sys.path[:] = [str(copy), *(part for part in sys.path if part not in ("", str(FOLDER)))]
+    for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
+        del sys.modules[name]
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+        code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", f"tests/{mutation.tests}"])
+    report.write_text(told.getvalue() if code else "")
+    os._exit(0)
+
+
+def _first_failure(report: str) -> str:
+    found = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", report, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def warm() -> None:
+    """Load what every child needs and no mistake touches."""
+    for name in WARM:
+        module = importlib.import_module(name)
+        vars(module).get("Workspace")  # azure-native loads a module when it is first used
+
+
+def main() -> int:
+    """Judge every mistake; 1 when one lives."""
+    warm()
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(AT_ONCE) as pool:
+        controls = list(pool.map(lambda control: judge(control, Path(place)), CONTROLS))
+        verdicts = list(pool.map(lambda mutation: judge(mutation, Path(place)), MUTATIONS))
+    broken = [control.caught_by for control in controls if control.caught_by]
+    if broken:
+        print(f"The tests fail without any mistake, which proves nothing: {', '.join(broken)}")
+        return 1
+    print("| # | mistake | where | caught by |\n|---|---|---|---|")
+    for number, verdict in enumerate(verdicts, start=1):
+        caught = f"`{verdict.caught_by}`" if verdict.caught_by else "**nothing**"
+        print(f"| {number} | {verdict.mutation.mistake} | {verdict.mutation.file} | {caught} |")
+    lived = [verdict for verdict in verdicts if not verdict.caught_by]
+    print(f"\n{len(verdicts) - len(lived)} of {len(verdicts)} mistakes caught")
+    return 1 if lived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
