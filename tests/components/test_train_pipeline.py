@@ -31,7 +31,7 @@ def test_the_sdk_accepts_it(pipeline):
 def test_its_steps_inputs_and_outputs_are_named_for_people(pipeline):
     assert list(pipeline.jobs) == STEPS
     assert {"data", "data_name", "data_version", "data_sha256", "git_commit", "seed"} <= set(pipeline.inputs)
-    assert set(pipeline.outputs) == {"model_package", "validation_report", "evaluation_report"}
+    assert set(pipeline.outputs) == {"model_package", "validation_report", "evaluation_report", "split_data"}
     assert pipeline.settings.default_compute.endswith("cpu-cluster")
 
 

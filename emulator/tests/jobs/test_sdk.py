@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from azureml_emulator.testing import RunningEmulator
 
 END_SECONDS = 120.0
 
@@ -239,32 +245,28 @@ def test_a_job_is_canceled(ml_client: Any, project: Path) -> None:
 
 
 def test_a_component_by_file_tracks_with_mlflow_and_is_found_by_its_jobs_name(
-    ml_client: Any, submit: Callable[[str], Any], tmp_path: Path
+    ml_client: Any, emulator: RunningEmulator, submit: Callable[[str], Any]
 ) -> None:
-    import mlflow
-
     # given a step that logs, through plain MLflow
     job = submit(BY_FILE)
     assert job.status == "Completed"
     (child,) = ml_client.jobs.list(parent_job_name=job.name)
-    # when it is looked at through azureml-mlflow, by the names of the jobs
-    mlflow.set_tracking_uri(ml_client.workspaces.get(ml_client.workspace_name).mlflow_tracking_uri)
-    run, parent = mlflow.get_run(child.name), mlflow.get_run(job.name)
+    # when another program looks at it through azureml-mlflow, by the names of the jobs, and logs more to it
+    program = [sys.executable, str(Path(__file__).with_name("tracking_program.py"))]
+    done = subprocess.run(
+        [*program, ml_client.workspace_name, job.name, child.name],
+        env={**os.environ, **emulator.variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
     # then
-    assert run.data.params == {"rate": "0.75", "seed": "None"}
-    assert run.data.metrics["loss"] == pytest.approx(1 / 3)
-    assert (run.info.run_id, run.info.status, parent.info.status) == (child.name, "FINISHED", "FINISHED")
-    assert run.data.tags["mlflow.parentRunId"] == job.name
-    client = mlflow.MlflowClient()
-    assert [point.value for point in client.get_metric_history(child.name, "loss")] == pytest.approx([1, 1 / 2, 1 / 3])
-    assert [file.path for file in client.list_artifacts(child.name)] == ["made.txt"]
-    # and more can be logged to it
-    client.log_metric(child.name, "later", 1.0)
-    client.set_tag(child.name, "reviewed", "yes")
-    again = client.get_run(child.name)
-    assert (again.data.metrics["later"], again.data.tags["reviewed"]) == (1.0, "yes")
-    with mlflow.start_run(run_id=child.name):
-        mlflow.log_text("note", "note.txt")
-    assert mlflow.artifacts.load_text(f"runs:/{child.name}/note.txt") == "note"
-    found = mlflow.search_runs(experiment_names=["tracked"], output_format="list")
-    assert child.name in {each.info.run_id for each in found}
+    assert found["params"] == {"rate": "0.75", "seed": "None"}
+    assert found["loss"] == pytest.approx(1 / 3)
+    assert found["history"] == pytest.approx([1, 1 / 2, 1 / 3])
+    assert (found["run"], found["status"], found["parent"]) == (child.name, ["FINISHED", "FINISHED"], job.name)
+    assert found["artifacts"] == ["made.txt"]
+    assert (found["later"], found["reviewed"], found["note"]) == (1.0, "yes", "note")
+    assert child.name in found["searched"]
