@@ -1,4 +1,4 @@
-"""`uv run --directory infra python -m inventory --stage prod`: prints what the program would make, and what it costs."""
+"""`uv run --directory infra python -m inventory --stage prod`: what the program would make, and what it costs."""
 
 from __future__ import annotations
 

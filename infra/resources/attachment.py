@@ -72,7 +72,9 @@ class Attachment(Component):
             extension_type="Microsoft.AzureML.Kubernetes",
             release_train="stable",
             auto_upgrade_minor_version=True,
-            identity=kubernetesconfiguration.IdentityArgs(type="SystemAssigned"),
+            identity=kubernetesconfiguration.IdentityArgs(
+                type=kubernetesconfiguration.ResourceIdentityType.SYSTEM_ASSIGNED
+            ),
             scope=kubernetesconfiguration.ScopeArgs(
                 cluster=kubernetesconfiguration.ScopeClusterArgs(release_namespace="azureml")
             ),

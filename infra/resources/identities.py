@@ -12,7 +12,7 @@ from resources.group import ResourceGroup
 from roles import Machine
 from settings.stage import GitHub, StageSettings
 
-TOKEN_AUDIENCE = "api://AzureADTokenExchange"
+TOKEN_AUDIENCE = "api://AzureADTokenExchange"  # noqa: S105 - an address, no password
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
 

@@ -22,7 +22,7 @@ class KeyVault(Component):
             location=context.location,
             properties=keyvault.VaultPropertiesArgs(
                 tenant_id=context.settings.azure.tenant_id,
-                sku=keyvault.SkuArgs(family="A", name="standard"),
+                sku=keyvault.SkuArgs(family="A", name=keyvault.SkuName.STANDARD),
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=posture.key_vault_retention_days,

@@ -61,7 +61,9 @@ class KubernetesCluster(Component):
             location=context.location,
             dns_prefix=context.names.of("aks"),
             sku=aks.ManagedClusterSKUArgs(name="Base", tier=context.posture.cluster_tier),
-            identity=aks.ManagedClusterIdentityArgs(type="UserAssigned", user_assigned_identities=[identity]),
+            identity=aks.ManagedClusterIdentityArgs(
+                type=aks.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity]
+            ),
             agent_pool_profiles=[self._system_pool()],
             enable_rbac=True,
             # Azure ML does not support clusters with local accounts disabled (documented limit).

@@ -45,7 +45,7 @@ class Storage(Component):
             location=context.location,
             kind="StorageV2",
             sku=storage.SkuArgs(name=posture.storage_sku),
-            access_tier="Hot",
+            access_tier=storage.AccessTier.HOT,
             allow_shared_key_access=False,
             allow_blob_public_access=False,
             allow_cross_tenant_replication=False,
@@ -55,7 +55,7 @@ class Storage(Component):
             minimum_tls_version="TLS1_2",
             public_network_access=posture.public_network_access,
             network_rule_set=storage.NetworkRuleSetArgs(
-                default_action=posture.network_default_action, bypass="AzureServices"
+                default_action=storage.DefaultAction(posture.network_default_action), bypass="AzureServices"
             ),
             encryption=storage.EncryptionArgs(
                 key_source="Microsoft.Storage",
@@ -95,7 +95,7 @@ class Storage(Component):
             container_name=name,
             account_name=self.account.name,
             resource_group_name=self._group.name,
-            public_access="None",
+            public_access=storage.PublicAccess.NONE,
             opts=self._context.lasting(self),
         )
 

@@ -61,7 +61,7 @@ class Workspace(Component):
             resource_group_name=self._group.name,
             location=context.location,
             kind="Default",
-            sku=ml.SkuArgs(name="Basic", tier="Basic"),
+            sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
             friendly_name=f"{context.settings.project} ({context.settings.stage})",
             identity=ml.ManagedServiceIdentityArgs(type="UserAssigned", user_assigned_identities=[identity]),
             primary_user_assigned_identity=identity,

@@ -119,7 +119,10 @@ def _names(settings: StageSettings) -> Iterator[str]:
     }
     for what, (name, limit) in limits.items():
         if len(name) > limit:
-            yield f"project '{settings.project}' is too long: the {what} '{name}' has {len(name)} characters, at most {limit}"
+            yield (
+                f"project '{settings.project}' is too long: the {what} '{name}' has {len(name)} characters, "
+                f"at most {limit}"
+            )
 
 
 RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (

@@ -34,7 +34,7 @@ class AzureDevOpsProtection(Frozen):
     approvals: Annotated[int, Field(ge=1, le=10)] = 1
     release_reviewer_ids: tuple[Guid, ...] = ()
     """Who must look at changes of releases/."""
-    environment_ids: dict[Literal["dev", "staging", "prod"], int] = {}
+    environment_ids: dict[Literal["dev", "staging", "prod"], int] = Field(default_factory=dict)
     approver_ids: tuple[Guid, ...] = ()
 
 

@@ -14,8 +14,8 @@ from settings.stage import Alerts, Azure, Budget
 class RegistryPeople(Frozen):
     """Which Entra groups (object ids) may read or use the registry, per stage they work in."""
 
-    readers: dict[Literal["dev", "staging", "prod"], Guid] = {}
-    users: dict[Literal["dev"], Guid] = {}
+    readers: dict[Literal["dev", "staging", "prod"], Guid] = Field(default_factory=dict)
+    users: dict[Literal["dev"], Guid] = Field(default_factory=dict)
     """Only people of dev may publish by hand; everything later is published by CI."""
 
 

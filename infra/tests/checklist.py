@@ -118,7 +118,7 @@ CHECKLIST: tuple[Row, ...] = (
     Row(
         "workspace identity",
         WORKSPACE,
-        {"identity.type": equals("UserAssigned"), "primaryUserAssignedIdentity": lambda value: bool(value)},
+        {"identity.type": equals("UserAssigned"), "primaryUserAssignedIdentity": bool},
     ),
     Row("compute passwords", COMPUTE, {"properties.disableLocalAuth": TRUE}),
     Row(
@@ -156,9 +156,7 @@ CHECKLIST: tuple[Row, ...] = (
     Row("kubernetes tier", CLUSTER, {"sku.tier": equals("Standard")}),
     Row("kubernetes scoring pool", POOL, {"enableAutoScaling": TRUE, "enableNodePublicIP": FALSE}),
     Row("telemetry passwords", INSIGHTS, {"disableLocalAuth": TRUE}),
-    Row(
-        "telemetry store", INSIGHTS, {"ingestionMode": equals("LogAnalytics"), "workspaceResourceId": lambda v: bool(v)}
-    ),
+    Row("telemetry store", INSIGHTS, {"ingestionMode": equals("LogAnalytics"), "workspaceResourceId": bool}),
     Row("logs passwords", LOGS, {"features.disableLocalAuth": TRUE}),
     Row("logs quota", LOGS, {"workspaceCapping.dailyQuotaGb": at_least(0.1)}),
     Row("logs retention", LOGS, {"retentionInDays": equals(30)}),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rehearsal.monitor import state_of
 from rehearsal.records import Record, Rehearsal
+from rehearsal.run import rehearse
 from roles import Role
-from tests.conftest import STAGES, rehearsal_of
+from tests.conftest import STAGES, changed, rehearsal_of
 
 WORKSPACE = "machinelearningservices:Workspace"
 # What holds nothing, and must be revocable by an ordinary reviewed change.
@@ -56,7 +58,6 @@ def short(record: Record) -> str:
 def principal_of(rehearsal: Rehearsal, identity: str) -> str:
     found = [r for r in rehearsal.of("managedidentity:UserAssignedIdentity") if r.name == f"identity-{identity}"]
     assert len(found) == 1, f"{rehearsal.stack} has no identity {identity}"
-    from rehearsal.monitor import state_of
 
     return str(state_of("managedidentity:UserAssignedIdentity", found[0].inputs)["principalId"])
 
@@ -206,3 +207,12 @@ def test_stages_give_what_project_yml_needs(stage_rehearsal: Rehearsal) -> None:
     assert compute.inputs["properties"]["computeType"] == "AmlCompute"
     assert outputs["registry"] == rehearsal_of("shared").outputs["registry"]
     assert len(outputs["endpoint"]) <= 32
+
+
+def test_the_cluster_can_be_made_before_it_is_attached() -> None:
+    # given a cluster that holds no certificate yet
+    rehearsal = rehearse("staging", changed("staging", {"kubernetes.attach": False, "kubernetes.tls": None}))
+    # then it is made, and neither the extension nor the attachment
+    assert rehearsal.of("containerservice:ManagedCluster")
+    assert not rehearsal.of("kubernetesconfiguration:Extension")
+    assert kubernetes_compute(rehearsal) is None

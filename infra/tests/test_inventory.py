@@ -24,12 +24,19 @@ from rehearsal.stack_file import FOLDER
 from tests.conftest import rehearsal_of
 
 
+class Prices(HTTPServer):
+    """A price list on this machine."""
+
+    ambiguous = False
+
+
 class PriceList(BaseHTTPRequestHandler):
     """Answers like the Retail Prices API, one price for everything; more where `ambiguous` is asked for."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         question = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["$filter"][0]
-        amounts = [0.5, 0.75] if "Private Zone" in question and self.server.ambiguous else [0.5]  # type: ignore[attr-defined]
+        ambiguous = isinstance(self.server, Prices) and self.server.ambiguous
+        amounts = [0.5, 0.75] if "Private Zone" in question and ambiguous else [0.5]
         items = [{"retailPrice": amount, "type": "Consumption", "productName": "x"} for amount in amounts]
         items.append(
             {"retailPrice": 9.0, "type": "Consumption", "productName": "x Windows"}
@@ -41,14 +48,13 @@ class PriceList(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
 
 @pytest.fixture
-def price_list() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), PriceList)
-    server.ambiguous = False  # type: ignore[attr-defined]
+def price_list() -> Iterator[Prices]:
+    server = Prices(("127.0.0.1", 0), PriceList)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -112,7 +118,7 @@ def test_a_missing_price_is_said() -> None:
     assert "Without a price" in report_of(rehearsal_of("prod"), poorer, ["bill"])
 
 
-def test_refresh_reads_the_price_list(price_list: HTTPServer, tmp_path: Path) -> None:
+def test_refresh_reads_the_price_list(price_list: Prices, tmp_path: Path) -> None:
     # when prices are read anew
     address = f"http://127.0.0.1:{price_list.server_port}/"
     fresh = refresh(load_prices(), datetime.date(2030, 1, 2), address)
@@ -125,8 +131,8 @@ def test_refresh_reads_the_price_list(price_list: HTTPServer, tmp_path: Path) ->
     assert load_prices(tmp_path / "prices.yaml") == fresh
 
 
-def test_an_ambiguous_price_is_refused(price_list: HTTPServer) -> None:
-    price_list.ambiguous = True  # type: ignore[attr-defined]
+def test_an_ambiguous_price_is_refused(price_list: Prices) -> None:
+    price_list.ambiguous = True
     with pytest.raises(PriceError, match=r"0\.5, 0\.75 for private-zone"):
         refresh(load_prices(), datetime.date(2030, 1, 2), f"http://127.0.0.1:{price_list.server_port}/")
 

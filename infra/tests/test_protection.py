@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rehearsal.records import Rehearsal
 from rehearsal.run import rehearse
 from tests.conftest import GROUP, changed
@@ -22,7 +24,7 @@ DEVOPS = {
 }
 
 
-def named(found: Rehearsal) -> dict[str, dict[str, object]]:
+def named(found: Rehearsal) -> dict[str, dict[str, Any]]:
     return {record.name: record.inputs for record in found.resources}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -62,12 +62,11 @@ def test_user_pool_may_be_empty() -> None:
 def test_roles_are_azures(any_rehearsal: Rehearsal) -> None:
     known = {role.id for role in Role}
     for assignment in any_rehearsal.of("authorization:RoleAssignment"):
-        subscription, role = re.fullmatch(
-            r"/subscriptions/([^/]+)/providers/Microsoft.Authorization/roleDefinitions/([^/]+)",
-            assignment.inputs["roleDefinitionId"],
-        ).groups()  # type: ignore[union-attr]
-        assert GUID.fullmatch(subscription)
-        assert role in known
+        form = r"/subscriptions/([^/]+)/providers/Microsoft.Authorization/roleDefinitions/([^/]+)"
+        found = re.fullmatch(form, assignment.inputs["roleDefinitionId"])
+        assert found
+        assert GUID.fullmatch(found.group(1))
+        assert found.group(2) in known
         assert GUID.fullmatch(assignment.inputs["roleAssignmentName"])
         assert assignment.inputs["principalType"] in ("ServicePrincipal", "Group")
 
@@ -198,10 +197,10 @@ def test_prod_trains_without_the_internet() -> None:
 
 @pytest.mark.parametrize("length", [16, 18, 20, 21])
 def test_subnets_fit_and_do_not_overlap(length: int) -> None:
-    space = ip_network(f"10.0.0.0/{length}")
-    ranges = [ip_network(found) for found in address_ranges(str(space)).values()]
+    space = IPv4Network(f"10.0.0.0/{length}")
+    ranges = [IPv4Network(found) for found in address_ranges(str(space)).values()]
     assert len(ranges) == len(Subnet)
-    assert all(found.subnet_of(space) for found in ranges)  # type: ignore[arg-type]
+    assert all(found.subnet_of(space) for found in ranges)
     assert not any(a.overlaps(b) for a in ranges for b in ranges if a is not b)
 
 
@@ -214,8 +213,8 @@ def test_kubernetes_services_stay_out_of_the_network(strict_rehearsal: Rehearsal
     space = strict_rehearsal.one("network:VirtualNetwork").inputs["addressSpace"]["addressPrefixes"][0]
     for cluster in strict_rehearsal.of("containerservice:ManagedCluster"):
         profile = cluster.inputs["networkProfile"]
-        assert not ip_network(space).overlaps(ip_network(profile["serviceCidr"]))
-        assert ip_network(profile["serviceCidr"]).supernet_of(ip_network(f"{profile['dnsServiceIP']}/32"))
+        assert not IPv4Network(space).overlaps(IPv4Network(profile["serviceCidr"]))
+        assert IPv4Network(profile["serviceCidr"]).supernet_of(IPv4Network(f"{profile['dnsServiceIP']}/32"))
 
 
 def test_ci_is_trusted_for_one_environment_only() -> None:

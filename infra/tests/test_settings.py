@@ -107,7 +107,7 @@ def test_settings_cannot_be_changed() -> None:
     settings = read_settings("dev", changed("dev", {}))
     assert isinstance(settings, StageSettings)
     with pytest.raises(ValueError, match="frozen"):
-        settings.stage = "prod"  # type: ignore[misc]
+        settings.stage = "prod"  # ty: ignore[invalid-assignment]
 
 
 def test_stage_networks_can_be_peered() -> None:

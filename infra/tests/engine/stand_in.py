@@ -6,14 +6,15 @@ It knows no diff, no replacement and no provider's own checks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2, struct_pb2
+from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found] - made at run time
+from google.protobuf.struct_pb2 import Struct  # ty: ignore[import-not-found]
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
@@ -73,7 +74,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         type_ = request.type.removeprefix(AZURE)
         if not request.type.startswith(AZURE):
             return resource_pb2.RegisterResourceResponse(urn=urn, id=request.name, object=request.object)
-        state = struct_pb2.Struct()
+        state = Struct()
         state.update(state_of(type_, inputs))
         id_ = arm_id(type_, inputs, self._subscription_id)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=state)
@@ -81,13 +82,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.urn.split("::")[2] == STACK:
             self._told.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
-        return empty_pb2.Empty()
+        return Empty()
 
     def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802
         return resource_pb2.RegisterPackageResponse(ref=request.name)
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return empty_pb2.Empty()
+        return Empty()
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
@@ -99,11 +100,11 @@ class Engine(engine_pb2_grpc.EngineServicer):
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.severity == engine_pb2.ERROR:
             self._told.errors.append(request.message)
-        return empty_pb2.Empty()
+        return Empty()
 
 
 @contextmanager
-def engine(project: str, stack: str, subscription_id: str, *, preview: bool) -> Iterator[tuple[str, Told]]:
+def engine(project: str, stack: str, subscription_id: str, *, preview: bool) -> Generator[tuple[str, Told]]:
     """A running stand-in: its address, and what it is told."""
     told = Told()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
@@ -119,9 +120,9 @@ def engine(project: str, stack: str, subscription_id: str, *, preview: bool) -> 
         server.stop(grace=None).wait()
 
 
-def _foreseen(inputs: struct_pb2.Struct) -> struct_pb2.Struct:
+def _foreseen(inputs: Struct) -> Struct:
     """What a preview says of a resource: its inputs, without the identity, which Azure answers in another form."""
-    foreseen = struct_pb2.Struct()
+    foreseen = Struct()
     foreseen.CopyFrom(inputs)
     if "identity" in foreseen.fields:
         del foreseen.fields["identity"]
