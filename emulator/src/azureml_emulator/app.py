@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
@@ -117,19 +118,19 @@ class Emulator:
         self.registry_storage = RegistryStorage(self.store, self.scopes, self.access)
         self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
 
-    def application(self) -> Starlette:
-        """The ASGI application."""
-        return Starlette(
+    def application(self) -> ASGIApp:
+        """The ASGI application: scoring outside of the framework, all else within."""
+        framework = Starlette(
             routes=self._routes(),
             # Outermost first.
             middleware=[
-                Middleware(ScoringFirst, scoring=self.scoring),
                 Middleware(Recording, file=self.settings.record),
                 Middleware(DemandToken, tokens=self.tokens),
             ],
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
+        return ScoringFirst(framework, self.scoring)
 
     def _behaviours(self) -> dict[str, Behaviour]:
         version = VersionBehaviour(self.store, self.clock)

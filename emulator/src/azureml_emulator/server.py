@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from azureml_emulator.app import Emulator
 from azureml_emulator.certificates import ensure_certificates
 from azureml_emulator.clock import Clock
+from azureml_emulator.http.whole_reply import WholeReplyProtocol
 from azureml_emulator.ready_file import LastPort, ReadyFile, ReadyRecord, StateLock, is_own
 from azureml_emulator.settings import LOOPBACK, Settings
 
@@ -110,7 +111,8 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
     config = uvicorn.Config(
         emulator.application(),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=WholeReplyProtocol,
+        proxy_headers=False,
         ws="none",
         lifespan="on",
         log_level="warning",

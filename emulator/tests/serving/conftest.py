@@ -40,6 +40,8 @@ def init():
         raise ValueError("the model is not to my liking")
     if os.environ.get("AT_INIT") == "end":
         os.kill(os.getppid(), signal.SIGKILL)
+        # Its end takes a moment, in which this process must not come up.
+        signal.pause()
     time.sleep(float(os.environ.get("INIT_SECONDS", "0")))
     print("initialised", TEXT)
 

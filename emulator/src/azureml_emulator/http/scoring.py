@@ -10,16 +10,16 @@ import asyncio
 import hmac
 import json
 import random
-import uuid
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azureml_emulator.errors import Unauthorized, error_body
+from azureml_emulator.http.whole_reply import WHOLE_REPLY, WholeReply
 from azureml_emulator.serving.endpoints import AUTH_MODES, ENDPOINTS_PREFIX, Endpoint, Endpoints
 from azureml_emulator.serving.fleet import Deployment, Fleet
-from azureml_emulator.serving.forwarding import REASON_HEADER, Outcome, Question, Refusal, answer_of, copy_to
+from azureml_emulator.serving.forwarding import REASON_HEADER, Exchange, Outcome, Question, Refusal, copy_to
 from azureml_emulator.serving.traffic import DEPLOYMENT_HEADER, Chance
 from azureml_emulator.serving.upstream import Answer, Headers, UpstreamLost
 from azureml_emulator.tokens import Tokens
@@ -65,7 +65,7 @@ class Scoring:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scoring request."""
         given: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = given.get(_REQUEST_ID) or str(uuid.uuid4()).encode()
+        request_id = given.get(_REQUEST_ID) or _new_request_id()
         try:
             endpoint, target = self._find(scope)
             self._authorize(endpoint, given.get(b"authorization", b""))
@@ -76,7 +76,7 @@ class Scoring:
             question = Question(scope["method"].encode(), target, _forwarded(scope, request_id), body)
             if _NAMED not in given:
                 self._mirror(endpoint, question)
-            await self._answer(deployment, question, send)
+            await self._answer(deployment, question, scope, send)
         except Refusal as refusal:
             await _send_refusal(send, refusal, request_id)
 
@@ -119,16 +119,14 @@ class Scoring:
         except Unauthorized as error:
             raise Refusal(401, error.error_code, error.message, _CHALLENGE) from error
         if claims["aud"].rstrip("/") != endpoint.audience:
-            message = (
-                f"The token is for '{claims['aud']}'; this endpoint takes tokens for '{endpoint.audience}'."
-            )
+            message = f"The token is for '{claims['aud']}'; this endpoint takes tokens for '{endpoint.audience}'."
             raise Refusal(401, "Unauthorized", message, _CHALLENGE)
 
-    async def _answer(self, deployment: Deployment, question: Question, send: Send) -> None:
+    async def _answer(self, deployment: Deployment, question: Question, scope: Scope, send: Send) -> None:
         outcome = Outcome()
         try:
-            async with answer_of(deployment, question, outcome) as answer:
-                await self._return(deployment, answer, outcome, send)
+            async with Exchange(deployment, question, outcome) as answer:
+                await self._return(deployment, answer, outcome, scope, send)
         except Refusal as refusal:
             outcome.status = refusal.status
             refusal.headers.append((_NAMED, deployment.name.encode()))
@@ -139,7 +137,7 @@ class Scoring:
         finally:
             outcome.count(deployment)
 
-    async def _return(self, deployment: Deployment, answer: Answer, outcome: Outcome, send: Send) -> None:
+    async def _return(self, deployment: Deployment, answer: Answer, outcome: Outcome, scope: Scope, send: Send) -> None:
         headers = [header for header in answer.headers if header[0] not in _NOT_RETURNED]
         headers.append((_NAMED, deployment.name.encode()))
         headers.append((b"ms-azureml-model-time", b"%d" % (1000 * outcome.seconds)))
@@ -148,9 +146,13 @@ class Scoring:
             headers.append((REASON_HEADER, b"model_error"))
             if self._model_errors_as_azure:
                 outcome.status = MODEL_ERROR_STATUS
+        body = answer.whole() if answer.complete else None
+        whole_reply: WholeReply | None = scope.get("extensions", {}).get(WHOLE_REPLY)
+        if body is not None and whole_reply is not None and whole_reply(outcome.status, headers, body):
+            return
         await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
-        if answer.complete:
-            await send({"type": "http.response.body", "body": answer.whole()})
+        if body is not None:
+            await send({"type": "http.response.body", "body": body})
             return
         async for chunk in answer.chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -171,7 +173,7 @@ class Scoring:
 
 
 class ScoringFirst:
-    """Middleware: hands scoring requests to the router before anything else sees them."""
+    """Outside of the framework: hands scoring requests to the router before anything else sees them."""
 
     def __init__(self, app: ASGIApp, scoring: Scoring) -> None:
         self._app = app
@@ -185,15 +187,19 @@ class ScoringFirst:
             await self._app(scope, receive, send)
 
 
+def _new_request_id() -> bytes:
+    # A UUID's shape; it tells requests apart and keeps no secret, so the system's randomness would be a waste.
+    digits = b"%032x" % random.getrandbits(128)
+    return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
 def _choose(endpoint: Endpoint, asked: bytes | None, chance: Chance) -> Deployment:
     name = asked.decode("latin-1") if asked is not None else endpoint.split.pick(chance)
     deployment = endpoint.deployments.get(name) if name is not None else None
     if deployment is not None:
         return deployment
     if asked is None:
-        raise Refusal(
-            404, "NoDeploymentWithTraffic", f"The endpoint '{endpoint.name}' has no deployment with traffic."
-        )
+        raise Refusal(404, "NoDeploymentWithTraffic", f"The endpoint '{endpoint.name}' has no deployment with traffic.")
     known = ", ".join(sorted(endpoint.deployments)) or "none"
     message = f"The endpoint '{endpoint.name}' has no deployment '{name}' that serves (it has: {known})."
     raise Refusal(404, "DeploymentNotFound", message)

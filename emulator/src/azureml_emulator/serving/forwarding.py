@@ -6,10 +6,7 @@ sent once more, as a front door does: scoring must be free of side effects.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from azureml_emulator.serving.fleet import Deployment
@@ -76,32 +73,47 @@ class Outcome:
         deployment.metrics.add(time.time(), self.status, self.model_status, self.seconds, mirrored=mirrored)
 
 
-@asynccontextmanager
-async def answer_of(deployment: Deployment, question: Question, outcome: Outcome) -> AsyncGenerator[Answer]:
-    """The deployment's answer, while its connection is held. Raises Refusal when there is none."""
-    instance = await deployment.wait_ready()
-    if instance is None:
-        raise _not_ready(deployment)
-    try:
-        await instance.admit()
-    except TooManyRequests:
-        raise _too_many(deployment, instance) from None
-    try:
-        connection, answer = await _ask(deployment, instance, question)
-        outcome.status = outcome.model_status = answer.status
+class Exchange:
+    """The deployment's answer, while its connection is held: `async with Exchange(...) as answer`.
+
+    Raises Refusal when there is none.
+    """
+
+    __slots__ = ("_connection", "_deployment", "_instance", "_outcome", "_question")
+
+    def __init__(self, deployment: Deployment, question: Question, outcome: Outcome) -> None:
+        self._deployment = deployment
+        self._question = question
+        self._outcome = outcome
+
+    async def __aenter__(self) -> Answer:
+        deployment = self._deployment
+        instance = await deployment.wait_ready()
+        if instance is None:
+            raise _not_ready(deployment)
         try:
-            yield answer
-        finally:
-            instance.pool.give(connection)
-    finally:
-        instance.release()
+            await instance.admit()
+        except TooManyRequests:
+            raise _too_many(deployment, instance) from None
+        try:
+            self._connection, answer = await _ask(deployment, instance, self._question)
+        except BaseException:
+            instance.release()
+            raise
+        self._instance = instance
+        self._outcome.status = self._outcome.model_status = answer.status
+        return answer
+
+    async def __aexit__(self, *_: object) -> None:
+        self._instance.pool.give(self._connection)
+        self._instance.release()
 
 
 async def copy_to(deployment: Deployment, question: Question) -> None:
     """Ask a mirror the same question, count what became of it, and forget the answer."""
     outcome = Outcome()
     try:
-        async with answer_of(deployment, question, outcome) as answer:
+        async with Exchange(deployment, question, outcome) as answer:
             async for _ in answer.chunks():
                 pass
     except Refusal as refusal:
@@ -113,11 +125,10 @@ async def copy_to(deployment: Deployment, question: Question) -> None:
 
 
 async def _ask(deployment: Deployment, instance: Instance, question: Question) -> tuple[Connection, Answer]:
-    limit = instance.plan.request_timeout
     try:
-        async with asyncio.timeout(limit):
-            return await _attempt(deployment, instance, question.lines())
+        return await _attempt(deployment, instance, question.lines())
     except TimeoutError:
+        limit = instance.plan.request_timeout
         status = 408 if instance.plan.managed else 504
         message = (
             f"The deployment '{deployment.name}' did not answer within {limit:g} seconds. The limit is "
@@ -130,12 +141,16 @@ async def _attempt(deployment: Deployment, instance: Instance, lines: list[bytes
     lost: UpstreamLost | OSError | None = None
     for _ in range(_ATTEMPTS):
         try:
-            connection = await instance.pool.take()
+            connection = instance.pool.idle() or await instance.pool.connect(instance.deadlines.limit)
+        except TimeoutError:
+            raise
         except OSError as error:
             lost = error
             break
         try:
-            return connection, await connection.ask(lines)
+            asked = connection.ask(lines)
+            instance.deadlines.watch(asked)
+            return connection, await asked
         except UpstreamLost as error:
             connection.close()
             lost = error

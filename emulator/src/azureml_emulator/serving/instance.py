@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from azureml_emulator.errors import BadRequest
 from azureml_emulator.processes import GRACE_SECONDS, Processes, RunningProcess
+from azureml_emulator.serving.deadlines import Deadlines
 from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
 from azureml_emulator.serving.revision import Revision, last_lines
 from azureml_emulator.serving.upstream import Pool, UpstreamLost
@@ -47,6 +48,7 @@ class Instance:
         self.start = start
         self.plan = start.plan
         self.admitted = 0
+        self.deadlines = Deadlines(start.plan.request_timeout)
         self._process = process
         self._pool: Pool | None = None
         self._drained = asyncio.Event()
@@ -174,7 +176,7 @@ class Instance:
         pool = self.pool
         try:
             async with asyncio.timeout(seconds_of(probe.timeout)):
-                connection = await pool.take()
+                connection = pool.idle() or await pool.connect(seconds_of(probe.timeout))
                 try:
                     answer = await connection.ask(_PROBE_REQUEST)
                 finally:

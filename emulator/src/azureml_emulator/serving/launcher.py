@@ -39,6 +39,9 @@ def main(port_file: Path, script: str) -> None:
 def _listen() -> int:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit it. gunicorn writes head and body apart: with Nagle's algorithm the body would wait
+    # for the acknowledgement of the head, which a client may hold back for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind((_LOOPBACK, 0))
     listener.listen(_BACKLOG)
     port = listener.getsockname()[1]

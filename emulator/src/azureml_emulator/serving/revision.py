@@ -23,7 +23,10 @@ _PORT = "port"
 # What of the emulator's own environment a server may see: what finds programs and texts, never its secrets.
 _PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 # One request at a time a worker, as Azure's image does, but with connections that stay open.
-_SERVER_ARGUMENTS = "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket"
+_SERVER_ARGUMENTS = (
+    "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
+    "--logger-class azureml_emulator.serving.access_log.NoAccessLog"
+)
 _MAX_LOG_READ = 1 << 20
 
 

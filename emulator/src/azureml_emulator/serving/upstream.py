@@ -1,7 +1,8 @@
 """A small HTTP/1.1 client for one server on loopback: connections that stay open, one request each at a time.
 
 Knows nothing of deployments. A general client costs several times what the whole router may; this one
-parses with httptools and hands a complete answer over in one step.
+parses with httptools and hands a small answer over in one step, once it is whole: one that breaks off in the
+middle can then still be answered with an error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import httptools
 
 Headers = list[tuple[bytes, bytes]]
 _HIGH_WATER = 1 << 20
+# Answers of a known length up to this are waited for; longer ones and streams are passed on as they come.
+_WHOLE_BYTES = 1 << 16
 
 
 class UpstreamLost(Exception):
@@ -68,18 +71,18 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._held = 0
         self._began = False
-        self._headers_done = False
+        self._presentable = False
         self._failure: UpstreamLost | None = None
         self.complete = False
         self.reusable = True
         self.closed = False
 
     def ask(self, request: list[bytes]) -> asyncio.Future[Answer]:
-        """Send a request; the future gives the answer once its headers are there."""
+        """Send a request; the future gives a small answer once it is whole, any other once its headers are there."""
         self._headers = []
         self._body = []
         self._held = 0
-        self._began = self._headers_done = self.complete = False
+        self._began = self._presentable = self.complete = False
         self._more = None
         self._head = asyncio.get_running_loop().create_future()
         if self._transport is not None:
@@ -123,7 +126,7 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         head = self._head
-        if self._headers_done and head is not None and not head.done():
+        if self._presentable and head is not None and not head.done():
             head.set_result(Answer(self._parser.get_status_code(), self._headers, self))
         if self._more is not None:
             self._more.set()
@@ -144,14 +147,15 @@ class Connection(asyncio.Protocol):
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:  # noqa: D102
-        self._headers_done = True
+        length = next((value for name, value in self._headers if name == b"content-length"), b"")
+        self._presentable = not length.isdigit() or int(length) > _WHOLE_BYTES
 
     def on_body(self, body: bytes) -> None:  # noqa: D102
         self._body.append(body)
         self._held += len(body)
 
     def on_message_complete(self) -> None:  # noqa: D102
-        self.complete = True
+        self.complete = self._presentable = True
         self.reusable = self._parser.should_keep_alive()
 
     def _fail(self, message: str) -> None:
@@ -170,14 +174,19 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
-    async def take(self) -> Connection:
-        """An idle connection, or a new one. Raises OSError when the server does not accept one."""
+    def idle(self) -> Connection | None:
+        """A connection that is open and has nothing to do, or None."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
+        return None
+
+    async def connect(self, limit: float) -> Connection:
+        """A new connection. Raises OSError when the server does not accept one, TimeoutError after `limit` seconds."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
+        async with asyncio.timeout(limit):
+            _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
         self._open.add(connection)
         return connection
 
