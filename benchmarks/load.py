@@ -2,8 +2,9 @@
 
     python benchmarks/load.py URL --connections 8 --seconds 5 --body request.json [--key KEY] [--ca FILE]
 
-Prints one JSON object: requests, failures (any status but 200, any broken connection), seconds, and the times
-in milliseconds at the median and the 99th percentile. `router.py` starts it.
+Prints one JSON object: requests, failures (any status but 200, any broken connection), requests a second, the
+times in milliseconds at the median and the 99th percentile, and for itself (`client`) and each process group of
+`--watch` the processor time in milliseconds a request took of it. `router.py` starts it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import json
 import ssl
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httptools
 import uvloop
+from processor_time import group_seconds
 
 WARM_UP_SECONDS = 1.0
 OK = 200
@@ -66,7 +68,7 @@ class Caller(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-async def measure(arguments: argparse.Namespace) -> dict[str, float]:
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the load; the figures."""
     address = urlsplit(arguments.url)
     secure = ssl.create_default_context(cafile=arguments.ca) if address.scheme == "https" else None
@@ -79,11 +81,15 @@ async def measure(arguments: argparse.Namespace) -> dict[str, float]:
     loop = asyncio.get_running_loop()
     ends = [loop.create_future() for _ in range(arguments.connections)]
     callers = [Caller(head.encode() + body, ended) for ended in ends]
+    watched = dict(arguments.watch)
+    used: dict[str, float] = {}
+    loop.call_later(WARM_UP_SECONDS, lambda: used.update(processor_seconds(watched)))
     counted_from = time.perf_counter() + WARM_UP_SECONDS
     for caller in callers:
         caller.until = counted_from + arguments.seconds
         await loop.create_connection(lambda one=caller: one, address.hostname, address.port, ssl=secure)
     await asyncio.gather(*ends)
+    now = processor_seconds(watched)
     times = sorted(took for caller in callers for began, took in caller.times if began >= counted_from)
     if not times:
         raise SystemExit("Not one request was answered.")
@@ -93,7 +99,19 @@ async def measure(arguments: argparse.Namespace) -> dict[str, float]:
         "per_second": len(times) / arguments.seconds,
         "p50_ms": 1000 * times[len(times) // 2],
         "p99_ms": 1000 * times[min(len(times) - 1, int(len(times) * 0.99))],
+        "processor_ms": {name: 1000 * (now[name] - before) / len(times) for name, before in used.items()},
     }
+
+
+def processor_seconds(watched: dict[str, int]) -> dict[str, float]:
+    """Processor time used so far: this process as `client`, and each watched group by its name."""
+    return {"client": time.process_time(), **{name: group_seconds(group) for name, group in watched.items()}}
+
+
+def named_group(text: str) -> tuple[str, int]:
+    """`NAME=GROUP` as a pair."""
+    name, _, group = text.partition("=")
+    return name, int(group)
 
 
 def main() -> int:
@@ -105,6 +123,7 @@ def main() -> int:
     parser.add_argument("--body", type=Path, required=True)
     parser.add_argument("--key")
     parser.add_argument("--ca")
+    parser.add_argument("--watch", type=named_group, action="append", default=[], metavar="NAME=GROUP")
     print(json.dumps(uvloop.run(measure(parser.parse_args()))))
     return 0
 

@@ -2,6 +2,7 @@
 
 A tiny ONNX model is served by Microsoft's inference server on an emulator of its own. The same load goes to
 the server directly (plain HTTP) and through the router (HTTPS with a key), turn about; medians are compared.
+Beside them stands the processor time that one request took of each process, which a busy machine hardly changes.
 
     uv run python benchmarks/router.py [--json] [--rounds 3] [--seconds 4]
 """
@@ -33,7 +34,6 @@ ENDPOINT = "router-benchmark"
 DEPLOYMENT = "blue"
 FEATURES = 23
 WORKERS = 2
-THREADS = 4
 SCRIPT = """\
 import json
 import os
@@ -67,6 +67,7 @@ class Target:
     url: str
     key: str | None = None
     ca: str | None = None
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 def main() -> int:
@@ -95,9 +96,7 @@ def main() -> int:
 def variables(emulator: list[str], environment: Mapping[str, str]) -> dict[str, str]:
     """What `azureml-emulator env` prints."""
     command = [*emulator, "env", "--json"]
-    return json.loads(
-        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    )
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
 def write_files(folder: Path) -> Path:
@@ -151,25 +150,31 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
         environment=Environment(name="serving", version="1", image="any"),
         instance_type="Standard_DS2_v2",
         instance_count=1,
-        environment_variables={
-            "WORKER_COUNT": str(WORKERS),
-            "GUNICORN_CMD_ARGS": f"-k gthread --threads {THREADS}",
-        },
-        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=WORKERS * THREADS),
+        environment_variables={"WORKER_COUNT": str(WORKERS)},
+        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=CONNECTIONS),
     )
     client.online_deployments.begin_create_or_update(deployment).result()
     endpoint.traffic = {DEPLOYMENT: 100}
     uri = client.online_endpoints.begin_create_or_update(endpoint).result().scoring_uri
     key = client.online_endpoints.get_keys(ENDPOINT).primary_key
     ca = environment["SSL_CERT_FILE"]
-    port = server_port(uri.partition("/endpoints/")[0], ca)
-    return Target(f"http://127.0.0.1:{port}/score"), Target(uri, key, ca)
+    server = the_server(uri.partition("/endpoints/")[0], ca)
+    groups = (("server", server["pid"]),)
+    direct = Target(f"http://127.0.0.1:{server['port']}/score", groups=groups)
+    return direct, Target(uri, key, ca, groups=(*groups, ("router", router_pid(environment))))
 
 
-def server_port(base: str, ca: str) -> int:
-    """The loopback port of the one deployment's server."""
+def the_server(base: str, ca: str) -> dict[str, Any]:
+    """What the emulator says of the one deployment's server."""
     deployments = httpx.get(f"{base}/_emulator/metrics", verify=ssl.create_default_context(cafile=ca)).json()
-    return next(iter(deployments.values()))["port"]
+    return next(iter(deployments.values()))
+
+
+def router_pid(environment: Mapping[str, str]) -> int:
+    """The emulator's process, which leads its group."""
+    command = [sys.executable, "-m", "azureml_emulator", "status", "--json"]
+    shown = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    return json.loads(shown)["pid"]
 
 
 def compare(direct: Target, routed: Target, body: Path, arguments: argparse.Namespace) -> list[Figure]:
@@ -189,9 +194,7 @@ def compare(direct: Target, routed: Target, body: Path, arguments: argparse.Name
     failures = sum(run["failures"] for pair in single + many for run in pair)
     return [
         Figure("added at the median, 1 connection", added, "ms", ADDED_MS, note=shown(single)),
-        Figure(
-            f"carried, {CONNECTIONS} connections", carried, "1/s", REQUESTS_A_SECOND, "higher", shown(many)
-        ),
+        Figure(f"carried, {CONNECTIONS} connections", carried, "1/s", REQUESTS_A_SECOND, "higher", shown(many)),
         Figure("failed requests", failures, "", 0),
     ]
 
@@ -204,8 +207,15 @@ def shown(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
             statistics.median(pair[side][key] for pair in pairs) for key in ("p50_ms", "p99_ms", "per_second")
         )
         words.append(f"{name} p50 {p50:.2f} ms, p99 {p99:.2f} ms, {rate:.0f}/s")
+        words[-1] += f", processor {processor_shown([pair[side] for pair in pairs])}"
     ratio = statistics.median(pair[1]["per_second"] / pair[0]["per_second"] for pair in pairs)
     return f"{'; '.join(words)}; routed/direct {ratio:.2f}"
+
+
+def processor_shown(runs: list[dict[str, Any]]) -> str:
+    """The processor time of one request by process, in milliseconds."""
+    names = runs[0]["processor_ms"]
+    return ", ".join(f"{name} {statistics.median(run['processor_ms'][name] for run in runs):.3f} ms" for name in names)
 
 
 def load(target: Target, body: Path, connections: int, seconds: float) -> dict[str, Any]:
@@ -214,6 +224,8 @@ def load(target: Target, body: Path, connections: int, seconds: float) -> dict[s
     command += ["--connections", str(connections), "--seconds", str(seconds)]
     command += ["--key", target.key] if target.key else []
     command += ["--ca", target.ca] if target.ca else []
+    for name, group in target.groups:
+        command += ["--watch", f"{name}={group}"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
