@@ -5,7 +5,8 @@ What is allowed in a file is said by the pydantic model of whoever reads it; lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mlops.errors import ProjectError
-from mlops.yaml_lines import Document, YamlError, read_yaml
+from mlops.yaml_lines import Document, YamlError, parse_yaml, read_yaml
 
 Checked = TypeVar("Checked", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
@@ -41,10 +42,31 @@ def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | 
     """
     if not file.is_file():
         raise ProjectError(f"{file} does not exist", f"Restore it from git, or from the template's {file.name}.")
-    try:
+    with _told(file):
         document = read_yaml(file)
+    return _checked(file, document, model, context)
+
+
+def parse_checked(
+    text: str, file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
+) -> CheckedFile[Checked]:
+    """Do the same for a text that stands in `file` at some revision. Raises ProjectError as `read_checked` does."""
+    with _told(file):
+        document = parse_yaml(text)
+    return _checked(file, document, model, context)
+
+
+@contextmanager
+def _told(file: Path) -> Generator[None]:
+    try:
+        yield
     except YamlError as error:
         raise ProjectError(f"{file}:{error.line}: {error}", "Correct the YAML at this line.") from error
+
+
+def _checked(
+    file: Path, document: Document, model: type[Checked], context: Mapping[str, Any] | None
+) -> CheckedFile[Checked]:
     try:
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:

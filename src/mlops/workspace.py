@@ -28,11 +28,19 @@ _CHATTY_LOGGERS = (
 
 def connect(stage: Stage) -> MLClient:
     """A client of the stage's workspace; asks nothing of the service yet."""
+    return _client(stage.subscription_id, stage.resource_group, stage.workspace)
+
+
+def connect_registry(name: str) -> MLClient:
+    """A client of the registry, where models are shared between the stages; asks where it is."""
+    return _client(registry_name=name)
+
+
+def _client(*workspace: str, **registry: str) -> MLClient:
     client = MLClient(
         _credential(),
-        stage.subscription_id,
-        stage.resource_group,
-        stage.workspace,
+        *workspace,
+        **registry,
         show_progress=False,
         enable_telemetry=False,
         # The SDK makes a dozen service clients: with one session they share their connections.

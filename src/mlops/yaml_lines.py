@@ -44,6 +44,11 @@ def read_yaml(file: Path) -> Document:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise YamlError("the file is not UTF-8 text", _FIRST_LINE) from error
+    return parse_yaml(text)
+
+
+def parse_yaml(text: str) -> Document:
+    """Parse one YAML document. Raises YamlError for a text that is no YAML."""
     parser = YAML(typ="safe", pure=True)
     try:
         value = parser.load(text)

@@ -7,12 +7,14 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from mlops.documents import read_checked
+from mlops.documents import parse_checked, read_checked
 from mlops.project import AssetName, StageName
 
 RELEASE_FOLDER: Final = Path("releases")
 # Where a stage's models come from: dev's are trained there, the others are promoted from the stage before.
 SOURCE_STAGES: Final[dict[StageName, StageName]] = {"dev": "dev", "staging": "dev", "prod": "staging"}
+# Where training happens, and with it the jobs, data and held-out rows of every release.
+TRAINING_STAGE: Final[StageName] = "dev"
 WHOLE_TRAFFIC: Final = 100
 
 # Azure mirrors at most half of an endpoint's traffic.
@@ -123,3 +125,8 @@ def manifest_file(root: Path, stage: StageName) -> Path:
 def read_manifest(file: Path, stage: StageName) -> Manifest:
     """Read and check the manifest of `stage`. Raises ProjectError naming file, line, key and what to do."""
     return read_checked(file, Manifest, {"stage": stage}).value
+
+
+def parse_manifest(text: str, stage: StageName) -> Manifest:
+    """Check the text of the manifest of `stage` at some revision. Raises ProjectError as `read_manifest` does."""
+    return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", Manifest, {"stage": stage}).value
