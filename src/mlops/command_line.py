@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "down": "Stop the workspace on this machine.",
     "env": "Print the variables that point any program at the workspace on this machine.",
     "check": "Check components, pipelines and environments without a workspace.",
+    "configure": "Fill in project.yml from what the infrastructure made.",
     "train": "Train, evaluate and register a model.",
     "deploy": "Deploy a registered model to a stage's endpoint.",
     "score": "Send a request to a stage's endpoint.",

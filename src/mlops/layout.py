@@ -13,6 +13,7 @@ ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
 DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
 SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
 ENVIRONMENT_FOLDER: Final = Path("environments")
+INFRASTRUCTURE_FOLDER: Final = Path("infra")
 
 # What commands leave on this machine; nothing in it is needed to go on.
 STATE_FOLDER: Final = Path(".mlops")

@@ -1,0 +1,1 @@
+"""From what the infrastructure made to project.yml."""
