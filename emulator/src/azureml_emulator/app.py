@@ -29,6 +29,7 @@ from azureml_emulator.http.blob import BlobService
 from azureml_emulator.http.history import History
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.mlflow import MlflowProxy
+from azureml_emulator.http.monitor import Monitor
 from azureml_emulator.http.recording import Recording
 from azureml_emulator.http.registry import RegistryStorage
 from azureml_emulator.http.scoring import Scoring, ScoringFirst
@@ -94,6 +95,7 @@ class Emulator:
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
+        self.monitor = Monitor(self.store, self.fleet, self.clock)
         bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
             settings,
@@ -163,6 +165,7 @@ class Emulator:
             Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
             Route(f"/subscriptions/{{s}}/{scopes}", self.arm.workspaces),
             Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
+            *self.monitor.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
             Route(
                 f"{front_door}/{{rest:path}}/tempdatarefs/{version}",

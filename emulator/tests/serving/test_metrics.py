@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.serving.metrics import BUCKET_RATIO, KEPT_MINUTES, DeploymentMetrics, Tally
+from azureml_emulator.serving.metrics import BUCKET_RATIO, KEPT_MINUTES, KEPT_SECONDS, DeploymentMetrics, Tally
 
 
 def test_percentiles_are_exact_to_the_ratio_of_the_buckets() -> None:
@@ -42,21 +42,39 @@ def test_copies_are_counted_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "starts"),
-    [(0, 180, [0, 60, 120]), (60, 120, [60]), (61, 180, [120]), (180, 600, [])],
+    ("since", "until", "found"),
+    [
+        pytest.param(0, 180, [1, 61, 119, 121], id="all"),
+        pytest.param(60, 120, [61, 119], id="a minute"),
+        pytest.param(61.5, 119.5, [61, 119], id="from within a second"),
+        pytest.param(62, 119, [], id="between two"),
+        pytest.param(180, 600, [], id="after all"),
+    ],
 )
-def test_minutes_are_found_by_when_they_begin(since: int, until: int, starts: list[int]) -> None:
+def test_a_window_is_exact_to_the_second(since: float, until: float, found: list[int]) -> None:
     metrics = DeploymentMetrics()
     for now in (1, 61, 119, 121):
         metrics.add(now, 200, 200, 0.01)
-    assert list(metrics.minutes(since, until)) == starts
+    assert [second for second, _ in metrics.window(since, until)] == found
 
 
-def test_only_the_last_day_is_kept_by_minute() -> None:
+def test_what_is_older_than_an_hour_is_kept_by_the_minute() -> None:
+    # given a request a second for two hours
     metrics = DeploymentMetrics()
-    for minute in range(KEPT_MINUTES + 10):
+    for second in range(2 * KEPT_SECONDS):
+        metrics.add(second, 200, 200, 0.01)
+    # then none is lost, and what is old lies at whole minutes
+    tallies = dict(metrics.window(0, 1e12))
+    assert sum(tally.requests for tally in tallies.values()) == 2 * KEPT_SECONDS
+    assert all(second % 60 == 0 for second, tally in tallies.items() if tally.requests > 1)
+    assert len(tallies) < KEPT_SECONDS + 2 + KEPT_SECONDS / 60
+
+
+def test_only_the_last_day_is_kept() -> None:
+    metrics = DeploymentMetrics()
+    for minute in range(KEPT_MINUTES + 100):
         metrics.add(60 * minute, 200, 200, 0.01)
-    minutes = metrics.minutes(0, 1e12)
-    assert len(minutes) == KEPT_MINUTES
-    assert min(minutes) == 600
-    assert metrics.live.requests == KEPT_MINUTES + 10
+    oldest = min(second for second, _ in metrics.window(0, 1e12))
+    # a day by the minute, before the hour by the second and the minute that is just over
+    assert oldest == 60 * 100 - KEPT_SECONDS - 60
+    assert metrics.live.requests == KEPT_MINUTES + 100

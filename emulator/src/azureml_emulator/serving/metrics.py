@@ -1,16 +1,19 @@
-"""What happened at one deployment: requests, statuses and times, in total and minute by minute. Pure: no I/O.
+"""What happened at one deployment: requests, statuses and times, in total and over time. Pure: no I/O.
 
 Times fall into buckets that grow by a fixed ratio, so a percentile is exact to that ratio at any length of
-record. The minutes are what Azure Monitor's metrics of an endpoint are made of.
+record. What Azure Monitor answers of an endpoint is made of these (`metric_series.py`): the last hour is kept by the
+second, so that a window of a few seconds can be asked for, and the last day by the minute.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+KEPT_SECONDS = 60 * 60
 KEPT_MINUTES = 24 * 60
 SECONDS_A_MINUTE = 60
 FASTEST_SECONDS = 0.0001
@@ -32,6 +35,12 @@ class Tally:
         self.statuses[status, model_status] += 1
         self.buckets[bucket_of(seconds)] += 1
         self.seconds += seconds
+
+    def merge(self, other: Tally) -> None:
+        """Count what another tally has counted."""
+        self.statuses.update(other.statuses)
+        self.buckets.update(other.buckets)
+        self.seconds += other.seconds
 
     @property
     def requests(self) -> int:
@@ -64,33 +73,48 @@ class Tally:
 
 
 class DeploymentMetrics:
-    """One deployment's tallies: live and mirrored apart, each in total and for the last day by minute."""
+    """One deployment's tallies: in total, with live and mirrored requests apart, and over time, with both.
+
+    A request counts for the moment of its answer. A mirror has no live traffic, so that over time its copies are what
+    is counted of it, as the metrics of Azure count by deployment.
+    """
 
     def __init__(self) -> None:
         self.live = Tally()
         self.mirrored = Tally()
         self.mirror_dropped = 0
-        self._minutes: dict[bool, OrderedDict[int, Tally]] = {False: OrderedDict(), True: OrderedDict()}
+        self._seconds: OrderedDict[int, Tally] = OrderedDict()
+        self._minutes: OrderedDict[int, Tally] = OrderedDict()
 
     def add(self, now: float, status: int, model_status: int | None, seconds: float, *, mirrored: bool = False) -> None:
-        """Count one request that ended at `now` (seconds of the epoch) after `seconds`."""
+        """Count one request that was answered at `now` (seconds of the epoch) after `seconds`."""
         (self.mirrored if mirrored else self.live).add(status, model_status, seconds)
-        minutes = self._minutes[mirrored]
-        minute = int(now) // SECONDS_A_MINUTE
-        tally = minutes.get(minute)
+        second = int(now)
+        tally = self._seconds.get(second)
         if tally is None:
-            tally = minutes[minute] = Tally()
-            while len(minutes) > KEPT_MINUTES:
-                minutes.popitem(last=False)
+            tally = self._seconds[second] = Tally()
+            self._fold(second - KEPT_SECONDS)
         tally.add(status, model_status, seconds)
 
-    def minutes(self, since: float, until: float, *, mirrored: bool = False) -> dict[int, Tally]:
-        """The tallies of the minutes that begin in [since, until), by their start (seconds of the epoch)."""
-        return {
-            minute * SECONDS_A_MINUTE: tally
-            for minute, tally in self._minutes[mirrored].items()
-            if since <= minute * SECONDS_A_MINUTE < until
-        }
+    def window(self, since: float, until: float) -> Iterator[tuple[int, Tally]]:
+        """The tallies of the seconds that begin in [since, until), by their start; older ones by the minute.
+
+        The second in which a window begins belongs to it.
+        """
+        for minute, tally in self._minutes.items():
+            if int(since) <= minute * SECONDS_A_MINUTE < until:
+                yield minute * SECONDS_A_MINUTE, tally
+        for second, tally in self._seconds.items():
+            if int(since) <= second < until:
+                yield second, tally
+
+    def _fold(self, oldest: int) -> None:
+        """Add the seconds before `oldest` to their minutes."""
+        while next(iter(self._seconds)) < oldest:
+            second, tally = self._seconds.popitem(last=False)
+            self._minutes.setdefault(second // SECONDS_A_MINUTE, Tally()).merge(tally)
+            while len(self._minutes) > KEPT_MINUTES:
+                self._minutes.popitem(last=False)
 
     def document(self) -> dict[str, Any]:
         """The totals as JSON."""
