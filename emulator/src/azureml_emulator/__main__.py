@@ -58,12 +58,21 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--workspace", help="The workspace that `env` names.")
 @click.option("--registry", help="The registry that `env` names.")
 @click.option("--location", help="The Azure region that resources say they are in.")
+@click.option(
+    "--model-errors",
+    type=click.Choice(["passed", "as-azure"]),
+    help="What callers get for a model's own error: its status, or 424 as Azure's managed endpoints answer.",
+)
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file.")
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops it.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
     """Start the emulator in the background and wait until it serves."""
-    launcher = {"step_launcher": "plain"} if plain_steps else {}
-    settings = _settings(state, {key: value for key, value in given.items() if value is not None} | launcher)
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if plain_steps:
+        chosen["step_launcher"] = "plain"
+    if "model_errors" in chosen:
+        chosen["model_errors"] = chosen["model_errors"].replace("-", "_")
+    settings = _settings(state, chosen)
     if foreground:
         # The server's imports cost what no other command needs.
         from azureml_emulator.server import main as serve

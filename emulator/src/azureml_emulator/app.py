@@ -43,6 +43,7 @@ from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.resource_id import PROVIDER
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.secret_keys import ensure_secret_keys
+from azureml_emulator.serving.collectors import Collectors
 from azureml_emulator.serving.deployments import Deployments
 from azureml_emulator.serving.endpoints import Endpoints
 from azureml_emulator.serving.fleet import Fleet
@@ -80,6 +81,7 @@ class Emulator:
         self.scopes.base_url = base_url
         self.fleet = Fleet(self.processes)
         self.endpoints = Endpoints(self.store, self.clock, self.operations, self.fleet, self.tokens, base_url)
+        self.collectors = Collectors(self.locator)
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -87,6 +89,7 @@ class Emulator:
             self.locator,
             self.fleet,
             self.endpoints,
+            self.collectors,
             settings.state / "deployments",
         )
         self.scoring = Scoring(
@@ -198,6 +201,7 @@ class Emulator:
         self.uploads.clear()
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
+        await self.collectors.open()
         self.deployments.resume()
         self.endpoints.load()
         self.jobs.open()
@@ -206,6 +210,7 @@ class Emulator:
         await self.operations.stop()
         await self.scoring.stop()
         await self.fleet.stop()
+        await self.collectors.stop()
         self.store.close()
 
 

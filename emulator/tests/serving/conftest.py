@@ -42,6 +42,12 @@ def init():
         os.kill(os.getppid(), signal.SIGKILL)
         # Its end takes a moment, in which this process must not come up.
         signal.pause()
+    if "CRASH_FROM_START" in os.environ:
+        with open("starts", "a+") as starts:
+            starts.write("x")
+            starts.seek(0)
+            if len(starts.read()) >= int(os.environ["CRASH_FROM_START"]):
+                raise ValueError("once was enough")
     time.sleep(float(os.environ.get("INIT_SECONDS", "0")))
     print("initialised", TEXT)
 

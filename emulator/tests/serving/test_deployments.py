@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -202,3 +203,23 @@ def test_model_errors_are_a_424_where_the_emulator_is_told_so(
 def _restarted(service: Any, pid: int) -> bool:
     counts = service.counts("blue")
     return counts["health"] == "healthy" and counts["pid"] != pid
+
+
+def test_a_server_that_keeps_crashing_is_seen_to_be_down(service: Any, until: Callable[..., Any]) -> None:
+    # given a deployment whose first start goes well and whose every other one crashes
+    service.deploy("blue", CRASH_FROM_START="2")
+    service.traffic({"blue": 100})
+    key = service.key
+    # when its process ends
+    os.kill(service.counts("blue")["pid"], signal.SIGKILL)
+    until(lambda: True if service.counts("blue")["restarts"] >= 2 else None)
+    # then its document says so, though it was made well
+    properties = service.deployment("blue")["properties"]
+    assert properties["provisioningState"] == "Succeeded"
+    assert properties["properties"]["azureml.health"] == "restarting"
+    assert "before it was up" in properties["properties"]["azureml.trouble"]
+    # and callers hear it at once, and it is counted
+    began = time.monotonic()
+    assert service.score({}, key=key).status_code == 503
+    assert time.monotonic() - began < 1
+    assert service.counts("blue")["live"]["statuses"]["503"] == 1

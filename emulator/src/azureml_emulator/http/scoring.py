@@ -19,7 +19,7 @@ from azureml_emulator.errors import Unauthorized, error_body
 from azureml_emulator.http.whole_reply import WHOLE_REPLY, WholeReply
 from azureml_emulator.serving.endpoints import AUTH_MODES, ENDPOINTS_PREFIX, Endpoint, Endpoints
 from azureml_emulator.serving.fleet import Deployment, Fleet
-from azureml_emulator.serving.forwarding import REASON_HEADER, Exchange, Outcome, Question, Refusal, copy_to
+from azureml_emulator.serving.forwarding import REASON_HEADER, REQUEST_ID, Exchange, Outcome, Question, Refusal, copy_to
 from azureml_emulator.serving.traffic import DEPLOYMENT_HEADER, Chance
 from azureml_emulator.serving.upstream import Answer, Headers, UpstreamLost
 from azureml_emulator.tokens import Tokens
@@ -32,13 +32,12 @@ MODEL_ERROR_STATUS = 424
 _OK = 200
 _METHODS = frozenset({"GET", "POST", "OPTIONS"})
 _NAMED = DEPLOYMENT_HEADER.encode()
-_REQUEST_ID = b"x-request-id"
 _CHALLENGE: Headers = [(b"www-authenticate", b"Bearer")]
 _CONNECTION_HEADERS = frozenset(
     (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection")
 )
 # The key must not reach the model; the rest is written anew for its connection.
-_NOT_FORWARDED = _CONNECTION_HEADERS | {b"host", b"authorization", b"content-length", b"expect", _REQUEST_ID}
+_NOT_FORWARDED = _CONNECTION_HEADERS | {b"host", b"authorization", b"content-length", b"expect", REQUEST_ID}
 # The server of the emulator adds its own of these.
 _NOT_RETURNED = _CONNECTION_HEADERS | {b"date", b"server"}
 
@@ -65,7 +64,7 @@ class Scoring:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scoring request."""
         given: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = given.get(_REQUEST_ID) or _new_request_id()
+        request_id = given.get(REQUEST_ID) or _new_request_id()
         try:
             endpoint, target = self._find(scope)
             self._authorize(endpoint, given.get(b"authorization", b""))
@@ -207,7 +206,7 @@ def _choose(endpoint: Endpoint, asked: bytes | None, chance: Chance) -> Deployme
 
 def _forwarded(scope: Scope, request_id: bytes) -> Headers:
     headers = [header for header in scope["headers"] if header[0] not in _NOT_FORWARDED]
-    headers.append((_REQUEST_ID, request_id))
+    headers.append((REQUEST_ID, request_id))
     return headers
 
 
@@ -239,6 +238,6 @@ def _too_large() -> Refusal:
 async def _send_refusal(send: Send, refusal: Refusal, request_id: bytes) -> None:
     body = json.dumps(error_body(refusal.code, refusal.message)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers += [*refusal.headers, (_REQUEST_ID, request_id)]
+    headers += [*refusal.headers, (REQUEST_ID, request_id)]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -19,6 +19,9 @@ from azureml_emulator.kinds import Kind
 from azureml_emulator.locator import Locator
 from azureml_emulator.operations import Operations
 from azureml_emulator.resource_id import ResourcePath, parse_resource_path
+from azureml_emulator.serving.collections import read_collector
+from azureml_emulator.serving.collectors import Collectors
+from azureml_emulator.serving.condition import CONDITION_PROPERTIES, with_condition
 from azureml_emulator.serving.deployment_plan import Plan, read_plan, with_defaults
 from azureml_emulator.serving.endpoints import DEPLOYMENT_KIND, Endpoints
 from azureml_emulator.serving.fleet import Fleet
@@ -40,8 +43,6 @@ _DEFAULT_TAIL = 5000
 _STORAGE_CONTAINER = "storageinitializer"
 _INTERRUPTED = "The emulator stopped while an operation on this deployment went on. Send the request again."
 _MLFLOW_MODEL = "mlflow_model"
-# A failed deployment's document cannot carry its error; this property names it to whoever reads the resource.
-FAILURE_PROPERTY = "azureml.failureReason"
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,11 @@ class Deployments(Behaviour):
         locator: Locator,
         fleet: Fleet,
         endpoints: Endpoints,
+        collectors: Collectors,
         folder: Path,
     ) -> None:
         super().__init__(store, clock)
+        self._collectors = collectors
         self._operations = operations
         self._locator = locator
         self._fleet = fleet
@@ -81,6 +84,7 @@ class Deployments(Behaviour):
         if existing is not None and _unchanged(existing, request):
             return Stored(existing)
         plan = read_plan(request)
+        read_collector(request["properties"])
         parts = self._find_parts(plan, path)
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
         state = "Updating" if existing else "Creating"
@@ -98,12 +102,8 @@ class Deployments(Behaviour):
         return Stored(None, operation=self._operations.start(resource.key, self._remove(resource)))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document; of a failed deployment with the reason among its properties."""
-        failure = resource.internal.get("failure")
-        if not failure:
-            return resource.document
-        named = {**(resource.properties.get("properties") or {}), FAILURE_PROPERTY: failure}
-        return {**resource.document, "properties": {**resource.properties, "properties": named}}
+        """The document; of a deployment that failed or is not up with the reason among its properties."""
+        return with_condition(resource.document, resource.internal.get("failure"), self._fleet.get(resource.key))
 
     def actions(self) -> dict[str, Action]:
         """getLogs."""
@@ -116,9 +116,8 @@ class Deployments(Behaviour):
                 self._mark_failed(parse_resource_path(resource.id), _INTERRUPTED)
             active = resource.internal.get("active")
             if active is not None:
-                start = self._start(
-                    Revision(Path(active["folder"])), read_plan(active["request"]), resource.key, active
-                )
+                path = parse_resource_path(resource.id)
+                start = self._start(Revision(Path(active["folder"])), read_plan(active["request"]), path, active)
                 self._fleet.ensure(resource.key, resource.name).resume(start)
 
     async def _roll_out(
@@ -126,7 +125,7 @@ class Deployments(Behaviour):
     ) -> None:
         try:
             active = await self._prepare(path, plan, parts, revision, request)
-            instance = await self._fleet.launch(self._start(revision, plan, path.key, active))
+            instance = await self._fleet.launch(self._start(revision, plan, path, active))
         except EmulatorError as error:
             self._mark_failed(path, error.message.partition("\n")[0])
             raise
@@ -163,10 +162,12 @@ class Deployments(Behaviour):
             "environment": resolved,
         }
 
-    def _start(self, revision: Revision, plan: Plan, key: str, active: dict[str, Any]) -> ServerStart:
+    def _start(self, revision: Revision, plan: Plan, path: ResourcePath, active: dict[str, Any]) -> ServerStart:
         command = server_command(revision, active["script"])
-        identifier = f"deployment {key} {revision.folder.name}"
-        return ServerStart(identifier, command, active["variables"], revision, plan)
+        identifier = f"deployment {path.key} {revision.folder.name}"
+        # The collector's port is another one after each start of the emulator, so these are not kept.
+        collector, variables = self._collectors.make(path, active["request"]["properties"], revision)
+        return ServerStart(identifier, command, {**active["variables"], **variables}, revision, plan, collector)
 
     def _find_parts(self, plan: Plan, path: ResourcePath) -> _Parts:
         model = self._locator.asset(plan.model, "models", path.scope) if plan.model else None
@@ -198,6 +199,7 @@ class Deployments(Behaviour):
     async def _remove(self, resource: Resource) -> None:
         await self._fleet.remove(resource.key)
         path = parse_resource_path(resource.id)
+        self._collectors.forget(path)
         self.store.delete(resource.key)
         self._drop_zero_traffic(path)
         self._endpoints.refresh_parent(path)
@@ -243,7 +245,9 @@ class Deployments(Behaviour):
 def _request(body: dict[str, Any]) -> dict[str, Any]:
     """What a body asks for, apart from what the service adds: the same for the same wish."""
     properties = {name: value for name, value in body.get("properties", {}).items() if name != "provisioningState"}
-    named = {name: value for name, value in (properties.get("properties") or {}).items() if name != FAILURE_PROPERTY}
+    named = {
+        name: value for name, value in (properties.get("properties") or {}).items() if name not in CONDITION_PROPERTIES
+    }
     properties["properties"] = named
     wanted = {name: body[name] for name in ("location", "tags", "sku", "kind", "identity") if name in body}
     return {**wanted, "properties": with_defaults(properties)}

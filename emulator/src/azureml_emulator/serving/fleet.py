@@ -82,6 +82,7 @@ class Deployment:
             "trouble": self.trouble,
             "port": instance.port if instance else None,
             "pid": instance.pid if instance else None,
+            "collector": instance.start.collector.document() if instance and instance.start.collector else None,
             **self.metrics.document(),
         }
 
@@ -127,6 +128,8 @@ class Deployment:
             except EmulatorError as error:
                 self.trouble = error.message.partition("\n")[0]
                 self.health = "restarting"
+                # Requests that wait for it need wait no longer.
+                self._ready.set()
                 failures += 1
                 await asyncio.sleep(_backoff(failures))
                 self.restarts += 1

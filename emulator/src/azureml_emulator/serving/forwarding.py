@@ -13,6 +13,7 @@ from azureml_emulator.serving.fleet import Deployment
 from azureml_emulator.serving.instance import Instance, TooManyRequests
 from azureml_emulator.serving.upstream import Answer, Connection, Headers, UpstreamLost
 
+REQUEST_ID = b"x-request-id"
 REASON_HEADER = b"ms-azureml-model-error-reason"
 _ATTEMPTS = 2
 _JOINED_BYTES = 1 << 16
@@ -39,6 +40,11 @@ class Question:
     target: bytes
     headers: Headers
     body: bytes
+
+    @property
+    def request_id(self) -> str:
+        """What the caller, or the router, named the request."""
+        return next((value.decode("latin-1") for name, value in self.headers if name == REQUEST_ID), "")
 
     def lines(self) -> list[bytes]:
         """The request as HTTP/1.1."""
@@ -79,7 +85,7 @@ class Exchange:
     Raises Refusal when there is none.
     """
 
-    __slots__ = ("_connection", "_deployment", "_instance", "_outcome", "_question")
+    __slots__ = ("_answer", "_connection", "_deployment", "_instance", "_outcome", "_question")
 
     def __init__(self, deployment: Deployment, question: Question, outcome: Outcome) -> None:
         self._deployment = deployment
@@ -96,17 +102,25 @@ class Exchange:
         except TooManyRequests:
             raise _too_many(deployment, instance) from None
         try:
-            self._connection, answer = await _ask(deployment, instance, self._question)
+            self._connection, self._answer = await _ask(deployment, instance, self._question)
         except BaseException:
             instance.release()
             raise
         self._instance = instance
-        self._outcome.status = self._outcome.model_status = answer.status
-        return answer
+        self._outcome.status = self._outcome.model_status = self._answer.status
+        collector = instance.start.collector
+        if collector is not None and collector.takes_payloads:
+            self._answer.kept = []
+        return self._answer
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failure: object, *_: object) -> None:
         self._instance.pool.give(self._connection)
         self._instance.release()
+        collector, kept = self._instance.start.collector, self._answer.kept
+        if collector is not None and kept is not None and failure is None:
+            asked = self._question
+            target, method = asked.target.decode("latin-1"), asked.method.decode("latin-1")
+            collector.payloads(target, method, asked.request_id, asked.body, b"".join(kept))
 
 
 async def copy_to(deployment: Deployment, question: Question) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from azureml_emulator.errors import BadRequest
 from azureml_emulator.processes import GRACE_SECONDS, Processes, RunningProcess
+from azureml_emulator.serving.collecting import Collector
 from azureml_emulator.serving.deadlines import Deadlines
 from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
 from azureml_emulator.serving.revision import Revision, last_lines
@@ -35,6 +36,7 @@ class ServerStart:
     environment: Mapping[str, str]
     revision: Revision
     plan: Plan
+    collector: Collector | None = None
 
 
 class TooManyRequests(Exception):

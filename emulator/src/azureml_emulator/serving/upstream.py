@@ -30,11 +30,15 @@ class UpstreamLost(Exception):
 
 
 class Answer:
-    """A server's answer: its status and headers, and its body, whole or still coming."""
+    """A server's answer: its status and headers, and its body, whole or still coming.
+
+    A list as `kept` gets the body's parts as they are read.
+    """
 
     def __init__(self, status: int, headers: Headers, connection: Connection) -> None:
         self.status = status
         self.headers = headers
+        self.kept: list[bytes] | None = None
         self._connection = connection
 
     @property
@@ -44,7 +48,10 @@ class Answer:
 
     def whole(self) -> bytes:
         """The body of a complete answer."""
-        return self._connection.take()
+        body = self._connection.take()
+        if self.kept is not None:
+            self.kept.append(body)
+        return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises UpstreamLost when it breaks off."""
@@ -52,6 +59,8 @@ class Answer:
             ended = self._connection.complete
             chunk = self._connection.take()
             if chunk:
+                if self.kept is not None:
+                    self.kept.append(chunk)
                 yield chunk
             if ended:
                 return

@@ -1,0 +1,156 @@
+"""What deployments collect, found where Azure puts it: payloads by the router, and what scripts send themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azureml_emulator.errors import BadRequest
+from azureml_emulator.serving.collections import Event, read_collector
+
+pytestmark = pytest.mark.xdist_group("serving")
+
+# Sends what azureml-ai-monitoring's Collector sends, to where it would send it.
+SCRIPT = """\
+import json
+import os
+
+import requests
+
+
+def send(name, data, request_id):
+    address = f"http://{os.environ['AZUREML_MDC_HOST']}:{os.environ['AZUREML_MDC_PORT']}/modeldata/log"
+    headers = {
+        "Content-Type": "application/json",
+        "trace-id": "1",
+        "ce-time": "1700000000",
+        "ce-type": f"azureml.inference.{name}",
+        "ce-collect-data-type": "pandas.core.frame.DataFrame",
+        "ce-agent": "azureml-ai-monitoring/1.0.0",
+        "ce-x-request-id": request_id,
+    }
+    return requests.post(address, data=json.dumps(data), headers=headers).status_code
+
+
+def init():
+    with open(os.environ["AZUREML_MDC_CONFIG_PATH"]) as stream:
+        print("collector", stream.read())
+
+
+def run(body):
+    asked = json.loads(body)
+    return [send("model_inputs", [asked], "one"), send("nothing", [asked], "two")]
+"""
+
+
+def collector(sampling: float = 1.0, *names: str) -> dict[str, Any]:
+    collections = {name: {"dataCollectionMode": "enabled", "samplingRate": sampling} for name in names}
+    return {"collections": collections, "rollingRate": "Hour"}
+
+
+def folder(service: Any, deployment: str, collection: str) -> Path:
+    """Where a collection lies in the emulator's storage."""
+    store = f"{service.workspace}/datastores/workspaceblobstore"
+    properties = service.client.get(store, params={"api-version": "2024-10-01-preview"}).json()["properties"]
+    account = properties["accountName"].rstrip("?").rpartition("/")[2]
+    blobs = service.emulator.settings.state / "blobs" / account / properties["containerName"]
+    return blobs / "modelDataCollector" / service.name / deployment / collection
+
+
+def events(place: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in sorted(place.rglob("*.jsonl")) for line in file.read_text().splitlines()]
+
+
+def test_payloads_are_kept_as_azure_keeps_them(service: Any, until: Callable[..., Any]) -> None:
+    # given a deployment that collects its payloads
+    service.deploy("blue", dataCollector=collector(1.0, "request", "response"))
+    service.traffic({"blue": 100})
+    key = service.key
+    # when it is asked: twice with JSON, once with something else
+    asked = [{"rows": number} for number in range(2)]
+    for body in asked:
+        service.score(body, key=key, headers={"x-request-id": f"id-{body['rows']}"})
+    service.score(b"\xff\xfe", key=key)
+    place = folder(service, "blue", "request")
+    requests = until(lambda: found if len(found := events(place)) == 3 else None)
+    responses = until(lambda: found if len(found := events(folder(service, "blue", "response"))) == 3 else None)
+    # then every request lies in the hour's folder, in CloudEvents' words, and has its answer
+    file = next(place.rglob("*.jsonl")).relative_to(place).as_posix()
+    assert re.fullmatch(r"\d{4}/\d{2}/\d{2}/\d{2}/[0-9a-f-]+\.jsonl", file)
+    assert datetime.strptime(file[:13], "%Y/%m/%d/%H").replace(tzinfo=UTC) <= datetime.now(UTC)
+    assert [event["data"] for event in requests[:2]] == asked
+    first = requests[0]
+    assert (first["specversion"], first["type"]) == ("1.0", "azureml.inference.request")
+    assert first["source"].endswith(f"/onlineEndpoints/{service.name}/deployments/blue")
+    assert (first["path"], first["method"], first["datacontenttype"]) == ("/score", "POST", "application/json")
+    assert (first["correlationid"], first["xrequestid"]) == ("id-0", "id-0")
+    assert datetime.now(UTC) - datetime.fromisoformat(first["time"]) < timedelta(minutes=2)
+    assert responses[0]["correlationid"] == "id-0"
+    assert responses[0]["data"]["text"] == "blue"
+    assert requests[2]["data_base64"] == "//4="
+    assert service.counts("blue")["collector"] == {"events": 6, "dropped": 0}
+
+
+def test_the_sampling_rate_decides_how_many_are_kept(service: Any, until: Callable[..., Any]) -> None:
+    # given a deployment that collects half of its requests, and one that is told to collect none
+    service.deploy("blue", dataCollector=collector(0.5, "request", "response"))
+    service.deploy("green", dataCollector=collector(0.0, "request"))
+    key = service.key
+    # when both are asked
+    for _ in range(60):
+        service.score({}, key=key, to="blue")
+    service.score({}, key=key, to="green")
+    # then about half is there, each request with its answer
+    taken = service.counts("blue")["collector"]["events"]
+    kept = [
+        until(lambda name=name: found if len(found := events(folder(service, "blue", name))) == taken // 2 else None)
+        for name in ("request", "response")
+    ]
+    assert 10 <= taken // 2 <= 50
+    assert [event["xrequestid"] for event in kept[0]] == [event["xrequestid"] for event in kept[1]]
+    assert service.counts("green")["collector"]["events"] == 0
+
+
+def test_what_a_script_collects_is_kept(service: Any, until: Callable[..., Any]) -> None:
+    # given a script that sends what the library would
+    code = service.upload({"score.py": SCRIPT})
+    service.deploy("blue", code=code, dataCollector=collector(0.25, "model_inputs", "request"))
+    # when it is asked
+    reply = service.score({"AGE": 30}, to="blue")
+    # then the collection that is on takes it, another one does not
+    assert reply.json() == [200, 404]
+    (event,) = until(lambda: events(folder(service, "blue", "model_inputs")) or None)
+    assert event["type"] == "azureml.inference.model_inputs"
+    assert event["data"] == [{"AGE": 30}]
+    assert (event["correlationid"], event["agent"]) == ("one", "azureml-ai-monitoring/1.0.0")
+    assert event["time"] == "2023-11-14T22:13:20Z"
+    assert (folder(service, "blue", "model_inputs") / "2023/11/14/22").is_dir()
+    # and the library learns the share it has to send
+    assert '"model_inputs": {"enabled": true, "sampleRatePercentage": 25.0}' in service.logs("blue")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param({"rollingRate": "Fortnight"}, "Fortnight", id="rolling rate"),
+        pytest.param(collector(1.5, "request"), "samplingRate", id="sampling rate"),
+    ],
+)
+def test_a_collector_that_cannot_be_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        read_collector({"dataCollector": given})
+
+
+def test_an_event_is_one_line() -> None:
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    plan = read_collector({"dataCollector": {**collector(1.0, "request"), "rollingRate": "Minute"}})
+    assert plan is not None
+    assert plan.folder(moment) == "2026/03/01/12/00"
+    for body in (b'{"a":\n 1}', b"two\nlines", b"\xff\n", b""):
+        assert b"\n" not in Event("request", moment, {}, body).line("somewhere")
