@@ -25,10 +25,14 @@ COMMANDS: Final[dict[str, str]] = {
     "configure": "Fill in project.yml from what the infrastructure made.",
     "train": "Train, evaluate and register a model.",
     "deploy": "Deploy a registered model to a stage's endpoint.",
+    "plan": "Show which stages a range of commits changes.",
+    "gate": "Judge the release that a stage's manifest proposes.",
+    "promote": "Propose for a stage what the stage before runs.",
     "score": "Send a request to a stage's endpoint.",
     "status": "Show what each stage runs.",
+    "history": "Show what happened to each stage, and whether the log of it holds.",
 }
-_STAGES: Final = ("dev", "staging", "prod")
+STAGES: Final = ("dev", "staging", "prod")
 _JSON_FLAG: Final = "--json"
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -85,7 +89,7 @@ def json_option(function: Decorated) -> Decorated:
 
 def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
     """Add `--stage`."""
-    return click.option("--stage", type=click.Choice(_STAGES), required=required, help="The stage to act on.")
+    return click.option("--stage", type=click.Choice(STAGES), required=required, help="The stage to act on.")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@
     ├── RolloutFailed       5  a deployment did not come up or answered wrongly; traffic stayed where it was
     ├── RequestRefused      6  the endpoint did not answer a request with success
     ├── WorkspaceError      7  the workspace cannot be reached, refused, or nobody is logged in
+    ├── PromotionRefused    9  what is to be promoted does not run healthy in the stage before
     ├── MachineError        8  a program that had to be started on this machine did not do its work
     └── Interrupted       130  Ctrl-C
 
@@ -64,6 +65,12 @@ class WorkspaceError(MlopsError):
     """The workspace cannot be reached, refused, or nobody is logged in."""
 
     exit_code = 7
+
+
+class PromotionRefused(MlopsError):
+    """What is to be promoted does not run healthy in the stage before, or its bytes are not what they were."""
+
+    exit_code = 9
 
 
 class MachineError(MlopsError):

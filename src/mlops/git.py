@@ -14,6 +14,8 @@ from mlops.errors import MachineError
 _TIMEOUT_SECONDS: Final = 120
 _FILE_MODE: Final = "100644"
 _NO_PARENT: Final = "0" * 40
+_NOBODY_NAME: Final = "mlops"
+_NOBODY_EMAIL: Final = "mlops@users.noreply.invalid"
 
 
 class Repository:
@@ -47,6 +49,14 @@ class Repository:
         listing = self._run("diff", "--name-only", "--relative", "-z", since, until, "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The newest commit that two revisions share, or None when they share none."""
+        return self._ask("merge-base", one, other)
+
+    def is_branch_name(self, name: str) -> bool:
+        """Whether git takes a name for a branch."""
+        return self._ask("check-ref-format", "--branch", name) is not None
+
     def remote_url(self, remote: str) -> str | None:
         """A remote's address, or None when there is no such remote."""
         return self._ask("remote", "get-url", remote)
@@ -73,7 +83,7 @@ class Repository:
         tip = self.resolve(f"refs/heads/{branch}")
         if tip is not None and self._is_same(tip, base, tree):
             return tip
-        commit = self._run("commit-tree", tree, "-p", base, "-m", message)
+        commit = self._run("commit-tree", tree, "-p", base, "-m", message, variables=self._identity())
         self._run("update-ref", f"refs/heads/{branch}", commit, tip or _NO_PARENT)
         return commit
 
@@ -93,6 +103,13 @@ class Repository:
                 entry = f"{_FILE_MODE},{blob},{prefix / path}"
                 self._run("update-index", "--add", "--cacheinfo", entry, variables=index)
             return self._run("write-tree", variables=index)
+
+    def _identity(self) -> dict[str, str]:
+        """Who commits, for machines on which git was told nobody; empty where it knows."""
+        if self._ask("var", "GIT_COMMITTER_IDENT") is not None:
+            return {}
+        names = {f"GIT_{role}_NAME": _NOBODY_NAME for role in ("AUTHOR", "COMMITTER")}
+        return names | {f"GIT_{role}_EMAIL": _NOBODY_EMAIL for role in ("AUTHOR", "COMMITTER")}
 
     def _is_same(self, commit: str, base: str, tree: str) -> bool:
         parents = self._run("rev-list", "--parents", "-n", "1", commit).split()[1:]

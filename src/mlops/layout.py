@@ -20,6 +20,7 @@ STATE_FOLDER: Final = Path(".mlops")
 SAMPLE_FOLDER: Final = STATE_FOLDER / "data"
 PACKAGE_FOLDER: Final = STATE_FOLDER / "models"
 REPORT_FOLDER: Final = STATE_FOLDER / "reports"
+ROWS_FOLDER: Final = STATE_FOLDER / "rows"
 PRIVATE_FOLDER_MODE: Final = 0o700
 
 

@@ -10,7 +10,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -122,6 +122,18 @@ def forge_of(remote_url: str, folder: Path) -> Forge:
     if host == "dev.azure.com" or host.endswith((".visualstudio.com", ".dev.azure.com")):
         return AzureRepos(folder)
     return PlainRemote(folder)
+
+
+def picture_address(remote_url: str, commit: str, path: PurePosixPath) -> str | None:
+    """Where a committed picture is shown to readers of a pull request; None where no such address exists.
+
+    GitHub shows pictures of private repositories only by their address below the repository itself.
+    """
+    host = _host(remote_url)
+    if not isinstance(forge_of(remote_url, Path()), GitHub):
+        return None
+    place = urlsplit(remote_url).path if "://" in remote_url else remote_url.partition(":")[2]
+    return f"https://{host}/{place.strip('/').removesuffix('.git')}/raw/{commit}/{path}"
 
 
 def _host(url: str) -> str:

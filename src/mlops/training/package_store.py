@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import JobFailed
+from mlops.errors import JobFailed, WorkspaceError
 from mlops.layout import PACKAGE_FOLDER, private_folder
 from mlops.package import DIGEST_PREFIX, find_package, package_digest
 from mlops.project import Project
@@ -24,6 +25,24 @@ def package_of_job(client: MLClient, project: Project, job: str) -> tuple[Path, 
         client.jobs.download(job, download_path=folder, output_name=PACKAGE_OUTPUT)
 
     return _fetched(project, fetch)
+
+
+def fetch_package(client: MLClient, project: Project, name: str, version: str) -> tuple[Path, str]:
+    """Download a version as a workspace or a registry has it now; give its folder and its digest.
+
+    Raises WorkspaceError when there is no such version.
+    """
+
+    def fetch(folder: Path) -> None:
+        client.models.download(name, version, download_path=folder)
+
+    try:
+        return _fetched(project, fetch)
+    except ResourceNotFoundError as error:
+        raise WorkspaceError(
+            f"there is no version {version} of model {name} where the stage takes its models from",
+            "A release names a version that was promoted: `mlops promote` shares it and writes the release.",
+        ) from error
 
 
 def package_of_model(client: MLClient, project: Project, model: ModelVersion) -> Path:
@@ -53,9 +72,9 @@ def _fetched(project: Project, fetch: Callable[[Path], None]) -> tuple[Path, str
         package = find_package(Path(folder))
         digest = package_digest(package)
         place = _place(project, digest)
-        if place.is_dir():
-            shutil.rmtree(place)
-        package.rename(place)
+        if not place.is_dir() or package_digest(place) != digest:
+            shutil.rmtree(place, ignore_errors=True)
+            package.rename(place)
     return place, digest
 
 

@@ -1,0 +1,40 @@
+"""`mlops promote`: a pull request that lets the next stage run what this one runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops.command_line import STAGES, json_option
+from mlops.command_line import command as mlops_command
+
+
+@mlops_command(
+    "promote",
+    "mlops promote --to staging",
+    "mlops promote --to prod --version 3",
+    "mlops promote --to prod --no-pull-request --json",
+)
+@click.option("--to", "target", type=click.Choice(STAGES), required=True, help="The stage to propose a release for.")
+@click.option("--version", help="The version that the stage before must run; without it, whatever it runs.")
+@click.option("--pull-request/--no-pull-request", default=True, help="Open a pull request, or only push the branch.")
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, target: str, version: str | None, pull_request: bool, as_json: bool) -> int:
+    """Propose for a stage what the stage before runs healthy, as a branch and a pull request.
+
+    The gates run first: what they block is not proposed, and the command exits with 1. The model goes to the
+    registry, so that every stage deploys the same bytes. Neither your checkout nor your index is touched. Run
+    twice, it updates the same branch and pull request.
+    """
+    from mlops.project import load_project, parse_stage
+    from mlops.rendering import answer
+
+    project = load_project(project_path)
+    stage_name = parse_stage(target)
+
+    from mlops.promotion.connections import Connections
+    from mlops.promotion.promote import promote
+
+    return answer(promote(Connections(project), stage_name, version, pull_request=pull_request), as_json=as_json)

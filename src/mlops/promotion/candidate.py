@@ -1,0 +1,77 @@
+"""What can be promoted: the model that the stage before runs, healthy and with all traffic, and its very bytes."""
+
+from __future__ import annotations
+
+from mlops.errors import PromotionRefused, RolloutFailed
+from mlops.gates.proposal import Candidate
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.live import Live, live_model, prove_live
+from mlops.promotion.origin import release_of
+from mlops.releases.manifest import SOURCE_STAGES, TRAINING_STAGE
+from mlops.training.package_store import fetch_package, package_of_model
+from mlops.training.registration import ModelVersion, find_version
+
+
+def find_candidate(places: Connections, target: StageName, version: str | None) -> Candidate:
+    """The release to propose for a stage. Raises PromotionRefused, or WorkspaceError for a version that is not there.
+
+    The stage that trains takes any registered version, the newest when none is named.
+    """
+    project = places.project
+    if target == TRAINING_STAGE:
+        model = find_version(places.training, project.settings.model, version)
+        package = package_of_model(places.training, project, model)
+        return Candidate(package, release_of(package, model, target))
+    source = SOURCE_STAGES[target]
+    live = _running(places, source, target, version)
+    model = ModelVersion(project.settings.model, live.version, live.digest)
+    package, digest = fetch_package(places.models(source), project, model.name, model.version)
+    if digest != live.digest:
+        raise PromotionRefused(
+            f"{source} runs {live.digest}, but version {live.version} of model {model.name} has digest {digest}",
+            "The version was replaced: do not promote it, train and register again.",
+        )
+    candidate = Candidate(package, release_of(package, model, target))
+    _prove(places, source, live, candidate)
+    return candidate
+
+
+def _running(places: Connections, source: StageName, target: StageName, version: str | None) -> Live:
+    name = places.project.settings.model
+    if version is not None:
+        # A version that was never registered is another mistake than one that does not run.
+        find_version(places.training, name, version)
+    live = live_model(places.stage(source), places.project.settings.stage(source))
+    if live is None:
+        raise PromotionRefused(
+            f"{source} runs nothing yet, and {target} takes only what runs in {source}",
+            f"Release to {source} first{_how(source)}; no stage is skipped.",
+        )
+    if version is not None and version != live.version:
+        raise PromotionRefused(
+            f"version {version} does not run in {source}, which runs version {live.version}",
+            f"Release version {version} to {source} first{_how(source)}; no stage is skipped.",
+        )
+    if live.obstacle:
+        raise PromotionRefused(
+            f"version {live.version} is not settled in {source}: {live.obstacle}",
+            f"Let its rollout end (`mlops deploy --stage {source}`), then promote.",
+        )
+    return live
+
+
+def _prove(places: Connections, source: StageName, live: Live, candidate: Candidate) -> None:
+    """Ask the live deployment the package's golden questions: what does not answer is not healthy."""
+    try:
+        prove_live(places.stage(source), places.project.settings.stage(source), live, candidate.folder)
+    except RolloutFailed as error:
+        raise PromotionRefused(
+            f"version {live.version} does not run healthy in {source}: {error.message}",
+            f"Look at `mlops status --stage {source}`; only what runs healthy is promoted.",
+            error.details,
+        ) from error
+
+
+def _how(stage: StageName) -> str:
+    return " (`mlops deploy --stage dev`)" if stage == TRAINING_STAGE else f" (`mlops promote --to {stage}`)"

@@ -1,0 +1,69 @@
+"""Which release a proposal would replace: the manifest's at the base of the change, else what runs live."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from mlops.errors import InputError
+from mlops.git import Repository
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.live import live_model
+from mlops.promotion.origin import release_of
+from mlops.releases.manifest import RELEASE_FOLDER, Release, manifest_file, parse_manifest
+from mlops.training.package_store import fetch_package
+from mlops.training.registration import ModelVersion
+
+REMOTE: Final = "origin"
+
+
+def manifest_path(stage: StageName) -> PurePosixPath:
+    """Where a stage's manifest lies in the repository, from the project's folder on."""
+    return PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
+
+
+def champion_release(places: Connections, stage: StageName, base: str | None, challenger: Release) -> Release | None:
+    """The release to compare with, None for a first one. Raises InputError when `base` is no revision."""
+    repository = Repository(places.project.root)
+    if base is not None and repository.resolve(base) is None:
+        raise InputError(
+            f"git knows no revision '{base}'",
+            "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
+        )
+    revision = base or default_base(repository, places.project.root, stage)
+    return release_at(repository, revision, stage) or live_release(places, stage, challenger)
+
+
+def release_at(repository: Repository, revision: str | None, stage: StageName) -> Release | None:
+    """What a stage's manifest released at a revision; None for nothing."""
+    text = repository.read(revision, manifest_path(stage)) if revision else None
+    return parse_manifest(text, stage).release if text is not None else None
+
+
+def live_release(places: Connections, stage: StageName, challenger: Release) -> Release | None:
+    """What the stage runs, where that is another model than the challenger."""
+    live = live_model(places.stage(stage), places.project.settings.stage(stage))
+    if live is None or not live.digest or live.digest == challenger.model.digest:
+        return None
+    name = places.project.settings.model
+    package, _ = fetch_package(places.models(stage), places.project, name, live.version)
+    return release_of(package, ModelVersion(name, live.version, live.digest), stage)
+
+
+def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:
+    """Where the change began: where it left the remote's default branch, on that branch the commit before."""
+    head = repository.resolve("HEAD")
+    if head is None:
+        return None
+    branch = repository.default_branch(REMOTE)
+    tip = (
+        (repository.fetch(REMOTE, branch) or repository.resolve(f"refs/remotes/{REMOTE}/{branch}")) if branch else None
+    )
+    fork = repository.merge_base(head, tip) if tip else head
+    if fork != head:
+        return fork
+    committed = repository.read(head, manifest_path(stage))
+    written = manifest_file(root, stage)
+    edited = written.is_file() and written.read_text(encoding="utf-8") != committed
+    return head if edited else repository.resolve(f"{head}~1")

@@ -1,0 +1,82 @@
+"""What `mlops gate` answers: the verdict first, every gate in a table, and the reports it has written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops.errors import MlopsError
+from mlops.gates.report import GateReport
+from mlops.gates.report_html import html_report
+from mlops.gates.report_markdown import markdown_report
+from mlops.gates.report_sections import clean
+from mlops.layout import REPORT_FOLDER, private_folder
+from mlops.project import Project
+from mlops.results import Block, Line, Result, Table
+
+_COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
+STEP_SUMMARY_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class GateResult(Result):
+    """A verdict, and where its reports are."""
+
+    report: GateReport
+    markdown: Path
+    html: Path
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the release is blocked."""
+        return 0 if self.report.promotes else MlopsError.exit_code
+
+    def document(self) -> dict[str, Any]:
+        """The whole report, and the files."""
+        return self.report.document() | {"reports": {"markdown": str(self.markdown), "html": str(self.html)}}
+
+    def blocks(self) -> Sequence[Block]:
+        """Verdict, reasons, gates, files."""
+        places = (("Markdown", str(self.markdown)), ("HTML", str(self.html)))
+        return [*verdict_blocks(self.report), Table("reports", (), places)]
+
+
+def verdict_blocks(report: GateReport) -> list[Block]:
+    """The verdict with its reasons, and a table of every gate."""
+    blocks: list[Block] = [
+        Line(clean(report.headline), "good" if report.promotes else "bad"),
+        Line(clean(report.comparison)),
+    ]
+    blocks += [
+        Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
+        for row in report.rows
+        if row.outcome != "pass"
+    ]
+    rows = tuple(
+        (
+            row.outcome,
+            clean(row.title),
+            row.champion,
+            row.challenger,
+            row.difference,
+            row.interval,
+            row.threshold,
+        )
+        for row in report.rows
+    )
+    return [*blocks, Table("", _COLUMNS, rows)]
+
+
+def write_reports(project: Project, report: GateReport, markdown: Path | None, html: Path | None) -> GateResult:
+    """Write both reports, to the files given or below the state folder."""
+    model = report.proposal.challenger.release.model
+    folder = private_folder(project.path(REPORT_FOLDER))
+    name = f"gate-{report.proposal.stage}-{model.name}-{model.version}"
+    markdown = markdown or folder / f"{name}.md"
+    html = html or folder / f"{name}.html"
+    for file, text in ((markdown, markdown_report(report, STEP_SUMMARY_LIMIT)), (html, html_report(report))):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return GateResult(report, markdown, html)

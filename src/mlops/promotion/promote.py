@@ -1,0 +1,158 @@
+"""A promotion from its candidate to its pull request: the order stands here, each part in its own file.
+
+What can be refused is refused before anything is shared, and nothing is pushed that a gate blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event
+from mlops.errors import MlopsError
+from mlops.gates.report import GateReport
+from mlops.gates.report_markdown import markdown_report
+from mlops.git import Repository
+from mlops.project import StageName
+from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
+from mlops.promotion.candidate import find_candidate
+from mlops.promotion.champion import live_release, release_at
+from mlops.promotion.connections import Connections
+from mlops.promotion.forge import PullRequest, forge_of, picture_address
+from mlops.promotion.gate_result import verdict_blocks, write_reports
+from mlops.promotion.judgement import evidence_of, judge, reason_of
+from mlops.promotion.sharing import share
+from mlops.releases.manifest import TRAINING_STAGE, Release
+from mlops.results import Block, Line, Result, Table
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A promotion's branch, and its pull request where there is one."""
+
+    branch: str
+    commit: str
+    base: str
+    pull_request: PullRequest
+
+
+@dataclass(frozen=True)
+class PromotionResult(Result):
+    """What became of a promotion; no report when the stage's manifest names the release already."""
+
+    stage: StageName
+    release: Release
+    report: GateReport | None
+    report_file: Path | None
+    proposed: Proposed | None
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the gate blocks."""
+        return MlopsError.exit_code if self.report is not None and self.proposed is None else 0
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        proposed = self.proposed
+        return {
+            "stage": self.stage,
+            "release": self.release.model_dump(mode="json"),
+            "promotes": self.report.promotes if self.report else None,
+            "headline": self.report.headline if self.report else None,
+            "blocking": [each.rule.measure for each in self.report.verdict.blocking] if self.report else [],
+            "report": str(self.report_file) if self.report_file else None,
+            "branch": proposed.branch if proposed else None,
+            "commit": proposed.commit if proposed else None,
+            "base": proposed.base if proposed else None,
+            "pull_request": proposed.pull_request.url if proposed else None,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The verdict, and what to do next."""
+        model = self.release.model
+        if self.report is None:
+            text = f"nothing to do: releases/{self.stage}.yml names {model.name} version {model.version} already"
+            return [Line(text, "good")]
+        blocks = verdict_blocks(self.report)
+        if self.proposed is None:
+            blocks.append(Line(f"nothing was proposed; the report is {self.report_file}", "bad"))
+            return blocks
+        rows = [("branch", self.proposed.branch), ("commit", self.proposed.commit), ("report", str(self.report_file))]
+        if self.proposed.pull_request.url:
+            rows.append(("pull request", self.proposed.pull_request.url))
+        title = f"{model.name} version {model.version} is proposed for {self.stage}"
+        return [*blocks, Table(title, (), tuple(rows)), Line(self.proposed.pull_request.advice, "hint")]
+
+
+def promote(
+    places: Connections, target: StageName, version: str | None, *, pull_request: bool = True
+) -> PromotionResult:
+    """Propose what the stage before runs (or `version`, if that is it) for `target`.
+
+    Raises PromotionRefused for what may not be promoted. A blocked promotion is a result, not an error.
+    """
+    repository = Repository(places.project.root)
+    base = find_base(repository)
+    current = release_at(repository, base.commit, target)
+    candidate = find_candidate(places, target, version)
+    release = candidate.release
+    if current == release:
+        return PromotionResult(target, release, None, None, None)
+    champion = current or live_release(places, target, release)
+    report = judge(places, target, candidate, champion)
+    file = write_reports(places.project, report, None, None).html
+    if not report.promotes:
+        _note(places, report, "blocked", {})
+        return PromotionResult(target, release, report, file, None)
+    if target != TRAINING_STAGE:
+        share(places, release.model)
+    proposed = _propose(repository, base, report, pull_request=pull_request)
+    facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
+    _note(places, report, "proposed", facts)
+    return PromotionResult(target, release, report, file, proposed)
+
+
+def _propose(repository: Repository, base: Base, report: GateReport, *, pull_request: bool) -> Proposed:
+    model = report.proposal.challenger.release.model
+    branch = branch_name(repository, report.proposal.stage, model)
+    title = f"Promote {model.name} {model.version} to {report.proposal.stage}"
+    message = f"{title}\n\n{report.headline}.\n{report.comparison}\nDigest {model.digest}.\n"
+    commit = publish(repository, base, branch, promotion_files(repository, base, report), message)
+    if base.remote is None:
+        opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
+    elif pull_request:
+        opened = _open(repository, base, base.remote, report, title, branch, commit)
+    else:
+        opened = PullRequest(None, f"Open a pull request of {branch} into {base.branch}.")
+    return Proposed(branch, commit, base.commit, opened)
+
+
+def _open(
+    repository: Repository, base: Base, remote: str, report: GateReport, title: str, branch: str, commit: str
+) -> PullRequest:
+    forge = forge_of(remote, repository.folder)
+    prefix = repository.prefix()
+    addresses = {name: picture_address(remote, commit, prefix / path) for name, path in plot_paths(report).items()}
+    pictures = {name: address for name, address in addresses.items() if address}
+    return forge.propose(branch, base.branch, title, markdown_report(report, forge.body_limit, pictures))
+
+
+def _note(places: Connections, report: GateReport, step: str, facts: dict[str, str]) -> None:
+    release = report.proposal.challenger.release
+    event = Event(
+        kind="promotion",
+        stage=report.proposal.stage,
+        step=step,
+        model=release.model.name,
+        version=release.model.version,
+        digest=release.model.digest,
+        origin=release.source.stage,
+        target=report.proposal.stage,
+        verdict="passed" if report.promotes else "failed",
+        reason=reason_of(report),
+        evidence=evidence_of(report) | facts,
+    )
+    AuditLog(places.stage(report.proposal.stage)).append(event)

@@ -1,0 +1,45 @@
+"""The rows that no model of a training job has seen: the test part of its split, kept on this machine."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.exceptions import MlException
+from azure.core.exceptions import AzureError
+
+from mlops.errors import JobFailed
+from mlops.layout import ROWS_FOLDER, private_folder
+from mlops.project import Project
+from mlops.quiet import quiet
+
+_OUTPUT: Final = "split_data"
+_TEST_PART: Final = "test.parquet"
+# A job's name comes out of an artefact and becomes the name of a file here.
+_JOB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+
+
+def held_out_file(client: MLClient, project: Project, job: str) -> Path:
+    """The parquet file with the held-out rows of a job. Raises JobFailed when the job has left none."""
+    if not _JOB_NAME.fullmatch(job):
+        raise JobFailed(f"'{job[:80]}' is no name of a job", "The package's provenance.json must name its job.")
+    file = private_folder(project.path(ROWS_FOLDER)) / f"{job}.parquet"
+    if file.is_file():
+        return file
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix="unfinished-") as folder:
+        try:
+            with quiet():
+                client.jobs.download(job, download_path=folder, output_name=_OUTPUT)
+        except (AzureError, MlException) as error:
+            raise JobFailed(
+                f"job {job} has no output {_OUTPUT} to judge a model by: {str(error).splitlines()[0]}",
+                "Train again with this pipeline; it publishes the split with every job.",
+            ) from error
+        found = sorted(Path(folder).rglob(_TEST_PART))
+        if len(found) != 1:
+            raise JobFailed(f"the output {_OUTPUT} of job {job} holds {len(found)} files {_TEST_PART}, not one")
+        found[0].replace(file)
+    return file
