@@ -57,6 +57,11 @@ class Bill:
         return sum(line.amount for line in self.lines)
 
     @property
+    def remembered(self) -> float:
+        """How much of the sum rests on prices that nobody looked up."""
+        return sum(line.amount for line in self.lines if line.confidence == "remembered")
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """What could not be priced."""
         return tuple(line.price_id for line in self.lines if line.each is None)

@@ -61,6 +61,8 @@ def _bill(bill: Bill, table: PriceTable) -> str:
     text += (
         f"\n**{bill.total:,.0f} {table.currency} a month**, prices of {table.date}, {table.region}: {table.source}.\n"
     )
+    if bill.remembered:
+        text += f"{bill.remembered:,.0f} of it rest on prices that were not looked up: `--refresh` reads them all.\n"
     if bill.unknown:
         text += f"Without a price, so more than this: {', '.join(sorted(bill.unknown))}.\n"
     return text + "\nBy use, not counted: " + "; ".join(bill.by_use) + ".\n"

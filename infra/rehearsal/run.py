@@ -44,4 +44,6 @@ def rehearse_settings(stack: str, settings: Settings) -> Rehearsal:
     finally:
         loop.close()
         asyncio.set_event_loop(None)
-    return Rehearsal(stack, tuple(monitor.records), outputs, tuple(monitor.duplicates))
+    # Declarations arrive in no fixed order: sorted, two runs of the same settings are equal.
+    records = sorted(monitor.records, key=lambda record: (record.type, record.name))
+    return Rehearsal(stack, tuple(records), outputs, tuple(monitor.duplicates))

@@ -20,6 +20,7 @@ from inventory.diagram import diagram_of
 from inventory.prices import PriceError, load_prices, refresh, save
 from inventory.report import report_of
 from rehearsal.records import Rehearsal
+from rehearsal.run import rehearse
 from rehearsal.stack_file import FOLDER
 from tests.conftest import rehearsal_of
 
@@ -147,3 +148,16 @@ def test_the_command_prints_a_stack() -> None:
     command = [sys.executable, "-m", "inventory", "--stage", "shared", "--part", "bill"]
     ran = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
     assert "USD a month**" in ran.stdout
+
+
+def test_two_runs_print_the_same() -> None:
+    again = rehearse("dev")
+    assert report_of(again, load_prices()) == report_of(rehearsal_of("dev"), load_prices())
+
+
+def test_the_bill_says_what_was_not_looked_up() -> None:
+    table = load_prices()
+    assert "were not looked up" in report_of(rehearsal_of("prod"), table, ["bill"])
+    looked_up = tuple(price.model_copy(update={"confidence": "price list"}) for price in table.prices)
+    fresh = table.model_copy(update={"prices": looked_up})
+    assert "were not looked up" not in report_of(rehearsal_of("prod"), fresh, ["bill"])
