@@ -8,10 +8,41 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Generator
+from threading import Lock
+
+
+class _Hush:
+    """Standard output and error put away as long as anybody asks for it, from whatever thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asking = 0
+        self._away = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        """Put both away, if nobody has yet."""
+        with self._lock:
+            self._asking += 1
+            if self._asking == 1:
+                self._away.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                self._away.enter_context(contextlib.redirect_stderr(io.StringIO()))
+
+    def end(self) -> None:
+        """Put both back, once nobody asks any more: in another order the wrong ones would come back."""
+        with self._lock:
+            self._asking -= 1
+            if self._asking == 0:
+                self._away.close()
+
+
+_hush = _Hush()
 
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
     """Throw away what is printed inside; wrap calls of the SDK in it, nothing that speaks to people."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    _hush.begin()
+    try:
         yield
+    finally:
+        _hush.end()

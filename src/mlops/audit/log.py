@@ -21,6 +21,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 
 from mlops.audit.record import Break, Event, Record, follow, parse, verify
 from mlops.errors import WorkspaceError
+from mlops.quiet import quiet
 
 _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"
@@ -100,7 +101,8 @@ class AuditLog:
                 tags={_HASH_TAG: record.hash(), "kind": event.kind, "verdict": event.verdict},
             )
             try:
-                self._client.data.create_or_update(asset)
+                with quiet():
+                    self._client.data.create_or_update(asset)
             except ResourceExistsError:
                 return False
             except HttpResponseError as error:
