@@ -52,6 +52,16 @@ KNOWN = (
         "'secrets' is a required property",
         "A reply never shows secrets; a template has to give them.",
     ),
+    Known(
+        "onlineEndpoints_deployments",
+        "dataCollectionMode: 'enabled' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "onlineEndpoints_deployments",
+        "samplingRate: 1.0 is not of type 'integer'",
+        "The schema has a whole number for a rate from 0 to 1; the SDK sends and reads a fraction.",
+    ),
 )
 
 

@@ -120,3 +120,27 @@ def test_a_deployment_is_deleted(ml_client: Any, made: Callable[..., Any]) -> No
     deployed = ml_client.online_deployments.begin_create_or_update(made("green")).result()
     ml_client.online_deployments.begin_delete("green", deployed.endpoint_name).result()
     assert list(ml_client.online_deployments.list(deployed.endpoint_name)) == []
+
+
+def test_a_data_collector_registers_its_assets_and_fills_them(
+    ml_client: Any, made: Callable[..., Any], tmp_path: Path, until: Callable[..., Any], emulator: Any
+) -> None:
+    from azure.ai.ml.entities import DataCollector, DeploymentCollection
+
+    # given a deployment that collects its requests
+    deployment = made()
+    collections = {"request": DeploymentCollection(enabled="true")}
+    deployment.data_collector = DataCollector(collections=collections, sampling_rate=1.0)
+    deployed = ml_client.online_deployments.begin_create_or_update(deployment).result()
+    # then the SDK reads the collector back, and the asset says where to look
+    assert deployed.data_collector.collections["request"].enabled == "true"
+    asset = ml_client.data.get(f"{deployed.endpoint_name}-blue-request", "1")
+    assert asset.path.endswith(f"/paths/modelDataCollector/{deployed.endpoint_name}/blue/request")
+    # when it is asked
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"AGE": 30}))
+    ml_client.online_endpoints.invoke(deployed.endpoint_name, request_file=str(request), deployment_name="blue")
+    # then the request is there
+    below = f"modelDataCollector/{deployed.endpoint_name}/blue/request"
+    (file,) = until(lambda: list((emulator.settings.state / "blobs").glob(f"*/*/{below}/*/*/*/*/*.jsonl")) or None)
+    assert json.loads(file.read_text())["data"] == {"AGE": 30}

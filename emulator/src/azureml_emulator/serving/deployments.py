@@ -116,9 +116,15 @@ class Deployments(Behaviour):
                 self._mark_failed(parse_resource_path(resource.id), _INTERRUPTED)
             active = resource.internal.get("active")
             if active is not None:
-                path = parse_resource_path(resource.id)
-                start = self._start(Revision(Path(active["folder"])), read_plan(active["request"]), path, active)
-                self._fleet.ensure(resource.key, resource.name).resume(start)
+                self._bring_back(parse_resource_path(resource.id), active)
+
+    def _bring_back(self, path: ResourcePath, active: dict[str, Any]) -> None:
+        try:
+            start = self._start(Revision(Path(active["folder"])), read_plan(active["request"]), path, active)
+        except EmulatorError as error:
+            self._mark_failed(path, error.message)
+            return
+        self._fleet.ensure(path.key, path.name).resume(start)
 
     async def _roll_out(
         self, path: ResourcePath, plan: Plan, parts: _Parts, revision: Revision, request: dict[str, Any]
