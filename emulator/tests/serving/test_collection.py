@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from azureml_emulator.errors import BadRequest
+from azureml_emulator.serving.collecting import PENDING_BYTES, PENDING_EVENTS, CollectedData, Collector
 from azureml_emulator.serving.collections import Event, read_collector
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -154,3 +156,38 @@ def test_an_event_is_one_line() -> None:
     assert plan.folder(moment) == "2026/03/01/12/00"
     for body in (b'{"a":\n 1}', b"two\nlines", b"\xff\n", b""):
         assert b"\n" not in Event("request", moment, {}, body).line("somewhere")
+
+
+def test_what_does_not_fit_is_dropped_and_counted(tmp_path: Path) -> None:
+    plan = read_collector({"dataCollector": collector(1.0, "request")})
+    assert plan is not None
+
+    async def flood() -> Collector:
+        data = CollectedData()
+        taken = Collector(plan, "somewhere", {"request": tmp_path}, "one", data)
+        # when more comes than may wait, in number and in bytes
+        taken.payloads("/score", "POST", "0", b"x" * (PENDING_BYTES + 1), b"")
+        for number in range(PENDING_EVENTS + 5):
+            taken.payloads("/score", "POST", str(number), b"{}", b"{}")
+        await data.stop()
+        return taken
+
+    taken = asyncio.run(flood())
+    # then the rest is dropped, and what was taken is there
+    assert taken.document() == {"events": PENDING_EVENTS, "dropped": 6}
+    assert len(events(tmp_path)) == PENDING_EVENTS
+
+
+def test_what_cannot_be_written_is_counted_as_dropped(tmp_path: Path) -> None:
+    plan = read_collector({"dataCollector": collector(1.0, "request")})
+    assert plan is not None
+    (tmp_path / "taken").write_text("a file where the folder should be")
+
+    async def collect() -> Collector:
+        data = CollectedData()
+        taken = Collector(plan, "somewhere", {"request": tmp_path / "taken"}, "one", data)
+        taken.payloads("/score", "POST", "0", b"{}", b"{}")
+        await data.stop()
+        return taken
+
+    assert asyncio.run(collect()).document() == {"events": 0, "dropped": 1}

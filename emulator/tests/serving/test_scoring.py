@@ -170,3 +170,20 @@ def test_tokens_authorize_where_keys_do_not(
     assert service.score(key=emulator.token("https://other")).status_code == 401
     assert service.score(key="a-key").status_code == 401
     assert service.action("listKeys").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "closes"),
+    [
+        pytest.param({}, 200, False, id="kept open"),
+        pytest.param({"connection": "close"}, 200, True, id="closed as asked"),
+        pytest.param({}, 204, False, id="without a body"),
+    ],
+)
+def test_answers_are_whole_http(serve: Any, headers: dict[str, str], status: int, *, closes: bool) -> None:
+    reply = serve.score({"status": status}, to="blue", headers=headers)
+    assert reply.status_code == status
+    assert (reply.headers.get("connection") == "close") == closes
+    assert reply.headers["x-from-model"] == "yes"
+    # and the connection, or the next one, answers again
+    assert serve.score({}, to="blue").json()["text"] == "blue"

@@ -16,6 +16,8 @@ WHOLE_REPLY = "azureml_emulator.whole_reply"
 WholeReply = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
 """(status, headers of names and values that are known to be clean, body) → False when it must be sent in pieces."""
 _CONTENT_LENGTH = b"content-length"
+# Answers that have no body and must not say how long it is.
+_WITHOUT_LENGTH = frozenset({204, 304})
 
 
 class WholeReplyProtocol(HttpToolsProtocol):
@@ -28,7 +30,7 @@ class WholeReplyProtocol(HttpToolsProtocol):
 
 
 def _write(cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-    if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
+    if status in _WITHOUT_LENGTH or cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
         return False
     parts = [STATUS_LINE[status]]
     for name, value in headers:

@@ -96,11 +96,11 @@ class CollectedData:
 
     async def stop(self) -> None:
         """Write what waits."""
+        if self._writing is not None:
+            await self._writing
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._writing is not None:
-            await self._writing
         await self._write()
 
     def _begin(self) -> None:

@@ -19,6 +19,10 @@ class Deadlines:
         self._watched: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many are watched, among them perhaps some that are done."""
+        return len(self._watched)
+
     def watch(self, future: asyncio.Future[Any]) -> None:
         """Let the future raise TimeoutError when it is not done in time."""
         self._drop_done()
