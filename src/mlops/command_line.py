@@ -17,17 +17,18 @@ import click
 from mlops.errors import Interrupted, MlopsError
 
 COMMANDS: Final[dict[str, str]] = {
-    "demo": "Take data through the whole way on this machine: train, register, deploy, score.",
+    "demo": "Take data through the whole way on this machine: train, deploy, promote, roll out.",
     "up": "Start a workspace on this machine.",
     "down": "Stop the workspace on this machine.",
     "env": "Print the variables that point any program at the workspace on this machine.",
     "check": "Check components, pipelines and environments without a workspace.",
     "configure": "Fill in project.yml from what the infrastructure made.",
     "train": "Train, evaluate and register a model.",
-    "deploy": "Deploy a registered model to a stage's endpoint.",
+    "deploy": "Roll out to a stage what it is to run.",
     "plan": "Show which stages a range of commits changes.",
     "gate": "Judge the release that a stage's manifest proposes.",
     "promote": "Propose for a stage what the stage before runs.",
+    "rollback": "Return a stage's traffic to what it ran before.",
     "score": "Send a request to a stage's endpoint.",
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",

@@ -6,10 +6,12 @@
     ├── JobFailed           4  a training job failed
     ├── RolloutFailed       5  a deployment did not come up or answered wrongly; traffic stayed where it was
     ├── RequestRefused      6  the endpoint did not answer a request with success
+    │   └── EndpointUnreachable    or not at all
     ├── WorkspaceError      7  the workspace cannot be reached, refused, or nobody is logged in
     ├── PromotionRefused    9  what is to be promoted does not run healthy in the stage before
     ├── MachineError        8  a program that had to be started on this machine did not do its work
-    └── Interrupted       130  Ctrl-C
+    ├── Interrupted       130  Ctrl-C
+    └── Terminated        143  SIGTERM
 
 An error says what is wrong (`message`) and what to do next (`advice`). Printing is left to rendering.py.
 """
@@ -61,6 +63,10 @@ class RequestRefused(MlopsError):
     exit_code = 6
 
 
+class EndpointUnreachable(RequestRefused):
+    """There was no answer at all: the way to the endpoint is broken, or nobody is there."""
+
+
 class WorkspaceError(MlopsError):
     """The workspace cannot be reached, refused, or nobody is logged in."""
 
@@ -83,3 +89,9 @@ class Interrupted(MlopsError):
     """Ctrl-C."""
 
     exit_code = 130
+
+
+class Terminated(MlopsError):
+    """Told to end by SIGTERM, as CI systems do when a run is cancelled."""
+
+    exit_code = 143

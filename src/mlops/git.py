@@ -11,6 +11,8 @@ from typing import Final
 
 from mlops.errors import MachineError
 
+# The remote that promotions are pushed to.
+REMOTE: Final = "origin"
 _TIMEOUT_SECONDS: Final = 120
 _FILE_MODE: Final = "100644"
 _NO_PARENT: Final = "0" * 40
@@ -36,6 +38,14 @@ class Repository:
         """Whether tracked files differ from the commit checked out."""
         return bool(self._run("status", "--porcelain", "--untracked-files=no"))
 
+    def is_pristine(self) -> bool:
+        """Whether everything below `folder` that is not ignored is committed."""
+        return not self._run("status", "--porcelain", "--", ".")
+
+    def top(self) -> Path:
+        """The repository's top folder."""
+        return Path(self._run("rev-parse", "--show-toplevel"))
+
     def prefix(self) -> PurePosixPath:
         """Where `folder` lies below the repository's top: "." at the top."""
         return PurePosixPath(self._run("rev-parse", "--show-prefix") or ".")
@@ -56,6 +66,10 @@ class Repository:
     def is_branch_name(self, name: str) -> bool:
         """Whether git takes a name for a branch."""
         return self._ask("check-ref-format", "--branch", name) is not None
+
+    def last_change(self, path: str) -> str | None:
+        """The full id of the last commit that changed a file (counted from `folder`), or None."""
+        return self._ask("log", "-1", "--format=%H", "--", path) or None
 
     def remote_url(self, remote: str) -> str | None:
         """A remote's address, or None when there is no such remote."""

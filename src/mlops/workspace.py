@@ -10,8 +10,11 @@ import warnings
 
 import requests
 from azure.ai.ml import MLClient
+from azure.ai.ml._azure_environments import _get_base_url_from_metadata, _resource_to_scopes
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdPolicy, RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
+from azure.mgmt.core import ARMPipelineClient
 
 from mlops.project import Stage
 
@@ -34,6 +37,14 @@ def connect(stage: Stage) -> MLClient:
 def connect_registry(name: str) -> MLClient:
     """A client of the registry, where models are shared between the stages; asks where it is."""
     return _client(registry_name=name)
+
+
+def connect_management() -> ARMPipelineClient:
+    """A client of Azure's management address itself, for what azure-ai-ml does not ask: metrics."""
+    # The SDK tells nobody publicly which cloud it talks to, and there must be one answer to that.
+    address = _get_base_url_from_metadata()
+    login = BearerTokenCredentialPolicy(_credential(), *_resource_to_scopes(address))
+    return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=1), login])
 
 
 def _client(*workspace: str, **registry: str) -> MLClient:

@@ -18,7 +18,7 @@ from mlops.project import Project, load_project
 from mlops.workspace import connect
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines")
+PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
 ROWS = 3000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.
 PATIENCE_SECONDS = 200

@@ -16,8 +16,8 @@ from azure.ai.ml import MLClient
 
 from mlops.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
 from mlops.project import Project
-from mlops.serving.observation import observe
-from mlops.serving.rollout import deploy
+from mlops.rollout.deploy import deploy
+from mlops.rollout.observe import observe
 from mlops.serving.scoring import score
 from mlops.training.data_asset import DataVersion, ensure_data
 from mlops.training.registration import Origin, find_version, register
@@ -225,7 +225,7 @@ def test_score_py_that_raises_leaves_the_traffic_where_it_is(
         deploy(client, fork.project, "dev", "1")
 
     # then
-    assert "traffic stays where it is" in caught.value.message
+    assert f"all traffic is with {before}" in caught.value.message
     assert "RuntimeError: no model here" in "\n".join(caught.value.details)
     assert observe(client, endpoint).live == before
     assert score(client, fork.project, "dev", sample(fork)).reply["model_version"] == "1"
@@ -260,8 +260,8 @@ def test_new_configuration_goes_to_the_other_colour_and_the_old_one_is_kept(
     result = deploy(client, fork.project, "dev", "1")
 
     # then
-    assert result.deployment != before.name
-    assert result.traffic == {result.deployment: 100, before.name: 0}
+    assert result.deployment != before
+    assert result.traffic == {result.deployment: 100, before: 0}
     assert deploy(client, fork.project, "dev", "1").actions == ()
 
 

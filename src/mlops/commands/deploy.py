@@ -1,4 +1,4 @@
-"""`mlops deploy`: a registered model version behind a stage's endpoint."""
+"""`mlops deploy`: what a stage is to run, rolled out to its endpoint."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from mlops.command_line import command as mlops_command
 from mlops.command_line import json_option, stage_option
 
 
-@mlops_command("deploy", "mlops deploy --stage dev", "mlops deploy --stage dev --version 3")
+@mlops_command("deploy", "mlops deploy --stage dev --version 3", "mlops deploy --stage prod")
 @stage_option()
-@click.option("--version", help="The model version; without it, the newest.")
+@click.option("--version", help="Dev only: the model version; without it, the newest.")
+@click.option("--take-over", is_flag=True, help="End the hold of another rollout of this stage that you know is dead.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, stage: str, version: str | None, as_json: bool) -> int:
-    """Deploy a registered model to a stage's endpoint, beside what runs there.
+def command(project_path: Path | None, *, stage: str, version: str | None, take_over: bool, as_json: bool) -> int:
+    """Roll out to a stage what it is to run, beside what runs there.
 
-    The new deployment first has to answer the golden requests of its model package; then all traffic moves
-    to it. If anything fails, traffic stays where it is. The old deployment is kept without traffic.
+    Staging and prod run what releases/<stage>.yml says, dev any registered version. The new deployment has to
+    answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
+    as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
+    returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
+    old deployment is kept without traffic: `mlops rollback` returns to it in one call.
     """
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
@@ -27,8 +31,8 @@ def command(project_path: Path | None, *, stage: str, version: str | None, as_js
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
-    from mlops.serving.rollout import deploy
+    from mlops.rollout.deploy import deploy
     from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
-    return answer(deploy(client, project, stage_name, version), as_json=as_json)
+    return answer(deploy(client, project, stage_name, version, take_over=take_over), as_json=as_json)

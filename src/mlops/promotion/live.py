@@ -8,8 +8,9 @@ from pathlib import Path
 from azure.ai.ml import MLClient
 
 from mlops.project import Stage
-from mlops.serving.observation import address_of, observe
-from mlops.serving.rollout_view import ALL_TRAFFIC, SUCCEEDED
+from mlops.rollout.observe import observe
+from mlops.rollout.view import FULL, View
+from mlops.serving.address import address_of
 from mlops.serving.smoke_test import smoke_test
 
 
@@ -27,17 +28,26 @@ class Live:
 def live_model(client: MLClient, stage: Stage) -> Live | None:
     """What has most of the traffic of a stage; None when nothing has any."""
     view = observe(client, stage.endpoint)
-    live = view.live
-    if live is None:
+    if view.live is None or view.live not in view.deployments:
         return None
-    obstacle = ""
-    if live.traffic != ALL_TRAFFIC:
-        obstacle = f"{live.name} has {live.traffic} % of the traffic: a rollout is under way or was left unfinished"
-    elif live.state != SUCCEEDED:
-        obstacle = f"{live.name} is {live.state}"
-    elif not live.digest or not live.model_version:
-        obstacle = f"{live.name} does not say which model it runs: it was not deployed by `mlops`"
-    return Live(live.name, live.model_version, live.digest, view.scoring_uri, obstacle)
+    deployment = view.deployments[view.live]
+    return Live(
+        deployment.name, deployment.model_version, deployment.digest, view.scoring_uri, obstacle_to(view, view.live)
+    )
+
+
+def obstacle_to(view: View, live: str) -> str:
+    """Why what is live does not count as settled; "" when it does. Pure."""
+    deployment = view.deployments[live]
+    if view.going_on is not None:
+        return f"a rollout to {view.going_on.to} is under way, or was left unfinished"
+    if view.traffic.get(live) != FULL:
+        return f"{live} has {view.traffic.get(live, 0)} % of the traffic, not all of it"
+    if not deployment.ready:
+        return f"{live} is {deployment.state}"
+    if not deployment.digest or not deployment.model_version:
+        return f"{live} does not say which model it runs: it was not deployed by `mlops`"
+    return ""
 
 
 def prove_live(client: MLClient, stage: Stage, live: Live, package: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -16,6 +16,8 @@ SOURCE_STAGES: Final[dict[StageName, StageName]] = {"dev": "dev", "staging": "de
 # Where training happens, and with it the jobs, data and held-out rows of every release.
 TRAINING_STAGE: Final[StageName] = "dev"
 WHOLE_TRAFFIC: Final = 100
+# How long a step of a rollout may go without evidence where a release does not say: Azure takes minutes to deploy.
+PATIENCE_SECONDS: Final = 1_200.0
 
 # Azure mirrors at most half of an endpoint's traffic.
 MirrorPercentage = Annotated[int, Field(ge=0, le=50)]
@@ -85,6 +87,7 @@ class Rollout(_Part):
     mirror_percentage: MirrorPercentage
     traffic_steps: Annotated[tuple[TrafficPercentage, ...], Field(min_length=1, strict=False)]
     soak_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+    patience_seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = PATIENCE_SECONDS
     load: Load
 
     @field_validator("traffic_steps")
@@ -120,6 +123,11 @@ class Manifest(_Part):
 def manifest_file(root: Path, stage: StageName) -> Path:
     """The manifest of a stage in the project folder `root`."""
     return root / RELEASE_FOLDER / f"{stage}.yml"
+
+
+def manifest_path(stage: StageName) -> PurePosixPath:
+    """Where it lies in a repository, from the project's folder on."""
+    return PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
 
 
 def read_manifest(file: Path, stage: StageName) -> Manifest:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.rollout.plan import CREATE, FULL, LOAD, MIRROR, SMOKE, Plan, step_of
+from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_of
 from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import FAILED, Progress, View
+from mlops.rollout.view import FULL, Progress, View
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Action:
     """Something to do, and why."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class CreateEndpoint(Action):
+    """Make the endpoint."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,11 @@ class Begin(Action):
 
 @dataclass(frozen=True)
 class Create(Action):
-    """Make the deployment `to` of the plan's model. What runs under this name has no traffic."""
+    """Make the deployment `to` of the plan's model. `replaces`: what is there has no traffic, and goes first."""
 
     to: str
+    attempt: str
+    replaces: bool
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,13 @@ class Enter(Action):
 
 @dataclass(frozen=True)
 class GoBack(Action):
-    """All traffic to `to`, no mirror, and the rollout's end with its reason, in one call."""
+    """All traffic to `to` (None: to nobody), no mirror, and the rollout's end with its reason, in one call.
+
+    `cleared` says that this only tidies up what another left, so that the plan can begin.
+    """
 
     to: str | None
+    cleared: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,27 +108,31 @@ class Evidence:
 def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Action:
     """Decide what to do next. The order of the guards is the policy."""
     progress = view.going_on
+    if not view.exists:
+        return CreateEndpoint("there is no endpoint yet")
+    if view.busy:
+        return Wait("the endpoint is being changed")
     if progress is None:
         return _start(view, plan, evidence)
     if evidence.stop is not None:
         return _go_back(view, progress, evidence.stop)
-    if progress.digest != plan.digest:
-        return _go_back(view, progress, f"a rollout of {progress.digest} was left unfinished")
+    if progress.content != plan.content:
+        return _go_back(view, progress, f"a rollout of {progress.content} was left unfinished", cleared=True)
+    if progress.phase not in _phases(plan, progress):
+        return _go_back(view, progress, f"the plan has no phase '{progress.phase}' any more", cleared=True)
     if progress.phase == CREATE:
         return _create(view, plan, progress, now)
     deployment = view.deployments.get(progress.to)
-    if deployment is None or not deployment.ready or deployment.digest != plan.digest:
+    if deployment is None or not deployment.ready or deployment.content != plan.content:
         return _go_back(view, progress, f"deployment {progress.to} is no longer what was rolled out")
-    if progress.phase not in _phases(plan, progress):
-        return _go_back(view, progress, f"the plan has no phase '{progress.phase}'")
     if progress.phase in {SMOKE, LOAD}:
-        return _prove(view, plan, progress, evidence)
+        return _prove(view, plan, progress, evidence, now)
     return _watch(view, plan, progress, evidence, now)
 
 
 def _start(view: View, plan: Plan, evidence: Evidence) -> Action:
     live = view.live
-    if live is not None and _serves_alone(view, live, plan.digest):
+    if live is not None and _serves_alone(view, live) and _runs(view, live, plan):
         return Done(f"{live} already serves {plan.model} {plan.version} at {FULL} %")
     if evidence.stop is not None:
         return Done(f"nothing was begun: {evidence.stop}")
@@ -131,25 +146,33 @@ def _repair(view: View, live: str) -> Action:
     deployment = view.deployments.get(live)
     if deployment is None or not deployment.ready:
         return Halt(f"traffic is split and {live}, which has most of it, is not healthy")
-    return GoBack("traffic was split or mirrored with no rollout going on", live)
+    return GoBack("traffic was split or mirrored with no rollout going on", live, cleared=True)
 
 
 def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action:
-    deployment = view.deployments.get(progress.to)
-    if deployment is None or deployment.digest != plan.digest:
-        return Create(f"{progress.to} is to run {plan.model} {plan.version}", progress.to)
-    if deployment.state in FAILED:
-        return _go_back(view, progress, f"deployment {progress.to} did not become healthy")
-    if deployment.ready:
-        return _enter_next(plan, progress, f"{progress.to} is up")
-    if (now - progress.since).total_seconds() > plan.patience_seconds:
-        return _go_back(view, progress, f"{progress.to} was not up within {plan.patience_seconds:.0f} s")
-    return Wait(f"{progress.to} is {deployment.state}")
+    to = progress.to
+    deployment = view.deployments.get(to)
+    waited = (now - progress.since).total_seconds()
+    if deployment is not None and deployment.busy:
+        if waited > plan.patience_seconds:
+            return _go_back(view, progress, f"{to} was not up within {plan.patience_seconds:.0f} s")
+        return Wait(f"{to} is {deployment.state}")
+    if deployment is not None and deployment.content == plan.content:
+        if deployment.ready:
+            return _enter_next(plan, progress, f"{to} is up")
+        if deployment.attempt == progress.attempt:
+            return _go_back(view, progress, f"deployment {to} did not come up")
+    if view.traffic.get(to) or view.mirror.get(to):
+        return _go_back(view, progress, f"{to} has traffic though it is not rolled out yet: somebody changed it")
+    return Create(f"{to} is to run {plan.model} {plan.version}", to, progress.attempt, deployment is not None)
 
 
-def _prove(view: View, plan: Plan, progress: Progress, evidence: Evidence) -> Action:
+def _prove(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
     proof = evidence.proof
     if proof is None:
+        elapsed = (now - progress.since).total_seconds()
+        if elapsed > plan.patience_seconds + plan.load_seconds:
+            return _go_back(view, progress, f"{progress.phase} of {progress.to} had no result in {elapsed:.0f} s")
         return Prove(f"{progress.phase} of {progress.to}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
@@ -181,14 +204,14 @@ def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
     return Enter(reason, following[0], progress.to, progress.origin)
 
 
-def _go_back(view: View, progress: Progress, reason: str) -> Action:
+def _go_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:
     """Traffic returns only to what is healthy; where the new deployment is the only one that is, it stays."""
     origin = progress.origin
     if origin is None:
-        return GoBack(f"{reason}; there was nothing live to go back to", None)
+        return GoBack(f"{reason}; there was nothing live to go back to", None, cleared)
     deployment = view.deployments.get(origin)
     if deployment is not None and deployment.ready:
-        return GoBack(reason, origin)
+        return GoBack(reason, origin, cleared)
     return Halt(f"{reason}; but {origin} is not healthy, so traffic stays where it is")
 
 
@@ -217,7 +240,10 @@ def _as_entered(view: View, plan: Plan, progress: Progress) -> bool:
     return same_traffic and mirror == expected_mirror(plan, progress.phase, progress.to)
 
 
-def _serves_alone(view: View, name: str, digest: str | None = None) -> bool:
+def _serves_alone(view: View, name: str) -> bool:
+    return view.traffic.get(name) == FULL and not any(view.mirror.values())
+
+
+def _runs(view: View, name: str, plan: Plan) -> bool:
     deployment = view.deployments.get(name)
-    alone = view.traffic.get(name) == FULL and not any(view.mirror.values())
-    return alone and deployment is not None and digest in {None, deployment.digest}
+    return deployment is not None and deployment.ready and deployment.content == plan.content

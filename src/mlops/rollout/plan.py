@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops.rollout.view import FULL, content_of
+
 CREATE = "create"
 SMOKE = "smoke"
 LOAD = "load"
 MIRROR = "mirror"
 _STEP = "traffic-"
-FULL = 100
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,18 @@ class Plan:
     """A release to roll out.
 
     `steps` are percentages of live traffic, rising, the last one 100. `soak_seconds` is how long each
-    watched phase lasts; `patience_seconds` how long one may last without evidence before it counts as
-    a breach. `mirror_percentage` 0 leaves the mirror phase out.
+    watched phase lasts, `load_seconds` how long the load before any traffic; `patience_seconds` is how long
+    a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds` 0
+    leaves the phase out. `configuration` is the fingerprint of all that a deployment is besides its model.
     """
 
     model: str
     version: str
     digest: str
+    configuration: str = ""
     mirror_percentage: int = 0
     steps: tuple[int, ...] = (10, 50, FULL)
+    load_seconds: float = 0.0
     soak_seconds: float = 60.0
     patience_seconds: float = 600.0
 
@@ -34,13 +38,24 @@ class Plan:
         if not self.steps or not rising or self.steps[-1] != FULL or self.steps[0] <= 0:
             raise ValueError(f"traffic steps must rise to {FULL}, not {list(self.steps)}")
 
+    @property
+    def content(self) -> str:
+        """What a deployment of this plan is, to be compared with what deployments are."""
+        return content_of(self.digest, self.configuration)
+
+    @property
+    def longest_seconds(self) -> float:
+        """After this long the rollout has failed, whatever it is doing."""
+        phases = self.phases(champion=True)
+        return len(phases) * (self.soak_seconds + self.load_seconds + self.patience_seconds)
+
     def phases(self, *, champion: bool) -> tuple[str, ...]:
         """The phases in order. Without a champion there is nobody to mirror from or to share with."""
-        watched = tuple(step_phase(step) for step in self.steps)
+        load = (LOAD,) if self.load_seconds else ()
         if not champion:
-            return (CREATE, SMOKE, LOAD, step_phase(FULL))
+            return (CREATE, SMOKE, *load, step_phase(FULL))
         mirror = (MIRROR,) if self.mirror_percentage else ()
-        return (CREATE, SMOKE, LOAD, *mirror, *watched)
+        return (CREATE, SMOKE, *load, *mirror, *(step_phase(step) for step in self.steps))
 
 
 def step_phase(percentage: int) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Products of shares and counts are rounded to these, so that 0.05 of 20 is 1 and not a little more.
+_DIGITS = 9
+
 
 class Outcome(StrEnum):
     """What was found. Only `passed` lets a rollout go on."""
@@ -66,12 +69,29 @@ def judge(observation: Observation, objective: Objective) -> Verdict:
     return _judge_latency(observation, objective)
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict that decides: a breach before an unknown before a pass. Raises ValueError for none."""
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values such that at most the other share of them, rounded up, is larger; NaN for none.
+
+    Rounded up, so that one slow request in a small sample does not decide by itself.
+    """
+    if not values:
+        return math.nan
+    larger = math.ceil(round(len(values) * (1 - share), _DIGITS))
+    return sorted(values)[max(0, len(values) - 1 - larger)]
+
+
+def combined(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict from several witnesses: any breach decides, else any pass; what is unknown counts for nothing.
+
+    Raises ValueError for none.
+    """
     if not verdicts:
         raise ValueError("there is no verdict to decide by")
-    order = (Outcome.breached, Outcome.unknown, Outcome.passed)
-    return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
+    for outcome in (Outcome.breached, Outcome.passed, Outcome.unknown):
+        reasons = [verdict.reason for verdict in verdicts if verdict.outcome is outcome]
+        if reasons:
+            return Verdict(outcome, "; ".join(reasons))
+    raise AssertionError("every verdict has an outcome")
 
 
 def _judge_latency(observation: Observation, objective: Objective) -> Verdict:

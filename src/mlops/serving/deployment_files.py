@@ -13,11 +13,12 @@ from mlops.errors import ProjectError
 from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER
 from mlops.package import file_sha256
 from mlops.project import Project, Stage
-from mlops.serving.rollout_view import Plan
+from mlops.rollout.plan import Plan
 
 DIGEST_TAG: Final = "model_digest"
 CONFIGURATION_TAG: Final = "configuration"
 VERSION_TAG: Final = "model_version"
+ATTEMPT_TAG: Final = "rollout_attempt"
 _FINGERPRINT_CHARACTERS: Final = 16
 _NOT_CODE: Final = frozenset({"__pycache__"})
 
@@ -27,19 +28,22 @@ def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
     return load_online_endpoint(project.required_file(ENDPOINT_FILE), params_override=[{"name": stage.endpoint}])
 
 
-def load_deployment(project: Project, stage: Stage, name: str, plan: Plan) -> OnlineDeployment:
-    """The deployment as it is wanted: the plan's model on the stage's machines."""
+def load_deployment(
+    project: Project, stage: Stage, name: str, plan: Plan, model: str, attempt: str
+) -> OnlineDeployment:
+    """The deployment as it is wanted: the plan's model, by reference, on the stage's machines."""
     overrides: list[dict[str, Any]] = [
         {"name": name},
-        {"model": f"azureml:{plan.model_name}:{plan.model_version}"},
-        {"environment_variables.MODEL_NAME": plan.model_name},
-        {"environment_variables.MODEL_VERSION": plan.model_version},
+        {"model": model},
+        {"environment_variables.MODEL_NAME": plan.model},
+        {"environment_variables.MODEL_VERSION": plan.version},
         {"environment_variables.MODEL_DIGEST": plan.digest},
         {
             "tags": {
-                VERSION_TAG: plan.model_version,
+                VERSION_TAG: plan.version,
                 DIGEST_TAG: plan.digest,
                 CONFIGURATION_TAG: plan.configuration,
+                ATTEMPT_TAG: attempt,
             }
         },
     ]

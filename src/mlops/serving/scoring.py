@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.errors import RequestRefused
 from mlops.project import Project, StageName
 from mlops.results import Block, Line, Raw, Result, Table
-from mlops.serving.observation import address_of
+from mlops.serving.address import address_of
 from mlops.serving.scoring_call import Reply, call, require_success
 
 _ROWS_SHOWN = 20

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from http import HTTPStatus
 from typing import Any, Final
 
-from mlops.errors import RequestRefused
+from mlops.errors import EndpointUnreachable, RequestRefused
 
 TIMEOUT_SECONDS: Final = 60.0
 DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
+# Managed endpoints answer 424 for every status of the model but 200, which they tell here.
+MODEL_STATUS_HEADER: Final = "ms-azureml-model-error-statuscode"
 _REFUSALS: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "The key was rotated in between: run the command again.",
     HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
@@ -35,11 +39,12 @@ class Address:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the endpoint answered; `deployment` is who did."""
+    """What the endpoint answered; `deployment` is who did, `model_status` what the model itself answered."""
 
     status: int
     body: bytes
     deployment: str | None
+    model_status: int | None = None
 
     def json(self) -> Any:
         """The body as JSON. Raises RequestRefused when it is none."""
@@ -49,24 +54,31 @@ class Reply:
             raise RequestRefused(f"the endpoint answered {self.status} with a body that is no JSON") from error
 
 
-def call(address: Address, body: bytes, deployment: str | None = None) -> Reply:
-    """Post a request, to the named deployment or where the traffic goes. No reply: RequestRefused."""
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {address.key}"}
+def call(
+    address: Address, body: bytes, deployment: str | None = None, more_headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Post a request, to the named deployment or where the traffic goes. No reply: EndpointUnreachable."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {address.key}", **(more_headers or {})}
     if deployment:
         headers[DEPLOYMENT_HEADER] = deployment
     request = urllib.request.Request(address.scoring_uri, body, headers, method="POST")  # noqa: S310 - the workspace names it
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
-            return Reply(response.status, response.read(), response.headers.get(DEPLOYMENT_HEADER))
+            return _reply(response.status, response.read(), response.headers)
     except urllib.error.HTTPError as refusal:
         with refusal:
-            return Reply(refusal.code, refusal.read(), refusal.headers.get(DEPLOYMENT_HEADER))
+            return _reply(refusal.code, refusal.read(), refusal.headers)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
-        raise RequestRefused(
+        raise EndpointUnreachable(
             f"{address.scoring_uri} does not answer: {reason}",
             "`mlops status` shows whether the endpoint is up.",
         ) from error
+
+
+def _reply(status: int, body: bytes, headers: Message) -> Reply:
+    own = headers.get(MODEL_STATUS_HEADER, "")
+    return Reply(status, body, headers.get(DEPLOYMENT_HEADER), int(own) if own.isdecimal() else None)
 
 
 def require_success(reply: Reply) -> Reply:

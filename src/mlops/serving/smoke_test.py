@@ -7,13 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mlops.errors import RequestRefused, RolloutFailed
+from mlops.errors import EndpointUnreachable, RequestRefused, RolloutFailed
 from mlops.package import GOLDEN_FILE, read_document
 from mlops.serving.scoring_call import Address, call, require_success
 
 
 def smoke_test(address: Address, deployment: str, package: Path) -> int:
-    """Compare every golden case and return their number. Raises RolloutFailed at the first wrong answer."""
+    """Compare every golden case and return their number.
+
+    Raises RolloutFailed at the first wrong answer, EndpointUnreachable when there is none at all.
+    """
     golden = read_document(package, GOLDEN_FILE)
     cases = golden.get("cases") or []
     if not cases:
@@ -22,6 +25,9 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
         body = json.dumps(case["request"]).encode()
         try:
             predictions = require_success(call(address, body, deployment)).json()["predictions"]
+        except EndpointUnreachable:
+            # Not this deployment's answer: whoever asks decides whether to ask again.
+            raise
         except RequestRefused as refusal:
             message = f"{deployment} did not answer golden case {number}: {refusal.message}"
             raise RolloutFailed(message, _ADVICE, refusal.details) from refusal

@@ -10,8 +10,8 @@ from azure.ai.ml import MLClient
 
 from mlops.project import Project, StageName
 from mlops.results import Block, Line, Result, Table
-from mlops.serving.observation import observe
-from mlops.serving.rollout_view import Deployment, View
+from mlops.rollout.observe import observe
+from mlops.rollout.view import Deployment, View
 
 _DIGEST_CHARACTERS = 19
 
@@ -39,11 +39,13 @@ class StageStatus:
         view = self.view
         return {
             "endpoint": self.endpoint,
-            "exists": bool(view and view.endpoint_exists),
-            "state": view.endpoint_state if view else None,
+            "exists": bool(view and view.exists),
+            "state": view.state if view and view.exists else None,
             "scoring_uri": (view.scoring_uri or None) if view else None,
-            "traffic": view.traffic if view else {},
-            "deployments": [asdict(deployment) for deployment in view.deployments] if view else [],
+            "traffic": view.shares if view else {},
+            "mirror": dict(view.mirror) if view else {},
+            "rollout": view.going_on.phase if view and view.going_on else None,
+            "deployments": _deployments(view) if view else [],
             "last_job": asdict(self.last_job) if self.last_job else None,
             "problem": self.problem,
         }
@@ -52,17 +54,18 @@ class StageStatus:
         """A row for each deployment, or one that says why there is none."""
         if self.problem:
             return [(self.stage, "not known, see below", "", "", "", "")]
-        if self.view is None or not self.view.endpoint_exists:
+        if self.view is None or not self.view.exists:
             return [(self.stage, "no endpoint yet", "", "", "", "")]
-        return [self._row(deployment) for deployment in self.view.deployments] or [
+        shares = self.view.shares
+        return [self._row(self.view.deployments[name], share) for name, share in shares.items()] or [
             (self.stage, f"{self.endpoint} without a deployment", "", "", "", "")
         ]
 
-    def _row(self, deployment: Deployment) -> tuple[str, ...]:
+    def _row(self, deployment: Deployment, share: int) -> tuple[str, ...]:
         return (
             self.stage,
             f"{self.endpoint}/{deployment.name}",
-            f"{deployment.traffic} %",
+            f"{share} %",
             deployment.model_version,
             deployment.digest[:_DIGEST_CHARACTERS],
             deployment.state,
@@ -98,3 +101,7 @@ def stage_status(client: MLClient, project: Project, stage_name: StageName) -> S
     newest = next((job for job in client.jobs.list() if job is not None), None)
     last_job = LastJob(str(newest.name), newest.status or "unknown") if newest else None
     return StageStatus(stage_name, endpoint, observe(client, endpoint), last_job)
+
+
+def _deployments(view: View) -> list[dict[str, Any]]:
+    return [asdict(view.deployments[name]) | {"traffic": share} for name, share in view.shares.items()]

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops.rollout.change import change_of
 from mlops.rollout.decide import (
     Action,
     Begin,
     Create,
+    CreateEndpoint,
     Done,
     Enter,
     Evidence,
@@ -25,12 +27,13 @@ from mlops.rollout.decide import (
     expected_traffic,
     next_action,
 )
+from mlops.rollout.lease import lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
 from mlops.rollout.verdict import Outcome, Verdict
 from mlops.rollout.view import (
-    NOBODY,
     ROLLOUT_TAGS,
-    TAG_DIGEST,
+    TAG_ATTEMPT,
+    TAG_CONTENT,
     TAG_FROM,
     TAG_PHASE,
     TAG_SINCE,
@@ -42,7 +45,8 @@ from mlops.rollout.view import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
 NEW = Deployment("green", "2", "sha256:new", "Succeeded")
-PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, soak_seconds=60, patience_seconds=600)
+PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, patience_seconds=600)
+ATTEMPT = "this rollout"
 PASSED = Verdict(Outcome.passed, "fine")
 BREACHED = Verdict(Outcome.breached, "too slow")
 UNKNOWN = Verdict(Outcome.unknown, "too few")
@@ -50,7 +54,14 @@ UNKNOWN = Verdict(Outcome.unknown, "too few")
 
 def tags(phase: str, *, origin: str = "blue", digest: str = "sha256:new", age: float = 0) -> dict[str, str]:
     since = (NOW - timedelta(seconds=age)).isoformat()
-    return {TAG_PHASE: phase, TAG_TO: "green", TAG_FROM: origin, TAG_DIGEST: digest, TAG_SINCE: since}
+    return {
+        TAG_PHASE: phase,
+        TAG_TO: "green",
+        TAG_FROM: origin,
+        TAG_CONTENT: digest,
+        TAG_SINCE: since,
+        TAG_ATTEMPT: ATTEMPT,
+    }
 
 
 def both(phase: str, *, digest: str = "sha256:new", age: float = 0) -> View:
@@ -93,10 +104,34 @@ SITUATIONS = {
         GoBack,
     ),
     "failed to start": (
-        View({"blue": OLD, "green": replace(NEW, state="Failed")}, {"blue": 100}, {}, tags(CREATE)),
+        View({"blue": OLD, "green": replace(NEW, state="Failed", attempt=ATTEMPT)}, {"blue": 100}, {}, tags(CREATE)),
         Evidence(),
         GoBack,
     ),
+    "failed in an earlier rollout": (
+        View({"blue": OLD, "green": replace(NEW, state="Failed", attempt="earlier")}, {"blue": 100}, {}, tags(CREATE)),
+        Evidence(),
+        Create,
+    ),
+    "another operation on the idle colour": (
+        View({"blue": OLD, "green": replace(NEW, digest="x", state="Deleting")}, {"blue": 100}, {}, tags(CREATE)),
+        Evidence(),
+        Wait,
+    ),
+    "what is to be replaced has traffic": (
+        View({"blue": OLD, "green": replace(NEW, digest="x")}, {"blue": 50, "green": 50}, {}, tags(CREATE)),
+        Evidence(),
+        GoBack,
+    ),
+    "no endpoint": (View(exists=False), Evidence(), CreateEndpoint),
+    "the endpoint is being changed": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
+    "the same model in another configuration": (
+        View({"blue": replace(OLD, digest="sha256:new", configuration="x")}, {"blue": 100}),
+        Evidence(),
+        Begin,
+    ),
+    "the live one is broken": (View({"green": replace(NEW, state="Failed")}, {"green": 100}), Evidence(), Begin),
+    "a load without a result": (both(LOAD, age=606), Evidence(), GoBack),
     "up": (both(CREATE), Evidence(), Enter),
     "smoke not run": (both(SMOKE), Evidence(), Prove),
     "smoke passed": (both(SMOKE), Evidence(proof=PASSED), Enter),
@@ -155,20 +190,15 @@ class World:
 
     def apply(self, action: Action, plan: Plan) -> None:
         self.kinds.append(type(action).__name__)
+        change = change_of(action, self.view, plan, lease_from("me", self.now), self.now)
+        if change is not None:
+            self.view = replace(self.view, traffic=change.traffic, mirror=change.mirror, tags=change.tags)
         match action:
-            case Begin(to=to, origin=origin):
-                self._tag(CREATE, to, origin, plan)
-            case Create(to=to):
-                made = Deployment(to, plan.version, plan.digest, "Creating")
+            case CreateEndpoint():
+                self.view = replace(self.view, exists=True)
+            case Create(to=to, attempt=attempt):
+                made = Deployment(to, plan.version, plan.digest, "Creating", attempt=attempt)
                 self.view = replace(self.view, deployments={**self.view.deployments, to: made})
-            case Enter(phase=phase, to=to, origin=origin):
-                traffic, mirror = expected_traffic(phase, to, origin), expected_mirror(plan, phase, to)
-                self.view = replace(self.view, traffic=traffic, mirror=mirror)
-                self._tag(phase, to, origin, plan)
-            case GoBack(to=to):
-                self.view = replace(self.view, traffic={to: 100} if to else {}, mirror={}, tags={})
-            case Finish():
-                self.view = replace(self.view, tags={})
             case Wait():
                 self.now += timedelta(seconds=30)
 
@@ -178,22 +208,12 @@ class World:
             deployments[name] = replace(deployments[name], state=state)
         self.view = replace(self.view, deployments=deployments)
 
-    def _tag(self, phase: str, to: str, origin: str | None, plan: Plan) -> None:
-        kept = {key: value for key, value in self.view.tags.items() if key not in ROLLOUT_TAGS}
-        new = {
-            TAG_PHASE: phase,
-            TAG_TO: to,
-            TAG_FROM: origin or NOBODY,
-            TAG_DIGEST: plan.digest,
-            TAG_SINCE: self.now.isoformat(),
-        }
-        self.view = replace(self.view, tags={**kept, **new})
-
 
 VERDICTS = st.sampled_from([None, PASSED, BREACHED, UNKNOWN])
 WORLDS = st.sampled_from(
     [
         View(),
+        View(exists=False),
         View({"blue": OLD}, {"blue": 100}),
         View({"blue": OLD, "green": replace(NEW, digest="x")}, {"blue": 100}),
         View({"blue": OLD, "green": NEW}, {"blue": 100}),

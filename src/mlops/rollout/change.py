@@ -1,0 +1,77 @@
+"""What an action makes of an endpoint: traffic, mirror and tags together, to be written in one call. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.rollout.decide import Action, Begin, Enter, Finish, GoBack, expected_mirror, expected_traffic
+from mlops.rollout.lease import Lease
+from mlops.rollout.plan import CREATE, Plan
+from mlops.rollout.view import (
+    FULL,
+    NOBODY,
+    ROLLOUT_TAGS,
+    TAG_ATTEMPT,
+    TAG_BEFORE,
+    TAG_CONTENT,
+    TAG_FROM,
+    TAG_LEASE,
+    TAG_OUTCOME,
+    TAG_OWNER,
+    TAG_PHASE,
+    TAG_SINCE,
+    TAG_TO,
+    View,
+)
+
+# Azure's limit for the value of a tag.
+LONGEST_TAG = 256
+
+
+@dataclass(frozen=True)
+class Change:
+    """An endpoint's traffic, mirror and tags as they shall be."""
+
+    traffic: Mapping[str, int]
+    mirror: Mapping[str, int]
+    tags: Mapping[str, str]
+
+
+def change_of(action: Action, view: View, plan: Plan, lease: Lease, now: datetime) -> Change | None:
+    """The change that an action is; None for those that leave the endpoint as it is."""
+    match action:
+        case Begin(to=to, origin=origin):
+            begun = {TAG_TO: to, TAG_FROM: origin or NOBODY, TAG_CONTENT: plan.content, TAG_ATTEMPT: now.isoformat()}
+            tags = {**_foreign(view), **begun, **_phase(CREATE, now), **_held(lease)}
+            return Change(view.traffic, view.mirror, tags)
+        case Enter(phase=phase, to=to, origin=origin):
+            tags = {**view.tags, **_phase(phase, now), **_held(lease)}
+            return Change(expected_traffic(phase, to, origin), expected_mirror(plan, phase, to), tags)
+        case GoBack(to=to, reason=reason):
+            traffic = {to: FULL} if to else {}
+            return Change(traffic, {}, {**_foreign(view), TAG_OUTCOME: f"went back: {reason}"[:LONGEST_TAG]})
+        case Finish(to=to):
+            before = {TAG_BEFORE: view.going_on.origin} if view.going_on and view.going_on.origin else {}
+            outcome = f"{to} runs {plan.model} {plan.version} since {now.isoformat(timespec='seconds')}"
+            return Change(view.traffic, view.mirror, {**_foreign(view), **before, TAG_OUTCOME: outcome[:LONGEST_TAG]})
+        case _:
+            return None
+
+
+def renewed(view: View, lease: Lease) -> Change:
+    """The endpoint as it is, with the lease."""
+    return Change(view.traffic, view.mirror, {**view.tags, **_held(lease)})
+
+
+def _foreign(view: View) -> dict[str, str]:
+    return {name: value for name, value in view.tags.items() if name not in ROLLOUT_TAGS}
+
+
+def _phase(phase: str, now: datetime) -> dict[str, str]:
+    return {TAG_PHASE: phase, TAG_SINCE: now.isoformat()}
+
+
+def _held(lease: Lease) -> dict[str, str]:
+    return {TAG_OWNER: lease.owner, TAG_LEASE: lease.until.isoformat()}

@@ -1,0 +1,85 @@
+"""`mlops deploy` as a function: finds what a stage is to run, rolls it out, and says what the stage runs now."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from azure.ai.ml import MLClient
+
+from mlops.project import Project, StageName
+from mlops.results import Block, Line, Result, Table
+from mlops.rollout.chronicle import Chronicle
+from mlops.rollout.release import find_target
+from mlops.rollout.run import Rollout
+from mlops.rollout.stopping import stop_signals
+from mlops.training.registration import ModelVersion
+
+
+@dataclass(frozen=True)
+class DeployResult(Result):
+    """What a stage's endpoint runs now, and what was done for it."""
+
+    stage: str
+    endpoint: str
+    scoring_uri: str
+    deployment: str
+    traffic: dict[str, int]
+    model: ModelVersion
+    actions: tuple[str, ...]
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        return asdict(self) | {"actions": list(self.actions), "seconds": round(self.seconds, 3)}
+
+    def blocks(self) -> Sequence[Block]:
+        """The endpoint and its traffic."""
+        share = ", ".join(f"{name} {percent} %" for name, percent in sorted(self.traffic.items()))
+        rows = (
+            ("endpoint", self.endpoint),
+            ("address", self.scoring_uri),
+            ("deployment", self.deployment),
+            ("traffic", share),
+            ("model", f"{self.model.name} version {self.model.version}"),
+            ("digest", self.model.digest),
+        )
+        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it runs already"
+        return [
+            Table(f"stage {self.stage}", (), rows),
+            Line(done, "good"),
+            Line(f"Next: `mlops score --stage {self.stage}`", "hint"),
+        ]
+
+
+def deploy(
+    client: MLClient, project: Project, stage_name: StageName, version: str | None = None, *, take_over: bool = False
+) -> DeployResult:
+    """Roll out what a stage is to run: in dev `version` or the newest, elsewhere what the stage's release says.
+
+    `take_over` ends the hold of another rollout. Raises RolloutFailed once traffic is back where it was.
+    """
+    begun = time.monotonic()
+    # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
+    with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
+        target, models = find_target(client, project, stage_name, version)
+        chronicle = Chronicle(client, models, stage_name, target.plan)
+        try:
+            outcome = Rollout(target, stop, chronicle, take_over=take_over).run()
+        finally:
+            chronicle.close()
+    plan, view = target.plan, outcome.view
+    return DeployResult(
+        stage=stage_name,
+        endpoint=target.stage.endpoint,
+        scoring_uri=view.scoring_uri,
+        deployment=view.live or "",
+        traffic=view.shares,
+        model=ModelVersion(plan.model, plan.version, plan.digest),
+        actions=tuple(action.reason for action in outcome.actions),
+        seconds=time.monotonic() - begun,
+    )

@@ -1,0 +1,152 @@
+"""Gathers what a rollout decides by: golden answers, a load, and the service level while traffic moves.
+
+Two witnesses of the service level: synthetic callers, who see at once and exactly what the new deployment does,
+and Azure Monitor, who sees every caller, late. Either can tell of a breach.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final
+
+from azure.core.exceptions import AzureError
+
+from mlops.azure_errors import explain
+from mlops.errors import EndpointUnreachable, RolloutFailed
+from mlops.package import GOLDEN_FILE, read_document
+from mlops.progress import say
+from mlops.rollout.decide import Evidence, Prove
+from mlops.rollout.load import GoldenLoad
+from mlops.rollout.metrics import Window
+from mlops.rollout.plan import CREATE, LOAD, SMOKE
+from mlops.rollout.target import Target
+from mlops.rollout.verdict import Outcome, Verdict, combined, judge
+from mlops.rollout.view import Progress, View
+from mlops.serving.address import address_of
+from mlops.serving.scoring_call import Address
+from mlops.serving.smoke_test import smoke_test
+from mlops.waiting import pause_after
+
+# A load that could not be made proves nothing of the deployment that should bear it.
+LEAST_SHARE_OF_LOAD: Final = 0.8
+# How often Azure Monitor is asked at most: it knows nothing new more often.
+LONGEST_METRICS_PAUSE_SECONDS: Final = 15.0
+Phase = tuple[str, str]
+
+
+class Gatherer:
+    """The evidence of one run of a rollout. `close` it at the end."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._phase: Phase | None = None
+        self._proof: Verdict | None = None
+        self._load: GoldenLoad | None = None
+        self._window: Window | None = None
+        self._metrics: Verdict | None = None
+        self._ask_metrics_at = 0.0
+        self._entered = 0.0
+        self._silent = False
+
+    def close(self) -> None:
+        """Stop the synthetic callers."""
+        if self._load is not None:
+            self._load.stop()
+            self._load = None
+
+    def prove(self, action: Prove, view: View) -> None:
+        """Bring the proof of a phase forward: all of smoke, or a part of a load that goes on meanwhile."""
+        if action.phase == SMOKE:
+            self._proof = self._smoke(self._address(view), action.to)
+        elif self._load is None:
+            self._start_load(view, action.to)
+
+    def evidence(self, view: View, stop: str | None) -> Evidence:
+        """What is known now. Synthetic callers begin with a phase and end with it."""
+        progress = view.going_on
+        self._enter(progress)
+        if progress is None or stop is not None or progress.phase == CREATE:
+            return Evidence(stop=stop)
+        if progress.phase == LOAD and self._load is not None:
+            self._proof = self._judge_load(self._load)
+        if progress.phase in {SMOKE, LOAD}:
+            return Evidence(proof=self._proof)
+        return Evidence(service=self._service(view, progress))
+
+    def breaks(self) -> bool:
+        """Whether the synthetic callers see a breach right now: a reason not to wait any longer."""
+        return self._load is not None and self._callers().outcome is Outcome.breached
+
+    def _enter(self, progress: Progress | None) -> None:
+        phase = (progress.attempt, progress.phase) if progress else None
+        if phase == self._phase:
+            return
+        self.close()
+        self._phase, self._proof, self._window, self._metrics = phase, None, None, None
+        self._entered, self._ask_metrics_at = time.monotonic(), 0.0
+
+    def _address(self, view: View) -> Address:
+        return address_of(self._target.client, self._target.stage.endpoint, view.scoring_uri)
+
+    def _smoke(self, address: Address, deployment: str) -> Verdict | None:
+        try:
+            cases = smoke_test(address, deployment, self._target.package)
+        except EndpointUnreachable as error:
+            say(f"smoke: {error.message}; trying again")
+            return None
+        except RolloutFailed as error:
+            return Verdict(Outcome.breached, "; ".join((error.message, *error.details)))
+        return Verdict(Outcome.passed, f"{cases} golden cases answered as the package promises")
+
+    def _start_load(self, view: View, deployment: str) -> None:
+        cases = read_document(self._target.package, GOLDEN_FILE)["cases"]
+        bodies = [json.dumps(case["request"]).encode() for case in cases]
+        self._load = GoldenLoad(self._address(view), deployment, bodies, self._target.requests_per_second)
+        self._load.start()
+
+    def _judge_load(self, load: GoldenLoad) -> Verdict | None:
+        verdict = self._callers()
+        if verdict.outcome is Outcome.breached:
+            return verdict
+        if load.seconds < self._target.plan.load_seconds or verdict.outcome is Outcome.unknown:
+            return None
+        wanted = self._target.requests_per_second
+        if load.per_second < LEAST_SHARE_OF_LOAD * wanted:
+            return Verdict(Outcome.unknown, f"only {load.per_second:.0f} of {wanted:.0f} requests a second got through")
+        return verdict
+
+    def _callers(self) -> Verdict:
+        load = self._load
+        if load is None:
+            return Verdict(Outcome.unknown, "no synthetic callers")
+        verdict = judge(load.observation(), self._target.objective)
+        notes = [verdict.reason]
+        notes += [f"last: {load.last_failure}"] if load.last_failure else []
+        notes += [f"{load.unreached} did not reach the endpoint"] if load.unreached else []
+        return Verdict(verdict.outcome, f"synthetic callers: {', '.join(notes)}")
+
+    def _service(self, view: View, progress: Progress) -> Verdict:
+        if self._target.plan.load_seconds and self._load is None:
+            self._start_load(view, progress.to)
+        if time.monotonic() >= self._ask_metrics_at:
+            self._metrics = self._ask_metrics(view, progress)
+            pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
+            self._ask_metrics_at = time.monotonic() + pause
+        return combined([self._callers(), *([self._metrics] if self._metrics else [])])
+
+    def _ask_metrics(self, view: View, progress: Progress) -> Verdict | None:
+        try:
+            if self._window is None:
+                self._window = self._target.monitor(view.identifier).open(progress.to, progress.since)
+            verdict = judge(self._window.observation(), self._target.objective)
+        except AzureError as error:
+            explained = explain(error)
+            self._say_once(f"no metrics: {explained.message if explained else error}")
+            return Verdict(Outcome.unknown, "no metrics could be had")
+        return Verdict(verdict.outcome, f"metrics: {verdict.reason}")
+
+    def _say_once(self, text: str) -> None:
+        if not self._silent:
+            say(text)
+        self._silent = True

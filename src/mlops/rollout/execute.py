@@ -1,0 +1,129 @@
+"""Carries out one action of a rollout; every action can be repeated. Decides nothing.
+
+An endpoint changes in one call, traffic, mirror and tags together, and only while no other rollout holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import OnlineEndpoint
+from azure.core.exceptions import HttpResponseError
+from azure.core.polling import LROPoller
+
+from mlops.azure_errors import service_message
+from mlops.errors import RolloutFailed
+from mlops.progress import say
+from mlops.quiet import quiet
+from mlops.rollout.change import Change, change_of, renewed
+from mlops.rollout.decide import Action, Create, CreateEndpoint
+from mlops.rollout.lease import held_by_another, lease_from
+from mlops.rollout.target import Target
+from mlops.rollout.view import View
+from mlops.serving.deployment_files import load_deployment, load_endpoint
+from mlops.serving.log_excerpt import log_excerpt
+
+_LOG_LINES: Final = 300
+
+
+class Executor:
+    """Acts for one owner on one endpoint."""
+
+    def __init__(self, target: Target, owner: str) -> None:
+        self.owner = owner
+        self._target = target
+        self._creating: LROPoller[Any] | None = None
+
+    def execute(self, action: Action, view: View) -> None:
+        """Do what the action says. Raises HttpResponseError, and RolloutFailed when another holds the endpoint."""
+        match action:
+            case CreateEndpoint():
+                self._create_endpoint()
+            case Create():
+                self._create(action)
+            case _:
+                now = datetime.now(UTC)
+                change = change_of(action, view, self._target.plan, lease_from(self.owner, now), now)
+                if change is not None:
+                    self._write(change)
+
+    def hold(self, view: View, *, take_over: bool = False) -> None:
+        """Take the lease, or renew it; with `take_over` also from one who holds it."""
+        change = renewed(view, lease_from(self.owner, datetime.now(UTC)))
+        name = self._target.stage.endpoint
+        write_change(self._target.client, name, change, None if take_over else self._refuse_another)
+
+    def why(self, deployment: str) -> tuple[str, ...]:
+        """What the service and the deployment's own log say of its failure."""
+        said = _error_of(self._creating)
+        try:
+            log = self._target.client.online_deployments.get_logs(deployment, self._target.stage.endpoint, _LOG_LINES)
+        except HttpResponseError as error:
+            # The reason of the failure is known already; a missing log must not hide it.
+            say(f"no log of {deployment}: {service_message(error)}")
+            return said
+        return (*said, *log_excerpt(log))
+
+    def _write(self, change: Change) -> None:
+        write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)
+
+    def _refuse_another(self, endpoint: OnlineEndpoint) -> None:
+        other = held_by_another(endpoint.tags or {}, self.owner, datetime.now(UTC))
+        if other is not None:
+            raise refusal(self._target.stage.endpoint, other.owner, other.until)
+
+    def _create_endpoint(self) -> None:
+        endpoint = load_endpoint(self._target.project, self._target.stage)
+        try:
+            with quiet():
+                self._target.client.online_endpoints.begin_create_or_update(endpoint).result()
+        except HttpResponseError as error:
+            raise RolloutFailed(
+                f"endpoint {self._target.stage.endpoint} was not created: {service_message(error)}"
+            ) from error
+
+    def _create(self, action: Create) -> None:
+        """Begin to make the deployment; whether it is up is seen by looking."""
+        target = self._target
+        deployments = target.client.online_deployments
+        if action.replaces:
+            with quiet():
+                deployments.begin_delete(name=action.to, endpoint_name=target.stage.endpoint).result()
+        deployment = load_deployment(target.project, target.stage, action.to, target.plan, target.model, action.attempt)
+        with quiet():
+            self._creating = deployments.begin_create_or_update(deployment)
+
+
+def write_change(
+    client: MLClient, name: str, change: Change, allowed: Callable[[OnlineEndpoint], None] | None = None
+) -> None:
+    """Write traffic, mirror and tags of an endpoint in one call; `allowed` raises where it must not be."""
+    endpoint = client.online_endpoints.get(name)
+    if allowed is not None:
+        allowed(endpoint)
+    endpoint.traffic = dict(change.traffic)
+    endpoint.mirror_traffic = dict(change.mirror)
+    endpoint.tags = dict(change.tags)
+    with quiet():
+        client.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+def refusal(endpoint: str, owner: str, until: datetime) -> RolloutFailed:
+    """Somebody else's rollout goes on."""
+    return RolloutFailed(
+        f"another rollout of {endpoint} is under way: {owner} holds it until {until:%H:%M:%S} UTC",
+        "Wait for its end. If you know that it is dead: `mlops deploy --take-over`.",
+    )
+
+
+def _error_of(poller: LROPoller[Any] | None) -> tuple[str, ...]:
+    if poller is None or not poller.done():
+        return ()
+    try:
+        poller.result()
+    except HttpResponseError as error:
+        return (service_message(error).splitlines()[0],)
+    return ()

@@ -1,0 +1,73 @@
+"""Who may change a stage's rollout: a lease in the endpoint's tags, so that two rollouts never work on one stage.
+
+An owner that is known to be gone, a process of this machine that ended, holds nothing. Asks the machine
+whether a process lives; talks to no service.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mlops.audit.log import actor
+from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+
+# Longer than any single call may last; what a killed process of another machine leaves holds as long.
+LEASE_SECONDS: Final = 300.0
+_NONCE_BYTES: Final = 4
+
+
+@dataclass(frozen=True)
+class Lease:
+    """An owner, and until when."""
+
+    owner: str
+    until: datetime
+
+    def due(self, now: datetime) -> bool:
+        """Whether less than half of the time is left."""
+        return (self.until - now).total_seconds() < LEASE_SECONDS / 2
+
+
+def new_owner() -> str:
+    """A name for one rollout of this process: person, machine, process and something random."""
+    return f"{actor()}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_NONCE_BYTES)}"
+
+
+def lease_from(owner: str, now: datetime) -> Lease:
+    """A full lease."""
+    return Lease(owner, now + timedelta(seconds=LEASE_SECONDS))
+
+
+def lease_in(tags: Mapping[str, str]) -> Lease | None:
+    """The lease that an endpoint's tags tell of, over or not."""
+    owner, until = tags.get(TAG_OWNER), tags.get(TAG_LEASE)
+    return Lease(owner, datetime.fromisoformat(until)) if owner and until else None
+
+
+def held_by_another(tags: Mapping[str, str], owner: str, now: datetime) -> Lease | None:
+    """The lease that forbids `owner` to act; None when it may."""
+    lease = lease_in(tags)
+    if lease is None or lease.owner == owner or lease.until <= now or _is_gone(lease.owner):
+        return None
+    return lease
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether the owner was a process of this machine that has ended."""
+    place, _, rest = owner.rpartition("@")[2].partition(":")
+    process = rest.partition(":")[0]
+    if place != socket.gethostname() or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

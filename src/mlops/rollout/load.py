@@ -1,0 +1,130 @@
+"""Synthetic callers: golden requests at a steady rate to one deployment, timed and counted by their answers.
+
+They say that they are synthetic in a header, and name their deployment, so that no caller's traffic is touched.
+A thread of its own; what the figures mean is for verdict.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+
+from mlops.rollout.verdict import Observation, quantile
+from mlops.serving.scoring_call import DEPLOYMENT_HEADER, Address
+
+SYNTHETIC_HEADER: Final = "x-mlops-synthetic"
+CONNECTIONS: Final = 8
+REQUEST_TIMEOUT_SECONDS: Final = 10.0
+# Answers that say something of the key or the address, nothing of the deployment.
+_NOT_ITS_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+_P95: Final = 0.95
+_P99: Final = 0.99
+_STOP_SECONDS: Final = 5.0
+
+
+class GoldenLoad:
+    """Callers of one deployment, from `start` to `stop`. The figures can be asked for at any time."""
+
+    def __init__(self, address: Address, deployment: str, bodies: Sequence[bytes], requests_per_second: float) -> None:
+        self.deployment = deployment
+        self.unreached = 0
+        self._address = address
+        self._bodies = bodies
+        self._interval = 1.0 / requests_per_second
+        self._milliseconds: list[float] = []
+        self._failures = 0
+        self._last_failure = ""
+        self._began = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._began = time.monotonic()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more; requests under way are given up."""
+        self._stopping.set()
+        self._thread.join(_STOP_SECONDS)
+
+    @property
+    def seconds(self) -> float:
+        """Since when it asks."""
+        return time.monotonic() - self._began
+
+    @property
+    def last_failure(self) -> str:
+        """What the last answer that failed was; "" when none did."""
+        return self._last_failure
+
+    @property
+    def per_second(self) -> float:
+        """Answers a second so far."""
+        return len(self._milliseconds) / max(self.seconds, self._interval)
+
+    def observation(self) -> Observation:
+        """The answers so far."""
+        milliseconds = list(self._milliseconds)
+        return Observation(
+            requests=len(milliseconds),
+            failures=self._failures,
+            p95_milliseconds=quantile(milliseconds, _P95),
+            p99_milliseconds=quantile(milliseconds, _P99),
+        )
+
+    async def _work(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+        headers = {
+            "Authorization": f"Bearer {self._address.key}",
+            "Content-Type": "application/json",
+            DEPLOYMENT_HEADER: self.deployment,
+            SYNTHETIC_HEADER: "rollout",
+        }
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers, connector=connector) as session:
+            free = asyncio.Semaphore(CONNECTIONS)
+            asked: set[asyncio.Task[None]] = set()
+            due, number = time.monotonic(), 0
+            while not self._stopping.is_set():
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                # What could not be asked in time is not made up for: that would be another load than was meant.
+                due = max(due + self._interval, time.monotonic() - self._interval)
+                await free.acquire()
+                task = asyncio.create_task(self._ask(session, self._bodies[number % len(self._bodies)]))
+                asked.add(task)
+                task.add_done_callback(asked.discard)
+                task.add_done_callback(lambda _: free.release())
+                number += 1
+            for task in asked:
+                task.cancel()
+
+    async def _ask(self, session: aiohttp.ClientSession, body: bytes) -> None:
+        began = time.perf_counter()
+        try:
+            async with session.post(self._address.scoring_uri, data=body) as reply:
+                await reply.read()
+                status = reply.status
+        except TimeoutError:
+            self._count(began, f"no answer in {REQUEST_TIMEOUT_SECONDS:.0f} s")
+        except aiohttp.ClientError:
+            # The way to the endpoint is broken, for every caller and every deployment alike.
+            self.unreached += 1
+            await asyncio.sleep(self._interval)
+        else:
+            if status in _NOT_ITS_FAULT:
+                self.unreached += 1
+            else:
+                self._count(began, "" if status == HTTPStatus.OK else f"answered {status}")
+
+    def _count(self, began: float, failure: str) -> None:
+        self._milliseconds.append(1000 * (time.perf_counter() - began))
+        if failure:
+            self._failures += 1
+            self._last_failure = failure

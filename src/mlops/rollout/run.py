@@ -1,0 +1,247 @@
+"""A rollout from where the endpoint stands to its end: observe, decide, say why, execute, again.
+
+To resume is to run again. Whatever ends it, traffic is where it was or where it was meant to go; a connection that
+is lost is waited for, and then counts as a breach.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from azure.ai.ml.exceptions import MlException
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from mlops.azure_errors import explain
+from mlops.errors import MlopsError, ProjectError, RolloutFailed
+from mlops.progress import say
+from mlops.rollout.advice import revert_advice
+from mlops.rollout.chronicle import Chronicle
+from mlops.rollout.decide import (
+    Action,
+    CreateEndpoint,
+    Done,
+    Enter,
+    Finish,
+    GoBack,
+    Halt,
+    Prove,
+    Wait,
+    next_action,
+)
+from mlops.rollout.evidence import Gatherer
+from mlops.rollout.execute import Executor, refusal
+from mlops.rollout.lease import held_by_another, lease_in, new_owner
+from mlops.rollout.observe import observe
+from mlops.rollout.stopping import Stop
+from mlops.rollout.target import Target
+from mlops.rollout.view import View
+from mlops.waiting import SHORTEST_PAUSE_SECONDS, pause_after
+
+LONGEST_PAUSE_SECONDS: Final = 5.0
+_FIGURES_EVERY_SECONDS: Final = 5.0
+# Answers of the service that another try may change.
+_TRANSIENT: Final = frozenset(
+    {
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+# After this many times the patience without a connection nothing can be done from here.
+_GIVE_UP: Final = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: the endpoint as seen last, and the actions that led there."""
+
+    view: View
+    actions: tuple[Action, ...]
+
+
+class Rollout:
+    """One run of a rollout."""
+
+    def __init__(self, target: Target, stop: Stop, chronicle: Chronicle, *, take_over: bool = False) -> None:
+        self._target = target
+        self._stop = stop
+        self._chronicle = chronicle
+        self._take_over = take_over
+        self._executor = Executor(target, new_owner())
+        self._gatherer = Gatherer(target)
+        self._actions: list[Action] = []
+        self._holds = False
+        self._ending: Action | None = None
+        self._lost_since: float | None = None
+        self._refused: str | None = None
+        self._waits_since = time.monotonic()
+        self._speaker = Speaker()
+        self._deadline = time.monotonic() + target.plan.longest_seconds
+
+    def run(self) -> Outcome:
+        """Go on until it is done. Raises RolloutFailed, Interrupted, Terminated or WorkspaceError otherwise."""
+        try:
+            while True:
+                view = self._step()
+                if view is not None:
+                    return Outcome(view, tuple(self._actions))
+        finally:
+            self._gatherer.close()
+
+    def _step(self) -> View | None:
+        """One round; the view once there is nothing left to do."""
+        try:
+            view = observe(self._target.client, self._target.stage.endpoint)
+            if not self._may_act(view):
+                return None
+            evidence = self._gatherer.evidence(view, self._stop_reason())
+            action = next_action(view, self._target.plan, evidence, datetime.now(UTC))
+            self._speaker.tell(action, view)
+            self._act(action, view)
+        except (HttpResponseError, ServiceRequestError, ServiceResponseError, MlException, ProjectError) as error:
+            self._fail(error)
+            return None
+        self._lost_since = None
+        return self._after(action, view)
+
+    def _may_act(self, view: View) -> bool:
+        """Whether the lease is ours, or not needed yet. Raises RolloutFailed when it is somebody else's."""
+        now = datetime.now(UTC)
+        lease = lease_in(view.tags)
+        if self._holds and (lease is None or lease.owner != self._executor.owner):
+            return self._ended_unseen(view)
+        other = held_by_another(view.tags, self._executor.owner, now)
+        if other is not None and not self._take_over:
+            raise refusal(self._target.stage.endpoint, other.owner, other.until)
+        if view.going_on is None:
+            return True
+        if not self._holds or lease is None or lease.due(now):
+            self._executor.hold(view, take_over=self._take_over)
+            # Taken over once: whoever takes it from us now is respected.
+            self._holds, self._take_over = True, False
+            return False
+        return True
+
+    def _ended_unseen(self, view: View) -> bool:
+        """Our lease is gone: because our last call worked though its answer was lost, or because of others."""
+        ending, self._ending = self._ending, None
+        if ending is None or lease_in(view.tags) is not None:
+            raise RolloutFailed(
+                f"the rollout of {self._target.stage.endpoint} was ended or taken over by somebody else",
+                "Nothing more was changed from here. `mlops status` and `mlops history` show what happened.",
+            )
+        self._holds = False
+        self._after(ending, view)
+        return False
+
+    def _act(self, action: Action, view: View) -> None:
+        match action:
+            case Wait():
+                self._wait()
+            case Prove():
+                self._gatherer.prove(action, view)
+                self._wait()
+            case Done() | Halt():
+                pass
+            case _:
+                self._ending = action if isinstance(action, GoBack | Finish) else None
+                self._executor.execute(action, view)
+                self._waits_since = time.monotonic()
+                self._holds = not isinstance(action, GoBack | Finish | CreateEndpoint)
+
+    def _after(self, action: Action, view: View) -> View | None:
+        match action:
+            case Done():
+                return view
+            case Wait() | Prove():
+                return None
+        self._actions.append(action)
+        self._chronicle.note(action, view)
+        match action:
+            case GoBack(cleared=False):
+                raise self._failure(action, view)
+            case Halt():
+                advice = "`mlops status` shows what runs; make one deployment healthy, then run again."
+                raise RolloutFailed(f"{self._target.stage.endpoint}: {action.reason}", advice)
+        return None
+
+    def _stop_reason(self) -> str | None:
+        if self._stop.reason is not None:
+            return self._stop.reason
+        if self._refused is not None:
+            return self._refused
+        if self._lost_for() > self._target.plan.patience_seconds:
+            return f"no connection for {self._lost_for():.0f} s"
+        if time.monotonic() > self._deadline:
+            return f"it did not end within {self._target.plan.longest_seconds:.0f} s"
+        return None
+
+    def _lost_for(self) -> float:
+        return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
+
+    def _fail(self, error: Exception) -> None:
+        """Remember a call that failed, to be tried again or to go back for. Raises it when neither helps."""
+        explained = explain(error)
+        message = explained.message if explained else str(error)
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        lost = isinstance(error, HttpResponseError | ServiceRequestError | ServiceResponseError)
+        if lost and (status is None or status in _TRANSIENT):
+            self._lost_since = self._lost_since or time.monotonic()
+            if self._lost_for() > _GIVE_UP * self._target.plan.patience_seconds:
+                raise error
+            say(f"the workspace did not answer as expected ({message}); trying again")
+            self._stop.pause(pause_after(self._lost_for()))
+            return
+        if self._refused is not None:
+            # Going back was refused as well.
+            raise error
+        self._refused = message
+
+    def _wait(self) -> None:
+        """Wait in proportion to the time it takes already, but no longer than nothing is breached."""
+        pause = min(LONGEST_PAUSE_SECONDS, pause_after(time.monotonic() - self._waits_since))
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0 and not self._gatherer.breaks():
+            self._stop.pause(min(left, SHORTEST_PAUSE_SECONDS))
+
+    def _failure(self, action: GoBack, view: View) -> MlopsError:
+        plan, progress = self._target.plan, view.going_on
+        to = view.deployments.get(progress.to) if progress else None
+        details = self._executor.why(to.name) if to is not None and not to.ready else ()
+        serving = f"all traffic is with {action.to}" if action.to else "nothing is live"
+        message = (
+            f"{plan.model} {plan.version} is not released to {self._target.stage_name}: {action.reason}. "
+            f"Callers are as before: {serving}"
+        )
+        advice = revert_advice(self._target.project, self._target.stage_name, plan.version)
+        if self._stop.reason is not None:
+            return self._stop.error(message, advice)
+        return RolloutFailed(message, advice, details)
+
+
+class Speaker:
+    """Says what happens: every change of phase at once, figures while it waits now and then."""
+
+    def __init__(self) -> None:
+        self._place: tuple[str, str] | None = None
+        self._said_at = 0.0
+
+    def tell(self, action: Action, view: View) -> None:
+        """Say an action, unless it is the same waiting that was said just now."""
+        progress = view.going_on
+        place = (type(action).__name__, progress.phase if progress else "")
+        quietly = isinstance(action, Wait | Prove) and place == self._place
+        if isinstance(action, Done) or (quietly and time.monotonic() - self._said_at < _FIGURES_EVERY_SECONDS):
+            return
+        self._place, self._said_at = place, time.monotonic()
+        traffic = ", ".join(f"{name} {share} %" for name, share in view.shares.items()) or "no deployment"
+        where = f"{progress.phase} ({traffic})" if progress else traffic
+        what = action.phase if isinstance(action, Enter) else ""
+        say(f"{where}: {type(action).__name__.lower()} {what}".rstrip() + f": {action.reason}")
