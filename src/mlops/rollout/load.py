@@ -7,6 +7,7 @@ A thread of its own; what the figures mean is for verdict.py.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -87,7 +88,8 @@ class GoldenLoad:
             DEPLOYMENT_HEADER: self.deployment,
             SYNTHETIC_HEADER: "rollout",
         }
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+        # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=ssl.create_default_context())
         async with aiohttp.ClientSession(timeout=timeout, headers=headers, connector=connector) as session:
             free = asyncio.Semaphore(CONNECTIONS)
             asked: set[asyncio.Task[None]] = set()
