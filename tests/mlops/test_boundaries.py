@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAY_KNOW = {
     "src/mlops/emulator.py",
-    "src/mlops/demo.py",
+    "src/mlops/demo/journey.py",
     "src/mlops/commands/up.py",
     "src/mlops/commands/down.py",
     "src/mlops/commands/env.py",
@@ -70,7 +70,7 @@ def test_only_four_commands_know_that_the_emulator_exists() -> None:
 
 
 def test_nobody_else_imports_those_who_know() -> None:
-    knowing = {"mlops.emulator", "mlops.demo"}
+    knowing = {"mlops.emulator", "mlops.demo.journey"}
     importers = {
         file.relative_to(ROOT).as_posix()
         for file in python_files()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from mlops.command_line import STAGES, json_option
 from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
 
 
 @mlops_command(
@@ -15,6 +15,8 @@ from mlops.command_line import json_option
     "mlops demo",
     "mlops demo --data credit_default.csv",
     "mlops demo --json | jq .metrics.roc_auc",
+    "mlops demo --to dev",
+    "mlops demo --bad-model",
     "mlops demo --fresh --stop",
 )
 @click.option(
@@ -22,24 +24,40 @@ from mlops.command_line import json_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The file to train on; without it, the sample that data/generate_sample.py makes.",
 )
+@click.option("--to", "until", type=click.Choice(STAGES), default=STAGES[-1], help="The last stage to release to.")
+@click.option("--bad-model", is_flag=True, help="Then show how a bad model is stopped, and how one is rolled back.")
 @click.option("--fresh", is_flag=True, help="Delete what earlier runs left in the workspace on this machine.")
 @click.option("--stop", "stop_after", is_flag=True, help="Stop the workspace at the end.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, data: Path | None, fresh: bool, stop_after: bool, as_json: bool) -> int:
-    """Take data through the whole way on this machine: train, register, deploy, score.
+def command(
+    project_path: Path | None,
+    *,
+    data: Path | None,
+    until: str,
+    bad_model: bool,
+    fresh: bool,
+    stop_after: bool,
+    as_json: bool,
+) -> int:
+    """Take data through the whole way on this machine: train, register, deploy, promote to staging and prod.
 
     Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there
-    what `train`, `deploy` and `score` do on Azure. A second run reuses what has not changed.
+    what `train`, `deploy`, `promote` and `gate` do on Azure, in a scratch repository below .mlops/demo: your
+    checkout stays as it is. A second run reuses what has not changed.
     """
-    from mlops.demo import demo
+    from mlops.demo.journey import demo
     from mlops.emulator import stop
-    from mlops.project import load_project
+    from mlops.errors import InputError
+    from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
 
+    if bad_model and until != STAGES[-1]:
+        raise InputError("--bad-model needs the whole way", "Leave --to out.")
     project = load_project(project_path)
     try:
-        return answer(demo(project, data, fresh=fresh), as_json=as_json)
+        result = demo(project, data, until=parse_stage(until), bad_model=bad_model, fresh=fresh)
+        return answer(result, as_json=as_json)
     finally:
         if stop_after:
             stop(project)

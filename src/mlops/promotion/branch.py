@@ -15,10 +15,9 @@ from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport
 from mlops.gates.report_html import html_report
 from mlops.gates.report_markdown import markdown_report
-from mlops.git import Repository
+from mlops.git import REMOTE, Repository
 from mlops.project import StageName
-from mlops.promotion.champion import REMOTE, manifest_path
-from mlops.releases.manifest import RELEASE_FOLDER, Model, Release
+from mlops.releases.manifest import RELEASE_FOLDER, Model, Release, manifest_path
 from mlops.releases.writing import write_release
 
 REPORT_FOLDER: Final = PurePosixPath(RELEASE_FOLDER.as_posix()) / "reports"

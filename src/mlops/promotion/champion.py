@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import Path
 
 from mlops.errors import InputError
-from mlops.git import Repository
+from mlops.git import REMOTE, Repository
 from mlops.project import StageName
 from mlops.promotion.connections import Connections
 from mlops.promotion.live import live_model
 from mlops.promotion.origin import release_of
-from mlops.releases.manifest import RELEASE_FOLDER, Release, manifest_file, parse_manifest
+from mlops.releases.manifest import Release, manifest_file, manifest_path, parse_manifest
 from mlops.training.package_store import fetch_package
 from mlops.training.registration import ModelVersion
-
-REMOTE: Final = "origin"
-
-
-def manifest_path(stage: StageName) -> PurePosixPath:
-    """Where a stage's manifest lies in the repository, from the project's folder on."""
-    return PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
 
 
 def champion_release(places: Connections, stage: StageName, base: str | None, challenger: Release) -> Release | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
 from mlops.errors import InputError, ProjectError
 from mlops.git import Repository
 from mlops.project import STAGE_NAMES, StageName
-from mlops.releases.manifest import RELEASE_FOLDER, Manifest, Release, parse_manifest
+from mlops.releases.manifest import RELEASE_FOLDER, Manifest, Release, manifest_path, parse_manifest
 from mlops.results import Block, Line, Result, Table
 
 Kind = Literal["first release", "release", "removal", "settings"]
@@ -105,7 +104,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
     changes: list[StageChange] = []
     problems: list[str] = []
     for stage in STAGE_NAMES:
-        path = PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
+        path = manifest_path(stage)
         texts = [repository.read(revision, path) for revision in (since, "HEAD")]
         if texts[0] == texts[1]:
             continue

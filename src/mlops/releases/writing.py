@@ -44,6 +44,13 @@ def write_release(file: Path, stage: StageName, release: Release) -> bool:
     return True
 
 
+def change_values(text: str, values: dict[str, Any]) -> str:
+    """A manifest's text with some values changed, by key; comments, order and layout stay."""
+    document = _yaml().load(text)
+    _update(document, values)
+    return _dump(document)
+
+
 def _check(written: Manifest, release: Release, file: Path) -> None:
     if written.release != release:
         raise ProjectError(
@@ -66,9 +73,7 @@ def _first_release(file: Path, release: Release) -> str:
 
 def _next_release(file: Path, release: Release) -> str:
     """Change the values that differ; comments, order and layout stay."""
-    document = _yaml().load(file.read_text(encoding="utf-8"))
-    _update(document[_RELEASE_KEY], _plain(release))
-    return _dump(document)
+    return change_values(file.read_text(encoding="utf-8"), {_RELEASE_KEY: _plain(release)})
 
 
 def _update(old: Any, new: dict[str, Any]) -> None:

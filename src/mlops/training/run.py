@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.package_store import package_of_job
 from mlops.training.registration import ModelVersion, Origin, register
-from mlops.training.submission import new_job_name, submit
+from mlops.training.submission import Order, new_job_name, submit
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,23 @@ def training_tables(result: TrainResult) -> list[Table]:
     ]
 
 
-def train(client: MLClient, project: Project, stage_name: StageName, data_file: Path | None) -> TrainResult:
-    """Train on `data_file` (the generated sample when None) in a stage's workspace; register the package."""
+def train(
+    client: MLClient,
+    project: Project,
+    stage_name: StageName,
+    data_file: Path | None,
+    parameters: Mapping[str, float] | None = None,
+) -> TrainResult:
+    """Train on `data_file` (the generated sample when None) in a stage's workspace; register the package.
+
+    `parameters` are inputs of pipelines/train.yml that shall differ from their defaults.
+    """
     begun = time.monotonic()
     settings = project.settings
     data = ensure_data(client, settings.data, data_file or sample_file(project))
     commit = git_commit(project.root)
     job_name = new_job_name(settings.name)
-    finished = _run_job(client, project, stage_name, job_name, data, commit)
+    finished = _run_job(client, project, stage_name, Order(job_name, data, commit, parameters or {}))
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished)
     package, digest = package_of_job(client, project, job_name)
@@ -116,17 +125,15 @@ def train(client: MLClient, project: Project, stage_name: StageName, data_file: 
     )
 
 
-def _run_job(
-    client: MLClient, project: Project, stage_name: StageName, job_name: str, data: DataVersion, commit: str
-) -> FinishedJob:
+def _run_job(client: MLClient, project: Project, stage_name: StageName, order: Order) -> FinishedJob:
     stage = project.settings.stage(stage_name)
     try:
-        job = submit(client, project, stage, job_name, data, commit)
+        job = submit(client, project, stage, order)
         say(f"job {job.name}")
         with step_board() as board:
             return follow(client, job, board)
     except KeyboardInterrupt:
-        raise _cancelled(client, job_name) from None
+        raise _cancelled(client, order.job_name) from None
 
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:

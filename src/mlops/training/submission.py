@@ -6,6 +6,7 @@ Waiting for it is left to following.py.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,26 +32,35 @@ class SubmittedJob:
     steps: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a job is to run on, under which name; `parameters` are inputs that differ from their defaults."""
+
+    job_name: str
+    data: DataVersion
+    git_commit: str
+    parameters: Mapping[str, float]
+
+
 def new_job_name(project_name: str) -> str:
     """A name for a new job, chosen here so that a job can be cancelled even while it is being submitted."""
     now = datetime.now(UTC).strftime(_TIME_FORMAT)
     return f"{project_name}-{now}-{secrets.token_hex(_SUFFIX_BYTES)}"
 
 
-def submit(
-    client: MLClient, project: Project, stage: Stage, job_name: str, data: DataVersion, git_commit: str
-) -> SubmittedJob:
+def submit(client: MLClient, project: Project, stage: Stage, order: Order) -> SubmittedJob:
     """Load the pipeline, set its inputs, and hand it to the workspace."""
-    settings = project.settings
+    settings, data = project.settings, order.data
     overrides = [
-        {"name": job_name},
+        *({f"inputs.{name}": value} for name, value in order.parameters.items()),
+        {"name": order.job_name},
         {"experiment_name": settings.name},
         {"settings.default_compute": f"azureml:{stage.compute}"},
         {"inputs.data": {"type": AssetTypes.URI_FILE, "path": data.reference}},
         {"inputs.data_name": data.name},
         {"inputs.data_version": data.version},
         {"inputs.data_sha256": data.sha256},
-        {"inputs.git_commit": git_commit},
+        {"inputs.git_commit": order.git_commit},
     ]
     job = load_job(project.required_file(PIPELINE_FILE), params_override=overrides)
     if not isinstance(job, PipelineJob):
@@ -58,4 +68,4 @@ def submit(
     steps = tuple(job.jobs)
     with quiet():
         client.jobs.create_or_update(job)
-    return SubmittedJob(job_name, steps)
+    return SubmittedJob(order.job_name, steps)

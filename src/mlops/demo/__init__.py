@@ -1,0 +1,1 @@
+"""`mlops demo`: the lifecycle on this machine, in a scratch repository that leaves the checkout alone."""

@@ -1,0 +1,157 @@
+"""Two bad models after a good release: one that the gate stops, one that only traffic shows to be bad.
+
+The second passes every gate. Its scoring script tires: after some requests it answers slowly, as a leak would. Its
+rollout has to go back by itself while callers go on asking, and none of them may see a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from mlops.demo.callers import Callers
+from mlops.demo.releasing import merge, release_to
+from mlops.demo.scratch import Scratch
+from mlops.errors import PromotionRefused, RolloutFailed
+from mlops.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
+from mlops.progress import say
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.live import live_model
+from mlops.promotion.promote import PromotionResult, promote
+from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.results import Block, Line, Result, Table
+from mlops.rollout.deploy import deploy
+from mlops.serving.address import address_of
+from mlops.training.run import train
+
+_GATED: Final[StageName] = "staging"
+_BUSY: Final[StageName] = "prod"
+# One tree knows next to nothing; another seed makes another model that is as good.
+_WORSE: Final = {"iterations": 1}
+_AS_GOOD: Final = {"seed": 8}
+_CALLERS_PER_SECOND: Final = 50.0
+_SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "score.py"
+# Milliseconds above the service level, and requests above what smoke and load ask: traffic alone can show it.
+_SLOWER_BY: Final = 2.0
+_MORE_REQUESTS: Final = 20
+_TIRED: Final = '''
+
+import time
+
+_freshly = run
+_answered = 0
+
+
+@rawhttp
+def run(request: AMLRequest) -> AMLResponse:
+    """Answer as always at first, and slowly after {requests} requests."""
+    global _answered
+    _answered += 1
+    if _answered > {requests}:
+        time.sleep({seconds})
+    return _freshly(request)
+'''
+
+
+@dataclass(frozen=True)
+class BadModelResult(Result):
+    """What stopped the worse model, and what happened to the one that tires."""
+
+    stopped: PromotionResult
+    reason: str
+    live_before: str
+    live_after: str
+    callers: int
+    failures: dict[str, int]
+
+    def document(self) -> dict[str, Any]:
+        """Both halves."""
+        halves = asdict(self)
+        del halves["stopped"]
+        return {"stopped_by_gate": self.stopped.document(), "rolled_back": halves}
+
+    def blocks(self) -> Sequence[Block]:
+        """Both halves, for people."""
+        report = self.stopped.report
+        blocking = [row for row in report.rows if row.outcome != "pass"] if report else []
+        reasons = tuple((row.outcome, row.title, row.sentence) for row in blocking)
+        failed = sum(self.failures.values())
+        return [
+            Line(f"a worse model: {report.headline if report else 'stopped'}", "bad"),
+            Table("", ("", "gate", "why it blocks"), reasons),
+            Line("a model that passes the gates and tires under traffic was rolled back by itself:", "bad"),
+            Line(f"  {self.reason}"),
+            Line(
+                f"  {_BUSY} ran {self.live_before} before and runs {self.live_after} now; meanwhile {self.callers:,} "
+                f"requests of callers, {failed} failed",
+                "bad" if failed else "good",
+            ),
+        ]
+
+
+def show_bad_models(scratch: Scratch, places: Connections, data: Path | None, good: str) -> BadModelResult:
+    """Try to release both, and leave every stage with what it ran before."""
+    stopped = _stopped_by_gate(scratch, places, data)
+    release_to(scratch, places, TRAINING_STAGE, good)
+    before = _live(places)
+    reason, callers = _rolled_back(scratch, places, data)
+    return BadModelResult(stopped, reason, before, _live(places), callers.requests, callers.failures)
+
+
+def _stopped_by_gate(scratch: Scratch, places: Connections, data: Path | None) -> PromotionResult:
+    say("a worse model: one tree")
+    worse = train(places.training, scratch.at_source(), TRAINING_STAGE, data, _WORSE)
+    release_to(scratch, places, TRAINING_STAGE, worse.model.version)
+    scratch.at_branch()
+    result = promote(places, _GATED, None)
+    if result.proposed is not None:
+        raise PromotionRefused("the gates let a model of one tree through", "Look at releases/gates.yml.")
+    return result
+
+
+def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tuple[str, Callers]:
+    say("a model as good as the live one, whose scoring script tires")
+    other = train(places.training, scratch.at_source(), TRAINING_STAGE, data, _AS_GOOD)
+    release_to(scratch, places, TRAINING_STAGE, other.model.version)
+    release_to(scratch, places, _GATED, other.model.version)
+    scratch.at_branch()
+    tip = scratch.repository.head()
+    merge(scratch, places, promote(places, _BUSY, None))
+    _tire(scratch)
+    stage = scratch.project.settings.stage(_BUSY)
+    live = live_model(places.stage(_BUSY), stage)
+    if live is None:
+        raise RolloutFailed(f"nothing runs in {_BUSY}", "Run `mlops demo` first.")
+    address = address_of(places.stage(_BUSY), stage.endpoint, live.scoring_uri)
+    body = scratch.project.required_file(SAMPLE_REQUEST).read_bytes()
+    with Callers(address, body, _CALLERS_PER_SECOND) as callers:
+        reason = _rollout_that_fails(scratch, places)
+    # What a bot does after a rollback: the manifest says again what runs.
+    scratch.repository.start_over(scratch.repository.source or tip, tip)
+    return reason, callers
+
+
+def _rollout_that_fails(scratch: Scratch, places: Connections) -> str:
+    try:
+        deploy(places.stage(_BUSY), scratch.project, _BUSY)
+    except RolloutFailed as error:
+        return error.message
+    raise RolloutFailed("the tiring model was not rolled back", f"Look at releases/{_BUSY}.yml: is its SLO kept wide?")
+
+
+def _tire(scratch: Scratch) -> None:
+    """Let the scoring script of the scratch repository's files tire; nothing of it is committed."""
+    manifest = read_manifest(manifest_file(scratch.project.root, _BUSY), _BUSY)
+    load = manifest.rollout.load
+    requests = int(load.requests_per_second * load.seconds) + _MORE_REQUESTS
+    seconds = _SLOWER_BY * manifest.slo.p99_milliseconds / 1000
+    script = scratch.project.root / _SCRIPT
+    script.write_text(script.read_text(encoding="utf-8") + _TIRED.format(requests=requests, seconds=seconds))
+
+
+def _live(places: Connections) -> str:
+    live = live_model(places.stage(_BUSY), places.project.settings.stage(_BUSY))
+    return f"version {live.version} ({live.deployment})" if live else "nothing"

@@ -1,0 +1,86 @@
+"""One stage of a demo: promotion, review, gate, merge and rollout, as people and CI do it one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops.demo.scratch import Scratch
+from mlops.errors import PromotionRefused
+from mlops.git import REMOTE
+from mlops.progress import say
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.gate_result import write_reports
+from mlops.promotion.judgement import gate, reason_of
+from mlops.promotion.promote import PromotionResult, promote
+from mlops.releases.manifest import TRAINING_STAGE
+from mlops.results import Block, Line
+from mlops.rollout.deploy import DeployResult, deploy
+
+
+@dataclass(frozen=True)
+class Released:
+    """A stage after its release; no promotion for the stage that trains, no report where nothing was new."""
+
+    stage: StageName
+    deployed: DeployResult
+    promotion: PromotionResult | None = None
+    report: Path | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What the stage runs."""
+        deployed = self.deployed
+        return {
+            "endpoint": deployed.endpoint,
+            "scoring_uri": deployed.scoring_uri,
+            "deployment": deployed.deployment,
+            "traffic": deployed.traffic,
+            "model_version": deployed.model.version,
+            "digest": deployed.model.digest,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """A sentence for each thing that happened."""
+        if self.promotion is None:
+            return [Line(f"{self.stage}: version {self.deployed.model.version} is deployed", "good")]
+        report, proposed = self.promotion.report, self.promotion.proposed
+        if report is None or proposed is None:
+            return [Line(f"{self.stage}: the release is in its manifest already", "good")]
+        return [
+            Line(f"{self.stage}: {report.headline}", "good"),
+            Line(f"  {report.comparison}"),
+            Line(f"  {proposed.branch} was merged into the scratch repository's main and rolled out"),
+        ]
+
+
+def release_to(scratch: Scratch, places: Connections, stage: StageName, version: str) -> Released:
+    """Bring a version to a stage: by deploying it where models are trained, by a promotion elsewhere.
+
+    Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
+    """
+    if stage == TRAINING_STAGE:
+        return Released(stage, deploy(places.stage(stage), scratch.at_source(), stage, version))
+    scratch.at_branch()
+    say(f"promotion to {stage}")
+    promotion = promote(places, stage, None)
+    report = merge(scratch, places, promotion) if promotion.report else None
+    return Released(stage, deploy(places.stage(stage), scratch.at_branch(), stage, None), promotion, report)
+
+
+def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> Path:
+    """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
+    if promotion.report is None or promotion.proposed is None:
+        reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
+        raise PromotionRefused(reason, f"The report: {promotion.report_file}")
+    branch = promotion.proposed.branch
+    scratch.repository.merge(f"refs/remotes/{REMOTE}/{branch}", f"Merge {branch}")
+    say(f"merged {branch}")
+    report = gate(places, promotion.stage, promotion.proposed.base)
+    written = write_reports(scratch.project, report, None, None)
+    if not report.promotes:
+        raise PromotionRefused(reason_of(report), f"The report: {written.html}")
+    scratch.repository.publish_branch()
+    return written.html.resolve()

@@ -1,0 +1,157 @@
+"""The repository that a demo releases in: a copy of the project with a remote of its own, below the state folder.
+
+Commits in it are made from the working files alone, with no clock: the same files are the same commit, so that a
+second demo trains nothing again. The checkout of whoever runs the demo is read, never written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from mlops.git import REMOTE, Repository
+from mlops.layout import STATE_FOLDER, private_folder
+from mlops.project import STAGE_NAMES, Project, load_project
+from mlops.releases.manifest import manifest_path
+from mlops.releases.pace import Pace, at_pace
+
+DEMO_FOLDER: Final = STATE_FOLDER / "demo"
+BRANCH: Final = "main"
+_SOURCE: Final = "refs/mlops/source"
+_NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
+# Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody.
+PACE: Final = Pace(soak_seconds=1.0, load_seconds=1.0)
+_AUTHOR: Final = {
+    f"GIT_{role}_{fact}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for fact, value in (("NAME", "mlops demo"), ("EMAIL", "demo@users.noreply.invalid"), ("DATE", "@0 +0000"))
+}
+
+
+class ScratchRepository(Repository):
+    """A repository of our own, whose checkout may be moved."""
+
+    def make(self, remote: Path) -> None:
+        """Make it, and an empty remote for it."""
+        self._run("init", "--quiet", "--initial-branch", BRANCH)
+        self._run("init", "--quiet", "--bare", "--initial-branch", BRANCH, str(remote))
+        self._run("remote", "add", REMOTE, str(remote))
+        exclude = self.folder / ".git" / "info" / "exclude"
+        exclude.write_text("".join(f"{name}\n" for name in _NOT_CONTENT))
+        for key, value in (("user.name", "mlops demo"), ("user.email", "demo@users.noreply.invalid")):
+            self._run("config", key, value)
+
+    def take_head(self, repository: Repository) -> str:
+        """Bring the commit that another repository has checked out here."""
+        self._run("fetch", "--quiet", "--update-shallow", str(repository.top()), "HEAD")
+        return self._run("rev-parse", "FETCH_HEAD")
+
+    def take_files(self, folder: Path) -> str:
+        """Make a commit of the files in a folder, without those that its .gitignore names."""
+        with tempfile.TemporaryDirectory() as place:
+            index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
+            there = {"GIT_DIR": str(self.folder / ".git"), "GIT_WORK_TREE": str(folder)}
+            self._run("-C", str(folder), "add", "--all", ".", variables=index | there)
+            tree = self._run("write-tree", variables=index)
+        return self._run("commit-tree", tree, "-m", "The working files", variables=_AUTHOR)
+
+    def start_over(self, source: str, branch_tip: str) -> None:
+        """Let the branch, here and at the remote, begin at `branch_tip`, made of `source`."""
+        self._run("update-ref", _SOURCE, source)
+        self.check_out(source)
+        self._run("branch", "--force", BRANCH, branch_tip)
+        self._run("push", "--quiet", "--force", REMOTE, BRANCH)
+
+    @property
+    def source(self) -> str | None:
+        """The commit of the project that the branch began with."""
+        return self.resolve(_SOURCE)
+
+    def check_out(self, revision: str) -> None:
+        """Put a commit's files into the folder."""
+        self._run("checkout", "--quiet", "--force", "--detach", revision)
+
+    def check_out_branch(self) -> None:
+        """Go to the newest commit of the branch."""
+        self._run("checkout", "--quiet", "--force", BRANCH)
+
+    def merge(self, branch: str, message: str) -> None:
+        """Merge a branch into the one checked out, as a review would."""
+        self._run("merge", "--quiet", "--no-ff", "-m", message, branch)
+
+    def commit_with(self, parent: str, files: dict[PurePosixPath, bytes], message: str) -> str:
+        """A commit on top of another with some files changed; the same one for the same content."""
+        tree = self._tree(parent, files)
+        return self._run("commit-tree", tree, "-p", parent, "-m", message, variables=_AUTHOR)
+
+    def publish_branch(self) -> None:
+        """Push the branch."""
+        self.push(REMOTE, BRANCH)
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A prepared scratch repository, and the project in it."""
+
+    repository: ScratchRepository
+    project: Project
+
+    def at_source(self) -> Project:
+        """The project as it was given: what training runs on."""
+        self.repository.check_out(self.repository.source or "HEAD")
+        return self.project
+
+    def at_branch(self) -> Project:
+        """The project with all releases so far."""
+        self.repository.check_out_branch()
+        return self.project
+
+
+def forget(project: Project) -> None:
+    """Delete the scratch repository."""
+    shutil.rmtree(project.path(DEMO_FOLDER), ignore_errors=True)
+
+
+def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
+    """A scratch repository with the project's present content; releases in it stay while that is the same."""
+    folder = private_folder(project.path(DEMO_FOLDER))
+    repository = ScratchRepository(folder / "repository")
+    if not (repository.folder / ".git").is_dir():
+        repository.folder.mkdir(exist_ok=True)
+        repository.make(folder / "remote.git")
+    source, below = _source(project, repository)
+    root = repository.folder / below
+    if source != repository.source:
+        _begin(repository, source, below)
+    else:
+        repository.check_out(source)
+    state = root / STATE_FOLDER
+    if not state.is_symlink():
+        # One state for both: commands run in the scratch repository find what the demo has made.
+        state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
+    soak, load = PACE.soak_seconds, PACE.load_seconds
+    say(f"scratch repository {root}: rollouts soak for {soak:g} s a step and load for {load:g} s there")
+    return Scratch(ScratchRepository(root), load_project(root))
+
+
+def _source(project: Project, repository: ScratchRepository) -> tuple[str, PurePosixPath]:
+    """The commit to work on, and where the project lies in it."""
+    own = Repository(project.root)
+    if own.resolve("HEAD") is not None and own.is_pristine():
+        return repository.take_head(own), own.prefix()
+    return repository.take_files(project.root), PurePosixPath(".")
+
+
+def _begin(repository: ScratchRepository, source: str, below: PurePosixPath) -> None:
+    files: dict[PurePosixPath, bytes] = {}
+    for stage in STAGE_NAMES:
+        path = below / manifest_path(stage)
+        text = repository.read(source, path)
+        if text is not None:
+            files[path] = at_pace(text, stage, PACE)
+    tip = repository.commit_with(source, files, "Shorten the rollouts for a demo")
+    repository.start_over(source, tip)
