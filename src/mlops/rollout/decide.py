@@ -97,12 +97,14 @@ class Evidence:
     """What is known beside the View: the proof of the present phase, the service level, a wish to stop.
 
     `proof` is the outcome of smoke or load in the present phase, `service` that of the watched
-    deployments since the phase began; None is "not known yet". `stop` is the reason of an interruption.
+    deployments since the phase began; None is "not known yet". `stop` is the reason of an interruption,
+    `pending` what is known of a proof that is not complete.
     """
 
     proof: Verdict | None = None
     service: Verdict | None = None
     stop: str | None = None
+    pending: str = ""
 
 
 def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Action:
@@ -171,9 +173,11 @@ def _prove(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: 
     proof = evidence.proof
     if proof is None:
         elapsed = (now - progress.since).total_seconds()
+        what = f"{progress.phase} of {progress.to}"
+        so_far = f" ({evidence.pending})" if evidence.pending else ""
         if elapsed > plan.patience_seconds + plan.load_seconds:
-            return _go_back(view, progress, f"{progress.phase} of {progress.to} had no result in {elapsed:.0f} s")
-        return Prove(f"{progress.phase} of {progress.to}", progress.phase, progress.to)
+            return _go_back(view, progress, f"{what} had no result in {elapsed:.0f} s{so_far}")
+        return Prove(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
     return _go_back(view, progress, f"{progress.phase} failed: {proof.reason}")

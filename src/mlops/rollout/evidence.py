@@ -71,7 +71,7 @@ class Gatherer:
         if progress.phase == LOAD and self._load is not None:
             self._proof = self._judge_load(self._load)
         if progress.phase in {SMOKE, LOAD}:
-            return Evidence(proof=self._proof)
+            return Evidence(proof=self._proof, pending="" if self._load is None else self._callers().reason)
         return Evidence(service=self._service(view, progress))
 
     def breaks(self) -> bool:
@@ -123,7 +123,7 @@ class Gatherer:
         verdict = judge(load.observation(), self._target.objective)
         notes = [verdict.reason]
         notes += [f"last: {load.last_failure}"] if load.last_failure else []
-        notes += [f"{load.unreached} did not reach the endpoint"] if load.unreached else []
+        notes += [f"{load.unreached} did not reach it: {load.last_miss}"] if load.unreached else []
         return Verdict(verdict.outcome, f"synthetic callers: {', '.join(notes)}")
 
     def _service(self, view: View, progress: Progress) -> Verdict:

@@ -35,13 +35,14 @@ class GoldenLoad:
     def __init__(self, address: Address, deployment: str, bodies: Sequence[bytes], requests_per_second: float) -> None:
         self.deployment = deployment
         self.unreached = 0
+        self.last_miss = ""
         self._address = address
         self._bodies = bodies
         self._interval = 1.0 / requests_per_second
         self._milliseconds: list[float] = []
         self._failures = 0
         self._last_failure = ""
-        self._began = 0.0
+        self._began = self._first = self._last = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
 
@@ -67,8 +68,8 @@ class GoldenLoad:
 
     @property
     def per_second(self) -> float:
-        """Answers a second so far."""
-        return len(self._milliseconds) / max(self.seconds, self._interval)
+        """Answers a second since the first of them: before it lies the way to the endpoint."""
+        return (len(self._milliseconds) - 1) / max(self._last - self._first, self._interval)
 
     def observation(self) -> Observation:
         """The answers so far."""
@@ -115,18 +116,24 @@ class GoldenLoad:
                 status = reply.status
         except TimeoutError:
             self._count(began, f"no answer in {REQUEST_TIMEOUT_SECONDS:.0f} s")
-        except aiohttp.ClientError:
+        except aiohttp.ClientError as error:
             # The way to the endpoint is broken, for every caller and every deployment alike.
-            self.unreached += 1
+            self._miss(str(error))
             await asyncio.sleep(self._interval)
         else:
             if status in _NOT_ITS_FAULT:
-                self.unreached += 1
+                self._miss(f"answered {status}")
             else:
                 self._count(began, "" if status == HTTPStatus.OK else f"answered {status}")
 
+    def _miss(self, why: str) -> None:
+        self.unreached += 1
+        self.last_miss = why
+
     def _count(self, began: float, failure: str) -> None:
-        self._milliseconds.append(1000 * (time.perf_counter() - began))
+        self._last = time.perf_counter()
+        self._first = self._first or self._last
+        self._milliseconds.append(1000 * (self._last - began))
         if failure:
             self._failures += 1
             self._last_failure = failure

@@ -1,13 +1,12 @@
 """What Azure Monitor measured of a deployment: requests, failures and latencies of an online endpoint.
 
-Counts are those since the window was opened: Azure keeps them by the minute, so what the first minute had before
-is taken off. Percentiles cannot be taken off: only minutes that lie wholly in the window count for them.
+Azure keeps them by the minute: counts of the minute in which a window is opened are taken off again; percentiles
+cannot be, so that minute's are of the whole of it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -21,7 +20,11 @@ _API_VERSION: Final = "2023-10-01"
 _REQUESTS: Final = "RequestsPerMinute"
 _P95: Final = "RequestLatency_P95"
 _P99: Final = "RequestLatency_P99"
-_MINUTE: Final = timedelta(minutes=1)
+_TOTAL: Final = "Total"
+_AVERAGE: Final = "Average"
+_ONE_POINT: Final = "FULL"
+_SECOND: Final = timedelta(seconds=1)
+_NOT_KNOWN: Final = (math.nan, math.nan)
 _OK: Final = 200
 _FIRST_SERVER_ERROR: Final = 500
 # A request that was not served in time, or not let in, failed however correct it was.
@@ -38,53 +41,59 @@ class Counts:
     failures: int
 
 
+@dataclass(frozen=True)
+class Series:
+    """The points of a metric, and the dimensions they are of."""
+
+    labels: dict[str, str]
+    points: list[float]
+
+
 class Monitor:
-    """The metrics of one endpoint, by its ARM id."""
+    """The metrics of one endpoint, by its ARM id. Raises AzureError where Azure Monitor does not answer."""
 
     def __init__(self, client: ARMPipelineClient, endpoint_id: str) -> None:
         self._client = client
         self._endpoint_id = endpoint_id
 
     def open(self, deployment: str, since: datetime) -> Window:
-        """A window that begins now, in a phase that began at `since`."""
+        """A window on a deployment, in a phase that began at `since`."""
         return Window(self, deployment, since)
 
     def counts(self, deployment: str, start: datetime, end: datetime) -> Counts:
-        """Requests and failures in the minutes that begin in [start, end)."""
+        """Requests and failures in [start, end)."""
         dimensions = f"deployment eq '{deployment}' and statusCode eq '*' and modelStatusCode eq '*'"
         requests = failures = 0
-        for labels, points in self._series(_REQUESTS, dimensions, start, end, "Total"):
-            count = round(sum(points))
-            requests += count
-            if is_failure(labels.get("statuscode", ""), labels.get("modelstatuscode", "")):
-                failures += count
+        for series in self._ask(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
+            requests += round(sum(series.points))
+            if is_failure(series.labels.get("statuscode", ""), series.labels.get("modelstatuscode", "")):
+                failures += round(sum(series.points))
         return Counts(requests, failures)
 
-    def slowest(self, metric: str, deployment: str, start: datetime, end: datetime) -> float:
-        """The highest value of a latency percentile, in milliseconds; NaN when there is none."""
-        if end <= start:
-            return math.nan
-        series = self._series(metric, f"deployment eq '{deployment}'", start, end, "Average")
-        return max((point for _, points in series for point in points), default=math.nan)
+    def latencies(self, deployment: str, start: datetime, end: datetime) -> tuple[float, float]:
+        """The 95th and 99th percentile in milliseconds; NaN where there is none."""
+        found = self._ask(f"{_P95},{_P99}", f"deployment eq '{deployment}'", start, end, _AVERAGE)
+        p95, p99 = (max((p for each in found[name] for p in each.points), default=math.nan) for name in (_P95, _P99))
+        return p95, p99
 
-    def _series(
-        self, metric: str, dimensions: str, start: datetime, end: datetime, aggregation: str
-    ) -> Iterator[tuple[dict[str, str], list[float]]]:
+    def _ask(
+        self, metrics: str, dimensions: str, start: datetime, end: datetime, aggregation: str
+    ) -> dict[str, list[Series]]:
         parameters = {
             "api-version": _API_VERSION,
-            "metricnames": metric,
+            "metricnames": metrics,
             "timespan": f"{_text(start)}/{_text(end)}",
-            "interval": "PT1M",
+            "interval": _ONE_POINT,
             "aggregation": aggregation,
             "$filter": dimensions,
         }
-        address = f"{self._endpoint_id}/providers/microsoft.insights/metrics"
+        address = self._client.format_url(f"{self._endpoint_id}/providers/microsoft.insights/metrics")
         response = self._client.send_request(HttpRequest("GET", address, params=parameters))
         response.raise_for_status()
-        for value in response.json()["value"]:
-            for series in value["timeseries"]:
-                labels = {each["name"]["value"].lower(): each["value"] for each in series["metadatavalues"]}
-                yield labels, _points(series["data"], aggregation.lower())
+        values = response.json()["value"]
+        return {
+            value["name"]["value"]: [_series(each, aggregation) for each in value["timeseries"]] for value in values
+        }
 
 
 class Window:
@@ -93,25 +102,24 @@ class Window:
     def __init__(self, monitor: Monitor, deployment: str, since: datetime) -> None:
         self.deployment = deployment
         self._monitor = monitor
-        self._first = _minute_of(since)
-        # In the minute in which the phase begins no percentile can be told apart from what was before.
-        self._first_whole = self._first + _MINUTE
-        self._before = monitor.counts(deployment, self._first, _end(datetime.now(UTC)))
+        # The second in which the phase began still holds requests of the one before.
+        self._start = since.astimezone(UTC).replace(microsecond=0) + _SECOND
+        self._before = self._counts(datetime.now(UTC))
 
     def observation(self) -> Observation:
         """What is known by now; figures reach Azure Monitor minutes late."""
         now = datetime.now(UTC)
-        counts = self._monitor.counts(self.deployment, self._first, _end(now))
-        present = _minute_of(now)
-        p95, p99 = (
-            self._monitor.slowest(metric, self.deployment, self._first_whole, present) for metric in (_P95, _P99)
-        )
+        counts = self._counts(now)
+        p95, p99 = self._monitor.latencies(self.deployment, self._start, now) if counts.requests else _NOT_KNOWN
         return Observation(
             requests=max(0, counts.requests - self._before.requests),
             failures=max(0, counts.failures - self._before.failures),
             p95_milliseconds=p95,
             p99_milliseconds=p99,
         )
+
+    def _counts(self, now: datetime) -> Counts:
+        return self._monitor.counts(self.deployment, self._start, max(now, self._start + _SECOND))
 
 
 def is_failure(status: str, model_status: str) -> bool:
@@ -123,17 +131,11 @@ def is_failure(status: str, model_status: str) -> bool:
     return code in _NOT_SERVED or code == _MODEL_ERROR or code >= _FIRST_SERVER_ERROR
 
 
-def _points(data: list[dict[str, Any]], aggregation: str) -> list[float]:
-    return [point[aggregation] for point in data if point.get(aggregation) is not None]
-
-
-def _minute_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(second=0, microsecond=0)
-
-
-def _end(now: datetime) -> datetime:
-    return _minute_of(now) + _MINUTE
+def _series(series: dict[str, Any], aggregation: str) -> Series:
+    labels = {each["name"]["value"].lower(): each["value"] for each in series.get("metadatavalues", ())}
+    key = aggregation.lower()
+    return Series(labels, [point[key] for point in series["data"] if point.get(key) is not None])
 
 
 def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

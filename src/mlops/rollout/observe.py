@@ -22,7 +22,7 @@ def observe(client: MLClient, endpoint_name: str) -> View:
         traffic={name: int(share) for name, share in (endpoint.traffic or {}).items()},
         mirror={name: int(share) for name, share in (endpoint.mirror_traffic or {}).items()},
         tags=dict(endpoint.tags or {}),
-        state=endpoint.provisioning_state or "",
+        state=str(getattr(endpoint.provisioning_state, "value", endpoint.provisioning_state) or ""),
         scoring_uri=endpoint.scoring_uri or "",
         identifier=endpoint.id or "",
     )
@@ -33,7 +33,8 @@ def _deployment(deployment: OnlineDeployment) -> Deployment:
     variables = deployment.environment_variables or {}
     return Deployment(
         name=str(deployment.name),
-        state=deployment.provisioning_state or "",
+        # The SDK gives an enum whose text in a sentence is not its value.
+        state=str(getattr(deployment.provisioning_state, "value", deployment.provisioning_state) or ""),
         model_version=tags.get(VERSION_TAG) or variables.get("MODEL_VERSION", ""),
         digest=tags.get(DIGEST_TAG) or variables.get("MODEL_DIGEST", ""),
         configuration=tags.get(CONFIGURATION_TAG, ""),
