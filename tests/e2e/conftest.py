@@ -19,7 +19,8 @@ from mlops.workspace import connect
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
-ROWS = 3000
+# As many as the gates need to tell a good model from luck.
+ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.
 PATIENCE_SECONDS = 200
 
@@ -75,6 +76,13 @@ class Lifecycle:
         return json.loads(self.second_run.stdout)
 
 
+def git(folder: Path, *words: str) -> str:
+    """What git says."""
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
     """Copy a project as git would give it to somebody else; another message makes another commit."""
     leave_out = shutil.ignore_patterns("__pycache__", ".mlops")
@@ -86,12 +94,8 @@ def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / part)
     (folder / ".gitignore").write_text(".mlops/\n__pycache__/\n")
-    for command in (
-        ("init", "-q"),
-        ("add", "-A"),
-        ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", message),
-    ):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", message)):
+        git(folder, *words)
     return Clone(folder)
 
 

@@ -1,5 +1,6 @@
 """The whole way: `mlops demo` in a clean clone, and every command after it."""
 
+import json
 import math
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from mlops.package import package_digest
 
-from .conftest import Lifecycle
+from .conftest import Lifecycle, git
 
 pytestmark = pytest.mark.xdist_group("e2e")
 DIGEST = r"sha256:[0-9a-f]{64}"
@@ -25,10 +26,28 @@ def test_demo_tells_job_metrics_model_and_stage(lifecycle: Lifecycle) -> None:
     assert 0.7 < first["metrics"]["roc_auc"] < 0.9
     assert first["model"]["name"] == "credit-default"
     assert first["model"]["version"] == "1"
-    assert set(dev) == {"endpoint", "scoring_uri", "deployment", "traffic", "model_version"}
+    assert set(dev) == {"endpoint", "scoring_uri", "deployment", "traffic", "model_version", "digest"}
     assert dev["traffic"] == {"blue": 100}
     assert dev["model_version"] == "1"
     assert dev["scoring_uri"].endswith("/credit-default-dev/score")
+
+
+def test_every_stage_runs_the_same_bytes(lifecycle: Lifecycle) -> None:
+    stages = lifecycle.first["stages"]
+
+    assert list(stages) == ["dev", "staging", "prod"]
+    assert {stage["digest"] for stage in stages.values()} == {lifecycle.first["model"]["digest"]}
+    assert all(stage["traffic"] == {stage["deployment"]: 100} for stage in stages.values())
+
+
+def test_checkout_stays_as_it_was_and_the_model_knows_its_commit(lifecycle: Lifecycle) -> None:
+    folder = lifecycle.clone.folder
+    package = folder / ".mlops" / "models" / lifecycle.first["model"]["digest"].removeprefix("sha256:")
+    head, status = (git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))
+
+    assert status == ""
+    assert json.loads((package / "provenance.json").read_text())["git_commit"] == head
+    assert git(folder, "branch", "--list") == "* main"
 
 
 def test_progress_names_every_step_on_standard_error(lifecycle: Lifecycle) -> None:
@@ -56,7 +75,9 @@ def test_second_demo_reuses_everything(lifecycle: Lifecycle) -> None:
     assert again["job"] != lifecycle.first["job"]
     assert said.count("(reused)") == 5
     assert "uploading" not in said
-    assert "Deploy:" not in said
+    assert "promotion to prod" in said
+    assert "merged" not in said
+    assert "create:" not in said
 
 
 def test_state_is_private(lifecycle: Lifecycle) -> None:
@@ -81,7 +102,7 @@ def test_status_shows_the_stage_that_runs_and_those_that_do_not(lifecycle: Lifec
     assert live["digest"] == lifecycle.first["model"]["digest"]
     assert live["state"] == "Succeeded"
     assert stages["dev"]["last_job"]["name"].startswith("credit-default-")
-    assert stages["prod"]["exists"] is False
+    assert [one["digest"] for one in stages["prod"]["deployments"]] == [live["digest"]]
 
 
 def test_env_leads_any_program_to_the_workspace(lifecycle: Lifecycle, tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tu
     release_to(scratch, places, TRAINING_STAGE, other.model.version)
     release_to(scratch, places, _GATED, other.model.version)
     scratch.at_branch()
-    tip = scratch.repository.head()
     merge(scratch, places, promote(places, _BUSY, None))
     _tire(scratch)
     stage = scratch.project.settings.stage(_BUSY)
@@ -129,8 +128,10 @@ def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tu
     body = scratch.project.required_file(SAMPLE_REQUEST).read_bytes()
     with Callers(address, body, _CALLERS_PER_SECOND) as callers:
         reason = _rollout_that_fails(scratch, places)
-    # What a bot does after a rollback: the manifest says again what runs.
-    scratch.repository.start_over(scratch.repository.source or tip, tip)
+    # The manifest has to say again what runs.
+    scratch.at_branch()
+    scratch.repository.revert_merge()
+    scratch.repository.publish_branch()
     return reason, callers
 
 

@@ -62,7 +62,7 @@ class DemoResult(Result):
         """The tables of the parts, what every stage runs, and where to look."""
         promotions = [block for each in self.released for block in each.blocks()]
         places = [
-            ("report of the training", str(self.trained.report.resolve()) if self.trained.report else "none"),
+            ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
             ("MLflow", self.tracking or "not running"),
             ("scratch repository", str(self.scratch)),

@@ -83,6 +83,10 @@ class ScratchRepository(Repository):
         """Merge a branch into the one checked out, as a review would."""
         self._run("merge", "--quiet", "--no-ff", "-m", message, branch)
 
+    def revert_merge(self) -> None:
+        """Take the merge checked out back by a commit, as people do after a rollback."""
+        self._run("revert", "--no-edit", "--mainline", "1", "HEAD")
+
     def commit_with(self, parent: str, files: dict[PurePosixPath, bytes], message: str) -> str:
         """A commit on top of another with some files changed; the same one for the same content."""
         tree = self._tree(parent, files)

@@ -157,7 +157,7 @@ def _keep_report(project: Project, package: Path, model: ModelVersion) -> Path |
     if not report.is_file():
         return None
     folder = private_folder(project.path(REPORT_FOLDER))
-    return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html"))
+    return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html")).resolve()
 
 
 def _time(step: Step) -> str:

@@ -1,0 +1,295 @@
+"""Gates and promotions between real stages, in real git repositories; and their bad days."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import Model
+
+from mlops.audit.log import AuditLog
+from mlops.errors import InputError, ProjectError, PromotionRefused, WorkspaceError
+from mlops.project import load_project
+from mlops.promotion.connections import Connections
+from mlops.promotion.judgement import gate
+from mlops.promotion.promote import PromotionResult, Proposed, promote
+from mlops.releases.manifest import read_manifest
+from mlops.workspace import connect_registry
+
+from .conftest import Clone, Lifecycle, git, make_clone
+
+pytestmark = pytest.mark.xdist_group("e2e")
+BRANCH = "promote/staging/credit-default-1"
+
+
+@dataclass(frozen=True)
+class Team:
+    """A bare remote with the project in it, and one clone."""
+
+    remote: Path
+    folder: Path
+
+    @property
+    def places(self) -> Connections:
+        """The stages as this clone's project.yml names them."""
+        return Connections(load_project(self.folder))
+
+    def colleague(self, name: str) -> Team:
+        """Another clone of the same remote."""
+        folder = self.folder.with_name(name)
+        git(self.folder.parent, "clone", "-q", str(self.remote), str(folder))
+        return Team(self.remote, folder)
+
+    def manifest(self, stage: str) -> Path:
+        """A manifest in the clone."""
+        return self.folder / "releases" / f"{stage}.yml"
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change a file, commit and push it."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        git(self.folder, "commit", "-qam", f"Edit {file}")
+        git(self.folder, "push", "-q", "origin", "main")
+
+    def merge(self, branch: str) -> None:
+        """Merge a promotion as a review does."""
+        git(self.folder, "fetch", "-q")
+        git(self.folder, "merge", "-q", "--no-ff", "-m", "Merge", f"origin/{branch}")
+
+
+@pytest.fixture
+def team(lifecycle: Lifecycle, client: MLClient, tmp_path: Path) -> Team:
+    """The lifecycle's project, with nothing released in its manifests yet; its stages run what the demo left."""
+    remote = tmp_path / "remote.git"
+    clone = make_clone(lifecycle.clone.folder, tmp_path / "seed")
+    git(tmp_path, "clone", "-q", "--bare", str(clone.folder), str(remote))
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(remote), str(folder))
+    return Team(remote, folder)
+
+
+def proposed(team: Team) -> tuple[PromotionResult, Proposed]:
+    result = promote(team.places, "staging", None)
+    assert result.proposed, result.report and result.report.headline
+    return result, result.proposed
+
+
+def test_promotion_is_a_branch_and_the_checkout_stays_as_it_is(team: Team, lifecycle: Lifecycle) -> None:
+    # given an edit that is not committed
+    (team.folder / "notes.txt").write_text("mine")
+    before = (git(team.folder, "status", "--porcelain"), git(team.folder, "rev-parse", "HEAD"))
+
+    # when
+    result, proposal = proposed(team)
+
+    # then
+    assert (git(team.folder, "status", "--porcelain"), git(team.folder, "rev-parse", "HEAD")) == before
+    changed = git(team.remote, "diff", "--name-only", "main", BRANCH).splitlines()
+    folder = "releases/reports/staging-credit-default-1"
+    assert {f"{folder}/report.md", f"{folder}/report.html", "releases/staging.yml"} < set(changed)
+    assert all(name.startswith("releases/") for name in changed)
+    assert result.release.model.digest == lifecycle.first["model"]["digest"]
+    assert result.release.source.job == lifecycle.first["job"]
+    assert "git merge --no-ff" in proposal.pull_request.advice
+
+
+def test_promoting_twice_updates_the_same_branch_and_after_the_merge_does_nothing(team: Team) -> None:
+    proposed(team)
+    _, again = proposed(team)
+
+    assert git(team.remote, "rev-list", "--count", f"main..{BRANCH}") == "1"
+    assert git(team.remote, "rev-parse", BRANCH) == again.commit
+
+    # when it is merged
+    team.merge(BRANCH)
+    git(team.folder, "push", "-q", "origin", "main")
+
+    # then there is nothing left to propose
+    assert promote(team.places, "staging", None).report is None
+
+
+def test_two_who_promote_at_once_make_one_branch(team: Team) -> None:
+    teams = [team, team.colleague("other")]
+
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(proposed, teams))
+
+    commits = {proposal.commit for _, proposal in results}
+    assert git(team.remote, "rev-parse", BRANCH) in commits
+    assert git(team.remote, "rev-list", "--count", f"main..{BRANCH}") == "1"
+
+
+def test_conflict_is_named_with_its_line_and_promoting_again_resolves_it(team: Team) -> None:
+    # given a promotion, and a manifest that somebody changed meanwhile at the same place
+    proposed(team)
+    team.edit("releases/staging.yml", "release: null", "release: null # frozen until Monday")
+
+    # when it is merged
+    with pytest.raises(Exception, match="returned non-zero exit status"):
+        team.merge(BRANCH)
+
+    # then the conflict is told, and the promotion made again fits
+    with pytest.raises(ProjectError, match=r"staging\.yml:\d+"):
+        gate(team.places, "staging", None)
+    git(team.folder, "merge", "--abort")
+    proposed(team)
+    team.merge(BRANCH)
+    assert read_manifest(team.manifest("staging"), "staging").release
+
+
+def test_gate_passes_what_was_promoted_with_reports_and_a_record(team: Team, lifecycle: Lifecycle) -> None:
+    # given
+    proposed(team)
+    team.merge(BRANCH)
+
+    # when
+    markdown, html = team.folder.parent / "gate.md", team.folder.parent / "gate.html"
+    words = ("--stage", "staging", "--markdown", str(markdown), "--html", str(html))
+    answer = Clone(team.folder).document("gate", *words, **lifecycle.variables)
+
+    # then
+    assert answer["promotes"] is True
+    assert answer["champion"] is None
+    assert markdown.read_text().startswith("## ✅ PASS")
+    assert "<svg" in html.read_text()
+    records, breaks = AuditLog(team.places.stage("staging")).read()
+    assert breaks == ()
+    assert (records[-1].event.kind, records[-1].event.verdict) == ("gate", "passed")
+
+
+def test_gate_blocks_a_manifest_with_another_digest(team: Team, lifecycle: Lifecycle) -> None:
+    proposed(team)
+    team.merge(BRANCH)
+    manifest, digest = team.manifest("staging"), lifecycle.first["model"]["digest"]
+    manifest.write_text(manifest.read_text().replace(digest, "sha256:" + "0" * 64))
+
+    done = Clone(team.folder).mlops("gate", "--stage", "staging", "--json", **lifecycle.variables)
+
+    assert done.returncode == 1, done.stderr
+    blocking = {gate["measure"] for gate in json.loads(done.stdout)["gates"] if gate["outcome"] != "pass"}
+    assert "digest_differences" in blocking
+    records, _ = AuditLog(team.places.stage("staging")).read()
+    assert records[-1].event.verdict == "failed"
+
+
+def test_manifest_that_names_a_version_that_does_not_exist_is_refused(team: Team) -> None:
+    proposed(team)
+    team.merge(BRANCH)
+    manifest = team.manifest("staging")
+    manifest.write_text(manifest.read_text().replace('version: "1"', 'version: "99"'))
+
+    with pytest.raises(WorkspaceError, match="there is no version 99"):
+        gate(team.places, "staging", None)
+
+
+def test_empty_manifest_and_unknown_base_are_told(team: Team) -> None:
+    with pytest.raises(InputError, match="releases nothing"):
+        gate(team.places, "staging", None)
+    proposed(team)
+    team.merge(BRANCH)
+    with pytest.raises(InputError, match="git knows no revision 'no-such'"):
+        gate(team.places, "staging", "no-such")
+
+
+def test_promotion_that_skips_a_stage_is_refused(team: Team) -> None:
+    # given a staging in which nothing runs
+    team.edit("project.yml", "endpoint: credit-default-staging", "endpoint: nothing-staging")
+
+    for version in (None, "1"):
+        with pytest.raises(PromotionRefused, match="staging runs nothing yet") as refused:
+            promote(team.places, "prod", version)
+        assert "no stage is skipped" in refused.value.advice
+    assert git(team.remote, "branch", "--list", "promote/*") == ""
+
+
+def test_version_that_does_not_run_is_refused(team: Team, client: MLClient, lifecycle: Lifecycle) -> None:
+    # given a version that is registered, and not deployed
+    path = f"azureml://jobs/{lifecycle.first['job']}/outputs/model_package"
+    digest = {"digest": lifecycle.first["model"]["digest"]}
+    client.models.create_or_update(
+        Model(name="credit-default", version="77", type="mlflow_model", path=path, tags=digest)
+    )
+    try:
+        with pytest.raises(PromotionRefused, match="version 77 does not run in dev"):
+            promote(team.places, "staging", "77")
+        with pytest.raises(WorkspaceError, match="there is no version 99"):
+            promote(team.places, "staging", "99")
+    finally:
+        client.models.archive("credit-default", "77")
+
+
+def test_registry_with_other_bytes_under_that_version_is_noticed(
+    team: Team, lifecycle: Lifecycle, tmp_path: Path
+) -> None:
+    # given a registry in which somebody else was faster with version 1
+    registry = f"mlr-{tmp_path.name[-12:].replace('_', '-')}"
+    team.edit("project.yml", "registry: mlr-credit-default", f"registry: {registry}")
+    digest = lifecycle.first["model"]["digest"].removeprefix("sha256:")
+    package = shutil.copytree(lifecycle.clone.folder / ".mlops" / "models" / digest, tmp_path / "package")
+    (package / "golden.json").write_text("{}")
+    other = Model(name="credit-default", version="1", type="mlflow_model", path=str(package))
+    connect_registry(registry).models.create_or_update(other)
+
+    # when, then
+    with pytest.raises(PromotionRefused, match="has version 1 of model credit-default with digest"):
+        promote(team.places, "staging", None)
+    assert git(team.remote, "branch", "--list", "promote/*") == ""
+
+
+def test_blocked_promotion_is_not_proposed(team: Team) -> None:
+    # given gates that ask for more than any model has
+    gates = team.folder / "releases" / "gates.yml"
+    gates.write_text(gates.read_text().replace("staging: {min: 0.74, max_drop: 0.01}", "staging: {min: 0.99}"))
+
+    # when
+    result = promote(team.places, "staging", None)
+
+    # then
+    assert result.exit_code == 1
+    assert result.document()["blocking"] == ["roc_auc"]
+    assert result.report_file
+    assert result.report_file.is_file()
+    assert git(team.remote, "branch", "--list", "promote/*") == ""
+    records, _ = AuditLog(team.places.stage("staging")).read()
+    assert (records[-1].event.step, records[-1].event.verdict) == ("blocked", "failed")
+
+
+def test_without_a_remote_the_branch_is_made_here(team: Team) -> None:
+    git(team.folder, "remote", "remove", "origin")
+
+    _, proposal = proposed(team)
+
+    assert git(team.folder, "rev-parse", BRANCH) == proposal.commit
+    assert "There is no remote" in proposal.pull_request.advice
+
+
+def test_history_shows_what_happened_and_a_changed_record(team: Team, lifecycle: Lifecycle) -> None:
+    # given the log of a stage of its own
+    team.edit("project.yml", "workspace: mlw-credit-default-prod", "workspace: mlw-audited")
+    clone = Clone(team.folder)
+    log = AuditLog(team.places.stage("prod"))
+    promotion = AuditLog(team.places.stage("staging")).read()[0][0].event
+    for reason in ("one", "two", "three"):
+        log.append(promotion.model_copy(update={"reason": reason, "stage": "prod"}))
+    honest = clone.document("history", "--stage", "prod", **lifecycle.variables)
+    assert [each["event"]["reason"] for each in honest["stages"]["prod"]["records"]] == ["one", "two", "three"]
+
+    # when somebody changes a record, and what was noted of it
+    workspace = team.places.stage("prod")
+    record = workspace.data.get("audit-log", "2")
+    text = record.properties["mlops.record"].replace("two", "2wo")
+    record.properties["mlops.record"] = text
+    workspace.data.create_or_update(record)
+
+    # then
+    done = clone.mlops("history", "--stage", "prod", **lifecycle.variables)
+    assert done.returncode == 1
+    assert "TAMPERED: record 2 of prod's log" in done.stdout
+    assert "TAMPERED: record 3 of prod's log" in done.stdout
