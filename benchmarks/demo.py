@@ -1,4 +1,4 @@
-"""Measures `mlops demo` as a whole process: first from an empty state, then again with nothing changed.
+"""Measures `mlops demo --to dev` as a whole process: first from an empty state, then again with nothing changed.
 
 It works on a clone in a temporary folder, so that neither the checkout nor its emulator is touched.
 
@@ -49,8 +49,8 @@ def main() -> int:
         raise SystemExit("The second run made another model although nothing had changed.")
     floor = ROC_AUC if arguments.data else SAMPLE_ROC_AUC
     figures = [
-        Figure("mlops demo, first run", first_seconds, "s", FIRST_SECONDS),
-        Figure("mlops demo, nothing changed", again_seconds, "s", AGAIN_SECONDS),
+        Figure("mlops demo --to dev, first run", first_seconds, "s", FIRST_SECONDS),
+        Figure("mlops demo --to dev, nothing changed", again_seconds, "s", AGAIN_SECONDS),
         Figure("ROC AUC on the held-out part", first["metrics"]["roc_auc"], "", floor, better="higher"),
         Figure("ONNX against scikit-learn, largest difference", parity * 1e6, "1e-6", PARITY * 1e6),
     ]
@@ -59,7 +59,7 @@ def main() -> int:
 
 def demo(folder: Path, data: Path | None) -> tuple[dict[str, Any], float]:
     """One demo: its JSON and its wall time in seconds. Raises CalledProcessError when it fails."""
-    command = [sys.executable, "-m", "mlops", "demo", "--json"]
+    command = [sys.executable, "-m", "mlops", "demo", "--to", "dev", "--json"]
     command += ["--data", str(data.resolve())] if data else []
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)

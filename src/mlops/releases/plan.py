@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -16,6 +17,7 @@ Kind = Literal["first release", "release", "removal", "settings"]
 
 _DIGEST_CHARACTERS: Final = 19
 _NOTHING: Final = "-"
+_NOTHING_BEFORE: Final = re.compile(r"0{40}(0{24})?")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
 
     A commit of zeros, which CI systems give for "nothing before", stands for a project without manifests.
     """
-    if since.strip("0") and repository.resolve(since) is None:
+    if not _NOTHING_BEFORE.fullmatch(since) and repository.resolve(since) is None:
         raise InputError(
             f"git knows no revision '{since}'",
             "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
