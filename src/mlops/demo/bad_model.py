@@ -7,7 +7,7 @@ rollout has to go back by itself while callers go on asking, and none of them ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -69,9 +69,14 @@ class BadModelResult(Result):
 
     def document(self) -> dict[str, Any]:
         """Both halves."""
-        halves = asdict(self)
-        del halves["stopped"]
-        return {"stopped_by_gate": self.stopped.document(), "rolled_back": halves}
+        rolled_back = {
+            "reason": self.reason,
+            "live_before": self.live_before,
+            "live_after": self.live_after,
+            "callers": self.callers,
+            "failures": self.failures,
+        }
+        return {"stopped_by_gate": self.stopped.document(), "rolled_back": rolled_back}
 
     def blocks(self) -> Sequence[Block]:
         """Both halves, for people."""
