@@ -154,7 +154,8 @@ class History:
             "displayName": properties.get("displayName"),
             "description": properties.get("description"),
             "status": properties["status"],
-            "createdUtc": internal.get("created"),
+            "createdUtc": _created(internal),
+            "lastModifiedUtc": internal.get("ended") or internal.get("started") or internal.get("created"),
             "startTimeUtc": internal.get("started"),
             "endTimeUtc": internal.get("ended"),
             "createdBy": {"userName": job.document["systemData"]["createdBy"]},
@@ -191,6 +192,12 @@ _DETAILS = (
     *("runId", "parentRunId", "rootRunId", "status", "startTimeUtc", "endTimeUtc", "error", "tags"),
     *("properties", "createdBy"),
 )
+
+
+def _created(internal: dict[str, Any]) -> str | None:
+    """When a job was made; the service makes a step's run no sooner than the step begins."""
+    begun = internal.get("started") if "parent" in internal else None
+    return begun or internal.get("created")
 
 
 def _scope(request: Request) -> Scope:
