@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-_STATUS_STYLES = {"Completed": "green", "Running": "cyan", "Failed": "bold red", "Canceled": "yellow"}
+RUNNING = "Running"
+_STATUS_STYLES = {"Completed": "green", RUNNING: "cyan", "Failed": "bold red", "Canceled": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Step:
         """The step in a few words."""
         if self.reused:
             return f"{self.name}: {self.status} (reused)"
-        time = "" if self.seconds is None else f" ({self.seconds:.1f} s)"
+        # A line stays as it is: a time that goes on would be wrong the next moment.
+        time = "" if self.seconds is None or self.status == RUNNING else f" ({self.seconds:.1f} s)"
         return f"{self.name}: {self.status}{time}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from azure.ai.ml import MLClient
@@ -50,66 +51,53 @@ class FinishedJob:
         return tuple(run.step for run in self.runs)
 
 
-class StepClock:
-    """How long each step has been running, as seen from here; the SDK does not tell when a step began.
+def step_seconds(status: str, begun: datetime | None, changed: datetime | None, now: datetime) -> float | None:
+    """How long a step has been running by `now`, or ran until it ended; None before it began, or if nobody says.
 
-    Exact to the pause between two looks.
+    `begun` and `changed` (aware) are when the service made the run and when it last changed it.
     """
-
-    def __init__(self) -> None:
-        self._begun: dict[str, float] = {}
-        self._ended: dict[str, float] = {}
-        self._last_look = 0.0
-
-    def seconds(self, name: str, status: str, now: float) -> float | None:
-        """The step's time up to `now`, or up to its end; None before it has begun."""
-        if status in _NOT_BEGUN:
-            return None
-        # A step may have begun and ended between two looks.
-        begun = self._begun.setdefault(name, self._last_look if status in TERMINAL else now)
-        if status in TERMINAL:
-            return self._ended.setdefault(name, now) - begun
-        return now - begun
-
-    def looked(self, now: float) -> None:
-        """Remember when the last look was."""
-        self._last_look = now
+    if status in _NOT_BEGUN or begun is None:
+        return None
+    end = changed if status in TERMINAL else now
+    # The clocks of the service and of this machine need not agree.
+    return None if end is None else max(0.0, (end - begun).total_seconds())
 
 
 def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob:
     """Show the job's steps until it has ended."""
-    clock = StepClock()
     next_look_at_job = 0.0
     for elapsed in looks():
-        runs = _step_runs(client, job, clock, elapsed)
+        runs = _step_runs(client, job)
         board.show(_all_steps(job, runs))
         if _may_have_ended(runs) or elapsed >= next_look_at_job:
             next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
             now = client.jobs.get(job.name)
             if now.status in TERMINAL:
                 # Once more: the last step may have ended between the two looks.
-                runs = _step_runs(client, job, clock, elapsed)
+                runs = _step_runs(client, job)
                 board.show(_all_steps(job, runs))
                 return FinishedJob(job.name, now.status, tuple(runs), now.studio_url)
     raise AssertionError("looks() never ends")
 
 
-def _step_runs(client: MLClient, job: SubmittedJob, clock: StepClock, now: float) -> list[StepRun]:
+def _step_runs(client: MLClient, job: SubmittedJob) -> list[StepRun]:
     """The runs of the job's steps so far, in the order of the pipeline file."""
     children = [child for child in client.jobs.list(parent_job_name=job.name) if child is not None]
-    runs = [StepRun(_step(child, clock, now), str(child.name)) for child in children]
-    clock.looked(now)
+    now = datetime.now(UTC)
+    runs = [StepRun(_step(child, now), str(child.name)) for child in children]
     order = {name: index for index, name in enumerate(job.steps)}
     return sorted(runs, key=lambda run: order.get(run.step.name, len(order)))
 
 
-def _step(child: Job, clock: StepClock, now: float) -> Step:
+def _step(child: Job, now: datetime) -> Step:
     status = child.status or _WAITING
+    times = child.creation_context
+    begun, changed = (times.created_at, times.last_modified_at) if times else (None, None)
     reused = str((child.properties or {}).get(_REUSED_PROPERTY, "")).lower() == "true"
     return Step(
         name=child.display_name or str(child.name),
         status=status,
-        seconds=None if reused else clock.seconds(str(child.name), status, now),
+        seconds=None if reused else step_seconds(status, begun, changed, now),
         reused=reused,
     )
 

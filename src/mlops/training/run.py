@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from azure.ai.ml import MLClient
@@ -102,6 +105,7 @@ def train(
     """
     begun = time.monotonic()
     settings = project.settings
+    Thread(target=_import_ahead, daemon=True).start()
     data = ensure_data(client, settings.data, data_file or sample_file(project))
     commit = git_commit(project.root)
     job_name = new_job_name(settings.name)
@@ -123,6 +127,12 @@ def train(
         studio_url=finished.studio_url,
         seconds=time.monotonic() - begun,
     )
+
+
+def _import_ahead() -> None:
+    # The SDK imports it when it first looks at a job, and does without it where it is not installed.
+    with suppress(ImportError):
+        importlib.import_module("azureml.mlflow")
 
 
 def _run_job(client: MLClient, project: Project, stage_name: StageName, order: Order) -> FinishedJob:
