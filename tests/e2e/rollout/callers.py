@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import aiohttp
 
@@ -51,23 +50,20 @@ class Callers:
 
 
 @contextmanager
-def calling(uri: str, key: str, body: bytes, per_second: int) -> Iterator[Callers]:
+def calling(uri: str, key: str, body: bytes, per_second: int, file: Path) -> Iterator[Callers]:
     """Call until the block ends."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "answers.txt"
-        file.touch()
-        command = [sys.executable, __file__, uri, key, body.decode(), str(per_second), str(file)]
-        process = subprocess.Popen(command)
-        callers = Callers(file)
-        try:
-            while not file.stat().st_size:
-                assert process.poll() is None, "the callers ended"
-                time.sleep(0.02)
-            yield callers
+    file.touch()
+    command = [sys.executable, __file__, uri, key, body.decode(), str(per_second), str(file)]
+    process = subprocess.Popen(command)
+    try:
+        while not file.stat().st_size:
             assert process.poll() is None, "the callers ended"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+            time.sleep(0.02)
+        yield Callers(file)
+        assert process.poll() is None, "the callers ended"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 async def call(uri: str, key: str, body: bytes, per_second: float, file: Path) -> None:

@@ -1,42 +1,40 @@
-"""One emulator for all rollouts of a test process; each test group has an endpoint of its own."""
+"""One emulator and one stage for all tests of rollouts; each begins with version 1 live and ends with one live."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from azureml_emulator.testing import RunningEmulator, running_emulator
+from azureml_emulator.testing import running_emulator
 
 from .world import World, make_project
 
 
-@pytest.fixture(scope="session")
-def rollout_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
+@pytest.fixture(scope="package")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     before = dict(os.environ)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlops.rollout.deploy", "mlops.workspace"])
-    with running_emulator(tmp_path_factory.mktemp("emulator") / "state") as emulator:
-        yield emulator
+    context.set_forkserver_preload(["mlops.commands.deploy", "mlops.rollout.deploy", "mlops.workspace"])
+    folder = tmp_path_factory.mktemp("rollout")
+    with running_emulator(folder / "state") as emulator:
+        os.environ.update(emulator.variables)
+        # The SDK remembers the last cloud in a variable; it must not come from, or reach, other tests.
+        os.environ.pop("AZUREML_CURRENT_CLOUD", None)
+        make_project(folder / "project", "rollouts")
+        world = World(emulator, folder / "project")
+        for version in "12":
+            world.register(version)
+        yield world
     os.environ.clear()
     os.environ.update(before)
 
 
 @pytest.fixture
-def make_world(
-    rollout_emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], World]:
-    for name, value in rollout_emulator.variables.items():
-        monkeypatch.setenv(name, value)
-    # The SDK remembers the last cloud in a variable; it must not outlive this test.
-    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
-    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
-
-    def make(name: str) -> World:
-        make_project(tmp_path / "project", name)
-        return World(rollout_emulator, tmp_path / "project")
-
-    return make
+def world(shared_world: World) -> World:
+    """Version 1 is live; version 2 is what the stage's release says."""
+    shared_world.settle("1")
+    shared_world.release("2")
+    return shared_world

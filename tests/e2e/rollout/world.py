@@ -6,8 +6,10 @@ import json
 import multiprocessing
 import os
 import shutil
+import ssl
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +34,11 @@ from mlops.workspace import connect, connect_registry
 
 from . import callers
 
-ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from forked_command import command  # noqa: E402 - the fork server finds it by this name only
+
+ROOT = HERE.parents[2]
 MODEL = "tiny"
 THRESHOLD = 0.5
 PATIENCE_SECONDS = 30.0
@@ -73,7 +79,7 @@ ROLLOUT: dict[str, Any] = {
     "mirror_percentage": 20,
     "traffic_steps": [10, 50, 100],
     "soak_seconds": 0.5,
-    "patience_seconds": 20.0,
+    "patience_seconds": 10.0,
     "load": {"requests_per_second": 60, "seconds": 0.5},
 }
 SLO = {"p95_milliseconds": 400.0, "p99_milliseconds": 900.0, "error_rate": 0.01}
@@ -87,6 +93,11 @@ class World:
     folder: Path
     stage: StageName = "staging"
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """What commands in processes of their own said."""
+        return self.folder / "commands.log"
 
     @property
     def project(self) -> Project:
@@ -131,6 +142,13 @@ class World:
         (self.folder / "releases").mkdir(exist_ok=True)
         (self.folder / "releases" / f"{self.stage}.yml").write_text(yaml.safe_dump(manifest))
 
+    def settle(self, version: str) -> None:
+        """See to it that a version is live, alone and healthy, as fast as a rollout can be."""
+        self.fault()
+        self.release(version, mirror_percentage=0, traffic_steps=[100], soak_seconds=0.0)
+        self.deploy()
+        assert self.live_version() == version
+
     def fault(self, **modes: dict[str, Any]) -> None:
         """Say how versions misbehave from now on: `v2={"mode": "error"}`; nothing heals all."""
         file = self.folder / "faults.json"
@@ -142,10 +160,21 @@ class World:
         """Roll out in this process."""
         return deploy(self.client, self.project, self.stage, **options)
 
+    def server_of(self, deployment: str) -> int:
+        """The process that serves a deployment."""
+        context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+        headers = {"Authorization": f"Bearer {self.emulator.token()}"}
+        request = urllib.request.Request(f"{self.emulator.base_url}/_emulator/metrics", headers=headers)  # noqa: S310 - our own emulator
+        with urllib.request.urlopen(request, context=context) as reply:  # noqa: S310 - our own emulator
+            servers = json.load(reply)
+        wanted = f"/onlineendpoints/{self.endpoint}/deployments/{deployment}".lower()
+        return next(server["pid"] for key, server in servers.items() if key.lower().endswith(wanted))
+
     def begin(self) -> ForkServerProcess:
         """Roll out in a process of its own."""
         context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=roll_out, args=(self.folder, self.stage, dict(os.environ)))
+        arguments = ["deploy", "--stage", self.stage]
+        process = context.Process(target=command, args=(arguments, self.folder, dict(os.environ), self.log))
         process.start()
         return process
 
@@ -163,7 +192,7 @@ class World:
         """The version that has all traffic; fails when traffic is split or mirrored."""
         view = self.view()
         assert view.live
-        assert view.traffic == {view.live: 100}, view.traffic
+        assert {name: share for name, share in view.traffic.items() if share} == {view.live: 100}, view.traffic
         assert not any(view.mirror.values())
         assert view.going_on is None, view.tags
         return view.deployments[view.live].model_version
@@ -172,22 +201,9 @@ class World:
     def callers(self, per_second: int = 200) -> Iterator[callers.Callers]:
         """Callers of the endpoint, who count, in a process of their own."""
         keys = self.client.online_endpoints.get_keys(self.endpoint)
-        with callers.calling(self.view().scoring_uri, keys.primary_key, golden_request(), per_second) as calling:
+        file = self.folder / f"answers-{time.monotonic_ns()}.txt"
+        with callers.calling(self.view().scoring_uri, keys.primary_key, golden_request(), per_second, file) as calling:
             yield calling
-
-
-def roll_out(folder: Path, stage: StageName, variables: dict[str, str]) -> None:
-    """The rollout of a process of its own; ends with the exit code that the command would have."""
-    from mlops.errors import MlopsError
-
-    os.environ.update(variables)
-    sys.stderr = (folder / "rollout.log").open("a", buffering=1)
-    project = load_project(folder)
-    try:
-        deploy(connect(project.settings.stage(stage)), project, stage)
-    except MlopsError as error:
-        print(error.message, error.advice, *error.details, sep="\n", file=sys.stderr)
-        os._exit(error.exit_code)
 
 
 def golden_request() -> bytes:

@@ -123,7 +123,7 @@ def test_broken_manifests_are_named_by_file_and_line_and_hide_no_other(folder: P
     result = planned(folder)
 
     prod = result.problems[-1]
-    assert any(each.startswith("releases/dev.yml:8: rollout.soak_second: ") for each in result.problems)
+    assert any(each.startswith("releases/dev.yml:11: rollout.soak_second: ") for each in result.problems)
     assert any(re.match(r"releases/staging\.yml:\d+: could not find", each) for each in result.problems)
     assert prod.startswith("releases/prod.yml:1: the manifest is gone")
     assert result.exit_code == 3

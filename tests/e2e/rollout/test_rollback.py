@@ -1,0 +1,103 @@
+"""Going back by hand, and what is written down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mlops.audit.log import AuditLog
+from mlops.errors import RolloutFailed
+from mlops.rollout.rollback import rollback
+from mlops.workspace import connect_registry
+
+from .world import MODEL, World
+
+pytestmark = pytest.mark.xdist_group("rollout")
+
+
+def test_rollback_returns_the_traffic_within_a_second(world: World) -> None:
+    world.deploy()
+
+    with world.callers() as calling:
+        result = rollback(world.client, world.project, world.stage, "wrong amounts")
+
+        assert world.live_version() == "1"
+        assert result.model_version == "1"
+        assert result.traffic_seconds < 1
+        assert "releases/staging.yml still says version 2" in result.advice
+    assert not calling.failures
+    # and there is nothing further to go back to: what was left is no release any more
+    with pytest.raises(RolloutFailed, match="no deployment that was live before"):
+        rollback(world.client, world.project, world.stage)
+
+
+def test_rollback_command_says_what_to_revert(world: World) -> None:
+    world.deploy()
+    for words in (("init", "-q"), ("add", "releases"), ("commit", "-qm", "Release 2")):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", "-C", str(world.folder), *identity, *words], check=True)
+
+    command = [sys.executable, "-m", "mlops", "rollback", "--stage", world.stage, "--json"]
+    done = subprocess.run(command, cwd=world.folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "`git revert " in json.loads(done.stdout)["advice"]
+    assert world.live_version() == "1"
+
+
+def test_rollback_to_what_does_not_answer_is_refused(world: World) -> None:
+    world.deploy()
+    world.fault(v1={"mode": "error"})
+
+    with pytest.raises(RolloutFailed, match="is not healthy, and traffic stays where it is"):
+        rollback(world.client, world.project, world.stage)
+
+    assert world.live_version() == "2"
+
+
+def test_rollback_ends_a_rollout_under_way(world: World) -> None:
+    world.release("2", soak_seconds=3.0)
+    process = world.begin()
+    world.wait_for(lambda view: view.going_on is not None and view.going_on.phase == "traffic-50")
+
+    rollback(world.client, world.project, world.stage)
+
+    process.join()
+    assert process.exitcode == 5
+    assert world.live_version() == "1"
+
+
+def test_reverted_release_comes_back_without_being_made_again(world: World) -> None:
+    world.deploy()
+    world.release("1")
+
+    result = world.deploy()
+
+    assert world.live_version() == "1"
+    assert not [reason for reason in result.actions if "is to run" in reason]
+
+
+def test_steps_are_in_the_audit_log_and_on_the_model(world: World) -> None:
+    # given a rollout that went well, and one that went back
+    world.deploy()
+    world.settle("1")
+    world.release("2")
+    world.fault(v2={"mode": "error"})
+    with pytest.raises(RolloutFailed):
+        world.deploy()
+
+    # then
+    records, breaks = AuditLog(world.client).read()
+    assert not breaks
+    mine = [record.event for record in records if record.event.version == "2"]
+    last = mine[-1]
+    assert (last.kind, last.step, last.verdict) == ("rollback", "smoke", "failed")
+    assert last.traffic == {world.view().live: 100}
+    finished = max(number for number, event in enumerate(mine) if event.step == "finish")
+    steps = [event.step for event in mine[:finished] if event.kind == "rollout"]
+    assert steps[-6:] == ["smoke", "load", "mirror", "traffic-10", "traffic-50", "traffic-100"]
+    model = connect_registry(world.project.settings.registry).models.get(MODEL, "2")
+    assert "rolled back: smoke failed" in model.tags["stage_staging"]
