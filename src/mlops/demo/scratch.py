@@ -23,8 +23,9 @@ DEMO_FOLDER: Final = STATE_FOLDER / "demo"
 BRANCH: Final = "main"
 _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
-# Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody.
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=1.0)
+# Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody. The load is one
+# that a laptop bears which does other things as well.
+PACE: Final = Pace(soak_seconds=1.0, load_seconds=2.0, requests_per_second=20.0)
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -137,8 +138,10 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
     if not state.is_symlink():
         # One state for both: commands run in the scratch repository find what the demo has made.
         state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
-    soak, load = PACE.soak_seconds, PACE.load_seconds
-    say(f"scratch repository {root}: rollouts soak for {soak:g} s a step and load for {load:g} s there")
+    say(
+        f"scratch repository {root}: rollouts there soak for {PACE.soak_seconds:g} s a step, "
+        f"after a load of {PACE.requests_per_second:g} requests a second for {PACE.load_seconds:g} s"
+    )
     return Scratch(ScratchRepository(root), load_project(root))
 
 

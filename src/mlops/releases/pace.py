@@ -11,10 +11,11 @@ from mlops.releases.writing import change_values
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a step is watched, and how long the load before the first one lasts, in seconds."""
+    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate."""
 
     soak_seconds: float
     load_seconds: float
+    requests_per_second: float
 
 
 def at_pace(text: str, stage: StageName, pace: Pace) -> bytes:
@@ -23,7 +24,10 @@ def at_pace(text: str, stage: StageName, pace: Pace) -> bytes:
     values = {
         "rollout": {
             "soak_seconds": min(rollout.soak_seconds, pace.soak_seconds),
-            "load": {"seconds": min(rollout.load.seconds, pace.load_seconds)},
+            "load": {
+                "requests_per_second": min(rollout.load.requests_per_second, pace.requests_per_second),
+                "seconds": min(rollout.load.seconds, pace.load_seconds),
+            },
         }
     }
     quicker = change_values(text, values)

@@ -48,7 +48,7 @@ def fetch_package(client: MLClient, project: Project, name: str, version: str) -
 def package_of_model(client: MLClient, project: Project, model: ModelVersion) -> Path:
     """The package of a registered version. Raises JobFailed when its bytes are not the registered ones."""
     kept = _place(project, model.digest)
-    if kept.is_dir() and package_digest(kept) == model.digest:
+    if _holds(kept, model.digest):
         return kept
 
     def fetch(folder: Path) -> None:
@@ -72,10 +72,23 @@ def _fetched(project: Project, fetch: Callable[[Path], None]) -> tuple[Path, str
         package = find_package(Path(folder))
         digest = package_digest(package)
         place = _place(project, digest)
-        if not place.is_dir() or package_digest(place) != digest:
+        if place.is_dir() and not _holds(place, digest):
             shutil.rmtree(place, ignore_errors=True)
-            package.rename(place)
+        _move(package, place, digest)
     return place, digest
+
+
+def _move(package: Path, place: Path, digest: str) -> None:
+    try:
+        package.rename(place)
+    except OSError:
+        # Somebody else has fetched the same bytes meanwhile.
+        if not _holds(place, digest):
+            raise
+
+
+def _holds(place: Path, digest: str) -> bool:
+    return place.is_dir() and package_digest(place) == digest
 
 
 def _place(project: Project, digest: str) -> Path:

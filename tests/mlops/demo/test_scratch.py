@@ -94,6 +94,7 @@ def test_rollouts_are_short_there_and_only_there(folder: Path) -> None:
     rollout = read_manifest(root / "releases" / "prod.yml", "prod").rollout
     assert rollout.soak_seconds == PACE.soak_seconds
     assert rollout.load.seconds == PACE.load_seconds
+    assert rollout.load.requests_per_second == PACE.requests_per_second
     assert rollout.traffic_steps == (5, 25, 50, 100)
     assert (folder / "releases" / "prod.yml").read_bytes() == before
 
