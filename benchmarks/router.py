@@ -30,6 +30,7 @@ from onnx import TensorProto, helper
 ADDED_MS = 1.0
 REQUESTS_A_SECOND = 1500.0
 CONNECTIONS = 8
+AUDIENCE = "https://management.azure.com/.default"
 ENDPOINT = "router-benchmark"
 DEPLOYMENT = "blue"
 FEATURES = 23
@@ -134,8 +135,9 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
     )
     from azure.identity import DefaultAzureCredential
 
+    credential = DefaultAzureCredential()
     client = MLClient(
-        DefaultAzureCredential(),
+        credential,
         environment["AZURE_SUBSCRIPTION_ID"],
         environment["AZURE_RESOURCE_GROUP"],
         environment["AZUREML_WORKSPACE_NAME"],
@@ -158,16 +160,17 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
     uri = client.online_endpoints.begin_create_or_update(endpoint).result().scoring_uri
     key = client.online_endpoints.get_keys(ENDPOINT).primary_key
     ca = environment["SSL_CERT_FILE"]
-    server = the_server(uri.partition("/endpoints/")[0], ca)
+    server = the_server(uri.partition("/endpoints/")[0], ca, credential.get_token(AUDIENCE).token)
     groups = (("server", server["pid"]),)
     direct = Target(f"http://127.0.0.1:{server['port']}/score", groups=groups)
     return direct, Target(uri, key, ca, groups=(*groups, ("router", router_pid(environment))))
 
 
-def the_server(base: str, ca: str) -> dict[str, Any]:
+def the_server(base: str, ca: str, token: str) -> dict[str, Any]:
     """What the emulator says of the one deployment's server."""
-    deployments = httpx.get(f"{base}/_emulator/metrics", verify=ssl.create_default_context(cafile=ca)).json()
-    return next(iter(deployments.values()))
+    context, headers = ssl.create_default_context(cafile=ca), {"Authorization": f"Bearer {token}"}
+    reply = httpx.get(f"{base}/_emulator/metrics", verify=context, headers=headers)
+    return next(iter(reply.raise_for_status().json().values()))
 
 
 def router_pid(environment: Mapping[str, str]) -> int:

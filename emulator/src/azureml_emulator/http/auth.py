@@ -24,6 +24,7 @@ PROTECTED = (
     "/modelregistry/",
     "/mlflow/",
     "/_emulator/summary",
+    "/_emulator/metrics",
     "/_emulator/control/",
 )
 _SCHEME = "bearer "
