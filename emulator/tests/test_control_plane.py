@@ -26,6 +26,7 @@ PROTECTED = {
     "run history": "/history/v1.0{workspace}/runs/x/details",
     "mlflow": "/mlflow/v1.0{workspace}/api/2.0/mlflow/experiments/search",
     "summary": "/_emulator/summary",
+    "metrics": "/_emulator/metrics",
 }
 
 
@@ -101,6 +102,8 @@ SHAPES = {
         "datastores/bad",
         {"datastoreType": "AzureBlob", "accountName": "a", "containerName": "b", "credentials": "x"},
     ),
+    "a job's properties": ("jobs/bad", {"computeType": "AmlCompute", "properties": "x"}),
+    "a job's tags": ("jobs/bad", {"jobType": "Command", "tags": ["x"]}),
     "a code's address": ("codes/bad/versions/1", {}),
     "data's address": ("data/bad/versions/1", {"dataUri": 3}),
     "a model's address": ("models/bad/versions/1", {"modelUri": ["x"]}),
@@ -117,6 +120,19 @@ def test_properties_of_the_wrong_shape_are_named(
 ) -> None:
     assert_azure_error(http.put(f"{workspace}/{path}", json={"properties": properties}), 400, "UserError")
     assert http.get(f"{workspace}/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("body", [{"properties": "x"}, {"properties": {"properties": "x"}}, {"tags": "x"}], ids=str)
+def test_a_patch_of_the_wrong_shape_changes_nothing(http: httpx.Client, workspace: str, body: dict[str, Any]) -> None:
+    # given a resource that is there
+    path = f"{workspace}/computes/cpu-cluster"
+    before = http.get(path).json()
+    # when a patch has a text where an object belongs
+    reply = http.patch(path, json=body)
+    # then it is refused
+    assert reply.status_code == 400
+    assert "must be an object" in reply.json()["error"]["message"]
+    assert http.get(path).json() == before
 
 
 def test_workspaces_come_into_being_and_are_listed(ml_client: Any, credential: Any, emulator: Any, name: str) -> None:

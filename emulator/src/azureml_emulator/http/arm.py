@@ -31,6 +31,8 @@ _STATUS_SEGMENT = "mfeOperationsStatus"
 _RESULT_SEGMENT = "mfeOperationResults"
 # What clients ask for where no version is named.
 _NEWEST_NAMES = ("azureml_default",)
+# What must be an object below `properties` of any kind, if it is there.
+_OBJECTS = ("properties", "tags")
 _SCOPE_KINDS = ("workspaces", "registries")
 
 
@@ -102,7 +104,7 @@ class Arm:
                 return await self._put(request, kind, path)
             case "PATCH":
                 resource = self._find(path)
-                stored = await self._behaviour(path.kind).patch(kind, resource, path, await json_body(request))
+                stored = await self._behaviour(path.kind).patch(kind, resource, path, await _document(request))
                 return await self._stored(path, stored)
             case "DELETE":
                 resource = self._store.get(path.key)
@@ -118,10 +120,7 @@ class Arm:
             parent_kind.check_name(path.parent.name)
             if parent_kind.container_of is None:
                 self._find(path.parent)
-        body = await json_body(request)
-        if not isinstance(body.get("properties", {}), dict):
-            raise BadRequest("'properties' must be an object.", target="properties")
-        return await self._stored(path, await self._behaviour(path.kind).put(kind, path, body))
+        return await self._stored(path, await self._behaviour(path.kind).put(kind, path, await _document(request)))
 
     async def _stored(self, path: ResourcePath, stored: Stored) -> Response:
         headers = {}
@@ -233,6 +232,19 @@ def unknown_route(request: Request) -> NotModelled:
         f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "
         "Its README lists what it answers."
     )
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    """The body of a PUT or PATCH, with what every kind takes for objects checked. Raises BadRequest."""
+    body = await json_body(request)
+    properties = body.get("properties", {})
+    if not isinstance(properties, dict):
+        raise BadRequest("'properties' must be an object.", target="properties")
+    within = {f"properties.{name}": properties.get(name) for name in _OBJECTS}
+    for name, value in {"tags": body.get("tags"), **within}.items():
+        if value is not None and not isinstance(value, dict):
+            raise BadRequest(f"'{name}' must be an object.", code="UserError", target=name)
+    return body
 
 
 async def json_body(request: Request) -> dict[str, Any]:
