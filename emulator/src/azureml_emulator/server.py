@@ -25,6 +25,8 @@ from azureml_emulator.settings import LOOPBACK, Settings
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5
 _FOLDER_MODE = 0o700
+# What this process and those it starts write is for its owner only.
+_UMASK = 0o077
 _log = logging.getLogger("azureml_emulator")
 
 
@@ -135,6 +137,7 @@ def main(argument: str) -> int:
     # compile their imports anew, which more than doubles every start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    os.umask(_UMASK)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         run(Settings.model_validate_json(argument))

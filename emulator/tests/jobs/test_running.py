@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -214,3 +215,26 @@ def test_a_killed_emulator_leaves_no_process_and_its_jobs_failed_with_the_reason
     while not is_gone(pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_what_a_job_leaves_is_for_its_owner_only(
+    fresh_emulator: Callable[..., Any], submitter_of: Callable[..., Any], scripts: Callable[..., Path]
+) -> None:
+    # given an emulator that was started by someone whose files others may read
+    before = os.umask(0o022)
+    try:
+        running = fresh_emulator(step_launcher="plain")
+    finally:
+        os.umask(before)
+    submitter = submitter_of(running)
+    # when a snapshot is uploaded and a job writes files and folders of its own
+    code = submitter.code(scripts(write="import pathlib; pathlib.Path('outputs/a/b').mkdir(parents=True)"))
+    command = "python write.py && echo text > outputs/a/b/file.txt"
+    assert submitter.wait(submitter.command(command, codeId=code))["status"] == "Completed"
+    # then nothing in the state folder is for anybody else
+    open_to_others = {
+        path.relative_to(running.settings.state)
+        for path in running.settings.state.rglob("*")
+        if stat.S_IMODE(path.lstat().st_mode) & 0o077
+    }
+    assert open_to_others == set()
