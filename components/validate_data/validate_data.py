@@ -4,7 +4,9 @@ Decides what is valid from shared/columns.py alone. Repairs nothing; what passes
 """
 
 import argparse
+import csv
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from shared.tracking import record
 ROWS_FILE = "rows.parquet"
 SAMPLE_ROWS = 5
 SAMPLE_CHARACTERS = 60
+SHOWN_NAMES = 8
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # The header is line 1 of the file.
 _FIRST_LINE = 2
 _TARGET_VALUES = [0, 1]
@@ -76,11 +80,25 @@ def read_texts(file: Path) -> pl.DataFrame:
     return frame
 
 
+def header_names(file: Path) -> list[str]:
+    """Give the header as it is written; the reader of the rows would rename what stands there twice."""
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return next(csv.reader(stream), [])
+
+
 def header_problems(header: list[str], schema: Schema) -> list[Problem]:
-    """Find the columns that a file lacks."""
-    found = ", ".join(header)[:SAMPLE_CHARACTERS]
-    rule = f"the column is missing; the file's header begins: {found}"
-    return [Problem(name, rule, 1, []) for name in schema.columns if name not in header]
+    """Find the columns that a file lacks, and those that it has twice."""
+    for separator, word in OTHER_SEPARATORS.items():
+        if len(header) == 1 and set(header[0].split(separator)) & set(schema.columns):
+            rule = f"the columns are separated by {word}; export the file with commas"
+            return [Problem("file", rule, 1, [])]
+    more = f" and {len(header) - SHOWN_NAMES} more" if len(header) > SHOWN_NAMES else ""
+    found = ", ".join(name[:SAMPLE_CHARACTERS] for name in header[:SHOWN_NAMES])
+    rule = f"the column is missing; the file's header has {found}{more}"
+    missing = [Problem(name, rule, 1, []) for name in schema.columns if name not in header]
+    twice = [name for name, times in Counter(header).items() if times > 1]
+    again = "the column stands more than once in the header; keep one of them"
+    return missing + [Problem(name, again, header.count(name), []) for name in twice]
 
 
 def typed(texts: pl.DataFrame, schema: Schema) -> pl.DataFrame:
@@ -213,9 +231,9 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
     except UnreadableDataError as error:
         return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}, None
     report["rows"] = texts.height
-    missing = header_problems(texts.columns, schema)
-    if missing:
-        return report | {"problems": [asdict(problem) for problem in missing]}, None
+    wrong = header_problems(header_names(file), schema)
+    if wrong:
+        return report | {"problems": [asdict(problem) for problem in wrong]}, None
     numbers = typed(texts, schema)
     problems = type_problems(texts, numbers, schema) + value_problems(texts, numbers, schema)
     report |= {

@@ -80,6 +80,28 @@ def test_a_missing_column_is_named(good: pl.DataFrame, tmp_path: Path):
     assert "missing" in report["problems"][0]["rule"]
 
 
+def test_the_names_that_a_missing_column_is_told_with_are_whole(good: pl.DataFrame, tmp_path: Path):
+    rule = checked(good.drop("default"), tmp_path)["problems"][0]["rule"]
+    assert rule.endswith("header has ID, LIMIT_BAL, SEX, EDUCATION, MARRIAGE, AGE, PAY_0, PAY_2 and 16 more")
+
+
+def test_a_column_that_stands_twice_is_refused(good: pl.DataFrame, tmp_path: Path):
+    file = tmp_path / "twice.csv"
+    lines = good.write_csv().splitlines()
+    file.write_text("\n".join([f"{lines[0]},AGE", *(f"{line},33" for line in lines[1:])]))
+    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    assert (problem["column"], problem["count"]) == ("AGE", 2)
+    assert "more than once" in problem["rule"]
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_told_in_one_line(good: pl.DataFrame, tmp_path: Path, separator: str, word: str):
+    file = tmp_path / "data.csv"
+    good.write_csv(file, separator=separator)
+    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    assert word in problem["rule"]
+
+
 @pytest.mark.parametrize(
     ("column", "value", "rule"),
     [
