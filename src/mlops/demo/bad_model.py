@@ -34,8 +34,9 @@ _WORSE: Final = {"iterations": 1}
 _AS_GOOD: Final = {"seed": 8}
 _CALLERS_PER_SECOND: Final = 50.0
 _SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "score.py"
-# Milliseconds above the service level, and requests above what smoke and load ask: traffic alone can show it.
+# How far above the service level, and how many requests a worker after its share of smoke and load: traffic shows it.
 _SLOWER_BY: Final = 2.0
+_WORKERS: Final = 2
 _MORE_REQUESTS: Final = 20
 _TIRED: Final = '''
 
@@ -152,7 +153,7 @@ def _tire(scratch: Scratch) -> None:
     """Let the scoring script of the scratch repository's files tire; nothing of it is committed."""
     manifest = read_manifest(manifest_file(scratch.project.root, _BUSY), _BUSY)
     load = manifest.rollout.load
-    requests = int(load.requests_per_second * load.seconds) + _MORE_REQUESTS
+    requests = int(load.requests_per_second * load.seconds / _WORKERS) + _MORE_REQUESTS
     seconds = _SLOWER_BY * manifest.slo.p99_milliseconds / 1000
     script = scratch.project.root / _SCRIPT
     script.write_text(script.read_text(encoding="utf-8") + _TIRED.format(requests=requests, seconds=seconds))
