@@ -7,6 +7,9 @@ from typing import Final
 
 PROJECT_FILE: Final = "project.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
+# The step of the pipeline that refuses data, and the output where it says what it has found.
+VALIDATION_STEP: Final = "validate_data"
+VALIDATION_OUTPUT: Final = "validation_report"
 SAMPLE_GENERATOR: Final = Path("data", "generate_sample.py")
 ENDPOINT_FOLDER: Final = Path("endpoints", "online")
 ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"

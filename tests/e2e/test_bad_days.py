@@ -59,8 +59,6 @@ BAD_DATA: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
         lambda text: re.sub(r"^(3,\d+,)\d", r"\g<1>9", text, flags=re.MULTILINE),
         ("SEX", "one of", "9"),
     ),
-    ("empty file", lambda _: "", ("empty",)),
-    ("no CSV", lambda _: "\0\1\2" * 1000, ("not a CSV",)),
 ]
 
 
@@ -84,6 +82,8 @@ def test_bad_data_is_refused_by_name_and_nothing_is_registered(
     evidence = "\n".join(error.details)
     assert "step validate_data" in error.message
     assert all(word in evidence for word in told), evidence
+    assert error.details[0].startswith(f"{data} is refused")
+    assert "is archived" in error.advice
     assert "Not run: prepare_data, train_model, evaluate_model, package_model" in error.advice
     assert versions(client) == before
 

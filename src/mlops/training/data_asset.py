@@ -1,6 +1,7 @@
 """A data file as a version of the project's data asset: the same bytes, the same version.
 
-Uploads only what the workspace does not have.
+Uploads only what the workspace does not have, and nothing that is plainly no data. What validation refuses is
+archived, so that nobody takes it for the latest version.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
@@ -22,6 +23,9 @@ from mlops.quiet import quiet
 VERSION_CHARACTERS: Final = 16
 _SHA256_TAG: Final = "sha256"
 _MEGABYTE: Final = 1_000_000
+_BEGIN_BYTES: Final = 4096
+# Of these validation judges alone; anything else has to be text.
+_BINARY_FORMATS: Final = frozenset({".parquet", ".arrow", ".feather", ".avro", ".orc", ".gz", ".zip", ".zst"})
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,53 @@ class DataVersion:
         return f"azureml:{self.name}:{self.version}"
 
 
-def ensure_data(client: MLClient, name: str, file: Path) -> DataVersion:
-    """The data asset version with the file's content; uploads the file when there is none.
+def ensure_data(client: MLClient, name: str, file: Path) -> tuple[DataVersion, bool]:
+    """The data asset version with the file's content, and whether it is new; a new one is uploaded.
 
-    Raises InputError when `file` is no file.
+    Raises InputError when `file` is no file, or cannot be data.
     """
-    if not file.is_file():
-        raise InputError(f"{file} is no file", "Give the path of a data file to --data.")
+    _require_data(file)
     sha256 = file_sha256(file)
     data = DataVersion(name, sha256[:VERSION_CHARACTERS], sha256)
-    if not _exists(client, data):
-        say(f"uploading {file.name} ({file.stat().st_size / _MEGABYTE:.1f} MB) as {data.reference}")
-        _upload(client, data, file)
-    return data
+    if _exists(client, data):
+        return data, False
+    say(f"uploading {file.name} ({file.stat().st_size / _MEGABYTE:.1f} MB) as {data.reference}")
+    _upload(client, data, file)
+    return data, True
+
+
+def refuse(client: MLClient, data: DataVersion) -> str:
+    """Archive a version that validation has refused; the sentence that says so."""
+    with quiet():
+        client.data.archive(data.name, data.version)
+    return f"The data version {data.name}:{data.version} is archived, so that it is not the latest."
+
+
+def accept(client: MLClient, data: DataVersion) -> None:
+    """Bring back a version that was archived, now that validation lets it pass."""
+    with quiet():
+        archived = client.data.list(data.name, list_view_type=ListViewType.ARCHIVED_ONLY)
+        if not any(str(each.version) == data.version for each in archived):
+            return
+        client.data.restore(data.name, data.version)
+    say(f"the data version {data.name}:{data.version} was archived and is in use again")
+
+
+def _require_data(file: Path) -> None:
+    if file.is_dir():
+        raise InputError(f"{file} is a folder", "Give the path of a data file to --data.")
+    if not file.is_file():
+        raise InputError(f"{file} is no file", "Give the path of a data file to --data.")
+    if file.stat().st_size == 0:
+        raise InputError(f"{file} is empty", "Give a file with a header and rows to --data.")
+    if file.suffix.lower() in _BINARY_FORMATS:
+        return
+    with file.open("rb") as stream:
+        begin = stream.read(_BEGIN_BYTES)
+    if b"\0" in begin:
+        raise InputError(f"{file} holds binary data, not text", "Export it as UTF-8 text with a header and rows.")
+    if not begin.partition(b"\n")[0].strip():
+        raise InputError(f"{file} has no header in its first line", "Give a file with a header and rows to --data.")
 
 
 def _exists(client: MLClient, data: DataVersion) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,24 +20,25 @@ from mlops.training.following import CANCELED, FAILED, FinishedJob, StepRun
 LOG_LINES: Final = 20
 _LOG_FOLDER: Final = STATE_FOLDER / "logs"
 _LOG_NAME: Final = "std_log.txt"
-_AGAIN: Final = "Run `mlops train` again; finished steps are reused."
+# What the service writes before the step's own words: notes, and the command line.
+_PREAMBLE: Final = ("#", "$ ")
 
 
-def job_failure(client: MLClient, project: Project, job: FinishedJob) -> JobFailed:
-    """The error for a job that did not complete."""
+def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file: Path) -> JobFailed:
+    """The error for a job on `data_file` that did not complete."""
     if job.status == CANCELED:
         return JobFailed(f"job {job.name} was cancelled", "Run `mlops train` again; finished steps are reused.")
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
     if failed is None:
         reason = _reason_of_service(client, job.name)
         return JobFailed(f"job {job.name} ended as {job.status}", "Run `mlops train` again.", tuple(reason))
-    return _step_failure(client, project, job, failed)
+    return _step_failure(client, project, job, failed, data_file)
 
 
-def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: StepRun) -> JobFailed:
+def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: StepRun, data_file: Path) -> JobFailed:
     log = download_log(client, project, failed.job)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    tail = [line for line in lines if line.strip()][-LOG_LINES:] or _reason_of_service(client, failed.job)
+    tail = telling_lines(lines, data_file) or _reason_of_service(client, failed.job)
     not_run = [step.name for step in job.steps if step.status not in {FAILED, "Completed"}]
     skipped = f" Not run: {', '.join(not_run)}." if not_run else ""
     where = f" The whole log: {log}." if log else ""
@@ -44,6 +47,13 @@ def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: 
         f"Correct what the log says and run `mlops train` again; finished steps are reused.{skipped}{where}",
         tuple(tail),
     )
+
+
+def telling_lines(log: Sequence[str], data_file: Path) -> list[str]:
+    """The last lines that the step itself said, where the copy that it read of `data_file` has the file's name here."""
+    own = [line for line in log if line.strip() and not line.startswith(_PREAMBLE)]
+    copy = re.compile(rf"/[^\s'\":]*/{re.escape(data_file.name)}(?![\w.])")
+    return [copy.sub(lambda _: str(data_file), line) for line in own[-LOG_LINES:]]
 
 
 def download_log(client: MLClient, project: Project, job_name: str) -> Path | None:

@@ -50,13 +50,18 @@ class FinishedJob:
         """The steps in order."""
         return tuple(run.step for run in self.runs)
 
+    def has_failed(self, step: str) -> bool:
+        """Whether the step of this name failed."""
+        return any(run.step.name == step and run.step.status == FAILED for run in self.runs)
+
 
 def step_seconds(status: str, begun: datetime | None, changed: datetime | None, now: datetime) -> float | None:
     """How long a step has been running by `now`, or ran until it ended; None before it began, or if nobody says.
 
+    A cancelled step has no time: nobody says whether it ever began.
     `begun` and `changed` (aware) are when the service made the run and when it last changed it.
     """
-    if status in _NOT_BEGUN or begun is None:
+    if status in _NOT_BEGUN or status == CANCELED or begun is None:
         return None
     end = changed if status in TERMINAL else now
     # The clocks of the service and of this machine need not agree.

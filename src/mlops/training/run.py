@@ -17,7 +17,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.errors import Interrupted
 from mlops.evaluation import Metric, read_metrics
-from mlops.layout import REPORT_FOLDER, private_folder
+from mlops.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.package import REPORT_FILE
 from mlops.progress import Step, say, step_board
 from mlops.project import Project, StageName
@@ -25,12 +25,13 @@ from mlops.quiet import quiet
 from mlops.results import Block, Line, Result, Table
 from mlops.sample import sample_file
 from mlops.source_version import git_commit
-from mlops.training.data_asset import DataVersion, ensure_data
+from mlops.training.data_asset import DataVersion, accept, ensure_data, refuse
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.package_store import package_of_job
 from mlops.training.registration import ModelVersion, Origin, register
 from mlops.training.submission import Order, new_job_name, submit
+from mlops.training.validation import validation_warnings
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class TrainResult(Result):
     model: ModelVersion
     is_new: bool
     data: DataVersion
+    warnings: tuple[str, ...]
     report: Path | None
     studio_url: str | None
     seconds: float
@@ -59,6 +61,7 @@ class TrainResult(Result):
             "model": asdict(self.model),
             "new": self.is_new,
             "data": asdict(self.data),
+            "warnings": list(self.warnings),
             "report": str(self.report) if self.report else None,
             "seconds": round(self.seconds, 3),
         }
@@ -68,6 +71,7 @@ class TrainResult(Result):
         model = f"{self.model.name} version {self.model.version}"
         blocks: list[Block] = [
             *training_tables(self),
+            *(Line(f"warning of {VALIDATION_STEP}: {warning}") for warning in self.warnings),
             Line(
                 f"{model} is registered" if self.is_new else f"{model} was registered before: same digest",
                 "good",
@@ -106,12 +110,19 @@ def train(
     begun = time.monotonic()
     settings = project.settings
     Thread(target=_import_ahead, daemon=True).start()
-    data = ensure_data(client, settings.data, data_file or sample_file(project))
+    file = data_file or sample_file(project)
+    data, is_new_data = ensure_data(client, settings.data, file)
     commit = git_commit(project.root)
     job_name = new_job_name(settings.name)
     finished = _run_job(client, project, stage_name, Order(job_name, data, commit, parameters or {}))
     if finished.status != COMPLETED:
-        raise job_failure(client, project, finished)
+        error = job_failure(client, project, finished, file)
+        if is_new_data and finished.has_failed(VALIDATION_STEP):
+            error.advice += f" {refuse(client, data)}"
+        raise error
+    if not is_new_data:
+        accept(client, data)
+    warnings = validation_warnings(client, job_name)
     package, digest = package_of_job(client, project, job_name)
     metrics = read_metrics(package)
     values = {name: metric.value for name, metric in metrics.items()}
@@ -123,6 +134,7 @@ def train(
         model=model,
         is_new=is_new,
         data=data,
+        warnings=warnings,
         report=_keep_report(project, package, model),
         studio_url=finished.studio_url,
         seconds=time.monotonic() - begun,
