@@ -61,8 +61,8 @@ def measure(clone: Path, data: Path | None, *, bad_model: bool) -> list[Figure]:
 def bad_model_figures(clone: Path, data: Path | None, first: dict[str, Any]) -> list[Figure]:
     """What happens to bad models, and to callers meanwhile."""
     bad, seconds = demo(clone, data, "--bad-model")
-    if bad["stages"]["prod"] != first["stages"]["prod"]:
-        raise SystemExit("A bad model changed what prod runs.")
+    if live(bad) != live(first):
+        raise SystemExit(f"A bad model changed what prod runs: {live(bad)} after {live(first)}.")
     back = bad["bad_model"]["rolled_back"]
     blocking = bad["bad_model"]["stopped_by_gate"]["blocking"]
     return [
@@ -71,6 +71,12 @@ def bad_model_figures(clone: Path, data: Path | None, first: dict[str, Any]) -> 
         Figure("requests of callers during the rollback", back["callers"], "", 100, better="higher"),
         Figure("of which failed", sum(back["failures"].values()), "", 0),
     ]
+
+
+def live(answer: dict[str, Any]) -> tuple[str, str, int]:
+    """What prod runs: digest, deployment, and its share of the traffic."""
+    prod = answer["stages"]["prod"]
+    return prod["digest"], prod["deployment"], prod["traffic"][prod["deployment"]]
 
 
 def demo(folder: Path, data: Path | None, *options: str) -> tuple[dict[str, Any], float]:
