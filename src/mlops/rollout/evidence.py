@@ -102,7 +102,8 @@ class Gatherer:
     def _start_load(self, view: View, deployment: str) -> None:
         cases = read_document(self._target.package, GOLDEN_FILE)["cases"]
         bodies = [json.dumps(case["request"]).encode() for case in cases]
-        self._load = GoldenLoad(self._address(view), deployment, bodies, self._target.requests_per_second)
+        rate, sample = self._target.requests_per_second, self._target.objective.minimum_requests
+        self._load = GoldenLoad(self._address(view), deployment, bodies, rate, sample)
         self._load.start()
 
     def _judge_load(self, load: GoldenLoad) -> Verdict | None:
@@ -139,7 +140,7 @@ class Gatherer:
         try:
             if self._window is None:
                 self._window = self._target.monitor(view.identifier).open(progress.to, progress.since)
-            verdict = judge(self._window.observation(), self._target.objective)
+            verdict = judge(self._window.observation(self._target.objective.minimum_requests), self._target.objective)
         except AzureError as error:
             explained = explain(error)
             self._say_once(f"no metrics: {explained.message if explained else error}")

@@ -32,13 +32,16 @@ _STOP_SECONDS: Final = 5.0
 class GoldenLoad:
     """Callers of one deployment, from `start` to `stop`. The figures can be asked for at any time."""
 
-    def __init__(self, address: Address, deployment: str, bodies: Sequence[bytes], requests_per_second: float) -> None:
+    def __init__(
+        self, address: Address, deployment: str, bodies: Sequence[bytes], requests_per_second: float, sample: int
+    ) -> None:
         self.deployment = deployment
         self.unreached = 0
         self.last_miss = ""
         self._address = address
         self._bodies = bodies
         self._interval = 1.0 / requests_per_second
+        self._sample = sample
         self._milliseconds: list[float] = []
         self._failures = 0
         self._last_failure = ""
@@ -72,13 +75,14 @@ class GoldenLoad:
         return (len(self._milliseconds) - 1) / max(self._last - self._first, self._interval)
 
     def observation(self) -> Observation:
-        """The answers so far."""
+        """The answers so far. Percentiles of less than a sample count what is missing as fast: breaches are certain."""
         milliseconds = list(self._milliseconds)
+        sample = [*milliseconds, *([0.0] * (self._sample - len(milliseconds)))]
         return Observation(
             requests=len(milliseconds),
             failures=self._failures,
-            p95_milliseconds=quantile(milliseconds, _P95),
-            p99_milliseconds=quantile(milliseconds, _P99),
+            p95_milliseconds=quantile(sample, _P95),
+            p99_milliseconds=quantile(sample, _P99),
         )
 
     async def _work(self) -> None:

@@ -106,11 +106,13 @@ class Window:
         self._start = since.astimezone(UTC).replace(microsecond=0) + _SECOND
         self._before = self._counts(datetime.now(UTC))
 
-    def observation(self) -> Observation:
-        """What is known by now; figures reach Azure Monitor minutes late."""
+    def observation(self, sample: int) -> Observation:
+        """What is known by now, percentiles of no less than `sample` requests. Azure Monitor is minutes late."""
         now = datetime.now(UTC)
         counts = self._counts(now)
-        p95, p99 = self._monitor.latencies(self.deployment, self._start, now) if counts.requests else _NOT_KNOWN
+        p95, p99 = (
+            self._monitor.latencies(self.deployment, self._start, now) if counts.requests >= sample else _NOT_KNOWN
+        )
         return Observation(
             requests=max(0, counts.requests - self._before.requests),
             failures=max(0, counts.failures - self._before.failures),

@@ -50,8 +50,8 @@ class Verdict:
 def judge(observation: Observation, objective: Objective) -> Verdict:
     """Hold figures against the objective. Too few requests, or an unknown latency, pass nothing.
 
-    Failures are judged as soon as they alone would break the objective over a minimum sample, so that a
-    deployment that only fails does not have to fail for long.
+    Failures, and latencies that are known, are judged before there is a sample: what breaks the objective already
+    does not have to go on for long.
     """
     allowed = objective.error_rate * max(observation.requests, objective.minimum_requests)
     if observation.failures > allowed:
@@ -61,12 +61,11 @@ def judge(observation: Observation, objective: Objective) -> Verdict:
             f"{observation.failures} of {observation.requests} requests failed ({share:.1%}; "
             f"at most {objective.error_rate:.1%})",
         )
-    if observation.requests < objective.minimum_requests:
-        return Verdict(
-            Outcome.unknown,
-            f"{observation.requests} requests so far, {objective.minimum_requests} make a sample",
-        )
-    return _judge_latency(observation, objective)
+    latency = _judge_latency(observation, objective)
+    if latency.outcome is Outcome.passed and observation.requests < objective.minimum_requests:
+        few = f"{observation.requests} requests so far, {objective.minimum_requests} make a sample"
+        return Verdict(Outcome.unknown, few)
+    return latency
 
 
 def quantile(values: Sequence[float], share: float) -> float:

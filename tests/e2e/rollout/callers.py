@@ -14,14 +14,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 HEADER = "azureml-model-deployment"
 
 
@@ -50,7 +50,7 @@ class Callers:
 
 
 @contextmanager
-def calling(uri: str, key: str, body: bytes, per_second: int, file: Path) -> Iterator[Callers]:
+def calling(uri: str, key: str, body: bytes, per_second: int, file: Path) -> Generator[Callers]:
     """Call until the block ends."""
     file.touch()
     command = [sys.executable, __file__, uri, key, body.decode(), str(per_second), str(file)]

@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -32,7 +32,7 @@ from mlops.rollout.observe import observe
 from mlops.rollout.view import View
 from mlops.workspace import connect, connect_registry
 
-from . import callers
+from .callers import Callers, calling
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -41,7 +41,7 @@ from forked_command import command  # noqa: E402 - the fork server finds it by t
 ROOT = HERE.parents[2]
 MODEL = "tiny"
 THRESHOLD = 0.5
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # Fault modes by model version are read from a file before each answer, so that a test can break what runs.
 SCORE = """\
 import json
@@ -79,7 +79,7 @@ ROLLOUT: dict[str, Any] = {
     "mirror_percentage": 20,
     "traffic_steps": [10, 50, 100],
     "soak_seconds": 0.5,
-    "patience_seconds": 10.0,
+    "patience_seconds": 30.0,
     "load": {"requests_per_second": 60, "seconds": 0.5},
 }
 SLO = {"p95_milliseconds": 400.0, "p99_milliseconds": 900.0, "error_rate": 0.01}
@@ -198,12 +198,12 @@ class World:
         return view.deployments[view.live].model_version
 
     @contextmanager
-    def callers(self, per_second: int = 200) -> Iterator[callers.Callers]:
+    def callers(self, per_second: int = 200) -> Generator[Callers]:
         """Callers of the endpoint, who count, in a process of their own."""
         keys = self.client.online_endpoints.get_keys(self.endpoint)
         file = self.folder / f"answers-{time.monotonic_ns()}.txt"
-        with callers.calling(self.view().scoring_uri, keys.primary_key, golden_request(), per_second, file) as calling:
-            yield calling
+        with calling(self.view().scoring_uri, keys.primary_key, golden_request(), per_second, file) as called:
+            yield called
 
 
 def golden_request() -> bytes:

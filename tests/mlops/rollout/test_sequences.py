@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mlops.rollout.change import change_of, renewed
 from mlops.rollout.decide import Create, CreateEndpoint, Done, Evidence, GoBack, Halt, Wait, next_action
-from mlops.rollout.lease import held_by_another, lease_from
+from mlops.rollout.lease import Lease, held_by_another, lease_from
 from mlops.rollout.plan import Plan
 from mlops.rollout.verdict import Outcome, Verdict
 from mlops.rollout.view import FULL, Deployment, View
@@ -146,7 +146,7 @@ class Stage(RuleBasedStateMachine):
         changed = {**self.view.deployments, name: replace(self.view.deployments[name], state=state)}
         self.view = replace(self.view, deployments=changed)
 
-    def lease(self):  # noqa: ANN202
+    def lease(self) -> Lease:
         return lease_from(OWNER.format(self.runs), self.now)
 
 
