@@ -211,6 +211,7 @@ class Emulator:
         await self.scoring.stop()
         await self.fleet.stop()
         await self.collectors.stop()
+        self.processes.close()
         self.store.close()
 
 

@@ -1,7 +1,8 @@
-"""The only place that starts processes: spawn with a log, end the whole group, reap after a crash.
+"""The only place that starts what jobs and deployments run: spawn with a log, end the whole group, reap after a crash.
 
 Each process leads a session of its own, so that ending it ends what it started. Its identity is
-recorded before anything waits for it: an emulator that was killed finds the survivors at its next start.
+recorded before anything waits for it: when the emulator is killed, the watchdog ends the survivors, and
+should that be killed too, the next start of the emulator does.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from azureml_emulator.births import birth
 from azureml_emulator.store import Store
+from azureml_emulator.watchdog import Watchdog
 
 GRACE_SECONDS = 5.0
 _TOPIC = "process"
 _LOG_MODE = 0o600
-_ZOMBIE = "Z"
 
 
 class RunningProcess:
@@ -44,7 +45,7 @@ class RunningProcess:
     async def wait(self) -> int:
         """Wait for the end; the exit code, negative for a signal."""
         code = await self._process.wait()
-        self._processes.forget(self.identifier)
+        self._processes.forget(self.identifier, self.pid)
         return code
 
     async def stop(self, grace: float = GRACE_SECONDS) -> int:
@@ -57,6 +58,7 @@ class Processes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._watchdog = Watchdog()
 
     async def spawn(
         self,
@@ -83,12 +85,19 @@ class Processes:
         return RunningProcess(identifier, process, self)
 
     def remember(self, identifier: str, pid: int) -> None:
-        """Record a running process, so that a later start can end it when this one cannot."""
-        self._store.put_record(_TOPIC, identifier, {"pid": pid, "born": birth(pid)})
+        """Record a running process, so that others can end it when this one cannot."""
+        born = birth(pid)
+        self._watchdog.begun(pid, born)
+        self._store.put_record(_TOPIC, identifier, {"pid": pid, "born": born})
 
-    def forget(self, identifier: str) -> None:
+    def forget(self, identifier: str, pid: int) -> None:
         """Strike a process that has ended from the record."""
+        self._watchdog.ended(pid)
         self._store.delete_record(_TOPIC, identifier)
+
+    def close(self) -> None:
+        """Nothing is started any more: let the watchdog end, and with it what still runs."""
+        self._watchdog.close()
 
     def reap_orphans(self) -> list[str]:
         """At start: kill every recorded process that is still the one recorded; their identifiers."""
@@ -98,7 +107,7 @@ class Processes:
                 with suppress(ProcessLookupError):
                     os.killpg(record["pid"], signal.SIGKILL)
                 reaped.append(identifier)
-            self.forget(identifier)
+            self.forget(identifier, record["pid"])
         return reaped
 
 
@@ -112,20 +121,3 @@ async def stop_group(pid: int, wait: Callable[[], Awaitable[int]], grace: float 
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         return await wait()
-
-
-def birth(pid: int) -> str | None:
-    """What tells a process from a later one with the same id: its start time; None when it has ended.
-
-    One that has ended and that nobody has waited for counts as ended.
-    """
-    if sys.platform == "linux":
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        fields = text.rpartition(")")[2].split()
-        return None if fields[0] == _ZOMBIE else fields[19]
-    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    return None if listing.startswith(_ZOMBIE) else listing.partition(" ")[2].strip() or None

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from azureml_emulator.processes import birth
+from azureml_emulator.births import birth
 from azureml_emulator.settings import Settings
 
 _FILE_MODE = 0o600

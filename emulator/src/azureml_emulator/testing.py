@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator import daemon
+from azureml_emulator.births import birth
 from azureml_emulator.clock import Clock
-from azureml_emulator.processes import birth
 from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.secret_keys import read_secret_keys
 from azureml_emulator.settings import Settings

@@ -100,14 +100,19 @@ def test_an_input_that_is_not_there_is_named_before_anything_runs(submitter: Any
     assert details["startTimeUtc"] is None
 
 
-def test_a_canceled_job_ends_with_all_its_processes(submitter: Any) -> None:
-    # given a step that started a process of its own
-    name = submitter.command("sleep 600 & echo pid $!; wait")
+def pid_of(submitter: Any, name: str) -> int:
+    """The process that a job's log names."""
     deadline = time.monotonic() + 60
     while "\npid " not in (log := submitter.log(name) if submitter.details(name)["logFiles"] else ""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    child = int(log.rpartition("pid ")[2])
+    return int(log.rpartition("pid ")[2])
+
+
+def test_a_canceled_job_ends_with_all_its_processes(submitter: Any) -> None:
+    # given a step that started a process of its own
+    name = submitter.command("sleep 600 & echo pid $!; wait")
+    child = pid_of(submitter, name)
 
     # when it is canceled, twice
     assert submitter.cancel(name).status_code == 202
@@ -238,3 +243,20 @@ def test_what_a_job_leaves_is_for_its_owner_only(
         if stat.S_IMODE(path.lstat().st_mode) & 0o077
     }
     assert open_to_others == set()
+
+
+def test_a_killed_emulator_takes_the_commands_of_its_jobs_with_it(
+    fresh_emulator: Callable[..., RunningEmulator], submitter_of: Callable[[RunningEmulator], Any]
+) -> None:
+    # given a shell command that started another process
+    running = fresh_emulator()
+    submitter = submitter_of(running)
+    child = pid_of(submitter, submitter.command("sleep 600 & echo pid $!; wait"))
+    assert not is_gone(child)
+    # when the emulator is killed, and not started again
+    running.kill()
+    # then the process ends soon
+    deadline = time.monotonic() + 10
+    while not is_gone(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

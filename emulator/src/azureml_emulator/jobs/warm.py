@@ -51,7 +51,7 @@ class ForkedStep:
     async def wait(self) -> int:
         """Wait for the end; the exit code, negative for a signal."""
         code = await asyncio.shield(self._ended)
-        self._processes.forget(self._identifier)
+        self._processes.forget(self._identifier, self._pid)
         return code
 
     async def stop(self) -> int:

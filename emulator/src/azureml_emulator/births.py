@@ -1,0 +1,26 @@
+"""Which process is which: ids are used again, start times are not. Imports nothing that is slow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+_ZOMBIE = "Z"
+
+
+def birth(pid: int) -> str | None:
+    """What tells a process from a later one with the same id: its start time; None when it has ended.
+
+    One that has ended and that nobody has waited for counts as ended.
+    """
+    if sys.platform == "linux":
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        fields = text.rpartition(")")[2].split()
+        return None if fields[0] == _ZOMBIE else fields[19]
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return None if listing.startswith(_ZOMBIE) else listing.partition(" ")[2].strip() or None
