@@ -2,7 +2,7 @@
 
 A tiny model behind an emulator of its own is called 200 times a second by a process that counts every failure.
 Version 2 replaces version 1 through mirror and traffic steps; `mlops rollback` returns to version 1; version 3
-passes its tests and then answers slowly at half of the traffic, so that the rollout goes back.
+passes its tests and then answers slowly at a tenth of the traffic, so that the rollout goes back.
 
     uv run python benchmarks/rollout.py [--json] [--per-second 200]
 """
@@ -23,7 +23,7 @@ from figures import Figure, report
 ROLLBACK_SECONDS = 1.0
 LEAST_SHARE_OF_RATE = 0.95
 TESTS = Path(__file__).parents[1] / "tests"
-SLOW = {"mode": "slow", "seconds": 1.0}
+SLOW = {"mode": "slow", "seconds": 0.6}
 
 
 def main() -> int:
@@ -93,11 +93,11 @@ def roll_back(world) -> float:
 
 
 def break_in_a_step(world) -> float:
-    """Version 3, which becomes slow at half of the traffic; seconds until the rollout has ended."""
+    """Version 3, which becomes slow at a tenth of the traffic; seconds until the rollout has ended."""
     begun = time.monotonic()
     world.release("3", soak_seconds=2.0)
     process = world.begin()
-    world.wait_for(lambda view: 50 in view.traffic.values())
+    world.wait_for(lambda view: 10 in view.traffic.values())
     world.fault(v3=SLOW)
     process.join()
     assert process.exitcode != 0
