@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.ready_file import ALREADY_RUNS
 from azureml_emulator.variables import variables
 
 HELP_SECONDS = 1.0
 READY_SECONDS = 2.0
 BUSY_MACHINE_FACTOR = 4.0
+# SQLite's.
+PAGE = 4096
 
 
 def command(*arguments: str, state: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -97,8 +100,13 @@ def test_a_second_emulator_on_one_folder_is_refused(fresh_emulator: Callable[...
     line = [sys.executable, "-m", "azureml_emulator.server", settings]
     second = subprocess.run(line, capture_output=True, text=True, check=False, timeout=30)
     # then it ends and names the one that has it
-    assert second.returncode == 1
+    assert second.returncode == ALREADY_RUNS
     assert f"process {running.record.pid} at {running.base_url}" in second.stderr
+    # and neither does one in the foreground say how to stop it
+    front = command("start", "--foreground", state=running.settings.state)
+    assert front.returncode == 1
+    assert "already runs" in front.stderr
+    assert "Ctrl-C" not in front.stderr
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -110,6 +118,50 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert f"Port {port}" in refused.stderr
     assert "--port" in refused.stderr
+    assert "ERROR" not in refused.stderr
+
+
+def test_two_starts_at_once_lead_to_one_emulator(tmp_path: Path) -> None:
+    # given two starts at the same time
+    line = [sys.executable, "-m", "azureml_emulator", "start", "--state", str(tmp_path / "state")]
+    both = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        shown = [process.communicate(timeout=60) for process in both]
+        status = command("status", state=tmp_path / "state").stdout
+    finally:
+        command("stop", state=tmp_path / "state")
+    # then one started it, and the other waited for it
+    assert [process.returncode for process in both] == [0, 0], shown
+    assert sorted("already running" in output for output, _ in shown) == [False, True]
+    assert "None" not in status
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "state"
+    for verb in (["start"], ["start", "--foreground"]):
+        refused = command(*verb, state=place)
+        assert refused.returncode != 0
+        assert f"The state folder {place} cannot be used" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert command("status", state=place).returncode == 3
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all", None], ids=["overwritten", "a page lost"])
+def test_a_damaged_file_is_named_with_what_to_do(fresh_emulator: Callable[..., Any], damage: bytes | None) -> None:
+    # given a state folder whose database was damaged
+    running = fresh_emulator()
+    running.stop()
+    file = running.settings.state / "emulator.sqlite"
+    whole = file.read_bytes()
+    file.write_bytes(damage or whole[:PAGE] + b"\xff" * PAGE + whole[2 * PAGE :])
+    # when it is started
+    refused = command("start", state=running.settings.state)
+    # then the message names the file and the way out, and nothing else
+    assert refused.returncode == 1
+    assert str(file) in refused.stderr
+    assert "azureml-emulator reset" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_port_stays_and_gives_way(fresh_emulator: Callable[..., Any]) -> None:

@@ -32,6 +32,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except daemon.DaemonError as error:
             raise click.ClickException(str(error)) from error
+        except PermissionError as error:
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}. Name another folder with --state."
+            ) from error
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,6 +78,7 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
         chosen["model_errors"] = chosen["model_errors"].replace("-", "_")
     settings = _settings(state, chosen)
     if foreground:
+        daemon.refuse_running(settings.state)
         # The server's imports cost what no other command needs.
         from azureml_emulator.server import main as serve
 
@@ -105,7 +110,11 @@ def status(state: Path | None, *, as_json: bool) -> None:
     shown: dict[str, Any] = {"running": record is not None, "state": str(folder)}
     if record is not None:
         shown |= {"pid": record.pid, "address": record.base_url, **daemon.summary(record)}
-    click.echo(json.dumps(shown, indent=2) if as_json else _status_text(shown))
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+    else:
+        late = record is not None and record.settings.mlflow_start == "late"
+        click.echo(_status_text(shown, "starts when something asks for it" if late else "starting"))
     sys.exit(0 if record is not None else 3)
 
 
@@ -150,10 +159,12 @@ def _settings(state: Path | None, given: dict[str, Any]) -> Settings:
         raise click.UsageError("; ".join(lines)) from error
 
 
-def _status_text(shown: dict[str, Any]) -> str:
+def _status_text(shown: dict[str, Any], absent: str) -> str:
+    """The lines for people; `absent` is what is said of an address that is not there yet."""
     if not shown["running"]:
         return f"No emulator runs on {shown['state']}."
-    return "\n".join(f"{name:<12} {_plain(value)}" for name, value in shown.items() if name != "running")
+    lines = {name: absent if value is None else _plain(value) for name, value in shown.items() if name != "running"}
+    return "\n".join(f"{name:<12} {line}" for name, line in lines.items())
 
 
 def _plain(value: Any) -> str:

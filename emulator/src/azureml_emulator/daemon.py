@@ -20,7 +20,7 @@ from typing import Any
 
 from azureml_emulator.births import birth
 from azureml_emulator.clock import Clock
-from azureml_emulator.ready_file import ReadyFile, ReadyRecord, StateLock, is_own
+from azureml_emulator.ready_file import ALREADY_RUNS, REFUSED, ReadyFile, ReadyRecord, StateLock, is_own
 from azureml_emulator.secret_keys import read_secret_keys
 from azureml_emulator.settings import Settings
 from azureml_emulator.tokens import Tokens
@@ -48,17 +48,32 @@ def start(settings: Settings) -> tuple[ReadyRecord, bool]:
     if running is not None:
         _check_same(running, settings)
         return running, False
-    settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    check_own(settings.state)
-    StateLock(settings.state).mark()
-    log = log_file(settings.state)
-    begin = log.stat().st_size if log.exists() else 0
+    try:
+        log, begin = _open_log(settings.state)
+    except OSError as error:
+        raise DaemonError(
+            f"The state folder {settings.state} cannot be used: {error.strerror}. Name another one with --state."
+        ) from error
     command = [sys.executable, "-m", "azureml_emulator.server", settings.model_dump_json()]
-    with os.fdopen(os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, _LOG_MODE), "ab") as output:
+    with os.fdopen(log, "ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
-    return _wait_ready(settings, process, begin), True
+    record = _wait_ready(settings, process, begin)
+    if record.pid == process.pid:
+        return record, True
+    _check_same(record, settings)
+    return record, False
+
+
+def refuse_running(state: Path) -> None:
+    """Raise DaemonError when an emulator runs on the folder: for a start that cannot just take it as it is."""
+    record = ReadyFile(state).read()
+    if record is not None:
+        raise DaemonError(
+            f"An emulator already runs on {state} (process {record.pid}). Stop it first (azureml-emulator stop), "
+            "or name another folder with --state."
+        )
 
 
 def stop(state: Path) -> int | None:
@@ -135,7 +150,17 @@ def _check_same(running: ReadyRecord, settings: Settings) -> None:
         )
 
 
+def _open_log(state: Path) -> tuple[int, int]:
+    """The log's descriptor and its length, in a state folder that is made if need be. Raises OSError."""
+    state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    check_own(state)
+    StateLock(state).mark()
+    descriptor = os.open(log_file(state), os.O_APPEND | os.O_CREAT | os.O_WRONLY, _LOG_MODE)
+    return descriptor, os.fstat(descriptor).st_size
+
+
 def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin: int) -> ReadyRecord:
+    """The record of the process once it serves, or of the other one that it found to serve. Raises DaemonError."""
     ready = ReadyFile(settings.state)
 
     def serves() -> bool:
@@ -144,7 +169,7 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
 
     in_time = wait_until(serves, START_SECONDS)
     record = ready.read()
-    if in_time and process.poll() is None and record is not None:
+    if in_time and record is not None and process.poll() in {None, ALREADY_RUNS}:
         return record
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -153,6 +178,8 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
     with log.open("rb") as stream:
         stream.seek(log_begin)
         tail = stream.read().decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
+    if process.returncode == REFUSED and tail:
+        raise DaemonError(f"The emulator did not start. {tail[-1]}")
     raise DaemonError("The emulator did not start:\n" + "\n".join(tail) + f"\nIts log: {log}")
 
 

@@ -16,6 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from azureml_emulator.births import birth
 from azureml_emulator.settings import Settings
 
+# The process's exit code when its last output is a message for people.
+REFUSED = 3
+# The same when another emulator serves this folder, which whoever wanted one can use.
+ALREADY_RUNS = 4
 _FILE_MODE = 0o600
 _LOCK = "lock"
 
@@ -66,7 +70,7 @@ class ReadyFile:
         """One clause about who runs on this folder, for an error."""
         record = self.read()
         if record is None:
-            return "it is starting or stopping. Try again in a moment."
+            return "it has been starting or stopping for a while. Try again, or see its emulator.log."
         return (
             f"process {record.pid} at {record.base_url}. Use it (`azureml-emulator status`), stop it "
             "(`azureml-emulator stop`), or name another folder with --state."
@@ -75,12 +79,12 @@ class ReadyFile:
     def _record(self) -> ReadyRecord | None:
         try:
             return ReadyRecord.model_validate_json(self._file.read_bytes())
-        except (FileNotFoundError, ValidationError):
+        except (FileNotFoundError, NotADirectoryError, ValidationError):
             return None
 
 
 class StateLock:
-    """An exclusive lock on a state folder for as long as the process lives; True when it was free."""
+    """An exclusive lock on a state folder, given back at the end of the block or of the process."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -90,7 +94,8 @@ class StateLock:
         """Leave the lock's file, by which a folder is known as an emulator's, without taking the lock."""
         (self._state / _LOCK).touch(mode=_FILE_MODE)
 
-    def __enter__(self) -> bool:
+    def take(self) -> bool:
+        """Take it; False when another has it."""
         descriptor = os.open(self._state / _LOCK, os.O_CREAT | os.O_RDWR, _FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,6 +104,9 @@ class StateLock:
             return False
         self._descriptor = descriptor
         return True
+
+    def __enter__(self) -> StateLock:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -11,6 +11,8 @@ import logging
 import os
 import socket
 import sys
+import time
+from pathlib import Path
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,19 +21,26 @@ from azureml_emulator.app import Emulator
 from azureml_emulator.certificates import ensure_certificates
 from azureml_emulator.clock import Clock
 from azureml_emulator.http.whole_reply import WholeReplyProtocol
-from azureml_emulator.ready_file import LastPort, ReadyFile, ReadyRecord, StateLock, is_own
+from azureml_emulator.ready_file import ALREADY_RUNS, REFUSED, LastPort, ReadyFile, ReadyRecord, StateLock, is_own
 from azureml_emulator.settings import LOOPBACK, Settings
+from azureml_emulator.store import StoreDamaged
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5
 _FOLDER_MODE = 0o700
 # What this process and those it starts write is for its owner only.
 _UMASK = 0o077
-_log = logging.getLogger("azureml_emulator")
+# How long another emulator on the folder may take to serve or to end.
+_LOCK_SECONDS = 25.0
+_LOCK_POLL_SECONDS = 0.05
 
 
 class StartFailed(Exception):
-    """The process cannot serve; the message says why and what to do."""
+    """The process cannot serve; the message says why and what to do, `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = REFUSED) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Server(uvicorn.Server):
@@ -62,14 +71,13 @@ def _is_idle(connection: HttpToolsProtocol) -> bool:
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFailed."""
-    settings.state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    if not is_own(settings.state):
-        raise StartFailed(f"{settings.state} has files and is no emulator's state folder. Name another one.")
-    settings.state.chmod(_FOLDER_MODE)
+    _prepare(settings.state)
     ready = ReadyFile(settings.state)
-    with StateLock(settings.state) as held:
-        if not held:
-            raise StartFailed(f"Another emulator runs on {settings.state}: {ready.describe()}")
+    with StateLock(settings.state) as lock:
+        if not _take(lock, ready):
+            running = ready.read() is not None
+            message = f"Another emulator runs on {settings.state}: {ready.describe()}"
+            raise StartFailed(message, ALREADY_RUNS if running else REFUSED)
         listening = bind(settings)
         port = listening.getsockname()[1]
         LastPort(settings.state).write(port)
@@ -77,6 +85,29 @@ def run(settings: Settings) -> None:
             _serve(settings, listening, ready, f"https://{LOOPBACK}:{port}")
         finally:
             ready.remove()
+
+
+def _prepare(state: Path) -> None:
+    """Make the state folder, for its owner only."""
+    try:
+        state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        if not is_own(state):
+            raise StartFailed(f"{state} has files and is no emulator's state folder. Name another one with --state.")
+        state.chmod(_FOLDER_MODE)
+    except OSError as error:
+        raise StartFailed(
+            f"The state folder {state} cannot be used: {error.strerror}. Name another one with --state."
+        ) from error
+
+
+def _take(lock: StateLock, ready: ReadyFile) -> bool:
+    """Take the lock; while another has it that does not serve yet, or no longer, wait for what it becomes."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not lock.take():
+        if ready.read() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(_LOCK_POLL_SECONDS)
+    return True
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -109,7 +140,12 @@ def _listen(port: int) -> socket.socket:
 def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_url: str) -> None:
     clock = Clock()
     certificates = ensure_certificates(settings.state / "tls", clock.now())
-    emulator = Emulator(settings, base_url, clock)
+    try:
+        emulator = Emulator(settings, base_url, clock)
+    except StoreDamaged as error:
+        raise StartFailed(
+            f"{error} Put back a copy of the state folder, or delete all that it has: azureml-emulator reset."
+        ) from error
     config = uvicorn.Config(
         emulator.application(),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
@@ -142,8 +178,9 @@ def main(argument: str) -> int:
     try:
         run(Settings.model_validate_json(argument))
     except StartFailed as error:
-        _log.error("%s", error)
-        return 1
+        # Without the log's prefix: `daemon.py` shows people this text.
+        print(error, file=sys.stderr)
+        return error.code
     return 0
 
 

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS records (
 );
 """
 
+_SOUND = "ok"
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -73,14 +75,24 @@ class Resource:
         return replace(self, internal={**self.internal, **changes})
 
 
+class StoreDamaged(Exception):
+    """The file cannot be used; the message names it and says why."""
+
+
 class Store:
-    """Resources by key, and small records by topic and key."""
+    """Resources by key, and small records by topic and key. Raises StoreDamaged when the file is none of ours."""
 
     def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection = sqlite3.connect(file, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise StoreDamaged(f"{file} cannot be read: {error}.") from error
+        if found != _SOUND:
+            raise StoreDamaged(f"{file} is damaged: {' '.join(found.split())}.")
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
