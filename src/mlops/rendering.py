@@ -1,11 +1,13 @@
 """The one place that prints: results as text or JSON on standard output, errors on standard error.
 
-Tables and colour in a terminal, plain lines elsewhere. `rich` is imported only for a terminal.
+Tables and colour in a terminal, plain lines elsewhere. `rich` is imported only for a terminal. Sentences name
+commands as `mlops train`; what people are to type here stands in front of them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hint": "dim"}
 _COLUMN_GAP = "  "
+# In front of a command in a sentence: a quotation, the start of a substitution, or a colon.
+_COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
+_ADDRESSES = ("http://", "https://")
+_TYPED = "uv run mlops "
 
 
 def answer(result: Result, *, as_json: bool) -> int:
@@ -37,14 +43,19 @@ def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
 
 def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
     """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`."""
-    blocks = [Line(f"Error: {error.message}", "bad")]
-    blocks += [Line(f"  {detail}") for detail in error.details]
+    blocks: list[Block] = [Line(f"Error: {error.message}", "bad")]
+    blocks += [Raw(f"  {detail}") for detail in error.details]
     if error.advice:
         blocks.append(Line(error.advice))
     _render_blocks(blocks, err)
     if as_json:
-        body = {"message": error.message, "advice": error.advice, "details": list(error.details)}
+        body = {"message": as_typed(error.message), "advice": as_typed(error.advice), "details": list(error.details)}
         print(json.dumps({"error": body}, ensure_ascii=False), file=out)
+
+
+def as_typed(sentence: str) -> str:
+    """A sentence with its commands as people type them in this project."""
+    return _COMMAND.sub(_TYPED, sentence)
 
 
 def table_lines(table: Table) -> list[str]:
@@ -67,7 +78,9 @@ def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
         match block:
             case Table():
                 print("\n".join(table_lines(block)), file=out)
-            case Line(text=text) | Raw(text=text):
+            case Line(text=text):
+                print(as_typed(text), file=out)
+            case Raw(text=text):
                 print(text, file=out)
 
 
@@ -81,7 +94,7 @@ def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
             case Table():
                 _render_rich_table(block, console)
             case Line(text=text, tone=tone):
-                console.print(Text(text, style=_STYLES[tone]), soft_wrap=True)
+                console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
             case Raw(text=text):
                 print(text, file=out)
 
@@ -91,6 +104,11 @@ def _render_rich_table(table: Table, console: Console) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    if any(_is_address(cell) for row in table.rows for cell in row):
+        # A frame would break addresses into pieces that nobody can copy or click.
+        for line in table_lines(table):
+            console.print(Text(line), soft_wrap=True)
+        return
     rich_table = RichTable(
         title=table.title or None, title_justify="left", box=box.ROUNDED, show_header=bool(table.columns)
     )
@@ -99,3 +117,7 @@ def _render_rich_table(table: Table, console: Console) -> None:
     for row in table.rows:
         rich_table.add_row(*(Text(cell) for cell in row))
     console.print(rich_table)
+
+
+def _is_address(cell: str) -> bool:
+    return cell.startswith(_ADDRESSES)

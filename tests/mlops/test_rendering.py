@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from mlops.errors import JobFailed
-from mlops.rendering import render_error, render_result, table_lines
+from mlops.rendering import as_typed, render_error, render_result, table_lines
 from mlops.results import Block, Line, Raw, Result, Table
 
 STEPS = Table("steps", ("step", "state"), (("validate_data", "Completed"), ("prepare", "Failed")))
@@ -48,6 +50,33 @@ def test_terminal_gets_a_frame_and_raw_text_untouched() -> None:
     assert "╭" in out.getvalue()
     assert "validate_data" in out.getvalue()
     assert "export A='[bold]'\n" in out.getvalue()
+
+
+def test_addresses_in_a_table_stay_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    address = "https://127.0.0.1:40000/endpoints/0f3a4b5c-0000-4000-8000-0123456789ab/dev/score"
+    out = Terminal()
+
+    class Place(Answer):
+        def blocks(self) -> Sequence[Block]:
+            return [Table("where", (), (("address", address),))]
+
+    render_result(Place(), as_json=False, out=out)
+
+    assert address in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "typed"),
+    [
+        ("Run `mlops train` again.", "Run `uv run mlops train` again."),
+        ('eval "$(mlops env)"', 'eval "$(uv run mlops env)"'),
+        ("run: mlops check --fix", "run: uv run mlops check --fix"),
+        ("`uv run mlops up` and `mlops`; the mlops team", "`uv run mlops up` and `mlops`; the mlops team"),
+    ],
+)
+def test_commands_in_sentences_are_written_as_people_type_them(sentence: str, typed: str) -> None:
+    assert as_typed(sentence) == typed
 
 
 def test_json_is_one_object_on_one_line() -> None:
