@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mlops.errors import Interrupted, MlopsError
+from mlops.errors import Interrupted, MachineError, MlopsError
+from mlops.quiet import quieten_loggers
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Take data through the whole way on this machine: train, deploy, promote, roll out.",
@@ -96,6 +97,7 @@ def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
     words = sys.argv[1:] if arguments is None else arguments
+    quieten_loggers()
     try:
         code = cli.main(words, prog_name="mlops", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -120,12 +122,22 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> MlopsError | None:
+    if isinstance(error, OSError) and error.filename:
+        return _unusable_file(error)
     # Nothing of Azure can have failed in a command that never imported it.
     if "azure.core" not in sys.modules:
         return None
     from mlops.azure_errors import explain
 
     return explain(error)
+
+
+def _unusable_file(error: OSError) -> MlopsError:
+    reason = error.strerror or type(error).__name__
+    return MachineError(
+        f"cannot read or write {error.filename}: {reason}",
+        "Correct the permissions of this file and of the folders above it, or restore it, and run again.",
+    )
 
 
 def _report(error: MlopsError, words: list[str]) -> int:

@@ -7,8 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+import warnings
 from collections.abc import Generator
 from threading import Lock
+from typing import Final
+
+_CHATTY_LOGGERS: Final = (
+    "azure",
+    "azure.ai.ml",
+    "azure.ai.ml._telemetry",
+    "azure.ai.ml._utils._experimental",
+    "azure.identity",
+    "msrest",
+    "urllib3",
+)
 
 
 class _Hush:
@@ -46,3 +59,10 @@ def quiet() -> Generator[None]:
         yield
     finally:
         _hush.end()
+
+
+def quieten_loggers() -> None:
+    """Let the SDK log errors only; call it before the first import of the SDK, which logs while it is imported."""
+    for name in _CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(azure|msrest|marshmallow)(\.|$)")

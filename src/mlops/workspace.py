@@ -5,28 +5,24 @@ Importing this file imports azure.ai.ml, which takes seconds: only commands that
 
 from __future__ import annotations
 
-import logging
-import warnings
+import os
+from functools import cache
+from typing import Final
 
 import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml._azure_environments import _get_base_url_from_metadata, _resource_to_scopes
+from azure.ai.ml.constants._common import ArmConstants
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdPolicy, RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.core import ARMPipelineClient
 
+from mlops.errors import WorkspaceError
 from mlops.project import Stage
+from mlops.quiet import quieten_loggers
 
-_CHATTY_LOGGERS = (
-    "azure",
-    "azure.ai.ml",
-    "azure.ai.ml._telemetry",
-    "azure.ai.ml._utils._experimental",
-    "azure.identity",
-    "msrest",
-    "urllib3",
-)
+_ANSWER_WITHIN_SECONDS: Final = 10.0
 
 
 def connect(stage: Stage) -> MLClient:
@@ -41,6 +37,7 @@ def connect_registry(name: str) -> MLClient:
 
 def connect_management() -> ARMPipelineClient:
     """A client of Azure's management address itself, for what azure-ai-ml does not ask: metrics."""
+    _require_cloud()
     # The SDK tells nobody publicly which cloud it talks to, and there must be one answer to that.
     address = _get_base_url_from_metadata()
     login = BearerTokenCredentialPolicy(_credential(), *_resource_to_scopes(address))
@@ -48,6 +45,7 @@ def connect_management() -> ARMPipelineClient:
 
 
 def _client(*workspace: str, **registry: str) -> MLClient:
+    _require_cloud()
     client = MLClient(
         _credential(),
         *workspace,
@@ -57,9 +55,35 @@ def _client(*workspace: str, **registry: str) -> MLClient:
         # The SDK makes a dozen service clients: with one session they share their connections.
         transport=RequestsTransport(session=requests.Session(), session_owner=False),
     )
-    # Afterwards: making a client sets levels of its own.
-    _quieten()
+    # Once more: making a client sets levels of its own.
+    quieten_loggers()
     return client
+
+
+def _require_cloud() -> None:
+    """Raise WorkspaceError when nothing is where a variable says that the cloud describes itself.
+
+    The SDK would go on without a cloud and end by saying that nobody is logged in.
+    """
+    address = os.environ.get(ArmConstants.METADATA_URL_ENV_NAME)
+    if address:
+        _require_answer(address)
+
+
+@cache
+def _require_answer(address: str) -> None:
+    try:
+        requests.get(address, timeout=_ANSWER_WITHIN_SECONDS).close()
+    except requests.exceptions.SSLError:
+        # Somebody is there; what is wrong with the certificate the SDK tells.
+        return
+    except requests.exceptions.RequestException as error:
+        host = "/".join(address.split("/", 3)[:3])
+        raise WorkspaceError(
+            f"nothing answers at {host}, where {ArmConstants.METADATA_URL_ENV_NAME} says that the cloud is",
+            'Start a workspace on this machine with `mlops up`, then `eval "$(mlops env)"`; for Azure unset the '
+            "variable in this shell.",
+        ) from error
 
 
 def _credential() -> DefaultAzureCredential:
@@ -74,9 +98,3 @@ def _credential() -> DefaultAzureCredential:
         exclude_developer_cli_credential=True,
         exclude_broker_credential=True,
     )
-
-
-def _quieten() -> None:
-    for name in _CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"(azure|msrest|marshmallow)(\.|$)")

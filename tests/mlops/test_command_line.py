@@ -148,3 +148,47 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
     assert done.returncode == 7
     assert "az login" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_address_of_a_cloud_where_nothing_answers_is_told_once_with_advice() -> None:
+    # given a variable that names a cloud that is gone
+    environment = os.environ | {"ARM_CLOUD_METADATA_URL": "https://127.0.0.1:1/metadata/endpoints"}
+
+    # when
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "status"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    # then
+    assert done.returncode == 7
+    assert done.stdout.count("nothing answers at https://127.0.0.1:1") == 1
+    assert "uv run mlops up" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "project.yml").touch(mode=0o000)
+
+    done = mlops("status", cwd=tmp_path)
+
+    assert done.returncode == 8
+    assert f"cannot read or write {tmp_path / 'project.yml'}: Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    # given a file where the state folder has to be
+    (tmp_path / "project.yml").write_bytes((ROOT / "project.yml").read_bytes())
+    (tmp_path / ".mlops").touch()
+
+    done = mlops("env", cwd=tmp_path)
+
+    assert done.returncode == 8
+    assert f"cannot read or write {tmp_path / '.mlops'}" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -33,16 +33,17 @@ def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> i
 
 
 def _ask(project: Project, name: StageName) -> StageStatus:
+    from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
 
     from mlops.azure_errors import explain
+    from mlops.errors import MlopsError
     from mlops.serving.stage_status import StageStatus, stage_status
     from mlops.workspace import connect
 
     try:
         return stage_status(connect(project.settings.stage(name)), project, name)
-    except AzureError as error:
+    except (AzureError, MlException, MlopsError) as error:
         # One stage that cannot be asked must not hide the others.
-        explained = explain(error)
-        problem = explained.message if explained else str(error)
-        return StageStatus(name, project.settings.stage(name).endpoint, problem=problem)
+        explained = error if isinstance(error, MlopsError) else explain(error) or MlopsError(str(error))
+        return StageStatus(name, project.settings.stage(name).endpoint, problem=explained)

@@ -8,6 +8,7 @@ from typing import Any
 
 from azure.ai.ml import MLClient
 
+from mlops.errors import MlopsError
 from mlops.project import Project, StageName
 from mlops.results import Block, Line, Result, Table
 from mlops.rollout.observe import observe
@@ -32,7 +33,7 @@ class StageStatus:
     endpoint: str
     view: View | None = None
     last_job: LastJob | None = None
-    problem: str | None = None
+    problem: MlopsError | None = None
 
     def document(self) -> dict[str, Any]:
         """Everything."""
@@ -47,7 +48,7 @@ class StageStatus:
             "rollout": view.going_on.phase if view and view.going_on else None,
             "deployments": _deployments(view) if view else [],
             "last_job": asdict(self.last_job) if self.last_job else None,
-            "problem": self.problem,
+            "problem": self.problem.message if self.problem else None,
         }
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -78,6 +79,12 @@ class StatusResult(Result):
 
     stages: tuple[StageStatus, ...]
 
+    @property
+    def exit_code(self) -> int:
+        """That of the first problem when no stage could be asked."""
+        problems = [stage.problem for stage in self.stages if stage.problem]
+        return problems[0].exit_code if problems and len(problems) == len(self.stages) else 0
+
     def document(self) -> dict[str, Any]:
         """A stage for each key."""
         return {"stages": {stage.stage: stage.document() for stage in self.stages}}
@@ -91,16 +98,30 @@ class StatusResult(Result):
             for stage in self.stages
             if stage.last_job
         ]
-        problems = [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
-        return [Table("", columns, rows), *jobs, *problems]
+        return [Table("", columns, rows), *jobs, *self._problems()]
+
+    def _problems(self) -> list[Line]:
+        """Each problem once, with the stages that have it, and each advice once below."""
+        having: dict[str, list[str]] = {}
+        for stage in self.stages:
+            if stage.problem:
+                having.setdefault(stage.problem.message, []).append(stage.stage)
+        advice = dict.fromkeys(stage.problem.advice for stage in self.stages if stage.problem and stage.problem.advice)
+        told = [Line(f"{', '.join(names)}: {message}", "bad") for message, names in having.items()]
+        return [*told, *(Line(sentence) for sentence in advice)]
 
 
 def stage_status(client: MLClient, project: Project, stage_name: StageName) -> StageStatus:
     """Ask one stage's workspace."""
     endpoint = project.settings.stage(stage_name).endpoint
     newest = next((job for job in client.jobs.list() if job is not None), None)
-    last_job = LastJob(str(newest.name), newest.status or "unknown") if newest else None
+    last_job = LastJob(str(newest.name), _word(newest.status)) if newest else None
     return StageStatus(stage_name, endpoint, observe(client, endpoint), last_job)
+
+
+def _word(status: object) -> str:
+    # Some lists give an enum, whose text in a sentence is not its value.
+    return str(getattr(status, "value", status) or "unknown")
 
 
 def _deployments(view: View) -> list[dict[str, Any]]:
