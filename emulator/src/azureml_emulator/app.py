@@ -33,6 +33,7 @@ from azureml_emulator.http.monitor import Monitor
 from azureml_emulator.http.recording import Recording
 from azureml_emulator.http.registry import RegistryStorage
 from azureml_emulator.http.scoring import Scoring, ScoringFirst
+from azureml_emulator.http.templates import Templates
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.preload import CodeVersions
 from azureml_emulator.locator import Locator
@@ -98,6 +99,7 @@ class Emulator:
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
+        self.templates = Templates(self.store, self.clock, self.scopes, settings)
         self.monitor = Monitor(self.store, self.fleet, self.clock)
         bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
@@ -168,6 +170,7 @@ class Emulator:
             Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
             Route(f"/subscriptions/{{s}}/{scopes}", self.arm.workspaces),
             Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
+            *self.templates.routes(),
             *self.monitor.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
             Route(

@@ -11,6 +11,8 @@ from typing import Any
 
 from azureml_emulator.errors import BadRequest
 
+# Of workspaces and registries.
+SCOPE_NAME = r"^[a-zA-Z0-9][\w-]{1,32}$"
 _ASSET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"
 _ENDPOINT_NAME = r"^[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])$"
 _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"

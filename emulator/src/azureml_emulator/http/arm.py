@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from azureml_emulator.behaviours import Behaviour, Stored
 from azureml_emulator.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.http.listing import page
-from azureml_emulator.kinds import Kind, kind_of
+from azureml_emulator.kinds import SCOPE_NAME, Kind, kind_of
 from azureml_emulator.operations import Operation, Operations
 from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path, registry_id
 from azureml_emulator.scopes import Scopes
@@ -199,7 +199,7 @@ class Arm:
         return current[-1] if current else None
 
     def _kind(self, request: Request, path: ResourcePath) -> Kind:
-        kind = Kind(path.scope.kind, name_pattern=r"^[a-zA-Z0-9][\w-]{1,32}$") if not path.pairs else kind_of(path.kind)
+        kind = Kind(path.scope.kind, name_pattern=SCOPE_NAME) if not path.pairs else kind_of(path.kind)
         if kind is None or (path.pairs and path.scope.kind not in kind.scopes):
             raise unknown_route(request)
         return kind
