@@ -9,6 +9,7 @@ from mlops.checks.pipeline import check_pipeline
 from mlops.checks.problem import Problem
 from mlops.checks.project import Project
 from mlops.checks.versions import versioned
+from mlops.layout import PIPELINE_FILE
 
 
 def check_project(root: Path) -> list[Problem]:
@@ -28,6 +29,9 @@ def fix_project(root: Path) -> list[str]:
 
 
 def _content_problems(project: Project) -> Iterator[Problem]:
+    if not (project.root / PIPELINE_FILE).is_file():
+        message, advice = "there is no pipeline to train with", "restore it, or write one: `mlops train` runs this file"
+        yield Problem(PIPELINE_FILE.as_posix(), 1, message, advice)
     for pipeline in project.pipelines:
         yield from check_pipeline(pipeline, is_job=True)
     for component in project.components:
@@ -78,6 +82,7 @@ def _refresh_pins(project: Project) -> Iterator[str]:
 def _version_problems(project: Project) -> Iterator[Problem]:
     for folder, items in versioned(project):
         yield from fingerprints.check_versions(items, _recorded(project, folder))
+        yield from fingerprints.check_unique(items)
 
 
 def _record_versions(project: Project) -> Iterator[str]:

@@ -78,6 +78,16 @@ def check_versions(items: Iterable[Versioned], recorded: Mapping[str, Mapping[st
             yield item.document.problem(item.line, message, "raise the version, then run: mlops check --fix")
 
 
+def check_unique(items: Iterable[Versioned]) -> Iterator[Problem]:
+    """Yield every item whose name and version another file has too: only one of them could be registered."""
+    first: dict[tuple[str, str], str] = {}
+    for item in sorted(items, key=lambda each: each.document.file):
+        other = first.setdefault((item.name, item.version), item.document.file)
+        if other != item.document.file:
+            message = f"version {item.version} of `{item.name}` is also what {other} declares"
+            yield item.document.problem(item.line, message, "give one of them another name")
+
+
 def with_new(items: Iterable[Versioned], recorded: Versions) -> tuple[Versions, list[str]]:
     """Return the recorded versions together with the new ones, and what was added."""
     result = {name: dict(versions) for name, versions in recorded.items()}

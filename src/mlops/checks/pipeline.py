@@ -10,7 +10,7 @@ from mlops.checks.component import COMMAND, PIPELINE, check_command, check_ports
 from mlops.checks.connections import check_inputs, check_outputs, check_references
 from mlops.checks.document import Document, Node
 from mlops.checks.problem import Problem
-from mlops.checks.references import is_registered, local_path
+from mlops.checks.references import COMPUTE, is_registered, local_path
 from mlops.checks.steps import CHECKED_KINDS, SWEEP, Pipeline, Step
 
 STEP_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -28,6 +28,7 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
         yield from check_ports(document, pipeline.inputs, "input", fields.INPUT)
         yield from check_ports(document, pipeline.outputs, "output", fields.OUTPUT)
         yield from _check_compute(pipeline)
+        yield from _check_compute_names(pipeline)
     if settings := pipeline.node.get("settings"):
         yield from fields.unknown_fields(document, settings, fields.PIPELINE_SETTINGS, "`settings`")
     if not pipeline.steps:
@@ -92,6 +93,15 @@ def _check_compute(pipeline: Pipeline) -> Iterator[Problem]:
         message = f"{names} {'has' if len(homeless) == 1 else 'have'} no compute to run on"
         advice = "give the step `compute`, or the pipeline `settings.default_compute`"
         yield pipeline.document.problem(homeless[0].node, message, advice)
+
+
+def _check_compute_names(pipeline: Pipeline) -> Iterator[Problem]:
+    named = [pipeline.node.get("compute"), pipeline.node.get("settings", "default_compute")]
+    named += [step.node.get("compute") for step in pipeline.steps.values()]
+    for node in named:
+        if node is not None and node.text and not COMPUTE.fullmatch(node.text):
+            advice = "write azureml:<name> with 2 to 32 letters, digits and `-`, beginning with a letter"
+            yield pipeline.document.problem(node, f"{node.text!r} is no name of a compute", advice)
 
 
 def _check_cycles(pipeline: Pipeline) -> Iterator[Problem]:

@@ -12,6 +12,10 @@ REGISTERED: Final = re.compile(
 )
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 COMPONENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,254}")
+# A cluster by its name, or one of the kinds that the service brings itself.
+COMPUTE: Final = re.compile(
+    r"(azureml:)?[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]|(azureml:)?/subscriptions/\S+|\$\{\{\S+\}\}"
+)
 SEMANTIC_VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?")
 
 

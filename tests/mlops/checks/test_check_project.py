@@ -67,6 +67,26 @@ def test_a_pipeline_component_is_checked_inside(project):
     assert "'slow' is none of fast, exact" in problem.message
 
 
+def test_a_project_without_its_pipeline_is_told(project):
+    (project / TRAIN).unlink()
+
+    problems = check_project(project)
+
+    assert [(problem.file, problem.message) for problem in problems] == [(TRAIN, "there is no pipeline to train with")]
+
+
+def test_two_components_of_one_name_and_version_are_told(project):
+    (project / "components" / "remake").mkdir()
+    for name in ("make.py", "component.yml"):
+        (project / "components" / "remake" / name).write_bytes((project / "components" / "make" / name).read_bytes())
+    record_all(project)
+
+    (problem,) = check_project(project)
+
+    assert (problem.file, problem.line) == ("components/remake/component.yml", 4)
+    assert "version 1.0.0 of `make` is also what components/make/component.yml declares" in problem.message
+
+
 def test_data_that_is_told_by_its_checksum_may_be_elsewhere(project):
     (project / "data" / "rows.csv").rename(project / "rows.csv")
     (project / TRAIN).write_text((project / TRAIN).read_text().replace("../data/rows.csv", "azureml:rows@latest"))
