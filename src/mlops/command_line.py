@@ -106,7 +106,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _report(Interrupted("interrupted"), words)
+        return _report(Interrupted("interrupted", "Run the command again; it goes on where it stopped."), words)
     except BrokenPipeError:
         # Whoever read our output has seen enough; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ is lost is waited for, and then counts as a breach.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +55,8 @@ _TRANSIENT: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+_AGAIN: Final = "To run the command again is safe: it goes on from where the endpoint stands."
+_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 # After this many times the patience without a connection nothing can be done from here.
 _GIVE_UP: Final = 2
 
@@ -159,7 +162,7 @@ class Rollout:
     def _after(self, action: Action, view: View) -> View | None:
         match action:
             case Done():
-                return view
+                return self._ended(action, view)
             case Wait() | Prove():
                 return None
         self._actions.append(action)
@@ -171,6 +174,17 @@ class Rollout:
                 advice = "`mlops status` shows what runs; make one deployment healthy, then run again."
                 raise RolloutFailed(f"{self._target.stage.endpoint}: {action.reason}", advice)
         return None
+
+    def _ended(self, action: Done, view: View) -> View:
+        """The view when the plan's content is live; to be stopped before anything was begun is no success."""
+        plan, live = self._target.plan, view.deployments.get(view.live or "")
+        if live is not None and live.content == plan.content:
+            return view
+        message = f"{plan.model} {plan.version} is not released to {self._target.stage_name}: {action.reason}. "
+        message += f"Traffic is as it was: {_shares(view)}"
+        if self._stop.reason is not None:
+            raise self._stop.error(message, _AGAIN)
+        raise RolloutFailed(message, _AGAIN)
 
     def _stop_reason(self) -> str | None:
         if self._stop.reason is not None:
@@ -215,15 +229,22 @@ class Rollout:
         plan, progress = self._target.plan, view.going_on
         to = view.deployments.get(progress.to) if progress else None
         details = self._executor.why(to.name) if to is not None and not to.ready else ()
-        serving = f"all traffic is with {action.to}" if action.to else "nothing is live"
         message = (
             f"{plan.model} {plan.version} is not released to {self._target.stage_name}: {action.reason}. "
-            f"Callers are as before: {serving}"
+            f"Callers are as before: {_serving(action.to)}"
         )
         advice = revert_advice(self._target.project, self._target.stage_name, plan.version)
         if self._stop.reason is not None:
-            return self._stop.error(message, advice)
+            return self._stop.error(message, f"{_AGAIN} {advice}".rstrip())
         return RolloutFailed(message, advice, details)
+
+
+def _serving(live: str | None) -> str:
+    return f"all traffic is with {live}" if live else "nothing is live"
+
+
+def _shares(view: View) -> str:
+    return ", ".join(f"{name} {share} %" for name, share in view.shares.items()) or "no deployment"
 
 
 class Speaker:
@@ -241,7 +262,8 @@ class Speaker:
         if isinstance(action, Done) or (quietly and time.monotonic() - self._said_at < _FIGURES_EVERY_SECONDS):
             return
         self._place, self._said_at = place, time.monotonic()
-        traffic = ", ".join(f"{name} {share} %" for name, share in view.shares.items()) or "no deployment"
+        traffic = _shares(view)
         where = f"{progress.phase} ({traffic})" if progress else traffic
         what = action.phase if isinstance(action, Enter) else ""
-        say(f"{where}: {type(action).__name__.lower()} {what}".rstrip() + f": {action.reason}")
+        verb = _CAPITAL.sub(" ", type(action).__name__).lower()
+        say(f"{where}: {verb} {what}".rstrip() + f": {action.reason}")
