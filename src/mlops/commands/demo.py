@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -57,7 +58,7 @@ def command(
     project = load_project(project_path)
     try:
         result = demo(project, data, until=parse_stage(until), bad_model=bad_model, fresh=fresh)
-        return answer(result, as_json=as_json)
     finally:
         if stop_after:
             stop(project)
+    return answer(replace(result, goes_on=not stop_after), as_json=as_json)

@@ -45,6 +45,7 @@ class DemoResult(Result):
     scratch: Path
     tracking: str | None
     seconds: float
+    goes_on: bool = True
 
     def document(self) -> dict[str, Any]:
         """The job, its metrics, the model, and what the stages run."""
@@ -64,10 +65,11 @@ class DemoResult(Result):
         places = [
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
-            ("MLflow", self.tracking or "not running"),
+            ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
             ("scratch repository", str(self.scratch)),
         ]
-        hint = 'It goes on running: eval "$(uv run mlops env)" and use any command; `mlops down` stops it.'
+        going_on = 'It goes on running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
+        stopped = "It is stopped, and keeps what it has; `mlops up` starts it again."
         return [
             *self.trained.blocks()[:-1],
             *promotions,
@@ -76,7 +78,7 @@ class DemoResult(Result):
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
             Table("where to look", (), tuple(places)),
             Line(f"the whole way took {self.seconds:.1f} s", "good"),
-            Line(hint, "hint"),
+            Line(going_on if self.goes_on else stopped, "hint"),
         ]
 
 
