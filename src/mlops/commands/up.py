@@ -23,5 +23,5 @@ def command(project_path: Path | None, *, as_json: bool) -> int:
     from mlops.rendering import answer
 
     project = load_project(project_path)
-    hint = 'Next: eval "$(uv run mlops env)"'
+    hint = 'Next: eval "$(mlops env)"'
     return answer(EmulatorResult(start(project), state_folder(project), hint), as_json=as_json)

@@ -27,11 +27,11 @@ _PREAMBLE: Final = ("#", "$ ")
 def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file: Path) -> JobFailed:
     """The error for a job on `data_file` that did not complete."""
     if job.status == CANCELED:
-        return JobFailed(f"job {job.name} was cancelled", "Run `mlops train` again; finished steps are reused.")
+        return JobFailed(f"job {job.name} was cancelled", "Run the command again; finished steps are reused.")
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
     if failed is None:
         reason = _reason_of_service(client, job.name)
-        return JobFailed(f"job {job.name} ended as {job.status}", "Run `mlops train` again.", tuple(reason))
+        return JobFailed(f"job {job.name} ended as {job.status}", "Run the command again.", tuple(reason))
     return _step_failure(client, project, job, failed, data_file)
 
 
@@ -44,7 +44,7 @@ def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: 
     where = f" The whole log: {log}." if log else ""
     return JobFailed(
         f"step {failed.step.name} of job {job.name} failed",
-        f"Correct what the log says and run `mlops train` again; finished steps are reused.{skipped}{where}",
+        f"Correct what the log says and run the command again; finished steps are reused.{skipped}{where}",
         tuple(tail),
     )
 

@@ -54,7 +54,7 @@ def register(
         if _create(client, name, version, digest, origin, metrics):
             return ModelVersion(name, version, digest), True
     raise WorkspaceError(
-        f"model {name} was registered by others {_ATTEMPTS} times in a row", "Run `mlops train` again."
+        f"model {name} was registered by others {_ATTEMPTS} times in a row", "Run `mlops train --stage dev` again."
     )
 
 
@@ -62,14 +62,14 @@ def find_version(client: MLClient, name: str, version: str | None) -> ModelVersi
     """A registered version, the newest when none is named. Raises WorkspaceError when there is none."""
     versions = [model for model in _versions(client, name) if version in {None, str(model.version)}]
     if not versions:
-        wanted = f"version {version} of model {name}" if version else f"a version of model {name}"
-        raise WorkspaceError(f"there is no {wanted} in the workspace", "Register one: `mlops train`.")
+        wanted = f"version {version} of model {name}" if version else f"version of model {name}"
+        raise WorkspaceError(f"there is no {wanted} in the workspace", "Register one: `mlops train --stage dev`.")
     newest = max(versions, key=lambda model: _number(model.version))
     digest = (newest.tags or {}).get(DIGEST_TAG)
     if not digest:
         raise WorkspaceError(
             f"version {newest.version} of model {name} has no tag `{DIGEST_TAG}`",
-            "It was not registered by `mlops`; register the package with `mlops train`.",
+            "It was not registered by `mlops`; register the package with `mlops train --stage dev`.",
         )
     return ModelVersion(name, str(newest.version), digest)
 

@@ -169,7 +169,7 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
         return Interrupted("the job was not submitted yet; nothing was registered")
     return Interrupted(
         f"job {job_name} is cancelled; nothing was registered",
-        "Run `mlops train` again; finished steps are reused.",
+        "Run the command again; finished steps are reused.",
     )
 
 
