@@ -189,3 +189,18 @@ def test_a_component_comes_with_its_code_and_is_found_without_a_version(
 def test_names_that_break_the_pattern_are_refused(http: Any, workspace: str, assert_azure_error: Any, bad: str) -> None:
     reply = http.put(f"{workspace}/environments/{bad}/versions/1", json={"properties": {"image": "example.org/image"}})
     assert_azure_error(reply, 400, "UserError", "must match")
+
+
+def test_a_name_with_a_slash_is_refused_as_a_name(
+    ml_client: Any, http: Any, workspace: str, assert_azure_error: Any, tmp_path: Path
+) -> None:
+    from azure.ai.ml.entities import Model
+    from azure.core.exceptions import HttpResponseError
+
+    # given a name that the SDK does not check, when it uploads or the route is asked
+    (tmp_path / "model.txt").touch()
+    with pytest.raises(HttpResponseError, match="The name 'm b/d' is not valid for models"):
+        ml_client.models.create_or_update(Model(name="m b/d", version="1", path=str(tmp_path)))
+    # then it is the name that is wrong, not the route
+    assert_azure_error(http.get(f"{workspace}/models/m%20b%2Fd/versions/1"), 404, "UserError", "m b/d")
+    assert_azure_error(http.get(workspace.replace("workspaces/", "workspaces/a%2F")), 400, "BadRequest", "slash")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.parse
 import uuid
 from dataclasses import dataclass
 from typing import Literal
@@ -115,3 +116,18 @@ def parse_resource_path(path: str) -> ResourcePath:
     parts = match["rest"].strip("/").split("/") if match["rest"].strip("/") else []
     pairs = tuple((parts[i], parts[i + 1]) for i in range(0, len(parts) - 1, 2))
     return ResourcePath(scope, pairs, parts[-1] if len(parts) % 2 else None)
+
+
+def parse_request_path(encoded: str) -> ResourcePath:
+    """Read a path as a request has it: a slash that is encoded belongs to a name. Raises BadRequest."""
+    path = parse_resource_path(encoded)
+    decoded = urllib.parse.unquote
+    scope = Scope(
+        decoded(path.scope.subscription), decoded(path.scope.resource_group), path.scope.kind, decoded(path.scope.name)
+    )
+    if any("/" in part for part in (scope.subscription, scope.resource_group, scope.name)):
+        raise BadRequest(
+            f"'{decoded(encoded)}' has a slash in the name of a subscription, a resource group or one of {scope.kind}."
+        )
+    pairs = tuple((decoded(kind), decoded(name)) for kind, name in path.pairs)
+    return ResourcePath(scope, pairs, decoded(path.tail) if path.tail else None)

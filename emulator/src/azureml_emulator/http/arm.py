@@ -17,7 +17,7 @@ from azureml_emulator.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.http.listing import page
 from azureml_emulator.kinds import SCOPE_NAME, Kind, kind_of
 from azureml_emulator.operations import Operation, Operations
-from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path, registry_id
+from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_request_path, parse_resource_path, registry_id
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.store import Resource, Store
 
@@ -51,7 +51,7 @@ class Arm:
 
     async def serve(self, request: Request) -> Response:
         """Answer one request."""
-        path = parse_resource_path(resource_part(request.url.path))
+        path = parse_request_path(resource_part(request.scope["raw_path"].decode("ascii")))
         if path.pairs or request.method not in {"PUT", "DELETE"}:
             self._scopes.require(path.scope)
         if path.tail is None:
@@ -114,12 +114,10 @@ class Arm:
         raise unknown_route(request)
 
     async def _put(self, request: Request, kind: Kind, path: ResourcePath) -> Response:
-        kind.check_name(path.name)
+        _check_names(kind, path)
         parent_kind = kind_of(path.parent.kind)
-        if parent_kind is not None:
-            parent_kind.check_name(path.parent.name)
-            if parent_kind.container_of is None:
-                self._find(path.parent)
+        if parent_kind is not None and parent_kind.container_of is None:
+            self._find(path.parent)
         return await self._stored(path, await self._behaviour(path.kind).put(kind, path, await _document(request)))
 
     async def _stored(self, path: ResourcePath, stored: Stored) -> Response:
@@ -181,6 +179,7 @@ class Arm:
         if existing is not None or str(path.tail).lower() != "startpendingupload":
             return existing or self._find(path)
         kind = kind_of(path.kind) or Kind(path.kind)
+        _check_names(kind, path)
         return self._default.draft(kind, path, {}, None)
 
     def _find(self, path: ResourcePath) -> Resource:
@@ -232,6 +231,14 @@ def unknown_route(request: Request) -> NotModelled:
         f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "
         "Its README lists what it answers."
     )
+
+
+def _check_names(kind: Kind, path: ResourcePath) -> None:
+    """Raise BadRequest when the name of what is made breaks its pattern, or that of what it is in."""
+    kind.check_name(path.name)
+    parent_kind = kind_of(path.parent.kind)
+    if parent_kind is not None:
+        parent_kind.check_name(path.parent.name)
 
 
 async def _document(request: Request) -> dict[str, Any]:
