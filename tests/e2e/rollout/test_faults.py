@@ -140,13 +140,16 @@ def test_connection_that_drops_for_a_while_leaves_one_release_whole(world: World
 def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: World) -> None:
     world.register("4")
     world.release("4")
-    world.fault(v4={"mode": "slow", "seconds": 0.1})
+    # Slow until it is smoked, so that the phase can be seen; then as fast as its callers need.
+    world.fault(v4={"mode": "slow", "seconds": 0.2})
     with world.callers() as calling:
         for phase in PHASES:
             rollout = world.begin()
             world.wait_for(lambda view, phase=phase: view.going_on is not None and view.going_on.phase == phase)
             rollout.kill()
             rollout.join()
+            if phase == "smoke":
+                world.fault()
             assert sum(world.view().traffic.values()) == 100
         rollout = world.begin()
         rollout.join()
