@@ -1,7 +1,8 @@
 """Turns a request's body into the model's input matrix, or says exactly what is wrong with it.
 
 Which values are allowed is request_schema.py's business; nothing here knows HTTP or the model.
-Thousands of rows are checked without a Python loop over cells; a loop runs only to explain a refusal.
+Thousands of rows are checked without a Python loop over cells; a loop runs only to explain a refusal. A cell that
+is refused already is replaced by an allowed value, so that the rest of its row is checked as well.
 """
 
 import itertools
@@ -9,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,17 +119,13 @@ def _parse(body: bytes) -> Any:
             f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are read; send several requests"
         )
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_object_of)
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"the body is not UTF-8 text (byte {error.start}); {SHAPE_ADVICE}") from error
     except RecursionError as error:
         raise InvalidRequestError(f"the body is nested too deeply; {SHAPE_ADVICE}") from error
     except ValueError as error:
         raise InvalidRequestError(f"the body is not JSON: {error}; {SHAPE_ADVICE}") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,7 +161,7 @@ def _rows_of(document: Any) -> list[Any] | dict[str, Any]:
 
 
 def _from_records(rows: list[Any], schema: RequestSchema, findings: _Findings) -> _Rows:
-    """Pick the values of rows that are objects; rows with missing or unknown fields become findings."""
+    """Pick the values of rows that are objects; missing and unknown fields become findings, as do other rows."""
     names = schema.names
     expected = frozenset(names)
     sound = [type(row) is dict and row.keys() == expected for row in rows]
@@ -173,8 +170,8 @@ def _from_records(rows: list[Any], schema: RequestSchema, findings: _Findings) -
     for number, row in enumerate(rows):
         if not sound[number]:
             findings.add((number, name, reason) for name, reason in _wrong_fields(row, names))
-    numbers = [number for number, is_sound in enumerate(sound) if is_sound]
-    return _Rows(numbers, [tuple(map(rows[number].__getitem__, names)) for number in numbers])
+    numbers = [number for number, row in enumerate(rows) if type(row) is dict]
+    return _Rows(numbers, [tuple(map(rows[number].get, names, schema.allowed)) for number in numbers])
 
 
 def _wrong_fields(row: Any, names: Sequence[str]) -> Iterable[tuple[str | None, str]]:
@@ -212,25 +209,20 @@ def _from_split(split: dict[str, Any], schema: RequestSchema) -> _Rows:
 
 
 def _matrix_of(rows: _Rows, schema: RequestSchema, findings: _Findings) -> tuple[NDArray[np.float64], Sequence[int]]:
-    """Return the matrix of all rows that hold numbers only, and these rows' numbers in the request."""
+    """Return the matrix of all rows and their numbers in the request; values that are no numbers become findings."""
     if NUMBERS.issuperset(map(type, itertools.chain.from_iterable(rows.values))):
         try:
             return _as_array(rows.values, schema), rows.numbers
         except OverflowError:
             # An integer that no float can hold; the loop below finds and names it.
             pass
-    numbers, values = [], []
+    values = []
     for number, row in zip(rows.numbers, rows.values, strict=True):
-        wrong = [
-            (number, name, reason)
-            for name, value in zip(schema.names, row, strict=True)
-            if (reason := _wrong_type(value))
-        ]
-        findings.add(wrong)
-        if not wrong:
-            numbers.append(number)
-            values.append(row)
-    return _as_array(values, schema), numbers
+        reasons = [_wrong_type(value) for value in row]
+        findings.add((number, name, reason) for name, reason in zip(schema.names, reasons, strict=True) if reason)
+        cells = zip(row, reasons, schema.allowed, strict=True)
+        values.append(tuple(allowed if reason else value for value, reason, allowed in cells))
+    return _as_array(values, schema), rows.numbers
 
 
 def _as_array(values: list[tuple[Any, ...]], schema: RequestSchema) -> NDArray[np.float64]:

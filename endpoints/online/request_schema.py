@@ -61,6 +61,13 @@ class Feature:
         return min(bound for bound in bounds if bound is not None)
 
     @property
+    def allowed(self) -> float:
+        """Some value that is allowed."""
+        if self.categories is not None:
+            return self.categories[0]
+        return float(np.ceil(self.lowest)) if self.is_whole else self.lowest
+
+    @property
     def is_whole(self) -> bool:
         """Whether only whole numbers are allowed."""
         return self.type == INTEGER
@@ -75,6 +82,8 @@ class Feature:
 
     def reason(self, value: float) -> str:
         """Say why `value`, known to be wrong, is wrong."""
+        if np.isnan(value):
+            return "must be a finite number, got NaN"
         if not abs(value) <= LARGEST:
             return "must be a finite number that fits a 32-bit float"
         if self.categories is not None:
@@ -90,8 +99,8 @@ class Feature:
 class RequestSchema:
     """The features in the model's order, with the bounds of all of them as arrays.
 
-    Attributes: `features`, `names` (both in the model's order), `threshold` (probability from which on the
-    decision is 1).
+    Attributes: `features`, `names`, `allowed` (a value for each that is allowed; all in the model's order),
+    `threshold` (probability from which on the decision is 1).
     """
 
     def __init__(self, features: tuple[Feature, ...], threshold: float) -> None:
@@ -99,6 +108,7 @@ class RequestSchema:
             raise SchemaError("schema.json must list at least one feature, and each only once")
         self.features = features
         self.names = tuple(feature.name for feature in features)
+        self.allowed = tuple(feature.allowed for feature in features)
         self.threshold = threshold
         self._lowest = np.array([feature.lowest for feature in features])
         self._highest = np.array([feature.highest for feature in features])
