@@ -19,7 +19,7 @@ from mlops.rollout.view import View
 from .callers import Callers
 from .world import World
 
-pytestmark = pytest.mark.xdist_group("rollout")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rollout")]
 
 FAILED = 5
 INTERRUPTED = 130
