@@ -297,10 +297,16 @@ def test_refused_request_shows_the_field_and_exits_with_6(lifecycle: Lifecycle, 
     assert "AGE" in done.stderr
 
 
-def test_stage_without_an_endpoint_is_told(client: MLClient, lifecycle: Lifecycle) -> None:
-    staging = connect(lifecycle.clone.project.settings.stages.staging)
+@pytest.mark.usefixtures("client")
+def test_stage_without_an_endpoint_is_told(lifecycle: Lifecycle, fork: Clone) -> None:
+    # given a stage whose endpoint nobody has made yet
+    settings = fork.folder / "project.yml"
+    endpoint = lifecycle.clone.project.settings.stages.staging.endpoint
+    settings.write_text(settings.read_text().replace(f"endpoint: {endpoint}", "endpoint: never-made"))
 
-    with pytest.raises(RequestRefused, match="no endpoint") as caught:
-        score(staging, lifecycle.clone.project, "staging", b"{}")
+    # when
+    with pytest.raises(RequestRefused, match="no endpoint never-made") as caught:
+        score(connect(fork.project.settings.stages.staging), fork.project, "staging", b"{}")
 
+    # then
     assert "mlops deploy --stage staging" in caught.value.advice
