@@ -15,7 +15,8 @@ from mlops.workspace import connect_registry
 
 from .world import MODEL, World
 
-pytestmark = pytest.mark.xdist_group("rollout")
+# Slow as a folder: its emulator is this process's environment, which other tests of the worker must not meet.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rollout")]
 
 
 def test_rollback_returns_the_traffic_within_a_second(world: World) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mlops.rollout.change import change_of, renewed
-from mlops.rollout.decide import Create, CreateEndpoint, Done, Evidence, GoBack, Halt, Wait, next_action
+from mlops.rollout.decide import Action, Create, CreateEndpoint, Done, Evidence, GoBack, Halt, Wait, next_action
 from mlops.rollout.lease import Lease, held_by_another, lease_from
 from mlops.rollout.plan import Plan
 from mlops.rollout.verdict import Outcome, Verdict
@@ -41,6 +41,7 @@ class Stage(RuleBasedStateMachine):
         self.runs = 0
         self.was_live = False
         self.good: set[str] = set()
+        self.last: Action | None = None
 
     @rule(version=st.sampled_from(VERSIONS))
     def release_or_revert(self, version: str) -> None:
@@ -80,7 +81,29 @@ class Stage(RuleBasedStateMachine):
 
     @rule()
     def deploy_to_the_end(self) -> None:
-        """Left alone with good fortune, a rollout ends with what git says, whole."""
+        """Left alone with good fortune, the stage comes to what git says, whole.
+
+        Where the rollout before was killed and its deployment failed meanwhile, the next one says so and ends;
+        the one after it makes the deployment anew.
+        """
+        self.run_with_good_fortune()
+        if self.view.live is None or self.view.deployments[self.view.live].model_version != self.wanted:
+            self.run_with_good_fortune()
+        progress = self.view.going_on
+        if isinstance(self.last, Halt):
+            # Right only where the way back is gone; then traffic stays where it is and a person must look.
+            assert progress is not None
+            assert progress.origin is not None
+            assert not self.view.deployments[progress.origin].ready
+            return
+        live = self.view.live
+        assert live is not None
+        assert self.view.deployments[live].model_version == self.wanted
+        assert self.view.traffic[live] == FULL
+        assert self.view.going_on is None
+
+    def run_with_good_fortune(self) -> None:
+        """One rollout to its end: what is being made comes up, what serves is well, every proof passes."""
         self.runs += 1
         for _ in range(ENOUGH_ROUNDS):
             for name, deployment in self.view.deployments.items():
@@ -88,11 +111,6 @@ class Stage(RuleBasedStateMachine):
                     self.set_state(name, "Succeeded")
             if self.round(Evidence(VERDICTS[Outcome.passed], VERDICTS[Outcome.passed])):
                 break
-        live = self.view.live
-        assert live is not None
-        assert self.view.deployments[live].model_version == self.wanted
-        assert self.view.traffic[live] == FULL
-        assert self.view.going_on is None
 
     @invariant()
     def traffic_is_whole_and_goes_to_what_exists(self) -> None:
@@ -116,7 +134,7 @@ class Stage(RuleBasedStateMachine):
             self.now += timedelta(seconds=400)
             self.view = replace(self.view, tags=renewed(self.view, self.lease()).tags)
         plan = plan_of(self.wanted)
-        action = next_action(self.view, plan, evidence, self.now)
+        action = self.last = next_action(self.view, plan, evidence, self.now)
         before = self.view
         change = change_of(action, self.view, plan, self.lease(), self.now)
         if change is not None:
