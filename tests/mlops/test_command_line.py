@@ -133,6 +133,8 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "HOME": str(tmp_path),
     }
+    # The SDK notes the cloud of an emulator that another test of this process had.
+    environment.pop("AZUREML_CURRENT_CLOUD", None)
 
     # when
     done = subprocess.run(
@@ -153,6 +155,8 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
 def test_address_of_a_cloud_where_nothing_answers_is_told_once_with_advice() -> None:
     # given a variable that names a cloud that is gone
     environment = os.environ | {"ARM_CLOUD_METADATA_URL": "https://127.0.0.1:1/metadata/endpoints"}
+    # The SDK notes the cloud of an emulator that another test of this process had.
+    environment.pop("AZUREML_CURRENT_CLOUD", None)
 
     # when
     done = subprocess.run(
