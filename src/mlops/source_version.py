@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Final
 
+from mlops.errors import MachineError
+from mlops.git import Repository
+
 UNKNOWN: Final = "unknown"
 DIRTY_SUFFIX: Final = "-dirty"
-_TIMEOUT_SECONDS: Final = 10
 
 
 def git_commit(folder: Path) -> str:
-    """The full id of HEAD, with "-dirty" when tracked files differ from it, or "unknown"."""
-    commit = _git(folder, "rev-parse", "--verify", "HEAD")
-    if not commit:
-        return UNKNOWN
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return commit if changes == "" else f"{commit}{DIRTY_SUFFIX}"
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
+    """The full id of HEAD, with "-dirty" unless git says that no tracked file differs from it, or "unknown"."""
+    repository = Repository(folder)
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        commit = repository.head()
+    except MachineError:
+        return UNKNOWN
+    try:
+        dirty = repository.is_dirty()
+    except MachineError:
+        dirty = True
+    return f"{commit}{DIRTY_SUFFIX}" if dirty else commit
