@@ -1,0 +1,192 @@
+"""YAML as the services read it, with the line of every value: YAML 1.2's core schema, in which `on` is a text.
+
+Meaning is left to the readers of each system. Mappings and lists are dicts and lists that also know their lines.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from workflow_replay.errors import WorkflowError
+
+_FIRST_LINE: Final = 1
+# Deeper than any file that people write; anchors could otherwise make a file grow without end.
+_MAXIMUM_DEPTH: Final = 60
+_MAXIMUM_NODES: Final = 50_000
+_NULLS: Final = {"", "~", "null", "Null", "NULL"}
+_BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_PREFIXED: Final = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL: Final = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_NOT_A_NUMBER: Final = {".nan", ".NaN", ".NAN"}
+_KNOWN_TAGS: Final = "tag:yaml.org,2002:"
+_STRING_TAG: Final = "tag:yaml.org,2002:str"
+
+
+class Mapping(dict[str, Any]):
+    """Keys and values, and in which lines they stand."""
+
+    def __init__(self, entries: Iterable[tuple[str, Any, int]] = (), line: int = _FIRST_LINE) -> None:
+        super().__init__()
+        self.line = line
+        self._lines: dict[str, int] = {}
+        for key, value, key_line in entries:
+            self.put(key, value, key_line)
+
+    def put(self, key: str, value: Any, line: int) -> None:
+        """Set a key that stands in a line."""
+        self[key] = value
+        self._lines[key] = line
+
+    def line_of(self, key: str) -> int:
+        """The line of a key, or of the mapping for a key that it does not have."""
+        return self._lines.get(key, self.line)
+
+    def lined(self) -> Iterator[tuple[str, Any, int]]:
+        """Keys, values and the lines of the keys."""
+        return ((key, value, self.line_of(key)) for key, value in self.items())
+
+
+class Sequence(list[Any]):
+    """Values, and in which lines they stand."""
+
+    def __init__(self, entries: Iterable[tuple[Any, int]] = (), line: int = _FIRST_LINE) -> None:
+        super().__init__()
+        self.line = line
+        self._lines: list[int] = []
+        for value, value_line in entries:
+            self.add(value, value_line)
+
+    def add(self, value: Any, line: int) -> None:
+        """Append a value that stands in a line."""
+        self.append(value)
+        self._lines.append(line)
+
+    def line_of(self, index: int) -> int:
+        """The line of a value, or of the list for an index that it does not have."""
+        return self._lines[index] if 0 <= index < len(self._lines) else self.line
+
+    def lined(self) -> Iterator[tuple[Any, int]]:
+        """Values and their lines."""
+        return ((value, self.line_of(index)) for index, value in enumerate(self))
+
+
+def parse(text: str, file: str, *, merge_keys: bool = False) -> Any:
+    """Read one document: Mapping, Sequence, str, bool, int, float or None.
+
+    `file` is its name for errors. Anchors and aliases are followed; merge keys (`<<`) only where `merge_keys` says so.
+    Raises WorkflowError for text that is no YAML, for a key twice in one mapping, and for keys that are no text.
+    """
+    reader = YAML(typ="safe", pure=True)
+    try:
+        root = reader.compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else _FIRST_LINE
+        raise WorkflowError(file, line, str(error.problem or "this is no YAML").splitlines()[0]) from error
+    except YAMLError as error:
+        raise WorkflowError(file, _FIRST_LINE, str(error).splitlines()[0]) from error
+    return None if root is None else _Constructor(file, merge_keys=merge_keys).value(root, 0)
+
+
+def plain(value: Any) -> Any:
+    """The same without lines, in ordinary dicts and lists."""
+    match value:
+        case dict():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+        case _:
+            return value
+
+
+def scalar(text: str) -> Any:
+    """What an unquoted text means in YAML 1.2's core schema."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _PREFIXED.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL.fullmatch(text):
+        return -math.inf if text.startswith("-") else math.inf
+    return math.nan if text in _NOT_A_NUMBER else text
+
+
+class _Constructor:
+    """Makes values of nodes. Aliases become values of their own, so that nobody's change reaches another place."""
+
+    def __init__(self, file: str, *, merge_keys: bool) -> None:
+        self._file = file
+        self._merge_keys = merge_keys
+        self._nodes = 0
+
+    def value(self, node: Node, depth: int) -> Any:
+        self._nodes += 1
+        if depth > _MAXIMUM_DEPTH or self._nodes > _MAXIMUM_NODES:
+            raise self._wrong(node, "this is nested too deeply, or its anchors make it too large")
+        if not str(node.tag).startswith(_KNOWN_TAGS):
+            raise self._wrong(node, f"the tag {node.tag} is not known")
+        match node:
+            case MappingNode():
+                return self._mapping(node, depth)
+            case SequenceNode():
+                entries = ((self.value(inner, depth + 1), _line(inner)) for inner in node.value)
+                return Sequence(entries, _line(node))
+            case ScalarNode():
+                return scalar(node.value) if _is_plain(node) else node.value
+            case _:
+                raise self._wrong(node, "this kind of YAML is not known here")
+
+    def _mapping(self, node: MappingNode, depth: int) -> Mapping:
+        mapping = Mapping(line=_line(node))
+        merges: list[tuple[Node, Node]] = []
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise self._wrong(key_node, "a key must be a text")
+            key = key_node.value
+            if key == "<<" and _is_plain(key_node):
+                merges.append((key_node, value_node))
+                continue
+            if key in mapping:
+                raise self._wrong(key_node, f"the key {key!r} is there twice, first in line {mapping.line_of(key)}")
+            mapping.put(key, self.value(value_node, depth + 1), _line(key_node))
+        for key_node, value_node in merges:
+            self._merge(mapping, key_node, value_node, depth)
+        return mapping
+
+    def _merge(self, mapping: Mapping, key: Node, node: Node, depth: int) -> None:
+        if not self._merge_keys:
+            raise self._wrong(
+                key, "merge keys (`<<`) are not supported; repeat the keys, or use an alias for the whole"
+            )
+        merged = self.value(node, depth + 1)
+        for source in merged if isinstance(merged, Sequence) else (merged,):
+            if not isinstance(source, Mapping):
+                raise self._wrong(key, "`<<` needs keys and values")
+            for name, value, line in source.lined():
+                if name not in mapping:
+                    mapping.put(name, value, line)
+
+    def _wrong(self, node: Node, message: str) -> WorkflowError:
+        return WorkflowError(self._file, _line(node), message)
+
+
+def _is_plain(node: ScalarNode) -> bool:
+    return not node.style and (node.tag != _STRING_TAG or node.value == scalar(node.value))
+
+
+def _line(node: Node) -> int:
+    return node.start_mark.line + 1

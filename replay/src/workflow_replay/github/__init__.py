@@ -1,0 +1,1 @@
+"""GitHub Actions: workflow files read, planned and run by GitHub's rules."""
