@@ -1,4 +1,7 @@
-"""Compute targets: clusters and instances as documents, with Azure's rules. Jobs run on this machine."""
+"""Compute targets: clusters, instances and attached Kubernetes as documents, with Azure's rules.
+
+Jobs and deployments run on this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from azureml_emulator.errors import BadRequest, NotModelled
 from azureml_emulator.kinds import Kind
 from azureml_emulator.operations import Operation, Operations
 from azureml_emulator.resource_id import ResourcePath
+from azureml_emulator.serving.clusters import KUBERNETES, attached
 from azureml_emulator.store import Resource, Store
 
 _CLUSTER = "AmlCompute"
@@ -26,7 +30,7 @@ _SCALE_DEFAULTS: dict[str, Any] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDo
 
 
 class Computes(Behaviour):
-    """Clusters (AmlCompute) and instances (ComputeInstance)."""
+    """Clusters (AmlCompute), instances (ComputeInstance) and attached clusters (Kubernetes)."""
 
     def __init__(self, store: Store, clock: Clock, operations: Operations) -> None:
         super().__init__(store, clock)
@@ -36,14 +40,18 @@ class Computes(Behaviour):
         """Store a compute. Raises BadRequest for a size or node counts that Azure refuses."""
         outer = body.get("properties", {})
         inner = outer.get("properties") or {}
-        _check_size(path.name, inner)
         match outer.get("computeType"):
             case "AmlCompute":
+                _check_size(path.name, inner)
                 inner = _cluster(path.name, inner)
             case "ComputeInstance":
+                _check_size(path.name, inner)
                 inner = {"state": "Running", **inner}
+            case "Kubernetes":
+                inner = attached(path.name, outer)
             case other:
-                raise NotModelled(f"The emulator has {_CLUSTER} and {_INSTANCE}, no compute of type '{other}'.")
+                known = f"{_CLUSTER}, {_INSTANCE} and {KUBERNETES}"
+                raise NotModelled(f"The emulator has {known}, no compute of type '{other}'.")
         location = {"computeLocation": body.get("location", "")} if body.get("location") else {}
         return self.put_now(kind, path, {**body, "properties": {**location, **outer, "properties": inner}})
 

@@ -83,6 +83,10 @@ class Monitor:
         return resource, namespace
 
     def _counts(self, resource: Resource) -> Mapping[str, DeploymentMetrics]:
+        endpoint = self._store.get(resource.parent) if resource.kind.lower() == DEPLOYMENT_KIND else resource
+        if endpoint is not None and endpoint.properties.get("compute"):
+            # What runs on a cluster of one's own is measured there; Azure Monitor has no points of it.
+            return {}
         if resource.kind.lower() == DEPLOYMENT_KIND:
             found = [resource]
         else:

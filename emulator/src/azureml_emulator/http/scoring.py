@@ -143,7 +143,7 @@ class Scoring:
         if answer.status != _OK:
             headers.append((b"ms-azureml-model-error-statuscode", b"%d" % answer.status))
             headers.append((REASON_HEADER, b"model_error"))
-            if self._model_errors_as_azure:
+            if self._model_errors_as_azure and _is_managed(deployment):
                 outcome.status = MODEL_ERROR_STATUS
         body = answer.whole() if answer.complete else None
         whole_reply: WholeReply | None = scope.get("extensions", {}).get(WHOLE_REPLY)
@@ -184,6 +184,10 @@ class ScoringFirst:
             await self._scoring(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _is_managed(deployment: Deployment) -> bool:
+    return deployment.instance is not None and deployment.instance.plan.managed
 
 
 def _new_request_id() -> bytes:

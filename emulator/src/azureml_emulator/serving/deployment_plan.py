@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.errors import BadRequest
+from azureml_emulator.serving.clusters import KUBERNETES, MANAGED
 
 _DURATION = re.compile(
     r"^P(?:(?P<days>\d+(?:\.\d+)?)D)?"
@@ -18,8 +19,9 @@ _DURATION = re.compile(
 _SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
 # Azure lets twice as many requests in as may be worked on; the other half waits.
 _ADMITTED_PER_WORKED_ON = 2
-_ONLY_SCALE_TYPE = "Default"
-_COMPUTE_TYPES = ("Managed", "Kubernetes")
+_FIXED = "Default"
+_AUTOMATIC = "TargetUtilization"
+_COMPUTE_TYPES = (MANAGED, KUBERNETES)
 
 
 def _checked(duration: str) -> str:
@@ -90,7 +92,7 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     """A deployment's properties with the settings that Azure fills in. Raises BadRequest."""
     filled = {
         **properties,
-        "scaleSettings": properties.get("scaleSettings") or {"scaleType": _ONLY_SCALE_TYPE},
+        "scaleSettings": properties.get("scaleSettings") or {"scaleType": _FIXED},
     }
     for name, model in (
         ("requestSettings", RequestSettings),
@@ -110,7 +112,7 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
 def read_plan(document: dict[str, Any]) -> Plan:
     """The plan of a deployment's document. Raises BadRequest for a value that Azure refuses."""
     properties = with_defaults(document.get("properties", {}))
-    compute = properties.get("endpointComputeType", _COMPUTE_TYPES[0])
+    compute = properties.get("endpointComputeType", MANAGED)
     if compute not in _COMPUTE_TYPES:
         raise BadRequest(f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}.")
     requests = RequestSettings.model_validate(properties["requestSettings"])
@@ -121,8 +123,8 @@ def read_plan(document: dict[str, Any]) -> Plan:
         script=code.get("scoringScript"),
         environment=properties.get("environmentId"),
         variables=_variables(properties.get("environmentVariables") or {}),
-        managed=compute == _COMPUTE_TYPES[0],
-        instances=_instances(document.get("sku") or {}, properties),
+        managed=compute == MANAGED,
+        instances=_instances(document.get("sku") or {}, properties["scaleSettings"], compute),
         concurrent=requests.max_concurrent_requests_per_instance,
         queue_wait=seconds_of(requests.max_queue_wait),
         request_timeout=seconds_of(requests.request_timeout),
@@ -139,16 +141,33 @@ def seconds_of(duration: str) -> float:
     return sum(float(value) * _SECONDS[unit] for unit, value in match.groupdict().items() if value)
 
 
-def _instances(sku: dict[str, Any], properties: dict[str, Any]) -> int:
-    scale = properties["scaleSettings"].get("scaleType", _ONLY_SCALE_TYPE)
-    if scale != _ONLY_SCALE_TYPE:
-        raise NotModelled(f"The emulator does not scale deployments: scaleType '{scale}'. Use '{_ONLY_SCALE_TYPE}'.")
+def _instances(sku: dict[str, Any], scale: dict[str, Any], compute: str) -> int:
+    """How many instances: a fixed number, or on Kubernetes the least of a range, since nothing is scaled here."""
+    kind = scale.get("scaleType", _FIXED)
+    if kind == _AUTOMATIC and compute == KUBERNETES:
+        return _least(scale)
+    if kind != _FIXED:
+        raise BadRequest(
+            f"scaleType is '{kind}'; it must be {_FIXED}, or {_AUTOMATIC} on {KUBERNETES}.", target="scaleSettings"
+        )
     capacity = sku.get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
         raise BadRequest(
             f"The instance count is {capacity!r}; it must be a whole number from 1.", target="sku.capacity"
         )
     return capacity
+
+
+def _least(scale: dict[str, Any]) -> int:
+    least, most = scale.get("minInstances", 1), scale.get("maxInstances", 1)
+    if not isinstance(least, int) or not isinstance(most, int) or not 1 <= least <= most:
+        raise BadRequest(
+            f"The deployment cannot have between {least!r} and {most!r} instances: minInstances must be 1 or more "
+            "and at most maxInstances.",
+            code="InvalidDeploymentSpec",
+            target="scaleSettings",
+        )
+    return least
 
 
 def _variables(given: dict[str, Any]) -> dict[str, str]:

@@ -85,6 +85,7 @@ class Deployments(Behaviour):
             return Stored(existing)
         plan = read_plan(request)
         read_collector(request["properties"])
+        self._endpoints.check_fit(path, request)
         parts = self._find_parts(plan, path)
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
         state = "Updating" if existing else "Creating"

@@ -12,10 +12,11 @@ from typing import Any
 
 from azureml_emulator.behaviours import Action, Behaviour, Stored
 from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, Conflict
+from azureml_emulator.errors import BadRequest, Conflict, NotFound
 from azureml_emulator.kinds import Kind
 from azureml_emulator.operations import Operations
 from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.serving.clusters import KUBERNETES, MANAGED, check_fit
 from azureml_emulator.serving.fleet import Deployment, Fleet
 from azureml_emulator.serving.traffic import Split, read_split
 from azureml_emulator.store import Resource, Store
@@ -67,6 +68,7 @@ class Endpoints(Behaviour):
         properties.setdefault("publicNetworkAccess", "Enabled")
         properties["traffic"] = properties.get("traffic") or {}
         properties["mirrorTraffic"] = properties.get("mirrorTraffic") or {}
+        self._check_compute(path, properties, existing)
         self._read_split(path, properties)
         self._refuse_taken_name(path, body.get("location"))
         kept = existing.internal["keys"] if existing else _new_keys(given_keys)
@@ -126,6 +128,13 @@ class Endpoints(Behaviour):
         if resource is not None:
             self.refresh(resource)
 
+    def check_fit(self, deployment: ResourcePath, request: dict[str, Any]) -> None:
+        """Raise BadRequest when the deployment of a request cannot stand where its endpoint does."""
+        endpoint = self.store.get(deployment.parent.key)
+        if endpoint is None:
+            raise NotFound(f"{deployment.parent.id} does not exist.", code="ResourceNotFound")
+        check_fit(endpoint, self.store.get(endpoint.properties.get("compute") or ""), request)
+
     def _read_split(self, path: ResourcePath, properties: dict[str, Any]) -> Split:
         children = self.store.children(path.key, DEPLOYMENT_KIND)
         return read_split(
@@ -134,6 +143,29 @@ class Endpoints(Behaviour):
             existing=[child.name for child in children],
             serving=[child.name for child in children if child.internal.get("active")],
         )
+
+    def _check_compute(self, path: ResourcePath, properties: dict[str, Any], existing: Resource | None) -> None:
+        given = properties.get("compute") or None
+        before = existing.properties.get("compute") if existing is not None else given
+        if _lower(before) != _lower(given):
+            raise BadRequest(
+                f"The compute of an endpoint cannot change (from {before or MANAGED} to {given or MANAGED}): "
+                "delete the endpoint, or create another one.",
+                target="compute",
+            )
+        if given is None:
+            return
+        if any(properties["mirrorTraffic"].values()):
+            raise BadRequest(
+                f"The endpoint '{path.name}' is on Kubernetes, where traffic cannot be mirrored.",
+                target="mirrorTraffic",
+            )
+        compute = self.store.get(given)
+        if compute is None or compute.properties.get("computeType") != KUBERNETES:
+            raise BadRequest(
+                f"The endpoint's compute, {given}, is no Kubernetes compute of this workspace: attach the cluster.",
+                target="compute",
+            )
 
     def _refuse_taken_name(self, path: ResourcePath, location: str | None) -> None:
         for other in self.store.of_kind(KIND):
@@ -186,6 +218,10 @@ class Endpoints(Behaviour):
 
 def _scope(resource: Resource) -> Scope:
     return parse_resource_path(resource.id).scope
+
+
+def _lower(text: str | None) -> str | None:
+    return text.lower() if text else None
 
 
 def _audience(resource: Resource) -> str:
