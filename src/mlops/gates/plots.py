@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mlops.gates.measures import title_of
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
-from mlops.gates.report_sections import clean
+from mlops.markdown import clean
 
 _SIZE: Final = 320
 _MARGIN: Final = 40

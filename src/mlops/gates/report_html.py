@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport
-from mlops.gates.report_sections import clean, sections
+from mlops.gates.report_sections import sections
+from mlops.markdown import clean
 
 _TEMPLATE: Final = "report.html.j2"
 

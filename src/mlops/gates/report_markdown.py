@@ -1,39 +1,22 @@
-"""A gate's report in Markdown, for pull requests and job summaries, within the limit of where it goes.
-
-Names and findings come from artefacts and may be hostile: they are shown as text, never as markup, mention or
-link.
-"""
+"""A gate's report in Markdown, for pull requests and job summaries, within the limit of where it goes."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mlops.gates.report import GateReport, Row
-from mlops.gates.report_sections import Section, clean, sections
+from mlops.gates.report_sections import Section, sections
+from mlops.markdown import escape, table
 
 GITHUB_BODY_LIMIT: Final = 65_536
 AZURE_DEVOPS_LIMIT: Final = 4_000
 SMALLEST_LIMIT: Final = 1_500
 
-_MARKUP: Final = re.compile(r"([\\`*_\[\]|~$]|#|^[-+=])")
-# Mentions, references and addresses become links whatever is escaped; an invisible joint keeps them text.
-_LINKS: Final = re.compile(
-    r"(?<=@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=#)(?=\d)|(?<=\w)(?=@)|(?<=GH-)(?=\d)", re.IGNORECASE
-)
-_JOINT: Final = "\u2060"
 _BLOCKING_SHOWN: Final = 10
 _COLUMNS: Final = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
 _MARKS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "error": "⚠️"}
-
-
-def escape(text: str) -> str:
-    """Text as Markdown shows it letter by letter."""
-    # Angle brackets as entities: some renderers know no backslash before them.
-    entities = html.escape(_LINKS.sub(_JOINT, clean(text)), quote=False)
-    return _MARKUP.sub(r"\\\1", entities)
 
 
 def markdown_report(
@@ -81,7 +64,7 @@ def _joined(
 ) -> str:
     blocks = ["\n".join(head)]
     if rows:
-        blocks.append(_table(_COLUMNS, [_gate(row) for row in rows]))
+        blocks.append(table(_COLUMNS, [_gate(row) for row in rows]))
     blocks += parts.values()
     missing = [*left_out, *([f"{hidden} gates of the table"] if hidden else [])]
     if missing:
@@ -113,7 +96,7 @@ def _gate(row: Row) -> tuple[str, ...]:
 def _section(section: Section) -> str:
     blocks = [f"### {section.title}", *(escape(line) for line in section.lines)]
     if section.rows:
-        blocks.append(_table(section.columns, [tuple(escape(cell) for cell in row) for row in section.rows]))
+        blocks.append(table(section.columns, [tuple(escape(cell) for cell in row) for row in section.rows]))
     return "\n\n".join(blocks)
 
 
@@ -124,8 +107,3 @@ def _pictures(pictures: Mapping[str, str]) -> str:
 
 def _address(address: str) -> str:
     return re.sub(r"[\s<>]", "", address)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,10 +9,8 @@ from mlops.gates.groups import Band, Treatment
 from mlops.gates.proposal import Candidate
 from mlops.gates.report import GateReport, shown
 
-_LONGEST_TEXT: Final = 300
 _DRIFT_ROWS: Final = 10
 _STABLE, _MOVED = 0.1, 0.25
-_INVISIBLE: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -25,13 +22,6 @@ class Section:
     lines: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-
-
-def clean(text: str) -> str:
-    """Text from artefacts in one line of visible characters, cut at a length that nothing honest exceeds."""
-    spaced = "".join(" " if unicodedata.category(mark) in _INVISIBLE else mark for mark in text)
-    line = " ".join(spaced.split())
-    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 1]}…"
 
 
 def sections(report: GateReport) -> list[Section]:

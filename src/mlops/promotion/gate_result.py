@@ -11,8 +11,8 @@ from mlops.errors import MlopsError
 from mlops.gates.report import GateReport
 from mlops.gates.report_html import html_report
 from mlops.gates.report_markdown import markdown_report
-from mlops.gates.report_sections import clean
 from mlops.layout import REPORT_FOLDER, private_folder
+from mlops.markdown import clean
 from mlops.project import Project
 from mlops.results import Block, Line, Result, Table
 

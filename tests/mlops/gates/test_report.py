@@ -14,9 +14,9 @@ from mlops.gates.report_markdown import (
     AZURE_DEVOPS_LIMIT,
     GITHUB_BODY_LIMIT,
     SMALLEST_LIMIT,
-    escape,
     markdown_report,
 )
+from mlops.markdown import escape
 
 HOSTILE = "<script>alert(1)</script> | [click](http://evil.example) @everyone #1 `x` **bold**\n# big \u202e ![i](x)"
 
