@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from mlops.ci.guard import guarded
 from mlops.errors import Interrupted, MachineError, MlopsError
 from mlops.quiet import quieten_loggers
 
@@ -96,7 +97,11 @@ def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
-    words = sys.argv[1:] if arguments is None else arguments
+    with guarded():
+        return _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(words: list[str]) -> int:
     quieten_loggers()
     try:
         code = cli.main(words, prog_name="mlops", standalone_mode=False)

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from mlops.ci.place import Place
 from mlops.errors import ProjectError
 from mlops.yaml_lines import Document, YamlError, parse_yaml, read_yaml
 
@@ -32,7 +33,7 @@ class CheckedFile(Generic[Checked]):
     def refuse(self, problems: Sequence[tuple[KeyPath, str]]) -> None:
         """Raise ProjectError for problems (path of the key, sentence); none is fine."""
         if problems:
-            raise _refusal(self.file, [_sentence(self.file, self.document, *problem) for problem in problems])
+            raise _refusal(self.file, self.document, problems)
 
 
 def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | None = None) -> CheckedFile[Checked]:
@@ -61,7 +62,10 @@ def _told(file: Path) -> Generator[None]:
     try:
         yield
     except YamlError as error:
-        raise ProjectError(f"{file}:{error.line}: {error}", "Correct the YAML at this line.") from error
+        place = Place(file, error.line, str(error))
+        raise ProjectError(
+            f"{file}:{error.line}: {error}", "Correct the YAML at this line.", places=(place,)
+        ) from error
 
 
 def _checked(
@@ -70,25 +74,24 @@ def _checked(
     try:
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
-        details = error.errors()
-        raise _refusal(
-            file, [_sentence(file, document, detail["loc"], _reason(detail)) for detail in details]
-        ) from error
+        raise _refusal(file, document, [(detail["loc"], _reason(detail)) for detail in error.errors()]) from error
     return CheckedFile(file, value, document)
 
 
-def _refusal(file: Path, sentences: Sequence[str]) -> ProjectError:
-    count = "1 problem" if len(sentences) == 1 else f"{len(sentences)} problems"
+def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, str]]) -> ProjectError:
+    places = tuple(_place(file, document, *problem) for problem in problems)
+    count = "1 problem" if len(places) == 1 else f"{len(places)} problems"
     return ProjectError(
         f"{file} has {count}",
         f"Correct {file.name}; its comments say what each key means.",
-        tuple(sentences),
+        tuple(f"{file.name}:{place.line}: {place.message}" for place in places),
+        places,
     )
 
 
-def _sentence(file: Path, document: Document, path: KeyPath, sentence: str) -> str:
+def _place(file: Path, document: Document, path: KeyPath, sentence: str) -> Place:
     key = ".".join(str(part) for part in path)
-    return f"{file.name}:{document.line_of(path)}: {key or 'the file'}: {sentence}"
+    return Place(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
 
 
 def _reason(detail: ErrorDetails) -> str:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from mlops.ci.report import report_error, report_result
 from mlops.errors import MlopsError
 from mlops.results import Block, Line, Raw, Result, Table, Tone
 
@@ -27,8 +28,9 @@ _TYPED = "uv run mlops "
 
 
 def answer(result: Result, *, as_json: bool) -> int:
-    """Print a command's result on standard output and return its exit code."""
+    """Print a command's result on standard output, tell the CI system of it, and return its exit code."""
     render_result(result, as_json=as_json, out=sys.stdout)
+    report_result(result)
     return result.exit_code
 
 
@@ -42,15 +44,17 @@ def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
 
 
 def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
-    """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`."""
-    blocks: list[Block] = [Line(f"Error: {error.message}", "bad")]
+    """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; tell the CI system."""
+    message, advice = as_typed(error.message), as_typed(error.advice)
+    blocks: list[Block] = [Line(f"Error: {message}", "bad")]
     blocks += [Raw(f"  {detail}") for detail in error.details]
-    if error.advice:
-        blocks.append(Line(error.advice))
+    if advice:
+        blocks.append(Line(advice))
     _render_blocks(blocks, err)
     if as_json:
-        body = {"message": as_typed(error.message), "advice": as_typed(error.advice), "details": list(error.details)}
+        body = {"message": message, "advice": advice, "details": list(error.details)}
         print(json.dumps({"error": body}, ensure_ascii=False), file=out)
+    report_error(message, advice, error.details, error.places)
 
 
 def as_typed(sentence: str) -> str:

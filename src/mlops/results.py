@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from mlops.ci.place import Place
 
 Tone = Literal["plain", "good", "bad", "hint"]
 
@@ -44,6 +46,21 @@ class Result(ABC):
     def exit_code(self) -> int:
         """0, unless the answer itself is bad news."""
         return 0
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What later steps of a CI run need to know, by name."""
+        return {}
+
+    @property
+    def summary(self) -> str | None:
+        """What the page of a CI run shows, as Markdown; None for the blocks."""
+        return None
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where in the project's files something is wrong."""
+        return ()
 
     @abstractmethod
     def document(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops.ci.place import Place
 from mlops.command_line import command as mlops_command
 from mlops.command_line import json_option
 from mlops.results import Block, Line, Result
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 class CheckResult(Result):
     """What is wrong with a project, and what was put right."""
 
+    root: Path
     problems: tuple[Problem, ...]
     fixed: tuple[str, ...]
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Every problem at its line."""
+        return [Place(self.root / each.file, each.line, f"{each.message}; {each.advice}") for each in self.problems]
 
     @property
     def exit_code(self) -> int:
@@ -69,4 +76,4 @@ def command(project_path: Path | None, *, fix: bool, as_json: bool) -> int:
 
     root = load_project(project_path).root
     fixed = tuple(fix_project(root)) if fix else ()
-    return answer(CheckResult(tuple(check_project(root)), fixed), as_json=as_json)
+    return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)

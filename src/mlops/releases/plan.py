@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
+from mlops.ci.place import Place
 from mlops.errors import InputError, ProjectError
 from mlops.git import Repository
 from mlops.project import STAGE_NAMES, StageName
@@ -15,6 +16,8 @@ from mlops.results import Block, Line, Result, Table
 
 Kind = Literal["first release", "release", "removal", "settings"]
 
+# The changes by which a stage gets another model.
+RELEASING: Final[frozenset[Kind]] = frozenset({"first release", "release"})
 _DIGEST_CHARACTERS: Final = 19
 _NOTHING: Final = "-"
 _NOTHING_BEFORE: Final = re.compile(r"0{40}(0{24})?")
@@ -72,6 +75,19 @@ class PlanResult(Result):
     since: str
     changes: tuple[StageChange, ...]
     problems: tuple[str, ...]
+    places: tuple[Place, ...] = ()
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """A flag for each stage that has something to roll out, and one for releases that gates must judge."""
+        deployed = {change.stage for change in self.changes if change.after is not None}
+        flags = {stage: stage in deployed for stage in STAGE_NAMES} | {"releases": bool(self.to_judge)}
+        return {name: str(flag).lower() for name, flag in flags.items()}
+
+    @property
+    def to_judge(self) -> tuple[StageChange, ...]:
+        """The stages that shall run another model than before."""
+        return tuple(change for change in self.changes if change.kind in RELEASING)
 
     @property
     def exit_code(self) -> int:
@@ -105,6 +121,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
         )
     changes: list[StageChange] = []
     problems: list[str] = []
+    places: list[Place] = []
     for stage in STAGE_NAMES:
         path = manifest_path(stage)
         texts = [repository.read(revision, path) for revision in (since, "HEAD")]
@@ -117,10 +134,11 @@ def plan(repository: Repository, since: str) -> PlanResult:
             after = parse_manifest(texts[1], stage)
         except ProjectError as error:
             problems += [f"{RELEASE_FOLDER}/{detail}" for detail in error.details] or [error.message]
+            places += [replace(place, file=repository.folder / path) for place in error.places]
             continue
         change = compare(stage, _earlier(texts[0], stage), after)
         changes += [change] if change else []
-    return PlanResult(since, tuple(changes), tuple(problems))
+    return PlanResult(since, tuple(changes), tuple(problems), tuple(places))
 
 
 def compare(stage: StageName, before: Manifest | None, after: Manifest) -> StageChange | None:

@@ -1,0 +1,72 @@
+"""A command's answer, or its error, told to the CI system: outputs, the summary of the page, annotations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from mlops.ci.place import Place
+from mlops.ci.system import NoSystem, current
+from mlops.markdown import escape, table
+from mlops.results import Block, Line, Result, Table
+
+_BACKTICKS: Final = re.compile(r"`+")
+_SHORTEST_FENCE: Final = 3
+
+
+def report_result(result: Result) -> None:
+    """Tell the system that runs us what a command answered."""
+    system = current()
+    if isinstance(system, NoSystem):
+        return
+    for name, value in result.outputs.items():
+        system.output(name, value)
+    for place in result.places:
+        system.annotate(place, place.message)
+    text = result.summary if result.summary is not None else blocks_as_markdown(result.blocks())
+    if text:
+        system.summary(text)
+
+
+def report_error(message: str, advice: str, details: Sequence[str], places: Sequence[Place]) -> None:
+    """Tell the system that runs us why a command did not do its work."""
+    system = current()
+    for place in places:
+        system.annotate(place, place.message)
+    if not places:
+        system.annotate(None, f"{message} {advice}".rstrip())
+    system.summary(error_as_markdown(message, advice, details))
+
+
+def blocks_as_markdown(blocks: Iterable[Block]) -> str:
+    """Lines and tables; text for other programs is not for this page, and may be secret."""
+    parts = []
+    for block in blocks:
+        match block:
+            case Table():
+                parts.append(_table(block))
+            case Line(text=text) if text.strip():
+                parts.append(escape(text))
+    return "\n\n".join(parts)
+
+
+def error_as_markdown(message: str, advice: str, details: Sequence[str]) -> str:
+    """An error with its evidence."""
+    parts = [f"## ❌ {escape(message)}"]
+    if details:
+        evidence = "\n".join(details)
+        longest = max((len(ticks) for ticks in _BACKTICKS.findall(evidence)), default=0)
+        fence = "`" * max(_SHORTEST_FENCE, longest + 1)
+        parts.append(f"{fence}text\n{evidence}\n{fence}")
+    if advice:
+        parts.append(escape(advice))
+    return "\n\n".join(parts)
+
+
+def _table(block: Table) -> str:
+    width = max((len(row) for row in (block.columns, *block.rows)), default=0)
+    columns = [*block.columns, *[""] * (width - len(block.columns))]
+    rows = [[*map(escape, row), *[""] * (width - len(row))] for row in block.rows]
+    title = [f"### {escape(block.title)}"] if block.title else []
+    return "\n\n".join([*title, table([escape(column) for column in columns], rows)])
