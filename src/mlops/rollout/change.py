@@ -49,9 +49,10 @@ def change_of(action: Action, view: View, plan: Plan, lease: Lease, now: datetim
         case Enter(phase=phase, to=to, origin=origin):
             tags = {**view.tags, **_phase(phase, now), **_held(lease)}
             return Change(expected_traffic(phase, to, origin), expected_mirror(plan, phase, to), tags)
-        case GoBack(to=to, reason=reason):
+        case GoBack(to=to, reason=reason, cleared=cleared):
             traffic = {to: FULL} if to else {}
-            return Change(traffic, {}, {**_foreign(view), TAG_OUTCOME: f"went back: {reason}"[:LONGEST_TAG]})
+            outcome = f"{'tidied up' if cleared else 'went back'}: {reason}"
+            return Change(traffic, {}, {**_foreign(view), TAG_OUTCOME: outcome[:LONGEST_TAG]})
         case Finish(to=to):
             before = {TAG_BEFORE: view.going_on.origin} if view.going_on and view.going_on.origin else {}
             outcome = f"{to} runs {plan.model} {plan.version} since {now.isoformat(timespec='seconds')}"

@@ -119,9 +119,9 @@ def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Ac
     if evidence.stop is not None:
         return _go_back(view, progress, evidence.stop)
     if progress.content != plan.content:
-        return _go_back(view, progress, f"a rollout of {progress.content} was left unfinished", cleared=True)
+        return _tidy_up(view, progress, f"a rollout of {progress.content} was left unfinished")
     if progress.phase not in _phases(plan, progress):
-        return _go_back(view, progress, f"the plan has no phase '{progress.phase}' any more", cleared=True)
+        return _tidy_up(view, progress, f"the plan has no phase '{progress.phase}' any more")
     if progress.phase == CREATE:
         return _create(view, plan, progress, now)
     deployment = view.deployments.get(progress.to)
@@ -206,6 +206,16 @@ def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
     if not following:
         return Finish(reason, progress.to)
     return Enter(reason, following[0], progress.to, progress.origin)
+
+
+def _tidy_up(view: View, progress: Progress, reason: str) -> Action:
+    """What another left goes back; where the way back is gone and it serves everybody, it counts as finished."""
+    new, old = view.deployments.get(progress.to), view.deployments.get(progress.origin or "")
+    whole = new is not None and new.ready and new.content == progress.content and _serves_alone(view, progress.to)
+    if whole and progress.origin is not None and (old is None or not old.ready):
+        why = f"{reason}; {progress.to} serves everybody and {progress.origin} is not healthy: it counts as finished"
+        return GoBack(why, progress.to, cleared=True)
+    return _go_back(view, progress, reason, cleared=True)
 
 
 def _go_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:

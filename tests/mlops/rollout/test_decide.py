@@ -148,6 +148,22 @@ SITUATIONS = {
     "last step soaked": (both(step_phase(100), age=61), Evidence(service=PASSED), Finish),
     "interrupted at half": (both(step_phase(50)), Evidence(stop="Ctrl-C"), GoBack),
     "another rollout was left": (both(step_phase(50), digest="sha256:other"), Evidence(), GoBack),
+    "another was left, and its way back is gone": (
+        replace(
+            both(step_phase(100), digest="sha256:other"),
+            deployments={"blue": replace(OLD, state="Failed"), "green": replace(NEW, digest="sha256:other")},
+        ),
+        Evidence(),
+        GoBack,
+    ),
+    "another was left at half, and its way back is gone": (
+        replace(
+            both(step_phase(50), digest="sha256:other"),
+            deployments={"blue": replace(OLD, state="Failed"), "green": replace(NEW, digest="sha256:other")},
+        ),
+        Evidence(),
+        Halt,
+    ),
     "a phase the plan does not have": (both(step_phase(33)), Evidence(), GoBack),
     "traffic changed by hand": (
         replace(both(step_phase(50), age=1), traffic={"blue": 70, "green": 30}),
@@ -168,6 +184,22 @@ def test_each_situation_has_its_action(view: View, evidence: Evidence, expected:
     action = next_action(view, PLAN, evidence, NOW)
     assert type(action) is expected
     assert action.reason
+
+
+@pytest.mark.parametrize("gone", [{}, {"blue": replace(OLD, state="Failed")}], ids=["deleted", "failed"])
+def test_what_another_release_left_whole_is_built_upon_when_its_way_back_is_gone(gone: dict[str, Deployment]) -> None:
+    # given a release that was killed in its last step, and the deployment it came from gone
+    other = replace(NEW, digest="sha256:other", model_version="9")
+    world = World(replace(both(step_phase(100), digest=other.digest), deployments={**gone, "green": other}))
+
+    # when the next release begins
+    action = next_action(world.view, PLAN, Evidence(), NOW)
+    world.apply(action, PLAN)
+
+    # then nobody's traffic moved, and it begins beside it
+    assert world.view.traffic == {"green": 100}
+    assert "counts as finished" in action.reason
+    assert next_action(world.view, PLAN, Evidence(), NOW) == Begin("blue is free; green is live", "blue", "green")
 
 
 def test_a_first_release_skips_mirror_and_steps() -> None:

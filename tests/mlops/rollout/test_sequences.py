@@ -91,10 +91,11 @@ class Stage(RuleBasedStateMachine):
             self.run_with_good_fortune()
         progress = self.view.going_on
         if isinstance(self.last, Halt):
-            # Right only where the way back is gone; then traffic stays where it is and a person must look.
+            # Right only where the way back is gone and the new one is not whole; then a person must look.
             assert progress is not None
             assert progress.origin is not None
             assert not self.view.deployments[progress.origin].ready
+            assert not self.view.deployments[progress.to].ready or self.view.traffic.get(progress.to) != FULL
             return
         live = self.view.live
         assert live is not None
@@ -155,7 +156,7 @@ class Stage(RuleBasedStateMachine):
 
     def learn(self, action: object) -> None:
         live = self.view.live
-        if live is not None and self.view.going_on is None and not isinstance(action, GoBack):
+        if live is not None and self.view.going_on is None and not (isinstance(action, GoBack) and not action.cleared):
             self.good.add(self.view.deployments[live].model_version)
         settled = self.view.going_on is None or self.view.going_on.origin is not None
         self.was_live = self.was_live or (live is not None and settled)
