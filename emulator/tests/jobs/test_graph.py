@@ -196,7 +196,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_refused() -> None:
         read({"make": node("make")}, outputs={"best": {}})
 
 
-@pytest.mark.parametrize("kind", ["sweep", "parallel", "spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["sweep", "spark", "automl", "data_transfer"])
 def test_other_kinds_of_steps_are_not_modelled_and_named(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -244,3 +244,77 @@ def test_a_command_without_an_environment_is_refused() -> None:
 )
 def test_references_lose_only_the_prefix_of_the_short_form(given: str, read: str) -> None:
     assert read_command("lonely", {"command": "true", "environmentId": given}).steps["lonely"].environment == read
+
+
+SCORE = {
+    "type": "parallel",
+    "inputs": {"data": {"type": "uri_folder"}, "table": {"type": "mltable"}, "word": {"type": "string"}},
+    "outputs": {"rows": {"type": "uri_file"}},
+    "input_data": "${{inputs.data}}",
+    "retry_settings": {"max_retries": 1},
+    "task": {
+        "type": "run_function",
+        "code": "azureml:the-code",
+        "environment": "azureml:the-environment",
+        "entry_script": "score.py",
+        "program_arguments": "--word ${{inputs.word}} --error_threshold 5",
+        "append_row_to": "${{outputs.rows}}",
+    },
+}
+GIVEN = {
+    "data": {"uri": "azureml:d:1", "job_input_type": "uri_folder"},
+    "table": {"uri": "azureml:d:1", "job_input_type": "mltable"},
+    "word": bound("so"),
+}
+
+
+def read_parallel(specification: dict[str, Any] = SCORE, **more: Any) -> Any:
+    jobs = {"score": {"type": "parallel", "componentId": "score", "inputs": GIVEN, **more}}
+    return read_pipeline({"jobs": jobs}, {"score": specification}.__getitem__).steps["score"]
+
+
+def test_a_parallel_step_has_azures_defaults_and_the_node_goes_before_the_component() -> None:
+    step = read_parallel(
+        retry_settings={"timeout": "PT2M", "max_retries": 4},
+        resources={"instance_count": 3},
+        max_concurrency_per_instance=2,
+        mini_batch_error_threshold=7,
+    )
+
+    settings = step.parallel
+    assert (step.code, step.environment) == ("the-code", "the-environment")
+    assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
+    assert (settings.input, settings.append_to, settings.table) == ("data", "rows", False)
+    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
+    assert (settings.failed_batches, settings.failed_items, settings.failed_percent) == (7, 5, 100)
+
+
+def test_a_table_is_cut_by_bytes() -> None:
+    settings = read_parallel(input_data="${{inputs.table}}", mini_batch_size="10kb").parallel
+
+    assert (settings.table, settings.mini_batch_size) == (True, 10240)
+
+
+WRONG_PARALLEL = {
+    "no input to cut": ({"input_data": "data"}, "must be ${{inputs.NAME}}"),
+    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "cuts the input 'other'"),
+    "no entry script": ({"task": {"entry_script": ""}}, "names no entry script"),
+    "an output that is not there": ({"task": {"append_row_to": "${{outputs.other}}"}}, "appends to the output 'other'"),
+    "no size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
+    "no time": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
+    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be a whole number from 1"),
+    "quotes left open": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("more", "words"), WRONG_PARALLEL.values(), ids=WRONG_PARALLEL.keys())
+def test_a_wrong_parallel_step_is_refused(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read_parallel(**more)
+
+    assert words in refused.value.message
+
+
+def test_partitions_by_key_are_not_modelled() -> None:
+    with pytest.raises(NotModelled, match="partitioned by keys"):
+        read_parallel(partition_keys='["region"]')

@@ -153,6 +153,7 @@ class Jobs(Behaviour):
             try:
                 self._resolver.code(step, scope)
                 self._resolver.environment(step, scope)
+                self._resolver.model(step, scope)
             except EmulatorError as error:
                 raise refuse(f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}") from error
             name = (step.compute or "").rsplit("/", 1)[-1]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 DIRECT = "direct"
+# A threshold that no number of failures reaches.
+UNLIMITED = -1
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,38 @@ class StepOutput:
 
 
 @dataclass(frozen=True)
+class ParallelSettings:
+    """How one input is cut and run. `mini_batch_size` counts files, or bytes when the input is a table.
+
+    Thresholds count what may fail, UNLIMITED for everything; `timeout` is seconds for one call of `run`.
+    `append_to` names the output that gets what the script returns, `append_name` the file if it is a folder.
+    `model` is a registered model whose folder the script finds by AZUREML_MODEL_DIR; `home` names the output whose
+    folder it finds by AZUREML_BI_OUTPUT_PATH. Both are None but for a batch deployment's step.
+    """
+
+    entry_script: str
+    input: str
+    table: bool
+    mini_batch_size: int
+    workers: int
+    retries: int
+    timeout: float
+    failed_batches: int
+    failed_items: int
+    failed_percent: int
+    append_to: str | None
+    append_name: str
+    logging_level: str
+    model: str | None
+    home: str | None
+
+
+@dataclass(frozen=True)
 class Step:
-    """One command to run. `timeout` in seconds; `component` is the id of its component's version, if it has one."""
+    """One command to run. `timeout` in seconds; `component` is the id of its component's version, if it has one.
+
+    `parallel` is there when the command runs an entry script over mini-batches.
+    """
 
     name: str
     display_name: str
@@ -75,6 +107,7 @@ class Step:
     component: str | None = None
     compute: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    parallel: ParallelSettings | None = None
 
     @property
     def needs(self) -> frozenset[str]:

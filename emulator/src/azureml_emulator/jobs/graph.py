@@ -19,17 +19,22 @@ from azureml_emulator.jobs.definitions import (
     FromStep,
     Graph,
     Literal,
+    ParallelSettings,
     Source,
     Step,
     StepInput,
     StepOutput,
 )
+from azureml_emulator.jobs.parallel.settings import driver_command, read_settings
 from azureml_emulator.jobs.wire import arm_id, as_text, check_literal, field_of, read_input, refuse, seconds
 
 FindComponent = Callable[[str], dict[str, Any]]
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 _SEVERAL_PROCESSES = "process_count_per_instance"
+_PARALLEL = "parallel"
+_KINDS = frozenset({"command", "pipeline", _PARALLEL})
+_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
 
 
 def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> Graph:
@@ -121,8 +126,8 @@ class _Reader:
 
     def _specification(self, frame: _Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
         kind = str(node.get("type", "command")).lower()
-        if kind not in {"command", "pipeline"}:
-            raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs command steps.")
+        if kind not in _KINDS:
+            raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
         component = arm_id(node.get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' names no component.", f"jobs.{name}.component")
@@ -138,7 +143,7 @@ class _Reader:
 
     def _step(self, frame: _Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
         where = f"{frame.prefix}{name}"
-        _refuse_distribution(node, where)
+        runs = _runs(node, specification, where)
         declared = specification.get("inputs") or {}
         declared_outputs = specification.get("outputs") or {}
         _refuse_unknown(where, "input", node.get("inputs") or {}, declared)
@@ -146,14 +151,14 @@ class _Reader:
         step = Step(
             name=where,
             display_name=node.get("display_name") or name,
-            command=_command(specification, where),
+            command=runs.command,
             inputs=self._step_inputs(frame, where, node.get("inputs") or {}, declared),
             outputs={
                 key: self._step_output(frame, (node.get("outputs") or {}).get(key) or {}, value or {}, where)
                 for key, value in declared_outputs.items()
             },
-            code=arm_id(specification.get("code")),
-            environment=arm_id(node.get("environment") or specification.get("environment")),
+            code=runs.code,
+            environment=runs.environment,
             environment_variables={
                 **_variables(specification.get("environment_variables")),
                 **_variables(node.get("environment_variables")),
@@ -163,6 +168,7 @@ class _Reader:
             component=arm_id(node.get("componentId")),
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
+            parallel=runs.parallel,
         )
         _check_references(step)
         return step
@@ -287,6 +293,26 @@ def _command(specification: dict[str, Any], where: str) -> str:
     if not command:
         raise refuse(f"'{where}' has no command.", "command")
     return command
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What a step runs: a command of its own, or an entry script over mini-batches."""
+
+    command: str
+    code: str | None
+    environment: str | None
+    parallel: ParallelSettings | None = None
+
+
+def _runs(node: dict[str, Any], specification: dict[str, Any], where: str) -> _Runs:
+    if _PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
+        _refuse_distribution(node, where)
+        environment = arm_id(node.get("environment") or specification.get("environment"))
+        return _Runs(_command(specification, where), arm_id(specification.get("code")), environment)
+    task = {**(specification.get("task") or {}), **(node.get("task") or {})}
+    settings = read_settings(node, specification, where)
+    return _Runs(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
 
 
 def _variables(given: dict[str, Any] | None) -> dict[str, str]:

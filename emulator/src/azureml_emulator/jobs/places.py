@@ -45,6 +45,10 @@ class Places:
         """Where a step runs."""
         return self._jobs / job / "wd"
 
+    def plan(self, job: str) -> Path:
+        """The file that tells a parallel step's driver what to do; beside the working folder, not in it."""
+        return self._jobs / job / "parallel" / "plan.json"
+
     def prepare(self, scope: Scope, job: str, code: Path | None) -> Path:
         """A fresh working folder with a copy of the code snapshot. Blocking: call it in a thread."""
         folder = self.working_folder(job)

@@ -41,6 +41,12 @@ class Resolver:
             raise NotFound(f"The code of the step '{step.name}' was never uploaded: {step.code} has no files.")
         return folder
 
+    def model(self, step: Step, scope: Scope) -> Path | None:
+        """The folder above the registered model that a parallel step is for; None for others. Raises NotFound."""
+        if step.parallel is None or step.parallel.model is None:
+            return None
+        return self._locator.content(self._locator.asset(step.parallel.model, "models", scope)).parent
+
     def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:
         """Where each data input of a step lies; `earlier` has the outputs of other steps. Raises BadRequest."""
         found: dict[str, Path] = {}

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class Reuse:
             "outputs": {name: [output.type, output.uri] for name, output in step.outputs.items()},
             "python": platform.python_version(),
         }
+        if step.parallel is not None:
+            facts["parallel"] = asdict(step.parallel)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     async def find(self, scope: Scope, fingerprint: str) -> Resource | None:

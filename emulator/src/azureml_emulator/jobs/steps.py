@@ -19,6 +19,7 @@ from azureml_emulator.jobs.command import plain_arguments, substitute
 from azureml_emulator.jobs.definitions import Step
 from azureml_emulator.jobs.environment import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.launch import Launch, Launcher, StepProcess
+from azureml_emulator.jobs.parallel.variables import RunPlaces, parallel_variables
 from azureml_emulator.jobs.places import STEP_LOG, LogFile, Places
 from azureml_emulator.jobs.records import JobRecords, failure
 from azureml_emulator.jobs.resolve import Resolver, values
@@ -204,9 +205,21 @@ class StepRunner:
             ),
             **data_variables(given, given_outputs),
             **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
+            **self._parallel(record, step, scope, paths, outputs),
             **step.environment_variables,
         }
         return _Prepared(command, folder, environment, outputs)
+
+    def _parallel(
+        self, record: Resource, step: Step, scope: Scope, paths: dict[str, Path], outputs: dict[str, Path]
+    ) -> dict[str, str]:
+        """The variables of a parallel step, its plan written; none for other steps."""
+        if step.parallel is None:
+            return {}
+        kinds = {name: output.type for name, output in step.outputs.items()}
+        file = self._tools.places.plan(record.name)
+        place = RunPlaces(file, paths, outputs, kinds, self._tools.resolver.model(step, scope))
+        return parallel_variables(step.parallel, place)
 
     def _introduce(
         self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, scope: Scope

@@ -1,0 +1,42 @@
+"""The program of a parallel step: `python -m azureml_emulator.jobs.parallel ARGUMENT…`, the plan in a variable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from azureml_emulator.jobs.parallel.batches import UnusableInput, file_batches, table_batches
+from azureml_emulator.jobs.parallel.driver import Driver
+from azureml_emulator.jobs.parallel.logs import RunLogs
+from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, read_plan
+
+_LOGS = Path("logs")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the plan in the working folder; the exit code, 1 when the run has failed."""
+    file = Path(os.environ[PLAN_VARIABLE])
+    plan = read_plan(file)
+    logs = RunLogs(_LOGS.resolve())
+    scratch = file.parent / "rows"
+    cut = table_batches if plan.table else file_batches
+    try:
+        batches = cut(Path(plan.input), plan.mini_batch_size)
+    except UnusableInput as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        reason = Driver(plan, batches, arguments, logs, scratch).run()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if reason is not None:
+        print(f"The parallel run failed: {reason}. logs/user/error.txt of this job has each failure.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

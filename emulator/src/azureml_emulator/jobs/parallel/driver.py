@@ -1,0 +1,161 @@
+"""Runs a plan: hands mini-batches to worker processes, tries again what failed, and ends when too much has.
+
+A thread for each worker process. Standard library only: the script's imports are its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from azureml_emulator.jobs.parallel.batches import MiniBatch
+from azureml_emulator.jobs.parallel.logs import RunLogs
+from azureml_emulator.jobs.parallel.plan import Plan
+from azureml_emulator.jobs.parallel.process import ProcessLost, TookTooLong, WorkerProcess
+from azureml_emulator.jobs.parallel.tally import Tally
+
+# For init() of the entry script, as the service's first_task_creation_timeout.
+INIT_SECONDS = 600.0
+
+
+class Driver:
+    """One run of a plan over its mini-batches."""
+
+    def __init__(
+        self, plan: Plan, batches: Sequence[MiniBatch], arguments: Sequence[str], logs: RunLogs, scratch: Path
+    ) -> None:
+        self._plan = plan
+        self._batches = batches
+        self._arguments = [*arguments, "--logging_level", plan.logging_level]
+        self._logs = logs
+        self._scratch = scratch
+        self._waiting = deque((batch, 0) for batch in batches)
+        self._tally = Tally(len(batches))
+        self._under_way = 0
+        self._changed = threading.Condition()
+        self._broken: str | None = None
+
+    def run(self) -> str | None:
+        """Work through all mini-batches; why the run failed, or None."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        count = min(self._plan.workers, len(self._batches))
+        self._logs.progress(f"{len(self._batches)} mini-batches for {count} processes")
+        threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._append()
+        reason = self._broken or self._tally.verdict(self._plan)
+        self._logs.progress(f"{self._tally.sentence()}. {f'Failed: {reason}.' if reason else 'Succeeded.'}")
+        return reason
+
+    def _work(self, number: int) -> None:
+        process: WorkerProcess | None = None
+        try:
+            while (taken := self._take()) is not None:
+                process = process or self._start(number)
+                if process is None:
+                    return
+                process = self._try(number, process, *taken)
+        except OSError as error:
+            self._break(f"a process could not be worked with: {error}")
+        finally:
+            if process is not None:
+                process.finish()
+
+    def _take(self) -> tuple[MiniBatch, int] | None:
+        """The next mini-batch and how often it was tried; None when there is nothing left, or no more may be done."""
+        with self._changed:
+            while not self._waiting and self._under_way and self._broken is None:
+                self._changed.wait()
+            if self._broken is not None or not self._waiting:
+                return None
+            self._under_way += 1
+            return self._waiting.popleft()
+
+    def _start(self, number: int) -> WorkerProcess | None:
+        process = WorkerProcess(number, self._plan.entry_script, self._arguments, self._logs)
+        try:
+            reply = process.ready(INIT_SECONDS)
+        except TookTooLong:
+            reply = {"event": "broken", "error": f"init() took longer than {INIT_SECONDS:g} s", "trace": ""}
+        except ProcessLost as error:
+            reply = {"event": "broken", "error": f"init(): {error}", "trace": ""}
+        if reply["event"] == "ready":
+            return process
+        process.kill()
+        self._logs.error(number, f"The entry script could not be made ready: {reply['error']}", reply["trace"])
+        self._break(f"the entry script could not be made ready: {reply['error']}")
+        return None
+
+    def _try(self, number: int, process: WorkerProcess, batch: MiniBatch, tried: int) -> WorkerProcess | None:
+        """One try of a mini-batch; the process, or None when it had to be ended."""
+        begun = time.monotonic()
+        try:
+            reply = process.run(batch, self._rows(batch), self._plan.timeout)
+        except TookTooLong:
+            process.kill()
+            self._failed(number, batch, tried, f"run() took longer than {self._plan.timeout:g} s", "")
+            return None
+        except ProcessLost as error:
+            process.kill()
+            self._failed(number, batch, tried, str(error), "")
+            return None
+        seconds = time.monotonic() - begun
+        if reply["event"] == "failed":
+            self._failed(number, batch, tried, reply["error"], reply["trace"])
+        else:
+            self._done(number, batch, reply["items"], reply["returned"], seconds)
+        return process
+
+    def _done(self, number: int, batch: MiniBatch, items: int, returned: int, seconds: float) -> None:
+        with self._changed:
+            self._tally.returned(items, returned)
+            self._settle()
+        self._logs.node(number, f"mini-batch {batch.index}: {items} items, {returned} returned, {seconds:.3f} s")
+        if returned < items:
+            self._logs.error(number, f"Mini-batch {batch.index}: run() returned {returned} for {items} items.")
+        self._logs.progress(self._tally.sentence())
+
+    def _failed(self, number: int, batch: MiniBatch, tried: int, error: str, trace: str) -> None:
+        again = tried < self._plan.retries
+        what = "it is tried again" if again else f"it failed {tried + 1} times and counts as failed"
+        self._logs.error(number, f"Mini-batch {batch.index}: {error}; {what}.", trace)
+        with self._changed:
+            if again:
+                self._waiting.append((batch, tried + 1))
+            else:
+                self._rows(batch).unlink(missing_ok=True)
+                self._tally.gave_up(batch.items or 0)
+            self._settle()
+
+    def _settle(self) -> None:
+        """With the lock held: one mini-batch less is under way."""
+        self._under_way -= 1
+        self._broken = self._broken or self._tally.breach(self._plan)
+        self._changed.notify_all()
+
+    def _break(self, reason: str) -> None:
+        with self._changed:
+            self._broken = self._broken or reason
+            self._changed.notify_all()
+
+    def _rows(self, batch: MiniBatch) -> Path:
+        return self._scratch / f"{batch.index:08d}.rows"
+
+    def _append(self) -> None:
+        """What the script returned, in the order of the mini-batches, into the one file for it."""
+        if self._plan.append is None:
+            return
+        target = Path(self._plan.append)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as whole:
+            for batch in self._batches:
+                if self._rows(batch).exists():
+                    with self._rows(batch).open("rb") as part:
+                        shutil.copyfileobj(part, whole)
