@@ -79,22 +79,48 @@ class Sequence(list[Any]):
         return ((value, self.line_of(index)) for index, value in enumerate(self))
 
 
+class Text(str):
+    """A scalar as it stands in the file; `quoted` says that it can be nothing but a text."""
+
+    __slots__ = ("quoted",)
+
+    def __new__(cls, text: str, *, quoted: bool) -> Text:
+        """Make one."""
+        made = super().__new__(cls, text)
+        made.quoted = quoted
+        return made
+
+
 def parse(text: str, file: str, *, merge_keys: bool = False) -> Any:
     """Read one document: Mapping, Sequence, str, bool, int, float or None.
 
     `file` is its name for errors. Anchors and aliases are followed; merge keys (`<<`) only where `merge_keys` says so.
     Raises WorkflowError for text that is no YAML, for a key twice in one mapping, and for keys that are no text.
     """
+    root = _composed(text, file)
+    return None if root is None else _Constructor(file, merge_keys=merge_keys).value(root, 0)
+
+
+def parse_texts(text: str, file: str, repeatable: str) -> Any:
+    """Read one document as Azure Pipelines does: Mapping, Sequence and Text, since the meaning of a scalar comes later.
+
+    Keys that begin with `repeatable` may stand in a mapping again; each later one has a blank more at its end.
+    Raises WorkflowError for the same as `parse`, and for anchors.
+    """
+    root = _composed(text, file)
+    return None if root is None else _TextConstructor(file, repeatable).value(root, 0)
+
+
+def _composed(text: str, file: str) -> Node | None:
     reader = YAML(typ="safe", pure=True)
     try:
-        root = reader.compose(text)
+        return reader.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else _FIRST_LINE
         raise WorkflowError(file, line, str(error.problem or "this is no YAML").splitlines()[0]) from error
     except YAMLError as error:
         raise WorkflowError(file, _FIRST_LINE, str(error).splitlines()[0]) from error
-    return None if root is None else _Constructor(file, merge_keys=merge_keys).value(root, 0)
 
 
 def plain(value: Any) -> Any:
@@ -146,7 +172,7 @@ class _Constructor:
                 entries = ((self.value(inner, depth + 1), _line(inner)) for inner in node.value)
                 return Sequence(entries, _line(node))
             case ScalarNode():
-                return scalar(node.value) if _is_plain(node) else node.value
+                return self._scalar(node)
             case _:
                 raise self._wrong(node, "this kind of YAML is not known here")
 
@@ -156,7 +182,7 @@ class _Constructor:
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
                 raise self._wrong(key_node, "a key must be a text")
-            key = key_node.value
+            key = self._key(mapping, key_node)
             if key == "<<" and _is_plain(key_node):
                 merges.append((key_node, value_node))
                 continue
@@ -167,10 +193,16 @@ class _Constructor:
             self._merge(mapping, key_node, value_node, depth)
         return mapping
 
+    def _scalar(self, node: ScalarNode) -> Any:
+        return scalar(node.value) if _is_plain(node) else node.value
+
+    def _key(self, mapping: Mapping, node: ScalarNode) -> str:  # noqa: ARG002 - for those that know better
+        return str(node.value)
+
     def _merge(self, mapping: Mapping, key: Node, node: Node, depth: int) -> None:
         if not self._merge_keys:
             raise self._wrong(
-                key, "merge keys (`<<`) are not supported; repeat the keys, or use an alias for the whole"
+                key, "merge keys (`<<`) are not supported; repeat the keys, or alias the whole"
             )
         merged = self.value(node, depth + 1)
         for source in merged if isinstance(merged, Sequence) else (merged,):
@@ -182,6 +214,28 @@ class _Constructor:
 
     def _wrong(self, node: Node, message: str) -> WorkflowError:
         return WorkflowError(self._file, _line(node), message)
+
+
+class _TextConstructor(_Constructor):
+    """Makes texts of scalars, and knows keys that may stand in a mapping more than once."""
+
+    def __init__(self, file: str, repeatable: str) -> None:
+        super().__init__(file, merge_keys=False)
+        self._repeatable = repeatable
+
+    def value(self, node: Node, depth: int) -> Any:
+        if node.anchor:
+            raise self._wrong(node, "anchors are not supported; use a template or repeat the keys")
+        return super().value(node, depth)
+
+    def _scalar(self, node: ScalarNode) -> Text:
+        return Text(node.value, quoted=not _is_plain(node))
+
+    def _key(self, mapping: Mapping, node: ScalarNode) -> str:
+        key = str(node.value)
+        while key in mapping and key.startswith(self._repeatable):
+            key += " "
+        return key
 
 
 def _is_plain(node: ScalarNode) -> bool:

@@ -1,0 +1,1 @@
+"""GitHub's expression language: what stands between `${{` and `}}`, and in every `if`."""
