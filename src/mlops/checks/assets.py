@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from mlops.checks import fields
 from mlops.checks.component import check_environment_reference
 from mlops.checks.document import Document, Node
+from mlops.checks.overlay import idle_keys, overlaid
 from mlops.checks.pipeline import check_data_path
 from mlops.checks.problem import Problem
 from mlops.checks.references import NAME, SEMANTIC_VERSION, is_remote, local_path
+from mlops.layout import KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
 AUTH_MODES: Final = frozenset({"key", "aml_token", "aad_token"})
@@ -48,9 +51,10 @@ def check_data(document: Document) -> Iterator[Problem]:
         yield from check_data_path(document, root)
 
 
-def check_endpoint(document: Document) -> Iterator[Problem]:
+def check_endpoint(document: Document, *, kubernetes: bool = False) -> Iterator[Problem]:
     """Yield what is wrong with an online endpoint."""
-    yield from fields.unknown_fields(document, document.root, fields.ENDPOINT, "an online endpoint")
+    known = fields.KUBERNETES_ENDPOINT if kubernetes else fields.ENDPOINT
+    yield from fields.unknown_fields(document, document.root, known, f"{_kind(kubernetes=kubernetes)} online endpoint")
     yield from _check_name(document, ENDPOINT_NAME)
     mode = document.root.get("auth_mode")
     if mode is not None and mode.text not in AUTH_MODES:
@@ -58,10 +62,16 @@ def check_endpoint(document: Document) -> Iterator[Problem]:
         yield document.problem(mode, message, f"use one of {', '.join(sorted(AUTH_MODES))}")
 
 
-def check_deployment(document: Document) -> Iterator[Problem]:
+def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterator[Problem]:
     """Yield what is wrong with an online deployment."""
     root = document.root
-    yield from fields.unknown_fields(document, root, fields.DEPLOYMENT, "an online deployment")
+    known = fields.KUBERNETES_DEPLOYMENT if kubernetes else fields.DEPLOYMENT
+    yield from fields.unknown_fields(document, root, known, f"{_kind(kubernetes=kubernetes)} online deployment")
+    kind = root.get("type")
+    if (kind is not None and kind.text == "kubernetes") is not kubernetes:
+        message = f"`type` makes this no {'Kubernetes' if kubernetes else 'managed'} online deployment"
+        advice = "write `type: kubernetes`" if kubernetes else "remove it"
+        yield document.problem(kind or root, message, advice)
     yield from _check_name(document, ENDPOINT_NAME)
     yield from check_environment_reference(document, root.get("environment"), root)
     code, script = root.get("code_configuration", "code"), root.get("code_configuration", "scoring_script")
@@ -80,15 +90,42 @@ ENDPOINT_KINDS: Final[dict[str, Check]] = {
     "endpoint": check_endpoint,
     "managedOnlineDeployment": check_deployment,
     "deployment": check_deployment,
+    "kubernetesOnlineEndpoint": partial(check_endpoint, kubernetes=True),
+    "endpoint.kubernetes": partial(check_endpoint, kubernetes=True),
+    "kubernetesOnlineDeployment": partial(check_deployment, kubernetes=True),
+    "deployment.kubernetes": partial(check_deployment, kubernetes=True),
 }
+_SUFFIXES: Final = re.compile(r"(\.schema)?\.(json|yml)$")
 
 
-def check_serving(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with a file below endpoints/; kinds that are not known here are left alone."""
+def check_serving(document: Document, find: Callable[[Path], Document | None]) -> Iterator[Problem]:
+    """Yield what is wrong with a file below endpoints/; kinds that are not known here are left alone.
+
+    A file for Kubernetes says what differs from the one beside it, which `find` reads.
+    """
+    if not document.path.name.endswith(KUBERNETES_SUFFIX):
+        yield from _check_kind(document)
+        return
+    below = find(document.path.with_name(document.path.name.removesuffix(KUBERNETES_SUFFIX) + ".yml"))
+    if below is None:
+        message = "the file that this one differs from is missing"
+        yield document.problem(document.root, message, "restore it, or remove this one")
+        return
+    whole = overlaid(document, below)
+    known = {(problem.file, problem.line) for problem in _check_kind(below)}
+    yield from idle_keys(whole)
+    yield from (each for each in _check_kind(whole) if (each.file, each.line) not in known)
+
+
+def _check_kind(document: Document) -> Iterator[Problem]:
     schema = document.root.get("$schema")
     named = schema.text if schema and schema.text else document.path.name
-    check = ENDPOINT_KINDS.get(named.rsplit("/", 1)[-1].split(".", 1)[0])
+    check = ENDPOINT_KINDS.get(_SUFFIXES.sub("", named.rsplit("/", 1)[-1]))
     return check(document) if check else iter(())
+
+
+def _kind(*, kubernetes: bool) -> str:
+    return "a Kubernetes" if kubernetes else "an"
 
 
 def _check_name(document: Document, pattern: re.Pattern[str]) -> Iterator[Problem]:

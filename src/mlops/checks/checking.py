@@ -43,7 +43,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
     for document in project.data:
         yield from assets.check_data(document)
     for document in project.serving:
-        yield from assets.check_serving(document)
+        yield from assets.check_serving(document, project.document)
     yield from _environment_reference_problems(project)
 
 

@@ -67,6 +67,8 @@ ENDPOINT: Final = frozenset(
     {"auth_mode", "description", "id", "identity", "location", "mirror_traffic", "name", "openapi_uri"}
     | {"properties", "provisioning_state", "public_network_access", "scoring_uri", "tags", "traffic"}
 )
+_MANAGED_ENDPOINT: Final = frozenset({"public_network_access"})
+KUBERNETES_ENDPOINT: Final = ENDPOINT - _MANAGED_ENDPOINT | frozenset({"compute"})
 DEPLOYMENT: Final = frozenset(
     {
         "app_insights_enabled",
@@ -80,6 +82,8 @@ DEPLOYMENT: Final = frozenset(
     | {"liveness_probe", "model", "model_mount_path", "name", "private_network_connection", "properties"}
     | {"provisioning_state", "readiness_probe", "request_settings", "scale_settings", "tags", "type"}
 )
+_MANAGED_DEPLOYMENT: Final = frozenset({"egress_public_network_access", "private_network_connection"})
+KUBERNETES_DEPLOYMENT: Final = DEPLOYMENT - _MANAGED_DEPLOYMENT | frozenset({"resources"})
 
 
 def unknown_fields(document: Document, node: Node, known: frozenset[str], where: str) -> Iterator[Problem]:

@@ -183,8 +183,20 @@ FILES = {
           code: .
           scoring_script: score.py
         environment: file:../../environments/base.yml
+        egress_public_network_access: enabled
+        environment_variables:
+          WORKER_COUNT: "2"
         instance_type: Standard_DS2_v2
         instance_count: 1
+        """,
+    "endpoints/online/deployment.kubernetes.yml": """\
+        $schema: https://azuremlschemas.azureedge.net/latest/kubernetesOnlineDeployment.schema.json
+        type: kubernetes
+        egress_public_network_access: null
+        environment_variables:
+          WORKER_COUNT: "1"
+        resources:
+          requests: {cpu: "1", memory: 1Gi}
         """,
 }
 

@@ -1,8 +1,11 @@
 """The table of known fields against the schemas of the installed SDK: what a newer SDK adds shows here."""
 
 import pytest
-from azure.ai.ml._schema._deployment.online.online_deployment import ManagedOnlineDeploymentSchema
-from azure.ai.ml._schema._endpoint import ManagedOnlineEndpointSchema
+from azure.ai.ml._schema._deployment.online.online_deployment import (
+    KubernetesOnlineDeploymentSchema,
+    ManagedOnlineDeploymentSchema,
+)
+from azure.ai.ml._schema._endpoint import KubernetesOnlineEndpointSchema, ManagedOnlineEndpointSchema
 from azure.ai.ml._schema.assets.data import DataSchema
 from azure.ai.ml._schema.assets.environment import EnvironmentSchema
 from azure.ai.ml._schema.component.command_component import CommandComponentSchema
@@ -35,6 +38,8 @@ BEYOND = fields.DESCRIPTIVE | {"value"}
         pytest.param(fields.DATA, [DataSchema], id="data"),
         pytest.param(fields.ENDPOINT, [ManagedOnlineEndpointSchema], id="endpoint"),
         pytest.param(fields.DEPLOYMENT, [ManagedOnlineDeploymentSchema], id="deployment"),
+        pytest.param(fields.KUBERNETES_ENDPOINT, [KubernetesOnlineEndpointSchema], id="Kubernetes endpoint"),
+        pytest.param(fields.KUBERNETES_DEPLOYMENT, [KubernetesOnlineDeploymentSchema], id="Kubernetes deployment"),
     ],
 )
 def test_the_known_fields_are_those_of_the_sdk(known, schemas):
