@@ -14,6 +14,8 @@ SAMPLE_GENERATOR: Final = Path("data", "generate_sample.py")
 ENDPOINT_FOLDER: Final = Path("endpoints", "online")
 ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
 DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
+# What differs where a stage is served by Kubernetes stands beside a file, under this suffix.
+KUBERNETES_SUFFIX: Final = ".kubernetes.yml"
 SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
 ENVIRONMENT_FOLDER: Final = Path("environments")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")

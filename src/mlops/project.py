@@ -6,10 +6,11 @@ How a file is read, and where an error stands in it, is told by documents.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from mlops.documents import read_checked
 from mlops.errors import InputError, ProjectError
@@ -17,15 +18,22 @@ from mlops.layout import PROJECT_FILE
 
 StageName = Literal["dev", "staging", "prod"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+Serving = Literal["managed", "kubernetes"]
+MANAGED: Final[Serving] = "managed"
+KUBERNETES: Final[Serving] = "kubernetes"
 
 
-def _rule(pattern: str, rule: str) -> AfterValidator:
+def _must(pattern: str, rule: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
             raise ValueError(f"'{value}' is not allowed: {rule}")
         return value
 
-    return AfterValidator(check)
+    return check
+
+
+def _rule(pattern: str, rule: str) -> AfterValidator:
+    return AfterValidator(_must(pattern, rule))
 
 
 ProjectName = Annotated[
@@ -61,11 +69,22 @@ EndpointName = Annotated[
     ),
 ]
 Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
-InstanceType = Annotated[str, _rule(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2")]
+InstanceCount = Annotated[int, Field(ge=1, le=100)]
+# What a deployment runs on: a machine of Azure's, or what the cluster's administrators called one of its sizes.
+_INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
+    MANAGED: _must(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2"),
+    KUBERNETES: _must(
+        r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
+        "an instance type of the cluster, such as defaultinstancetype, not the size of a machine",
+    ),
+}
 
 
 class Stage(BaseModel):
-    """Where one stage lives on Azure, and the machines it uses."""
+    """Where one stage lives on Azure, how it is served, and on what.
+
+    `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -75,8 +94,38 @@ class Stage(BaseModel):
     location: Location | None = None
     compute: ComputeName
     endpoint: EndpointName
-    instance_type: InstanceType
-    instance_count: Annotated[int, Field(ge=1, le=100)]
+    serving: Serving = MANAGED
+    kubernetes_compute: Annotated[ComputeName | None, Field(validate_default=True)] = None
+    instance_type: str
+    instance_count: InstanceCount
+    max_instances: InstanceCount | None = None
+
+    @field_validator("kubernetes_compute")
+    @classmethod
+    def _names_the_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
+        serving = info.data.get("serving")
+        if serving == KUBERNETES and value is None:
+            raise ValueError("is missing: serving is kubernetes; name the attached compute")
+        if serving == MANAGED and value is not None:
+            raise ValueError("belongs to `serving: kubernetes`; remove it")
+        return value
+
+    @field_validator("instance_type")
+    @classmethod
+    def _fits_what_serves(cls, value: str, info: ValidationInfo) -> str:
+        # A wrong `serving` is told already.
+        serving: Serving | None = info.data.get("serving")
+        return _INSTANCE_TYPE[serving](value) if serving else value
+
+    @field_validator("max_instances")
+    @classmethod
+    def _is_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("instance_count")
+        if value is not None and info.data.get("serving") == MANAGED:
+            raise ValueError("belongs to `serving: kubernetes`; managed endpoints are scaled by Azure Monitor's rules")
+        if value is not None and least is not None and value < least:
+            raise ValueError(f"is {value}, less than instance_count {least}")
+        return value
 
 
 class Stages(BaseModel):

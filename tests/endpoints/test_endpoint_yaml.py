@@ -6,8 +6,40 @@ from typing import Any
 
 import pytest
 from azure.ai.ml import load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import (
+    KubernetesOnlineDeployment,
+    KubernetesOnlineEndpoint,
+    ManagedOnlineDeployment,
+    ManagedOnlineEndpoint,
+)
 
-ONLINE = Path(__file__).parents[2] / "endpoints" / "online"
+from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
+from mlops.project import Project, Stage, load_project
+from mlops.rollout.plan import Plan
+from mlops.serving.definition import definition
+from mlops.serving.deployment_files import configuration_of, load_deployment, load_endpoint
+from mlops.yaml_lines import read_yaml
+
+ROOT = Path(__file__).parents[2]
+ONLINE = ROOT / "endpoints" / "online"
+PLAN = Plan(model="credit-default", version="3", digest="sha256:abc")
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return load_project(ROOT)
+
+
+@pytest.fixture(scope="module")
+def managed(project: Project) -> Stage:
+    return project.settings.stage("staging")
+
+
+@pytest.fixture(scope="module")
+def kubernetes(managed: Stage) -> Stage:
+    """The same stage on a cluster, with two to five replicas."""
+    own = {"serving": "kubernetes", "kubernetes_compute": "scoring", "instance_type": "small"}
+    return Stage.model_validate({**managed.model_dump(), **own, "instance_count": 2, "max_instances": 5})
 
 
 def test_the_endpoint_loads_and_asks_for_keys():
@@ -25,8 +57,45 @@ def test_the_deployment_loads_with_the_scoring_code_and_a_pinned_environment():
     assert "onnxruntime==" in json.dumps(deployment.environment.conda_file)
 
 
-def test_as_many_requests_are_let_in_as_the_server_has_threads():
-    deployment: Any = load_online_deployment(ONLINE / "deployment.yml")
+def test_a_stage_gets_the_kind_that_project_yml_says(project: Project, managed: Stage, kubernetes: Stage):
+    for stage, endpoint, deployment in (
+        (managed, ManagedOnlineEndpoint, ManagedOnlineDeployment),
+        (kubernetes, KubernetesOnlineEndpoint, KubernetesOnlineDeployment),
+    ):
+        assert type(load_endpoint(project, stage)) is endpoint
+        assert type(load_deployment(project, stage, "blue", PLAN, "azureml:credit-default:3", "now")) is deployment
+
+
+def test_on_a_cluster_a_deployment_has_what_the_project_says(project: Project, kubernetes: Stage):
+    endpoint: Any = load_endpoint(project, kubernetes)
+    deployment: Any = load_deployment(project, kubernetes, "blue", PLAN, "azureml:credit-default:3", "now")
+
+    assert endpoint.compute == "scoring"
+    assert (deployment.instance_type, deployment.instance_count) == ("small", 2)
+    assert (deployment.scale_settings.min_instances, deployment.scale_settings.max_instances) == (2, 5)
+    assert deployment.resources.limits.cpu == deployment.environment_variables["WORKER_COUNT"]
+
+
+@pytest.mark.parametrize("file", [ENDPOINT_FILE, DEPLOYMENT_FILE], ids=str)
+def test_both_kinds_share_what_is_stated_once(project: Project, file: Path):
+    one, other = definition(project, file, "managed"), definition(project, file, "kubernetes")
+    different = read_yaml(project.path(file.with_suffix(KUBERNETES_SUFFIX))).value
+
+    assert {key for key in one | other if one.get(key) != other.get(key)} == set(different)
+
+
+def test_what_serves_is_part_of_a_deployments_content(project: Project, managed: Stage, kubernetes: Stage):
+    wider = kubernetes.model_copy(update={"max_instances": 6})
+
+    assert len({configuration_of(project, stage) for stage in (managed, kubernetes, wider)}) == 3
+
+
+@pytest.mark.parametrize("serving", ["managed", "kubernetes"])
+def test_as_many_requests_are_let_in_as_the_server_has_threads(
+    request: pytest.FixtureRequest, project: Project, serving: str
+):
+    stage = request.getfixturevalue(serving)
+    deployment: Any = load_deployment(project, stage, "blue", PLAN, "azureml:credit-default:3", "now")
 
     workers = int(deployment.environment_variables["WORKER_COUNT"])
     threads = int(deployment.environment_variables["GUNICORN_CMD_ARGS"].split()[-1])

@@ -97,6 +97,84 @@ def test_error_names_file_line_key_and_reason(tmp_path: Path, old: str, new: str
     assert caught.value.exit_code == 3
 
 
+ON_KUBERNETES = """\
+serving: kubernetes
+    kubernetes_compute: scoring
+    instance_type: defaultinstancetype
+    instance_count: 2
+    max_instances: 5
+"""
+MANAGED = """\
+serving: managed # or kubernetes, with `kubernetes_compute`: docs/infrastructure.md
+    instance_type: Standard_DS2_v2 # the machine behind the endpoint
+    instance_count: 1
+"""
+
+
+def dev_on_kubernetes(folder: Path, old: str = "", new: str = "") -> Path:
+    """The shipped file with dev on a cluster, `old` replaced by `new` in what says so."""
+    assert MANAGED in SHIPPED
+    assert old in ON_KUBERNETES
+    file = folder / "project.yml"
+    file.write_text(SHIPPED.replace(MANAGED, ON_KUBERNETES.replace(old, new), 1), encoding="utf-8")
+    return file
+
+
+def test_a_stage_is_served_by_machines_of_azure_or_by_a_cluster(tmp_path: Path) -> None:
+    stages = read_settings(dev_on_kubernetes(tmp_path)).stages
+
+    assert (stages.dev.serving, stages.dev.kubernetes_compute, stages.dev.max_instances) == ("kubernetes", "scoring", 5)
+    assert (stages.prod.serving, stages.prod.kubernetes_compute, stages.prod.max_instances) == ("managed", None, None)
+
+
+BAD_COMBINATIONS = [
+    ("no such serving", "serving: kubernetes", "serving: docker", "serving", "managed"),
+    (
+        "a machine on a cluster",
+        "defaultinstancetype",
+        "Standard_DS2_v2",
+        "instance_type",
+        "instance type of the cluster",
+    ),
+    ("an instance type on Azure's machines", "kubernetes\n", "managed\n", "instance_type", "Standard_DS2_v2"),
+    ("a compute on Azure's machines", "kubernetes\n", "managed\n", "kubernetes_compute", "remove it"),
+    ("a range on Azure's machines", "kubernetes\n", "managed\n", "max_instances", "Azure Monitor"),
+    (
+        "fewer at most than at least",
+        "max_instances: 5",
+        "max_instances: 1",
+        "max_instances",
+        "less than instance_count 2",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "reason"), [case[1:] for case in BAD_COMBINATIONS], ids=[case[0] for case in BAD_COMBINATIONS]
+)
+def test_what_does_not_go_together_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, key: str, reason: str
+) -> None:
+    file = dev_on_kubernetes(tmp_path, old, new)
+
+    with pytest.raises(ProjectError) as caught:
+        read_settings(file)
+
+    problem = next(detail for detail in caught.value.details if f": stages.dev.{key}: " in detail)
+    assert file.read_text().splitlines()[int(problem.split(":")[1]) - 1].strip().startswith(key)
+    assert reason in problem
+
+
+def test_a_missing_cluster_is_told_at_its_stage(tmp_path: Path) -> None:
+    file = dev_on_kubernetes(tmp_path, "    kubernetes_compute: scoring\n", "")
+
+    with pytest.raises(ProjectError) as caught:
+        read_settings(file)
+
+    (problem,) = caught.value.details
+    assert problem.startswith(f"project.yml:{line_of(SHIPPED, 'dev:')}: stages.dev.kubernetes_compute: is missing")
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "project.yml"
     file.write_text(SHIPPED.replace("cpu-cluster", "c_").replace("registry:", "registri:"), encoding="utf-8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from pathlib import Path
 from typing import Any, Final
 
 from azure.ai.ml import load_online_deployment, load_online_endpoint
@@ -12,8 +14,9 @@ from azure.ai.ml.entities import Environment, OnlineDeployment, OnlineEndpoint
 from mlops.errors import ProjectError
 from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER
 from mlops.package import file_sha256
-from mlops.project import Project, Stage
+from mlops.project import KUBERNETES, Project, Stage
 from mlops.rollout.plan import Plan
+from mlops.serving.definition import definition
 
 DIGEST_TAG: Final = "model_digest"
 CONFIGURATION_TAG: Final = "configuration"
@@ -21,11 +24,16 @@ VERSION_TAG: Final = "model_version"
 ATTEMPT_TAG: Final = "rollout_attempt"
 _FINGERPRINT_CHARACTERS: Final = 16
 _NOT_CODE: Final = frozenset({"__pycache__"})
+_DEFINITION: Final = ".yml"
 
 
 def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
     """The stage's endpoint as it is wanted."""
-    return load_online_endpoint(project.required_file(ENDPOINT_FILE), params_override=[{"name": stage.endpoint}])
+    overrides = [{"name": stage.endpoint}]
+    if stage.kubernetes_compute is not None:
+        overrides.append({"compute": f"azureml:{stage.kubernetes_compute}"})
+    text = _text(definition(project, ENDPOINT_FILE, stage.serving))
+    return load_online_endpoint(text, relative_origin=_origin(project, ENDPOINT_FILE), params_override=overrides)
 
 
 def load_deployment(
@@ -59,20 +67,40 @@ def configuration_of(project: Project, stage: Stage) -> str:
             "Write `environment: file:../../environments/serving.yml`.",
         )
     folder = project.path(ENDPOINT_FOLDER)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _NOT_CODE.intersection(path.parts))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_no_code(path))
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
+        "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
         "environment": [environment.name, environment.version, environment.image, environment.conda_file],
-        "machines": [stage.instance_type, stage.instance_count],
+        "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
 
 def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> OnlineDeployment:
-    machines = [
+    machines: list[dict[str, Any]] = [
         {"endpoint_name": stage.endpoint},
         {"instance_type": stage.instance_type},
         {"instance_count": stage.instance_count},
     ]
-    return load_online_deployment(project.required_file(DEPLOYMENT_FILE), params_override=[*machines, *overrides])
+    if stage.serving == KUBERNETES:
+        most = stage.max_instances or stage.instance_count
+        machines += [{"scale_settings.min_instances": stage.instance_count}, {"scale_settings.max_instances": most}]
+    text = _text(definition(project, DEPLOYMENT_FILE, stage.serving))
+    origin = _origin(project, DEPLOYMENT_FILE)
+    return load_online_deployment(text, relative_origin=origin, params_override=[*machines, *overrides])
+
+
+def _text(document: dict[str, Any]) -> io.StringIO:
+    """A document as the SDK reads one: JSON is YAML."""
+    return io.StringIO(json.dumps(document))
+
+
+def _origin(project: Project, file: Path) -> str:
+    return str(project.path(file))
+
+
+def _is_no_code(path: Path) -> bool:
+    """Whether a file says nothing of how a deployment answers: what defines it is asked apart, what differs in it."""
+    return path.suffix == _DEFINITION or bool(_NOT_CODE.intersection(path.parts))
