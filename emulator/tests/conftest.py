@@ -61,7 +61,6 @@ def emulator(
     with running_emulator(state, **given) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.variables.items():
             patch.setenv(name, value)
-        patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
         yield running
         # Whatever the worker's tests asked and were answered must be what Microsoft's schemas allow.
         exchanges = [json.loads(line) for line in record_file.read_text().splitlines()]

@@ -48,6 +48,7 @@ def test_start_status_env_stop(tmp_path: Path) -> None:
         assert shown["jobs"] == {}
         values = json.loads(command("env", "--json", state=state).stdout)
         assert values["ARM_CLOUD_METADATA_URL"] == f"{shown['address']}/metadata/endpoints"
+        assert values["AZUREML_CURRENT_CLOUD"].endswith(shown["address"].rpartition(":")[2])
         assert command("reset", "--yes", state=state).returncode == 1
     finally:
         stopped = command("stop", state=state)

@@ -5,24 +5,21 @@ Importing this file imports azure.ai.ml, which takes seconds: only commands that
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from typing import Final
+from typing import Any
 
 import requests
 from azure.ai.ml import MLClient
-from azure.ai.ml._azure_environments import _get_base_url_from_metadata, _resource_to_scopes
-from azure.ai.ml.constants._common import ArmConstants
+from azure.ai.ml._azure_environments import _resource_to_scopes
+from azure.ai.ml.entities import AzureBlobDatastore
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdPolicy, RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.core import ARMPipelineClient
+from azure.storage.blob import ContainerClient
 
-from mlops.errors import WorkspaceError
+from mlops.cloud import described_cloud, management_address
 from mlops.project import Stage
 from mlops.quiet import quieten_loggers
-
-_ANSWER_WITHIN_SECONDS: Final = 10.0
 
 
 def connect(stage: Stage) -> MLClient:
@@ -37,19 +34,28 @@ def connect_registry(name: str) -> MLClient:
 
 def connect_management() -> ARMPipelineClient:
     """A client of Azure's management address itself, for what azure-ai-ml does not ask: metrics."""
-    _require_cloud()
-    # The SDK tells nobody publicly which cloud it talks to, and there must be one answer to that.
-    address = _get_base_url_from_metadata()
+    address = management_address()
     login = BearerTokenCredentialPolicy(_credential(), *_resource_to_scopes(address))
     return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=1), login])
 
 
+def open_container(datastore: AzureBlobDatastore) -> ContainerClient:
+    """The container of a datastore, opened with the login in use: accounts of stages have no keys.
+
+    Needs the role Storage Blob Data Reader there.
+    """
+    address = f"{datastore.protocol}://{datastore.account_name}.blob.{datastore.endpoint}"
+    return ContainerClient(address, datastore.container_name, credential=_credential())
+
+
 def _client(*workspace: str, **registry: str) -> MLClient:
-    _require_cloud()
+    cloud = described_cloud()
+    described: dict[str, Any] = {"cloud": cloud.name, "cloud_metadata": dict(cloud.places)} if cloud else {}
     client = MLClient(
         _credential(),
         *workspace,
         **registry,
+        **described,
         show_progress=False,
         enable_telemetry=False,
         # The SDK makes a dozen service clients: with one session they share their connections.
@@ -58,32 +64,6 @@ def _client(*workspace: str, **registry: str) -> MLClient:
     # Once more: making a client sets levels of its own.
     quieten_loggers()
     return client
-
-
-def _require_cloud() -> None:
-    """Raise WorkspaceError when nothing is where a variable says that the cloud describes itself.
-
-    The SDK would go on without a cloud and end by saying that nobody is logged in.
-    """
-    address = os.environ.get(ArmConstants.METADATA_URL_ENV_NAME)
-    if address:
-        _require_answer(address)
-
-
-@cache
-def _require_answer(address: str) -> None:
-    try:
-        requests.get(address, timeout=_ANSWER_WITHIN_SECONDS).close()
-    except requests.exceptions.SSLError:
-        # Somebody is there; what is wrong with the certificate the SDK tells.
-        return
-    except requests.exceptions.RequestException as error:
-        host = "/".join(address.split("/", 3)[:3])
-        raise WorkspaceError(
-            f"nothing answers at {host}, where {ArmConstants.METADATA_URL_ENV_NAME} says that the cloud is",
-            'Start a workspace on this machine with `mlops up`, then `eval "$(mlops env)"`; for Azure unset the '
-            "variable in this shell.",
-        ) from error
 
 
 def _credential() -> DefaultAzureCredential:

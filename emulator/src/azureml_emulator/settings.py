@@ -46,3 +46,8 @@ def default_state() -> Path:
         return Path(named).expanduser().resolve()
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "azureml-emulator"
+
+
+def cloud_name(base_url: str) -> str:
+    """What an emulator is called as a cloud; a name an address, for clients keep what a name once stood for."""
+    return f"AzureMLEmulator-{base_url.rpartition(':')[2]}"

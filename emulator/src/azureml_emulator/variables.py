@@ -9,7 +9,7 @@ from typing import Literal
 
 from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.secret_keys import read_secret_keys
-from azureml_emulator.settings import LOOPBACK
+from azureml_emulator.settings import LOOPBACK, cloud_name
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOOPBACK_HOSTS = (LOOPBACK, "localhost")
@@ -25,6 +25,7 @@ def variables(record: ReadyRecord, environment: Mapping[str, str] = os.environ) 
     bundle = str(record.bundle)
     return {
         "ARM_CLOUD_METADATA_URL": f"{record.base_url}/metadata/endpoints",
+        "AZUREML_CURRENT_CLOUD": cloud_name(record.base_url),
         "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{record.base_url}/",
         "IDENTITY_ENDPOINT": f"{record.base_url}/msi/token",
         "IDENTITY_HEADER": read_secret_keys(settings.state).identity_header,

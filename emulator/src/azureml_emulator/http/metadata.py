@@ -8,10 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from azureml_emulator.scopes import Scopes
-from azureml_emulator.settings import Settings
+from azureml_emulator.settings import Settings, cloud_name
 from azureml_emulator.tokens import TENANT
-
-CLOUD = "AzureMLEmulator"
 
 
 class Metadata:
@@ -48,7 +46,7 @@ class Metadata:
 
     def _cloud(self) -> dict[str, Any]:
         return {
-            "name": CLOUD,
+            "name": cloud_name(self._base_url),
             "portal": "https://portal.azure.com/",
             "resourceManager": f"{self._base_url}/",
             "authentication": {
