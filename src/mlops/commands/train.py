@@ -15,6 +15,8 @@ from mlops.command_line import json_option, stage_option
     "mlops train --stage dev",
     "mlops train --stage dev --data credit_default.csv",
     "mlops train --stage dev --json | jq .model.version",
+    "mlops train --stage dev --submit                  # begin, and do not wait",
+    "mlops train --stage dev --job credit-default-20260301-101500-1a2b",
 )
 @stage_option()
 @click.option(
@@ -22,23 +24,33 @@ from mlops.command_line import json_option, stage_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The file to train on; without it, the sample that data/generate_sample.py makes.",
 )
+@click.option("--submit", is_flag=True, help="Only begin: print the job's name, and do not wait for it.")
+@click.option("--job", help="Only wait for this job, which --submit began, and register its model.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, stage: str, data: Path | None, as_json: bool) -> int:
+def command(
+    project_path: Path | None, *, stage: str, data: Path | None, submit: bool, job: str | None, as_json: bool
+) -> int:
     """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
 
     The data become a version of the data asset, uploaded only when the workspace does not have them. Steps
     that have not changed are reused. A model package that is registered already is not registered again.
-    Ctrl-C cancels the job; nothing is registered then.
+    Ctrl-C cancels the job; nothing is registered then. In two parts, with --submit and --job, the second can
+    be run as often as needed, and Ctrl-C leaves the job alone: a login need not last as long as a training.
     """
+    if job is not None and (submit or data is not None):
+        raise click.UsageError("--job names a job that runs already: it goes with neither --submit nor --data")
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
-    from mlops.training.run import train
+    from mlops.training.run import finish_training, submit_training, train
     from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
-    return answer(train(client, project, stage_name, data), as_json=as_json)
+    if job is not None:
+        return answer(finish_training(client, project, job), as_json=as_json)
+    act = submit_training if submit else train
+    return answer(act(client, project, stage_name, data), as_json=as_json)

@@ -24,8 +24,8 @@ _LOG_NAME: Final = "std_log.txt"
 _PREAMBLE: Final = ("#", "$ ")
 
 
-def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file: Path) -> JobFailed:
-    """The error for a job on `data_file` that did not complete."""
+def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file: Path | None) -> JobFailed:
+    """The error for a job that did not complete; `data_file` is what it ran on, where that is on this machine."""
     if job.status == CANCELED:
         return JobFailed(f"job {job.name} was cancelled", "Run the command again; finished steps are reused.")
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
@@ -35,7 +35,9 @@ def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file:
     return _step_failure(client, project, job, failed, data_file)
 
 
-def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: StepRun, data_file: Path) -> JobFailed:
+def _step_failure(
+    client: MLClient, project: Project, job: FinishedJob, failed: StepRun, data_file: Path | None
+) -> JobFailed:
     log = download_log(client, project, failed.job)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
     tail = telling_lines(lines, data_file) or _reason_of_service(client, failed.job)
@@ -49,9 +51,11 @@ def _step_failure(client: MLClient, project: Project, job: FinishedJob, failed: 
     )
 
 
-def telling_lines(log: Sequence[str], data_file: Path) -> list[str]:
+def telling_lines(log: Sequence[str], data_file: Path | None) -> list[str]:
     """The last lines that the step itself said, where the copy that it read of `data_file` has the file's name here."""
     own = [line for line in log if line.strip() and not line.startswith(_PREAMBLE)]
+    if data_file is None:
+        return own[-LOG_LINES:]
     copy = re.compile(rf"/[^\s'\":]*/{re.escape(data_file.name)}(?![\w.])")
     return [copy.sub(lambda _: str(data_file), line) for line in own[-LOG_LINES:]]
 

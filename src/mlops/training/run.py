@@ -1,4 +1,7 @@
-"""A training run from data file to registered version: the order stands here, each part in its own file."""
+"""A training run from data file to registered version: the order stands here, each part in its own file.
+
+In one go (`train`), or in two parts that may be hours and machines apart (`submit_training`, `finish_training`).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.package_store import package_of_job
 from mlops.training.registration import ModelVersion, Origin, register
-from mlops.training.submission import Order, new_job_name, submit
+from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, submit
 from mlops.training.validation import validation_warnings
 
 
@@ -48,6 +51,11 @@ class TrainResult(Result):
     report: Path | None
     studio_url: str | None
     seconds: float
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The version, for whoever deploys it."""
+        return {"version": self.model.version, "digest": self.model.digest}
 
     def document(self) -> dict[str, Any]:
         """Everything, with metrics as plain numbers and their intervals beside them."""
@@ -86,6 +94,32 @@ class TrainResult(Result):
         return blocks
 
 
+@dataclass(frozen=True)
+class SubmitResult(Result):
+    """A training job that was begun."""
+
+    job: str
+    data: DataVersion
+    steps: tuple[str, ...]
+    studio_url: str | None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The job, for whoever waits for it."""
+        return {"job": self.job}
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        return {"job": self.job, "data": asdict(self.data), "steps": list(self.steps), "studio_url": self.studio_url}
+
+    def blocks(self) -> Sequence[Block]:
+        """The job, and how to wait for it."""
+        blocks: list[Block] = [Line(f"job {self.job} is submitted", "good"), Line(f"data    {self.data.reference}")]
+        if self.studio_url:
+            blocks.append(Line(f"job     {self.studio_url}"))
+        return [*blocks, Line(f"Next: `mlops train --stage dev --job {self.job}`", "hint")]
+
+
 def training_tables(result: TrainResult) -> list[Table]:
     """The steps with their times, and the metrics with their intervals."""
     steps = tuple((step.name, step.status, _time(step)) for step in result.steps)
@@ -108,32 +142,75 @@ def train(
     `parameters` are inputs of pipelines/train.yml that shall differ from their defaults.
     """
     begun = time.monotonic()
-    settings = project.settings
-    Thread(target=_import_ahead, daemon=True).start()
     file = data_file or sample_file(project)
-    data, is_new_data = ensure_data(client, settings.data, file)
-    commit = git_commit(project.root)
-    job_name = new_job_name(settings.name)
-    finished = _run_job(client, project, stage_name, Order(job_name, data, commit, parameters or {}))
+    order = _order(client, project, file)
+    try:
+        job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
+        finished = _follow(client, job)
+    except KeyboardInterrupt:
+        raise _cancelled(client, order.job_name) from None
+    return _result(client, project, job, finished, file, begun)
+
+
+def submit_training(client: MLClient, project: Project, stage_name: StageName, data_file: Path | None) -> SubmitResult:
+    """Begin what `train` does, and leave the job to itself."""
+    order = _order(client, project, data_file or sample_file(project))
+    job = submit(client, project, project.settings.stage(stage_name), order, {})
+    return SubmitResult(job.name, order.data, job.steps, job.studio_url)
+
+
+def finish_training(client: MLClient, project: Project, job_name: str) -> TrainResult:
+    """Wait for a job that was submitted before, and register its package; safe to do twice.
+
+    Whoever stops waiting does not stop the job. Raises InputError for a name that is no such job.
+    """
+    begun = time.monotonic()
+    job = find_submitted(client, job_name)
+    try:
+        finished = _follow(client, job)
+    except KeyboardInterrupt:
+        message = f"job {job_name} goes on in the workspace; nothing was registered"
+        raise Interrupted(message, "Run the command again to go on waiting.") from None
+    return _result(client, project, job, finished, None, begun)
+
+
+def _order(client: MLClient, project: Project, file: Path) -> Order:
+    Thread(target=_import_ahead, daemon=True).start()
+    data, is_new_data = ensure_data(client, project.settings.data, file)
+    return Order(new_job_name(project.settings.name), data, is_new_data, git_commit(project.root))
+
+
+def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
+    say(f"job {job.name}")
+    with step_board() as board:
+        return follow(client, job, board)
+
+
+def _result(
+    client: MLClient, project: Project, job: SubmittedJob, finished: FinishedJob, file: Path | None, begun: float
+) -> TrainResult:
+    """Register what a job has made. Raises JobFailed when it has not made it."""
+    order = job.order
     if finished.status != COMPLETED:
         error = job_failure(client, project, finished, file)
-        if is_new_data and finished.has_failed(VALIDATION_STEP):
-            error.advice += f" {refuse(client, data)}"
+        if order.is_new_data and finished.has_failed(VALIDATION_STEP):
+            error.advice += f" {refuse(client, order.data)}"
         raise error
-    if not is_new_data:
-        accept(client, data)
-    warnings = validation_warnings(client, job_name)
-    package, digest = package_of_job(client, project, job_name)
+    if not order.is_new_data:
+        accept(client, order.data)
+    warnings = validation_warnings(client, job.name)
+    package, digest = package_of_job(client, project, job.name)
     metrics = read_metrics(package)
     values = {name: metric.value for name, metric in metrics.items()}
-    model, is_new = register(client, settings.model, digest, Origin(job_name, commit, data), values)
+    origin = Origin(job.name, order.git_commit, order.data)
+    model, is_new = register(client, project.settings.model, digest, origin, values)
     return TrainResult(
-        job=job_name,
+        job=job.name,
         steps=finished.steps,
         metrics=metrics,
         model=model,
         is_new=is_new,
-        data=data,
+        data=order.data,
         warnings=warnings,
         report=_keep_report(project, package, model),
         studio_url=finished.studio_url,
@@ -145,17 +222,6 @@ def _import_ahead() -> None:
     # The SDK imports it when it first looks at a job, and does without it where it is not installed.
     with suppress(ImportError):
         importlib.import_module("azureml.mlflow")
-
-
-def _run_job(client: MLClient, project: Project, stage_name: StageName, order: Order) -> FinishedJob:
-    stage = project.settings.stage(stage_name)
-    try:
-        job = submit(client, project, stage, order)
-        say(f"job {job.name}")
-        with step_board() as board:
-            return follow(client, job, board)
-    except KeyboardInterrupt:
-        raise _cancelled(client, order.job_name) from None
 
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:

@@ -1,6 +1,7 @@
 """A training job from pipelines/train.yml, with the inputs that say where data and code come from.
 
-Waiting for it is left to following.py.
+The job carries what is needed to register its model, so that another process can do it. Waiting for it is left to
+following.py.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from datetime import UTC, datetime
 from azure.ai.ml import MLClient, load_job
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import PipelineJob
+from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import ProjectError
+from mlops.errors import InputError, ProjectError
 from mlops.layout import PIPELINE_FILE
 from mlops.project import Project, Stage
 from mlops.quiet import quiet
@@ -22,24 +24,33 @@ from mlops.training.data_asset import DataVersion
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 _SUFFIX_BYTES = 2
+_DATA_NAME, _DATA_VERSION, _DATA_SHA256 = "data_name", "data_version", "data_sha256"
+_GIT_COMMIT, _NEW_DATA = "git_commit", "new_data"
+_YES, _NO = "true", "false"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is to run on, under which name; `is_new_data` when the data were registered for it."""
+
+    job_name: str
+    data: DataVersion
+    is_new_data: bool
+    git_commit: str
 
 
 @dataclass(frozen=True)
 class SubmittedJob:
     """A job that the workspace has accepted; `steps` in the order of the pipeline file."""
 
-    name: str
+    order: Order
     steps: tuple[str, ...]
+    studio_url: str | None = None
 
-
-@dataclass(frozen=True)
-class Order:
-    """What a job is to run on, under which name; `parameters` are inputs that differ from their defaults."""
-
-    job_name: str
-    data: DataVersion
-    git_commit: str
-    parameters: Mapping[str, float]
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.order.job_name
 
 
 def new_job_name(project_name: str) -> str:
@@ -48,11 +59,13 @@ def new_job_name(project_name: str) -> str:
     return f"{project_name}-{now}-{secrets.token_hex(_SUFFIX_BYTES)}"
 
 
-def submit(client: MLClient, project: Project, stage: Stage, order: Order) -> SubmittedJob:
-    """Load the pipeline, set its inputs, and hand it to the workspace."""
+def submit(
+    client: MLClient, project: Project, stage: Stage, order: Order, parameters: Mapping[str, float]
+) -> SubmittedJob:
+    """Load the pipeline, set its inputs (`parameters`: those that differ from their defaults), and hand it over."""
     settings, data = project.settings, order.data
     overrides = [
-        *({f"inputs.{name}": value} for name, value in order.parameters.items()),
+        *({f"inputs.{name}": value} for name, value in parameters.items()),
         {"name": order.job_name},
         {"experiment_name": settings.name},
         {"settings.default_compute": f"azureml:{stage.compute}"},
@@ -66,6 +79,35 @@ def submit(client: MLClient, project: Project, stage: Stage, order: Order) -> Su
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
     steps = tuple(job.jobs)
+    job.tags = {**(job.tags or {}), **_tags(order)}
     with quiet():
-        client.jobs.create_or_update(job)
-    return SubmittedJob(order.job_name, steps)
+        accepted = client.jobs.create_or_update(job)
+    return SubmittedJob(order, steps, accepted.studio_url)
+
+
+def find_submitted(client: MLClient, job_name: str) -> SubmittedJob:
+    """A job that was submitted before. Raises InputError when there is none, or none of `mlops train`."""
+    try:
+        job = client.jobs.get(job_name)
+    except ResourceNotFoundError as error:
+        raise InputError(
+            f"there is no job '{job_name}' in the workspace", "`mlops train --submit` prints the name of a new one."
+        ) from error
+    tags = job.tags or {}
+    if not isinstance(job, PipelineJob) or not {_DATA_NAME, _DATA_VERSION, _DATA_SHA256, _GIT_COMMIT} <= set(tags):
+        raise InputError(
+            f"job {job_name} was not submitted by `mlops train`", "Submit one with `mlops train --submit`."
+        )
+    data = DataVersion(tags[_DATA_NAME], tags[_DATA_VERSION], tags[_DATA_SHA256])
+    order = Order(job_name, data, tags.get(_NEW_DATA) == _YES, tags[_GIT_COMMIT])
+    return SubmittedJob(order, tuple(job.jobs), job.studio_url)
+
+
+def _tags(order: Order) -> dict[str, str]:
+    return {
+        _DATA_NAME: order.data.name,
+        _DATA_VERSION: order.data.version,
+        _DATA_SHA256: order.data.sha256,
+        _GIT_COMMIT: order.git_commit,
+        _NEW_DATA: _YES if order.is_new_data else _NO,
+    }
