@@ -71,6 +71,10 @@ class Repository:
         """The full id of the last commit that changed a file (counted from `folder`), or None."""
         return self._ask("log", "-1", "--format=%H", "--", path) or None
 
+    def changes_of(self, path: PurePosixPath, revision: str) -> tuple[str, ...]:
+        """The full ids of the commits up to `revision` that changed a file, newest first."""
+        return tuple(self._run("log", "--format=%H", revision, "--", str(path)).split())
+
     def remote_url(self, remote: str) -> str | None:
         """A remote's address, or None when there is no such remote."""
         return self._ask("remote", "get-url", remote)

@@ -1,5 +1,7 @@
 """One clean clone of the project with a workspace of its own, in which the demo has run twice."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ from azure.ai.ml import MLClient
 
 from mlops.emulator import variables
 from mlops.project import Project, load_project
+from mlops.promotion.connections import Connections
 from mlops.workspace import connect
 
 ROOT = Path(__file__).parents[2]
@@ -135,3 +138,51 @@ def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
 def fork(lifecycle: Lifecycle, tmp_path: Path) -> Clone:
     """Another copy, to be changed by a test; it shares the workspace of the clone."""
     return make_clone(lifecycle.clone.folder, tmp_path / "fork")
+
+
+@dataclass(frozen=True)
+class Team:
+    """A bare remote with the project in it, and one clone."""
+
+    remote: Path
+    folder: Path
+
+    @property
+    def places(self) -> Connections:
+        """The stages as this clone's project.yml names them."""
+        return Connections(load_project(self.folder))
+
+    def colleague(self, name: str) -> Team:
+        """Another clone of the same remote."""
+        folder = self.folder.with_name(name)
+        git(self.folder.parent, "clone", "-q", str(self.remote), str(folder))
+        return Team(self.remote, folder)
+
+    def manifest(self, stage: str) -> Path:
+        """A manifest in the clone."""
+        return self.folder / "releases" / f"{stage}.yml"
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change a file, commit and push it."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        git(self.folder, "commit", "-qam", f"Edit {file}")
+        git(self.folder, "push", "-q", "origin", "main")
+
+    def merge(self, branch: str) -> None:
+        """Merge a promotion as a review does."""
+        git(self.folder, "fetch", "-q")
+        git(self.folder, "merge", "-q", "--no-ff", "-m", "Merge", f"origin/{branch}")
+
+
+@pytest.fixture
+def team(lifecycle: Lifecycle, client: MLClient, tmp_path: Path) -> Team:
+    """The lifecycle's project, with nothing released in its manifests yet; its stages run what the demo left."""
+    remote = tmp_path / "remote.git"
+    clone = make_clone(lifecycle.clone.folder, tmp_path / "seed")
+    git(tmp_path, "clone", "-q", "--bare", str(clone.folder), str(remote))
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(remote), str(folder))
+    return Team(remote, folder)

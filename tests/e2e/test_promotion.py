@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,65 +13,15 @@ from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
 from mlops.errors import InputError, ProjectError, PromotionRefused, WorkspaceError
-from mlops.project import load_project
-from mlops.promotion.connections import Connections
 from mlops.promotion.judgement import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
 from mlops.releases.manifest import read_manifest
 from mlops.workspace import connect_registry
 
-from .conftest import Clone, Lifecycle, git, make_clone
+from .conftest import Clone, Lifecycle, Team, git
 
 pytestmark = pytest.mark.xdist_group("e2e")
 BRANCH = "promote/staging/credit-default-1"
-
-
-@dataclass(frozen=True)
-class Team:
-    """A bare remote with the project in it, and one clone."""
-
-    remote: Path
-    folder: Path
-
-    @property
-    def places(self) -> Connections:
-        """The stages as this clone's project.yml names them."""
-        return Connections(load_project(self.folder))
-
-    def colleague(self, name: str) -> Team:
-        """Another clone of the same remote."""
-        folder = self.folder.with_name(name)
-        git(self.folder.parent, "clone", "-q", str(self.remote), str(folder))
-        return Team(self.remote, folder)
-
-    def manifest(self, stage: str) -> Path:
-        """A manifest in the clone."""
-        return self.folder / "releases" / f"{stage}.yml"
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        """Change a file, commit and push it."""
-        path = self.folder / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-        git(self.folder, "commit", "-qam", f"Edit {file}")
-        git(self.folder, "push", "-q", "origin", "main")
-
-    def merge(self, branch: str) -> None:
-        """Merge a promotion as a review does."""
-        git(self.folder, "fetch", "-q")
-        git(self.folder, "merge", "-q", "--no-ff", "-m", "Merge", f"origin/{branch}")
-
-
-@pytest.fixture
-def team(lifecycle: Lifecycle, client: MLClient, tmp_path: Path) -> Team:
-    """The lifecycle's project, with nothing released in its manifests yet; its stages run what the demo left."""
-    remote = tmp_path / "remote.git"
-    clone = make_clone(lifecycle.clone.folder, tmp_path / "seed")
-    git(tmp_path, "clone", "-q", "--bare", str(clone.folder), str(remote))
-    folder = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", str(remote), str(folder))
-    return Team(remote, folder)
 
 
 def proposed(team: Team) -> tuple[PromotionResult, Proposed]:

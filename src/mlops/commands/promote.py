@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,18 +16,29 @@ from mlops.command_line import command as mlops_command
     "mlops promote --to staging",
     "mlops promote --to prod --version 3",
     "mlops promote --to prod --no-pull-request --json",
+    "mlops promote --to prod --when-ready              # for a schedule: says so when it is too early",
 )
 @click.option("--to", "target", type=click.Choice(STAGES), required=True, help="The stage to propose a release for.")
 @click.option("--version", help="The version that the stage before must run; without it, whatever it runs.")
 @click.option("--pull-request/--no-pull-request", default=True, help="Open a pull request, or only push the branch.")
+@click.option("--when-ready", is_flag=True, help="Propose nothing, and exit with 0, before it is time.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, target: str, version: str | None, pull_request: bool, as_json: bool) -> int:
+def command(
+    project_path: Path | None,
+    *,
+    target: str,
+    version: str | None,
+    pull_request: bool,
+    when_ready: bool,
+    as_json: bool,
+) -> int:
     """Propose for a stage what the stage before runs healthy, as a branch and a pull request.
 
     The gates run first: what they block is not proposed, and the command exits with 1. The model goes to the
     registry, so that every stage deploys the same bytes. Neither your checkout nor your index is touched. Run
-    twice, it updates the same branch and pull request.
+    twice, it updates the same branch and pull request. With --when-ready it is time when the stage before has run
+    the model for `wait_hours` of releases/<stage>.yml without breaking its SLO, and nobody has proposed it yet.
     """
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
@@ -36,5 +48,8 @@ def command(project_path: Path | None, *, target: str, version: str | None, pull
 
     from mlops.promotion.connections import Connections
     from mlops.promotion.promote import promote
+    from mlops.promotion.readiness import not_yet
 
-    return answer(promote(Connections(project), stage_name, version, pull_request=pull_request), as_json=as_json)
+    places = Connections(project)
+    too_early = not_yet(places, stage_name, datetime.now(UTC)) if when_ready else None
+    return answer(too_early or promote(places, stage_name, version, pull_request=pull_request), as_json=as_json)

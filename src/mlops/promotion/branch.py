@@ -59,12 +59,12 @@ def find_base(repository: Repository) -> Base:
 
 def branch_name(repository: Repository, stage: StageName, model: Model) -> str:
     """promote/<stage>/<model>-<version>; what git takes for no branch is told apart by a hash."""
-    name = f"promote/{stage}/{model.name}-{model.version}"
-    if repository.is_branch_name(name) and not _UNSAFE.search(f"{model.name}-{model.version}"):
-        return name
-    text = f"{model.name}-{model.version}"
-    plain = re.sub(r"\.+", "-", _UNSAFE.sub("-", text)).strip("-")
-    return f"promote/{stage}/{plain}-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS]}"
+    return _branch(repository, f"promote/{stage}", model)
+
+
+def revert_branch(repository: Repository, stage: StageName, model: Model) -> str:
+    """revert/<stage>/<model>-<version>, by the model that is taken back."""
+    return _branch(repository, f"revert/{stage}", model)
 
 
 def report_folder(stage: StageName, model: Model) -> PurePosixPath:
@@ -120,6 +120,15 @@ def publish(repository: Repository, base: Base, branch: str, files: Mapping[Pure
         else:
             return commit
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _branch(repository: Repository, folder: str, model: Model) -> str:
+    text = f"{model.name}-{model.version}"
+    name = f"{folder}/{text}"
+    if repository.is_branch_name(name) and not _UNSAFE.search(text):
+        return name
+    plain = re.sub(r"\.+", "-", _UNSAFE.sub("-", text)).strip("-")
+    return f"{folder}/{plain}-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS]}"
 
 
 def _slug(title: str) -> str:

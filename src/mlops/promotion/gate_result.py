@@ -29,6 +29,11 @@ class GateResult(Result):
     html: Path
 
     @property
+    def summary(self) -> str:
+        """The report."""
+        return markdown_report(self.report, STEP_SUMMARY_LIMIT)
+
+    @property
     def exit_code(self) -> int:
         """1 when the release is blocked."""
         return 0 if self.report.promotes else MlopsError.exit_code

@@ -23,8 +23,8 @@ from mlops.training.package_store import fetch_package
 _HELD_OUT = "held-out rows"
 
 
-def gate(places: Connections, stage: StageName, base: str | None) -> GateReport:
-    """Judge the release in the working tree's manifest, and append a record of it."""
+def gate(places: Connections, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
+    """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
     manifest = read_manifest(manifest_file(places.project.root, stage), stage)
     if manifest.release is None:
         raise InputError(
@@ -34,7 +34,8 @@ def gate(places: Connections, stage: StageName, base: str | None) -> GateReport:
     challenger = manifest.release
     champion = champion_release(places, stage, base, challenger)
     report = judge(places, stage, fetched(places, stage, challenger), champion)
-    AuditLog(places.stage(stage)).append(gate_event(report))
+    if record:
+        AuditLog(places.stage(stage)).append(gate_event(report))
     return report
 
 

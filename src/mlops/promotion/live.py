@@ -16,12 +16,16 @@ from mlops.serving.smoke_test import smoke_test
 
 @dataclass(frozen=True)
 class Live:
-    """The model behind a stage's endpoint; `obstacle` says why it does not count as settled there, "" for none."""
+    """The model behind a stage's endpoint, whose ARM id is `identifier`.
+
+    `obstacle` says why it does not count as settled there, "" for none.
+    """
 
     deployment: str
     version: str
     digest: str
     scoring_uri: str
+    identifier: str
     obstacle: str = ""
 
 
@@ -32,7 +36,12 @@ def live_model(client: MLClient, stage: Stage) -> Live | None:
         return None
     deployment = view.deployments[view.live]
     return Live(
-        deployment.name, deployment.model_version, deployment.digest, view.scoring_uri, obstacle_to(view, view.live)
+        deployment=deployment.name,
+        version=deployment.model_version,
+        digest=deployment.digest,
+        scoring_uri=view.scoring_uri,
+        identifier=view.identifier,
+        obstacle=obstacle_to(view, view.live),
     )
 
 

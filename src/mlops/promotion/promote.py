@@ -22,7 +22,7 @@ from mlops.promotion.candidate import find_candidate
 from mlops.promotion.champion import live_release, release_at
 from mlops.promotion.connections import Connections
 from mlops.promotion.forge import PullRequest, forge_of, picture_address
-from mlops.promotion.gate_result import verdict_blocks, write_reports
+from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, write_reports
 from mlops.promotion.judgement import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.releases.manifest import TRAINING_STAGE, Release
@@ -48,6 +48,17 @@ class PromotionResult(Result):
     report: GateReport | None
     report_file: Path | None
     proposed: Proposed | None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The pull request, for whoever follows it."""
+        opened = self.proposed.pull_request.url if self.proposed else None
+        return {"pull_request": opened or "", "branch": self.proposed.branch if self.proposed else ""}
+
+    @property
+    def summary(self) -> str | None:
+        """The whole report, where there is one."""
+        return markdown_report(self.report, STEP_SUMMARY_LIMIT) if self.report else None
 
     @property
     def exit_code(self) -> int:

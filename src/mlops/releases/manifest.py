@@ -22,6 +22,7 @@ PATIENCE_SECONDS: Final = 1_200.0
 # Azure mirrors at most half of an endpoint's traffic.
 MirrorPercentage = Annotated[int, Field(ge=0, le=50)]
 TrafficPercentage = Annotated[int, Field(ge=1, le=WHOLE_TRAFFIC)]
+Hours = Annotated[float, Field(ge=0, le=8_760, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # "unknown" and "-dirty" are facts that a manifest may state; whether a stage accepts them, a gate decides.
 GitCommit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}([0-9a-f]{24})?(-dirty)?|unknown)$")]
@@ -113,10 +114,14 @@ class Slo(_Part):
 
 
 class Manifest(_Part):
-    """A stage's release (None before the first), how it is rolled out and what callers are promised."""
+    """A stage's release (None before the first), how it is rolled out and what callers are promised.
+
+    `wait_hours`: how long the stage before must have run a model before it is proposed here by itself.
+    """
 
     rollout: Rollout
     slo: Slo
+    wait_hours: Hours = 0.0
     release: Release | None
 
 

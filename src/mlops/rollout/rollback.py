@@ -29,6 +29,9 @@ from mlops.serving.scoring_call import Reply, call
 
 # Asks nothing of the model: a scoring script that is up refuses it, and says so itself.
 _EMPTY_REQUEST: Final = b"{}"
+# How a rollback by a person shows in the audit log: its step, and the evidence of what traffic was taken from.
+BY_HAND: Final = "by hand"
+LEFT: Final = "from"
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def _event(back: Deployment, left: Deployment | None, project: Project, stage: S
     return Event(
         kind="rollback",
         stage=stage,
-        step="by hand",
+        step=BY_HAND,
         model=project.settings.model,
         version=back.model_version,
         digest=back.digest,
@@ -149,5 +152,5 @@ def _event(back: Deployment, left: Deployment | None, project: Project, stage: S
         verdict="none",
         reason=reason,
         traffic={back.name: FULL},
-        evidence={"from": f"version {left.model_version}, {left.digest}"} if left else {},
+        evidence={LEFT: f"version {left.model_version}, {left.digest}"} if left else {},
     )

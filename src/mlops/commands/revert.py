@@ -1,0 +1,32 @@
+"""`mlops revert`: a pull request that takes back a release which its stage does not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option, stage_option
+
+
+@mlops_command("revert", "mlops revert --stage prod", "mlops revert --stage staging --json | jq -r .pull_request")
+@stage_option()
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
+    """Make git agree with what a stage runs: after a rollback releases/<stage>.yml names a model that does not.
+
+    Proposes the release that the stage runs, as a branch and a pull request; its merge moves no traffic. Does
+    nothing when they agree, or while a rollout goes on. Neither your checkout nor your index is touched.
+    """
+    from mlops.project import load_project, parse_stage
+    from mlops.rendering import answer
+
+    project = load_project(project_path)
+    stage_name = parse_stage(stage)
+
+    from mlops.promotion.connections import Connections
+    from mlops.promotion.revert import revert
+
+    return answer(revert(Connections(project), stage_name), as_json=as_json)

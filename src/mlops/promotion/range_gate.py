@@ -1,0 +1,90 @@
+"""The gates of every release that a range of commits proposes; one blocked stage blocks the range.
+
+A release that its stage runs already is not judged: it makes git agree with a rollback, and nothing new is let in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.errors import MlopsError, ProjectError
+from mlops.gates.report_markdown import markdown_report
+from mlops.git import Repository
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
+from mlops.promotion.judgement import gate
+from mlops.promotion.live import live_model
+from mlops.releases.manifest import Release
+from mlops.releases.plan import plan
+from mlops.results import Block, Line, Result
+
+
+@dataclass(frozen=True)
+class RangeGateResult(Result):
+    """A verdict for each stage that shall run another model, and the stages that need none, with the reason."""
+
+    since: str
+    judged: tuple[GateResult, ...]
+    passed_over: tuple[tuple[StageName, str], ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when any release is blocked."""
+        return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
+
+    @property
+    def summary(self) -> str | None:
+        """The reports one after the other, each with its share of the room."""
+        if not self.judged:
+            return None
+        limit = STEP_SUMMARY_LIMIT // len(self.judged)
+        return "\n\n".join(markdown_report(each.report, limit) for each in self.judged)
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        return {
+            "since": self.since,
+            "promotes": self.exit_code == 0,
+            "stages": {each.report.proposal.stage: each.document() for each in self.judged},
+            "passed_over": dict(self.passed_over),
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """Every verdict."""
+        blocks = [block for each in self.judged for block in each.blocks()]
+        blocks += [Line(f"{stage}: {reason}", "good") for stage, reason in self.passed_over]
+        return blocks or [Line(f"no stage shall run another model than at {self.since}: nothing to judge", "good")]
+
+
+def gate_range(places: Connections, since: str, *, record: bool) -> RangeGateResult:
+    """Judge what changes since a revision, each against the release at that revision.
+
+    Raises ProjectError for a manifest that cannot be read, InputError for a revision that is none.
+    """
+    planned = plan(Repository(places.project.root), since)
+    if planned.problems:
+        raise ProjectError(
+            f"{len(planned.problems)} problems in the manifests",
+            "Correct them; `mlops plan` reads them without a login.",
+            planned.problems,
+            planned.places,
+        )
+    judged, passed_over = [], []
+    for change in planned.to_judge:
+        if change.after is not None and _runs(places, change.stage, change.after):
+            reason = f"it runs version {change.after.model.version} already: nothing new is let in"
+            passed_over.append((change.stage, reason))
+        else:
+            report = gate(places, change.stage, since, record=record)
+            judged.append(write_reports(places.project, report, None, None))
+    return RangeGateResult(since, tuple(judged), tuple(passed_over))
+
+
+def _runs(places: Connections, stage: StageName, release: Release) -> bool:
+    live = live_model(places.stage(stage), places.project.settings.stage(stage))
+    if live is None or live.obstacle:
+        return False
+    return (live.version, live.digest) == (release.model.version, release.model.digest)

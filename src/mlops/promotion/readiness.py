@@ -1,0 +1,139 @@
+"""Whether it is time to propose for a stage what the stage before runs; a schedule asks again and again.
+
+"Not yet" is an answer, no error. Whether the model is good enough is left to the gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Record
+from mlops.errors import InputError
+from mlops.git import REMOTE, Repository
+from mlops.project import StageName
+from mlops.promotion.branch import branch_name, find_base
+from mlops.promotion.champion import release_at
+from mlops.promotion.connections import Connections
+from mlops.promotion.live import Live, live_model
+from mlops.releases.manifest import (
+    SOURCE_STAGES,
+    TRAINING_STAGE,
+    Model,
+    manifest_file,
+    manifest_path,
+    read_manifest,
+)
+from mlops.results import Block, Line, Result
+from mlops.rollout.metrics import Monitor
+from mlops.rollout.rollback import BY_HAND
+from mlops.workspace import connect_management
+
+_FINISH: Final = "finish"
+
+
+@dataclass(frozen=True)
+class NotYet(Result):
+    """Nothing was proposed, and why."""
+
+    stage: StageName
+    reason: str
+
+    def document(self) -> dict[str, Any]:
+        """Stage and reason."""
+        return {"stage": self.stage, "promotes": None, "reason": self.reason, "pull_request": None}
+
+    def blocks(self) -> Sequence[Block]:
+        """One sentence."""
+        return [Line(f"nothing is proposed for {self.stage}: {self.reason}")]
+
+
+def not_yet(places: Connections, target: StageName, now: datetime) -> NotYet | None:
+    """Why it is too early, or too late; None when the promotion may go on.
+
+    Raises InputError for the stage that trains: it takes models at once.
+    """
+    if target == TRAINING_STAGE:
+        raise InputError(
+            f"{target} has no stage before it to wait for", f"Leave out --when-ready: `mlops promote --to {target}`."
+        )
+    reason = _reason(places, target, now)
+    return NotYet(target, reason) if reason else None
+
+
+def _reason(places: Connections, target: StageName, now: datetime) -> str:
+    source = SOURCE_STAGES[target]
+    live = live_model(places.stage(source), places.project.settings.stage(source))
+    if live is None:
+        return f"{source} runs nothing yet"
+    if live.obstacle:
+        return f"version {live.version} is not settled in {source}: {live.obstacle}"
+    in_git = _in_git(places, target, live)
+    if in_git:
+        return in_git
+    records, breaks = AuditLog(places.stage(source)).read()
+    if breaks:
+        return f"the audit log of {source} was tampered with; `mlops history --stage {source}` shows where"
+    since = released_at(records, live.digest)
+    if since is None:
+        return f"the audit log of {source} has no finished rollout of version {live.version}"
+    return _too_young(places, target, live, since, now) or _unhealthy(places, source, live, since, now)
+
+
+def _in_git(places: Connections, target: StageName, live: Live) -> str:
+    """Whether the release or its proposal is there already: proposing it anew would take back its reviews."""
+    repository = Repository(places.project.root)
+    base = find_base(repository)
+    model = Model(name=places.project.settings.model, version=live.version, digest=live.digest)
+    current = release_at(repository, base.commit, target)
+    if current is not None and current.model == model:
+        return f"{manifest_path(target)} names version {live.version} already"
+    branch = branch_name(repository, target, model)
+    tip = repository.fetch(REMOTE, branch) if base.remote else repository.resolve(f"refs/heads/{branch}")
+    proposed = release_at(repository, tip, target)
+    if proposed is not None and proposed.model == model:
+        return f"version {live.version} is proposed already, on {branch}"
+    return ""
+
+
+def _too_young(places: Connections, target: StageName, live: Live, since: datetime, now: datetime) -> str:
+    hours = read_manifest(manifest_file(places.project.root, target), target).wait_hours
+    left = since + timedelta(hours=hours) - now
+    if left <= timedelta(0):
+        return ""
+    return (
+        f"version {live.version} runs in {SOURCE_STAGES[target]} since {since:%Y-%m-%d %H:%M} UTC, "
+        f"and has to for {hours:g} hours; {_hours(left)} are left"
+    )
+
+
+def _unhealthy(places: Connections, source: StageName, live: Live, since: datetime, now: datetime) -> str:
+    """Whether the stage has broken its own SLO since; without callers nothing is known, and nothing broken."""
+    slo = read_manifest(manifest_file(places.project.root, source), source).slo
+    monitor = Monitor(connect_management(), live.identifier)
+    counts = monitor.counts(live.deployment, since, now)
+    if counts.failures > slo.error_rate * counts.requests:
+        return f"{source} does not keep its SLO: {counts.failures} of {counts.requests} requests failed since {since}"
+    p95, p99 = monitor.latencies(live.deployment, since, now)
+    for name, measured, limit in (("95", p95, slo.p95_milliseconds), ("99", p99, slo.p99_milliseconds)):
+        if measured > limit:
+            return f"{source} does not keep its SLO: the {name}th percentile is {measured:.0f} ms, not {limit:.0f}"
+    return ""
+
+
+def released_at(records: Sequence[Record], digest: str) -> datetime | None:
+    """Since when a stage runs a model without a break: the end of the rollout that nothing followed. Pure."""
+    since = None
+    for record in records:
+        event = record.event
+        if (event.kind == "rollout" and event.step == _FINISH) or (event.kind == "rollback" and event.step == BY_HAND):
+            since = record.time if event.digest == digest else None
+    return since
+
+
+def _hours(left: timedelta) -> str:
+    minutes = int(left.total_seconds() // 60) + 1
+    return f"{minutes // 60} h {minutes % 60} min"

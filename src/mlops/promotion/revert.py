@@ -1,0 +1,166 @@
+"""A pull request that makes git agree with what a stage runs, after a rollback.
+
+The live endpoint is never touched here. What git then says is a release that git said before: nothing is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event, Record
+from mlops.errors import InputError
+from mlops.git import Repository
+from mlops.markdown import escape
+from mlops.project import StageName
+from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
+from mlops.promotion.champion import release_at
+from mlops.promotion.connections import Connections
+from mlops.promotion.forge import PullRequest, forge_of
+from mlops.promotion.live import Live, live_model
+from mlops.promotion.promote import Proposed
+from mlops.releases.manifest import Release, manifest_path
+from mlops.results import Block, Line, Result, Table
+from mlops.rollout.rollback import BY_HAND, LEFT
+
+_NOTHING: Final = "nothing"
+_TRIED_AGAIN: Final = frozenset({"begin", "finish"})
+
+
+@dataclass(frozen=True)
+class RevertResult(Result):
+    """What was found, and the pull request where one was needed."""
+
+    stage: StageName
+    released: Release | None
+    live: str
+    reason: str
+    proposed: Proposed | None = None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The pull request, for whoever follows it."""
+        return {"pull_request": (self.proposed.pull_request.url or "") if self.proposed else ""}
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        proposed = self.proposed
+        return {
+            "stage": self.stage,
+            "released": self.released.model.model_dump(mode="json") if self.released else None,
+            "live": self.live,
+            "reason": self.reason,
+            "branch": proposed.branch if proposed else None,
+            "commit": proposed.commit if proposed else None,
+            "pull_request": proposed.pull_request.url if proposed else None,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The finding, and what to do."""
+        if self.proposed is None:
+            return [Line(f"nothing to revert in {self.stage}: {self.reason}", "good")]
+        request = self.proposed.pull_request
+        rows = [("branch", self.proposed.branch), ("commit", self.proposed.commit)]
+        rows += [("pull request", request.url)] if request.url else []
+        return [Line(self.reason, "bad"), Table("revert", (), tuple(rows)), Line(request.advice, "hint")]
+
+
+def revert(places: Connections, stage: StageName) -> RevertResult:
+    """Propose the last release of git that is what the stage runs; nothing when git says so already.
+
+    Raises InputError when git never released what runs.
+    """
+    repository = Repository(places.project.root)
+    base = find_base(repository)
+    released = release_at(repository, base.commit, stage)
+    client, place = places.stage(stage), places.project.settings.stage(stage)
+    live = live_model(client, place)
+    name = f"version {live.version}" if live else _NOTHING
+    agreement = _agreement(released, live, name)
+    if released is None or agreement:
+        return RevertResult(stage, released, name, agreement or f"git releases nothing, it runs {name}")
+    log = AuditLog(client)
+    why = rolled_back_for(log.read()[0], released.model.digest)
+    reason = f"git releases version {released.model.version} to {stage}, which runs {name}"
+    if why is None:
+        untried = f"{reason}, but no rollback is recorded since; roll it out with `mlops deploy --stage {stage}`"
+        return RevertResult(stage, released, name, untried)
+    text = _text_that_agrees(repository, base, stage, live)
+    proposed = _propose(repository, base, stage, released, text, f"{reason}: {why}")
+    log.append(_event(stage, released, live, reason, proposed))
+    return RevertResult(stage, released, name, reason, proposed)
+
+
+def rolled_back_for(records: Sequence[Record], digest: str) -> str | None:
+    """Why a model was last rolled back; None when it never was, or has been tried again since. Pure."""
+    why = None
+    for event in (record.event for record in records):
+        if event.kind == "rollback" and digest == _left(event):
+            why = event.reason
+        elif event.kind == "rollout" and event.digest == digest and event.step in _TRIED_AGAIN:
+            why = None
+    return why
+
+
+def _left(event: Event) -> str:
+    """The digest of the model that a rollback took traffic from."""
+    if event.step != BY_HAND:
+        return event.digest
+    return event.evidence.get(LEFT, "").rpartition(" ")[2]
+
+
+def _agreement(released: Release | None, live: Live | None, name: str) -> str:
+    """Why there is nothing to do; "" when git and the stage disagree. Pure."""
+    if released is None or live is None:
+        return ""
+    if live.digest == released.model.digest:
+        return f"it runs {name}, as git says"
+    return f"it is not settled: {live.obstacle}" if live.obstacle else ""
+
+
+def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
+    """The manifest with what is live as its release. Where nothing is, the manifest before its first release."""
+    path = manifest_path(stage)
+    for commit in repository.changes_of(path, base.commit):
+        text = repository.read(commit, path)
+        earlier = release_at(repository, commit, stage) if text is not None else None
+        if live is None and earlier is None and text is not None:
+            return text.encode()
+        if live is not None and earlier is not None and earlier.model.digest == live.digest:
+            return release_text(repository.read(base.commit, path) or "", stage, earlier)
+    runs = f"version {live.version} ({live.digest})" if live else _NOTHING
+    raise InputError(
+        f"{stage} runs {runs}, which {path} never released",
+        f"Look at `mlops history --stage {stage}`, and correct {path} in a pull request.",
+    )
+
+
+def _propose(
+    repository: Repository, base: Base, stage: StageName, released: Release, text: bytes, reason: str
+) -> Proposed:
+    model = released.model
+    branch = revert_branch(repository, stage, model)
+    title = f"Revert {stage}: {model.name} {model.version} does not run there"
+    commit = publish(repository, base, branch, {manifest_path(stage): text}, f"{title}\n\n{reason}.\n")
+    if base.remote is None:
+        opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
+    else:
+        body = f"{escape(reason)}.\n\nMerging makes git agree with what runs. It moves no traffic.\n"
+        opened = forge_of(base.remote, repository.folder).propose(branch, base.branch, title, body)
+    return Proposed(branch, commit, base.commit, opened)
+
+
+def _event(stage: StageName, released: Release, live: Live | None, reason: str, proposed: Proposed) -> Event:
+    return Event(
+        kind="promotion",
+        stage=stage,
+        step="revert",
+        model=released.model.name,
+        version=live.version if live else released.model.version,
+        digest=live.digest if live else released.model.digest,
+        target=stage,
+        reason=reason,
+        evidence={"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base},
+    )
