@@ -58,6 +58,16 @@ KNOWN = (
         "The SDK sends it in lower case; the service answers it with a capital.",
     ),
     Known(
+        "batchEndpoints",
+        "authMode: 'aadToken' is not one of",
+        "The SDK sends it with a small letter; the service answers AADToken.",
+    ),
+    Known(
+        "batchEndpoints_deployments",
+        "loggingLevel: 'info' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
         "onlineEndpoints_deployments",
         "samplingRate: 1.0 is not of type 'integer'",
         "The schema has a whole number for a rate from 0 to 1; the SDK sends and reads a fraction.",

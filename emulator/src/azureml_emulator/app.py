@@ -16,6 +16,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from azureml_emulator.assets import UploadedVersions
+from azureml_emulator.batch.deployments import BatchDeployments
+from azureml_emulator.batch.endpoints import BatchEndpoints
+from azureml_emulator.batch.jobs import BatchJobs
 from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.blobs import Blobs
 from azureml_emulator.certificates import ensure_certificates
@@ -25,6 +28,7 @@ from azureml_emulator.datastores import Datastores
 from azureml_emulator.errors import EmulatorError, error_body, error_document
 from azureml_emulator.http.arm import Arm, unknown_route
 from azureml_emulator.http.auth import DemandToken, TokenRoute
+from azureml_emulator.http.batch import BatchScoring
 from azureml_emulator.http.blob import BlobService
 from azureml_emulator.http.history import History
 from azureml_emulator.http.metadata import Metadata
@@ -115,6 +119,9 @@ class Emulator:
         )
         self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.places, self.access)
         self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.outgoing, self.jobs.records)
+        self.batch_endpoints = BatchEndpoints(self.store, self.clock, base_url)
+        batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
+        self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
         behaviours = self._behaviours()
         self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
@@ -144,6 +151,8 @@ class Emulator:
         container = ContainerBehaviour(self.store, self.clock)
         uploaded = UploadedVersions(self.store, self.clock, self.access)
         return {
+            "batchendpoints": self.batch_endpoints,
+            "batchendpoints/deployments": BatchDeployments(self.store, self.clock, self.locator, version),
             "computes": Computes(self.store, self.clock, self.operations),
             **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
             "datastores": Datastores(self.store, self.clock, self.access),
@@ -172,6 +181,7 @@ class Emulator:
             Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
             *self.templates.routes(),
             *self.monitor.routes(),
+            *self.batch_scoring.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
             Route(
                 f"{front_door}/{{rest:path}}/tempdatarefs/{version}",

@@ -60,6 +60,8 @@ def _asset(segment: str, *content: str) -> tuple[Kind, Kind]:
 KINDS: dict[str, Kind] = {
     kind.path.lower(): kind
     for kind in (
+        Kind("batchEndpoints", name_pattern=_ENDPOINT_NAME),
+        Kind("batchEndpoints/deployments", name_pattern=_ENDPOINT_NAME),
         Kind("computes", name_pattern=_COMPUTE_NAME),
         Kind("datastores", name_pattern=r"^[a-zA-Z0-9_]{1,255}$"),
         Kind("jobs", name_pattern=r"^[a-zA-Z0-9][\w-]{0,254}$"),

@@ -6,6 +6,7 @@ Routes with keys of their own (scoring, storage signatures, the token route) che
 from __future__ import annotations
 
 import hmac
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -75,12 +76,12 @@ class DemandToken:
         await self._app(scope, receive, send)
 
 
-def check_bearer(authorization: str, tokens: Tokens) -> None:
-    """Raise Unauthorized unless the header's value is `Bearer` and a token of ours."""
+def check_bearer(authorization: str, tokens: Tokens) -> dict[str, Any]:
+    """The token's claims. Raises Unauthorized unless the header's value is `Bearer` and a token of ours."""
     if not authorization.lower().startswith(_SCHEME):
         message = "Authentication failed. The 'Authorization' header is missing or has no Bearer token."
         raise Unauthorized(message, code="AuthenticationFailed")
-    tokens.check(authorization[len(_SCHEME) :].strip())
+    return tokens.check(authorization[len(_SCHEME) :].strip())
 
 
 def _authorization(scope: Scope) -> str:

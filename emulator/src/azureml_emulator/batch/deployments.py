@@ -1,0 +1,128 @@
+"""Batch deployments as resources: a model with its entry script, or a pipeline component. Nothing runs until asked.
+
+A model's deployment is kept as an anonymous component with one parallel step, as the service does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from azureml_emulator.batch.component import is_pipeline, model_component, with_defaults, with_texts
+from azureml_emulator.batch.endpoints import default_deployment
+from azureml_emulator.behaviours import Behaviour, Stored
+from azureml_emulator.clock import Clock
+from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.kinds import Kind
+from azureml_emulator.locator import Locator
+from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.store import Resource, Store
+
+_ANONYMOUS = "azureml_anonymous"
+_SERVERLESS = "serverless"
+_PIPELINE_TYPE = "pipeline"
+_CURATED = "azureml://registries/azureml/"
+
+
+class BatchDeployments(Behaviour):
+    """The behaviour of batchEndpoints/deployments. A resource keeps the id of its component for itself."""
+
+    def __init__(self, store: Store, clock: Clock, locator: Locator, components: Behaviour) -> None:
+        super().__init__(store, clock)
+        self._locator = locator
+        self._components = components
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Create or change a deployment. Raises BadRequest or NotFound for what it names and is not there."""
+        existing = self.store.get(path.key)
+        properties = body.get("properties", {})
+        if is_pipeline(properties):
+            properties = with_texts(properties)
+            component = self._pipeline(properties, path.scope)
+        else:
+            properties = with_defaults(properties)
+            component = await self._model(properties, path)
+        draft = self.draft(kind, path, {**body, "properties": properties}, existing, component=component)
+        return Stored(self.store.put(draft), created=existing is None)
+
+    async def delete(self, resource: Resource) -> Stored:
+        """Delete a deployment. Raises BadRequest for the one that is asked when a request names none."""
+        endpoint = self.store.get(resource.parent)
+        if endpoint is not None and default_deployment(endpoint) == resource.name:
+            raise BadRequest(
+                f"The deployment '{resource.name}' is the default of the endpoint '{endpoint.name}'. "
+                "Make another one the default before deleting it.",
+                code="DefaultDeployment",
+            )
+        return await super().delete(resource)
+
+    def _pipeline(self, properties: dict[str, Any], scope: Scope) -> str:
+        reference = (properties["deploymentConfiguration"].get("componentId") or {}).get("assetId")
+        if not reference:
+            raise BadRequest("The deployment names no component.", target="deploymentConfiguration.componentId")
+        found = self._locator.asset(reference, "components", scope)
+        if found.properties["componentSpec"].get("type") != _PIPELINE_TYPE:
+            raise BadRequest(f"'{reference}' is no pipeline component.", target="deploymentConfiguration.componentId")
+        compute = (properties["deploymentConfiguration"].get("settings") or {}).get("default_compute")
+        if compute:
+            self._check_compute(compute, scope)
+        return found.id
+
+    async def _model(self, properties: dict[str, Any], path: ResourcePath) -> str:
+        self._check_parts(properties, path.scope)
+        specification = model_component(properties)
+        content = json.dumps(specification, sort_keys=True).encode()
+        version = str(uuid.UUID(hashlib.sha256(content).hexdigest()[:32]))
+        place = ResourcePath(path.scope, (("components", _ANONYMOUS), ("versions", version)))
+        body = {"properties": {"componentSpec": specification, "isAnonymous": True}}
+        await self._components.put(Kind("components/versions", content=("componentSpec",)), place, body)
+        return place.id
+
+    def _check_parts(self, properties: dict[str, Any], scope: Scope) -> None:
+        """Refuse a deployment that names a model, code, an environment or a compute that is not there."""
+        code = properties.get("codeConfiguration") or {}
+        if not code.get("codeId") or not code.get("scoringScript"):
+            raise NotModelled(
+                "The deployment has no code_configuration with a scoring script. The emulator runs scripts; it "
+                "does not make one for an MLflow model."
+            )
+        self._locator.asset(code["codeId"], "codes", scope)
+        model = (properties.get("model") or {}).get("assetId")
+        if not model:
+            raise BadRequest("The deployment names no model.", target="model")
+        self._locator.asset(model, "models", scope)
+        environment = properties.get("environmentId")
+        if not environment:
+            raise BadRequest("The deployment names no environment.", target="environmentId")
+        if not environment.startswith(_CURATED):
+            self._locator.asset(environment, "environments", scope)
+        self._check_compute(properties.get("compute"), scope)
+
+    def _check_compute(self, compute: str | None, scope: Scope) -> None:
+        name = str(compute or "").rsplit("/", 1)[-1].removeprefix("azureml:")
+        if not name:
+            raise BadRequest("The deployment names no compute.", target="compute")
+        known = self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None
+        if name.lower() != _SERVERLESS and not known:
+            raise BadRequest(f"The compute '{name}' does not exist.", code="ComputeNotFound", target="compute")
+
+
+def deployment_of(store: Store, endpoint: Resource, named: str | None) -> Resource:
+    """The deployment that a request means. Raises BadRequest when it names none and there is no default."""
+    name = named or default_deployment(endpoint)
+    if not name:
+        raise BadRequest(
+            f"The endpoint '{endpoint.name}' has no default deployment: name one in the header "
+            "azureml-model-deployment, or set defaults.deploymentName of the endpoint.",
+            code="DeploymentNotFound",
+        )
+    found = store.get(parse_resource_path(endpoint.id).child("deployments", name).key)
+    if found is None:
+        raise BadRequest(
+            f"The endpoint '{endpoint.name}' has no deployment '{name}'.",
+            code="DeploymentNotFound",
+            target="deployment",
+        )
+    return found
