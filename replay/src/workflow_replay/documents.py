@@ -201,9 +201,7 @@ class _Constructor:
 
     def _merge(self, mapping: Mapping, key: Node, node: Node, depth: int) -> None:
         if not self._merge_keys:
-            raise self._wrong(
-                key, "merge keys (`<<`) are not supported; repeat the keys, or alias the whole"
-            )
+            raise self._wrong(key, "merge keys (`<<`) are not supported; repeat the keys, or alias the whole")
         merged = self.value(node, depth + 1)
         for source in merged if isinstance(merged, Sequence) else (merged,):
             if not isinstance(source, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,13 @@ from workflow_replay.errors import RepositoryError
 
 NO_COMMIT: Final = "0" * 40
 _TIMEOUT_SECONDS: Final = 120
+_OF_ANOTHER_REPOSITORY: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
+# Who makes commits that the service would make; always at the same time, so that they are the same commits.
+_NOBODY: Final = {
+    f"GIT_{role}_{fact}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for fact, value in (("NAME", "replay"), ("EMAIL", "replay@users.noreply.invalid"), ("DATE", "@0 +0000"))
+}
 
 
 class Repository:
@@ -56,10 +64,35 @@ class Repository:
         """The branch that HEAD names."""
         return (self._ask("symbolic-ref", "--short", "HEAD") or "main").removeprefix("refs/heads/")
 
-    def clone(self, target: Path) -> Repository:
-        """A clone of its own with nothing checked out yet; it borrows this one's objects, so it costs little."""
-        self._run("clone", "--quiet", "--shared", "--no-checkout", str(self.folder.resolve()), str(target))
-        return Repository(target)
+    def borrow(self, target: Path) -> Repository:
+        """A repository of its own in a folder, with nothing in it yet, that sees this one's objects; it is `origin`."""
+        self._run("init", "--quiet", f"--initial-branch={self.default_branch()}", str(target.resolve()))
+        objects = self._run("rev-parse", "--path-format=absolute", "--git-path", "objects")
+        (target / ".git" / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+        clone = Repository(target)
+        clone.configure("remote.origin.url", str(self.folder.resolve()))
+        clone.configure("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+        return clone
+
+    def refs(self) -> dict[str, str]:
+        """Branches and tags as a clone has them: its name there, and the object."""
+        listing = self._run("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
+        pairs = (line.split(" ", 1) for line in listing.splitlines())
+        return {name.replace("refs/heads/", "refs/remotes/origin/", 1): item for item, name in pairs}
+
+    def point_all(self, refs: Mapping[str, str]) -> None:
+        """Let several refs name objects."""
+        commands = "".join(f"update {name} {item}\n" for name, item in refs.items())
+        self._answer("update-ref", self._execute(("update-ref", "--stdin"), given=commands.encode()))
+
+    def cut_off(self, commit: str, depth: int) -> None:
+        """Forget what lies more than so many commits behind a commit, as a shallow clone does."""
+        listing = self._run("rev-list", "--parents", "--topo-order", commit)
+        parents = {first: rest for first, *rest in (line.split() for line in listing.splitlines())}
+        edge = {commit}
+        for _ in range(depth - 1):
+            edge = {parent for item in edge for parent in parents[item]} or edge
+        (self.folder / ".git" / "shallow").write_text("".join(f"{item}\n" for item in sorted(edge)))
 
     def check_out(self, commit: str, branch: str | None) -> None:
         """Put a commit's files into the folder: on a branch, or detached for None."""
@@ -70,6 +103,18 @@ class Repository:
         """Set a setting of this repository."""
         self._run("config", key, value)
 
+    def merge(self, base: str, head: str, message: str) -> str | None:
+        """The commit that merges `head` into `base`, on no branch; None when they conflict. The same one each time."""
+        done = self._execute(("merge-tree", "--write-tree", "--allow-unrelated-histories", base, head))
+        if done.returncode == 1:
+            return None
+        tree = self._answer("merge-tree", done).splitlines()[0]
+        return self._run("commit-tree", tree, "-p", base, "-p", head, "-m", message, variables=_NOBODY)
+
+    def point(self, ref: str, commit: str) -> None:
+        """Let a ref name a commit."""
+        self._run("update-ref", ref, commit)
+
     def _ask(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._execute(arguments)
         if done.returncode != 0:
@@ -77,23 +122,27 @@ class Repository:
         text = done.stdout.decode(errors="replace")
         return text.strip() if strip else text
 
-    def _run(self, *arguments: str) -> str:
-        done = self._execute(arguments)
+    def _run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+        return self._answer(arguments[0], self._execute(arguments, variables)).strip()
+
+    def _answer(self, verb: str, done: subprocess.CompletedProcess[bytes]) -> str:
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
-            raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {said}", "Set right what git says.")
-        return done.stdout.decode(errors="replace").strip()
+            raise RepositoryError(f"git {verb} failed in {self.folder}: {said}", "Set right what git says.")
+        return done.stdout.decode(errors="replace")
 
-    def _execute(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-        # Without a prompt, and without the repository that a hook or a step around us may work in.
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+    def _execute(
+        self, arguments: tuple[str, ...], variables: Mapping[str, str] | None = None, given: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        # Without the repository, index or hooks that a step around us may work in, and without a prompt.
+        around = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
         try:
             return subprocess.run(
                 ["git", "-C", str(self.folder), *arguments],
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 timeout=_TIMEOUT_SECONDS,
-                env={**variables, "GIT_TERMINAL_PROMPT": "0"},
+                env={**around, "GIT_TERMINAL_PROMPT": "0", **(variables or {})},
                 check=False,
             )
         except FileNotFoundError as error:

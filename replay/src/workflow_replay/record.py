@@ -55,11 +55,13 @@ class JobRun:
     """One job: `id` is unique in the run (callers' ids in front, matrix values behind), `name` is for people.
 
     `environment` is the protected environment it ran through, `reason` says why it was skipped or never ran.
+    `outcome` is what happened, `conclusion` what counts for the run: they differ with continue-on-error.
     """
 
     id: str
     name: str
     conclusion: Conclusion
+    outcome: Conclusion
     steps: tuple[StepRun, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
@@ -148,6 +150,7 @@ def _job_document(job: JobRun) -> dict[str, Any]:
         "id": job.id,
         "name": job.name,
         "conclusion": job.conclusion,
+        "outcome": job.outcome,
         "reason": job.reason,
         "environment": job.environment,
         "outputs": dict(job.outputs),

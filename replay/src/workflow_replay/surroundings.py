@@ -11,6 +11,8 @@ from typing import Final
 from workflow_replay.approvals import Approvals, approve_all
 from workflow_replay.effects import Effects
 from workflow_replay.progress import Listener, Silence
+from workflow_replay.queues import Queues
+from workflow_replay.stopping import Cancellation
 
 # What a step sees of the machine it runs on when the caller says nothing: enough to find programs and a home.
 _OF_THE_MACHINE: Final = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "SHELL", "SSL_CERT_FILE")
@@ -29,6 +31,7 @@ class Surroundings:
     them. `variables` and `secrets` are the repository's (GitHub) or the pipeline's and its groups' (Azure);
     `environment_variables` and `environment_secrets` add those of a protected environment, by its name.
     `scratch` is a folder for clones and temporary files, None for one that is deleted at the end.
+    `cancellation` ends the run from outside, `queues` are shared by runs that are to wait for each other.
     `effects` are in addition to, or in place of, those that a system has by itself.
     """
 
@@ -40,6 +43,8 @@ class Surroundings:
     effects: Effects = field(default_factory=Effects)
     approvals: Approvals = approve_all
     listener: Listener = field(default_factory=Silence)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    queues: Queues = field(default_factory=Queues)
     scratch: Path | None = None
     owner: str = "octo-org"
     name: str = "octo-repo"
