@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 from mlops.ci.place import Place
+from mlops.documents import parse_checked
 from mlops.errors import InputError, ProjectError
 from mlops.git import Repository
-from mlops.project import STAGE_NAMES, StageName
+from mlops.layout import PROJECT_FILE
+from mlops.project import STAGE_NAMES, Settings, StageName
+from mlops.releases.left_out import LeftOut, left_out
 from mlops.releases.manifest import RELEASE_FOLDER, Manifest, Release, manifest_path, parse_manifest
 from mlops.results import Block, Line, Result, Table
 
@@ -34,13 +38,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class StageChange:
-    """How one stage changes."""
+    """How one stage changes; `left_out` says what its manifest asks for and its serving does not offer."""
 
     stage: StageName
     kind: Kind
     before: Release | None
     after: Release | None
     settings: tuple[Setting, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Everything; `deploy` says whether the stage has something to roll out."""
@@ -51,6 +56,7 @@ class StageChange:
             "from": self.before.model_dump(mode="json") if self.before else None,
             "to": self.after.model_dump(mode="json") if self.after else None,
             "settings": [asdict(setting) for setting in self.settings],
+            "left_out": [asdict(each) for each in self.left_out],
         }
 
     def row(self) -> tuple[str, ...]:
@@ -104,8 +110,13 @@ class PlanResult(Result):
         columns = ("stage", "change", "model", "version", "digest", "settings")
         rows = tuple(change.row() for change in self.changes)
         problems = [Line(problem, "bad") for problem in self.problems]
+        without = [
+            Line(f"{change.stage}: {each.phase} is left out: {each.reason}")
+            for change in self.changes
+            for each in change.left_out
+        ]
         if rows:
-            return [Table(f"since {self.since}", columns, rows), *problems]
+            return [Table(f"since {self.since}", columns, rows), *without, *problems]
         return problems or [Line(f"no stage changes since {self.since}", "good")]
 
 
@@ -137,7 +148,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
             places += [replace(place, file=repository.folder / path) for place in error.places]
             continue
         change = compare(stage, _earlier(texts[0], stage), after)
-        changes += [change] if change else []
+        changes += [_with_left_out(repository, change, after)] if change else []
     return PlanResult(since, tuple(changes), tuple(problems), tuple(places))
 
 
@@ -150,6 +161,16 @@ def compare(stage: StageName, before: Manifest | None, after: Manifest) -> Stage
     if after.release is None:
         return StageChange(stage, "removal", old, None, settings)
     return StageChange(stage, "release" if old else "first release", old, after.release, settings)
+
+
+def _with_left_out(repository: Repository, change: StageChange, manifest: Manifest) -> StageChange:
+    """What project.yml, where it can be read, makes of the rollout; `mlops check` tells of one that cannot."""
+    text = repository.read("HEAD", PurePosixPath(PROJECT_FILE)) if change.after else None
+    try:
+        settings = parse_checked(text or "", Path(PROJECT_FILE), Settings).value
+    except ProjectError:
+        return change
+    return replace(change, left_out=left_out(manifest.rollout, settings.stage(change.stage).serving))
 
 
 def _earlier(text: str | None, stage: StageName) -> Manifest | None:

@@ -86,7 +86,8 @@ def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None
         case CreateEndpoint():
             return facts
         case Begin(to=to):
-            return facts.model_copy(update={"step": "begin", "target": to})
+            without = {each.phase: f"left out: {each.reason}" for each in plan.left_out}
+            return facts.model_copy(update={"step": "begin", "target": to, "evidence": without})
         case Create():
             return facts.model_copy(update={"step": "create"})
         case Enter(phase=phase, to=to, origin=source):

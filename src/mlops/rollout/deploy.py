@@ -31,11 +31,13 @@ class DeployResult(Result):
     traffic: dict[str, int]
     model: ModelVersion
     actions: tuple[str, ...]
+    left_out: tuple[str, ...]
     seconds: float
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        return asdict(self) | {"actions": list(self.actions), "seconds": round(self.seconds, 3)}
+        lists = {"actions": list(self.actions), "left_out": list(self.left_out)}
+        return asdict(self) | lists | {"seconds": round(self.seconds, 3)}
 
     def blocks(self) -> Sequence[Block]:
         """The endpoint and its traffic."""
@@ -51,6 +53,7 @@ class DeployResult(Result):
         done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it runs already"
         return [
             Table(f"stage {self.stage}", (), rows),
+            *(Line(f"left out: {each}") for each in self.left_out),
             Line(done, "good"),
             Line(f"Next: `mlops score --stage {self.stage}`", "hint"),
         ]
@@ -81,5 +84,6 @@ def deploy(
         traffic=view.shares,
         model=ModelVersion(plan.model, plan.version, plan.digest),
         actions=tuple(action.reason for action in outcome.actions),
+        left_out=tuple(f"{each.phase}: {each.reason}" for each in plan.left_out),
         seconds=time.monotonic() - begun,
     )

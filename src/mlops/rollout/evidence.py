@@ -1,7 +1,7 @@
 """Gathers what a rollout decides by: golden answers, a load, and the service level while traffic moves.
 
 Two witnesses of the service level: synthetic callers, who see at once and exactly what the new deployment does,
-and Azure Monitor, who sees every caller, late. Either can tell of a breach.
+and Azure Monitor, who sees every caller, late. Either can tell of a breach. On Kubernetes there is only the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mlops.package import GOLDEN_FILE, read_document
 from mlops.progress import say
 from mlops.rollout.decide import Evidence, Prove
 from mlops.rollout.load import GoldenLoad
-from mlops.rollout.metrics import Window
+from mlops.rollout.metrics import Monitor, Window
 from mlops.rollout.plan import CREATE, LOAD, SMOKE
 from mlops.rollout.target import Target
 from mlops.rollout.verdict import Outcome, Verdict, combined, judge
@@ -130,16 +130,16 @@ class Gatherer:
     def _service(self, view: View, progress: Progress) -> Verdict:
         if self._target.plan.load_seconds and self._load is None:
             self._start_load(view, progress.to)
-        if time.monotonic() >= self._ask_metrics_at:
-            self._metrics = self._ask_metrics(view, progress)
+        if self._target.monitor is not None and time.monotonic() >= self._ask_metrics_at:
+            self._metrics = self._ask_metrics(self._target.monitor(view.identifier), progress)
             pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
             self._ask_metrics_at = time.monotonic() + pause
         return combined([self._callers(), *([self._metrics] if self._metrics else [])])
 
-    def _ask_metrics(self, view: View, progress: Progress) -> Verdict | None:
+    def _ask_metrics(self, monitor: Monitor, progress: Progress) -> Verdict | None:
         try:
             if self._window is None:
-                self._window = self._target.monitor(view.identifier).open(progress.to, progress.since)
+                self._window = monitor.open(progress.to, progress.since)
             verdict = judge(self._window.observation(self._target.objective.minimum_requests), self._target.objective)
         except AzureError as error:
             explained = explain(error)

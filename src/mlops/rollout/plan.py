@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops.releases.left_out import MIRROR, LeftOut
 from mlops.rollout.view import FULL, content_of
 
 CREATE = "create"
 SMOKE = "smoke"
 LOAD = "load"
-MIRROR = "mirror"
 _STEP = "traffic-"
 
 
@@ -20,7 +20,8 @@ class Plan:
     `steps` are percentages of live traffic, rising, the last one 100. `soak_seconds` is how long each
     watched phase lasts, `load_seconds` how long the load before any traffic; `patience_seconds` is how long
     a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds` 0
-    leaves the phase out. `configuration` is the fingerprint of all that a deployment is besides its model.
+    leaves the phase out; `left_out` says which phases the manifest asks for all the same. `configuration` is
+    the fingerprint of all that a deployment is besides its model.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Plan:
     load_seconds: float = 0.0
     soak_seconds: float = 60.0
     patience_seconds: float = 600.0
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         rising = list(self.steps) == sorted(set(self.steps))

@@ -1,7 +1,7 @@
 """What a stage is to run: dev the version that is asked for or the newest, the others what their release says.
 
-A release's bytes come from the registry that all stages share; they are fetched and their digest is verified
-before anything of the stage is touched.
+A release's bytes come from the registry that all stages share; they are fetched, and their digest and provenance
+are verified before anything of the stage is touched.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 from functools import partial
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import ManagedOnlineEndpoint
 
 from mlops.errors import InputError, ProjectError, RolloutFailed
 from mlops.progress import say
-from mlops.project import Project, StageName
+from mlops.project import KUBERNETES, MANAGED, Project, Stage, StageName
+from mlops.releases.left_out import MIRROR, left_out
+from mlops.provenance.verification import Evidence, require_at_deployment
 from mlops.releases.manifest import TRAINING_STAGE, Manifest, manifest_file, read_manifest
+from mlops.rollout.kind import require_kind
 from mlops.rollout.metrics import Monitor
 from mlops.rollout.plan import Plan
 from mlops.rollout.target import Target
 from mlops.rollout.verdict import Objective
-from mlops.serving.deployment_files import configuration_of, load_endpoint
+from mlops.rollout.workspace_model import bring
+from mlops.serving.deployment_files import configuration_of
 from mlops.training.package_store import fetch_package
 from mlops.training.registration import ModelVersion, find_version
 from mlops.workspace import connect_management, connect_registry
@@ -32,6 +35,9 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     or is not the one that was released.
     """
     manifest = read_manifest(manifest_file(project.root, stage), stage)
+    place = project.settings.stage(stage)
+    _require_witness(manifest, stage, place)
+    require_kind(client, stage, place)
     model, reference, models = _model(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
@@ -39,18 +45,26 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
             f"the bytes of {model.name} {model.version} have digest {digest}, but {model.digest} was released",
             "Nothing was changed. Find out who changed what, then train, register and promote again.",
         )
-    place = project.settings.stage(stage)
+    released = None if stage == TRAINING_STAGE else manifest.release
+    require_at_deployment(project.root, Evidence(stage, model, package, released))
+    if place.serving == KUBERNETES and stage != TRAINING_STAGE:
+        reference = bring(client, models, project, model, package)
+    plan = _plan(project, place, model, manifest)
+    for each in plan.left_out:
+        say(f"{each.phase} is left out: {each.reason}")
+    if place.serving == KUBERNETES:
+        say("Azure Monitor measures nothing of a Kubernetes endpoint: synthetic callers judge alone")
     target = Target(
         client=client,
         project=project,
         stage_name=stage,
         stage=place,
-        plan=_plan(project, stage, model, manifest),
+        plan=plan,
         objective=Objective(**manifest.slo.model_dump()),
         requests_per_second=manifest.rollout.load.requests_per_second,
         model=reference,
         package=package,
-        monitor=partial(Monitor, connect_management()),
+        monitor=partial(Monitor, connect_management()) if place.serving == MANAGED else None,
     )
     return target, models
 
@@ -78,18 +92,26 @@ def _model(
     return ModelVersion(released.name, released.version, released.digest), reference, connect_registry(registry)
 
 
-def _plan(project: Project, stage: StageName, model: ModelVersion, manifest: Manifest) -> Plan:
-    place, rollout = project.settings.stage(stage), manifest.rollout
-    mirror = rollout.mirror_percentage
-    if mirror and not isinstance(load_endpoint(project, place), ManagedOnlineEndpoint):
-        say(f"{place.endpoint} is no managed endpoint and cannot mirror traffic: that step is left out")
-        mirror = 0
+def _require_witness(manifest: Manifest, stage: StageName, place: Stage) -> None:
+    """Raise ProjectError when nobody could say how a new deployment does."""
+    if place.serving == KUBERNETES and not manifest.rollout.load.seconds:
+        raise ProjectError(
+            f"releases/{stage}.yml has no synthetic callers (load.seconds is 0), and Azure Monitor measures nothing of "
+            f"a Kubernetes endpoint: nobody could judge a rollout to {stage}",
+            f"Set rollout.load.seconds in releases/{stage}.yml, to 5 for example.",
+        )
+
+
+def _plan(project: Project, place: Stage, model: ModelVersion, manifest: Manifest) -> Plan:
+    rollout = manifest.rollout
+    without = left_out(rollout, place.serving)
     return Plan(
         model=model.name,
         version=model.version,
         digest=model.digest,
         configuration=configuration_of(project, place),
-        mirror_percentage=mirror,
+        mirror_percentage=0 if any(each.phase == MIRROR for each in without) else rollout.mirror_percentage,
+        left_out=without,
         steps=rollout.traffic_steps,
         load_seconds=rollout.load.seconds,
         soak_seconds=rollout.soak_seconds,

@@ -19,6 +19,7 @@ class Target:
     """A stage, the plan for it, and the model package on this machine.
 
     `model` is the reference that a deployment names; `requests_per_second` that of the synthetic callers.
+    `monitor` is None where Azure Monitor measures nothing: on Kubernetes, synthetic callers judge alone.
     """
 
     client: MLClient
@@ -30,4 +31,4 @@ class Target:
     requests_per_second: float
     model: str
     package: Path
-    monitor: Callable[[str], Monitor]
+    monitor: Callable[[str], Monitor] | None

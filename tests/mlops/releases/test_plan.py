@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlops.errors import InputError
 from mlops.git import Repository
@@ -74,6 +75,26 @@ def test_first_releases_come_in_the_order_of_the_stages(folder: Path) -> None:
     ]
     assert result.exit_code == 0
     assert result.document()["stages"][0]["deploy"] is True
+
+
+def test_what_kubernetes_leaves_out_is_told(folder: Path) -> None:
+    # given a stage on a cluster, whose manifest asks for a mirror
+    settings = yaml.safe_load((folder / "project.yml").read_text())
+    place = {"serving": "kubernetes", "kubernetes_compute": "scoring", "instance_type": "small"}
+    settings["stages"]["staging"] |= place
+    (folder / "project.yml").write_text(yaml.safe_dump(settings))
+    for stage, source in (("staging", "dev"), ("prod", "staging")):
+        write_release(folder / "releases" / f"{stage}.yml", stage, release("3", source))
+    commit(folder)
+
+    result = planned(folder)
+
+    # then its rollout has none, and the plan says why; the managed stage has it
+    staging, prod = result.document()["stages"]
+    assert [each["phase"] for each in staging["left_out"]] == ["mirror"]
+    assert "mirror_percentage 10" in staging["left_out"][0]["reason"]
+    assert prod["left_out"] == []
+    assert [line for line in result.blocks() if "staging: mirror is left out" in str(line)]
 
 
 def test_next_release_and_its_settings_are_told_from_and_to(folder: Path) -> None:
