@@ -111,6 +111,13 @@ def test_deleted_and_missing_blobs(container: Any, prefix: str) -> None:
         blob.download_blob()
 
 
+def test_a_container_that_is_not_there_is_not_empty(http: Any, place: dict[str, str]) -> None:
+    for query in ({"comp": "list", "restype": "container"}, {"restype": "container"}):
+        reply = http.get(f"/{place['account']}/nowhere", params=query)
+
+        assert (reply.status_code, reply.headers["x-ms-error-code"]) == (404, "ContainerNotFound")
+
+
 def test_names_of_all_sorts(container: Any, prefix: str) -> None:
     for name in ("with space", "per%20cent", "plus+sign", "ümläut", "a.b,c=d", "deep/er/still"):
         container.upload_blob(f"{prefix}/{name}", name.encode())

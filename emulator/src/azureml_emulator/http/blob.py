@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from azureml_emulator.blobs import IMMUTABLE_PREFIX, Blob, Blobs
-from azureml_emulator.errors import Conflict, EmulatorError, NotModelled, PreconditionFailed
+from azureml_emulator.errors import Conflict, EmulatorError, NotFound, NotModelled, PreconditionFailed
 from azureml_emulator.http.auth import check_bearer
 from azureml_emulator.http.blob_replies import (
     blob_headers,
@@ -99,7 +99,8 @@ class BlobService:
                 f"comp '{request.query_params.get('comp', '')}' on {request.url.path}."
             )
         self._authorize(request, place, needed)
-        self._blobs.path(place.account, place.container, place.name)
+        if place.name:
+            self._blobs.path(place.account, place.container, place.name)
         if place.name.startswith(IMMUTABLE_PREFIX) and request.method in {"PUT", "DELETE"}:
             raise Conflict(
                 f"'{place.name}' belongs to a registered version, which is immutable.",
@@ -141,11 +142,17 @@ class BlobService:
         return Response(headers=headers)
 
     async def _list(self, request: Request, place: Place) -> Response:
+        self._require_container(place)
         prefix = _prefix(request)
         found = await asyncio.to_thread(lambda: list(self._blobs.list(place.account, place.container, prefix)))
         return list_reply(request, place.container, found, lambda blob: self._properties(place, blob))
 
+    def _require_container(self, place: Place) -> None:
+        if not self._blobs.has_container(place.account, place.container):
+            raise NotFound("The specified container does not exist.", code="ContainerNotFound")
+
     async def _container_properties(self, _: Request, place: Place) -> Response:
+        self._require_container(place)
         return Response(headers=container_headers(self._blobs.container(place.account, place.container)))
 
     async def _create_container(self, _: Request, place: Place) -> Response:
