@@ -1,6 +1,7 @@
 """What Azure ML's inference server calls: init() once a worker, run() once a request. It only connects.
 
-Requests and replies are described in endpoints/README.md; the work is done in scorer.py.
+Requests and replies are described in endpoints/README.md; the work is done in scorer.py, and what is collected of
+it in collection.py.
 """
 
 import os
@@ -13,21 +14,25 @@ from azureml_inference_server_http.api.aml_response import AMLResponse
 # The server imports this file by its path, so the files beside it are not importable by themselves.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from collection import Collection
 from scorer import Scorer
 
 scorer: Scorer
+collection: Collection
 
 
 def init() -> None:
     """Load the model package; raises, so that the deployment fails, when it is not the released one."""
-    global scorer
+    global scorer, collection
     scorer = Scorer.from_environment(os.environ)
+    collection = Collection.from_environment(os.environ, scorer.schema, scorer.version)
 
 
 @rawhttp
 def run(request: AMLRequest) -> AMLResponse:
     """Answer one request: 200 with predictions, or 400 with what is wrong with it."""
     reply = scorer.answer(request.get_data(cache=False))
+    collection.take(request.headers, reply.scored)
     headers = {
         "Content-Type": "application/json",
         "x-model-name": scorer.model,

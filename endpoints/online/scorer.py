@@ -31,11 +31,20 @@ class ModelError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredRows:
+    """What the model was given, float32 [rows, features], and P(target = 1), float64 [rows]."""
+
+    features: NDArray[np.float32]
+    probability: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the caller: a status (200 or 400) and a JSON body."""
+    """What goes back to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400."""
 
     status: int
     body: bytes
+    scored: ScoredRows | None = None
 
 
 class Scorer:
@@ -71,7 +80,8 @@ class Scorer:
             matrix = read_matrix(body, self.schema)
         except InvalidRequestError as error:
             return Reply(BAD_REQUEST, _as_json(error.document()))
-        return Reply(OK, _as_json(self._document(self.probabilities(matrix))))
+        probability = self.probabilities(matrix)
+        return Reply(OK, _as_json(self._document(probability)), ScoredRows(matrix, probability))
 
     def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return P(target = 1) per row of `matrix`, float32 [rows, features]."""

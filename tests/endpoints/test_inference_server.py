@@ -131,6 +131,36 @@ def test_thousands_of_rows_in_one_request(client):
     assert len(reply.json()["predictions"]) == 20_000
 
 
+def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, tmp_path):
+    # given a collector that nobody listens for
+    configuration = tmp_path / "collector.json"
+    names = ("model_inputs", "model_outputs")
+    collections = {name: {"enabled": True, "sampleRatePercentage": 100} for name in names}
+    configuration.write_text(json.dumps({"runMode": "cloud", "collections": collections}))
+    log = tmp_path / "server.log"
+    variables = {
+        "AZUREML_MDC_CONFIG_PATH": str(configuration),
+        "AZUREML_MDC_HOST": "127.0.0.1",
+        "AZUREML_MDC_PORT": "1",
+    }
+    process, address = start(package.parent, log, **variables)
+    try:
+        wait_until_healthy(process, address, log)
+
+        # then whoever asks is answered, and the log says what was lost
+        deadline = time.monotonic() + START_SECONDS
+        while "messages not delivered" not in log.read_text():
+            assert httpx.post(f"{address}/score", json={"input_data": [GOOD]}).status_code == 200
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        assert "scoring goes on" in log.read_text()
+        # and not for every message
+        assert "send payload" not in log.read_text()
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
 def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(package, tmp_path):
     log = tmp_path / "server.log"
 

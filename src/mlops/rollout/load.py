@@ -17,9 +17,8 @@ from typing import Final
 import aiohttp
 
 from mlops.rollout.verdict import Observation, quantile
-from mlops.serving.scoring_call import DEPLOYMENT_HEADER, Address
+from mlops.serving.scoring_call import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address
 
-SYNTHETIC_HEADER: Final = "x-mlops-synthetic"
 CONNECTIONS: Final = 8
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
 # Answers that say something of the key or the address, nothing of the deployment.

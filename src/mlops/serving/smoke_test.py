@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops.errors import EndpointUnreachable, RequestRefused, RolloutFailed
 from mlops.package import GOLDEN_FILE, read_document
-from mlops.serving.scoring_call import Address, call, require_success
+from mlops.serving.scoring_call import SYNTHETIC_HEADER, Address, call, require_success
 
 
 def smoke_test(address: Address, deployment: str, package: Path) -> int:
@@ -24,7 +24,7 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
     for number, case in enumerate(cases, 1):
         body = json.dumps(case["request"]).encode()
         try:
-            predictions = require_success(call(address, body, deployment)).json()["predictions"]
+            predictions = require_success(call(address, body, deployment, _SYNTHETIC)).json()["predictions"]
         except EndpointUnreachable:
             # Not this deployment's answer: whoever asks decides whether to ask again.
             raise
@@ -37,6 +37,7 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
     return len(cases)
 
 
+_SYNTHETIC = {SYNTHETIC_HEADER: "smoke"}
 _ADVICE = "Traffic stays where it is. Compare score.py and its environment with the model package."
 
 
