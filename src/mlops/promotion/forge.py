@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from mlops.errors import MachineError
+from mlops.remote_address import forge_kind, parse_remote
 
 _TIMEOUT_SECONDS: Final = 120
 _GITHUB_BODY: Final = 65_536
@@ -116,12 +116,13 @@ class PlainRemote(Forge):
 
 def forge_of(remote_url: str, folder: Path) -> Forge:
     """The forge that an address belongs to, by its host."""
-    host = _host(remote_url)
-    if host == "github.com" or host.startswith("github.") or host.endswith(".ghe.com"):
-        return GitHub(folder)
-    if host == "dev.azure.com" or host.endswith((".visualstudio.com", ".dev.azure.com")):
-        return AzureRepos(folder)
-    return PlainRemote(folder)
+    match forge_kind(remote_url):
+        case "github":
+            return GitHub(folder)
+        case "azure":
+            return AzureRepos(folder)
+        case None:
+            return PlainRemote(folder)
 
 
 def picture_address(remote_url: str, commit: str, path: PurePosixPath) -> str | None:
@@ -129,19 +130,8 @@ def picture_address(remote_url: str, commit: str, path: PurePosixPath) -> str | 
 
     GitHub shows pictures of private repositories only by their address below the repository itself.
     """
-    host = _host(remote_url)
-    if not isinstance(forge_of(remote_url, Path()), GitHub):
-        return None
-    place = urlsplit(remote_url).path if "://" in remote_url else remote_url.partition(":")[2]
-    return f"https://{host}/{place.strip('/').removesuffix('.git')}/raw/{commit}/{path}"
-
-
-def _host(url: str) -> str:
-    if "://" in url:
-        return (urlsplit(url).hostname or "").lower()
-    # The short form of ssh, user@host:path; a path of this machine has no host.
-    before = url.partition(":")[0]
-    return before.rpartition("@")[2].lower() if "@" in before and "/" not in before else ""
+    place = parse_remote(remote_url)
+    return f"{place.origin}/raw/{commit}/{path}" if place and place.kind == "github" else None
 
 
 def _objects(text: str) -> Sequence[dict[str, Any]]:
