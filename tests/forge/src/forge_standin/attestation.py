@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from forge_standin.errors import Refusal
 from forge_standin.flags import Flag, Parsed
@@ -15,6 +16,7 @@ FLAGS = (
     Flag(("--repo", "-R")),
     Flag(("--predicate-type",)),
     Flag(("--signer-workflow",)),
+    Flag(("--source-ref",)),
     Flag(("--format",)),
 )
 
@@ -26,27 +28,25 @@ def verify_attestation(state: State, parsed: Parsed, actor: str) -> str:
     if parsed.one("--repo") != f"{state.owner}/{state.name}":
         raise Refusal("--owner or --repo is required, and this stand-in knows one repository")
     digest = hashlib.sha256(Path(parsed.words[0]).read_bytes()).hexdigest()
-    found = [each for each in state.attested if each["sha256"] == digest]
+    found = [each for each in state.attested if each["statement"]["subject"][0]["digest"]["sha256"] == digest]
     if not found:
-        raise Refusal(
-            f"Error: HTTP 404: Not Found (https://api.github.com/repos/{state.owner}/{state.name}/attestations/sha256:{digest}?per_page=30)"
-        )
-    wanted = (parsed.one("--predicate-type", PROVENANCE), parsed.one("--signer-workflow"))
-    fitting = [each for each in found if each["predicate_type"] == wanted[0] and wanted[1] in {None, each["workflow"]}]
+        route = f"repos/{state.owner}/{state.name}/attestations/sha256:{digest}"
+        raise Refusal(f"Error: HTTP 404: Not Found (https://api.github.com/{route}?per_page=30)")
+    fitting = [each for each in found if _fits(each, parsed)]
     if not fitting:
-        raise Refusal(f'Error: no matching predicate found, or verifying with issuer "sigstore.dev" failed: {wanted}')
+        raise Refusal('Error: verifying with issuer "sigstore.dev": no attestation fits what was asked for')
     return json.dumps([_verified(each) for each in fitting]) if parsed.one("--format") == "json" else ""
 
 
-def _verified(each: dict[str, str]) -> dict[str, object]:
-    statement = {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": each["subject"], "digest": {"sha256": each["sha256"]}}],
-        "predicateType": each["predicate_type"],
-    }
-    return {
-        "verificationResult": {
-            "statement": statement,
-            "signature": {"certificate": {"buildSignerURI": each["workflow"]}},
-        }
-    }
+def _fits(each: dict[str, Any], parsed: Parsed) -> bool:
+    workflow, _, branch = each["builder"].partition("@")
+    return (
+        each["statement"]["predicateType"] == parsed.one("--predicate-type", PROVENANCE)
+        and parsed.one("--signer-workflow", workflow) == workflow
+        and parsed.one("--source-ref", branch) == branch
+    )
+
+
+def _verified(each: dict[str, Any]) -> dict[str, Any]:
+    certificate = {"buildSignerURI": f"https://github.com/{each['builder']}"}
+    return {"verificationResult": {"statement": each["statement"], "signature": {"certificate": certificate}}}

@@ -27,6 +27,7 @@ from forge_standin.state import PullRequest, State, changing, read_state, write_
 OWNER = "example"
 PROJECT = "scoring"
 NAME = "credit-default"
+CONFIGURATION = "gitconfig"
 PROGRAM_MODE = 0o755
 PRIVATE_MODE = 0o700
 _PROGRAM = '#!/bin/sh\nexec {python} -I -S {main} {program} {folder} "$@"\n'
@@ -60,6 +61,11 @@ class Forge(ABC):
         write_state(folder, State(cls.kind, OWNER, PROJECT, NAME, str(remote), branch))
         forge = cls(folder)
         forge._install()
+        # The form of the address that CI systems check out from leads to the same place.
+        begins, stands_for = forge._rewritten
+        (folder / CONFIGURATION).write_text(
+            f'[include]\n\tpath = ~/.gitconfig\n[url "{begins}"]\n\tinsteadOf = {stands_for}\n'
+        )
         return forge
 
     def _install(self) -> None:
@@ -79,10 +85,7 @@ class Forge(ABC):
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "GIT_SSH": str(programs / "ssh"),
             "GIT_SSH_VARIANT": "ssh",
-            # The form of the address that CI systems check out from leads to the same place.
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{self._rewritten[0]}.insteadOf",
-            "GIT_CONFIG_VALUE_0": self._rewritten[1],
+            "GIT_CONFIG_GLOBAL": str(self.folder / CONFIGURATION),
         }
         return found | ({self.token_variable: token} if token else {})
 
@@ -229,11 +232,16 @@ class GitHubForge(Forge):
     def _rewritten(self) -> tuple[str, str]:
         return "git@github.com:", "https://github.com/"
 
-    def attest(self, sha256: str, subject: str, workflow: str, predicate_type: str) -> None:
-        """Note what `actions/attest` signs in a run of `workflow` (OWNER/NAME/.github/workflows/x.yml)."""
+    def attest(self, sha256: str, subject: str, builder: str, predicate_type: str, predicate: Any) -> None:
+        """Note what `actions/attest` signs in a run of `builder`: OWNER/NAME/.github/workflows/x.yml@refs/heads/y."""
         with changing(self.folder) as state:
-            each = {"sha256": sha256, "subject": subject, "workflow": workflow, "predicate_type": predicate_type}
-            state.attested.append(each)
+            statement = {
+                "_type": "https://in-toto.io/Statement/v1",
+                "subject": [{"name": subject, "digest": {"sha256": sha256}}],
+                "predicateType": predicate_type,
+                "predicate": predicate,
+            }
+            state.attested.append({"builder": builder, "statement": statement})
 
 
 class AzureForge(Forge):

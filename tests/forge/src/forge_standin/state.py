@@ -78,8 +78,8 @@ class State:
     documents: dict[str, Any] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     """What was dispatched: workflow or pipeline, branch, inputs."""
-    attested: list[dict[str, str]] = field(default_factory=list)
-    """What was attested: sha256, subject, predicate_type, workflow."""
+    attested: list[dict[str, Any]] = field(default_factory=list)
+    """What was attested: builder and in-toto statement."""
 
     def pull(self, number: int) -> PullRequest | None:
         """One pull request."""
