@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "plan": "Show which stages a range of commits changes.",
     "gate": "Judge the release that a stage's manifest proposes.",
     "promote": "Propose for a stage what the stage before runs.",
+    "provenance": "Show where a stage's model comes from, and whether the stage accepts that.",
     "revert": "Make git agree with what a stage runs, after a rollback.",
     "rollback": "Return a stage's traffic to what it ran before.",
     "score": "Send a request to a stage's endpoint.",

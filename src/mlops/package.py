@@ -26,11 +26,20 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def file_digests(package: Path) -> list[tuple[str, str]]:
+    """Path and hex sha256 of every file, sorted by the bytes of the path."""
+    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*") if path.is_file()}
+    return [(name, file_sha256(files[name])) for name in sorted(files, key=str.encode)]
+
+
+def checksums(package: Path) -> bytes:
+    """A line "<sha256>  <path>" for each file, as `sha256sum --check` reads them; their sha256 is the digest."""
+    return b"".join(b"%s  %s\n" % (digest.encode(), name.encode()) for name, digest in file_digests(package))
+
+
 def package_digest(package: Path) -> str:
-    """Return "sha256:<hex>" over a line "<sha256>  <path>" for each file, sorted by the bytes of its path."""
-    files = {path.relative_to(package).as_posix().encode(): path for path in package.rglob("*") if path.is_file()}
-    lines = (b"%s  %s\n" % (file_sha256(path).encode(), name) for name, path in sorted(files.items()))
-    return DIGEST_PREFIX + hashlib.sha256(b"".join(lines)).hexdigest()
+    """Return "sha256:<hex>" over the checksums of all files."""
+    return DIGEST_PREFIX + hashlib.sha256(checksums(package)).hexdigest()
 
 
 def find_package(folder: Path) -> Path:

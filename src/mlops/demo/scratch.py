@@ -16,6 +16,8 @@ from typing import Final
 from mlops.git import REMOTE, Repository
 from mlops.layout import STATE_FOLDER, private_folder
 from mlops.project import STAGE_NAMES, Project, load_project
+from mlops.provenance.builder import WORKSTATION
+from mlops.provenance.policy import POLICY_FILE, with_builder
 from mlops.releases.manifest import manifest_path
 from mlops.releases.pace import Pace, at_pace
 
@@ -160,5 +162,10 @@ def _begin(repository: ScratchRepository, source: str, below: PurePosixPath) -> 
         text = repository.read(source, path)
         if text is not None:
             files[path] = at_pace(text, stage, PACE)
-    tip = repository.commit_with(source, files, "Shorten the rollouts for a demo")
+    policy = below / POLICY_FILE.as_posix()
+    text = repository.read(source, policy)
+    if text is not None:
+        # What trains in a demo is the machine that it runs on.
+        files[policy] = with_builder(text, WORKSTATION)
+    tip = repository.commit_with(source, files, "Shorten the rollouts for a demo, and trust this machine")
     repository.start_over(source, tip)

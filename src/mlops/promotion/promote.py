@@ -13,6 +13,7 @@ from typing import Any
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.errors import MlopsError
+from mlops.gates.proposal import Candidate
 from mlops.gates.report import GateReport
 from mlops.gates.report_markdown import markdown_report
 from mlops.git import Repository
@@ -25,8 +26,12 @@ from mlops.promotion.forge import PullRequest, forge_of, picture_address
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, write_reports
 from mlops.promotion.judgement import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
+from mlops.provenance.inspection import state
+from mlops.provenance.statement import Statement, statement_path
+from mlops.provenance.verification import Evidence, require_at_promotion
 from mlops.releases.manifest import TRAINING_STAGE, Release
 from mlops.results import Block, Line, Result, Table
+from mlops.training.registration import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def promote(
     release = candidate.release
     if current == release:
         return PromotionResult(target, release, None, None, None)
+    statement = _statement(places, target, candidate, base)
     champion = current or live_release(places, target, release)
     report = judge(places, target, candidate, champion)
     file = write_reports(places.project, report, None, None).html
@@ -120,18 +126,31 @@ def promote(
         return PromotionResult(target, release, report, file, None)
     if target != TRAINING_STAGE:
         share(places, release.model)
-    proposed = _propose(repository, base, report, pull_request=pull_request)
+    proposed = _propose(repository, base, report, statement, pull_request=pull_request)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
     _note(places, report, "proposed", facts)
     return PromotionResult(target, release, report, file, proposed)
 
 
-def _propose(repository: Repository, base: Base, report: GateReport, *, pull_request: bool) -> Proposed:
+def _statement(places: Connections, target: StageName, candidate: Candidate, base: Base) -> Statement:
+    """Where the candidate comes from. Raises PromotionRefused when the target would not accept that."""
+    release = candidate.release
+    model = ModelVersion(**release.model.model_dump())
+    statement = state(places, model, candidate.folder)
+    evidence = Evidence(target, model, candidate.folder, release)
+    require_at_promotion(places.project.root, evidence, statement, base.commit)
+    return statement
+
+
+def _propose(
+    repository: Repository, base: Base, report: GateReport, statement: Statement, *, pull_request: bool
+) -> Proposed:
     model = report.proposal.challenger.release.model
     branch = branch_name(repository, report.proposal.stage, model)
     title = f"Promote {model.name} {model.version} to {report.proposal.stage}"
     message = f"{title}\n\n{report.headline}.\n{report.comparison}\nDigest {model.digest}.\n"
-    commit = publish(repository, base, branch, promotion_files(repository, base, report), message)
+    stated = {statement_path(model.name, model.version): statement.text().encode()}
+    commit = publish(repository, base, branch, promotion_files(repository, base, report) | stated, message)
     if base.remote is None:
         opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
     elif pull_request:

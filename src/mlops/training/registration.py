@@ -16,6 +16,7 @@ from azure.ai.ml.exceptions import AssetPathException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.errors import WorkspaceError
+from mlops.provenance.builder import Builder, builder_of, current_builder
 from mlops.training.data_asset import DataVersion
 
 DIGEST_TAG: Final = "digest"
@@ -74,6 +75,11 @@ def find_version(client: MLClient, name: str, version: str | None) -> ModelVersi
     return ModelVersion(name, str(newest.version), digest)
 
 
+def find_builder(client: MLClient, model: ModelVersion) -> Builder:
+    """Who trained a registered version."""
+    return builder_of(client.models.get(model.name, model.version).tags)
+
+
 def _versions(client: MLClient, name: str) -> list[Model]:
     try:
         return list(client.models.list(name))
@@ -89,6 +95,7 @@ def _create(client: MLClient, name: str, version: str, digest: str, origin: Orig
         "git_commit": origin.git_commit,
         "data": f"{origin.data.name}:{origin.data.version}",
         "data_sha256": origin.data.sha256,
+        **current_builder().tags(),
         **{key: f"{value:.6g}" for key, value in metrics.items()},
     }
     model = Model(

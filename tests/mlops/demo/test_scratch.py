@@ -111,7 +111,7 @@ def test_releases_stay_until_the_project_changes(folder: Path) -> None:
     assert git(again.at_branch().root, "rev-parse", "HEAD") == release
     (folder / "new.txt").write_text("new")
     assert git(prepared(folder).at_branch().root, "log", "--format=%s") == (
-        "Shorten the rollouts for a demo\nThe working files"
+        "Shorten the rollouts for a demo, and trust this machine\nThe working files"
     )
 
 

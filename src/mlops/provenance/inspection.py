@@ -1,0 +1,124 @@
+"""`mlops provenance` as a function: a model's statement, whether its stage accepts it, and files to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlops.errors import MlopsError, ProjectError
+from mlops.package import checksums
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.origin import read_provenance, release_of
+from mlops.provenance.attestation import CHECKSUM_FILE
+from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
+from mlops.provenance.verification import Evidence, committed_problems, statement_problems
+from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.results import Block, Line, Result, Table
+from mlops.training.package_store import fetch_package, package_of_model
+from mlops.training.registration import ModelVersion, find_builder, find_version
+
+STATEMENT_FILE: Final = "statement.json"
+PREDICATE_FILE: Final = "predicate.json"
+
+
+@dataclass(frozen=True)
+class ProvenanceResult(Result):
+    """A statement, what is wrong with it, and the files that were written for whoever signs it."""
+
+    stage: StageName
+    model: ModelVersion
+    statement: Statement
+    problems: tuple[str, ...]
+    folder: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the stage would refuse it."""
+        return MlopsError.exit_code if self.problems else 0
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What a step that signs asks for."""
+        if self.folder is None:
+            return {}
+        return {
+            "subject_name": f"{self.model.name}:{self.model.version}",
+            "subject_digest": self.model.digest,
+            "predicate_type": PREDICATE_TYPE,
+            "predicate_path": str(self.folder / PREDICATE_FILE),
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The statement as it is committed, and the problems."""
+        return {
+            "stage": self.stage,
+            "statement": self.statement.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "problems": list(self.problems),
+            "folder": str(self.folder) if self.folder else None,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """Where the model comes from, and whether that will do."""
+        made = self.statement.predicate
+        rows = (
+            ("digest", self.model.digest),
+            ("builder", self.statement.builder),
+            ("run", made.runDetails.metadata.invocationId),
+            ("finished", made.runDetails.metadata.finishedOn),
+            *((each.name, " ".join(each.digest.values())) for each in made.buildDefinition.resolvedDependencies),
+        )
+        blocks: list[Block] = [Table(f"{self.model.name} version {self.model.version}", (), rows)]
+        if self.folder:
+            blocks.append(Line(f"written to {self.folder}"))
+        blocks += [Line(problem, "bad") for problem in self.problems]
+        verdict = f"{self.stage} would refuse it" if self.problems else f"{self.stage} accepts it"
+        return [*blocks, Line(verdict, "bad" if self.problems else "good")]
+
+
+def inspect(places: Connections, stage: StageName, version: str | None, folder: Path | None) -> ProvenanceResult:
+    """In the stage that trains: state the provenance of `version` or the newest; elsewhere: read what is committed.
+
+    Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
+    """
+    root = places.project.root
+    if stage == TRAINING_STAGE:
+        model = find_version(places.training, places.project.settings.model, version)
+        package = package_of_model(places.training, places.project, model)
+        statement = state(places, model, package)
+        evidence = Evidence(stage, model, package, release_of(package, model, stage))
+        problems = statement_problems(root, evidence, statement)
+    else:
+        evidence = _released(places, stage)
+        model, package = evidence.model, evidence.package
+        place = statement_path(model.name, model.version)
+        problems = committed_problems(root, evidence)
+        if not (root / place).is_file():
+            raise ProjectError(f"there is no {place}", f"Promote the model again: `mlops promote --to {stage}`.")
+        statement = parse_statement((root / place).read_text(encoding="utf-8"), str(place))
+    if folder is not None:
+        _write(folder, statement, package)
+    return ProvenanceResult(stage, model, statement, tuple(problems), folder)
+
+
+def state(places: Connections, model: ModelVersion, package: Path) -> Statement:
+    """The statement about a version registered in the stage that trains."""
+    return state_provenance(model, package, read_provenance(package), find_builder(places.training, model))
+
+
+def _released(places: Connections, stage: StageName) -> Evidence:
+    release = read_manifest(manifest_file(places.project.root, stage), stage).release
+    if release is None:
+        raise ProjectError(f"nothing is released to {stage} yet", f"Promote a model: `mlops promote --to {stage}`.")
+    package, _ = fetch_package(places.models(stage), places.project, release.model.name, release.model.version)
+    return Evidence(stage, ModelVersion(**release.model.model_dump()), package, release)
+
+
+def _write(folder: Path, statement: Statement, package: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STATEMENT_FILE).write_text(statement.text(), encoding="utf-8")
+    predicate = statement.predicate.model_dump_json(indent=2, exclude_none=True)
+    (folder / PREDICATE_FILE).write_text(predicate + "\n", encoding="utf-8")
+    (folder / CHECKSUM_FILE).write_bytes(checksums(package))

@@ -1,0 +1,160 @@
+"""Where a model comes from, as an in-toto statement (v1) with SLSA's provenance (v1) as its predicate.
+
+The same model version always gives the same bytes, so that every promotion commits the same file.
+Formats: https://in-toto.io/Statement/v1 and https://slsa.dev/spec/v1.0/provenance.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlops.errors import ProjectError
+from mlops.gates.package_documents import Provenance
+from mlops.layout import PIPELINE_FILE
+from mlops.package import DIGEST_PREFIX, file_digests
+from mlops.provenance.builder import Builder
+from mlops.releases.manifest import RELEASE_FOLDER
+from mlops.training.registration import ModelVersion
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
+BUILD_TYPE: Final = "urn:mlops:azure-ml-pipeline:1"
+STATEMENT_FOLDER: Final = PurePosixPath(RELEASE_FOLDER.as_posix()) / "provenance"
+_COMMIT_KEY: Final = "gitCommit"
+_SHA256: Final = "sha256"
+
+Digests = Annotated[dict[Literal["sha256", "gitCommit"], str], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    # Keys are the formats' own; what they do not define, this project does not write and does not accept.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Subject(_Part):
+    """Something that the statement is about."""
+
+    name: str
+    digest: Digests
+
+
+class Dependency(_Part):
+    """Something that went into it."""
+
+    name: str
+    uri: str | None = None
+    digest: Digests
+
+
+class BuildDefinition(_Part):
+    """What was run, on what."""
+
+    buildType: str  # noqa: N815 - the format's name
+    externalParameters: dict[str, Any]  # noqa: N815 - the format's name
+    internalParameters: dict[str, Any]  # noqa: N815 - the format's name
+    resolvedDependencies: tuple[Dependency, ...]  # noqa: N815 - the format's name
+
+
+class BuilderId(_Part):
+    """Who ran it."""
+
+    id: str
+
+
+class Metadata(_Part):
+    """Which run it was, and when it ended."""
+
+    invocationId: str  # noqa: N815 - the format's name
+    finishedOn: str  # noqa: N815 - the format's name
+
+
+class RunDetails(_Part):
+    """Who ran it, and which run it was."""
+
+    builder: BuilderId
+    metadata: Metadata
+
+
+class Predicate(_Part):
+    """SLSA's provenance."""
+
+    buildDefinition: BuildDefinition  # noqa: N815 - the format's name
+    runDetails: RunDetails  # noqa: N815 - the format's name
+
+
+class Statement(_Part):
+    """A model package by its digest and the digests of its files, and where it comes from."""
+
+    type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")]
+    subject: Annotated[tuple[Subject, ...], Field(min_length=1)]
+    predicateType: Literal["https://slsa.dev/provenance/v1"]  # noqa: N815 - the format's name
+    predicate: Predicate
+
+    def text(self) -> str:
+        """As it is committed."""
+        return self.model_dump_json(by_alias=True, indent=2, exclude_none=True) + "\n"
+
+    @property
+    def builder(self) -> str:
+        """Who trained."""
+        return self.predicate.runDetails.builder.id
+
+    @property
+    def commit(self) -> str:
+        """The commit of the code; "" when it says none."""
+        for each in self.predicate.buildDefinition.resolvedDependencies:
+            if _COMMIT_KEY in each.digest:
+                return each.digest[_COMMIT_KEY]
+        return ""
+
+
+def state_provenance(model: ModelVersion, package: Path, known: Provenance, builder: Builder) -> Statement:
+    """The statement about a registered version and its package, whose provenance.json is `known`."""
+    files = [Subject(name=name, digest={_SHA256: digest}) for name, digest in file_digests(package)]
+    whole = Subject(name=f"{model.name}:{model.version}", digest={_SHA256: model.digest.removeprefix(DIGEST_PREFIX)})
+    data = known.data
+    definition = BuildDefinition(
+        buildType=BUILD_TYPE,
+        externalParameters={
+            "pipeline": PIPELINE_FILE.as_posix(),
+            "data": f"{data.name}:{data.version}",
+            "components": known.components,
+        },
+        internalParameters={"job": known.job},
+        resolvedDependencies=(
+            Dependency(
+                name="source",
+                uri=f"git+{builder.source}" if builder.source else None,
+                digest={_COMMIT_KEY: known.git_commit},
+            ),
+            Dependency(name="data", uri=f"azureml:{data.name}:{data.version}", digest={_SHA256: data.sha256}),
+            Dependency(name="environment", digest={_SHA256: known.environment.lock_sha256}),
+        ),
+    )
+    details = RunDetails(
+        builder=BuilderId(id=builder.id),
+        metadata=Metadata(invocationId=builder.run or known.job, finishedOn=known.created),
+    )
+    return Statement(
+        _type=STATEMENT_TYPE,
+        subject=(whole, *files),
+        predicateType=PREDICATE_TYPE,
+        predicate=Predicate(buildDefinition=definition, runDetails=details),
+    )
+
+
+def statement_path(model: str, version: str) -> PurePosixPath:
+    """Where the statement about a model version lies in the repository, from the project's folder on."""
+    return STATEMENT_FOLDER / model / f"{version}.json"
+
+
+def parse_statement(text: str, place: str) -> Statement:
+    """A statement as committed. Raises ProjectError when it is none of ours."""
+    try:
+        return Statement.model_validate_json(text)
+    except ValidationError as error:
+        details = tuple(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ProjectError(f"{place} is no provenance statement", "Promote the model again.", details) from error
