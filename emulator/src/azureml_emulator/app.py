@@ -46,6 +46,7 @@ from azureml_emulator.operations import Operations
 from azureml_emulator.processes import Processes
 from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.resource_id import PROVIDER
+from azureml_emulator.schedules.behaviour import Schedules
 from azureml_emulator.scopes import Scopes
 from azureml_emulator.secret_keys import ensure_secret_keys
 from azureml_emulator.serving.collectors import Collectors
@@ -122,6 +123,7 @@ class Emulator:
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, base_url)
         batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
+        self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
         behaviours = self._behaviours()
         self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
@@ -163,6 +165,7 @@ class Emulator:
             "jobs": self.jobs.behaviour,
             "onlineendpoints": self.endpoints,
             "onlineendpoints/deployments": self.deployments,
+            "schedules": self.schedules,
             "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
         }
 
@@ -218,7 +221,9 @@ class Emulator:
         self.deployments.resume()
         self.endpoints.load()
         self.jobs.open()
+        self.schedules.open()
         yield
+        await self.schedules.timetable.close()
         await self.jobs.close()
         await self.operations.stop()
         await self.scoring.stop()

@@ -67,6 +67,7 @@ KINDS: dict[str, Kind] = {
         Kind("jobs", name_pattern=r"^[a-zA-Z0-9][\w-]{0,254}$"),
         Kind("onlineEndpoints", name_pattern=_ENDPOINT_NAME),
         Kind("onlineEndpoints/deployments", name_pattern=_ENDPOINT_NAME),
+        Kind("schedules", name_pattern=r"^[a-zA-Z0-9][\w-]{0,254}$"),
         *_asset("codes", "codeUri"),
         *_asset("components", "componentSpec"),
         *_asset("data", "dataUri", "dataType"),

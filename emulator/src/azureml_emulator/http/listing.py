@@ -41,6 +41,9 @@ def _listed(resource: Resource, request: Request) -> bool:
     archived = bool(resource.properties.get("isArchived"))
     if (view == "ActiveOnly" and archived) or (view == "ArchivedOnly" and not archived):
         return False
+    enabled = bool(resource.properties.get("isEnabled"))
+    if (view == "EnabledOnly" and not enabled) or (view == "DisabledOnly" and enabled):
+        return False
     wanted = request.query_params.get("hash")
     if wanted is not None:
         return resource.properties.get("properties", {}).get("hash_sha256") == wanted

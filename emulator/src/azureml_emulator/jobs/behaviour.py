@@ -58,8 +58,7 @@ class Jobs(Behaviour):
         existing = self.store.get(path.key)
         if existing is not None:
             return Stored(self.change(existing, body.get("properties", {})))
-        graph = self._graph(path, body.get("properties", {}))
-        self._check(graph, path.scope)
+        graph = self.check(path, body.get("properties", {}))
         drafted = self.draft(kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={})
         properties = {name: value for name, value in drafted.properties.items() if name != "provisioningState"}
         given = {
@@ -79,6 +78,12 @@ class Jobs(Behaviour):
             self._preload.learn(self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
         return Stored(job, created=True)
+
+    def check(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
+        """The graph of a job that could be put there. Raises BadRequest or NotModelled for one that could not run."""
+        graph = self._graph(path, properties)
+        self._check(graph, path.scope)
+        return graph
 
     async def delete(self, resource: Resource) -> Stored:
         """Delete a job that has ended, its steps and logs; outputs stay, since models may be made of them."""

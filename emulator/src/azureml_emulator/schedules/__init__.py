@@ -1,0 +1,1 @@
+"""Schedules: when a job is due, and the timetable that starts it then."""
