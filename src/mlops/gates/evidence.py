@@ -144,6 +144,8 @@ def _performance(found: _Collection, challenger: Scorer, champion: Scorer | None
 
 def _recent(found: _Collection, challenger: Scorer) -> Measures:
     recent, fewest = found.proposal.recent, found.gates.recent_rows
+    if found.proposal.recent_problem:
+        raise Unmeasurable(found.proposal.recent_problem)
     if recent is None:
         raise NothingToMeasure("there are no recent inputs")
     if recent.count < fewest:

@@ -22,7 +22,8 @@ class Candidate:
 class Proposal:
     """What is proposed: a challenger for a stage, in place of the champion that it runs (None: nothing yet).
 
-    `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs.
+    `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs, with
+    notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when they could.
     """
 
     stage: StageName
@@ -30,3 +31,5 @@ class Proposal:
     champion: Candidate | None
     held_out: Rows
     recent: Rows | None = None
+    recent_notes: tuple[str, ...] = ()
+    recent_problem: str = ""

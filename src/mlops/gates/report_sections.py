@@ -61,17 +61,18 @@ def _percent(share: float | None) -> str:
 
 
 def _drift(report: GateReport) -> Section:
-    drift = report.evidence.drift
+    drift, notes = report.evidence.drift, report.proposal.recent_notes
+    told = (f"Of the recent inputs: {'; '.join(notes)}.",) if notes else ()
     if drift is None:
         reason = report.evidence.measures["score_drift"].reason
-        return Section("Drift", 3, (f"Not measured: {reason}.",))
+        return Section("Drift", 3, (f"Not measured: {reason}.", *told))
     ordered = sorted(drift.features.items(), key=lambda item: -item[1])
     rows = (("score", drift.score), *ordered[:_DRIFT_ROWS])
     left_out = len(ordered) - _DRIFT_ROWS
     note = f" The {left_out} features that moved least are not shown." if left_out > 0 else ""
     line = f"{drift.rows:,} recent inputs against the training data, population stability index.{note}"
     table = tuple((name, shown(value), _moved(value)) for name, value in rows)
-    return Section("Drift", 3, (line,), ("feature", "index", "reading"), table)
+    return Section("Drift", 3, (line, *told), ("feature", "index", "reading"), table)
 
 
 def _moved(index: float) -> str:

@@ -136,6 +136,7 @@ class GatesFile(_Part):
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     latency_calls: Annotated[int, Field(ge=100, le=100_000)]
     recent_rows: Annotated[int, Field(ge=1)]
+    recent_days: Annotated[int, Field(ge=1, le=90)]
     smallest_band: SmallestBand
     groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)], Group]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]

@@ -1,4 +1,4 @@
-"""Gathers what a gate judges (packages, held-out rows) from where it lies, and notes the verdict in the audit log."""
+"""Gathers what a gate judges (packages, held-out rows, recent inputs), and notes the verdict in the audit log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mlops.project import StageName
 from mlops.promotion.champion import champion_release
 from mlops.promotion.connections import Connections
 from mlops.promotion.origin import read_provenance
+from mlops.promotion.recent import recent_inputs
 from mlops.releases.manifest import Release, manifest_file, read_manifest
 from mlops.training.held_out import held_out_file
 from mlops.training.package_store import fetch_package
@@ -46,7 +47,16 @@ def judge(places: Connections, stage: StageName, challenger: Candidate, champion
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, places, stage, champion) if champion else None
         rows = threads.submit(_held_out, places, challenger.folder)
-        proposal = Proposal(stage, challenger, other.result() if other else None, rows.result())
+        recent = recent_inputs(places.stage(stage), project.settings.stage(stage).endpoint, gates.recent_days)
+        proposal = Proposal(
+            stage,
+            challenger,
+            other.result() if other else None,
+            rows.result(),
+            recent.rows,
+            recent.notes,
+            recent.problem,
+        )
     return run_gates(proposal, gates)
 
 

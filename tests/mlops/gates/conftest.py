@@ -41,6 +41,7 @@ GATES = """
 bootstrap: {rounds: 200, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 100
+recent_days: 7
 recent_rows: 500
 smallest_band: {rows: 100, positives: 20}
 groups:

@@ -12,6 +12,7 @@ from mlops.errors import InputError
 from mlops.gates.evidence import Evidence
 from mlops.gates.measures import KINDS, Measured, Span
 from mlops.gates.report import GateReport
+from mlops.gates.report_markdown import markdown_report
 from mlops.gates.rows import Rows, read_rows
 from mlops.gates.rules import Bounds, Rule
 from mlops.gates.verdict import Outcome, Verdict, check, judge
@@ -274,6 +275,21 @@ def test_without_recent_inputs_drift_passes_only_because_its_rule_says_so(
 
     assert (allowed.outcome, refused.outcome) == ("pass", "fail")
     assert "recent inputs" in allowed.sentence
+
+
+def test_recent_inputs_that_cannot_be_read_block_whatever_the_rule_says_of_missing_ones(world: Any) -> None:
+    proposal = replace(world.proposal(), recent=None, recent_problem="the collected inputs of x cannot be read: 403")
+
+    report = world.run(proposal)
+
+    assert {each.rule.measure for each in report.verdict.blocking} == {"largest_feature_drift", "score_drift"}
+    assert all("403" in each.sentence for each in report.verdict.blocking)
+
+
+def test_what_is_wrong_with_some_recent_inputs_is_in_the_report(world: Any) -> None:
+    proposal = replace(world.proposal(), recent_notes=("3 collected lines are half-written",))
+
+    assert "3 collected lines are half-written" in markdown_report(world.run(proposal))
 
 
 def test_bands_too_small_to_compare_block_and_are_still_shown(world: Any, gates_text: str) -> None:

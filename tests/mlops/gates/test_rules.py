@@ -13,13 +13,14 @@ HEAD = """\
 bootstrap: {rounds: 1000, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 500
+recent_days: 7
 recent_rows: 500
 smallest_band: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
 rules:
 """
-RULE_LINE = 9
+RULE_LINE = 10
 
 
 def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:

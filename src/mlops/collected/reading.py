@@ -1,0 +1,77 @@
+"""Reads what deployments have collected, with the login in use, the newest hours first.
+
+What is wrong in the files is counted, not raised; what must be right raises: no permission, no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+from azure.ai.ml import MLClient
+
+from mlops.collected.frames import Collected, collected, inputs_frame, joined, outputs_frame
+from mlops.collected.lines import TIME, Found, Row, is_input, is_output, whole_lines
+from mlops.collected.storage import Collection, find_collection
+from mlops.collected.window import Window
+
+INPUTS: Final = "model_inputs"
+OUTPUTS: Final = "model_outputs"
+
+
+def read_collected(
+    client: MLClient, endpoint: str, deployments: Sequence[str], window: Window, at_most: int | None = None
+) -> Collected:
+    """What an endpoint's deployments collected in a window: the newest `at_most` rows, or all of them.
+
+    A row that several deployments have counts for the first of them: name the live one first. Deployments that
+    collect nothing have nothing. Raises HttpResponseError when the storage refuses.
+    """
+    frames: list[pl.DataFrame] = []
+    read: list[_Part] = []
+    for deployment in deployments:
+        inputs = _Part(inputs_frame, is_input)
+        inputs.read(find_collection(client, endpoint, deployment, INPUTS), window, at_most)
+        outputs = _Part(outputs_frame, is_output)
+        if inputs.oldest is not None:
+            answers = find_collection(client, endpoint, deployment, OUTPUTS)
+            outputs.read(answers, Window(inputs.oldest, window.until), None)
+        frames.append(joined(inputs.frames, outputs.frames, deployment))
+        read += [inputs, outputs]
+    files, broken = sum(part.files for part in read), sum(part.broken for part in read)
+    return collected(frames, window, at_most, files, broken)
+
+
+@dataclass
+class _Part:
+    """One collection as far as it was read: a table an hour."""
+
+    table: Callable[[Sequence[Row]], pl.DataFrame]
+    usable: Callable[[Row], bool]
+
+    def __post_init__(self) -> None:
+        self.frames: list[pl.DataFrame] = []
+        self.files = self.broken = 0
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest row was; None without rows."""
+        moments = [frame[TIME].min() for frame in self.frames if not frame.is_empty()]
+        return min((moment for moment in moments if isinstance(moment, datetime)), default=None)
+
+    def read(self, collection: Collection | None, window: Window, at_most: int | None) -> None:
+        """Read hour by hour, until there are enough rows or no more hours."""
+        if collection is None:
+            return
+        for hour in collection.hours(window):
+            found = Found(window, self.usable)
+            for file in hour:
+                found.read(whole_lines(collection.blocks(file)))
+            self.files += len(hour)
+            self.broken += found.broken
+            self.frames.append(self.table(found.rows))
+            if at_most is not None and sum(frame.height for frame in self.frames) >= at_most:
+                return

@@ -1,0 +1,77 @@
+"""Where a deployment's collection lies in the workspace's storage, and its files by the hour; knows no lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import AzureBlobDatastore
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import ContainerClient
+
+from mlops.collected.window import Window
+from mlops.errors import WorkspaceError
+from mlops.workspace import open_container
+
+# The SDK registers each collection as this version of a data asset when it makes the deployment.
+_ASSET_VERSION: Final = "1"
+_ASSET_PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(?P<folder>.+?)/?")
+_BLOCK_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a collection, and how long it is so far."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A folder in a container, with folders by the hour below it."""
+
+    container: ContainerClient
+    folder: str
+
+    def hours(self, window: Window) -> Iterator[list[File]]:
+        """The files that may hold events of a window, hour by hour, the newest hour first."""
+        for day in window.days():
+            listed = self.container.list_blobs(name_starts_with=f"{self.folder}/{day}/")
+            found = [File(blob.name, blob.size) for blob in listed if window.may_hold(self._below(blob.name))]
+            newest_first = sorted(found, key=lambda file: file.name, reverse=True)
+            for _, hour in groupby(newest_first, key=lambda file: file.name.rpartition("/")[0]):
+                yield list(hour)
+
+    def blocks(self, file: File) -> Iterator[bytes]:
+        """A file's bytes as far as it was written when it was listed: it may grow meanwhile."""
+        for start in range(0, file.size, _BLOCK_BYTES):
+            length = min(_BLOCK_BYTES, file.size - start)
+            yield bytes(self.container.download_blob(file.name, offset=start, length=length).readall())
+
+    def _below(self, name: str) -> str:
+        return name.removeprefix(f"{self.folder}/")
+
+
+def find_collection(client: MLClient, endpoint: str, deployment: str, name: str) -> Collection | None:
+    """A collection of a deployment; None when the deployment never had it.
+
+    Raises WorkspaceError for one that lies in no blob datastore.
+    """
+    asset_name = f"{endpoint}-{deployment}-{name}"
+    try:
+        path = str(client.data.get(asset_name, _ASSET_VERSION).path)
+    except ResourceNotFoundError:
+        return None
+    place = _ASSET_PATH.fullmatch(path)
+    datastore = client.datastores.get(place["datastore"]) if place else None
+    if place is None or not isinstance(datastore, AzureBlobDatastore):
+        raise WorkspaceError(
+            f"the data asset {asset_name} lies at {path}, which is no folder of a blob datastore",
+            f"Give the collection {name} of deployment.yml a path below a blob datastore.",
+        )
+    return Collection(open_container(datastore), place["folder"])

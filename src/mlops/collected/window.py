@@ -1,0 +1,68 @@
+"""A span of time, and where in a collection its events lie: folders by the hour, in UTC. Pure: no I/O.
+
+Which hour an event is filed under, a server's clock has decided; so the hours around the window count too, and the
+time of the event itself says whether it belongs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+CLOCK_SKEW: Final = timedelta(hours=1)
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_FILE: Final = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+\.jsonl")
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `since`, included, to `until`, excluded; both with a zone. Raises ValueError when it holds no time."""
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.since.tzinfo is None or self.until.tzinfo is None:
+            raise ValueError("a window's ends need a time zone")
+        if self.since >= self.until:
+            raise ValueError(f"a window cannot end ({self.until}) before it begins ({self.since})")
+
+    @classmethod
+    def last(cls, span: timedelta, now: datetime) -> Window:
+        """The last days or hours, with room for servers whose clock is ahead of ours."""
+        return cls(now - span, now + CLOCK_SKEW)
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Whether a moment lies in it."""
+        return self.since <= moment < self.until
+
+    def days(self) -> Iterator[str]:
+        """The folders (yyyy/MM/dd) of all days that may hold events of it, the newest first."""
+        day = _whole_day(self.until + CLOCK_SKEW)
+        first = _whole_day(self.since - CLOCK_SKEW)
+        while day >= first:
+            yield day.strftime("%Y/%m/%d")
+            day -= _DAY
+
+    def may_hold(self, file: str) -> bool:
+        """Whether a file of a collection, by its path below the collection's folder, may hold events of it."""
+        found = _FILE.fullmatch(file)
+        if found is None:
+            return False
+        try:
+            hour = datetime.strptime("".join(found.groups()), "%Y%m%d%H").replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return hour + _HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW
+
+    def __str__(self) -> str:
+        """The window as people read it."""
+        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+
+
+def _whole_day(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

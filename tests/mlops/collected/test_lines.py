@@ -1,0 +1,139 @@
+"""Lines and tables of collected data, without storage: what is read, what is left out, and that it is counted."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops.collected.frames import collected, inputs_frame, joined, outputs_frame
+from mlops.collected.lines import Found, is_input, is_output, whole_lines
+from mlops.collected.window import Window
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WINDOW = Window(NOON - timedelta(hours=1), NOON)
+GOOD: dict[str, Any] = {"age": 30, "correlation_id": "a", "row": 0, "time": "2026-03-01T11:30:00.000+00:00"}
+ANSWER = {**GOOD, "probability": 0.5, "decision": 1, "model_version": "3"}
+
+
+def line(*rows: Any) -> bytes:
+    return json.dumps({"specversion": "1.0", "data": list(rows)}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "broken"),
+    [
+        pytest.param(line(GOOD), 1, 0, id="good"),
+        pytest.param(line(GOOD, GOOD | {"row": 1}), 2, 0, id="several requests in one line"),
+        pytest.param(line(GOOD | {"age": None}), 1, 0, id="a missing value"),
+        pytest.param(line(GOOD | {"time": "2026-03-01T12:30:00+01:00"}), 1, 0, id="another zone"),
+        pytest.param(line(GOOD | {"time": "2026-03-01T11:30:00"}), 1, 0, id="a time without zone is UTC"),
+        pytest.param(line(GOOD | {"time": "2026-03-01T12:00:00Z"}), 0, 0, id="after the window"),
+        pytest.param(line(GOOD | {"time": "2026-03-01T10:59:59Z"}), 0, 0, id="before the window"),
+        pytest.param(line(), 0, 0, id="no rows"),
+        pytest.param(line(GOOD)[:50], 0, 1, id="half a line"),
+        pytest.param(b"\xff\xfe", 0, 1, id="no text"),
+        pytest.param(b"[1]", 0, 1, id="no event"),
+        pytest.param(b'{"data": "https://elsewhere/raw"}', 0, 1, id="data elsewhere"),
+        pytest.param(line(1, GOOD), 1, 1, id="a row that is none"),
+        pytest.param(line({"age": 30}), 0, 1, id="a row without identity"),
+        pytest.param(line(GOOD | {"time": "yesterday"}), 0, 1, id="a time that is none"),
+        pytest.param(line(GOOD | {"row": True}), 0, 1, id="a number that is none"),
+        pytest.param(line(GOOD | {"age": "30"}), 0, 1, id="text for a number"),
+        pytest.param(line(GOOD | {"age": [30]}), 0, 1, id="a list for a number"),
+    ],
+)
+def test_a_line_is_read_or_counted(content: bytes, rows: int, broken: int) -> None:
+    found = Found(WINDOW, is_input)
+
+    found.read([content])
+
+    assert (len(found.rows), found.broken) == (rows, broken)
+
+
+@pytest.mark.parametrize("change", [{"probability": None}, {"decision": 0.5}, {"model_version": 3}])
+def test_an_answer_without_its_parts_is_none(change: dict[str, Any]) -> None:
+    found = Found(WINDOW, is_output)
+
+    found.read([line(ANSWER), line(ANSWER | change)])
+
+    assert (len(found.rows), found.broken) == (1, 1)
+
+
+@given(st.lists(st.binary(max_size=12)), st.integers(1, 7))
+def test_lines_do_not_depend_on_how_a_file_is_cut_into_blocks(parts: list[bytes], size: int) -> None:
+    content = b"\n".join(parts)
+
+    cut = list(whole_lines(content[start : start + size] for start in range(0, len(content), size)))
+
+    assert cut == [each for each in content.split(b"\n") if each.strip()]
+
+
+def rows_of(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    found = Found(WINDOW, is_output if "probability" in rows[0] else is_input)
+    found.read([line(*rows)])
+    return found.rows
+
+
+def test_rows_meet_their_answers_and_count_once() -> None:
+    # given a retry, a request of two rows whose second has no answer, and a feature that came later
+    inputs = inputs_frame(rows_of(GOOD, GOOD | {"age": 99}, GOOD | {"correlation_id": "b", "income": 2.5}))
+    outputs = outputs_frame(rows_of(ANSWER, ANSWER | {"probability": 0.9}))
+    # and the copy of a mirrored request, answered by another model
+    copy = joined([inputs_frame(rows_of(GOOD))], [outputs_frame(rows_of(ANSWER | {"probability": 0.1}))], "green")
+
+    found = collected([joined([inputs], [outputs], "blue"), copy], WINDOW, None, files=2, broken=0)
+
+    assert found.features == ("age", "income")
+    assert found.frame.select("age", "income", "probability", "deployment").rows() == [
+        (30.0, None, 0.5, "blue"),
+        (30.0, 2.5, None, "blue"),
+    ]
+    assert (found.repeated, found.unanswered) == (2, 1)
+
+
+def test_nothing_collected_is_a_table_without_rows() -> None:
+    found = collected([], WINDOW, None, files=0, broken=0)
+
+    assert (found.frame.height, found.features, found.notes) == (0, (), ())
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("2026/03/01/11/a.jsonl", True),
+        ("2026/03/01/12/a.jsonl", True),
+        ("2026/03/01/10/a.jsonl", True),
+        ("2026/03/01/09/a.jsonl", False),
+        ("2026/03/01/13/a.jsonl", False),
+        ("2026/13/01/11/a.jsonl", False),
+        ("2026/03/01/11/a.bin", False),
+        ("2026/03/01/a.jsonl", False),
+    ],
+)
+def test_a_window_opens_its_hours_and_those_beside_them(file: str, *, expected: bool) -> None:
+    assert WINDOW.may_hold(file) is expected
+
+
+def test_a_window_has_the_days_of_its_hours_in_utc() -> None:
+    tokyo = timezone(timedelta(hours=9))
+
+    window = Window(datetime(2026, 3, 1, 9, 30, tzinfo=tokyo), datetime(2026, 3, 1, 10, tzinfo=tokyo))
+
+    assert list(window.days()) == ["2026/03/01", "2026/02/28"]
+
+
+def test_the_last_hours_have_room_for_clocks_that_are_ahead() -> None:
+    assert NOON + timedelta(minutes=20) in Window.last(timedelta(hours=1), NOON)
+
+
+@pytest.mark.parametrize(
+    ("since", "until"), [(NOON, NOON), (NOON, NOON - timedelta(1)), (NOON.replace(tzinfo=None), NOON)]
+)
+def test_a_window_that_is_none_is_refused(since: datetime, until: datetime) -> None:
+    with pytest.raises(ValueError, match="window"):
+        Window(since, until)
