@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 
@@ -16,20 +15,19 @@ from .world import World, make_project
 @pytest.fixture(scope="package")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     before = dict(os.environ)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlops.commands.deploy", "mlops.rollout.deploy", "mlops.workspace"])
     folder = tmp_path_factory.mktemp("rollout")
-    with running_emulator(folder / "state") as emulator:
-        os.environ.update(emulator.variables)
-        # The SDK remembers the last cloud in a variable; it must not come from, or reach, other tests.
-        os.environ.pop("AZUREML_CURRENT_CLOUD", None)
-        make_project(folder / "project", "rollouts")
-        world = World(emulator, folder / "project")
-        for version in "12":
-            world.register(version)
-        yield world
-    os.environ.clear()
-    os.environ.update(before)
+    try:
+        with running_emulator(folder / "state", mlflow_start="late") as emulator:
+            os.environ.update(emulator.variables)
+            make_project(folder / "project", "rollouts")
+            world = World(emulator, folder / "project")
+            for version in "12":
+                world.register(version)
+            yield world
+    finally:
+        # Other tests of this process must meet nothing of it.
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,20 +12,27 @@ import pytest
 import yaml
 
 from mlops.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
-from mlops.rollout.view import View
+from mlops.rollout.view import FULL, View
 
-from .callers import Callers
-from .world import World
+from .callers import NO_ANSWER, OK
+from .world import AT_ONCE, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rollout")]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 
 FAILED = 5
 INTERRUPTED = 130
 TERMINATED = 143
-PHASES = ("create", "smoke", "load", "mirror", "traffic-10", "traffic-50", "traffic-100")
-# After traffic is back, answers of requests under way may still come.
-SETTLE_SECONDS = 0.5
-OUTAGE_SECONDS = 4
+# Far longer than a test takes: a step that soaks so long is one that the test can find and break.
+LONG_SOAK_SECONDS = 30.0
+OUTAGE_SECONDS = 10.0
+# How long callers may go without an answer once the way is there again: connections are made anew.
+RECOVERY_SECONDS = 5.0
+SLOW_SECONDS = 3.0
+
+
+def soaking(*steps: int, seconds: float = LONG_SOAK_SECONDS) -> dict[str, Any]:
+    """A rollout that goes to traffic at once and stays in each of its steps."""
+    return {"mirror_percentage": 0, "soak_seconds": seconds, "traffic_steps": list(steps)}
 
 
 def share(version: str, percent: int) -> Callable[[View], bool]:
@@ -40,42 +45,128 @@ def share(version: str, percent: int) -> Callable[[View], bool]:
     return condition
 
 
-def name_of(world: World, version: str) -> str:
-    return next(name for name, one in world.view().deployments.items() if one.model_version == version)
-
-
-def assert_live_ones_callers_noticed_nothing(calling: Callers, new: str) -> None:
-    time.sleep(SETTLE_SECONDS)
-    assert {name for _, name in calling.failures} <= {new}, calling.failures
-    recent = [status for when, status, _ in calling.answers if when > time.time() - SETTLE_SECONDS / 2]
-    assert recent
-    assert set(recent) == {200}
-
-
 def test_new_release_reaches_everybody_without_a_failed_request(world: World) -> None:
     with world.callers() as calling:
         result = world.deploy()
-        time.sleep(SETTLE_SECONDS)
+        failed = calling.failed_at(result.deployment)
 
+    assert failed == 0
     assert world.live_version() == "2"
-    assert result.traffic[result.deployment] == 100
-    assert not calling.failures
-    assert {name for _, _, name in calling.answers} == {"blue", "green"}
-    assert calling.per_second > 190
+    assert result.traffic[result.deployment] == FULL
+    assert {each.deployment for each in calling.answers} == {"blue", "green"}
     # and again there is nothing to do
     assert world.deploy().actions == ()
 
 
+@pytest.mark.parametrize(
+    ("percent", "fault"),
+    [(50, {"status": 500}), (10, {"seconds": SLOW_SECONDS}), (FULL, {"status": 500})],
+    ids=["500s at 50 %", "slow at 10 %", "500s at 100 %"],
+)
+def test_new_deployment_that_breaks_in_a_step_is_left_at_once(
+    world: World, percent: int, fault: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    # given a rollout that soaks in a step
+    world.release("2", **soaking(*sorted({percent, FULL})))
+    with world.callers() as calling:
+        rollout = world.begin()
+        world.wait_for(share("2", percent))
+        new = world.name_of("2")
+
+        # when the new deployment breaks in it
+        broken = time.time()
+        world.fault(v2=fault)
+        rollout.join()
+        left_after = time.time() - broken
+
+        # then it is left before the step is over, and only those whom it answered have noticed
+        assert rollout.exitcode == FAILED
+        assert left_after < LONG_SOAK_SECONDS
+        assert world.live_version() == "1"
+        world.fault()
+        failed = calling.failed_at(new)
+    met = [each for each in calling.answers if each.deployment == new and each.when > broken]
+    record_property("requests that failed at the new deployment", failed)
+    if "status" in fault:
+        assert failed == sum(each.status == fault["status"] for each in met) > 0
+    else:
+        assert any(each.seconds > SLOW_SECONDS for each in met)
+
+
+def test_killed_server_in_a_step_leaves_one_release_whole(world: World) -> None:
+    world.release("2", **soaking(50, 100, seconds=3.0))
+    with world.callers() as calling:
+        rollout = world.begin()
+        world.wait_for(share("2", 50))
+        new = world.name_of("2")
+        killed = world.server_of(new)
+        os.kill(killed, signal.SIGKILL)
+        rollout.join()
+
+        assert world.live_version() in {"1", "2"}
+        assert world.is_up("2")
+        assert world.server_of(new) != killed
+        calling.failed_at(new)
+
+
+def test_connection_that_drops_for_ten_seconds_leaves_one_release_whole(world: World) -> None:
+    world.release("2", **soaking(50, 100, seconds=OUTAGE_SECONDS))
+    with world.callers() as calling:
+        rollout = world.begin()
+        world.wait_for(share("2", 50))
+        world.emulator.kill()
+        cut = time.time()
+        time.sleep(OUTAGE_SECONDS)
+        assert rollout.is_alive()
+        world.emulator.restart()
+        back = time.time()
+        rollout.join()
+
+        assert world.live_version() in {"1", "2"}
+        time.sleep(max(0.0, back + RECOVERY_SECONDS + 1 - time.time()))
+    # Nobody could be served while the way was cut; from then on everybody is.
+    assert {each.status for each in calling.answers if cut + 1 < each.when < cut + OUTAGE_SECONDS} == {NO_ANSWER}
+    assert {each.status for each in calling.answers if each.when > back + RECOVERY_SECONDS} == {OK}
+
+
+def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: World) -> None:
+    world.register("4")
+    world.release("4", soak_seconds=1.5)
+    # Held where it can be found; in the later phases a rollout stays long enough by itself.
+    holds = {"create": "init", "smoke": "smoke", "load": "rollout", "mirror": "", "traffic-10": ""}
+    killed = []
+    with world.callers() as calling:
+        for phase in (*holds, "traffic-50", "traffic-100"):
+            world.fault(v4={"hold": holds.get(phase, "")})
+            rollout = world.begin()
+            world.wait_for_phase(phase)
+            rollout.kill()
+            rollout.join()
+            view = world.view()
+            assert view.going_on
+            killed.append(view.going_on.phase)
+            assert sum(view.traffic.values()) == FULL
+        rollout = world.begin()
+        rollout.join()
+        failed = calling.failed_at(world.name_of("4"))
+
+    assert killed == ["create", "smoke", "load", "mirror", "traffic-10", "traffic-50", "traffic-100"]
+    assert rollout.exitcode == 0
+    assert world.live_version() == "4"
+    assert failed == 0
+
+
 def test_new_deployment_that_never_becomes_healthy_gets_no_traffic(world: World) -> None:
     world.register("3")
-    world.release("3")
-    world.fault(v3={"mode": "refuse"})
+    world.release("3", **AT_ONCE)
+    world.fault(v3={"refuse": True})
 
     with world.callers() as calling, pytest.raises(RolloutFailed) as caught:
         world.deploy()
 
     assert world.live_version() == "1"
     assert not calling.failures
+    assert {each.deployment for each in calling.answers} == {world.name_of("1")}
     assert "did not come up" in caught.value.message
     assert "RuntimeError: no model here" in "\n".join(caught.value.details)
     assert "still says version 3" in caught.value.advice
@@ -86,115 +177,52 @@ def test_new_deployment_that_never_becomes_healthy_gets_no_traffic(world: World)
 
 
 @pytest.mark.parametrize(
-    ("percent", "fault"),
-    [(50, {"mode": "error"}), (10, {"mode": "slow", "seconds": 1.0}), (100, {"mode": "error"})],
-    ids=["500s at 50 %", "slow at 10 %", "500s at 100 %"],
+    ("number", "options", "code", "said"),
+    [
+        (signal.SIGINT, (), INTERRUPTED, "interrupted (Ctrl-C)"),
+        (signal.SIGTERM, ("--json",), TERMINATED, '{"error"'),
+    ],
+    ids=["Ctrl-C", "SIGTERM"],
 )
-def test_new_deployment_that_breaks_in_a_step_is_left_at_once(
-    world: World, percent: int, fault: dict[str, Any]
+def test_stopped_command_returns_the_traffic(
+    world: World, number: signal.Signals, options: tuple[str, ...], code: int, said: str
 ) -> None:
-    world.release("2", soak_seconds=1.0)
+    world.release("2", **soaking(50, 100))
+    world.log.write_text("")
     with world.callers() as calling:
-        rollout = world.begin()
-        world.wait_for(share("2", percent))
-        broken = time.time()
-        world.fault(v2=fault)
-        rollout.join()
-
-        assert rollout.exitcode == FAILED
-        assert world.live_version() == "1"
-        assert_live_ones_callers_noticed_nothing(calling, name_of(world, "2"))
-    assert all(when < broken + 3 for when, status, _ in calling.answers if status != 200)
-
-
-def test_killed_server_in_a_step_leaves_one_release_whole(world: World) -> None:
-    world.release("2", soak_seconds=1.0)
-    with world.callers() as calling:
-        rollout = world.begin()
+        rollout = world.begin(*options)
         world.wait_for(share("2", 50))
-        os.kill(world.server_of(name_of(world, "2")), signal.SIGKILL)
-        rollout.join()
-
-        assert world.live_version() in {"1", "2"}
-        assert_live_ones_callers_noticed_nothing(calling, name_of(world, "2"))
-
-
-def test_connection_that_drops_for_a_while_leaves_one_release_whole(world: World) -> None:
-    world.release("2", soak_seconds=1.0)
-    with world.callers() as calling:
-        rollout = world.begin()
-        world.wait_for(share("2", 50))
-        world.emulator.kill()
-        time.sleep(OUTAGE_SECONDS)
-        world.emulator.restart()
-        back = time.time()
-        rollout.join()
-
-        assert world.live_version() in {"1", "2"}
-        time.sleep(SETTLE_SECONDS)
-        # Nobody could be served while the way was cut; from then on everybody is.
-        late = [status for when, status, _ in calling.answers if when > back + 2 and status != 200]
-        assert not late
-
-
-def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: World) -> None:
-    world.register("4")
-    world.release("4")
-    # Slow until it is smoked, so that the phase can be seen; then as fast as its callers need.
-    world.fault(v4={"mode": "slow", "seconds": 0.2})
-    with world.callers() as calling:
-        for phase in PHASES:
-            rollout = world.begin()
-            world.wait_for(lambda view, phase=phase: view.going_on is not None and view.going_on.phase == phase)
-            rollout.kill()
-            rollout.join()
-            if phase == "smoke":
-                world.fault()
-            assert sum(world.view().traffic.values()) == 100
-        rollout = world.begin()
-        rollout.join()
-        time.sleep(SETTLE_SECONDS)
-
-    assert rollout.exitcode == 0
-    assert world.live_version() == "4"
-    assert not calling.failures
-
-
-@pytest.mark.parametrize("phase", ["create", "traffic-50"])
-def test_ctrl_c_returns_the_traffic(world: World, phase: str) -> None:
-    world.release("2", soak_seconds=1.0)
-    with world.callers() as calling:
-        rollout = world.begin()
-        world.wait_for(lambda view: view.going_on is not None and view.going_on.phase == phase)
         assert rollout.pid
-        os.kill(rollout.pid, signal.SIGINT)
+        os.kill(rollout.pid, number)
         rollout.join()
 
-        assert rollout.exitcode == INTERRUPTED
+        assert rollout.exitcode == code
         assert world.live_version() == "1"
-        assert not calling.failures
-    assert "interrupted (Ctrl-C)" in world.log.read_text()
+        assert calling.failed_at(world.name_of("2")) == 0
+    assert said in world.log.read_text()
 
 
-def test_terminated_command_returns_the_traffic_and_exits_with_143(world: World) -> None:
-    world.release("2", soak_seconds=5.0)
-    command = [sys.executable, "-m", "mlops", "deploy", "--stage", world.stage, "--json"]
-    process = subprocess.Popen(command, cwd=world.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    world.wait_for(share("2", 10))
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+def test_command_stopped_while_its_deployment_is_made_leaves_the_traffic(world: World) -> None:
+    world.register("5")
+    world.release("5")
+    world.fault(v5={"hold": "init"})
+    rollout = world.begin()
+    world.wait_for(lambda view: any(one.model_version == "5" and one.busy for one in view.deployments.values()))
+    assert rollout.pid
+    os.kill(rollout.pid, signal.SIGINT)
+    rollout.join()
 
-    assert process.returncode == TERMINATED
+    assert rollout.exitcode == INTERRUPTED
     assert world.live_version() == "1"
-    assert "told to end (SIGTERM)" in err
-    assert out.startswith('{"error"')
+    world.fault()
+    world.wait_for(lambda view: not any(one.busy for one in view.deployments.values()))
 
 
 def test_another_rollout_is_refused_unless_it_takes_over(world: World) -> None:
     # given a rollout that goes on
-    world.release("2", soak_seconds=4.0)
+    world.release("2", **soaking(50, 100))
     rollout = world.begin()
-    world.wait_for(share("2", 10))
+    world.wait_for(share("2", 50))
     world.release("2")
 
     # when another begins, it is refused
@@ -207,6 +235,20 @@ def test_another_rollout_is_refused_unless_it_takes_over(world: World) -> None:
     rollout.join()
     assert rollout.exitcode == FAILED
     assert world.live_version() == "2"
+
+
+def test_two_that_begin_at_once_end_with_one_release_made_by_one(world: World) -> None:
+    world.release("2", **soaking(50, 100, seconds=3.0))
+    world.log.write_text("")
+
+    rollouts = [world.begin(), world.begin()]
+    for rollout in rollouts:
+        rollout.join()
+
+    assert sorted(rollout.exitcode or 0 for rollout in rollouts) == [0, FAILED]
+    assert world.live_version() == "2"
+    said = world.log.read_text()
+    assert "is under way" in said or "was ended or taken over by somebody else" in said
 
 
 def test_bytes_that_are_not_the_released_ones_change_nothing(world: World) -> None:
@@ -230,8 +272,7 @@ def test_version_that_is_not_in_the_registry_changes_nothing(world: World) -> No
 
 
 def test_stage_without_a_release_says_what_to_do(world: World) -> None:
-    file = world.folder / "releases" / "staging.yml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"release": None}))
+    world.manifest.write_text(yaml.safe_dump(yaml.safe_load(world.manifest.read_text()) | {"release": None}))
 
     with pytest.raises(ProjectError, match="nothing is released to staging yet"):
         world.deploy()

@@ -15,54 +15,54 @@ from mlops.workspace import connect_registry
 
 from .world import MODEL, World
 
-# Slow as a folder: its emulator is this process's environment, which other tests of the worker must not meet.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rollout")]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 
 
-def test_rollback_returns_the_traffic_within_a_second(world: World) -> None:
-    world.deploy()
+@pytest.fixture
+def released(world: World) -> World:
+    """Version 2 is live, and version 1 was before."""
+    world.settle("2", before="1")
+    return world
 
-    with world.callers() as calling:
-        result = rollback(world.client, world.project, world.stage, "wrong amounts")
 
-        assert world.live_version() == "1"
+def test_rollback_returns_the_traffic_within_a_second(released: World) -> None:
+    with released.callers() as calling:
+        result = rollback(released.client, released.project, released.stage, "wrong amounts")
+
+        assert released.live_version() == "1"
         assert result.model_version == "1"
         assert result.traffic_seconds < 1
         assert "releases/staging.yml still says version 2" in result.advice
     assert not calling.failures
     # and there is nothing further to go back to: what was left is no release any more
     with pytest.raises(RolloutFailed, match="no deployment that was live before"):
-        rollback(world.client, world.project, world.stage)
+        rollback(released.client, released.project, released.stage)
 
 
-def test_rollback_command_says_what_to_revert(world: World) -> None:
-    world.deploy()
-    for words in (("init", "-q"), ("add", "releases"), ("commit", "-qm", "Release 2")):
-        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-        subprocess.run(["git", "-C", str(world.folder), *identity, *words], check=True)
+def test_rollback_command_says_what_to_revert(released: World) -> None:
+    released.commit("Release 2")
 
-    command = [sys.executable, "-m", "mlops", "rollback", "--stage", world.stage, "--json"]
-    done = subprocess.run(command, cwd=world.folder, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "mlops", "rollback", "--stage", released.stage, "--json"]
+    done = subprocess.run(command, cwd=released.folder, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "`git revert " in json.loads(done.stdout)["advice"]
-    assert world.live_version() == "1"
+    assert released.live_version() == "1"
 
 
-def test_rollback_to_what_does_not_answer_is_refused(world: World) -> None:
-    world.deploy()
-    world.fault(v1={"mode": "error"})
+def test_rollback_to_what_does_not_answer_is_refused(released: World) -> None:
+    released.fault(v1={"status": 500})
 
     with pytest.raises(RolloutFailed, match="is not healthy, and traffic stays where it is"):
-        rollback(world.client, world.project, world.stage)
+        rollback(released.client, released.project, released.stage)
 
-    assert world.live_version() == "2"
+    assert released.live_version() == "2"
 
 
 def test_rollback_ends_a_rollout_under_way(world: World) -> None:
-    world.release("2", soak_seconds=3.0)
+    world.release("2", soak_seconds=30.0, mirror_percentage=0, traffic_steps=[50, 100])
     process = world.begin()
-    world.wait_for(lambda view: view.going_on is not None and view.going_on.phase == "traffic-50")
+    world.wait_for_phase("traffic-50")
 
     rollback(world.client, world.project, world.stage)
 
@@ -71,13 +71,12 @@ def test_rollback_ends_a_rollout_under_way(world: World) -> None:
     assert world.live_version() == "1"
 
 
-def test_reverted_release_comes_back_without_being_made_again(world: World) -> None:
-    world.deploy()
-    world.release("1")
+def test_reverted_release_comes_back_without_being_made_again(released: World) -> None:
+    released.release("1")
 
-    result = world.deploy()
+    result = released.deploy()
 
-    assert world.live_version() == "1"
+    assert released.live_version() == "1"
     assert not [reason for reason in result.actions if "is to run" in reason]
 
 
@@ -86,7 +85,7 @@ def test_steps_are_in_the_audit_log_and_on_the_model(world: World) -> None:
     world.deploy()
     world.settle("1")
     world.release("2")
-    world.fault(v2={"mode": "error"})
+    world.fault(v2={"status": 500})
     with pytest.raises(RolloutFailed):
         world.deploy()
 
