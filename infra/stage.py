@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from naming import CPU_CLUSTER, Names
+from naming import CPU_CLUSTER, KUBERNETES_COMPUTE, Names
 from resources.access import Access
 from resources.alerts import ActionGroup, Alerts
-from resources.attachment import Attachment
+from resources.attachment import INSTANCE_TYPE, Attachment
 from resources.budget import Budget
 from resources.compute import Compute
 from resources.container_registry import ContainerRegistry
@@ -179,9 +179,21 @@ def _outputs(ground: Ground) -> Outputs:
         "compute": CPU_CLUSTER,
         "endpoint": names.endpoint,
         "registry": names.model_registry,
+        **_serving(settings),
         # What pipelines log in with, and what deployments and jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Machine.CI),
         "endpoint_identity": identities.of(Machine.ENDPOINT),
         "compute_identity": identities.of(Machine.COMPUTE),
+    }
+
+
+def _serving(settings: StageSettings) -> Outputs:
+    """What serves, and on a cluster the names that a deployment there needs."""
+    if settings.serving == "managed":
+        return {"serving": settings.serving}
+    return {
+        "serving": settings.serving,
+        "kubernetes_compute": KUBERNETES_COMPUTE,
+        "instance_type": INSTANCE_TYPE,
     }

@@ -18,8 +18,9 @@ from roles import Machine
 from settings.stage import Kubernetes
 
 INSTANCE_TYPE = "defaultinstancetype"
-PROCESSORS = "1"
-MEMORY = "4Gi"
+# What a pod gets where its deployment does not say, and more than any deployment of this type may ask for.
+REQUESTS = {"cpu": "1", "memory": "2Gi"}
+LIMITS = {"cpu": "2", "memory": "4Gi"}
 
 
 class Attachment(Component):
@@ -110,14 +111,13 @@ class Attachment(Component):
 
 
 def _properties(settings: Kubernetes) -> ml.KubernetesPropertiesArgs:
-    amounts = {"cpu": PROCESSORS, "memory": MEMORY}
     return ml.KubernetesPropertiesArgs(
         namespace=settings.namespace,
         default_instance_type=INSTANCE_TYPE,
         instance_types={
             INSTANCE_TYPE: ml.InstanceTypeSchemaArgs(
                 node_selector=pool_labels(settings),
-                resources=ml.InstanceTypeSchemaResourcesArgs(requests=amounts, limits=amounts),
+                resources=ml.InstanceTypeSchemaResourcesArgs(requests=REQUESTS, limits=LIMITS),
             )
         },
     )

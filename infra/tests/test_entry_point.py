@@ -19,7 +19,7 @@ from tests.engine.stand_in import Told, engine
 
 LAUNCHER = Path(__file__).parent / "engine" / "launcher.py"
 LIMIT_SECONDS = 120
-PROJECT_YML_STAGE = {"subscription_id", "resource_group", "workspace", "location", "compute", "endpoint"}
+PROJECT_YML_STAGE = {"subscription_id", "resource_group", "workspace", "location", "compute", "endpoint", "serving"}
 IMPORT_LIMIT_SECONDS = 6
 
 

@@ -206,6 +206,10 @@ def test_stages_give_what_project_yml_needs(stage_rehearsal: Rehearsal) -> None:
     compute = stage_rehearsal.one("machinelearningservices:Compute", outputs["compute"])
     assert compute.inputs["properties"]["computeType"] == "AmlCompute"
     assert outputs["registry"] == rehearsal_of("shared").outputs["registry"]
+    attached = kubernetes_compute(stage_rehearsal)
+    assert outputs.get("kubernetes_compute") == (attached.inputs["computeName"] if attached else None)
+    if attached:
+        assert outputs["instance_type"] in attached.inputs["properties"]["properties"]["instanceTypes"]
     assert len(outputs["endpoint"]) <= 32
 
 

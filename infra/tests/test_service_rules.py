@@ -6,9 +6,11 @@ import re
 from ipaddress import IPv4Network
 
 import pytest
+import yaml
 
 from naming import WORKSPACE_LIMIT
 from rehearsal.records import Rehearsal
+from rehearsal.stack_file import FOLDER
 from resources.subnets import Subnet, address_ranges, subnets_of
 from roles import Role
 from settings.fields import virtual_cpus
@@ -16,6 +18,8 @@ from settings.stage import Network
 from tests.checklist import value_at
 from tests.conftest import GROUP, rehearsal_of
 
+# What `mlops deploy` asks of a cluster; a template beside this one.
+KUBERNETES_DEPLOYMENT = FOLDER.parent / "endpoints" / "online" / "deployment.kubernetes.yml"
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAME_RULES = {
     "storage:StorageAccount": (r"[a-z0-9]{3,24}", "accountName"),
@@ -207,6 +211,19 @@ def test_subnets_fit_and_do_not_overlap(length: int) -> None:
 def test_a_managed_network_needs_no_subnet_for_machines() -> None:
     network = Network(access="private", isolation="workspace_managed", address_space="10.0.0.0/16")
     assert set(subnets_of(network)) == {Subnet.ENDPOINTS, Subnet.AGENTS}
+
+
+def test_a_pod_asks_for_less_than_its_instance_type_allows() -> None:
+    # given what every deployment on a cluster asks for
+    asked = yaml.safe_load(KUBERNETES_DEPLOYMENT.read_text(encoding="utf-8"))["resources"]
+    attached = rehearsal_of("prod").one("machinelearningservices:Compute", "kubernetes-compute").inputs
+    types = attached["properties"]["properties"]["instanceTypes"]
+    # then Azure takes it: limits must be below those of the instance type, requests not above the limits
+    for type_ in types.values():
+        for resource in ("cpu", "memory"):
+            amounts = [asked["requests"][resource], asked["limits"][resource], type_["resources"]["limits"][resource]]
+            request, limit, most = (float(amount.removesuffix("Gi")) for amount in amounts)
+            assert request <= limit < most
 
 
 def test_kubernetes_services_stay_out_of_the_network(strict_rehearsal: Rehearsal) -> None:

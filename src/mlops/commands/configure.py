@@ -32,7 +32,7 @@ class ConfigureResult(Result):
         """A row for each."""
         if not self.changes:
             return [Line(f"project.yml says already where {self.stage} lives", "good")]
-        rows = tuple((change.key, change.before or "", change.after) for change in self.changes)
+        rows = tuple((change.key, change.before or "", change.after or "") for change in self.changes)
         return [
             Table("project.yml", ("key", "was", "is"), rows),
             Line("Review and commit project.yml.", "hint"),

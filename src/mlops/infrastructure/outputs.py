@@ -19,6 +19,7 @@ from mlops.project import (
     EndpointName,
     Location,
     ResourceGroupName,
+    Serving,
     StageName,
     SubscriptionId,
     WorkspaceName,
@@ -40,11 +41,14 @@ class StackOutputs(BaseModel):
     compute: ComputeName
     endpoint: EndpointName
     registry: WorkspaceName
+    serving: Serving
+    kubernetes_compute: ComputeName | None = None
+    instance_type: str | None = None
 
     @property
     def of_stage(self) -> dict[str, str]:
-        """What stands below the stage's name."""
-        return self.model_dump(exclude={"registry"})
+        """What stands below the stage's name, whatever serves it."""
+        return self.model_dump(exclude={"registry", "instance_type"}, exclude_none=True)
 
 
 def read_outputs(file: Path) -> StackOutputs:

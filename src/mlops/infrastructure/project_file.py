@@ -8,25 +8,31 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 
 from mlops.infrastructure.outputs import StackOutputs
-from mlops.project import StageName, read_settings
+from mlops.project import MANAGED, StageName, read_settings
 
+# What a stage is served from that leaves Kubernetes: the smallest machine that Azure recommends.
+_MACHINE: Final = "Standard_DS3_v2"
+# Where ruamel keeps what stands behind a value.
+_BEHIND: Final = 2
+_ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
 _UNBROKEN = 4096  # characters: no line of the file is ever folded
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value that became another; `before` is None for a key that was not there."""
+    """One value that became another; None for a key that was not there, or is not there any more."""
 
     key: str
     before: str | None
-    after: str
+    after: str | None
 
 
 def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Change, ...]:
@@ -41,7 +47,9 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     document = parser.load(file.read_text(encoding="utf-8"))
     place = document["stages"][stage]
     changes = _set(document, {"registry": outputs.registry}, "")
-    changes += _set(place, outputs.of_stage, f"stages.{stage}.")
+    changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
+    if outputs.serving == MANAGED:
+        changes += _remove(place, _ONLY_ON_KUBERNETES, f"stages.{stage}.")
     if changes:
         text = io.StringIO()
         parser.dump(document, text)
@@ -49,14 +57,48 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     return tuple(changes)
 
 
+def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str]:  # ruamel's mapping
+    """What the outputs say of a stage. Its instance type is the team's choice, unless it is one of the other kind."""
+    if place.get("serving", MANAGED) == outputs.serving:
+        return outputs.of_stage
+    return outputs.of_stage | {"instance_type": outputs.instance_type or _MACHINE}
+
+
 def _set(place: Any, values: dict[str, str], prefix: str) -> list[Change]:  # ruamel's mapping with its comments
     changes = []
+    last = None
     for key, value in values.items():
         before = place.get(key)
         if before != value:
             changes.append(Change(prefix + key, before, value))
+        if before is None:
+            place.insert(list(place).index(last) + 1 if last else 0, key, value)
+        elif before != value:
             place[key] = value
+        last = key
     return changes
+
+
+def _remove(place: Any, keys: Sequence[str], prefix: str) -> list[Change]:
+    changes = []
+    for key in (key for key in keys if key in place):
+        is_last = key == list(place)[-1]
+        changes.append(Change(prefix + key, str(place.pop(key)), None))
+        comment = place.ca.items.pop(key, None)
+        if is_last and comment is not None and comment[_BEHIND] is not None:
+            _keep_lines_below(place, comment[_BEHIND])
+    return changes
+
+
+def _keep_lines_below(place: Any, comment: Any) -> None:
+    """Blank lines and comments below the last key belong to what comes next, though ruamel keeps them with that key."""
+    below = comment.value.partition("\n")[2]
+    own = place.ca.items.setdefault(list(place)[-1], [None] * (_BEHIND + 2))
+    if own[_BEHIND] is None:
+        comment.value = f"\n{below}"
+        own[_BEHIND] = comment
+    else:
+        own[_BEHIND].value += below
 
 
 def _replace(file: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ OUTPUTS = {
     "compute": "cpu-cluster",
     "endpoint": "credit-default-dev-6d702",
     "registry": "mlr-credit-default",
+    "serving": "managed",
     # what pipelines log in with; not project.yml's
     "ci_client_id": "66666666-2222-3333-4444-555555555555",
 }
@@ -68,6 +70,43 @@ def test_values_are_filled_in_and_all_else_stays(project: Path) -> None:
     assert comments(after) == comments(before)
 
 
+def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
+    # given a project.yml as shipped
+    file = project / "project.yml"
+    before = file.read_text()
+    configure(project, "--outputs", written(project))
+    managed = file.read_text()
+    # when the stack serves by Kubernetes
+    names = {"kubernetes_compute": "kubernetes", "instance_type": "defaultinstancetype"}
+    done = configure(project, "--outputs", written(project, serving="kubernetes", **names))
+    # then the stage says so, in its place
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(" #")[0].strip() for line in file.read_text().splitlines()]
+    start = lines.index("serving: kubernetes")
+    assert lines[start : start + 3] == [
+        "serving: kubernetes",
+        "kubernetes_compute: kubernetes",
+        "instance_type: defaultinstancetype",
+    ]
+    # and what the team chooses of the cluster stays
+    file.write_text(file.read_text().replace("defaultinstancetype", "small", 1))
+    assert "says already" in configure(project, "--outputs", written(project, serving="kubernetes", **names)).stdout
+    # and back, with a machine in place of the cluster's instance type
+    file.write_text(file.read_text().replace("instance_count: 1\n", "instance_count: 1\n    max_instances: 3 # at most\n", 1))
+    done = configure(project, "--outputs", written(project), "--json")
+    changes = {change["key"].rpartition(".")[2]: change["after"] for change in json.loads(done.stdout)["changes"]}
+    assert changes == {
+        "serving": "managed",
+        "instance_type": "Standard_DS3_v2",
+        "kubernetes_compute": None,
+        "max_instances": None,
+    }
+    # (a comment stays in the column to which a longer value has moved it)
+    after = re.sub(r" +#", " #", file.read_text())
+    assert after.replace("Standard_DS3_v2", "Standard_DS2_v2", 1) == managed
+    assert comments(file.read_text()) == comments(before)
+
+
 def test_a_second_run_changes_nothing(project: Path) -> None:
     configure(project, "--outputs", written(project))
     text = (project / "project.yml").read_text()
@@ -96,9 +135,10 @@ def test_a_missing_location_is_added(project: Path) -> None:
         ("{}", "subscription_id"),
         (json.dumps({**OUTPUTS, "subscription_id": "mine"}), "a GUID"),
         (json.dumps({**OUTPUTS, "endpoint": 7}), "endpoint"),
+        (json.dumps({**OUTPUTS, "serving": "docker"}), "serving"),
         ("[]", "lacks what project.yml needs"),
     ],
-    ids=["no-json", "nothing-in-it", "wrong-id", "wrong-type", "a-list"],
+    ids=["no-json", "nothing-in-it", "wrong-id", "wrong-type", "unknown-serving", "a-list"],
 )
 def test_wrong_outputs_change_nothing(project: Path, content: str, sentence: str) -> None:
     before = (project / "project.yml").read_text()
