@@ -21,11 +21,10 @@ from mlops.results import Block, Line, Result, Table
 from mlops.rollout.advice import revert_advice
 from mlops.rollout.change import LONGEST_TAG, Change
 from mlops.rollout.execute import write_change
-from mlops.rollout.load import SYNTHETIC_HEADER
 from mlops.rollout.observe import observe
 from mlops.rollout.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View
 from mlops.serving.address import address_of
-from mlops.serving.scoring_call import Reply, call
+from mlops.serving.scoring_call import SYNTHETIC_HEADER, Reply, call
 
 # Asks nothing of the model: a scoring script that is up refuses it, and says so itself.
 _EMPTY_REQUEST: Final = b"{}"
