@@ -77,13 +77,18 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Completed:
-    """Another workflow's run went on (GitHub's workflow_run) on a branch."""
+    """Another workflow's run went on (GitHub's workflow_run, Azure's pipeline resources) on a branch.
+
+    `stages` and `tags` are those that the run has completed and has (Azure).
+    """
 
     workflow: str
     branch: str
     conclusion: str = "success"
     action: Literal["completed", "requested", "in_progress"] = "completed"
     actor: str = "octocat"
+    stages: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,18 @@ def read_permissions(owner: Fields) -> Mapping[str, str] | None:
     return {scope: str(value.get(scope, "none")) for scope in SCOPES}
 
 
-def granted(job: Mapping[str, str] | None, workflow: Mapping[str, str] | None, default: str) -> dict[str, str]:
-    """What a job gets: its own, else the workflow's, else the repository's default."""
+def granted(
+    job: Mapping[str, str] | None, workflow: Mapping[str, str] | None, otherwise: Mapping[str, str]
+) -> dict[str, str]:
+    """What a job gets: its own, else the workflow's, else what there is when nobody says."""
     said = job if job is not None else workflow
-    chosen = said if said is not None else _DEFAULTS[default]
+    chosen = said if said is not None else otherwise
     return {scope: chosen.get(scope, "none") for scope in SCOPES}
+
+
+def default(setting: str) -> Mapping[str, str]:
+    """What the repository's setting, "read" or "write", gives to jobs when nobody says."""
+    return _DEFAULTS[setting]
 
 
 def for_fork(scopes: Mapping[str, str]) -> dict[str, str]:

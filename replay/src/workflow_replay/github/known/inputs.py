@@ -1,0 +1,32 @@
+"""Inputs of actions as they are meant: found whatever their case, booleans as YAML 1.2 has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from workflow_replay.effects import EffectFailed
+
+_TRUE: Final = ("true", "True", "TRUE")
+_FALSE: Final = ("false", "False", "FALSE")
+
+
+def text(inputs: Mapping[str, str], name: str, default: str = "") -> str:
+    """An input without white space around it; `default` when it is empty."""
+    found = next((value for key, value in inputs.items() if key.lower() == name), "")
+    return found.strip() or default
+
+
+def flag(inputs: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """An input that is true or false. Raises EffectFailed for anything else."""
+    value = text(inputs, name, "true" if default else "false")
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise EffectFailed(f"the input {name} is true or false, not {value!r}")
+
+
+def lines(inputs: Mapping[str, str], name: str) -> list[str]:
+    """An input of several lines, without empty ones."""
+    return [line.strip() for line in text(inputs, name).splitlines() if line.strip()]

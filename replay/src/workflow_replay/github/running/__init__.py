@@ -1,0 +1,1 @@
+"""Runs what was read and decided: jobs in threads, steps in shells."""
