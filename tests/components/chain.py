@@ -1,9 +1,10 @@
 """The five steps as a person would run them: plain python, one process after the other."""
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from warm_programs import run_script
 
 ROOT = Path(__file__).parents[2]
 REAL_DATA = ROOT.parent / "shared" / "data" / "credit_default.csv"
@@ -34,10 +35,11 @@ class Chain:
 
 def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run one step; an option `data_name=x` becomes `--data-name x`."""
-    command = [sys.executable, str(ROOT / "components" / step / f"{step}.py")]
+    words: list[str] = []
     for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    file = ROOT / "components" / step / f"{step}.py"
+    return run_script(file, *words)
 
 
 def run_chain(data: Path, folder: Path, **training: object) -> Chain:

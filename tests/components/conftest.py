@@ -1,10 +1,10 @@
 """One run of the five steps for all tests that look at what they wrote."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from warm_programs import run_script
 
 # pytest's importlib mode puts no test folder on the path; chain.py lies beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,6 +20,5 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "sample.csv"
     generator = ROOT / "data" / "generate_sample.py"
-    command = [sys.executable, str(generator), "--rows", str(SAMPLE_ROWS), "--out", str(data)]
-    subprocess.run(command, check=True)
+    run_script(generator, "--rows", str(SAMPLE_ROWS), "--out", str(data)).check_returncode()
     return run_chain(data, folder, iterations=60)

@@ -1,14 +1,13 @@
 """Bad data are refused with column, rule, count and rows; good data go on as typed parquet."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from warm_programs import run_script
 
 from shared.columns import SCHEMA
 from validate_data.validate_data import build_report
@@ -29,14 +28,13 @@ class Outcome:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     out = tmp_path_factory.mktemp("good") / "good.csv"
-    subprocess.run([sys.executable, str(GENERATOR), "--rows", "40", "--out", str(out)], check=True)
+    run_script(GENERATOR, "--rows", "40", "--out", str(out)).check_returncode()
     return pl.read_csv(out)
 
 
 def validate(file: Path, folder: Path) -> Outcome:
-    command = [sys.executable, str(STEP), "--data", str(file)]
-    command += ["--validated-data", str(folder / "rows"), "--validation-report", str(folder / "report")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    outputs = ("--validated-data", str(folder / "rows"), "--validation-report", str(folder / "report"))
+    done = run_script(STEP, "--data", str(file), *outputs)
     report = json.loads((folder / "report" / "report.json").read_text())
     return Outcome(done.returncode, done.stderr, report, folder)
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
+from warm_programs import run_script
 
 from shared.columns import SCHEMA
 
@@ -17,8 +17,7 @@ ROWS = 30_000
 
 
 def generate(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(GENERATOR), "--out", str(out), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_script(GENERATOR, "--out", str(out), *options)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from azure.ai.ml import MLClient
+from warm_programs import run_module
 
 from mlops.emulator import variables
 from mlops.project import STAGE_NAMES, Project, load_project
@@ -37,15 +37,7 @@ class Clone:
 
     def mlops(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one command in it."""
-        return subprocess.run(
-            [sys.executable, "-m", "mlops", *arguments],
-            cwd=self.folder,
-            env=os.environ | variables,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        return run_module("mlops", *arguments, folder=self.folder, variables=variables, patience=PATIENCE_SECONDS)
 
     def document(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Run one command that must succeed, and read its JSON."""

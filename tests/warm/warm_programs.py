@@ -1,0 +1,103 @@
+"""Programs run in processes forked from one that has imported the heavy libraries: real processes, no slow start.
+
+Only libraries are imported before the fork; what is tested is read anew by every process. What a test wants to know of
+a program's start itself (its time, its imports, its signals) is not for here: start a plain process for that.
+Imported by its plain name, because the fork server finds it so (`pythonpath` in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_LIBRARIES: Final = [
+    "warm_programs",
+    "azure.ai.ml",
+    "azure.identity",
+    "aiohttp",
+    "click",
+    "jinja2",
+    "matplotlib.figure",
+    "mlflow.onnx",
+    "onnxruntime",
+    "pandera.polars",
+    "polars",
+    "pydantic",
+    "rich.console",
+    "rich.table",
+    "ruamel.yaml",
+    "skl2onnx",
+    "sklearn.ensemble",
+    "sklearn.pipeline",
+    "skops.io",
+]
+
+
+_NO_VARIABLES: Final[Mapping[str, str]] = {}
+_PATIENCE_SECONDS: Final = 200.0
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+
+def run_module(
+    name: str,
+    *arguments: str,
+    folder: Path | None = None,
+    variables: Mapping[str, str] = _NO_VARIABLES,
+    patience: float = _PATIENCE_SECONDS,
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m name arguments`, in a folder, with these variables added; what it said and its exit code."""
+    return _run(("module", name, *arguments), folder or Path.cwd(), os.environ | variables, patience)
+
+
+def run_script(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python file arguments`; what it said and its exit code."""
+    return _run(("script", str(file), *arguments), Path.cwd(), dict(os.environ), _PATIENCE_SECONDS)
+
+
+def _run(
+    what: tuple[str, ...], folder: Path, variables: dict[str, str], patience: float
+) -> subprocess.CompletedProcess[str]:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LIBRARIES)
+    with tempfile.TemporaryDirectory() as place:
+        said, complained = Path(place) / "out", Path(place) / "err"
+        process = context.Process(target=_become, args=(what, folder, variables, said, complained))
+        process.start()
+        process.join(patience)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(what, patience, said.read_text(), complained.read_text())
+        code = process.exitcode or 0
+        process.close()
+        return subprocess.CompletedProcess(list(what), code, said.read_text(), complained.read_text())
+
+
+def _become(what: tuple[str, ...], folder: Path, variables: dict[str, str], said: Path, complained: Path) -> None:
+    """Be the program: its folder, its variables, its streams, its arguments."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    for number, file, flags in ((0, Path(os.devnull), os.O_RDONLY), (1, said, _WRITE), (2, complained, _WRITE)):
+        handle = os.open(file, flags, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    # The fork server gave this process streams of its own, on another file each.
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
+    kind, name, *arguments = what
+    sys.argv = [name, *arguments]
+    if kind == "module":
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, str(Path(name).parent))
+        runpy.run_path(name, run_name="__main__")
