@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from mlops.git import Repository
+from mlops.project import load_project
 from mlops.promotion.branch import branch_name, release_text, report_folder
 from mlops.promotion.champion import default_base
 from mlops.promotion.forge import picture_address
+from mlops.promotion.superseded import superseded
 from mlops.releases.manifest import Model, Release, parse_manifest
 
 ROOT = Path(__file__).parents[3]
@@ -119,3 +122,25 @@ def test_first_commit_and_a_folder_without_git_began_nowhere(tmp_path: Path) -> 
     git(tmp_path, "commit", "--allow-empty", "-qm", "first")
 
     assert default_base(Repository(tmp_path), tmp_path, "staging") is None
+
+
+def test_a_commit_is_superseded_when_the_remote_releases_something_else_by_now(clone: Path) -> None:
+    shutil.copy(ROOT / "project.yml", clone)
+    project, before = load_project(clone), git(clone, "rev-parse", "HEAD")
+    assert superseded(project, "staging") is None
+
+    # when another commit changes nothing of the stage, and then one does
+    for content, expected in (("# 2\n", None), ("# 3\n", "superseded")):
+        (clone / "releases" / "staging.yml").write_text(content)
+        git(clone, "commit", "--allow-empty", "-qam", content)
+        git(clone, "push", "-q", "origin", "HEAD:main")
+        git(clone, "checkout", "-q", "--detach", before)
+        newer = superseded(project, "staging")
+        assert (newer is None) == (expected is None)
+        git(clone, "checkout", "-q", "-B", "main", "origin/main")
+
+    # then the newest one is not, nor is a branch of one's own
+    assert superseded(project, "staging") is None
+    (clone / "releases" / "staging.yml").write_text("# mine\n")
+    git(clone, "commit", "-qam", "mine")
+    assert superseded(project, "staging") is None

@@ -1,0 +1,54 @@
+"""Whether a rollout that waited, for an approval or for another one, is still what the default branch says.
+
+A run that began with an older commit would otherwise take a newer release back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlops.git import Repository
+from mlops.project import Project, StageName
+from mlops.promotion.branch import find_base
+from mlops.releases.manifest import manifest_path
+from mlops.results import Block, Line, Result
+
+_HERE: Final = "HEAD"
+
+
+@dataclass(frozen=True)
+class Superseded(Result):
+    """Nothing was rolled out: the default branch says something newer."""
+
+    stage: StageName
+    here: str
+    newest: str
+
+    def document(self) -> dict[str, Any]:
+        """Both commits."""
+        return {"stage": self.stage, "superseded": True, "commit": self.here, "newest": self.newest}
+
+    def blocks(self) -> Sequence[Block]:
+        """One sentence."""
+        path = manifest_path(self.stage)
+        return [
+            Line(f"nothing is rolled out: {path} of {self.here} was superseded by {self.newest}, which has its run")
+        ]
+
+
+def superseded(project: Project, stage: StageName) -> Superseded | None:
+    """What took the place of the stage's manifest here, None when nothing did.
+
+    Raises InputError outside of a git repository, MachineError when the remote does not answer.
+    """
+    repository = Repository(project.root)
+    newest = find_base(repository).commit
+    here = repository.head()
+    if newest == here or repository.merge_base(here, newest) != here:
+        return None
+    path = manifest_path(stage)
+    if repository.read(_HERE, path) == repository.read(newest, path):
+        return None
+    return Superseded(stage, here, newest)
