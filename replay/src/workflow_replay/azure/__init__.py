@@ -1,0 +1,9 @@
+"""Azure Pipelines: pipeline files read, planned and run by its rules."""
+
+from __future__ import annotations
+
+from workflow_replay.azure.effects import EFFECTS
+from workflow_replay.azure.pipeline.triggers import BuildValidation
+from workflow_replay.azure.replay import read, replay
+
+__all__ = ["EFFECTS", "BuildValidation", "read", "replay"]

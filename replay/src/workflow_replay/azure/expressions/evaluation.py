@@ -1,0 +1,60 @@
+"""The value of an expression, given the contexts and functions of the place where it stands. Pure but for those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from workflow_replay.azure.expressions.functions import GENERAL, Function
+from workflow_replay.azure.expressions.parser import parse
+from workflow_replay.azure.expressions.syntax import Call, Every, Expression, Literal, Member, Name, Place
+from workflow_replay.azure.expressions.values import Value, equal, every, member, to_boolean
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """The values of names and the functions beyond the general ones; both keyed in lower case."""
+
+    names: Mapping[str, Value]
+    functions: Mapping[str, Function] = field(default_factory=dict)
+
+    def with_name(self, name: str, value: Value) -> Contexts:
+        """Return the same with one more name, what `each` binds."""
+        return Contexts({**self.names, name.casefold(): value}, self.functions)
+
+
+def evaluate(text: str, place: Place, contexts: Contexts) -> Value:
+    """Return the value of an expression. Raises ExpressionInvalid for its text, EvaluationFailed for its values."""
+    return value_of(parse(text, place), contexts)
+
+
+def value_of(expression: Expression, contexts: Contexts) -> Value:
+    """Return the value of a parsed expression. Raises EvaluationFailed."""
+    match expression:
+        case Literal(value):
+            return value
+        case Name(name):
+            return contexts.names.get(name)
+        case Every(target):
+            return every(value_of(target, contexts))
+        case Member(target, key):
+            return member(value_of(target, contexts), value_of(key, contexts))
+        case Call(function, arguments):
+            return _called(function, arguments, contexts)
+
+
+def _called(function: str, arguments: tuple[Expression, ...], contexts: Contexts) -> Value:
+    match function:
+        case "and":
+            return all(to_boolean(value_of(argument, contexts)) for argument in arguments)
+        case "or":
+            return any(to_boolean(value_of(argument, contexts)) for argument in arguments)
+        case "in" | "notin":
+            left = value_of(arguments[0], contexts)
+            found = any(equal(left, value_of(argument, contexts)) for argument in arguments[1:])
+            return found if function == "in" else not found
+        case "coalesce":
+            values = (value_of(argument, contexts) for argument in arguments)
+            return next((value for value in values if value is not None and value != ""), None)
+    implementation = contexts.functions.get(function) or GENERAL[function]
+    return implementation(*(value_of(argument, contexts) for argument in arguments))

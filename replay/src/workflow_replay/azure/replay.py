@@ -1,0 +1,150 @@
+"""A pipeline file of a repository, replayed for an event: read, decided, checked and run."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from threading import Semaphore
+
+from workflow_replay.azure.effects import EFFECTS
+from workflow_replay.azure.expressions.functions import formatted
+from workflow_replay.azure.pipeline.model import Job, Pipeline, Step
+from workflow_replay.azure.pipeline.reading import pipeline as read_pipeline
+from workflow_replay.azure.pipeline.triggers import BuildValidation
+from workflow_replay.azure.running.predefined import RunFacts, of_run
+from workflow_replay.azure.running.results import conclusion
+from workflow_replay.azure.running.scripts import NATIVE_TASKS
+from workflow_replay.azure.running.session import Session
+from workflow_replay.azure.running.stage_running import run_stages
+from workflow_replay.azure.situation import Situation, situate
+from workflow_replay.azure.templates.expansion import expand
+from workflow_replay.effects import Effects
+from workflow_replay.events import Event
+from workflow_replay.git import Repository
+from workflow_replay.record import Run
+from workflow_replay.surroundings import Surroundings
+
+_DEFAULT_NUMBER = "$(Date:yyyyMMdd)$(Rev:.r)"
+_DATE_PLACE = re.compile(r"\$\(Date:([^)]+)\)", re.IGNORECASE)
+_REVISION = re.compile("r+")
+_REVISION_PLACE = re.compile(r"\$\(Rev:([^)]+)\)", re.IGNORECASE)
+
+
+def replay(
+    repository: Path,
+    file: str,
+    event: Event,
+    surroundings: Surroundings | None = None,
+    *,
+    policy: BuildValidation | None = None,
+) -> Run:
+    """Replay a pipeline file ("azure-pipelines.yml") of a repository (bare, or a checkout) for an event.
+
+    The file, its templates and the sources are those of the event's commit. Pull requests start a pipeline by a
+    build validation `policy` only, as in Azure Repos. `surroundings.owner` and `name` are organization and project;
+    variable groups are `environment_variables` and `environment_secrets` by the group's name.
+    Raises WorkflowError for a file that the service would refuse, UnknownStep for a task without an effect,
+    EventError and RepositoryError. What fails while it runs raises nothing: that is the run's conclusion.
+    """
+    around = surroundings or Surroundings()
+    situation = situate(repository, event, policy)
+    facts = _facts(repository, file, situation, around)
+    begun = time.monotonic()
+    pipeline, facts = _read(repository, file, situation, facts)
+    decision = situation.decide(pipeline)
+    name = PurePosixPath(file).stem
+    if not decision.starts:
+        return Run("azure", name, file, "skipped", triggered=False, reason=decision.reason)
+    effects = EFFECTS.with_(around.effects)
+    _check_tasks(pipeline, effects)
+    # Variables of a resource that triggers are known only after the decision.
+    facts = replace(facts, extra={**facts.extra, **situation.variables})
+    with _scratch(around.scratch) as scratch:
+        session = Session(
+            pipeline, facts, around, effects, scratch, name, places=Semaphore(around.maximum_parallel_jobs)
+        )
+        session.check_groups()
+        jobs = tuple(job.name for stage in pipeline.stages for job in stage.jobs)
+        session.listener.run_planned(name, jobs)
+        result, runs = run_stages(session)
+        run = Run("azure", name, file, conclusion(result), runs, seconds=time.monotonic() - begun)
+        session.listener.run_ended(run)
+    return run
+
+
+def read(repository: Path, file: str, event: Event) -> Pipeline:
+    """Return the pipeline of a file as an event would have it, without running it. Raises as `replay` does."""
+    situation = situate(repository, event, None)
+    return _read(repository, file, situation, _facts(repository, file, situation, Surroundings()))[0]
+
+
+def _read(repository: Path, file: str, situation: Situation, facts: RunFacts) -> tuple[Pipeline, RunFacts]:
+    source = Repository(repository)
+    tree = expand(lambda path: source.read(situation.commit, path), file, of_run(facts), situation.arguments)
+    found = read_pipeline(tree, file)
+    number = {"Build.BuildNumber": _number(found.name or _DEFAULT_NUMBER, facts)}
+    return found, replace(facts, extra={**facts.extra, **number})
+
+
+def _facts(repository: Path, file: str, situation: Situation, around: Surroundings) -> RunFacts:
+    source = Repository(repository)
+    author, address = source.author(situation.commit)
+    return RunFacts(
+        pipeline=PurePosixPath(file).stem,
+        organization=around.owner,
+        project=around.name,
+        repository=repository,
+        reason=situation.reason,
+        ref=situation.ref,
+        commit=situation.commit,
+        message=situation.message,
+        requested_for=situation.actor or author,
+        requested_for_email=address,
+        started=datetime.now(UTC),
+        extra=dict(situation.variables),
+    )
+
+
+def _number(pattern: str, facts: RunFacts) -> str:
+    """Return the run's number: dates filled in, and the first revision, since it is the first run."""
+    dated = _DATE_PLACE.sub(lambda match: formatted(f"{{0:{match.group(1)}}}", facts.started), pattern)
+    numbered = _REVISION_PLACE.sub(lambda match: _REVISION.sub(_first_revision, match.group(1)), dated)
+    for name, value in of_run(facts).items():
+        numbered = numbered.replace(f"$({name})", value)
+    return numbered
+
+
+def _first_revision(match: re.Match[str]) -> str:
+    return "1".zfill(len(match.group()))
+
+
+def _check_tasks(pipeline: Pipeline, effects: Effects) -> None:
+    """Look for every task before anything runs. Raises UnknownStep."""
+    for stage in pipeline.stages:
+        for job in stage.jobs:
+            for step in _steps(job):
+                name = step.subject.partition("@")[0]
+                if step.kind == "task" and name.lower() not in NATIVE_TASKS:
+                    effects.named(name, str(step.place))
+
+
+def _steps(job: Job) -> Iterator[Step]:
+    yield from job.steps
+    for steps in job.hooks.steps.values() if job.hooks else ():
+        yield from steps
+
+
+@contextmanager
+def _scratch(given: Path | None) -> Generator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="azure-replay-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

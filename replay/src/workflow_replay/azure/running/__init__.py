@@ -1,0 +1,1 @@
+"""A pipeline as it runs: variables, conditions, commands in the output, steps, jobs, stages."""

@@ -1,0 +1,89 @@
+"""Which program runs a step that is a script, and in which folder: the scripts of the file and three tasks. Pure.
+
+As on an agent, bash is not told to stop at the first error: a script's last command decides, unless it says `set -e`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_replay.azure.pipeline.model import Step
+
+_BASH = ("bash", "--noprofile", "--norc")
+_POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-NonInteractive", "-File")
+_PROGRAMS = {"bash": _BASH, "sh": _BASH, "pscore": _POWERSHELL, "pwsh": _POWERSHELL}
+NATIVE_TASKS = frozenset({"azurecli", "bash", "cmdline", "powershell"})
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script to run: its text, or a file of the repository with arguments; `folder` is empty for the sources."""
+
+    program: tuple[str, ...]
+    text: str
+    file: str = ""
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the file that the text goes to."""
+        return ".sh" if self.program == _BASH else ".ps1"
+
+    @property
+    def shown(self) -> str:
+        """The script for the record: its text, or the file and its arguments."""
+        return self.text if not self.file else shlex.join((self.file, *self.arguments))
+
+    def command(self, written: Path) -> tuple[str, ...]:
+        """Return the command line, given where the text was written."""
+        return (*self.program, self.file or str(written), *self.arguments)
+
+
+def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | None:
+    """Return the script that a step is, given its subject and inputs without macros, or None for other steps.
+
+    Raises WorkflowError for what cannot be replayed.
+    """
+    if inputs.get("failOnStderr", "").lower() == "true" or inputs.get("failOnStandardError", "").lower() == "true":
+        raise step.place.wrong("failOnStderr cannot be replayed: a step's two streams of output are one here")
+    match step.kind:
+        case "script" | "bash":
+            return Script(_BASH, subject, folder=inputs.get("workingDirectory", ""))
+        case "pwsh" | "powershell":
+            return Script(_POWERSHELL, subject, folder=inputs.get("workingDirectory", ""))
+        case "task":
+            return _of_task(step, subject.partition("@")[0].lower(), inputs)
+        case _:
+            return None
+
+
+def _of_task(step: Step, name: str, inputs: Mapping[str, str]) -> Script | None:
+    match name:
+        case "cmdline":
+            return Script(_BASH, inputs.get("script", ""), folder=inputs.get("workingDirectory", ""))
+        case "bash" | "powershell":
+            program = _BASH if name == "bash" else _POWERSHELL
+            return _inline_or_file(
+                program, inputs, "targetType", "filePath", "script", inputs.get("workingDirectory", "")
+            )
+        case "azurecli":
+            program = _PROGRAMS.get(inputs.get("scriptType", "").lower())
+            if program is None:
+                raise step.place.wrong("AzureCLI needs a scriptType: bash or pscore")
+            folder = inputs.get("workingDirectory") or inputs.get("cwd") or ""
+            return _inline_or_file(program, inputs, "scriptLocation", "scriptPath", "inlineScript", folder)
+        case _:
+            return None
+
+
+def _inline_or_file(
+    program: tuple[str, ...], inputs: Mapping[str, str], kind: str, path: str, text: str, folder: str
+) -> Script:
+    arguments = tuple(shlex.split(inputs.get("arguments", "")))
+    if inputs.get(kind, "filePath").lower() in ("inline", "inlinescript"):
+        return Script(program, inputs.get(text, ""), arguments=arguments, folder=folder)
+    return Script(program, "", inputs.get(path, ""), arguments, folder)

@@ -1,0 +1,1 @@
+"""Pipeline files and their templates: from YAML with `${{ }}` to one tree without."""

@@ -1,0 +1,174 @@
+"""Parameters: what a file declares and what a value becomes by its declaration. Pure.
+
+A scalar is bound as the text it is written as and then read by its type, so that `007` stays `007` for a string.
+Lists of steps, jobs and stages keep their nodes' texts; `object` types its leaves as YAML does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workflow_replay.azure.expressions import EvaluationFailed, Folded, Value
+from workflow_replay.azure.expressions.values import to_number
+from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, bound_text, texts, typed
+
+_TEXT_TYPES = frozenset({"string", "environment", "filePath", "secureFile", "serviceConnection"})
+_ITEM_TYPES = frozenset({"step", "job", "deployment", "stage", "container", "pool"})
+_LIST_TYPES = frozenset({"stepList", "jobList", "deploymentList", "stageList", "containerList", "stringList"})
+_ONLY_IN_PIPELINES = frozenset({"environment", "filePath", "pool", "secureFile", "serviceConnection"})
+_TYPES = _TEXT_TYPES | _ITEM_TYPES | _LIST_TYPES | {"number", "boolean", "object", "legacyObject"}
+_KEYS = frozenset({"name", "displayName", "type", "default", "values"})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter; `default` None makes it required, `values` None allows all."""
+
+    name: str
+    type: str
+    place: Place
+    default: Node | None = None
+    values: tuple[Text, ...] | None = None
+
+
+def declared(node: Node | None, *, in_template: bool) -> tuple[Parameter, ...]:
+    """Return the parameters of a file's `parameters`. Raises WorkflowError."""
+    if node is None:
+        return ()
+    if isinstance(node, Entries):
+        return tuple(Parameter(key.text, "legacyObject", key.place, value) for key, value in node.pairs)
+    if not isinstance(node, Items):
+        raise node.place.wrong("Expected a sequence of parameters")
+    found: dict[str, Parameter] = {}
+    for item in node.nodes:
+        parameter = _parameter(item, in_template=in_template)
+        if parameter.name.casefold() in found:
+            raise item.place.wrong(
+                f"The '{parameter.name}' parameter is declared more than once in the parameter list."
+            )
+        found[parameter.name.casefold()] = parameter
+    return tuple(found.values())
+
+
+def bind(parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], place: Place, *, closed: bool) -> Folded:
+    """Return the values of all parameters, given the arguments of a caller that stands at `place`.
+
+    `closed` refuses arguments that nobody declared, as every file does that has a `parameters` block.
+    Raises WorkflowError.
+    """
+    given = {name.casefold(): (name, node) for name, node in arguments.items()}
+    known = {parameter.name.casefold() for parameter in parameters}
+    for folded, (name, node) in given.items():
+        if closed and folded not in known:
+            raise node.place.wrong(f"Unexpected parameter '{name}'")
+    values: dict[str, Value] = {}
+    for parameter in parameters:
+        node = given[parameter.name.casefold()][1] if parameter.name.casefold() in given else parameter.default
+        if node is None:
+            raise place.wrong(f"A value for the '{parameter.name}' parameter must be provided.")
+        values[parameter.name] = bound(parameter, node)
+    return Folded(values, strict=True)
+
+
+def bound(parameter: Parameter, node: Node) -> Value:
+    """Return a node as the value of a parameter by its type. Raises WorkflowError."""
+    if parameter.type == "object":
+        return typed(node)
+    if parameter.type == "legacyObject":
+        return texts(node)
+    if parameter.type in _LIST_TYPES:
+        return _list(parameter, node)
+    if parameter.type in _ITEM_TYPES:
+        if not isinstance(node, Entries) and not (parameter.type == "pool" and isinstance(node, Text)):
+            raise _invalid(parameter, node.place)
+        return texts(node)
+    if not isinstance(node, Text):
+        raise _invalid(parameter, node.place)
+    value = _scalar(parameter, node)
+    _check_allowed(parameter, node, value)
+    return value
+
+
+def _list(parameter: Parameter, node: Node) -> Value:
+    if not isinstance(node, Items):
+        raise _invalid(parameter, node.place)
+    if parameter.type == "stringList":
+        for item in node.nodes:
+            if not isinstance(item, Text):
+                raise _invalid(parameter, item.place)
+            _check_allowed(parameter, item, bound_text(item))
+    return texts(node)
+
+
+def _scalar(parameter: Parameter, node: Text) -> Value:
+    text = bound_text(node)
+    if parameter.type == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise node.place.wrong(f"The '{parameter.name}' parameter value '{text}' is not a valid Boolean.")
+        return text.lower() == "true"
+    if parameter.type == "number":
+        try:
+            return to_number(text) if text else _fail()
+        except EvaluationFailed:
+            raise node.place.wrong(f"The '{parameter.name}' parameter value '{text}' is not a valid Number.") from None
+    return text
+
+
+def _fail() -> float:
+    raise EvaluationFailed("An empty text is no number")
+
+
+def _check_allowed(parameter: Parameter, node: Text, value: Value) -> None:
+    if parameter.values is None:
+        return
+    as_scalar = Parameter(parameter.name, "string" if parameter.type == "stringList" else parameter.type, node.place)
+    if value not in [_scalar(as_scalar, allowed) for allowed in parameter.values]:
+        raise node.place.wrong(f"The '{parameter.name}' parameter value '{node.text}' is not a valid value.")
+
+
+def _parameter(node: Node, *, in_template: bool) -> Parameter:
+    if not isinstance(node, Entries):
+        raise node.place.wrong("Expected a mapping with the name and type of a parameter")
+    for key, _ in node.pairs:
+        if key.text not in _KEYS:
+            raise key.place.wrong(f"Unexpected value '{key.text}'")
+    name, kind = node.find("name"), node.find("type")
+    if not isinstance(name, Text) or not name.text:
+        raise node.place.wrong("A parameter needs a name")
+    type_name = kind.text if isinstance(kind, Text) else "string"
+    wrong_place = type_name in _ONLY_IN_PIPELINES if in_template else type_name == "legacyObject"
+    if type_name not in _TYPES or wrong_place:
+        raise node.place_of("type").wrong(f"Unexpected value '{type_name}'")
+    parameter = Parameter(name.text, type_name, node.place, node.find("default"), _values(node))
+    if parameter.default is not None:
+        _check_literal(parameter.default)
+        bound(parameter, parameter.default)
+    return parameter
+
+
+def _values(node: Entries) -> tuple[Text, ...] | None:
+    values = node.find("values")
+    if values is None:
+        return None
+    if not isinstance(values, Items) or not all(isinstance(item, Text) for item in values.nodes):
+        raise values.place.wrong("Expected a sequence of values")
+    return tuple(item for item in values.nodes if isinstance(item, Text))
+
+
+def _check_literal(node: Node) -> None:
+    match node:
+        case Text(text, place):
+            if "${{" in text:
+                raise place.wrong("A template expression is not allowed in this context")
+        case Items(nodes):
+            for inner in nodes:
+                _check_literal(inner)
+        case Entries(pairs):
+            for _, inner in pairs:
+                _check_literal(inner)
+
+
+def _invalid(parameter: Parameter, place: Place) -> Exception:
+    title = parameter.type[0].upper() + parameter.type[1:]
+    return place.wrong(f"The '{parameter.name}' parameter is not a valid {title}.")
