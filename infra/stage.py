@@ -53,9 +53,8 @@ def build_stage(settings: StageSettings) -> Outputs:
     rights += _rights_on_the_workspace(ground, workspace)
     reachable += _private_workspace(ground, workspace)
     Compute(ground.context, ground.group, workspace, ground.identities, ground.network, [*rights, *reachable])
-    if settings.serving == "kubernetes":
-        _serve_on_kubernetes(ground, workspace, reachable)
-    _tell(ground, workspace, belongings.storage)
+    cluster = _serve_on_kubernetes(ground, workspace, reachable) if settings.serving == "kubernetes" else None
+    _tell(ground, workspace, belongings.storage, cluster)
     ground.access.close()
     return _outputs(ground)
 
@@ -131,7 +130,7 @@ def _private_workspace(ground: Ground, workspace: Workspace) -> list[pulumi.Reso
     return PrivateEndpoints("private-workspace", ground.context, ground.group, ground.network, targets).ready
 
 
-def _serve_on_kubernetes(ground: Ground, workspace: Workspace, reachable: list[pulumi.Resource]) -> None:
+def _serve_on_kubernetes(ground: Ground, workspace: Workspace, reachable: list[pulumi.Resource]) -> KubernetesCluster:
     context, network, access = ground.context, ground.network, ground.access
     rights: list[pulumi.Resource] = []
     if network is not None:
@@ -144,9 +143,10 @@ def _serve_on_kubernetes(ground: Ground, workspace: Workspace, reachable: list[p
     rights += access.on(Scope.KUBERNETES, kubernetes.cluster.id, _known_as(ground, Scope.KUBERNETES)).assignments
     if context.settings.kubernetes and context.settings.kubernetes.attach:
         Attachment(context, ground.group, workspace, kubernetes, ground.identities, rights)
+    return kubernetes
 
 
-def _tell(ground: Ground, workspace: Workspace, storage: Storage) -> None:
+def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: KubernetesCluster | None) -> None:
     context, group, access = ground.context, ground.group, ground.access
     settings, names = context.settings, context.names
     people = ActionGroup(
@@ -158,7 +158,7 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage) -> None:
         context.lasting(group),
         context.tags,
     )
-    Alerts(context, group, workspace, ground.monitoring, people)
+    Alerts(context, group, workspace, ground.monitoring, people, kubernetes.cluster.id if kubernetes else None)
     Budget(names.of("budget"), group.id, settings.budget, people)
     rights: list[pulumi.Resource] = []
     queue = storage.queue.id

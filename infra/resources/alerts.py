@@ -1,4 +1,7 @@
-"""Who is told when the endpoint is slow or fails, and when jobs fail: an action group and metric alerts."""
+"""Who is told when what serves is slow or fails, and when jobs fail: an action group and metric alerts.
+
+Of a Kubernetes endpoint Azure Monitor measures nothing: there the pods behind it are watched.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from resources.workspace import Workspace
 SHORT_NAME_LIMIT = 12
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 ENDPOINTS = f"{WORKSPACES}/onlineEndpoints"
+CLUSTERS = "Microsoft.ContainerService/managedClusters"
+NOT_RUNNING = ("Pending", "Failed", "Unknown")
 ERROR, WARNING = 1, 2
 
 
@@ -31,7 +36,7 @@ class Rule:
     window: str
     severity: int
     description: str
-    dimension: tuple[str, str] | None = None
+    dimensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class ActionGroup(Component):
@@ -76,6 +81,7 @@ class Alerts(Component):
         workspace: Workspace,
         monitoring: Monitoring,
         action_group: ActionGroup,
+        cluster: pulumi.Input[str] | None,
     ) -> None:
         super().__init__("alerts")
         self._context = context
@@ -83,6 +89,9 @@ class Alerts(Component):
         self._action_group = action_group
         for rule in job_rules(context):
             self._alert(rule, workspace.id)
+        if cluster is not None:
+            for rule in pod_rules(context):
+                self._alert(rule, cluster)
         # Azure refuses an alert on an endpoint that does not exist: the first deployment makes it.
         if context.settings.alerts.endpoint_exists:
             for rule in endpoint_rules(context):
@@ -91,10 +100,10 @@ class Alerts(Component):
         self.register_outputs({})
 
     def _alert(self, rule: Rule, scope: pulumi.Input[str]) -> None:
-        dimensions = []
-        if rule.dimension is not None:
-            name, value = rule.dimension
-            dimensions = [monitor.MetricDimensionArgs(name=name, operator="Include", values=[value])]
+        dimensions = [
+            monitor.MetricDimensionArgs(name=name, operator="Include", values=list(values))
+            for name, values in rule.dimensions
+        ]
         criteria = monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
             odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
             all_of=[
@@ -157,6 +166,27 @@ def job_rules(context: Context) -> tuple[Rule, ...]:
     )
 
 
+def pod_rules(context: Context) -> tuple[Rule, ...]:
+    """What is watched on the cluster, for all deployments together."""
+    kubernetes = context.settings.kubernetes
+    if kubernetes is None:
+        return ()
+    return (
+        Rule(
+            "pods-not-running",
+            CLUSTERS,
+            "kube_pod_status_phase",
+            "Average",
+            0,
+            "PT1M",
+            "PT5M",
+            ERROR,
+            "A pod that should answer requests is not running.",
+            (("phase", NOT_RUNNING), ("namespace", (kubernetes.namespace,))),
+        ),
+    )
+
+
 def endpoint_rules(context: Context) -> tuple[Rule, ...]:
     """What is watched on the online endpoint, for all its deployments together."""
     alerts = context.settings.alerts
@@ -182,6 +212,6 @@ def endpoint_rules(context: Context) -> tuple[Rule, ...]:
             "PT5M",
             ERROR,
             "The endpoint answers with server errors.",
-            ("statusCodeClass", "5xx"),
+            (("statusCodeClass", ("5xx",)),),
         ),
     )

@@ -58,6 +58,11 @@ def _serving(settings: StageSettings) -> Iterator[str]:
         yield "kubernetes is missing: serving is kubernetes"
     if settings.serving == "managed" and settings.kubernetes is not None:
         yield "kubernetes is given, but serving is managed: no cluster would be made; remove one of the two"
+    if settings.serving == "kubernetes" and settings.alerts.endpoint_exists:
+        yield (
+            "alerts.endpoint_exists is true, but serving is kubernetes: Azure Monitor measures nothing of such an "
+            "endpoint, and no alert on it would ever fire; leave it false, its pods are watched"
+        )
 
 
 def _kubernetes(settings: StageSettings) -> Iterator[str]:

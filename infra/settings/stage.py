@@ -98,7 +98,7 @@ class Alerts(Frozen):
 
     receivers: tuple[Email, ...] = Field(min_length=1)
     endpoint_exists: bool = False
-    """True once the first deployment has made the endpoint: Azure refuses rules about what does not exist."""
+    """True once the first deployment has made the managed endpoint: Azure refuses rules about what does not exist."""
     latency_p95_milliseconds: Annotated[int, Field(ge=1)] = 500
     failed_requests_per_minute: Annotated[int, Field(ge=0)] = 1
     failed_jobs_per_hour: Annotated[int, Field(ge=0)] = 0

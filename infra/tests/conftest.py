@@ -65,7 +65,16 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "people": PEOPLE,
         },
     ),
-    "prod-watched": ("prod", {"people": PEOPLE, "alerts.endpoint_exists": True}),
+    "prod-watched": (
+        "prod",
+        {
+            "serving": "managed",
+            "kubernetes": None,
+            "network.isolation": "workspace_managed",
+            "people": PEOPLE,
+            "alerts.endpoint_exists": True,
+        },
+    ),
     "shared-people": ("shared", {"people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}}),
 }
 STAGE_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack != "shared")

@@ -261,10 +261,22 @@ def test_events_are_delivered_by_identity(stage_rehearsal: Rehearsal) -> None:
 
 
 def test_endpoint_alerts_come_with_the_endpoint() -> None:
-    quiet = {record.name for record in rehearsal_of("prod").of("monitor:MetricAlert")}
+    quiet = {record.name for record in rehearsal_of("staging-managed").of("monitor:MetricAlert")}
     watched = {record.name for record in rehearsal_of("prod-watched").of("monitor:MetricAlert")}
     assert quiet == {"alert-failed-jobs", "alert-unusable-nodes"}
     assert watched - quiet == {"alert-slow-requests", "alert-failed-requests"}
+
+
+def test_the_pods_of_a_cluster_are_watched_for_azure_monitor_knows_no_requests_there() -> None:
+    rehearsal = rehearsal_of("prod")
+    names = {record.name for record in rehearsal.of("monitor:MetricAlert")}
+    assert names == {"alert-failed-jobs", "alert-unusable-nodes", "alert-pods-not-running"}
+    alert = rehearsal.one("monitor:MetricAlert", "alert-pods-not-running")
+    assert alert.inputs["scopes"] == [rehearsal.one("containerservice:ManagedCluster").id]
+    (criterion,) = alert.inputs["criteria"]["allOf"]
+    attached = rehearsal.one("machinelearningservices:Compute", "kubernetes-compute").inputs["properties"]
+    by_name = {dimension["name"]: dimension["values"] for dimension in criterion["dimensions"]}
+    assert by_name["namespace"] == [attached["properties"]["namespace"]]
 
 
 def test_every_alert_tells_someone(stage_rehearsal: Rehearsal) -> None:

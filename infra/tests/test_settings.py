@@ -38,6 +38,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "managed-in-own-network": ("prod", {"serving": "managed", "kubernetes": None}, "managed endpoints cannot stand"),
     "kubernetes-without-settings": ("prod", {"kubernetes": None}, "kubernetes is missing"),
+    "endpoint-alerts-on-kubernetes": ("prod", {"alerts.endpoint_exists": True}, "no alert on it would ever fire"),
     "kubernetes-settings-unused": ("dev", {"kubernetes": {}}, "no cluster would be made"),
     "private-without-space": ("prod", {"network.address_space": None}, "network.address_space is missing"),
     "private-without-isolation": ("prod", {"network.isolation": None}, "network.isolation is none"),
