@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from workflow_replay.azure.effects import EFFECTS
 from workflow_replay.azure.pipeline.triggers import BuildValidation
-from workflow_replay.azure.replay import read, replay
+from workflow_replay.azure.replay import read, replay, replay_all
 
-__all__ = ["EFFECTS", "BuildValidation", "read", "replay"]
+__all__ = ["EFFECTS", "BuildValidation", "read", "replay", "replay_all"]

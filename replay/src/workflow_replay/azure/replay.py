@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from workflow_replay.azure.expressions.functions import formatted
 from workflow_replay.azure.pipeline.model import Job, Pipeline, Step
 from workflow_replay.azure.pipeline.reading import pipeline as read_pipeline
 from workflow_replay.azure.pipeline.triggers import BuildValidation
+from workflow_replay.azure.running.job_running import job_id
 from workflow_replay.azure.running.predefined import RunFacts, of_run
 from workflow_replay.azure.running.results import conclusion
 from workflow_replay.azure.running.scripts import NATIVE_TASKS
@@ -28,10 +29,19 @@ from workflow_replay.effects import Effects
 from workflow_replay.events import Event
 from workflow_replay.git import Repository
 from workflow_replay.record import Run
+from workflow_replay.stopping import Cancellation
 from workflow_replay.surroundings import Surroundings
 
 _DEFAULT_NUMBER = "$(Date:yyyyMMdd)$(Rev:.r)"
 _DATE_PLACE = re.compile(r"\$\(Date:([^)]+)\)", re.IGNORECASE)
+_NUMBER_TOKENS = {
+    "BuildDefinitionName": "Build.DefinitionName",
+    "BuildID": "Build.BuildId",
+    "SourceBranchName": "Build.SourceBranchName",
+    "TeamProject": "System.TeamProject",
+}
+_PIPELINE_FILE = re.compile(r"azure-pipelines\.ya?ml|\.azuredevops/[^/]+\.ya?ml")
+_NO_POLICIES: Mapping[str, BuildValidation] = {}
 _REVISION = re.compile("r+")
 _REVISION_PLACE = re.compile(r"\$\(Rev:([^)]+)\)", re.IGNORECASE)
 
@@ -48,40 +58,70 @@ def replay(
 
     The file, its templates and the sources are those of the event's commit. Pull requests start a pipeline by a
     build validation `policy` only, as in Azure Repos. `surroundings.owner` and `name` are organization and project;
-    variable groups are `environment_variables` and `environment_secrets` by the group's name.
+    variable groups are `environment_variables` and `environment_secrets` by the group's name. An event that does not
+    start the pipeline gives a run that was not triggered, and why.
     Raises WorkflowError for a file that the service would refuse, UnknownStep for a task without an effect,
     EventError and RepositoryError. What fails while it runs raises nothing: that is the run's conclusion.
     """
     around = surroundings or Surroundings()
-    situation = situate(repository, event, policy)
-    facts = _facts(repository, file, situation, around)
-    begun = time.monotonic()
-    pipeline, facts = _read(repository, file, situation, facts)
-    decision = situation.decide(pipeline)
-    name = PurePosixPath(file).stem
-    if not decision.starts:
-        return Run("azure", name, file, "skipped", triggered=False, reason=decision.reason)
-    effects = EFFECTS.with_(around.effects)
-    _check_tasks(pipeline, effects)
-    # Variables of a resource that triggers are known only after the decision.
-    facts = replace(facts, extra={**facts.extra, **situation.variables})
-    with _scratch(around.scratch) as scratch:
-        session = Session(
-            pipeline, facts, around, effects, scratch, name, places=Semaphore(around.maximum_parallel_jobs)
-        )
-        session.check_groups()
-        jobs = tuple(job.name for stage in pipeline.stages for job in stage.jobs)
-        session.listener.run_planned(name, jobs)
-        result, runs = run_stages(session)
-        run = Run("azure", name, file, conclusion(result), runs, seconds=time.monotonic() - begun)
-        session.listener.run_ended(run)
-    return run
+    return _replay(repository, file, situate(repository, event, policy), around)
+
+
+def replay_all(
+    repository: Path,
+    event: Event,
+    surroundings: Surroundings | None = None,
+    *,
+    policies: Mapping[str, BuildValidation] = _NO_POLICIES,
+) -> tuple[Run, ...]:
+    """Replay all pipelines of a repository that an event starts, one after the other, by the names of their files.
+
+    Pipelines are azure-pipelines.yml and the files right in .azuredevops; `policies` are by file. Raises as `replay`.
+    """
+    around = surroundings or Surroundings()
+    commit = situate(repository, event, None).commit
+    files = [name for name in Repository(repository).files(commit) if _PIPELINE_FILE.fullmatch(name)]
+    runs = (_replay(repository, name, situate(repository, event, policies.get(name)), around) for name in files)
+    return tuple(run for run in runs if run.triggered)
 
 
 def read(repository: Path, file: str, event: Event) -> Pipeline:
     """Return the pipeline of a file as an event would have it, without running it. Raises as `replay` does."""
     situation = situate(repository, event, None)
     return _read(repository, file, situation, _facts(repository, file, situation, Surroundings()))[0]
+
+
+def _replay(repository: Path, file: str, situation: Situation, around: Surroundings) -> Run:
+    pipeline, facts = _read(repository, file, situation, _facts(repository, file, situation, around))
+    decision = situation.decide(pipeline)
+    name = PurePosixPath(file).stem
+    if not decision.starts:
+        run = Run("azure", name, file, "skipped", triggered=False, reason=decision.reason)
+        around.listener.run_ended(run)
+        return run
+    effects = EFFECTS.with_(around.effects)
+    _check_tasks(pipeline, effects)
+    # Variables of a resource that triggers are known only after the decision.
+    facts = replace(facts, extra={**facts.extra, **situation.variables})
+    with _scratch(around) as scratch:
+        places = Semaphore(around.maximum_parallel_jobs)
+        session = Session(
+            pipeline, facts, around, effects, scratch, name, Cancellation(around.cancellation), places=places
+        )
+        return _run(session)
+
+
+def _run(session: Session) -> Run:
+    begun = time.monotonic()
+    session.check_groups()
+    pipeline, listener = session.pipeline, session.listener
+    jobs = tuple(job_id(stage, job.name) for stage in pipeline.stages for job in stage.jobs)
+    listener.run_planned(session.run_name, jobs)
+    result, runs = run_stages(session)
+    seconds = time.monotonic() - begun
+    run = Run("azure", session.run_name, pipeline.file, conclusion(result), runs, seconds=seconds)
+    listener.run_ended(run)
+    return run
 
 
 def _read(repository: Path, file: str, situation: Situation, facts: RunFacts) -> tuple[Pipeline, RunFacts]:
@@ -115,7 +155,9 @@ def _number(pattern: str, facts: RunFacts) -> str:
     """Return the run's number: dates filled in, and the first revision, since it is the first run."""
     dated = _DATE_PLACE.sub(lambda match: formatted(f"{{0:{match.group(1)}}}", facts.started), pattern)
     numbered = _REVISION_PLACE.sub(lambda match: _REVISION.sub(_first_revision, match.group(1)), dated)
-    for name, value in of_run(facts).items():
+    variables = of_run(facts)
+    known = variables | {token: variables[name] for token, name in _NUMBER_TOKENS.items()}
+    for name, value in known.items():
         numbered = numbered.replace(f"$({name})", value)
     return numbered
 
@@ -141,10 +183,9 @@ def _steps(job: Job) -> Iterator[Step]:
 
 
 @contextmanager
-def _scratch(given: Path | None) -> Generator[Path]:
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given
+def _scratch(around: Surroundings) -> Generator[Path]:
+    if around.scratch is not None:
+        yield Path(tempfile.mkdtemp(prefix="run-", dir=around.scratch))
         return
-    with tempfile.TemporaryDirectory(prefix="azure-replay-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="replay-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)

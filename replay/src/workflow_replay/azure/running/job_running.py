@@ -99,7 +99,9 @@ def _state(session: Session, stage: Stage, instance: Instance, id_: str) -> JobS
     minutes = instance.job.timeout_minutes
     deadline = time.monotonic() + (minutes * _SECONDS_IN_MINUTE or NO_LIMIT_SECONDS)
     variables = base_variables(session, session.pipeline.variables, stage.variables, instance.job.variables)
-    return JobState(id_, session, instance, folders, variables, Cancellation(session.cancellation), deadline)
+    # A job that runs although the run is cancelled is not stopped by that.
+    above = None if session.cancellation.is_cancelled else session.cancellation
+    return JobState(id_, session, instance, folders, variables, Cancellation(above), deadline)
 
 
 def _set_variables(state: JobState, stage: Stage, names: Mapping[str, Value]) -> str:

@@ -51,6 +51,7 @@ class Session:
     effects: Effects
     scratch: Path
     run_name: str
+    cancellation: Cancellation
     masks: Masks = field(default_factory=Masks)
     order: Order = field(default_factory=Order)
     counters: Counters = field(default_factory=Counters)
@@ -61,11 +62,6 @@ class Session:
     def listener(self) -> Listener:
         """Who hears what happens."""
         return self.surroundings.listener
-
-    @property
-    def cancellation(self) -> Cancellation:
-        """The wish that the run ends."""
-        return self.surroundings.cancellation
 
     @property
     def artifacts(self) -> Path:
