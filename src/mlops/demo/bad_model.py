@@ -6,10 +6,13 @@ rollout has to go back by itself while callers go on asking, and none of them ma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+import polars as pl
 
 from mlops.demo.callers import Callers
 from mlops.demo.releasing import merge, release_to
@@ -25,6 +28,7 @@ from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
 from mlops.results import Block, Line, Result, Table
 from mlops.rollout.deploy import deploy
 from mlops.serving.address import address_of
+from mlops.training.held_out import held_out_file
 from mlops.training.run import train
 
 _GATED: Final[StageName] = "staging"
@@ -33,6 +37,7 @@ _BUSY: Final[StageName] = "prod"
 _WORSE: Final = {"iterations": 1}
 _AS_GOOD: Final = {"seed": 8}
 _CALLERS_PER_SECOND: Final = 50.0
+_QUESTIONS: Final = 5_000
 _SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "score.py"
 # How far above the service level, and how many requests a worker after its share of smoke and load: traffic shows it.
 _SLOWER_BY: Final = 2.0
@@ -131,14 +136,20 @@ def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tu
     if live is None:
         raise RolloutFailed(f"nothing runs in {_BUSY}", "Run `mlops demo` first.")
     address = address_of(places.stage(_BUSY), stage.endpoint, live.scoring_uri)
-    body = scratch.project.required_file(SAMPLE_REQUEST).read_bytes()
-    with Callers(address, body, _CALLERS_PER_SECOND) as callers:
+    with Callers(address, _questions(places, other.job), _CALLERS_PER_SECOND) as callers:
         reason = _rollout_that_fails(scratch, places)
     # The manifest has to say again what runs.
     scratch.at_branch()
     scratch.repository.revert_merge()
     scratch.repository.publish_branch()
     return reason, callers
+
+
+def _questions(places: Connections, job: str) -> list[bytes]:
+    """One row each, of those that no model has seen: what callers ask is collected, and judged for drift one day."""
+    names = json.loads(places.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
+    rows = pl.read_parquet(held_out_file(places.training, places.project, job), columns=list(names))
+    return [json.dumps({"input_data": [row]}).encode() for row in rows.head(_QUESTIONS).iter_rows(named=True)]
 
 
 def _rollout_that_fails(scratch: Scratch, places: Connections) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -20,11 +22,11 @@ _JOIN_SECONDS: Final = 40.0
 
 
 class Callers:
-    """Ask an endpoint the same question again and again, wherever its traffic goes; a context manager."""
+    """Ask an endpoint some questions again and again, wherever its traffic goes; a context manager."""
 
-    def __init__(self, address: Address, body: bytes, requests_per_second: float) -> None:
+    def __init__(self, address: Address, bodies: Sequence[bytes], requests_per_second: float) -> None:
         self._address = address
-        self._body = body
+        self._bodies = itertools.cycle(bodies)
         self._interval = 1.0 / requests_per_second
         self._answers: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -65,7 +67,7 @@ class Callers:
 
     async def _ask(self, session: aiohttp.ClientSession) -> None:
         try:
-            async with session.post(self._address.scoring_uri, data=self._body) as reply:
+            async with session.post(self._address.scoring_uri, data=next(self._bodies)) as reply:
                 await reply.read()
                 self._answers[str(reply.status)] += 1
         except (TimeoutError, aiohttp.ClientError) as error:
