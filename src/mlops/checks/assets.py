@@ -13,6 +13,7 @@ from mlops.checks.overlay import idle_keys, overlaid
 from mlops.checks.pipeline import check_data_path
 from mlops.checks.problem import Problem
 from mlops.checks.references import NAME, SEMANTIC_VERSION, is_remote, local_path
+from mlops.checks.resources import check_resources
 from mlops.layout import KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
@@ -72,6 +73,8 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
         message = f"`type` makes this no {'Kubernetes' if kubernetes else 'managed'} online deployment"
         advice = "write `type: kubernetes`" if kubernetes else "remove it"
         yield document.problem(kind or root, message, advice)
+    if kubernetes:
+        yield from check_resources(document)
     yield from _check_name(document, ENDPOINT_NAME)
     yield from check_environment_reference(document, root.get("environment"), root)
     code, script = root.get("code_configuration", "code"), root.get("code_configuration", "scoring_script")

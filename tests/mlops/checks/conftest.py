@@ -196,7 +196,8 @@ FILES = {
         environment_variables:
           WORKER_COUNT: "1"
         resources:
-          requests: {cpu: "1", memory: 1Gi}
+          requests: {cpu: 500m, memory: 1Gi}
+          limits: {cpu: "1", memory: 2048Mi}
         """,
 }
 

@@ -34,6 +34,7 @@ SPOILED = (
     "environments/base.conda.yml",
     "components/versions.lock.yml",
     "endpoints/online/deployment.yml",
+    "endpoints/online/deployment.kubernetes.yml",
     "data/rows.yml",
 )
 
