@@ -6,19 +6,18 @@ Knows those command lines and no more; what a pull request says is its caller's 
 from __future__ import annotations
 
 import json
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
 
-from mlops.errors import MachineError
 from mlops.remote_address import forge_kind, parse_remote
+from mlops.tool import require
 
-_TIMEOUT_SECONDS: Final = 120
 _GITHUB_BODY: Final = 65_536
 _AZURE_DESCRIPTION: Final = 4_000
+_FILE_MARK: Final = "@"
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,8 @@ class Forge(ABC):
     def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a pull request for a pushed branch, or update the one that is open."""
 
-    def _run(self, *command: str, given: str | None = None) -> str:
-        try:
-            done = subprocess.run(
-                command,
-                cwd=self.folder,
-                input=given or "",
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            advice = f"Install `{command[0]}` and log in, or open the pull request of the pushed branch by hand."
-            raise MachineError(f"`{command[0]}` is not installed", advice) from error
-        if done.returncode != 0:
-            advice = f"Log in with `{command[0]}` and run again: nothing is done twice."
-            said = tuple(done.stderr.strip().splitlines())
-            raise MachineError(f"`{' '.join(command[:3])}` failed", advice, said)
-        return done.stdout
+    def _run(self, *command: str, given: str = "") -> str:
+        return require(command, self.folder, given, "open the pull request of the pushed branch by hand")
 
 
 class GitHub(Forge):
@@ -94,10 +76,10 @@ class AzureRepos(Forge):
         found = _objects(self._run("az", "repos", "pr", "list", *listing))
         if found:
             number = str(found[0]["pullRequestId"])
-            what = ("--id", number, f"--title={title}", f"--description={body}", "--output", "json")
+            what = ("--id", number, *_texts(title, body), "--output", "json")
             answer = json.loads(self._run("az", "repos", "pr", "update", *what))
             return PullRequest(_azure_url(answer), "Updated: review and complete it.")
-        what = (f"--title={title}", f"--description={body}", "--output", "json")
+        what = (*_texts(title, body), "--output", "json")
         where = ("--source-branch", branch, "--target-branch", base)
         answer = json.loads(self._run("az", "repos", "pr", "create", *where, *what))
         return PullRequest(_azure_url(answer), "Opened: review and complete it.")
@@ -136,6 +118,12 @@ def picture_address(remote_url: str, commit: str, path: PurePosixPath) -> str | 
 
 def _objects(text: str) -> Sequence[dict[str, Any]]:
     return json.loads(text or "[]")
+
+
+def _texts(title: str, body: str) -> tuple[str, str]:
+    """Title and description for `az`, which would take a text that begins with @ for the name of a file to read."""
+    title, body = (f" {text}" if text.startswith(_FILE_MARK) else text for text in (title, body))
+    return f"--title={title}", f"--description={body}"
 
 
 def _azure_url(answer: dict[str, Any]) -> str:
