@@ -59,21 +59,32 @@ class CheckResult(Result):
     "check",
     "mlops check",
     "mlops check --fix      # write the pins of environments/ from uv.lock",
+    "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )
 @click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
+@click.option("--repository", is_flag=True, help="Check how the forge protects the repository instead.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, fix: bool, as_json: bool) -> int:
+def command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
     """Check components, pipelines and environments without a workspace.
 
     Finds bindings, names, types and files that do not fit, and components that changed without a new version.
     Prints one line for each problem and exits with 1 when there is any.
+
+    With --repository it asks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
+    do, logins. What differs from releases/protection.yml is listed with the way to set it; nothing is changed.
     """
     from mlops.checks import check_project, fix_project
     from mlops.project import load_project
     from mlops.rendering import answer
 
     root = load_project(project_path).root
+    if repository:
+        from mlops.protection.check import check_repository
+
+        if fix:
+            raise click.UsageError("--fix changes files of the project, --repository reads settings of the forge")
+        return answer(check_repository(root), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)

@@ -43,6 +43,7 @@ COMMON = (
 def main(folder: Path, arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     try:
+        arguments = [_expanded(each) for each in arguments]
         words = _words(arguments)
         handler, flags = COMMANDS[words]
         try:
@@ -63,6 +64,18 @@ def main(folder: Path, arguments: Sequence[str]) -> int:
     if answer is not None and parsed.one("--output") != "none":
         print(json.dumps(answer, indent=2))
     return 0
+
+
+def _expanded(argument: str) -> str:
+    """A value that begins with @ names a file whose text is meant, as Azure's command line has it."""
+    name, equals, value = argument.partition("=")
+    before, text = (f"{name}=", value) if equals and name.startswith("-") else ("", argument)
+    if not text.startswith("@"):
+        return argument
+    try:
+        return before + Path(text[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Refusal(f"Failed to open file '{text[1:]}'. {error.strerror}") from error
 
 
 def _words(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -171,6 +184,7 @@ COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
         ),
     ),
     ("pipelines", "list"): (az_settings.list_pipelines, _needed("--name")),
+    ("pipelines", "show"): (az_settings.show_pipeline, _needed("--id")),
     ("pipelines", "run"): (
         az_settings.run_pipeline,
         (Flag(("--parameters",), Takes.VALUES), *_needed("--name", "--id", "--branch")),

@@ -96,6 +96,15 @@ def list_pipelines(state: State, parsed: Parsed, actor: str) -> Any:
     return [each for each in state.documents.get("pipelines", []) if wanted in {None, each["name"]}]
 
 
+def show_pipeline(state: State, parsed: Parsed, actor: str) -> Any:
+    """`az pipelines show`."""
+    number = parsed.needed("--id")
+    found = [each for each in state.documents.get("pipelines", []) if str(each["id"]) == number]
+    if not found:
+        raise Refusal(f"There were no build definitions matching id '{number}' in project '{state.project}'.")
+    return found[0]
+
+
 def run_pipeline(state: State, parsed: Parsed, actor: str) -> Any:
     """`az pipelines run`."""
     name = parsed.one("--name") or parsed.needed("--id")

@@ -21,10 +21,15 @@ FLAGS = (
     Flag(("--field", "-F"), Takes.REPEATED),
     Flag(("--raw-field", "-f"), Takes.REPEATED),
     Flag(("--input",)),
+    Flag(("--hostname",)),
     Flag(("--header", "-H"), Takes.REPEATED),
     Flag(("--paginate",), Takes.NOTHING),
     Flag(("--silent",), Takes.NOTHING),
 )
+HOST = "github.com"
+# The document of the repository itself, and that of its owner.
+REPOSITORY = ""
+ORGANISATION = "orgs"
 _PLACEHOLDERS = {"{owner}": "owner", "{repo}": "name", "{branch}": "branch"}
 _MAGIC = {"true": True, "false": False, "null": None}
 PRO_NEEDED = "Upgrade to GitHub Pro or make this repository public to enable this feature."
@@ -39,6 +44,10 @@ def call(state: State, parsed: Parsed, actor: str) -> str:
         route = route.replace(placeholder, getattr(state, name))
     fields = _given(parsed)
     method = parsed.one("--method") or ("POST" if fields is not None else "GET")
+    if parsed.one("--hostname", HOST) != HOST:
+        raise Refusal(f"none of the git remotes configured for this repository point to {parsed.one('--hostname')}")
+    if route == f"orgs/{state.owner}" and method == "GET":
+        return json.dumps(_get(state, ORGANISATION))
     prefix = f"repos/{state.owner}/{state.name}"
     if route != prefix and not route.startswith(f"{prefix}/"):
         raise _http(404, "Not Found")

@@ -1,0 +1,1 @@
+"""How a repository is protected by its forge, held against releases/protection.yml. Reads settings, changes none."""
