@@ -65,7 +65,7 @@ def run_job(session: Session, stage: Stage, instance: Instance, names: Mapping[s
             conclusion=conclusion(state.status),
             outcome=conclusion(state.status),
             steps=tuple(runs),
-            outputs=dict(state.outputs),
+            outputs={key: session.masks.hide(value) for key, value in state.outputs.items()},
             environment=instance.job.environment.name if instance.job.environment else None,
             seconds=time.monotonic() - begun,
             reason=reason,

@@ -111,7 +111,18 @@ def of_run(facts: RunFacts) -> dict[str, str]:
 def of_job(facts: RunFacts, stage: Stage, instance: Instance, folders: Folders) -> dict[str, str]:
     """Return the variables that are known when a job begins."""
     job = instance.job
-    found = {
+    found = {**_of_agent(instance, folders), **_of_folders(folders), **_of_system(facts, stage, instance)}
+    found |= instance.variables
+    if job.environment is not None:
+        found["Environment.Name"] = job.environment.name
+        found["Environment.Id"] = "1"
+        if job.environment.resource:
+            found["Environment.ResourceName"] = job.environment.resource
+    return found
+
+
+def _of_agent(instance: Instance, folders: Folders) -> dict[str, str]:
+    return {
         "Agent.BuildDirectory": str(folders.workspace),
         "Agent.HomeDirectory": str(folders.workspace.parent),
         "Agent.Id": "1",
@@ -124,6 +135,12 @@ def of_job(facts: RunFacts, stage: Stage, instance: Instance, folders: Folders) 
         "Agent.TempDirectory": str(folders.temporary),
         "Agent.ToolsDirectory": str(folders.tools),
         "Agent.WorkFolder": str(folders.workspace.parent),
+        "TF_BUILD": "True",
+    }
+
+
+def _of_folders(folders: Folders) -> dict[str, str]:
+    return {
         "Build.ArtifactStagingDirectory": str(folders.staging),
         "Build.BinariesDirectory": str(folders.workspace / "b"),
         "Build.Repository.LocalPath": str(folders.sources),
@@ -133,11 +150,18 @@ def of_job(facts: RunFacts, stage: Stage, instance: Instance, folders: Folders) 
         "Pipeline.Workspace": str(folders.workspace),
         "System.ArtifactsDirectory": str(folders.staging),
         "System.DefaultWorkingDirectory": str(folders.sources),
+    }
+
+
+def _of_system(facts: RunFacts, stage: Stage, instance: Instance) -> dict[str, str]:
+    job = instance.job
+    return {
         "System.JobAttempt": "1",
         "System.JobDisplayName": instance.display_name,
         "System.JobId": stand_in_id(facts.commit, stage.name, job.name, instance.key),
         "System.JobIdentifier": f"{stage.name}.{job.name}.{instance.key or '__default'}",
         "System.JobName": instance.key or ("__default" if instance.hook is None else job.name),
+        "System.OidcRequestUri": f"{facts.collection}{facts.project}/_apis/distributedtask/hubs/build/oidctoken",
         "System.PhaseAttempt": "1",
         "System.PhaseDisplayName": job.display_name or job.name,
         "System.PhaseName": job.name,
@@ -146,13 +170,4 @@ def of_job(facts: RunFacts, stage: Stage, instance: Instance, folders: Folders) 
         "System.StageDisplayName": stage.display_name or stage.name,
         "System.StageName": stage.name,
         "System.TimelineId": stand_in_id(facts.commit, facts.pipeline),
-        "System.OidcRequestUri": f"{facts.collection}{facts.project}/_apis/distributedtask/hubs/build/oidctoken",
-        "TF_BUILD": "True",
-        **instance.variables,
     }
-    if job.environment is not None:
-        found["Environment.Name"] = job.environment.name
-        found["Environment.Id"] = "1"
-        if job.environment.resource:
-            found["Environment.ResourceName"] = job.environment.resource
-    return found

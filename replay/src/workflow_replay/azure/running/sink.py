@@ -30,11 +30,18 @@ class CommandFailed(Exception):
 
 
 class Sink:
-    """The output of one step; `tell` hears each line that people see."""
+    """The output of one step, of this name if it has one; `tell` hears each line that people see."""
 
     def __init__(
-        self, variables: VariableStore, masks: Masks, artifacts: Path, tags: list[str], tell: Callable[[str], None]
+        self,
+        step_name: str,
+        variables: VariableStore,
+        masks: Masks,
+        artifacts: Path,
+        tags: list[str],
+        tell: Callable[[str], None],
     ) -> None:
+        self._step_name = step_name
         self._variables = variables
         self._masks = masks
         self._artifacts = artifacts
@@ -54,7 +61,6 @@ class Sink:
             "task.setvariable": self._set,
             "task.uploadsummary": self._summarize,
         }
-        self.step_name = ""
         self.lines: list[str] = []
         self.outputs: dict[str, str] = {}
         self.annotations: list[Annotation] = []
@@ -81,6 +87,10 @@ class Sink:
             self.refused = True
             self.annotate("error", f"Unable to process command '{text}' successfully. {error}")
 
+    def forget_result(self) -> None:
+        """Let what the step said of its result not count: it is tried again."""
+        self.completed, self.refused = None, False
+
     def say(self, text: str) -> None:
         """Keep a line for people."""
         hidden = self._masks.hide(text)
@@ -96,8 +106,8 @@ class Sink:
     def output(self, name: str, value: str, *, secret: bool = False) -> None:
         """Set an output variable: for later steps by the step's name, and for later jobs."""
         self.outputs[name] = value
-        if self.step_name:
-            self._variables.put(f"{self.step_name}.{name}", value, secret=secret, read_only=True)
+        if self._step_name:
+            self._variables.put(f"{self._step_name}.{name}", value, secret=secret, read_only=True)
 
     def _set(self, found: LoggingCommand) -> None:
         name, secret = found.get("variable"), found.flag("issecret")
@@ -110,7 +120,7 @@ class Sink:
         if not found.flag("isoutput"):
             self._variables.assign(name, found.data, secret=secret, read_only=found.flag("isreadonly"))
             return
-        if not self.step_name:
+        if not self._step_name:
             self.annotate("warning", f"The output variable {name} cannot be used: the step has no name")
         self.output(name, found.data, secret=secret)
 

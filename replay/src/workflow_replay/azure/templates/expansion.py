@@ -17,11 +17,10 @@ from workflow_replay.azure.expressions.syntax import TEMPLATE
 from workflow_replay.azure.templates.chains import Chain, Pairs
 from workflow_replay.azure.templates.directives import Branch, Directive, Each, Insert, directive
 from workflow_replay.azure.templates.frames import Frame, listed
-from workflow_replay.azure.templates.parameters import Parameter, bind, declared
+from workflow_replay.azure.templates.parameters import Parameter, bind, declared, queued
 from workflow_replay.azure.templates.references import resolve
 from workflow_replay.azure.templates.scalars import lone_expression, parts
 from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, read, untyped
-from workflow_replay.errors import EventError
 
 MOST_FILES = 100
 DEEPEST_NESTING = 100
@@ -70,7 +69,7 @@ class _Expander:
     def pipeline(self, file: str, variables: Mapping[str, str], arguments: Mapping[str, str]) -> Entries:
         root = self._file(file, Place(file, 1))
         parameters = declared(root.find("parameters"), in_template=False)
-        values = bind(parameters, _queued(parameters, arguments, root.place), root.place, closed=True)
+        values = bind(parameters, queued(parameters, arguments, root.place), root.place, closed=True)
         tree = self._entries(root.without("parameters"), Frame(values, dict(variables)))
         return self._extended(tree, dict(variables))
 
@@ -292,15 +291,3 @@ class _Expander:
             return work()
         except ExpressionError as error:
             raise place.wrong(error.message) from error
-
-
-def _queued(parameters: tuple[Parameter, ...], arguments: Mapping[str, str], place: Place) -> dict[str, Node]:
-    """Return what somebody gave by hand, as nodes; for a structured parameter, its text is YAML or JSON."""
-    types = {parameter.name.casefold(): parameter.type for parameter in parameters}
-    found: dict[str, Node] = {}
-    for name, value in arguments.items():
-        if name.casefold() not in types:
-            raise EventError(f"{place.file} has no parameter {name!r}", f"It has {sorted(types) or 'none'}.")
-        structured = types[name.casefold()] == "object" or types[name.casefold()] in _TYPES_OF_LISTS
-        found[name] = read(value, f"the value of {name}") if structured else Text(value, place, quoted=True)
-    return found

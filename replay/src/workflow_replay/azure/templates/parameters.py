@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from workflow_replay.azure.expressions import EvaluationFailed, Folded, Value
 from workflow_replay.azure.expressions.values import to_number
-from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, bound_text, texts, typed
+from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, bound_text, read, texts, typed
+from workflow_replay.errors import EventError
 
 _TEXT_TYPES = frozenset({"string", "environment", "filePath", "secureFile", "serviceConnection"})
 _ITEM_TYPES = frozenset({"step", "job", "deployment", "stage", "container", "pool"})
@@ -49,6 +50,21 @@ def declared(node: Node | None, *, in_template: bool) -> tuple[Parameter, ...]:
             )
         found[parameter.name.casefold()] = parameter
     return tuple(found.values())
+
+
+def queued(parameters: tuple[Parameter, ...], arguments: Mapping[str, str], place: Place) -> dict[str, Node]:
+    """Return what somebody gave by hand, as nodes; for a structured parameter, its text is YAML or JSON.
+
+    Raises EventError for parameters that the file does not have.
+    """
+    types = {parameter.name.casefold(): parameter.type for parameter in parameters}
+    found: dict[str, Node] = {}
+    for name, value in arguments.items():
+        if name.casefold() not in types:
+            raise EventError(f"{place.file} has no parameter {name!r}", f"It has {sorted(types) or 'none'}.")
+        structured = types[name.casefold()] == "object" or types[name.casefold()] in _LIST_TYPES
+        found[name] = read(value, f"the value of {name}") if structured else Text(value, place, quoted=True)
+    return found
 
 
 def bind(parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], place: Place, *, closed: bool) -> Folded:
