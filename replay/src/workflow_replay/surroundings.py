@@ -13,6 +13,7 @@ from workflow_replay.effects import Effects
 from workflow_replay.progress import Listener, Silence
 from workflow_replay.queues import Queues
 from workflow_replay.stopping import Cancellation
+from workflow_replay.tokens import Tokens, made_up
 
 # What a step sees of the machine it runs on when the caller says nothing: enough to find programs and a home.
 _OF_THE_MACHINE: Final = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "SHELL", "SSL_CERT_FILE")
@@ -32,6 +33,7 @@ class Surroundings:
     `environment_variables` and `environment_secrets` add those of a protected environment, by its name.
     `scratch` is a folder for clones and temporary files, None for one that is deleted at the end.
     `cancellation` ends the run from outside, `queues` are shared by runs that are to wait for each other.
+    `tokens` hands out what jobs act with towards the forge.
     `effects` are in addition to, or in place of, those that a system has by itself.
     """
 
@@ -42,6 +44,7 @@ class Surroundings:
     environment_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effects: Effects = field(default_factory=Effects)
     approvals: Approvals = approve_all
+    tokens: Tokens = made_up
     listener: Listener = field(default_factory=Silence)
     cancellation: Cancellation = field(default_factory=Cancellation)
     queues: Queues = field(default_factory=Queues)

@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 from typing import Any, Final
 
 from workflow_replay.events import Event
-from workflow_replay.git import Repository
+from workflow_replay.git import NO_COMMIT, Repository
 from workflow_replay.github import places
 from workflow_replay.github.expressions.evaluation import Scope
 from workflow_replay.github.expressions.values import Value, normal
@@ -59,7 +59,7 @@ def replay_all(repository: Path, event: Event, surroundings: Surroundings | None
 
 def _replay(repository: Path, workflow: Workflow, situation: Situation, around: Surroundings) -> Run:
     source = Repository(repository)
-    decision = decide(workflow, situation, lambda: source.changed(situation.before or "", situation.commit))
+    decision = decide(workflow, situation, lambda: _changed(source, situation))
     if not decision.starts:
         run = Run("github", workflow.name, workflow.file, "skipped", triggered=False, reason=decision.reason)
         around.listener.run_ended(run)
@@ -85,6 +85,10 @@ def _replay(repository: Path, workflow: Workflow, situation: Situation, around: 
             for secret in secrets_of.values():
                 session.masks.add(secret)
         return _run(session, ceiling)
+
+
+def _changed(source: Repository, situation: Situation) -> tuple[str, ...]:
+    return source.changed(situation.before or NO_COMMIT, situation.after or situation.commit)
 
 
 def _run(session: Session, ceiling: Mapping[str, str]) -> Run:

@@ -27,7 +27,7 @@ _MERGE_MESSAGE: Final = "Merge {head} into {base}"
 
 @dataclass(frozen=True)
 class Situation:
-    """What happened, where. `before` is what `commit` is compared with for filters of paths, None when it is not.
+    """What happened, where. `before` and `after` are compared for filters of paths; without a `before` they count not.
 
     `action` is the type of the event ("opened"), `target` the branch that branch filters look at, `head_ref` and
     `base_ref` the branches of a pull request. `obstacle` says why GitHub would start nothing at all.
@@ -40,6 +40,7 @@ class Situation:
     payload: Mapping[str, Any]
     target: str | None = None
     before: str | None = None
+    after: str | None = None
     action: str | None = None
     head_ref: str = ""
     base_ref: str = ""
@@ -108,7 +109,7 @@ def _push(repository: Repository, event: Push, base: Mapping[str, Any]) -> Situa
     before = None if event.ref.startswith(_TAG) else _compared(repository, event, commit)
     target = event.ref.removeprefix(_TAG).removeprefix(_BRANCH)
     return Situation(
-        "push", event.ref, commit, event.actor, payload, target, before, obstacle=_skip(repository, commit)
+        "push", event.ref, commit, event.actor, payload, target, before, commit, obstacle=_skip(repository, commit)
     )
 
 
@@ -168,6 +169,7 @@ def _pull_request(repository: Repository, event: PullRequest, base: Mapping[str,
         target=event.base,
         # Three dots: what the branch changed since it left the base.
         before=repository.merge_base(target, head) or NO_COMMIT,
+        after=head,
         action=event.action,
         head_ref=event.head,
         base_ref=event.base,

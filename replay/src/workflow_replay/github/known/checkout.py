@@ -18,12 +18,15 @@ _BRANCH: Final = "refs/heads/"
 _PUSH: Final = """#!/bin/sh
 exec >&2
 may_write={may_write} persisted={persisted} token={token}
-if [ "$GH_TOKEN" = "$token" ] || [ "$GITHUB_TOKEN" = "$token" ]; then persisted=yes
-elif [ -n "$GH_TOKEN$GITHUB_TOKEN" ]; then exit 0
-fi
+given=${{GH_TOKEN:-$GITHUB_TOKEN}}
 if [ $persisted = no ]; then
-  echo "fatal: could not read Username: no credentials are kept (persist-credentials: false), and no GH_TOKEN is set"
-  exit 1
+  if [ -z "$(git config --get-urlmatch credential.helper "$GITHUB_SERVER_URL")" ] || [ -z "$given" ]; then
+    echo "fatal: could not read Username for '$GITHUB_SERVER_URL': terminal prompts disabled"
+    echo "No credentials are kept (persist-credentials: false): git needs a credential helper, and that one GH_TOKEN."
+    exit 1
+  fi
+  # Somebody else's token may do what it may do.
+  [ "$given" = "$token" ] || exit 0
 fi
 if [ $may_write = no ]; then
   echo "remote: Permission denied to github-actions[bot]: the job's token lacks contents: write"

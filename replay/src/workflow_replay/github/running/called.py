@@ -9,53 +9,40 @@ from workflow_replay.errors import EventError, WorkflowError
 from workflow_replay.github import places
 from workflow_replay.github.expressions.evaluation import Scope
 from workflow_replay.github.expressions.values import Value, to_text
-from workflow_replay.github.running.graph import Call, Node, RunNode, run_graph
+from workflow_replay.github.running.graph import Call, Instance, RunNode, run_graph
 from workflow_replay.github.running.nodes import NodeResult
 from workflow_replay.github.running.queueing import concurrency, queue
 from workflow_replay.github.running.session import Session
 from workflow_replay.github.triggers import call_inputs
 from workflow_replay.github.workflow import Trigger
 from workflow_replay.record import worst
-from workflow_replay.stopping import Cancellation
 
 CALL: Final = "workflow_call"
 _INHERIT: Final = "inherit"
 _DEEPEST: Final = 10
 
 
-def run_called(
-    session: Session,
-    node: Node,
-    contexts: Mapping[str, Value],
-    cancellation: Cancellation,
-    scopes: Mapping[str, str],
-    run_node: RunNode,
-) -> NodeResult:
+def run_called(session: Session, instance: Instance, run_node: RunNode) -> NodeResult:
     """Run the workflow that a job calls. Raises WorkflowError when the call does not fit it."""
-    call = node.call
-    workflow = session.called[node.job.uses or ""]
+    job, call, contexts = instance.node.job, instance.node.call, instance.contexts
+    workflow = session.called[job.uses or ""]
     if call.depth >= _DEEPEST:
-        raise WorkflowError(call.workflow.file, node.job.line, f"workflows call each other deeper than {_DEEPEST}")
+        raise WorkflowError(call.workflow.file, job.line, f"workflows call each other deeper than {_DEEPEST}")
     trigger = workflow.triggers[CALL]
-    scope = Scope(contexts)
-    given = call.value(node.job.inputs, places.JOB, scope) or {}
     shared = {name: contexts[name] for name in ("github", "vars")}
-    try:
-        inputs = call_inputs(trigger, given if isinstance(given, Mapping) else {}, Scope(shared))
-    except EventError as error:
-        raise WorkflowError(call.workflow.file, node.job.line, error.message) from error
+    inputs = _inputs(instance, trigger, Scope(shared))
     wanted = concurrency(call.value(workflow.concurrency, places.WORKFLOW, Scope({**shared, "inputs": inputs})))
     inner = Call(
         workflow=workflow,
-        contexts={**shared, "inputs": inputs, "secrets": _secrets(node, trigger, contexts, scope)},
-        ceiling=scopes,
-        prefix=f"{node.id} / ",
+        contexts={**shared, "inputs": inputs, "secrets": _secrets(instance, trigger)},
+        ceiling=instance.scopes,
+        prefix=f"{instance.id} / ",
         depth=call.depth + 1,
         fork=call.fork,
         groups=call.groups | ({wanted.name.lower()} if wanted else set()),
     )
-    with queue(session, wanted, call.groups, node.id, cancellation):
-        results = run_graph(session, inner, run_node, cancellation)
+    with queue(session, wanted, call.groups, instance.id, instance.cancellation):
+        results = run_graph(session, inner, run_node, instance.cancellation)
     return NodeResult(
         worst(result.result for result in results.values()),
         _outputs(trigger, inner, results),
@@ -63,20 +50,29 @@ def run_called(
     )
 
 
-def _secrets(node: Node, trigger: Trigger, contexts: Mapping[str, Value], scope: Scope) -> dict[str, Value]:
-    raw = node.job.secrets
+def _inputs(instance: Instance, trigger: Trigger, scope: Scope) -> dict[str, Value]:
+    job = instance.node.job
+    given = instance.value(job.inputs, places.JOB)
+    try:
+        return call_inputs(trigger, given if isinstance(given, Mapping) else {}, scope)
+    except EventError as error:
+        raise WorkflowError(instance.node.call.workflow.file, job.line, error.message) from error
+
+
+def _secrets(instance: Instance, trigger: Trigger) -> dict[str, Value]:
+    job, file = instance.node.job, instance.node.call.workflow.file
+    raw = job.secrets
     if raw is not None and raw.value == _INHERIT:
-        known = contexts["secrets"]
+        known = instance.contexts["secrets"]
         return dict(known) if isinstance(known, Mapping) else {}
-    value = node.call.value(raw, places.CALL_SECRET, scope) or {}
+    value = instance.value(raw, places.CALL_SECRET)
     given = {name: to_text(inner) for name, inner in value.items()} if isinstance(value, Mapping) else {}
-    file, line = node.call.workflow.file, node.job.line
     for name in given:
         if name not in trigger.secrets:
-            raise WorkflowError(file, line, f"{node.job.uses} takes no secret {name!r}")
+            raise WorkflowError(file, job.line, f"{job.uses} takes no secret {name!r}")
     for name, required in trigger.secrets.items():
         if required and name not in given:
-            raise WorkflowError(file, line, f"{node.job.uses} needs the secret {name!r}")
+            raise WorkflowError(file, job.line, f"{job.uses} needs the secret {name!r}")
     return dict(given)
 
 

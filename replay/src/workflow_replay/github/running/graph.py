@@ -56,6 +56,22 @@ class Node:
     cancellation: Cancellation
 
 
+@dataclass(frozen=True)
+class Instance:
+    """One combination of the matrix of a due job, or the job itself; `scopes` are what its token may do."""
+
+    node: Node
+    id: str
+    name: str
+    contexts: Mapping[str, Value]
+    scopes: Mapping[str, str]
+    cancellation: Cancellation
+
+    def value(self, raw: Raw | None, place: Place) -> Value:
+        """A value of the job, evaluated. Raises WorkflowError."""
+        return self.node.call.value(raw, place, Scope(self.contexts))
+
+
 RunNode = Callable[[Session, Node], NodeResult]
 
 

@@ -33,4 +33,6 @@ def _matching(workspace: Path, pattern: str) -> set[Path]:
     relative = pattern.removeprefix(f"{workspace}/").lstrip("/").removeprefix("./")
     if not relative or ".." in relative.split("/"):
         return set()
-    return {path for path in workspace.glob(relative) if path.is_file()}
+    # Two stars at the end reach files for GitHub, but only folders for Python.
+    reaching = f"{relative}/*" if relative.endswith("**") else relative
+    return {path for path in workspace.glob(reaching) if path.is_file()}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Timer
 from typing import Final
 
@@ -22,10 +21,10 @@ from workflow_replay.github.running.steps import run_steps
 from workflow_replay.github.workflow import Job, Workflow
 from workflow_replay.record import Annotation, Conclusion, StepRun
 from workflow_replay.stopping import Cancellation
+from workflow_replay.tokens import TokenRequest
 
 _DEFAULT_TIMEOUT_MINUTES: Final = 360.0
 _SECONDS_A_MINUTE: Final = 60
-_TOKEN_BYTES: Final = 18
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _frame(session: Session, assignment: Assignment, cancellation: Cancellation)
     for folder in (workspace, temporary, tools):
         folder.mkdir(parents=True)
     write_event(session, temporary / "event.json")
-    token = f"ghs_{secrets.token_hex(_TOKEN_BYTES)}"
+    token = around.tokens(TokenRequest(assignment.id, assignment.scopes))
     session.masks.add(token)
     (root / "gitconfig").write_text("[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n")
     labels = _labels(assignment)
@@ -192,8 +191,6 @@ def _outputs(frame: Frame, assignment: Assignment) -> tuple[dict[str, str], list
 
 
 def _warn(job: JobState, warnings: list[str]) -> None:
-    from dataclasses import replace
-
     last = job.records[-1]
     remarks = tuple(Annotation("warning", text) for text in warnings)
     job.records[-1] = replace(last, annotations=last.annotations + remarks)

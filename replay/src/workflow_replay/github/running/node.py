@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -18,7 +17,7 @@ from workflow_replay.github.expressions.values import Value, to_number, to_text,
 from workflow_replay.github.matrix import Combination, MatrixError, combinations, label
 from workflow_replay.github.permissions import for_fork, granted
 from workflow_replay.github.running.called import run_called
-from workflow_replay.github.running.graph import Node
+from workflow_replay.github.running.graph import Instance, Node
 from workflow_replay.github.running.job import Assignment, JobOutcome, run_job
 from workflow_replay.github.running.nodes import NodeResult, together
 from workflow_replay.github.running.queueing import Rejected, concurrency, queue
@@ -29,16 +28,6 @@ from workflow_replay.stopping import Cancellation
 _NO_MATRIX: Final[tuple[Combination, ...]] = ({},)
 
 
-@dataclass(frozen=True)
-class _Instance:
-    """One combination of a matrix, or the job itself."""
-
-    id: str
-    name: str
-    contexts: Mapping[str, Value]
-    cancellation: Cancellation
-
-
 def run_node(session: Session, node: Node) -> NodeResult:
     """Run a job with all its combinations. Raises WorkflowError for expressions that make no sense."""
     scope = Scope(node.contexts)
@@ -47,15 +36,15 @@ def run_node(session: Session, node: Node) -> NodeResult:
     fail_fast = strategy.fail_fast is None or truthy(node.call.value(strategy.fail_fast, places.STRATEGY, scope))
     most = node.call.value(strategy.max_parallel, places.STRATEGY, scope)
     if matrix == _NO_MATRIX:
-        return _run_instance(session, node, _instance(node, {}, 0, 1, fail_fast=fail_fast))
+        return _run_instance(session, _instance(node, {}, 0, 1, fail_fast=fail_fast))
     instances = [
         _instance(node, combination, index, len(matrix), fail_fast=fail_fast)
         for index, combination in enumerate(matrix)
     ]
     limit = len(instances) if most is None or math.isnan(to_number(most)) else max(1, int(to_number(most)))
 
-    def run(instance: _Instance) -> NodeResult:
-        result = _run_instance(session, node, instance)
+    def run(instance: Instance) -> NodeResult:
+        result = _run_instance(session, instance)
         if fail_fast and result.result == "failure":
             for other in instances:
                 other.cancellation.cancel()
@@ -75,7 +64,7 @@ def _matrix(node: Node, scope: Scope) -> tuple[Combination, ...]:
         raise WorkflowError(node.call.workflow.file, raw.line, str(error)) from error
 
 
-def _instance(node: Node, combination: Combination, index: int, total: int, *, fail_fast: bool) -> _Instance:
+def _instance(node: Node, combination: Combination, index: int, total: int, *, fail_fast: bool) -> Instance:
     strategy: dict[str, Value] = {
         "fail-fast": fail_fast,
         "job-index": float(index),
@@ -89,27 +78,26 @@ def _instance(node: Node, combination: Combination, index: int, total: int, *, f
     # The name alone tells combinations apart only when it says which it is.
     if combination and (not name or node.job.name is None or "${{" not in str(node.job.name.value)):
         shown += suffix
-    return _Instance(node.id + suffix, shown, contexts, Cancellation(node.cancellation))
-
-
-def _run_instance(session: Session, node: Node, instance: _Instance) -> NodeResult:
-    tolerated = False
     scopes = granted(node.job.permissions, node.call.workflow.permissions, node.call.ceiling)
-    if node.call.fork:
-        scopes = for_fork(scopes)
+    scopes = for_fork(scopes) if node.call.fork else scopes
+    return Instance(node, node.id + suffix, shown, contexts, scopes, Cancellation(node.cancellation))
+
+
+def _run_instance(session: Session, instance: Instance) -> NodeResult:
+    job, call = instance.node.job, instance.node.call
+    tolerated = False
     environment = None
     try:
-        scope = Scope(instance.contexts)
-        tolerated = truthy(node.call.value(node.job.continue_on_error, places.JOB, scope))
-        environment = _environment(node, scope)
+        tolerated = truthy(instance.value(job.continue_on_error, places.JOB))
+        environment = _environment(instance)
         if instance.cancellation.is_cancelled:
             raise Rejected("cancelled before it began", "cancelled")
         _ask(session, instance, environment)
-        wanted = concurrency(node.call.value(node.job.concurrency, places.JOB, scope))
-        with queue(session, wanted, node.call.groups, instance.id, instance.cancellation):
-            if node.job.uses is not None:
-                return run_called(session, node, instance.contexts, instance.cancellation, scopes, run_node)
-            outcome = _run_job(session, node, instance, scopes, environment)
+        wanted = concurrency(instance.value(job.concurrency, places.JOB))
+        with queue(session, wanted, call.groups, instance.id, instance.cancellation):
+            if job.uses is not None:
+                return run_called(session, instance, run_node)
+            outcome = _run_job(session, instance, environment)
     except Rejected as error:
         outcome = JobOutcome(error.conclusion, reason=str(error))
     except WorkflowError as error:
@@ -123,7 +111,7 @@ def _run_instance(session: Session, node: Node, instance: _Instance) -> NodeResu
         steps=outcome.steps,
         outputs=dict(outcome.outputs),
         environment=environment,
-        permissions={scope: level for scope, level in scopes.items() if level != "none"},
+        permissions={scope: level for scope, level in instance.scopes.items() if level != "none"},
         seconds=outcome.seconds,
         reason=outcome.reason,
     )
@@ -131,18 +119,17 @@ def _run_instance(session: Session, node: Node, instance: _Instance) -> NodeResu
     return NodeResult(conclusion, run.outputs, (run,))
 
 
-def _run_job(
-    session: Session, node: Node, instance: _Instance, scopes: Mapping[str, str], environment: str | None
-) -> JobOutcome:
+def _run_job(session: Session, instance: Instance, environment: str | None) -> JobOutcome:
     contexts = {**instance.contexts, **_of_environment(session, instance.contexts, environment)}
-    assignment = Assignment(node.call.workflow, node.job, instance.id, contexts, scopes, environment)
+    node = instance.node
+    assignment = Assignment(node.call.workflow, node.job, instance.id, contexts, instance.scopes, environment)
     with _slot(session.slots, instance.cancellation):
         session.surroundings.listener.job_began(instance.id)
         return run_job(session, assignment, instance.cancellation)
 
 
-def _environment(node: Node, scope: Scope) -> str | None:
-    value = node.call.value(node.job.environment, places.JOB, scope)
+def _environment(instance: Instance) -> str | None:
+    value = instance.value(instance.node.job.environment, places.JOB)
     if isinstance(value, Mapping):
         value = value.get("name")
     return to_text(value) or None
@@ -165,7 +152,7 @@ def _of_environment(session: Session, contexts: Mapping[str, Value], environment
     return found
 
 
-def _ask(session: Session, instance: _Instance, environment: str | None) -> None:
+def _ask(session: Session, instance: Instance, environment: str | None) -> None:
     if environment is None:
         return
     session.surroundings.listener.job_waits(instance.id, f"approval for {environment}")

@@ -50,10 +50,7 @@ def queue(
         yield
         return
     if group.name.lower() in held:
-        message = (
-            f"the run itself holds the concurrency group {group.name!r} that this waits for: they would wait for ever"
-        )
-        raise Rejected(message, "cancelled")
+        raise Rejected(f"it waits for the concurrency group {group.name!r}, which its own run holds", "cancelled")
     queues = session.surroundings.queues
     if queues.is_taken(group.name):
         session.surroundings.listener.job_waits(job, f"the group {group.name}")

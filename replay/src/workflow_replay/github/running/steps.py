@@ -70,7 +70,7 @@ def _run_step(frame: Frame, step: Step) -> None:
 
 def _begin(frame: Frame, step: Step, name: str) -> _Begun:
     job = frame.job
-    shown = frame.prefix + name
+    shown = job.session.masks.hide(frame.prefix + name)
     listener = job.session.surroundings.listener
     log = StepLog(job.session.masks, lambda text: listener.line(job.id, shown, text))
     listener.step_began(job.id, shown)
@@ -122,7 +122,7 @@ def _close(begun: _Begun, ended: _Ended) -> None:
     _remember(frame, begun.step, outputs, ended.outcome, conclusion)
     masks = job.session.masks
     run = StepRun(
-        name=frame.prefix + begun.name,
+        name=masks.hide(frame.prefix + begun.name),
         conclusion=conclusion,
         outcome=ended.outcome,
         order=begun.order,
