@@ -103,12 +103,19 @@ def _replay(repository: Path, file: str, situation: Situation, around: Surroundi
     _check_tasks(pipeline, effects)
     # Variables of a resource that triggers are known only after the decision.
     facts = replace(facts, extra={**facts.extra, **situation.variables})
+    if situation.from_fork:
+        around = _without_secrets(around)
     with _scratch(around) as scratch:
         places = Semaphore(around.maximum_parallel_jobs)
         session = Session(
             pipeline, facts, around, effects, scratch, name, Cancellation(around.cancellation), places=places
         )
         return _run(session)
+
+
+def _without_secrets(around: Surroundings) -> Surroundings:
+    """Return what a pull request from a fork finds: the service keeps secrets from somebody else's code."""
+    return replace(around, secrets={}, environment_secrets={group: {} for group in around.environment_secrets})
 
 
 def _run(session: Session) -> Run:

@@ -36,6 +36,7 @@ class Situation:
     decide: Callable[[Pipeline], Decision]
     arguments: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    from_fork: bool = False
 
 
 def situate(folder: Path, event: Event, policy: BuildValidation | None) -> Situation:
@@ -112,7 +113,10 @@ def _pull_request(repository: Repository, event: PullRequest, policy: BuildValid
         return on_pull_request(policy, event.base, lambda: repository.changed(target, merge))
 
     message = repository.message(merge or head)
-    return Situation("PullRequest", ref, merge or head, message, event.actor, decide, variables=variables)
+    commit = merge or head
+    return Situation(
+        "PullRequest", ref, commit, message, event.actor, decide, variables=variables, from_fork=event.from_fork
+    )
 
 
 def _schedule(repository: Repository, event: Schedule) -> Situation:

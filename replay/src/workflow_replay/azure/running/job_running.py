@@ -26,6 +26,7 @@ from workflow_replay.azure.running.variable_store import VariableStore
 from workflow_replay.effects import EffectFailed
 from workflow_replay.record import JobRun, StepRun
 from workflow_replay.stopping import Cancellation
+from workflow_replay.tokens import TokenRequest
 
 _SECONDS_IN_MINUTE = 60.0
 NO_LIMIT_SECONDS = 6 * 3600.0
@@ -110,7 +111,9 @@ def _set_variables(state: JobState, stage: Stage, names: Mapping[str, Value]) ->
     variables.put_all(state.instance.variables)
     for name, value in of_job(session.facts, stage, state.instance, state.folders).items():
         variables.put(name, value, read_only=name.casefold() not in WRITABLE)
-    variables.put("System.AccessToken", f"token-of-{stand_in_id(state.id)}", secret=True, read_only=True)
+    # What the build service may do is settled in the project, not in the file.
+    token = session.surroundings.tokens(TokenRequest(state.id, {}))
+    variables.put("System.AccessToken", token, secret=True, read_only=True)
     blocks = (session.pipeline.variables, stage.variables, state.instance.job.variables)
     for entry in (entry for block in blocks for entry in block):
         if isinstance(entry, Group):

@@ -1,0 +1,151 @@
+"""Events in a real repository: which pipelines they start, for which commit, and with which variables."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+
+from workflow_replay.azure import BuildValidation, replay, replay_all
+from workflow_replay.errors import EventError
+from workflow_replay.events import Completed, Dispatch, Event, Manual, PullRequest, Push, Schedule
+from workflow_replay.record import Run
+from workflow_replay.stopping import Cancellation
+from workflow_replay.surroundings import Surroundings
+from workflow_replay.testing import Origin
+
+FILE = "azure-pipelines.yml"
+SAYS = """
+steps:
+- checkout: none
+- bash: echo "$BUILD_REASON $BUILD_SOURCEBRANCH ${SYSTEM_PULLREQUEST_TARGETBRANCH:-} ${RESOURCES_TRIGGERINGALIAS:-}"
+"""
+
+
+def said(run: Run) -> str:
+    return " ".join(run.jobs[0].steps[1].output[0].split()) if run.triggered else run.reason
+
+
+def test_pushes_are_compared_with_what_was_there_before(origin: Origin) -> None:
+    first = origin.commit({FILE: "trigger:\n  branches: {include: [main]}\n  paths: {include: [src]}\n" + SAYS})
+    second = origin.commit({"docs/a.md": "x"})
+    origin.commit({"src/a.py": "x"})
+
+    def pushed(before: str, after: str | None = None) -> Run:
+        return replay(origin.bare, FILE, Push("refs/heads/main", before, after))
+
+    assert said(pushed(first, second)) == "no changed file matches the trigger's paths"
+    assert said(pushed(second)) == "IndividualCI refs/heads/main"
+
+
+def test_a_pull_request_builds_its_merge_by_a_policy(origin: Origin) -> None:
+    text = SAYS.replace("checkout: none", "checkout: self") + "- bash: ls\n"
+    origin.commit({FILE: text})
+    origin.commit({"releases/dev.yml": "x"}, branch="promote")
+    origin.switch("main")
+    origin.commit({"other": "x"})
+    event = PullRequest("promote", "main", number=7)
+
+    def requested(policy: BuildValidation | None, event: PullRequest = event) -> Run:
+        return replay(origin.bare, FILE, event, policy=policy)
+
+    run = requested(BuildValidation("main", "/releases/*"))
+    assert said(run) == "PullRequest refs/pull/7/merge refs/heads/main"
+    assert run.jobs[0].steps[2].output == ("azure-pipelines.yml", "other", "releases")
+    assert said(requested(None)) == "no build validation policy runs this pipeline"
+    assert "path filter" in said(requested(BuildValidation("main", "/src/*")))
+    assert "is not validated" in said(requested(BuildValidation(), PullRequest("promote", "main", "closed")))
+
+
+def test_a_pull_request_that_conflicts_starts_nothing_and_a_fork_sees_no_secrets(origin: Origin) -> None:
+    text = 'steps:\n- checkout: none\n- bash: echo "[$(secret)] $(System.PullRequest.IsFork)"\n'
+    origin.commit({FILE: text, "a": "1"})
+    origin.commit({"a": "2"}, branch="change")
+    around = Surroundings(secrets={"secret": "hunter2"})
+
+    forked = replay(origin.bare, FILE, PullRequest("change", "main", from_fork=True), around, policy=BuildValidation())
+    origin.switch("main")
+    origin.commit({"a": "3"})
+    conflicting = replay(origin.bare, FILE, PullRequest("change", "main"), around, policy=BuildValidation())
+
+    assert forked.jobs[0].steps[1].output[-1] == "[] True"
+    assert conflicting.reason == "change cannot be merged into main"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (Manual("main"), "Manual refs/heads/main"),
+        (Schedule("0 3 * * *"), "Schedule refs/heads/main"),
+        (Schedule("0 4 * * *"), "no schedule 0 4 * * *"),
+        (Completed("train", "main"), "ResourceTrigger refs/heads/main trained"),
+        (Completed("train", "main", "failure"), "train did not succeed"),
+        (Completed("other", "main"), "no pipeline resource with a trigger names other"),
+    ],
+)
+def test_other_ways_to_start(origin: Origin, event: Event, expected: str) -> None:
+    head = """
+trigger: none
+schedules:
+- {cron: 0 3 * * *, branches: {include: [main]}}
+resources:
+  pipelines:
+  - {pipeline: trained, source: train, trigger: true}
+"""
+    origin.commit({FILE: head + SAYS})
+
+    assert said(replay(origin.bare, FILE, event)) == expected
+
+
+def test_events_that_cannot_be_are_refused(origin: Origin) -> None:
+    origin.commit({FILE: SAYS})
+
+    with pytest.raises(EventError, match="has no refs/heads/nowhere"):
+        replay(origin.bare, FILE, Push("refs/heads/nowhere"))
+    with pytest.raises(EventError, match="knows no event Dispatch"):
+        replay(origin.bare, FILE, Dispatch("x"))
+
+
+def test_a_push_starts_all_files_that_want_it(origin: Origin) -> None:
+    origin.commit({
+        FILE: SAYS,
+        ".azuredevops/deploy.yml": "trigger: {paths: {include: [releases]}, branches: {include: [main]}}\n" + SAYS,
+        ".azuredevops/promote.yml": "trigger: none\n" + SAYS,
+        ".azuredevops/templates/steps.yml": "steps: []\n",
+    })  # fmt: skip
+    before = origin.tip("main")
+    origin.commit({"releases/dev.yml": "x"})
+
+    runs = replay_all(origin.bare, Push("refs/heads/main", before))
+
+    assert [run.name for run in runs] == ["deploy", "azure-pipelines"]
+
+
+def test_a_lock_is_waited_for_and_a_cancellation_ends_the_wait(origin: Origin) -> None:
+    origin.commit({
+        FILE: """
+lockBehavior: sequential
+jobs:
+- deployment: go
+  environment: prod
+  strategy: {runOnce: {deploy: {steps: [{bash: echo went}]}}}
+"""
+    })  # fmt: skip
+    cancellation = Cancellation()
+    around = Surroundings(cancellation=cancellation)
+    runs: list[Run] = []
+
+    def play() -> None:
+        runs.append(replay(origin.bare, FILE, Push("refs/heads/main"), around))
+
+    with around.queues.place("prod", Cancellation()):
+        waiting = Thread(target=play)
+        waiting.start()
+        waiting.join(0.3)
+        assert not runs
+        cancellation.cancel()
+        waiting.join(20)
+    free = replay(origin.bare, FILE, Push("refs/heads/main"), Surroundings(queues=around.queues))
+
+    assert [(run.conclusion, run.jobs[0].conclusion) for run in runs] == [("cancelled", "cancelled")]
+    assert free.conclusion == "success"
