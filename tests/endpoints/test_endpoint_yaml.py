@@ -13,6 +13,7 @@ from azure.ai.ml.entities import (
     ManagedOnlineEndpoint,
 )
 
+from mlops.errors import ProjectError
 from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
 from mlops.project import Project, Stage, load_project
 from mlops.rollout.plan import Plan
@@ -57,6 +58,32 @@ def test_the_deployment_loads_with_the_scoring_code_and_a_pinned_environment():
     assert "onnxruntime==" in json.dumps(deployment.environment.conda_file)
 
 
+def test_both_collections_go_where_the_stage_says_and_are_drawn_once(project: Project, managed: Stage):
+    stage = managed.model_copy(update={"collected_datastore": "collected"})
+
+    collector: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1").data_collector
+
+    below = f"azureml://datastores/collected/paths/modelDataCollector/{stage.endpoint}/green"
+    paths = {name: collection.data.path for name, collection in collector.collections.items()}
+    assert paths == {name: f"{below}/{name}" for name in ("model_inputs", "model_outputs")}
+    # Azure draws for each collection by itself: any other rate would keep inputs without their answers.
+    assert collector.sampling_rate == 1.0
+    assert str(collector.rolling_rate).lower() == "hour"
+    # and another place is another deployment
+    assert configuration_of(project, stage) != configuration_of(project, managed)
+
+
+def test_deployments_act_as_the_identity_that_the_stage_names(project: Project, managed: Stage):
+    identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
+    stage = Stage.model_validate({**managed.model_dump(), "endpoint_identity": identity})
+
+    endpoint: Any = load_endpoint(project, stage)
+
+    assert endpoint.identity.type == "user_assigned"
+    assert [each.resource_id for each in endpoint.identity.user_assigned_identities] == [identity]
+    assert load_endpoint(project, managed).identity is None
+
+
 def test_a_stage_gets_the_kind_that_project_yml_says(project: Project, managed: Stage, kubernetes: Stage):
     for stage, endpoint, deployment in (
         (managed, ManagedOnlineEndpoint, ManagedOnlineDeployment),
@@ -82,6 +109,15 @@ def test_both_kinds_share_what_is_stated_once(project: Project, file: Path):
     different = read_yaml(project.path(file.with_suffix(KUBERNETES_SUFFIX))).value
 
     assert {key for key in one | other if one.get(key) != other.get(key)} == set(different)
+
+
+def test_a_cluster_needs_the_file_that_says_what_differs(kubernetes: Stage, project: Project, tmp_path: Path):
+    copy = tmp_path / ENDPOINT_FILE
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(project.path(ENDPOINT_FILE).read_bytes())
+
+    with pytest.raises(ProjectError, match=r"endpoint\.kubernetes\.yml does not exist"):
+        load_endpoint(project.model_copy(update={"root": tmp_path}), kubernetes)
 
 
 def test_what_serves_is_part_of_a_deployments_content(project: Project, managed: Stage, kubernetes: Stage):

@@ -71,7 +71,7 @@ def deployment_of(endpoint: str, code: Path, **given: Any) -> Any:
         endpoint_name=endpoint,
         code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
         environment=Environment(name="serving", version="7", image="mcr.example/serving"),
-        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=4),
+        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=4, request_timeout_ms=500),
         **{**settings, **given},
     )
 
@@ -97,6 +97,11 @@ def test_the_whole_way(ml_client: Any, endpoint: str, folder_with_code: Path, tm
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"a": 1}))
     assert json.loads(endpoints.invoke(endpoint, request_file=str(request)))["text"] == "on kubernetes"
+    # and a model that takes too long is answered as the cluster's router does
+    request.write_text(json.dumps({"seconds": 1}))
+    with pytest.raises(HttpResponseError) as slow:
+        endpoints.invoke(endpoint, request_file=str(request))
+    assert slow.value.status_code == 504
     # and nothing is mirrored there
     found.mirror_traffic = {"blue": 10}
     with pytest.raises(HttpResponseError, match="cannot be mirrored"):
