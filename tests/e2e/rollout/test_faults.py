@@ -15,24 +15,17 @@ from mlops.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
 from mlops.rollout.view import FULL, View
 
 from .callers import NO_ANSWER, OK
-from .world import AT_ONCE, World
+from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking
 
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 
 FAILED = 5
 INTERRUPTED = 130
 TERMINATED = 143
-# Far longer than a test takes: a step that soaks so long is one that the test can find and break.
-LONG_SOAK_SECONDS = 30.0
 OUTAGE_SECONDS = 10.0
-# How long callers may go without an answer once the way is there again: connections are made anew.
-RECOVERY_SECONDS = 5.0
-SLOW_SECONDS = 3.0
-
-
-def soaking(*steps: int, seconds: float = LONG_SOAK_SECONDS) -> dict[str, Any]:
-    """A rollout that goes to traffic at once and stays in each of its steps."""
-    return {"mirror_percentage": 0, "soak_seconds": seconds, "traffic_steps": list(steps)}
+# How long callers may go without an answer once the servers are there again: connections are made anew.
+RECOVERY_SECONDS = 1.0
+SLOW_SECONDS = 2.0
 
 
 def share(version: str, percent: int) -> Callable[[View], bool]:
@@ -119,11 +112,13 @@ def test_connection_that_drops_for_ten_seconds_leaves_one_release_whole(world: W
         time.sleep(OUTAGE_SECONDS)
         assert rollout.is_alive()
         world.emulator.restart()
-        back = time.time()
         rollout.join()
 
         assert world.live_version() in {"1", "2"}
-        time.sleep(max(0.0, back + RECOVERY_SECONDS + 1 - time.time()))
+        assert world.is_up("1")
+        assert world.is_up("2")
+        back = time.time()
+        time.sleep(2 * RECOVERY_SECONDS)
     # Nobody could be served while the way was cut; from then on everybody is.
     assert {each.status for each in calling.answers if cut + 1 < each.when < cut + OUTAGE_SECONDS} == {NO_ANSWER}
     assert {each.status for each in calling.answers if each.when > back + RECOVERY_SECONDS} == {OK}
@@ -131,7 +126,7 @@ def test_connection_that_drops_for_ten_seconds_leaves_one_release_whole(world: W
 
 def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: World) -> None:
     world.register("4")
-    world.release("4", soak_seconds=1.5)
+    world.release("4", soak_seconds=1.0)
     # Held where it can be found; in the later phases a rollout stays long enough by itself.
     holds = {"create": "init", "smoke": "smoke", "load": "rollout", "mirror": "", "traffic-10": ""}
     killed = []
@@ -223,7 +218,7 @@ def test_another_rollout_is_refused_unless_it_takes_over(world: World) -> None:
     world.release("2", **soaking(50, 100))
     rollout = world.begin()
     world.wait_for(share("2", 50))
-    world.release("2")
+    world.release("2", **AT_ONCE)
 
     # when another begins, it is refused
     with pytest.raises(RolloutFailed, match="another rollout of rollouts-staging is under way") as caught:
@@ -238,17 +233,24 @@ def test_another_rollout_is_refused_unless_it_takes_over(world: World) -> None:
 
 
 def test_two_that_begin_at_once_end_with_one_release_made_by_one(world: World) -> None:
-    world.release("2", **soaking(50, 100, seconds=3.0))
+    # given a release whose deployment is not up before both have begun
+    world.register("6")
+    world.release("6", **AT_ONCE)
+    world.fault(v6={"hold": "init"})
     world.log.write_text("")
 
+    # when two begin
     rollouts = [world.begin(), world.begin()]
+    world.wait_for(lambda _: not all(rollout.is_alive() for rollout in rollouts))
+    world.fault()
     for rollout in rollouts:
         rollout.join()
 
-    assert sorted(rollout.exitcode or 0 for rollout in rollouts) == [0, FAILED]
-    assert world.live_version() == "2"
+    # then one has seen that it is not alone, and the other has gone on
     said = world.log.read_text()
+    assert sorted(rollout.exitcode or 0 for rollout in rollouts) == [0, FAILED], said
     assert "is under way" in said or "was ended or taken over by somebody else" in said
+    assert world.live_version() == "6"
 
 
 def test_bytes_that_are_not_the_released_ones_change_nothing(world: World) -> None:

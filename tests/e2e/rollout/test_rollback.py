@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,7 +11,7 @@ from mlops.errors import RolloutFailed
 from mlops.rollout.rollback import rollback
 from mlops.workspace import connect_registry
 
-from .world import MODEL, World
+from .world import AT_ONCE, MODEL, World, soaking
 
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 
@@ -42,11 +40,12 @@ def test_rollback_returns_the_traffic_within_a_second(released: World) -> None:
 def test_rollback_command_says_what_to_revert(released: World) -> None:
     released.commit("Release 2")
 
-    command = [sys.executable, "-m", "mlops", "rollback", "--stage", released.stage, "--json"]
-    done = subprocess.run(command, cwd=released.folder, capture_output=True, text=True, check=False)
+    released.log.write_text("")
+    command = released.begin("--json", verb="rollback")
+    command.join()
 
-    assert done.returncode == 0, done.stderr
-    assert "`git revert " in json.loads(done.stdout)["advice"]
+    assert command.exitcode == 0, released.log.read_text()
+    assert "`git revert " in json.loads(released.log.read_text())["advice"]
     assert released.live_version() == "1"
 
 
@@ -60,7 +59,7 @@ def test_rollback_to_what_does_not_answer_is_refused(released: World) -> None:
 
 
 def test_rollback_ends_a_rollout_under_way(world: World) -> None:
-    world.release("2", soak_seconds=30.0, mirror_percentage=0, traffic_steps=[50, 100])
+    world.release("2", **soaking(50, 100))
     process = world.begin()
     world.wait_for_phase("traffic-50")
 
@@ -72,7 +71,7 @@ def test_rollback_ends_a_rollout_under_way(world: World) -> None:
 
 
 def test_reverted_release_comes_back_without_being_made_again(released: World) -> None:
-    released.release("1")
+    released.release("1", **AT_ONCE)
 
     result = released.deploy()
 

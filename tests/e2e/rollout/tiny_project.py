@@ -69,7 +69,8 @@ def make_project(folder: Path, name: str) -> None:
     file = online / "deployment.yml"
     deployment = yaml.safe_load(file.read_text())
     deployment["environment_variables"] |= {"WORKER_COUNT": "1", "FAULTS": str(folder / FAULTS)}
-    deployment["request_settings"]["max_concurrent_requests_per_instance"] = 100
+    # Limits that a machine does not meet when it is busy for a while.
+    deployment["request_settings"] |= {"max_concurrent_requests_per_instance": 1_000, "request_timeout_ms": 60_000}
     # What is collected of requests is tested elsewhere; here it would only cost time.
     deployment.pop("data_collector", None)
     file.write_text(yaml.safe_dump(deployment))

@@ -43,7 +43,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import forked
 
 PATIENCE_SECONDS = 60.0
-CALLS_PER_SECOND = 100
+CALLS_PER_SECOND = 50
 ROLLOUT: dict[str, Any] = {
     "mirror_percentage": 20,
     "traffic_steps": [10, 50, 100],
@@ -51,9 +51,22 @@ ROLLOUT: dict[str, Any] = {
     "patience_seconds": 40.0,
     "load": {"requests_per_second": 60, "seconds": 0.3},
 }
-AT_ONCE: dict[str, Any] = {"mirror_percentage": 0, "traffic_steps": [100], "soak_seconds": 0.0}
+# As fast as a rollout can be.
+AT_ONCE: dict[str, Any] = {
+    "mirror_percentage": 0,
+    "traffic_steps": [100],
+    "soak_seconds": 0.0,
+    "load": {"requests_per_second": 60, "seconds": 0.1},
+}
+# Far longer than a test takes: a step that soaks so long is one that the test can find and break.
+LONG_SOAK_SECONDS = 30.0
 # Wide enough for a busy machine; what is to break it has to be slow indeed.
 SLO = {"p95_milliseconds": 1_500.0, "p99_milliseconds": 2_500.0, "error_rate": 0.01}
+
+
+def soaking(*steps: int, seconds: float = LONG_SOAK_SECONDS) -> dict[str, Any]:
+    """A rollout that goes to traffic at once and stays in each of its steps."""
+    return AT_ONCE | {"soak_seconds": seconds, "traffic_steps": list(steps)}
 
 
 @dataclass
@@ -183,9 +196,9 @@ class World:
         wanted = f"/onlineendpoints/{self.endpoint}/deployments/{deployment}".lower()
         return next(server["pid"] for key, server in servers.items() if key.lower().endswith(wanted))
 
-    def begin(self, *options: str) -> ForkServerProcess:
-        """Roll out in a process of its own."""
-        arguments = ["deploy", "--stage", self.stage, *options]
+    def begin(self, *options: str, verb: str = "deploy") -> ForkServerProcess:
+        """Roll out, or another verb of `mlops`, in a process of its own."""
+        arguments = [verb, "--stage", self.stage, *options]
         process = self._context.Process(
             target=forked.command, args=(arguments, self.folder, dict(os.environ), self.log), daemon=True
         )
