@@ -171,7 +171,7 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: Ku
 def _outputs(ground: Ground) -> Outputs:
     settings, identities, names = ground.context.settings, ground.identities, ground.context.names
     return {
-        # What project.yml's stages hold; all of it known in a preview.
+        # What project.yml's stages hold; all of it known in a preview, except the identity's id.
         "subscription_id": settings.azure.subscription_id,
         "resource_group": names.resource_group,
         "workspace": names.workspace,
@@ -179,11 +179,12 @@ def _outputs(ground: Ground) -> Outputs:
         "compute": CPU_CLUSTER,
         "endpoint": names.endpoint,
         "registry": names.model_registry,
+        "collected_datastore": COLLECTED,
+        "endpoint_identity": identities.of(Machine.ENDPOINT),
         **_serving(settings),
-        # What pipelines log in with, and what deployments and jobs run as.
+        # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Machine.CI),
-        "endpoint_identity": identities.of(Machine.ENDPOINT),
         "compute_identity": identities.of(Machine.COMPUTE),
     }
 

@@ -205,6 +205,8 @@ def test_stages_give_what_project_yml_needs(stage_rehearsal: Rehearsal) -> None:
     assert outputs["location"] == workspace.inputs["location"]
     compute = stage_rehearsal.one("machinelearningservices:Compute", outputs["compute"])
     assert compute.inputs["properties"]["computeType"] == "AmlCompute"
+    datastores = stage_rehearsal.of("machinelearningservices:Datastore")
+    assert outputs["collected_datastore"] in [datastore.inputs["name"] for datastore in datastores]
     assert outputs["registry"] == rehearsal_of("shared").outputs["registry"]
     attached = kubernetes_compute(stage_rehearsal)
     assert outputs.get("kubernetes_compute") == (attached.inputs["computeName"] if attached else None)

@@ -21,6 +21,8 @@ STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 Serving = Literal["managed", "kubernetes"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
+# The datastore that every workspace has.
+WORKSPACE_DATASTORE: Final = "workspaceblobstore"
 
 
 def _must(pattern: str, rule: str) -> Callable[[str], str]:
@@ -68,6 +70,15 @@ EndpointName = Annotated[
         "3 to 32 letters, digits and '-'; a letter first, no '-' last",
     ),
 ]
+DatastoreName = Annotated[str, _rule(r"[A-Za-z0-9_]{1,255}", "at most 255 letters, digits and '_'")]
+IdentityId = Annotated[
+    str,
+    _rule(
+        r"/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/Microsoft\.ManagedIdentity"
+        r"/userAssignedIdentities/[^/]+",
+        "the whole resource id of a user-assigned identity: /subscriptions/…/userAssignedIdentities/<name>",
+    ),
+]
 Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
 # What a deployment runs on: a machine of Azure's, or what the cluster's administrators called one of its sizes.
@@ -83,7 +94,8 @@ _INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
 class Stage(BaseModel):
     """Where one stage lives on Azure, how it is served, and on what.
 
-    `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given.
+    `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
+    `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -99,6 +111,8 @@ class Stage(BaseModel):
     instance_type: str
     instance_count: InstanceCount
     max_instances: InstanceCount | None = None
+    endpoint_identity: IdentityId | None = None
+    collected_datastore: DatastoreName = WORKSPACE_DATASTORE
 
     @field_validator("kubernetes_compute")
     @classmethod

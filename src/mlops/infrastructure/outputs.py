@@ -16,7 +16,9 @@ from mlops.errors import InputError, MachineError
 from mlops.layout import INFRASTRUCTURE_FOLDER
 from mlops.project import (
     ComputeName,
+    DatastoreName,
     EndpointName,
+    IdentityId,
     Location,
     ResourceGroupName,
     Serving,
@@ -44,6 +46,8 @@ class StackOutputs(BaseModel):
     serving: Serving
     kubernetes_compute: ComputeName | None = None
     instance_type: str | None = None
+    endpoint_identity: IdentityId | None = None
+    collected_datastore: DatastoreName | None = None
 
     @property
     def of_stage(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from azure.ai.ml import load_online_deployment, load_online_endpoint
-from azure.ai.ml.entities import Environment, OnlineDeployment, OnlineEndpoint
+from azure.ai.ml.entities import DataAsset, Environment, OnlineDeployment, OnlineEndpoint
 
 from mlops.errors import ProjectError
 from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER
@@ -22,6 +22,8 @@ DIGEST_TAG: Final = "model_digest"
 CONFIGURATION_TAG: Final = "configuration"
 VERSION_TAG: Final = "model_version"
 ATTEMPT_TAG: Final = "rollout_attempt"
+# Azure's own place for it, in the datastore that the deployments may write to.
+COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"
 _FINGERPRINT_CHARACTERS: Final = 16
 _NOT_CODE: Final = frozenset({"__pycache__"})
 _DEFINITION: Final = ".yml"
@@ -29,7 +31,10 @@ _DEFINITION: Final = ".yml"
 
 def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
     """The stage's endpoint as it is wanted."""
-    overrides = [{"name": stage.endpoint}]
+    overrides: list[dict[str, Any]] = [{"name": stage.endpoint}]
+    if stage.endpoint_identity is not None:
+        identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": stage.endpoint_identity}]}
+        overrides.append({"identity": identity})
     if stage.kubernetes_compute is not None:
         overrides.append({"compute": f"azureml:{stage.kubernetes_compute}"})
     text = _text(definition(project, ENDPOINT_FILE, stage.serving))
@@ -55,7 +60,18 @@ def load_deployment(
             }
         },
     ]
-    return _load(project, stage, overrides)
+    deployment = _load(project, stage, overrides)
+    if deployment.data_collector is not None:
+        for collection, settings in deployment.data_collector.collections.items():
+            settings.data = DataAsset(path=collected_path(stage, name, collection))
+    return deployment
+
+
+def collected_path(stage: Stage, deployment: str, collection: str) -> str:
+    """The folder that a deployment's collection is kept in."""
+    return COLLECTED_PATH.format(
+        datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
+    )
 
 
 def configuration_of(project: Project, stage: Stage) -> str:
@@ -72,6 +88,7 @@ def configuration_of(project: Project, stage: Stage) -> str:
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
         "environment": [environment.name, environment.version, environment.image, environment.conda_file],
+        "collected": stage.collected_datastore,
         "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
     }
     text = json.dumps(content, sort_keys=True, default=str)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mlops.project import load_project
+
 ROOT = Path(__file__).parents[3]
 OUTPUTS = {
     "subscription_id": "11111111-2222-3333-4444-555555555555",
@@ -92,7 +94,9 @@ def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
     file.write_text(file.read_text().replace("defaultinstancetype", "small", 1))
     assert "says already" in configure(project, "--outputs", written(project, serving="kubernetes", **names)).stdout
     # and back, with a machine in place of the cluster's instance type
-    file.write_text(file.read_text().replace("instance_count: 1\n", "instance_count: 1\n    max_instances: 3 # at most\n", 1))
+    file.write_text(
+        file.read_text().replace("instance_count: 1\n", "instance_count: 1\n    max_instances: 3 # at most\n", 1)
+    )
     done = configure(project, "--outputs", written(project), "--json")
     changes = {change["key"].rpartition(".")[2]: change["after"] for change in json.loads(done.stdout)["changes"]}
     assert changes == {
@@ -116,6 +120,19 @@ def test_a_second_run_changes_nothing(project: Path) -> None:
     assert done.returncode == 0
     assert "says already" in done.stdout
     assert (project / "project.yml").read_text() == text
+
+
+def test_who_deployments_are_and_where_they_collect_is_filled_in(project: Path) -> None:
+    before = (project / "project.yml").read_text()
+    place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/endpoint"
+    outputs = written(project, endpoint_identity=place, collected_datastore="collected")
+
+    done = configure(project, "--outputs", outputs, "--json")
+
+    assert done.returncode == 0, done.stderr
+    dev = load_project(project).settings.stages.dev
+    assert (dev.endpoint_identity, dev.collected_datastore) == (place, "collected")
+    assert comments((project / "project.yml").read_text()) == comments(before)
 
 
 def test_a_missing_location_is_added(project: Path) -> None:
