@@ -36,7 +36,8 @@ class EffectContext:
     """What a step of somebody else's can see and reach.
 
     `workspace` is the job's folder, `variables` its environment, `scopes` what its token may do ("contents": "write"),
-    `artifacts` a folder that all jobs of the run share, `say` prints a line into the step's output.
+    `artifacts` a folder that all jobs of the run share, `origin` the address that clones are to have, None for that
+    of the repository. `say` prints a line into the step's output.
     """
 
     repository: Path
@@ -52,6 +53,7 @@ class EffectContext:
     job: str = ""
     environment: str | None = None
     event: str = ""
+    origin: str | None = None
 
     def require(self, scope: str, level: str) -> None:
         """Fail when the job's token may not do this: level "read" or "write"."""

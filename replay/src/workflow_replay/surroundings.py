@@ -49,6 +49,8 @@ class Surroundings:
     cancellation: Cancellation = field(default_factory=Cancellation)
     queues: Queues = field(default_factory=Queues)
     scratch: Path | None = None
+    # What clones have as the address of their remote; None is the folder of the repository.
+    origin: str | None = None
     owner: str = "octo-org"
     name: str = "octo-repo"
     # What the service's token may do when a workflow does not say: "read" contents and packages, or "write" all.

@@ -45,7 +45,8 @@ def checkout(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
     commit, branch = _wanted(source, wanted, context)
     target = _target(context.workspace, text(inputs, "path"))
     try:
-        check_out(context.repository, commit, target, branch, _depth(text(inputs, "fetch-depth", "1")))
+        depth = _depth(text(inputs, "fetch-depth", "1"))
+        check_out(context.repository, commit, target, branch, depth, context.origin)
     except RepositoryError as error:
         raise EffectFailed(error.message) from error
     _guard(target, context, persisted=flag(inputs, "persist-credentials", default=True))

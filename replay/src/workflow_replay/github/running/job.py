@@ -21,6 +21,7 @@ from workflow_replay.github.running.steps import run_steps
 from workflow_replay.github.workflow import Job, Workflow
 from workflow_replay.record import Annotation, Conclusion, StepRun
 from workflow_replay.stopping import Cancellation
+from workflow_replay.surroundings import Surroundings
 from workflow_replay.tokens import TokenRequest
 
 _DEFAULT_TIMEOUT_MINUTES: Final = 360.0
@@ -82,7 +83,7 @@ def _frame(session: Session, assignment: Assignment, cancellation: Cancellation)
     write_event(session, temporary / "event.json")
     token = around.tokens(TokenRequest(assignment.id, assignment.scopes))
     session.masks.add(token)
-    (root / "gitconfig").write_text("[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n")
+    (root / "gitconfig").write_text(_git_settings(around))
     labels = _labels(assignment)
     state = JobState(
         session=session,
@@ -97,6 +98,13 @@ def _frame(session: Session, assignment: Assignment, cancellation: Cancellation)
         git_config=root / "gitconfig",
     )
     return _with_contexts(state, assignment, _contexts(state, assignment))
+
+
+def _git_settings(around: Surroundings) -> str:
+    """What git is told on a fresh machine: nothing about who commits, but how the caller's forge is reached."""
+    found = "[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
+    above = around.machine.get("GIT_CONFIG_GLOBAL")
+    return found + (f"[include]\n\tpath = {above}\n" if above else "")
 
 
 def _contexts(state: JobState, assignment: Assignment) -> dict[str, Value]:

@@ -54,4 +54,5 @@ def _context(frame: Frame, env: dict[str, str], log: StepLog) -> EffectContext:
         job=job.id,
         environment=job.environment,
         event=job.session.situation.name,
+        origin=job.session.surroundings.origin,
     )
