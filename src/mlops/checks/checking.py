@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops.checks import assets, fingerprints, pins
+from mlops.checks import assets, batch, fingerprints, pins
 from mlops.checks.component import PIPELINE, check_component
 from mlops.checks.pipeline import check_pipeline
 from mlops.checks.problem import Problem
@@ -44,6 +44,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_data(document)
     for document in project.serving:
         yield from assets.check_serving(document, project.document)
+        yield from batch.check_batch(document)
     yield from _environment_reference_problems(project)
 
 
@@ -51,11 +52,11 @@ def _environment_reference_problems(project: Project) -> Iterator[Problem]:
     """Yield references by name to an environment of this project in another version than it has."""
     own = dict(versioned(project))["environments"]
     versions = {each.name: each.version for each in own}
-    owners = [(each.document, each.node) for each in project.components]
-    owners += [(each, each.root) for each in project.serving]
-    owners += [(each.document, step.node) for each in project.pipelines for step in each.steps.values()]
-    for document, owner in owners:
-        node = owner.get("environment")
+    named = [(each.document, each.environment) for each in project.components]
+    named += [(each, each.root.get("environment")) for each in project.serving]
+    steps = ((each.document, step.node) for each in project.pipelines for step in each.steps.values())
+    named += [(document, node.get("environment")) for document, node in steps]
+    for document, node in named:
         name, _, version = (node.text if node and node.text else "").removeprefix("azureml:").partition(":")
         if node and version and version != versions.get(name, version):
             message = f"the environment `{name}` has version {versions[name]}, not {version}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from mlops.checks import fields, literals
 from mlops.checks.command import has_open_part, mentions, scripts
 from mlops.checks.document import Document, Node
+from mlops.checks.parallel import check_parallel
 from mlops.checks.ports import DATA_TYPES, TYPES, Port, declared_ports
 from mlops.checks.problem import Problem
 from mlops.checks.references import (
@@ -19,7 +20,13 @@ from mlops.checks.references import (
 )
 
 COMMAND = "command"
+PARALLEL = "parallel"
 PIPELINE = "pipeline"
+_FIELDS = {
+    COMMAND: fields.COMMAND_COMPONENT,
+    PARALLEL: fields.PARALLEL_COMPONENT,
+    PIPELINE: fields.PIPELINE_COMPONENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,13 @@ class Component:
     @property
     def code(self) -> Path | None:
         """The folder with its code, if that is a folder of this project."""
-        node = self.node.get("code")
+        node = self.node.get("task", "code") if self.kind == PARALLEL else self.node.get("code")
         return local_path(node.text, self.folder) if node and node.text else None
+
+    @property
+    def environment(self) -> Node | None:
+        """What it names as its software environment."""
+        return self.node.get("task", "environment") if self.kind == PARALLEL else self.node.get("environment")
 
     @property
     def includes(self) -> list[tuple[Node, Path]]:
@@ -66,7 +78,7 @@ def read_component(document: Document, node: Node) -> Component:
 
 def check_component(component: Component) -> Iterator[Problem]:
     """Yield everything wrong with a component file, without knowing who uses it."""
-    known = {COMMAND: fields.COMMAND_COMPONENT, PIPELINE: fields.PIPELINE_COMPONENT}.get(component.kind)
+    known = _FIELDS.get(component.kind)
     if known is not None:
         yield from fields.unknown_fields(component.document, component.node, known, "a component")
     yield from _check_identity(component)
@@ -74,6 +86,10 @@ def check_component(component: Component) -> Iterator[Problem]:
     yield from check_ports(component.document, component.outputs, "output", fields.OUTPUT)
     if component.kind == COMMAND:
         yield from check_command(component)
+    if component.kind == PARALLEL:
+        yield from check_parallel(component.document, component.node, component.inputs, component.outputs)
+        task = component.node.get("task")
+        yield from check_environment_reference(component.document, component.environment, task or component.node)
 
 
 def check_ports(document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]) -> Iterator[Problem]:

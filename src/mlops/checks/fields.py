@@ -42,6 +42,19 @@ COMMAND_COMPONENT: Final = DESCRIPTIVE | frozenset(
 PIPELINE_COMPONENT: Final = DESCRIPTIVE | frozenset(
     {"auto_delete_setting", "id", "inputs", "is_deterministic", "jobs", "outputs", "type", "version"}
 )
+PARALLEL_COMPONENT: Final = DESCRIPTIVE | frozenset(
+    {"auto_delete_setting", "error_threshold", "id", "input_data", "inputs", "is_deterministic", "logging_level"}
+    | {"max_concurrency_per_instance", "mini_batch_error_threshold", "mini_batch_size", "outputs", "partition_keys"}
+    | {"resources", "retry_settings", "task", "type", "version"}
+)
+PARALLEL_TASK: Final = frozenset(
+    {"append_row_to", "code", "entry_script", "environment", "model", "program_arguments", "type"}
+)
+PARALLEL_STEP: Final = DESCRIPTIVE | frozenset(
+    {"comment", "component", "compute", "environment_variables", "error_threshold", "identity", "input_data", "inputs"}
+    | {"logging_level", "max_concurrency_per_instance", "mini_batch_error_threshold", "mini_batch_size", "outputs"}
+    | {"partition_keys", "properties", "resources", "retry_settings", "task", "type"}
+)
 INPUT: Final = frozenset(
     {"type", "default", "description", "optional", "mode", "min", "max", "enum"}
     | {"path", "datastore", "path_on_compute", "value"}
@@ -84,6 +97,15 @@ DEPLOYMENT: Final = frozenset(
 )
 _MANAGED_DEPLOYMENT: Final = frozenset({"egress_public_network_access", "private_network_connection"})
 KUBERNETES_DEPLOYMENT: Final = DEPLOYMENT - _MANAGED_DEPLOYMENT | frozenset({"resources"})
+
+
+BATCH_ENDPOINT: Final = frozenset(
+    {"auth_mode", "defaults", "description", "id", "identity", "location", "name", "openapi_uri", "properties"}
+    | {"provisioning_state", "scoring_uri", "tags"}
+)
+BATCH_DEPLOYMENT: Final = frozenset(
+    {"component", "description", "endpoint_name", "job_definition", "name", "settings", "tags", "type"}
+)
 
 
 def unknown_fields(document: Document, node: Node, known: frozenset[str], where: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ The lock file beside them records the content of every version, once; a recorded
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,8 @@ HEADER: Final = (
 IGNORED_FOLDERS: Final = frozenset({"__pycache__", "mlruns"})
 IGNORED_SUFFIXES: Final = frozenset({".pyc", ".pyo"})
 PREFIX: Final = "sha256:"
+# What the SDK leaves out of an uploaded folder.
+IGNORE_FILE: Final = ".amlignore"
 
 Versions = dict[str, dict[str, str]]
 
@@ -42,7 +45,7 @@ class Versioned:
 def content_digest(parts: Iterable[tuple[str, Path]], notes: Iterable[str] = ()) -> str:
     """Return "sha256:<hex>" over files and folders, each under the name it ships as, and over `notes`.
 
-    Line endings do not count, nor do hidden files, caches and bytecode.
+    Line endings do not count, nor do hidden files, caches and bytecode, nor what a folder's .amlignore names.
     """
     files = {name: path for prefix, place in parts for name, path in _files(prefix, place)}
     digest = hashlib.sha256()
@@ -112,11 +115,21 @@ def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
 def _files(prefix: str, place: Path) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield prefix, place
+    unshipped = _unshipped(place)
     for path in place.rglob("*") if place.is_dir() else ():
         parts = path.relative_to(place).parts
         hidden = any(part.startswith(".") or part in IGNORED_FOLDERS for part in parts)
-        if path.is_file() and not hidden and path.suffix not in IGNORED_SUFFIXES:
+        named = any(fnmatchcase(part, pattern) for part in parts for pattern in unshipped)
+        if path.is_file() and not hidden and not named and path.suffix not in IGNORED_SUFFIXES:
             yield "/".join((prefix, *parts)), path
+
+
+def _unshipped(place: Path) -> list[str]:
+    """The patterns for names in a folder's ignore file; paths and exceptions are not understood: those files count."""
+    file = place / IGNORE_FILE
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    patterns = (line.strip() for line in lines)
+    return [pattern for pattern in patterns if pattern and not pattern.startswith(("#", "!")) and "/" not in pattern]
 
 
 def _by_number(entry: tuple[str, str]) -> tuple[int, ...]:

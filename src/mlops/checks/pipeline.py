@@ -6,7 +6,7 @@ from typing import Final
 
 from mlops.checks import fields
 from mlops.checks.bindings import Binding, bindings_in, find_cycle, references_to_parent
-from mlops.checks.component import COMMAND, PIPELINE, check_command, check_ports
+from mlops.checks.component import COMMAND, PARALLEL, PIPELINE, check_command, check_ports
 from mlops.checks.connections import check_inputs, check_outputs, check_references
 from mlops.checks.document import Document, Node
 from mlops.checks.problem import Problem
@@ -14,7 +14,11 @@ from mlops.checks.references import COMPUTE, is_registered, local_path
 from mlops.checks.steps import CHECKED_KINDS, SWEEP, Pipeline, Step
 
 STEP_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
-STEP_FIELDS: Final = {SWEEP: fields.SWEEP_STEP, PIPELINE: fields.PIPELINE_STEP}
+STEP_FIELDS: Final = {
+    SWEEP: fields.SWEEP_STEP,
+    PIPELINE: fields.PIPELINE_STEP,
+    PARALLEL: fields.PARALLEL_STEP,
+}
 
 
 def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:

@@ -24,11 +24,13 @@ class Project:
         self.unreadable: list[Problem] = []
         self._documents: dict[Path, Document | None] = {}
         self._components: dict[Path, Component] = {}
+        graphs = [document for document in self._all("pipelines/*.yml") if _is_pipeline(document)]
         self.pipelines = [
-            read_pipeline(document, document.root, self.resolve)
-            for document in self._all("pipelines/*.yml")
-            if _is_pipeline(document)
+            read_pipeline(document, document.root, self.resolve) for document in graphs if not _is_component(document)
         ]
+        for document in graphs:
+            if _is_component(document):
+                self._component_in(document.path)
         for document in self._all(f"components/*/{COMPONENT_FILE}"):
             self._component_in(document.path)
         self.environments = [each for each in self._all("environments/*.yml") if _is_environment(each)]
@@ -94,6 +96,11 @@ class Project:
 def _is_environment(document: Document) -> bool:
     """A conda file beside an environment has `dependencies`; environments have none."""
     return document.root.get("dependencies") is None
+
+
+def _is_component(document: Document) -> bool:
+    """A pipeline that is registered as a component has a version; a job has none."""
+    return document.root.get("version") is not None
 
 
 def _is_pipeline(document: Document) -> bool:

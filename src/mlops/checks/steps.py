@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from mlops.checks.component import COMMAND, PIPELINE, Component, read_component
+from mlops.checks.component import COMMAND, PARALLEL, PIPELINE, Component, read_component
 from mlops.checks.document import Document, Node
 from mlops.checks.ports import Port, declared_ports
 
 SWEEP: Final = "sweep"
-CHECKED_KINDS: Final = frozenset({COMMAND, PIPELINE, SWEEP})
+CHECKED_KINDS: Final = frozenset({COMMAND, PARALLEL, PIPELINE, SWEEP})
 
 Resolver: TypeAlias = Callable[[Document, Node], Component | None]
 

@@ -27,7 +27,7 @@ def _component(project: Project, component: Component) -> Versioned:
         parts.append((SHIPPED, component.code))
     parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes]
     # A file reference says nothing about what the file holds, and the component is registered with that.
-    environment = component.node.get("environment")
+    environment = component.environment
     path = local_path(environment.text, component.folder) if environment and environment.text else None
     named = project.document(path) if path else None
     notes = [f"environment {_scalar(named, 'name')} {_scalar(named, 'version')}"] if named else []

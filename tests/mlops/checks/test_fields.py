@@ -1,17 +1,23 @@
 """The table of known fields against the schemas of the installed SDK: what a newer SDK adds shows here."""
 
 import pytest
+from azure.ai.ml._schema._deployment.batch.pipeline_component_batch_deployment_schema import (
+    PipelineComponentBatchDeploymentSchema,
+)
 from azure.ai.ml._schema._deployment.online.online_deployment import (
     KubernetesOnlineDeploymentSchema,
     ManagedOnlineDeploymentSchema,
 )
 from azure.ai.ml._schema._endpoint import KubernetesOnlineEndpointSchema, ManagedOnlineEndpointSchema
+from azure.ai.ml._schema._endpoint.batch.batch_endpoint import BatchEndpointSchema
 from azure.ai.ml._schema.assets.data import DataSchema
 from azure.ai.ml._schema.assets.environment import EnvironmentSchema
 from azure.ai.ml._schema.component.command_component import CommandComponentSchema
 from azure.ai.ml._schema.component.input_output import InputPortSchema, OutputPortSchema, ParameterSchema
+from azure.ai.ml._schema.component.parallel_component import ParallelComponentSchema
+from azure.ai.ml._schema.component.parallel_task import ComponentParallelTaskSchema
 from azure.ai.ml._schema.job.input_output_entry import DataInputSchema, OutputSchema
-from azure.ai.ml._schema.pipeline.component_job import CommandSchema, SweepSchema
+from azure.ai.ml._schema.pipeline.component_job import CommandSchema, ParallelSchema, SweepSchema
 from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSchema, PipelineSchema
 from azure.ai.ml._schema.pipeline.pipeline_job import PipelineJobSchema
 from azure.ai.ml._schema.pipeline.settings import PipelineJobSettingsSchema
@@ -32,6 +38,11 @@ BEYOND = fields.DESCRIPTIVE | {"value"}
         pytest.param(fields.PIPELINE_STEP, [PipelineSchema], id="pipeline step"),
         pytest.param(fields.COMMAND_COMPONENT, [CommandComponentSchema], id="command component"),
         pytest.param(fields.PIPELINE_COMPONENT, [PipelineComponentSchema], id="pipeline component"),
+        pytest.param(fields.PARALLEL_COMPONENT, [ParallelComponentSchema], id="parallel component"),
+        pytest.param(fields.PARALLEL_STEP, [ParallelSchema], id="parallel step"),
+        pytest.param(fields.PARALLEL_TASK, [ComponentParallelTaskSchema], id="parallel task"),
+        pytest.param(fields.BATCH_ENDPOINT, [BatchEndpointSchema], id="batch endpoint"),
+        pytest.param(fields.BATCH_DEPLOYMENT, [PipelineComponentBatchDeploymentSchema], id="batch deployment"),
         pytest.param(fields.INPUT, [InputPortSchema, ParameterSchema, DataInputSchema], id="input"),
         pytest.param(fields.OUTPUT, [OutputPortSchema, OutputSchema], id="output"),
         pytest.param(fields.ENVIRONMENT, [EnvironmentSchema], id="environment"),
