@@ -100,16 +100,17 @@ class RequestSchema:
     """The features in the model's order, with the bounds of all of them as arrays.
 
     Attributes: `features`, `names`, `allowed` (a value for each that is allowed; all in the model's order),
-    `threshold` (probability from which on the decision is 1).
+    `threshold` (probability from which on the decision is 1), `identifier` (the column that names a row in files).
     """
 
-    def __init__(self, features: tuple[Feature, ...], threshold: float) -> None:
+    def __init__(self, features: tuple[Feature, ...], threshold: float, identifier: str | None = None) -> None:
         if not features or len({feature.name for feature in features}) != len(features):
             raise SchemaError("schema.json must list at least one feature, and each only once")
         self.features = features
         self.names = tuple(feature.name for feature in features)
         self.allowed = tuple(feature.allowed for feature in features)
         self.threshold = threshold
+        self.identifier = identifier
         self._lowest = np.array([feature.lowest for feature in features])
         self._highest = np.array([feature.highest for feature in features])
         self._whole = np.array([feature.is_whole for feature in features])
@@ -131,7 +132,7 @@ class RequestSchema:
             threshold = float(document["decision"]["threshold"])
         except KeyError as error:
             raise SchemaError(f"{path} lacks the key {error}: package the model again") from error
-        return cls(features, threshold)
+        return cls(features, threshold, document.get("id"))
 
     def wrong_values(self, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which cells of `matrix` [rows, features] break the schema; NaN and infinities do."""

@@ -94,15 +94,18 @@ class Scorer:
             )
         return probability
 
+    def decisions(self, probability: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return 1 for each probability from the model's threshold on, else 0."""
+        return (probability >= self.schema.threshold).astype(np.int64)
+
     def _document(self, probability: NDArray[np.float64]) -> dict[str, Any]:
-        decisions = (probability >= self.schema.threshold).astype(np.int64)
         return {
             "model": self.model,
             "model_version": self.version,
             "threshold": self.schema.threshold,
             "predictions": [
                 {"probability": value, "decision": decision}
-                for value, decision in zip(probability.tolist(), decisions.tolist(), strict=True)
+                for value, decision in zip(probability.tolist(), self.decisions(probability).tolist(), strict=True)
             ],
         }
 

@@ -11,7 +11,7 @@ ENVIRONMENTS = Path(__file__).parents[2] / "environments"
 FORBIDDEN_IN_SERVING = {"polars", "mlflow", "mlflow-skinny", "scikit-learn"}
 
 
-@pytest.mark.parametrize("name", ["steps", "serving"])
+@pytest.mark.parametrize("name", ["steps", "serving", "batch"])
 def test_the_environment_loads_with_a_pinned_image_and_its_conda_file(name):
     environment: Any = load_environment(ENVIRONMENTS / f"{name}.yml")
 

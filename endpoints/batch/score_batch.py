@@ -1,0 +1,109 @@
+"""Scores files of rows in streams: what a parallel job calls (init, run), or a person for a file or folder.
+
+Every file becomes one parquet file of predictions; one that cannot be scored is set aside with its reason, and the
+rest goes on. Rows are checked and scored by the code that answers requests (online/scorer.py). Files are read and
+written in file_scoring.py; here only the arguments are read and the outcomes told.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# The driver of a parallel job imports this file by its path, so the files around it are not importable by themselves.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "online"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from file_scoring import Outcome, files_in, score_file
+from package_digest import find_package, verify
+from scorer import UNREGISTERED, Scorer
+
+EXAMPLE = (
+    "example: python endpoints/batch/score_batch.py --data rows/ --model package/ --predictions out/ "
+    "--outcomes out/outcomes.jsonl"
+)
+# What Azure passes for a value that is empty, which a command line cannot carry.
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What init() made ready: the model, and where files come from and go to."""
+
+    scorer: Scorer
+    digest: str
+    data: Path
+    predictions: Path
+
+
+work: Work
+
+
+def init() -> None:
+    """Load the model package that the arguments name; raises when it is not the one that was promised."""
+    global work
+    # Azure adds arguments of its own.
+    arguments, _ = parser().parse_known_args()
+    work = prepare(arguments)
+
+
+def run(mini_batch: Sequence[str]) -> list[str]:
+    """Score the files of a mini-batch; gives an outcome a file as a line of JSON, also for those set aside."""
+    return [as_line(outcome_of(work, Path(file))) for file in mini_batch]
+
+
+def prepare(arguments: argparse.Namespace) -> Work:
+    """Load and verify the model package. Raises PackageError or SchemaError."""
+    package = find_package(arguments.model)
+    digest = "" if arguments.model_digest == NONE else arguments.model_digest
+    if digest:
+        verify(package, digest)
+    scorer = Scorer(package, arguments.model_name, arguments.model_version)
+    return Work(scorer, digest, arguments.data, arguments.predictions)
+
+
+def outcome_of(given: Work, file: Path) -> Outcome:
+    """Score one file, and say how that went."""
+    root = given.data if given.data.is_dir() else given.data.parent
+    outcome = score_file(given.scorer, given.digest, file, file.relative_to(root).as_posix(), given.predictions)
+    print(outcome.sentence(), flush=True)
+    return outcome
+
+
+def as_line(outcome: Outcome) -> str:
+    """An outcome as JSON without a line break."""
+    return json.dumps(asdict(outcome), ensure_ascii=False, allow_nan=False)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments, the same for a job and for a person."""
+    made = argparse.ArgumentParser(description="Score CSV and parquet files with a model package.", epilog=EXAMPLE)
+    made.add_argument("--data", type=Path, required=True, help="a file, or a folder of files, of rows to score")
+    made.add_argument("--model", type=Path, required=True, help="folder with the model package, at any depth")
+    made.add_argument("--predictions", type=Path, required=True, help="folder to write predictions into")
+    made.add_argument("--model-name", default=UNREGISTERED, help="noted in each file (default: %(default)s)")
+    made.add_argument("--model-version", default=UNREGISTERED, help="noted in each file (default: %(default)s)")
+    made.add_argument("--model-digest", default=NONE, help="the package must have this digest (default: any)")
+    return made
+
+
+def main() -> int:
+    """Score everything; the exit code is 1 when a file was set aside."""
+    arguments_of = parser()
+    arguments_of.add_argument("--outcomes", type=Path, required=True, help="file for an outcome a line, as JSON")
+    arguments = arguments_of.parse_args()
+    files = files_in(arguments.data)
+    if not files:
+        print(f"there are no files in {arguments.data}; give a file or a folder of CSV and parquet", file=sys.stderr)
+        return 1
+    given = prepare(arguments)
+    arguments.outcomes.parent.mkdir(parents=True, exist_ok=True)
+    outcomes = [outcome_of(given, file) for file in files]
+    arguments.outcomes.write_text("".join(f"{as_line(each)}\n" for each in outcomes), encoding="utf-8")
+    return int(any(outcome.is_set_aside for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
