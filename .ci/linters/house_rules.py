@@ -18,6 +18,7 @@ _COMMANDS: Final = (
     "npm ci ",
     "python3 -m pip install ",
     "pulumi ",
+    ".ci/",
     "exit 1",
 )
 _BRANCHING: Final = re.compile(r"[\n;|&`]|\$\(")

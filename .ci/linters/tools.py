@@ -24,6 +24,9 @@ _ZIZMOR_READ: Final = " completed "
 _EXPRESSION: Final = re.compile(r"\$\{\{.*\}\}")
 # A step's name has to be a name; one that a template is given becomes one when the template is filled in.
 _NAMED: Final = "given"
+_NAMING: Final = frozenset({"name", "job"})
+# The schema of tasks, unlike that of everything around them, has switches.
+_SWITCHES: Final = {"true": True, "false": False}
 
 
 class LinterBroken(Exception):
@@ -102,11 +105,14 @@ def shellcheck_findings(files: CiFiles) -> Iterator[Finding]:
 
 
 def _with_names(value: Any) -> Any:
-    if isinstance(value, dict):
-        named = {key: _with_names(each) for key, each in value.items()}
-        name = named.get("name")
-        return named | {"name": _NAMED} if "task" in named and name and _EXPRESSION.fullmatch(name) else named
-    return [_with_names(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_with_names(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    named = {key: _with_names(each) for key, each in value.items()}
+    given = {key: _NAMED for key in _NAMING & named.keys() if _EXPRESSION.fullmatch(str(named[key]))}
+    inputs = {"inputs": {key: _SWITCHES.get(each, each) for key, each in named.get("inputs", {}).items()}}
+    return named | given | (inputs if "task" in named else {})
 
 
 def _report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
