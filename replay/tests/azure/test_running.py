@@ -196,7 +196,9 @@ def test_outputs_cross_steps_jobs_and_stages(origin: Origin) -> None:
     }
     assert run.job("legs two").id == "A.legs.two"
     assert (run.job("A.other").conclusion, run.job("C.never").conclusion) == ("skipped", "skipped")
-    assert "does not hold" in run.job("C.never").reason
+    assert run.job("C.never").reason == (
+        "condition eq(dependencies.A.outputs['make.out.version'], 'other') does not hold"
+    )
 
 
 def test_what_is_skipped_or_failed_decides_for_all_that_come_after(origin: Origin) -> None:
@@ -255,6 +257,24 @@ jobs:
     }
     assert run.job("tolerated").outcome == "failure"
     assert "cannot be evaluated" in run.job("broken").reason
+
+
+def test_a_reference_to_what_is_not_there_is_named_where_it_decides(origin: Origin) -> None:
+    text = """
+jobs:
+- job: A
+  steps: [{checkout: none}]
+- job: B
+  dependsOn: A
+  condition: eq(dependencies.A.outputs['step.wrong'], 'true')
+- job: C
+  condition: eq(dependencies.A.result, 'Succeeded')
+"""
+
+    run = play(origin, text)
+
+    assert run.job("B").reason.endswith("there is no dependencies.A.outputs['step.wrong']")
+    assert run.job("C").reason.endswith("there is no dependencies.A.result")
 
 
 def test_a_matrix_may_be_made_while_it_runs(origin: Origin) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflow_replay.azure.expressions.evaluation import Contexts, evaluate, value_of
+from workflow_replay.azure.expressions.explaining import missing
 from workflow_replay.azure.expressions.failures import EvaluationFailed, ExpressionError, ExpressionInvalid
 from workflow_replay.azure.expressions.parser import parse
 from workflow_replay.azure.expressions.values import Folded, Value, to_boolean, to_text
@@ -15,6 +16,7 @@ __all__ = [
     "Folded",
     "Value",
     "evaluate",
+    "missing",
     "parse",
     "to_boolean",
     "to_text",

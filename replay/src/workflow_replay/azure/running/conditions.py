@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from workflow_replay.azure.expressions import Contexts, Folded, Value, evaluate, to_boolean, to_text
-from workflow_replay.azure.expressions.syntax import JOB_CONDITION, STEP_CONDITION
+from workflow_replay.azure.expressions import Contexts, Folded, Value, evaluate, missing, to_boolean, to_text
+from workflow_replay.azure.expressions.syntax import JOB_CONDITION, STEP_CONDITION, Place
 from workflow_replay.azure.running.results import Result
 from workflow_replay.azure.running.variable_store import VariableStore
 
@@ -31,8 +31,16 @@ class Outcome:
         return Folded({"result": self.result.value, "outputs": Folded(dict(self.outputs))})
 
 
-def step_runs(condition: str | None, job: Result, variables: VariableStore) -> bool:
-    """Tell whether a step runs, given how its job stands. Raises EvaluationFailed."""
+@dataclass(frozen=True)
+class Verdict:
+    """Whether something runs, and why when it does not."""
+
+    runs: bool
+    reason: str = ""
+
+
+def judge_step(condition: str | None, job: Result, variables: VariableStore) -> Verdict:
+    """Judge a step, given how its job stands. Raises EvaluationFailed."""
     functions = {
         "always": lambda: True,
         "canceled": lambda: job is Result.CANCELED,
@@ -40,18 +48,17 @@ def step_runs(condition: str | None, job: Result, variables: VariableStore) -> b
         "succeeded": lambda: job.is_good,
         "succeededorfailed": lambda: job.is_good or job is Result.FAILED,
     }
-    contexts = Contexts({"variables": variables.context()}, functions)
-    return to_boolean(evaluate(condition or _DEFAULT, STEP_CONDITION, contexts))
+    return _judged(condition, STEP_CONDITION, Contexts({"variables": variables.context()}, functions))
 
 
-def job_runs(
+def judge_job(
     condition: str | None,
     before: Mapping[str, Result],
     names: Mapping[str, Value],
     *,
     is_cancelled: bool,
-) -> bool:
-    """Tell whether a job or stage runs.
+) -> Verdict:
+    """Judge a job or stage.
 
     `before` are the results of all that it waits for, `names` the contexts that its condition may use.
     Raises EvaluationFailed.
@@ -79,4 +86,13 @@ def job_runs(
         "succeeded": succeeded,
         "succeededorfailed": succeeded_or_failed,
     }
-    return to_boolean(evaluate(condition or _DEFAULT, JOB_CONDITION, Contexts(names, functions)))
+    return _judged(condition, JOB_CONDITION, Contexts(names, functions))
+
+
+def _judged(condition: str | None, place: Place, contexts: Contexts) -> Verdict:
+    text = condition or _DEFAULT
+    if to_boolean(evaluate(text, place, contexts)):
+        return Verdict(runs=True)
+    nothing = missing(text, place, contexts)
+    hint = f"; there is no {', no '.join(nothing)}" if nothing else ""
+    return Verdict(runs=False, reason=f"condition {' '.join(text.split())} does not hold{hint}")

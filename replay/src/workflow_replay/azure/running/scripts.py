@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_replay.azure.pipeline.model import Step
+from workflow_replay.effects import EffectFailed
 
 _BASH = ("bash", "--noprofile", "--norc")
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-NonInteractive", "-File")
@@ -46,7 +47,7 @@ class Script:
 def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | None:
     """Return the script that a step is, given its subject and inputs without macros, or None for other steps.
 
-    Raises WorkflowError for what cannot be replayed.
+    Raises WorkflowError for what cannot be replayed, EffectFailed for a task without an input that it needs.
     """
     if inputs.get("failOnStderr", "").lower() == "true" or inputs.get("failOnStandardError", "").lower() == "true":
         raise step.place.wrong("failOnStderr cannot be replayed: a step's two streams of output are one here")
@@ -64,7 +65,7 @@ def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | N
 def _of_task(step: Step, name: str, inputs: Mapping[str, str]) -> Script | None:
     match name:
         case "cmdline":
-            return Script(_BASH, inputs.get("script", ""), folder=inputs.get("workingDirectory", ""))
+            return Script(_BASH, _required(inputs, "script"), folder=inputs.get("workingDirectory", ""))
         case "bash" | "powershell":
             program = _BASH if name == "bash" else _POWERSHELL
             return _inline_or_file(
@@ -85,5 +86,11 @@ def _inline_or_file(
 ) -> Script:
     arguments = tuple(shlex.split(inputs.get("arguments", "")))
     if inputs.get(kind, "filePath").lower() in ("inline", "inlinescript"):
-        return Script(program, inputs.get(text, ""), arguments=arguments, folder=folder)
-    return Script(program, "", inputs.get(path, ""), arguments, folder)
+        return Script(program, _required(inputs, text), arguments=arguments, folder=folder)
+    return Script(program, "", _required(inputs, path), arguments, folder)
+
+
+def _required(inputs: Mapping[str, str], name: str) -> str:
+    if not inputs.get(name):
+        raise EffectFailed(f"Input required: {name}")
+    return inputs[name]

@@ -21,7 +21,7 @@ from workflow_replay.azure.expressions.syntax import INNER_VARIABLE
 from workflow_replay.azure.pipeline.graph import ancestors, job_dependencies, job_named, stage_dependencies
 from workflow_replay.azure.pipeline.model import Job, Matrix, Stage
 from workflow_replay.azure.pipeline.variables import runtime_expression
-from workflow_replay.azure.running.conditions import Outcome, job_runs
+from workflow_replay.azure.running.conditions import Outcome, judge_job
 from workflow_replay.azure.running.instances import Instance, ending_instance, hook_instances, instances
 from workflow_replay.azure.running.job_running import JobEnd, base_variables, job_id, run_job
 from workflow_replay.azure.running.results import Result, conclusion, worst
@@ -125,6 +125,9 @@ class _Stages:
             for name in sorted(_environments(stage)) if behavior else ():
                 cancellation = Cancellation(self._session.cancellation)
                 latest = behavior == "runLatest"
+                if self._session.surroundings.queues.is_taken(name):
+                    job = _environments(stage)[name]
+                    self._session.listener.job_waits(job_id(stage, job.name), f"the lock of {name}")
                 held.enter_context(self._session.surroundings.queues.place(name, cancellation, cancels_waiting=latest))
             yield
 
@@ -234,12 +237,12 @@ def _judged(
     """Return why a stage or job does not run, empty when it does, and what it comes to then."""
     cancelled = session.cancellation.is_cancelled
     try:
-        if job_runs(condition, before, names, is_cancelled=cancelled):
-            return "", Result.SUCCEEDED
+        verdict = judge_job(condition, before, names, is_cancelled=cancelled)
     except ExpressionError as error:
         return f"its condition cannot be evaluated: {error.message}", Result.ABANDONED
-    reason = f"condition {condition or 'succeeded()'} does not hold"
-    return ("the run was cancelled", Result.CANCELED) if cancelled else (reason, Result.SKIPPED)
+    if cancelled and not verdict.runs:
+        return "the run was cancelled", Result.CANCELED
+    return verdict.reason, Result.SKIPPED
 
 
 def _environments(stage: Stage) -> dict[str, Job]:

@@ -11,11 +11,12 @@ from workflow_replay.azure.expressions import ExpressionError
 from workflow_replay.azure.pipeline.model import Step
 from workflow_replay.azure.running import script_running, task_running
 from workflow_replay.azure.running.attempt import Attempt
-from workflow_replay.azure.running.conditions import step_runs
+from workflow_replay.azure.running.conditions import judge_step
 from workflow_replay.azure.running.job_state import JobState
 from workflow_replay.azure.running.results import Result, conclusion
 from workflow_replay.azure.running.scripts import script_of
 from workflow_replay.azure.running.sink import Sink
+from workflow_replay.effects import EffectFailed
 from workflow_replay.record import StepRun
 
 
@@ -46,12 +47,11 @@ def _passed_over(step: Step, state: JobState, name: str) -> StepRun | None:
     if state.variables.expand(step.enabled).lower() != "true":
         return StepRun(name, "skipped", "skipped", reason="disabled")
     try:
-        if step_runs(step.condition, state.status, state.variables):
-            return None
+        verdict = judge_step(step.condition, state.status, state.variables)
     except ExpressionError as error:
         state.merge(Result.FAILED)
         return StepRun(name, "failure", "failure", reason=f"its condition cannot be evaluated: {error.message}")
-    return StepRun(name, "skipped", "skipped", reason=f"condition {step.condition or 'succeeded()'} does not hold")
+    return None if verdict.runs else StepRun(name, "skipped", "skipped", reason=verdict.reason)
 
 
 def _run(step: Step, state: JobState, name: str) -> StepRun:
@@ -107,7 +107,11 @@ def _with_retries(step: Step, state: JobState, sink: Sink) -> Attempt:
 def _attempt(step: Step, state: JobState, sink: Sink) -> Attempt:
     subject = state.variables.expand(step.subject)
     inputs = {key: state.variables.expand(value) for key, value in step.inputs.items()}
-    script = script_of(step, subject, inputs)
+    try:
+        script = script_of(step, subject, inputs)
+    except EffectFailed as error:
+        sink.annotate("error", str(error))
+        return Attempt(Result.FAILED, uses=subject)
     if script is not None:
         return script_running.run(step, script, subject, inputs, state, sink)
     return task_running.run(step, subject, inputs, state, sink)
