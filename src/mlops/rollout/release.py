@@ -1,7 +1,7 @@
 """What a stage is to run: dev the version that is asked for or the newest, the others what their release says.
 
-A release's bytes come from the registry that all stages share; they are fetched and their digest is verified
-before anything of the stage is touched.
+A release's bytes come from the registry that all stages share; they are fetched, and their digest and provenance
+are verified before anything of the stage is touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from azure.ai.ml import MLClient
 from mlops.errors import InputError, ProjectError, RolloutFailed
 from mlops.progress import say
 from mlops.project import KUBERNETES, MANAGED, Project, Stage, StageName
+from mlops.provenance.verification import Evidence, require_at_deployment
 from mlops.releases.left_out import MIRROR, left_out
 from mlops.releases.manifest import TRAINING_STAGE, Manifest, manifest_file, read_manifest
 from mlops.rollout.kind import require_kind
@@ -44,6 +45,8 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
             f"the bytes of {model.name} {model.version} have digest {digest}, but {model.digest} was released",
             "Nothing was changed. Find out who changed what, then train, register and promote again.",
         )
+    released = None if stage == TRAINING_STAGE else manifest.release
+    require_at_deployment(project.root, Evidence(stage, model, package, released))
     if place.serving == KUBERNETES and stage != TRAINING_STAGE:
         reference = bring(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
