@@ -194,7 +194,7 @@ def test_outputs_cross_steps_jobs_and_stages(origin: Origin) -> None:
         "B.sliced.1": ("1/2",),
         "B.sliced.2": ("2/2",),
     }
-    assert run.job("legs two").id == "A.legs.two"
+    assert run.job("A / legs two").id == "A.legs.two"
     assert (run.job("A.other").conclusion, run.job("C.never").conclusion) == ("skipped", "skipped")
     assert run.job("C.never").reason == (
         "condition eq(dependencies.A.outputs['make.out.version'], 'other') does not hold"

@@ -47,6 +47,11 @@ def job_id(stage: Stage, job: str, key: str = "") -> str:
     return ".".join(part for part in parts if part)
 
 
+def shown_job(stage: Stage, name: str) -> str:
+    """Return a job's name for people, behind its stage's."""
+    return name if stage.name == DEFAULT_STAGE else f"{stage.display_name or stage.name} / {name}"
+
+
 def run_job(session: Session, stage: Stage, instance: Instance, names: Mapping[str, Value]) -> JobEnd:
     """Run a job; `names` are the contexts of its runtime expressions.
 
@@ -62,7 +67,7 @@ def run_job(session: Session, stage: Stage, instance: Instance, names: Mapping[s
         reason = reason or _end(state)
         run = JobRun(
             id=id_,
-            name=instance.display_name,
+            name=shown_job(stage, instance.display_name),
             conclusion=conclusion(state.status),
             outcome=conclusion(state.status),
             steps=tuple(runs),

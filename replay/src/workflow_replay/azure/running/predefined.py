@@ -155,19 +155,22 @@ def _of_folders(folders: Folders) -> dict[str, str]:
 
 def _of_system(facts: RunFacts, stage: Stage, instance: Instance) -> dict[str, str]:
     job = instance.job
+    plan = stand_in_id(facts.commit, facts.pipeline)
+    job_id = stand_in_id(facts.commit, stage.name, job.name, instance.key)
+    hub = f"{facts.collection}{facts.project}/_apis/distributedtask/hubs/build"
     return {
         "System.JobAttempt": "1",
         "System.JobDisplayName": instance.display_name,
-        "System.JobId": stand_in_id(facts.commit, stage.name, job.name, instance.key),
+        "System.JobId": job_id,
         "System.JobIdentifier": f"{stage.name}.{job.name}.{instance.key or '__default'}",
         "System.JobName": instance.key or ("__default" if instance.hook is None else job.name),
-        "System.OidcRequestUri": f"{facts.collection}{facts.project}/_apis/distributedtask/hubs/build/oidctoken",
+        "System.OidcRequestUri": f"{hub}/plans/{plan}/jobs/{job_id}/oidctoken",
         "System.PhaseAttempt": "1",
         "System.PhaseDisplayName": job.display_name or job.name,
         "System.PhaseName": job.name,
-        "System.PlanId": stand_in_id(facts.commit, facts.pipeline),
+        "System.PlanId": plan,
         "System.StageAttempt": "1",
         "System.StageDisplayName": stage.display_name or stage.name,
         "System.StageName": stage.name,
-        "System.TimelineId": stand_in_id(facts.commit, facts.pipeline),
+        "System.TimelineId": plan,
     }

@@ -23,7 +23,7 @@ from workflow_replay.azure.pipeline.model import Job, Matrix, Stage
 from workflow_replay.azure.pipeline.variables import runtime_expression
 from workflow_replay.azure.running.conditions import Outcome, judge_job
 from workflow_replay.azure.running.instances import Instance, ending_instance, hook_instances, instances
-from workflow_replay.azure.running.job_running import JobEnd, base_variables, job_id, run_job
+from workflow_replay.azure.running.job_running import JobEnd, base_variables, job_id, run_job, shown_job
 from workflow_replay.azure.running.results import Result, conclusion, worst
 from workflow_replay.azure.running.session import Session
 from workflow_replay.azure.running.waiting import in_order
@@ -262,7 +262,7 @@ def _passed_over(session: Session, stage: Stage, result: Result, reason: str) ->
 def _not_run(session: Session, stage: Stage, job: Job, result: Result, reason: str) -> _JobEnd:
     run = JobRun(
         id=job_id(stage, job.name),
-        name=job.display_name or job.name,
+        name=shown_job(stage, job.display_name or job.name),
         conclusion=conclusion(result),
         outcome=conclusion(result),
         environment=job.environment.name if job.environment else None,
