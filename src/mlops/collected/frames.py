@@ -11,6 +11,7 @@ import polars as pl
 from mlops.collected.lines import (
     CORRELATION_ID,
     DECISION,
+    DEPLOYMENT,
     IDENTITY,
     MODEL_VERSION,
     PROBABILITY,
@@ -20,7 +21,6 @@ from mlops.collected.lines import (
 )
 from mlops.collected.window import Window
 
-DEPLOYMENT: Final = "deployment"
 _KEY: Final = (CORRELATION_ID, ROW)
 _INSTANT: Final = pl.Datetime("ms", "UTC")
 _IDENTITY: Final[dict[str, pl.DataType]] = {CORRELATION_ID: pl.String(), ROW: pl.Int64(), TIME: _INSTANT}

@@ -19,8 +19,11 @@ TIME: Final = "time"
 PROBABILITY: Final = "probability"
 DECISION: Final = "decision"
 MODEL_VERSION: Final = "model_version"
+DEPLOYMENT: Final = "deployment"
 IDENTITY: Final = frozenset({CORRELATION_ID, ROW, TIME})
+_NO_FEATURE: Final = frozenset({PROBABILITY, DECISION, MODEL_VERSION, DEPLOYMENT})
 _NUMBERS: Final = (int, float, type(None))
+_LARGEST_ROW: Final = 2**31
 Row = dict[str, Any]
 
 
@@ -53,15 +56,20 @@ class Found:
 
 
 def is_input(row: Row) -> bool:
-    """Whether a row of the inputs holds numbers beside its identity; null is a missing value."""
-    return all(type(value) in _NUMBERS for name, value in row.items() if name not in IDENTITY)
+    """Whether a row of the inputs holds features beside its identity: numbers, or null for a missing value."""
+    return _NO_FEATURE.isdisjoint(row) and all(
+        type(value) in _NUMBERS for name, value in row.items() if name not in IDENTITY
+    )
 
 
 def is_output(row: Row) -> bool:
     """Whether a row of the outputs holds an answer of the model."""
+    probability, decision = row.get(PROBABILITY), row.get(DECISION)
     return (
-        type(row.get(PROBABILITY)) in (int, float)
-        and type(row.get(DECISION)) is int
+        isinstance(probability, int | float)
+        and 0 <= probability <= 1
+        and type(decision) is int
+        and decision in {0, 1}
         and isinstance(row.get(MODEL_VERSION), str)
     )
 
@@ -86,7 +94,8 @@ def _rows_of(line: bytes) -> list[Any] | None:
 
 
 def _is_identified(row: Row) -> bool:
-    return isinstance(row.get(CORRELATION_ID), str) and type(row.get(ROW)) is int
+    number = row.get(ROW)
+    return isinstance(row.get(CORRELATION_ID), str) and type(number) is int and 0 <= number <= _LARGEST_ROW
 
 
 def _time_of(row: Any) -> datetime | None:

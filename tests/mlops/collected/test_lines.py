@@ -55,7 +55,12 @@ def test_a_line_is_read_or_counted(content: bytes, rows: int, broken: int) -> No
     assert (len(found.rows), found.broken) == (rows, broken)
 
 
-@pytest.mark.parametrize("change", [{"probability": None}, {"decision": 0.5}, {"model_version": 3}])
+@pytest.mark.parametrize(
+    "change",
+    [{"probability": None}, {"probability": 1.5}, {"probability": float("nan")}, {"decision": 0.5}, {"decision": 2},
+     {"model_version": 3}, {"row": -1}, {"row": 10**30}],
+    ids=str,
+)  # fmt: skip
 def test_an_answer_without_its_parts_is_none(change: dict[str, Any]) -> None:
     found = Found(WINDOW, is_output)
 
@@ -71,6 +76,21 @@ def test_lines_do_not_depend_on_how_a_file_is_cut_into_blocks(parts: list[bytes]
     cut = list(whole_lines(content[start : start + size] for start in range(0, len(content), size)))
 
     assert cut == [each for each in content.split(b"\n") if each.strip()]
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just(10**400)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*ANSWER, "income"]), VALUES)))
+def test_no_line_keeps_the_others_from_being_read(rows: list[dict[str, Any]]) -> None:
+    lines = [line(row) for row in rows] + [line(GOOD | row, ANSWER | row) for row in rows]
+    inputs, outputs = Found(WINDOW, is_input), Found(WINDOW, is_output)
+    inputs.read([*lines, line(GOOD)])
+    outputs.read([*lines, line(ANSWER)])
+
+    made = joined([inputs_frame(inputs.rows)], [outputs_frame(outputs.rows)], "blue")
+
+    assert ("a", 0) in collected([made], WINDOW, None, 1, 0).frame.select("correlation_id", "row").rows()
 
 
 def rows_of(*rows: dict[str, Any]) -> list[dict[str, Any]]:
