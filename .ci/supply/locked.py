@@ -29,6 +29,7 @@ AZURE: Final = {
 ENVIRONMENTS: Final = Path("environments")
 _SUFFIX: Final = ".conda.yml"
 _NAME: Final = re.compile(r"^([A-Za-z0-9._-]+)(?:\[([A-Za-z0-9,._-]+)\])?")
+_MARKER: Final = re.compile(r" ; ([^\\\n]*)")
 _TIMEOUT_SECONDS: Final = 120
 
 
@@ -81,8 +82,9 @@ def project_bill(root: Path, name: str) -> str | None:
 def environment_requirements(root: Path) -> Iterator[Locked]:
     """What each of the project's Azure ML environments installs."""
     lock = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
-    packages = {each["name"]: each for each in lock["package"]}
-    known = {block.partition("==")[0]: block for block in _blocks(_export(root, ("--all-groups",), "requirements.txt"))}
+    packages = {each["name"]: each for each in lock["package"] if _is_chosen(each)}
+    exported = _blocks(_export(root, ("--all-groups",), "requirements.txt"))
+    known = {block.partition("==")[0]: _MARKER.sub("", block) for block in exported if _holds(_marker_of(block))}
     for file in sorted((root / ENVIRONMENTS).glob(f"*{_SUFFIX}")):
         pins = _pins(file)
         names = _closure(packages, pins)
@@ -111,6 +113,17 @@ def _closure(packages: Mapping[str, Any], pins: Mapping[str, str]) -> set[str]:
     return found
 
 
+def _is_chosen(package: Mapping[str, Any]) -> bool:
+    """Whether a version is the one for Azure's machines, where the lock has several."""
+    markers = package.get("resolution-markers", [])
+    return not markers or any(_holds(marker) for marker in markers)
+
+
+def _marker_of(block: str) -> str | None:
+    match = _MARKER.search(block)
+    return match[1].strip() if match else None
+
+
 def _holds(marker: str | None) -> bool:
     return marker is None or Marker(marker).evaluate({**default_environment(), **AZURE})
 
@@ -133,14 +146,14 @@ def _extras(pin: str) -> frozenset[str]:
 
 
 def _blocks(text: str) -> list[str]:
-    """The requirements of a file, each with its hashes; markers fall away, comments too."""
+    """The requirements of a file, each with its marker and hashes."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     blocks: list[str] = []
     for line in lines:
         if line.startswith(" "):
             blocks[-1] += f"\n{line}"
         else:
-            blocks.append(re.sub(r" ; [^\\]*", " ", line).rstrip())
+            blocks.append(line)
     return blocks
 
 
