@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from workflow_replay.azure import EFFECTS
+from workflow_replay.azure import EFFECTS, connections
 from workflow_replay.effects import EffectContext, EffectFailed, EffectResult
 
 Play = Callable[[str, Mapping[str, str]], EffectResult]
@@ -23,8 +24,8 @@ def sources(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def play(tmp_path: Path, sources: Path) -> Play:
-    context = EffectContext(
+def context(tmp_path: Path, sources: Path) -> EffectContext:
+    return EffectContext(
         repository=tmp_path,
         commit="",
         ref="",
@@ -39,6 +40,10 @@ def play(tmp_path: Path, sources: Path) -> Play:
         say=lambda _: None,
         job="A.job",
     )
+
+
+@pytest.fixture
+def play(context: EffectContext) -> Play:
     return lambda name, inputs: EFFECTS.named(name, "here")(inputs, context)
 
 
@@ -95,3 +100,27 @@ def test_a_login_tells_the_script_who_it_is_only_when_asked(play: Play) -> None:
     assert "servicePrincipalId" not in quiet.variables
     assert told.variables["servicePrincipalId"] == told.variables["AZURESUBSCRIPTION_CLIENT_ID"]
     assert told.masks == (told.variables["idToken"],)
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "message"),
+    [
+        ("gate", None, None),
+        ("gate", "prod", None),
+        ("prod", "prod", None),
+        ("prod", "dev", "is for prod, and the job is in the environment dev"),
+        ("prod", None, "is for prod, and the job is in no environment"),
+        ("other", "prod", "other could not be found"),
+    ],
+)
+def test_connections_may_be_tied_to_an_environment(
+    context: EffectContext, name: str, environment: str | None, message: str | None
+) -> None:
+    log_in = connections({"gate": None, "prod": "prod"}).named("AzureCLI", "here")
+    placed = replace(context, environment=environment)
+    if message is None:
+        log_in({"azureSubscription": name}, placed)
+        return
+
+    with pytest.raises(EffectFailed, match=message):
+        log_in({"azureSubscription": name}, placed)

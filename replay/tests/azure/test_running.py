@@ -609,3 +609,33 @@ steps:
     run = play(origin, text, Manual("main", {"to": "prod", "dry": "false"}))
 
     assert [step.output for step in run.jobs[0].steps[1:]] == [("prod release-main-01 Manual",), ("for real",)]
+
+
+def test_hostile_texts_run_where_a_script_takes_them_as_macros_and_only_there(origin: Origin) -> None:
+    text = """
+steps:
+- checkout: none
+- bash: |
+    echo "$(Build.SourceVersionMessage)"
+    ls
+- bash: |
+    rm -f pwned
+    echo "said: $MESSAGE" > said
+    ls
+  env:
+    MESSAGE: $(Build.SourceVersionMessage)
+"""
+    origin.commit({FILE: text}, 'x"; touch pwned; echo "')
+
+    taken, safe = replay(origin.bare, FILE, PUSH).jobs[0].steps[1:]
+
+    assert "pwned" in taken.output
+    assert safe.output == ("said",)
+
+
+def test_one_job_at_a_time_runs_in_the_order_of_the_file(origin: Origin) -> None:
+    jobs = "".join(f"- job: j{number}\n  steps: [{{checkout: none}}, {{bash: echo {number}}}]\n" for number in range(6))
+
+    run = play(origin, f"jobs:\n{jobs}", around=Surroundings(maximum_parallel_jobs=1))
+
+    assert commands(run) == tuple(f"echo {number}" for number in range(6))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workflow_replay.azure.effects import EFFECTS
+from workflow_replay.azure.effects import EFFECTS, connections
 from workflow_replay.azure.pipeline.triggers import BuildValidation
 from workflow_replay.azure.replay import read, replay, replay_all
 
-__all__ = ["EFFECTS", "BuildValidation", "read", "replay", "replay_all"]
+__all__ = ["EFFECTS", "BuildValidation", "connections", "read", "replay", "replay_all"]

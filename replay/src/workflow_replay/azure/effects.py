@@ -16,6 +16,7 @@ from workflow_replay.azure.running.predefined import stand_in_id
 from workflow_replay.effects import EffectContext, EffectFailed, EffectResult, Effects, nothing
 
 _FORBIDDEN_IN_NAMES = re.compile(r'["<>:|*?/\\\x00-\x1f]')
+_CONNECTION = ("azureSubscription", "connectedServiceNameARM")
 _FAILED_TEST = re.compile(r"<(failure|error)\b")
 
 
@@ -89,7 +90,7 @@ def cache(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:  #
 
 def azure_cli(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
     """Log in by a service connection: only its name is checked, and what a script sees of it is set."""
-    connection = _first(inputs, "azureSubscription", "connectedServiceNameARM", "ConnectedServiceNameARM")
+    connection = _first(inputs, *_CONNECTION)
     if not connection:
         raise EffectFailed("Input required: azureSubscription")
     client, tenant = stand_in_id("client", connection), stand_in_id("tenant", connection)
@@ -103,6 +104,25 @@ def azure_cli(inputs: Mapping[str, str], context: EffectContext) -> EffectResult
         variables |= {"servicePrincipalId": client, "tenantId": tenant, "idToken": token}
     context.say(f"logged in by the service connection {connection}")
     return EffectResult(variables=variables, masks=(token,))
+
+
+def connections(environments: Mapping[str, str | None]) -> Effects:
+    """Return an AzureCLI that knows these service connections only, each for the jobs of an environment; None for any.
+
+    So a job that logs in as somebody whom it should not be fails.
+    """
+
+    def log_in(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
+        done = azure_cli(inputs, context)
+        name = _first(inputs, *_CONNECTION)
+        if name not in environments:
+            raise EffectFailed(f"The service connection {name} could not be found or is not authorized for use.")
+        if environments[name] not in (None, context.environment):
+            at = f"the environment {context.environment}" if context.environment else "no environment"
+            raise EffectFailed(f"The service connection {name} is for {environments[name]}, and the job is in {at}.")
+        return done
+
+    return Effects({"AzureCLI": log_in})
 
 
 EFFECTS = Effects(

@@ -59,6 +59,11 @@ class Session:
     places: Semaphore = field(default_factory=Semaphore)
 
     @property
+    def most_at_once(self) -> int:
+        """How many jobs run at the same time at most."""
+        return self.surroundings.maximum_parallel_jobs
+
+    @property
     def listener(self) -> Listener:
         """Who hears what happens."""
         return self.surroundings.listener

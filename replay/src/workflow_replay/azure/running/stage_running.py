@@ -12,8 +12,7 @@ import json
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from threading import Lock, Semaphore
+from threading import Lock
 
 from workflow_replay.approvals import ApprovalRequest
 from workflow_replay.azure.expressions import Contexts, ExpressionError, Folded, Value, evaluate, to_text
@@ -65,7 +64,7 @@ def run_stages(session: Session) -> tuple[Result, tuple[JobRun, ...]]:
     Raises WorkflowError and UnknownStep for what cannot be replayed.
     """
     runner = _Stages(session)
-    in_order(runner.waits, runner.run, session.cancellation.cancel)
+    in_order(runner.waits, runner.run, session.cancellation.cancel, session.most_at_once)
     ends = [runner.ends[stage.name] for stage in session.pipeline.stages]
     runs = tuple(run for end in ends for job in end.jobs.values() for run in job.runs)
     return worst(end.result for end in ends), runs
@@ -144,7 +143,7 @@ class _Jobs:
         self._ends: dict[str, _JobEnd] = {}
 
     def run_all(self) -> _StageEnd:
-        in_order(self._waits, self._run, self._session.cancellation.cancel)
+        in_order(self._waits, self._run, self._session.cancellation.cancel, self._session.most_at_once)
         ends = {job.name: self._ends[job.name] for job in self._stage.jobs}
         return _StageEnd(worst(end.result for end in ends.values()), ends)
 
@@ -197,16 +196,15 @@ class _Jobs:
 
     def _side_by_side(self, job: Job, names: Mapping[str, Value], end: _JobEnd) -> None:
         found = instances(job, self._legs(job, names))
-        most = job.strategy.most_at_once if isinstance(job.strategy, Matrix) else 0
-        places = Semaphore(most or len(found))
+        own = job.strategy.most_at_once if isinstance(job.strategy, Matrix) else 0
+        most = min(own or len(found), self._session.most_at_once)
         done: dict[str, JobEnd] = {}
 
-        def run(key: str, instance: Instance) -> None:
-            with places:
-                done[key] = run_job(self._session, self._stage, instance, names)
+        def run(number: str) -> None:
+            done[number] = run_job(self._session, self._stage, found[int(number)], names)
 
-        work = {str(number): partial(run, str(number), instance) for number, instance in enumerate(found)}
-        in_order(dict.fromkeys(work, ()), lambda key: work[key](), self._session.cancellation.cancel)
+        numbers = {str(number): () for number in range(len(found))}
+        in_order(numbers, run, self._session.cancellation.cancel, most)
         for number, instance in enumerate(found):
             self._add(end, instance, done[str(number)])
 

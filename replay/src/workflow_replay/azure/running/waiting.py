@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 
-def in_order(waits: Mapping[str, Iterable[str]], work: Callable[[str], None], give_up: Callable[[], None]) -> None:
+def in_order(
+    waits: Mapping[str, Iterable[str]], work: Callable[[str], None], give_up: Callable[[], None], most_at_once: int
+) -> None:
     """Do each named piece of work once all that it waits for is done; the names in order where nothing else decides.
 
-    When one raises, `give_up` is called at once, nothing more begins, and the exception comes out.
+    So with one at once, the order is always the same. When one raises, `give_up` is called at once, nothing more
+    begins, and the exception comes out.
     """
     open_names = {name: set(before) for name, before in waits.items()}
     running: dict[Future[None], str] = {}
-    with ThreadPoolExecutor(max_workers=max(len(open_names), 1)) as pool:
+    with ThreadPoolExecutor(max_workers=max(most_at_once, 1)) as pool:
         try:
             while open_names or running:
                 for name in [name for name, before in open_names.items() if not before]:
