@@ -11,12 +11,14 @@ import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml._azure_environments import _resource_to_scopes
 from azure.ai.ml.entities import AzureBlobDatastore
+from azure.core.credentials import TokenCredential
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdPolicy, RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.core import ARMPipelineClient
 from azure.storage.blob import ContainerClient
 
+from mlops.ci.login import job_credential
 from mlops.cloud import described_cloud, management_address
 from mlops.project import Stage
 from mlops.quiet import quieten_loggers
@@ -66,12 +68,12 @@ def _client(*workspace: str, **registry: str) -> MLClient:
     return client
 
 
-def _credential() -> DefaultAzureCredential:
-    """Environment variables, workload identity (OIDC), managed identity, `az login`, in this order.
+def _credential() -> TokenCredential:
+    """The CI job's own login; else environment variables, workload identity, managed identity, `az login`, in order.
 
     The others of the chain only cost time: nobody trains from an editor's or a shell's token cache.
     """
-    return DefaultAzureCredential(
+    return job_credential() or DefaultAzureCredential(
         exclude_shared_token_cache_credential=True,
         exclude_visual_studio_code_credential=True,
         exclude_powershell_credential=True,
