@@ -269,12 +269,20 @@ jobs:
   condition: eq(dependencies.A.outputs['step.wrong'], 'true')
 - job: C
   condition: eq(dependencies.A.result, 'Succeeded')
+- job: D
+  dependsOn: A
+  variables:
+    v: $[ dependencies.A.outputs['step.v'] ]
+  steps: [{checkout: none}]
 """
 
     run = play(origin, text)
 
     assert run.job("B").reason.endswith("there is no dependencies.A.outputs['step.wrong']")
     assert run.job("C").reason.endswith("there is no dependencies.A.result")
+    assert (run.job("D").conclusion, run.job("D").reason) == (
+        "success", "there is no dependencies.A.outputs['step.v']",
+    )  # fmt: skip
 
 
 def test_a_matrix_may_be_made_while_it_runs(origin: Origin) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workflow_replay.azure.expressions import Contexts, ExpressionError, Value, evaluate, to_text
+from workflow_replay.azure.expressions import Contexts, ExpressionError, Value, evaluate, missing, to_text
 from workflow_replay.azure.expressions.syntax import INNER_VARIABLE
 from workflow_replay.azure.expressions.values import to_number
 from workflow_replay.azure.pipeline.model import DEFAULT_STAGE, Group, Stage, Step, Variables
@@ -74,7 +74,7 @@ def run_job(session: Session, stage: Stage, instance: Instance, names: Mapping[s
             outputs={key: session.masks.hide(value) for key, value in state.outputs.items()},
             environment=instance.job.environment.name if instance.job.environment else None,
             seconds=time.monotonic() - begun,
-            reason=reason,
+            reason=reason or "; ".join(state.notes),
         )
         session.listener.job_ended(run)
     return JobEnd(run, state.status, state.outputs)
@@ -143,6 +143,9 @@ def _evaluated(expression: str, state: JobState, names: Mapping[str, Value]) -> 
         return counters.value(to_text(prefix), to_number(seed))
 
     contexts = Contexts({**names, "variables": state.variables.context()}, {"counter": counter})
+    nothing = missing(expression, INNER_VARIABLE, contexts)
+    if nothing:
+        state.notes.append(f"there is no {', no '.join(nothing)}")
     return evaluate(expression, INNER_VARIABLE, contexts)
 
 

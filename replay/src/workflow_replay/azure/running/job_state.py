@@ -33,6 +33,7 @@ class JobState:
     paths: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     leftovers: Leftovers = field(default_factory=Leftovers)
+    notes: list[str] = field(default_factory=list)
     endings: list[Callable[[], None]] = field(default_factory=list)
     sources: Path | None = None
 
