@@ -79,6 +79,7 @@ class GateReport:
             "challenger": self.proposal.challenger.release.model_dump(mode="json"),
             "champion": _release(self.proposal.champion),
             "held_out_rows": self.proposal.held_out.count,
+            "recent_inputs": _recent(self.proposal),
             "confidence": self.evidence.confidence,
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
             "measures": {name: _plain(asdict(each)) for name, each in self.evidence.measures.items()},
@@ -95,6 +96,11 @@ def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
 
 def _release(candidate: Candidate | None) -> dict[str, Any] | None:
     return None if candidate is None else candidate.release.model_dump(mode="json")
+
+
+def _recent(proposal: Proposal) -> dict[str, Any]:
+    rows = proposal.recent.count if proposal.recent else 0
+    return {"rows": rows, "notes": list(proposal.recent_notes), "problem": proposal.recent_problem or None}
 
 
 def _gate(outcome: Outcome, evidence: Evidence) -> dict[str, Any]:

@@ -196,3 +196,4 @@ def test_the_document_is_json_with_every_gate(report: Any) -> None:
     assert low <= gate["difference"] <= high
     assert gate["outcome"] == "pass"
     assert set(document["drift"]["features"]) == {"age", "income", "kind"}
+    assert document["recent_inputs"] == {"rows": 2_000, "notes": [], "problem": None}
