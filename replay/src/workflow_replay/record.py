@@ -54,8 +54,8 @@ class StepRun:
 class JobRun:
     """One job: `id` is unique in the run (callers' ids in front, matrix values behind), `name` is for people.
 
-    `environment` is the protected environment it ran through, `reason` says why it was skipped or never ran, or what of it is odd.
-    `outcome` is what happened, `conclusion` what counts for the run: they differ with continue-on-error.
+    `environment` is the protected environment it ran through. `reason` says why it was skipped or never ran, or what
+    is odd about it. `outcome` is what happened, `conclusion` what counts for the run: they differ with continue-on-error.
     """
 
     id: str
