@@ -6,6 +6,7 @@ Knows those command lines and no more; what a pull request says is its caller's 
 from __future__ import annotations
 
 import json
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from mlops.tool import require
 
 _GITHUB_BODY: Final = 65_536
 _AZURE_DESCRIPTION: Final = 4_000
+_AZURE_COMMENT: Final = 150_000
+_AZURE_API: Final = "7.1"
 _FILE_MARK: Final = "@"
 
 
@@ -33,13 +36,18 @@ class Forge(ABC):
 
     name: ClassVar[str]
     body_limit: ClassVar[int]
+    # How long a comment may be that says more than the body; 0 where the body has room enough.
+    comment_limit: ClassVar[int] = 0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @abstractmethod
-    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Open a pull request for a pushed branch, or update the one that is open."""
+    def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:
+        """Open a pull request for a pushed branch, or update the one that is open.
+
+        `comment` says at length what the body says in brief, where the forge has a limit for one.
+        """
 
     def _run(self, *command: str, given: str = "") -> str:
         return require(command, self.folder, given, "open the pull request of the pushed branch by hand")
@@ -51,7 +59,7 @@ class GitHub(Forge):
     name = "GitHub"
     body_limit = _GITHUB_BODY
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+    def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:  # noqa: ARG002
         """Open or update; the body travels by standard input, since it may be long."""
         wanted = ("--head", branch, "--state", "open", "--json", "number,url")
         found = _objects(self._run("gh", "pr", "list", *wanted))
@@ -69,20 +77,40 @@ class AzureRepos(Forge):
 
     name = "Azure DevOps"
     body_limit = _AZURE_DESCRIPTION
+    comment_limit = _AZURE_COMMENT
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Open or update."""
+    def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:
+        """Open or update; the comment becomes a closed thread, which asks nobody for an answer."""
+        answer, done = self._proposed(branch, base, title, body)
+        if comment:
+            self._comment(answer, comment)
+        return PullRequest(_azure_url(answer), f"{done}: review and complete it.")
+
+    def _proposed(self, branch: str, base: str, title: str, body: str) -> tuple[dict[str, Any], str]:
         listing = ("--source-branch", branch, "--status", "active", "--output", "json")
         found = _objects(self._run("az", "repos", "pr", "list", *listing))
         if found:
             number = str(found[0]["pullRequestId"])
             what = ("--id", number, *_texts(title, body), "--output", "json")
-            answer = json.loads(self._run("az", "repos", "pr", "update", *what))
-            return PullRequest(_azure_url(answer), "Updated: review and complete it.")
+            return json.loads(self._run("az", "repos", "pr", "update", *what)), "Updated"
         what = (*_texts(title, body), "--output", "json")
         where = ("--source-branch", branch, "--target-branch", base)
-        answer = json.loads(self._run("az", "repos", "pr", "create", *where, *what))
-        return PullRequest(_azure_url(answer), "Opened: review and complete it.")
+        return json.loads(self._run("az", "repos", "pr", "create", *where, *what)), "Opened"
+
+    def _comment(self, answer: dict[str, Any], text: str) -> None:
+        repository = answer["repository"]
+        route = (
+            f"project={repository['project']['id']}",
+            f"repositoryId={repository['id']}",
+            f"pullRequestId={answer['pullRequestId']}",
+        )
+        thread = {"comments": [{"parentCommentId": 0, "content": text, "commentType": "text"}], "status": "closed"}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "thread.json"
+            file.write_text(json.dumps(thread), encoding="utf-8")
+            what = ("--area", "git", "--resource", "pullRequestThreads", "--http-method", "POST")
+            form = ("--in-file", str(file), "--api-version", _AZURE_API, "--output", "json")
+            self._run("az", "devops", "invoke", *what, "--route-parameters", *route, *form)
 
 
 class PlainRemote(Forge):
@@ -91,7 +119,7 @@ class PlainRemote(Forge):
     name = "git"
     body_limit = _GITHUB_BODY
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> PullRequest:  # noqa: ARG002 - no place for it
+    def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:  # noqa: ARG002
         """Nothing to open: say what to do with the branch."""
         return PullRequest(None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push.")
 

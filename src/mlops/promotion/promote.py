@@ -167,7 +167,9 @@ def _open(
     prefix = repository.prefix()
     addresses = {name: picture_address(remote, commit, prefix / path) for name, path in plot_paths(report).items()}
     pictures = {name: address for name, address in addresses.items() if address}
-    return forge.propose(branch, base.branch, title, markdown_report(report, forge.body_limit, pictures))
+    body = markdown_report(report, forge.body_limit, pictures)
+    whole = markdown_report(report, forge.comment_limit, pictures) if forge.comment_limit else body
+    return forge.propose(branch, base.branch, title, body, whole if whole != body else "")
 
 
 def _note(places: Connections, report: GateReport, step: str, facts: dict[str, str]) -> None:
