@@ -55,7 +55,8 @@ class JobRun:
     """One job: `id` is unique in the run (callers' ids in front, matrix values behind), `name` is for people.
 
     `environment` is the protected environment it ran through. `reason` says why it was skipped or never ran, or what
-    is odd about it. `outcome` is what happened, `conclusion` what counts for the run: they differ with continue-on-error.
+    is odd about it. `outcome` is what happened, `conclusion` what counts for the run: they differ with
+    continue-on-error.
     """
 
     id: str
