@@ -18,12 +18,12 @@ from figures import (
     draw_roc,
     draw_scores,
 )
-from metrics import CONFIDENCE, calibration, curves, intervals, roc_auc
 from sklearn.calibration import CalibratedClassifierCV
 
 from shared.columns import SCHEMA
 from shared.documents import read_json, write_json
 from shared.lineage import write_lineage
+from shared.metrics import CONFIDENCE, calibration, curves, intervals, roc_auc
 from shared.model_file import load_model
 from shared.pages import write_page
 from shared.parts import TEST, Part, read_part

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from evaluate_model.metrics import (
+from shared.metrics import (
     bootstrap_weights,
     calibration,
     curves,
