@@ -7,7 +7,7 @@ else's code, so it should do as little as the workflow depends on, and fail wher
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workflow_replay.errors import UnknownStep
@@ -93,6 +93,16 @@ class Effects(Mapping[str, Effect]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+
+def adding(effect: Effect, variables: Mapping[str, str]) -> Effect:
+    """The same effect, after which later steps also have these variables."""
+
+    def act(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
+        result = effect(inputs, context)
+        return replace(result, variables={**result.variables, **variables})
+
+    return act
 
 
 def nothing(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:  # noqa: ARG001 - an effect's shape

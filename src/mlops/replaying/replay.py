@@ -1,0 +1,124 @@
+"""One workflow file of this project, replayed on this machine."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mlops.errors import InputError
+from mlops.progress import say
+from mlops.replaying.event import EventOptions, event
+from mlops.replaying.machine import Machine, machine
+from mlops.replaying.result import ReplayResult
+from mlops.replaying.source import Checkout, Source
+from workflow_replay import azure, github
+from workflow_replay.approvals import Approval, ApprovalRequest, Approvals
+from workflow_replay.azure.effects import EFFECTS
+from workflow_replay.display import shown
+from workflow_replay.effects import Effects, adding
+from workflow_replay.errors import ReplayError
+from workflow_replay.github.known import KNOWN
+from workflow_replay.record import Run
+from workflow_replay.surroundings import Surroundings
+
+_GITHUB_FOLDER: Final = ".github/"
+_LOGIN: Final = {"github": "azure/login", "azure": "AzureCLI"}
+# What a repository's settings hold on the real forge; any text will do where nobody asks for a token with it.
+_IDENTITY: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
+_PLACEHOLDER: Final = "replayed"
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What was typed, apart from the event."""
+
+    ref: str | None = None
+    since: str | None = None
+    committed_only: bool = False
+    approved: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    against_azure: bool = False
+    every_line: bool = False
+
+
+def replay_file(root: Path, file: Path, wanted: EventOptions, options: ReplayOptions) -> ReplayResult:
+    """Replay a workflow file as it is now, for an event, in a scratch copy of the project's repository.
+
+    Raises InputError for a file or an event that GitHub or Azure Pipelines would refuse.
+    """
+    checkout = Checkout(root)
+    path = checkout.path_from_top(file)
+    system = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
+    with tempfile.TemporaryDirectory(prefix="mlops-replay-", ignore_cleanup_errors=True) as name:
+        scratch = Path(name)
+        source = checkout.copy(
+            scratch / "origin.git", options.ref, options.since, committed_only=options.committed_only
+        )
+        place = machine(scratch, against_azure=options.against_azure)
+        for sentence in _said(source, place, options):
+            say(sentence)
+        run = _run(system, path, wanted, source, scratch, place, options)
+    return ReplayResult(run, _stood_in(system))
+
+
+def _run(
+    system: str,
+    path: str,
+    wanted: EventOptions,
+    source: Source,
+    scratch: Path,
+    place: Machine,
+    options: ReplayOptions,
+) -> Run:
+    login = _LOGIN[system]
+    known = KNOWN if system == "github" else EFFECTS
+    identity = {name: place.cloud.get(name, _PLACEHOLDER) for name in _IDENTITY}
+    with shown(sys.stderr, every_line=options.every_line) as listener:
+        around = Surroundings(
+            machine=place.variables,
+            variables={**identity, **options.variables},
+            secrets=options.secrets,
+            effects=Effects({login: adding(known[login], place.cloud)}),
+            approvals=_approvals(options),
+            listener=listener,
+            scratch=scratch,
+        )
+        try:
+            replay = github.replay if system == "github" else azure.replay
+            return replay(source.repository, path, event(wanted, source), around)
+        except ReplayError as error:
+            raise InputError(error.message, error.advice or f"Correct {path}.") from error
+
+
+def _approvals(options: ReplayOptions) -> Approvals:
+    """Who is let in: whoever was named if somebody was, else all that were not rejected."""
+
+    def decide(request: ApprovalRequest) -> Approval:
+        name = request.environment
+        approved = name not in options.rejected and (not options.approved or name in options.approved)
+        return Approval(approved, "" if approved else f"{name} was rejected")
+
+    return decide
+
+
+def _said(source: Source, place: Machine, options: ReplayOptions) -> list[str]:
+    files = "your working files" if source.has_changes else "the commit checked out"
+    cloud = "your login" if options.against_azure else "no stored login"
+    nowhere = "no workspace (for one on this machine: `mlops up`, then `mlops env`)"
+    pointed = "the workspace that this shell points to" if place.points_somewhere else nowhere
+    return [f"replaying {files} as {source.branch}, in a scratch copy", f"steps reach {pointed}, with {cloud}"]
+
+
+def _stood_in(system: str) -> tuple[str, ...]:
+    forge = "GitHub" if system == "github" else "Azure DevOps"
+    return (
+        f"{forge} was a scratch copy of this repository: pushes went there, and pull requests nowhere",
+        "approvals of environments were given as you typed; `mlops check --repository` looks at the real rules",
+        "caches were empty, tools were those of this machine, containers and other machines were not there",
+    )

@@ -1,0 +1,120 @@
+"""The repository that a replay runs in: a scratch copy of this one, in which the present files have been pushed.
+
+The user's own repository is read, never written: new objects go to the copy.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlops.errors import InputError
+from mlops.git import REMOTE, Repository
+
+_NEW: Final = "0" * 40
+_DEFAULT_BRANCH: Final = "main"
+_MESSAGE: Final = "The working files"
+_AUTHOR: Final = {
+    f"GIT_{role}_{fact}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for fact, value in (("NAME", "mlops replay"), ("EMAIL", "replay@users.noreply.invalid"))
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The copy (bare), the branch with the files to replay, and the commit that the branch had before."""
+
+    repository: Path
+    branch: str
+    default_branch: str
+    before: str
+    has_changes: bool
+
+
+class Checkout(Repository):
+    """The user's checkout."""
+
+    def copy(self, target: Path, branch: str | None, since: str | None, *, committed_only: bool) -> Source:
+        """Make the copy, in which `branch` (None: the one checked out) has the files as they are now.
+
+        `since` is the revision it had before; without one, what the remote has of the branch, else the parent.
+        Raises InputError for a revision that is none.
+        """
+        head = self.head()
+        default = self._default_branch()
+        name = branch or self._run("branch", "--show-current") or default
+        if not self.is_branch_name(name):
+            raise InputError(f"{name!r} is no name of a branch", "Name a branch with --ref, such as main.")
+        self._run("clone", "--quiet", "--bare", "--shared", str(self.top()), str(target))
+        copy = ScratchOrigin(target)
+        commit = head if committed_only else self._with_present_files(target, head)
+        for known, tip in self._remote_branches().items():
+            copy.set_branch(known, tip)
+        copy.set_branch(name, commit)
+        copy.choose_default(default)
+        before = self._before(name, head, commit, since)
+        return Source(target, name, default, before, has_changes=commit != head)
+
+    def path_from_top(self, file: Path) -> str:
+        """A file of the checkout as a path from its top. Raises InputError for one outside."""
+        top = self.top().resolve()
+        if not file.resolve().is_relative_to(top):
+            raise InputError(f"{file} is not in this repository", f"Name a file below {top}.")
+        return file.resolve().relative_to(top).as_posix()
+
+    def _default_branch(self) -> str:
+        named = self._ask("symbolic-ref", "--short", f"refs/remotes/{REMOTE}/HEAD")
+        return named.removeprefix(f"{REMOTE}/") if named else _DEFAULT_BRANCH
+
+    def _remote_branches(self) -> dict[str, str]:
+        """The branches as the remote had them when it was asked last."""
+        prefix = f"refs/remotes/{REMOTE}/"
+        listing = self._run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+        pairs = (line.split(" ", 1) for line in listing.splitlines())
+        return {ref.removeprefix(prefix): commit for commit, ref in pairs if ref != f"{prefix}HEAD"}
+
+    def _with_present_files(self, target: Path, head: str) -> str:
+        """A commit, in the copy alone, of the files as they are; HEAD itself when nothing has changed."""
+        index = target / "replay-index"
+        own = Path(self._run("rev-parse", "--path-format=absolute", "--git-path", "index"))
+        if own.is_file():
+            # With what it knows about files that have not changed, git need not read them.
+            shutil.copyfile(own, index)
+        objects = self._run("rev-parse", "--path-format=absolute", "--git-path", "objects")
+        variables = {
+            "GIT_INDEX_FILE": str(index),
+            "GIT_OBJECT_DIRECTORY": str(target / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+        }
+        self._run("-C", str(self.top()), "add", "--all", variables=variables)
+        tree = self._run("write-tree", variables=variables)
+        if tree == self._run("rev-parse", f"{head}^{{tree}}"):
+            return head
+        return self._run("commit-tree", tree, "-p", head, "-m", _MESSAGE, variables=variables | _AUTHOR)
+
+    def _before(self, branch: str, head: str, commit: str, since: str | None) -> str:
+        if since is not None:
+            found = self.resolve(since)
+            if found is None:
+                raise InputError(f"{since} is no revision of this repository", "Name a commit, branch or tag.")
+            return found
+        remote = self.resolve(f"refs/remotes/{REMOTE}/{branch}")
+        if remote is not None and remote != commit:
+            return remote
+        return head if commit != head else self.resolve(f"{head}^") or _NEW
+
+
+class ScratchOrigin(Repository):
+    """The copy, which stands for the forge."""
+
+    def set_branch(self, name: str, commit: str) -> None:
+        """Let a branch name a commit."""
+        self._run("update-ref", f"refs/heads/{name}", commit)
+
+    def choose_default(self, branch: str) -> None:
+        """Let a branch be the default one; where there is none of that name, the one that is there."""
+        if self.resolve(f"refs/heads/{branch}") is not None:
+            self._run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
