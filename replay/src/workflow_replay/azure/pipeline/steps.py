@@ -20,6 +20,7 @@ _COMMON = frozenset(
     {"condition", "continueOnError", "displayName", "enabled", "env", "name", "retryCountOnTaskFailure", "target"}
     | {"timeoutInMinutes"}
 )
+_STREAMS = frozenset({"failOnStderr", "failOnStandardError"})
 _SHELL = frozenset({"failOnStderr", "workingDirectory"})
 _POWERSHELL = _SHELL | {"errorActionPreference", "ignoreLASTEXITCODE"}
 _CHECKOUT = frozenset(
@@ -68,6 +69,10 @@ def _step(node: Node) -> Step:
     if name and not _NAME.match(name):
         raise fields.place_of("name").wrong(f"The step name '{name}' is invalid: letters, digits, - and _")
     subject = fields.text(kind)
+    inputs = _inputs(fields, kind)
+    for key in _STREAMS & inputs.keys():
+        if inputs[key].lower() not in ("", "false"):
+            raise node.place.wrong(f"{key} cannot be replayed: a step's two streams of output are one here")
     if kind == "task" and not _TASK.match(subject):
         raise fields.place_of("task").wrong(f"The task '{subject}' has no version", "Write it as Name@1.")
     retries = fields.number("retryCountOnTaskFailure", 0)
@@ -82,7 +87,7 @@ def _step(node: Node) -> Step:
         enabled=fields.late_boolean("enabled", default=True),
         timeout_minutes=fields.number("timeoutInMinutes", 0),
         retries=min(int(retries), MOST_RETRIES),
-        inputs=_inputs(fields, kind),
+        inputs=inputs,
         environment=fields.text_mapping("env"),
     )
 

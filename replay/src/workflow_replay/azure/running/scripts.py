@@ -49,8 +49,6 @@ def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | N
 
     Raises WorkflowError for what cannot be replayed, EffectFailed for a task without an input that it needs.
     """
-    if inputs.get("failOnStderr", "").lower() == "true" or inputs.get("failOnStandardError", "").lower() == "true":
-        raise step.place.wrong("failOnStderr cannot be replayed: a step's two streams of output are one here")
     match step.kind:
         case "script" | "bash":
             return Script(_BASH, subject, folder=inputs.get("workingDirectory", ""))
