@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from mlops.collected.reading import INPUTS, OUTPUTS, read_collected
-from mlops.collected.storage import find_collection
+from mlops.collected.storage import find_collections
 from mlops.collected.window import Window
 from mlops.gates.report import GateReport
 from mlops.promotion.live import live_model
@@ -57,8 +57,7 @@ class Staging:
     def forget(self) -> None:
         """Delete what was collected: other tests have this stage too."""
         for name in (INPUTS, OUTPUTS):
-            collection = find_collection(self.client, self.endpoint, self.deployment, name)
-            if collection is not None:
+            for collection in find_collections(self.client, self.endpoint, self.deployment, name):
                 for blob in collection.container.list_blobs(name_starts_with=collection.folder):
                     collection.container.delete_blob(blob.name)
 

@@ -17,7 +17,7 @@ from azure.ai.ml.entities import AzureBlobDatastore, Data, Model
 from azureml_emulator.testing import running_emulator
 from mlops.collected.frames import Collected
 from mlops.collected.reading import read_collected
-from mlops.collected.storage import find_collection
+from mlops.collected.storage import find_collections
 from mlops.collected.window import Window
 from mlops.project import load_project
 from mlops.promotion.recent import recent_inputs
@@ -60,14 +60,17 @@ class Served:
             time.sleep(0.1)
         raise AssertionError(f"not within {PATIENCE_SECONDS} s: {self.read()}")
 
-    def store(self, deployment: str, collection: str, files: dict[str, bytes]) -> None:
+    def store(self, deployment: str, collection: str, files: dict[str, bytes], version: str = "1") -> None:
         """Put files where a deployment of this name would have them, with the data asset that its making registers."""
-        folder = f"modelDataCollector/{self.endpoint}/{deployment}/{collection}"
+        folder = f"modelDataCollector-{version}/{self.endpoint}/{deployment}/{collection}"
         asset = f"{self.endpoint}-{deployment}-{collection}"
         path = f"azureml://datastores/workspaceblobstore/paths/{folder}"
-        self.client.data.create_or_update(Data(name=asset, version="1", path=path))
-        place = find_collection(self.client, self.endpoint, deployment, collection)
-        assert place
+        self.client.data.create_or_update(Data(name=asset, version=version, path=path))
+        (place,) = (
+            place
+            for place in find_collections(self.client, self.endpoint, deployment, collection)
+            if place.folder == folder
+        )
         for name, content in files.items():
             place.container.upload_blob(f"{folder}/{name}", content)
 
@@ -153,13 +156,16 @@ def test_bad_days_of_the_files_are_counted_and_the_rest_is_read(served: Served) 
     answers = {"2026/03/02/00/one.jsonl": answer(1, noon), "2026/03/01/23/one.jsonl": answer(2, noon - HOUR / 2)}
     served.store("green", "model_outputs", answers)
 
+    # and what it collected when the stage still had another place for it
+    served.store("green", "model_inputs", {"2026/03/02/00/old.jsonl": event(6, noon - HOUR, age=6)}, version="before")
+
     # when
     found = read_collected(served.client, served.endpoint, ["blue", "green", "never-made"], window)
 
     # then
-    assert found.frame.select("age", "probability").rows() == [(1.0, None), (5.0, None), (2.0, 0.25)]
+    assert found.frame.select("age", "probability").rows() == [(1.0, None), (5.0, None), (2.0, 0.25), (6.0, None)]
     assert found.frame["deployment"].unique().to_list() == ["green"]
-    assert (found.broken, found.repeated, found.unanswered) == (1, 1, 2)
+    assert (found.broken, found.repeated, found.unanswered) == (1, 1, 3)
     assert "1 collected lines or rows are half-written" in " ".join(found.notes)
     # and so many of the newest as are asked for
     newest = read_collected(served.client, served.endpoint, ["green"], window, at_most=1)

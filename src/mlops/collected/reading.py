@@ -15,7 +15,7 @@ from azure.ai.ml import MLClient
 
 from mlops.collected.frames import Collected, collected, inputs_frame, joined, outputs_frame
 from mlops.collected.lines import TIME, Found, Row, is_input, is_output, whole_lines
-from mlops.collected.storage import Collection, find_collection
+from mlops.collected.storage import Collection, find_collections
 from mlops.collected.window import Window
 
 INPUTS: Final = "model_inputs"
@@ -34,10 +34,10 @@ def read_collected(
     read: list[_Part] = []
     for deployment in deployments:
         inputs = _Part(inputs_frame, is_input)
-        inputs.read(find_collection(client, endpoint, deployment, INPUTS), window, at_most)
+        inputs.read(find_collections(client, endpoint, deployment, INPUTS), window, at_most)
         outputs = _Part(outputs_frame, is_output)
         if inputs.oldest is not None:
-            answers = find_collection(client, endpoint, deployment, OUTPUTS)
+            answers = find_collections(client, endpoint, deployment, OUTPUTS)
             outputs.read(answers, Window(inputs.oldest, window.until), None)
         frames.append(joined(inputs.frames, outputs.frames, deployment))
         read += [inputs, outputs]
@@ -62,10 +62,13 @@ class _Part:
         moments = [frame[TIME].min() for frame in self.frames if not frame.is_empty()]
         return min((moment for moment in moments if isinstance(moment, datetime)), default=None)
 
-    def read(self, collection: Collection | None, window: Window, at_most: int | None) -> None:
-        """Read hour by hour, until there are enough rows or no more hours."""
-        if collection is None:
-            return
+    def read(self, places: Sequence[Collection], window: Window, at_most: int | None) -> None:
+        """Read place by place, hour by hour, each until there are enough rows or no more hours."""
+        for collection in places:
+            self._read_hours(collection, window, at_most)
+
+    def _read_hours(self, collection: Collection, window: Window, at_most: int | None) -> None:
+        enough = None if at_most is None else at_most + sum(frame.height for frame in self.frames)
         for hour in collection.hours(window):
             found = Found(window, self.usable)
             for file in hour:
@@ -73,5 +76,5 @@ class _Part:
             self.files += len(hour)
             self.broken += found.broken
             self.frames.append(self.table(found.rows))
-            if at_most is not None and sum(frame.height for frame in self.frames) >= at_most:
+            if enough is not None and sum(frame.height for frame in self.frames) >= enough:
                 return

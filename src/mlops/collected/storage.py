@@ -17,8 +17,6 @@ from mlops.collected.window import Window
 from mlops.errors import WorkspaceError
 from mlops.workspace import open_container
 
-# The SDK registers each collection as this version of a data asset when it makes the deployment.
-_ASSET_VERSION: Final = "1"
 _ASSET_PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(?P<folder>.+?)/?")
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 
@@ -57,21 +55,26 @@ class Collection:
         return name.removeprefix(f"{self.folder}/")
 
 
-def find_collection(client: MLClient, endpoint: str, deployment: str, name: str) -> Collection | None:
-    """A collection of a deployment; None when the deployment never had it.
+def find_collections(client: MLClient, endpoint: str, deployment: str, name: str) -> list[Collection]:
+    """Where a deployment keeps a collection: a place for each datastore it ever collected to; none for never.
 
     Raises WorkspaceError for one that lies in no blob datastore.
     """
     asset_name = f"{endpoint}-{deployment}-{name}"
     try:
-        path = str(client.data.get(asset_name, _ASSET_VERSION).path)
+        # The SDK registers each collection as a data asset of this name when it makes the deployment.
+        paths = {str(asset.path) for asset in client.data.list(name=asset_name)}
     except ResourceNotFoundError:
-        return None
+        return []
+    return [_collection(client, asset_name, path) for path in sorted(paths)]
+
+
+def _collection(client: MLClient, asset_name: str, path: str) -> Collection:
     place = _ASSET_PATH.fullmatch(path)
     datastore = client.datastores.get(place["datastore"]) if place else None
     if place is None or not isinstance(datastore, AzureBlobDatastore):
         raise WorkspaceError(
             f"the data asset {asset_name} lies at {path}, which is no folder of a blob datastore",
-            f"Give the collection {name} of deployment.yml a path below a blob datastore.",
+            "Correct `collected_datastore` in project.yml, and archive this version of the data asset.",
         )
     return Collection(open_container(datastore), place["folder"])

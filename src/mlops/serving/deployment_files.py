@@ -63,15 +63,8 @@ def load_deployment(
     deployment = _load(project, stage, overrides)
     if deployment.data_collector is not None:
         for collection, settings in deployment.data_collector.collections.items():
-            settings.data = DataAsset(path=collected_path(stage, name, collection))
+            settings.data = _collected_asset(stage, name, collection)
     return deployment
-
-
-def collected_path(stage: Stage, deployment: str, collection: str) -> str:
-    """The folder that a deployment's collection is kept in."""
-    return COLLECTED_PATH.format(
-        datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
-    )
 
 
 def configuration_of(project: Project, stage: Stage) -> str:
@@ -107,6 +100,16 @@ def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> On
     text = _text(definition(project, DEPLOYMENT_FILE, stage.serving))
     origin = _origin(project, DEPLOYMENT_FILE)
     return load_online_deployment(text, relative_origin=origin, params_override=[*machines, *overrides])
+
+
+def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
+    """The data asset of a collection, a version for each datastore: a version's place cannot be changed."""
+    path = COLLECTED_PATH.format(
+        datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
+    )
+    asset = DataAsset(name=f"{stage.endpoint}-{deployment}-{collection}", path=path)
+    asset.version = stage.collected_datastore  # ty: ignore[invalid-assignment] - a text, as all versions are
+    return asset
 
 
 def _text(document: dict[str, Any]) -> io.StringIO:
