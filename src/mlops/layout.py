@@ -17,6 +17,11 @@ DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
 # What differs where a stage is served by Kubernetes stands beside a file, under this suffix.
 KUBERNETES_SUFFIX: Final = ".kubernetes.yml"
 SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
+SCORING_PIPELINE_FILE: Final = Path("pipelines", "score.yml")
+# Its one step.
+SCORING_STEP: Final = "score_batch"
+BATCH_ENDPOINT_FILE: Final = Path("endpoints", "batch", "endpoint.yml")
+BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
 ENVIRONMENT_FOLDER: Final = Path("environments")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
 

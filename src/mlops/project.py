@@ -106,6 +106,7 @@ class Stage(BaseModel):
     location: Location | None = None
     compute: ComputeName
     endpoint: EndpointName
+    batch_endpoint: EndpointName | None = None
     serving: Serving = MANAGED
     kubernetes_compute: Annotated[ComputeName | None, Field(validate_default=True)] = None
     instance_type: str

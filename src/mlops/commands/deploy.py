@@ -15,6 +15,7 @@ from mlops.command_line import json_option, stage_option
     "mlops deploy --stage dev --version 3",
     "mlops deploy --stage prod",
     "mlops deploy --stage prod --unless-superseded      # for a run that waited for its approval",
+    "mlops deploy --stage prod --batch                  # for files: mlops score --batch",
 )
 @stage_option()
 @click.option("--version", help="Dev only: the model version; without it, the newest.")
@@ -22,6 +23,7 @@ from mlops.command_line import json_option, stage_option
 @click.option(
     "--unless-superseded", is_flag=True, help="Do nothing if the remote's default branch says otherwise by now."
 )
+@click.option("--batch", is_flag=True, help="To the stage's batch endpoint, which scores files; no traffic moves.")
 @json_option
 @click.pass_obj
 def command(
@@ -31,6 +33,7 @@ def command(
     version: str | None,
     take_over: bool,
     unless_superseded: bool,
+    batch: bool,
     as_json: bool,
 ) -> int:
     """Roll out to a stage what it is to run, beside what runs there.
@@ -40,6 +43,8 @@ def command(
     as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
     returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
     old deployment is kept without traffic: `mlops rollback` returns to it in one call.
+
+    With --batch the same model goes to the stage's batch endpoint instead: callers get it from the next call on.
     """
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
@@ -53,9 +58,15 @@ def command(
     if newer is not None:
         return answer(newer, as_json=as_json)
 
-    from mlops.rollout.deploy import deploy
     from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
+    if batch:
+        from mlops.batch.deploy import deploy_batch
+
+        return answer(deploy_batch(client, project, stage_name, version or None), as_json=as_json)
+
+    from mlops.rollout.deploy import deploy
+
     # A CI system hands over an empty text for a version that nobody named.
     return answer(deploy(client, project, stage_name, version or None, take_over=take_over), as_json=as_json)

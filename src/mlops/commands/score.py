@@ -1,4 +1,4 @@
-"""`mlops score`: one request to a stage's endpoint."""
+"""`mlops score`: one request to a stage's endpoint, or files to its batch endpoint."""
 
 from __future__ import annotations
 
@@ -19,17 +19,36 @@ _STANDARD_INPUT = "-"
     "mlops score --stage dev --file request.json --json",
     "cat request.json | mlops score --stage dev --file -",
     "mlops score --stage dev --deployment green",
+    "mlops score --stage prod --batch rows/ --output predictions/",
 )
 @stage_option()
 @click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
 @click.option("--deployment", help="The deployment to ask; without it, wherever the traffic goes.")
+@click.option("--batch", help="Files instead of a request: a CSV or parquet file, a folder, or azureml:NAME:VERSION.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="With --batch: where results go.")
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, stage: str, file: str | None, deployment: str | None, as_json: bool) -> int:
+def command(
+    project_path: Path | None,
+    *,
+    stage: str,
+    file: str | None,
+    deployment: str | None,
+    batch: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> int:
     """Send a request to a stage's endpoint and print the answer. The body is sent as it is.
 
     Exits with 6 when the endpoint refuses the request; the error shows what it says.
+
+    With --batch, files are scored by the stage's batch endpoint: each becomes a parquet file in --output, beside
+    outcomes.jsonl, which lists them. A file that cannot be scored is set aside with its reason, and the rest
+    completes; the exit code is 1 then. Ctrl-C cancels the job; run again, it begins anew.
     """
+    if batch is not None or output is not None:
+        asked = {"--file": file, "--deployment": deployment}
+        return _files(project_path, stage, batch, output, asked=asked, as_json=as_json)
     from mlops.errors import InputError
     from mlops.layout import SAMPLE_REQUEST
     from mlops.project import load_project, parse_stage
@@ -50,3 +69,31 @@ def command(project_path: Path | None, *, stage: str, file: str | None, deployme
 
     client = connect(project.settings.stage(stage_name))
     return answer(score(client, project, stage_name, body, deployment), as_json=as_json)
+
+
+def _files(
+    project_path: Path | None,
+    stage: str,
+    batch: str | None,
+    output: Path | None,
+    *,
+    asked: dict[str, str | None],
+    as_json: bool,
+) -> int:
+    from mlops.errors import InputError
+    from mlops.project import load_project, parse_stage
+    from mlops.rendering import answer
+
+    if batch is None or output is None:
+        raise InputError("--batch and --output belong together", "Give both: --batch FOLDER --output FOLDER.")
+    wrong = [name for name, value in asked.items() if value is not None]
+    if wrong:
+        raise InputError(f"{wrong[0]} is for a request, and --batch for files", "Give one of them.")
+    project = load_project(project_path)
+    stage_name = parse_stage(stage)
+
+    from mlops.batch.score import score_files
+    from mlops.workspace import connect
+
+    client = connect(project.settings.stage(stage_name))
+    return answer(score_files(client, project, stage_name, batch, output), as_json=as_json)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Job
 
 from mlops.progress import Step, StepBoard
-from mlops.training.submission import SubmittedJob
 from mlops.waiting import looks
 
 COMPLETED: Final = "Completed"
@@ -26,6 +25,20 @@ _WAITING: Final = "NotStarted"
 _REUSED_PROPERTY: Final = "azureml.isreused"
 # While a step is running the job cannot have ended, except when the service lost track of the step.
 _LOOK_AT_JOB_EVERY_SECONDS: Final = 5.0
+
+
+class Followed(Protocol):
+    """A job that was submitted; `steps` in the order in which they are to be shown."""
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        ...
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of its steps."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ def step_seconds(status: str, begun: datetime | None, changed: datetime | None, 
     return None if end is None else max(0.0, (end - begun).total_seconds())
 
 
-def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob:
+def follow(client: MLClient, job: Followed, board: StepBoard) -> FinishedJob:
     """Show the job's steps until it has ended."""
     next_look_at_job = 0.0
     for elapsed in looks():
@@ -85,7 +98,7 @@ def follow(client: MLClient, job: SubmittedJob, board: StepBoard) -> FinishedJob
     raise AssertionError("looks() never ends")
 
 
-def _step_runs(client: MLClient, job: SubmittedJob) -> list[StepRun]:
+def _step_runs(client: MLClient, job: Followed) -> list[StepRun]:
     """The runs of the job's steps so far, in the order of the pipeline file."""
     children = [child for child in client.jobs.list(parent_job_name=job.name) if child is not None]
     now = datetime.now(UTC)
@@ -107,7 +120,7 @@ def _step(child: Job, now: datetime) -> Step:
     )
 
 
-def _all_steps(job: SubmittedJob, runs: Sequence[StepRun]) -> list[Step]:
+def _all_steps(job: Followed, runs: Sequence[StepRun]) -> list[Step]:
     """The steps in order, those that have no run yet included."""
     begun = {run.step.name for run in runs}
     waiting = [Step(name, _WAITING) for name in job.steps if name not in begun]

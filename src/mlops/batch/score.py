@@ -1,0 +1,211 @@
+"""`mlops score --batch` as a function: files to the stage's batch endpoint, predictions back into a folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from azure.ai.ml import Input, MLClient
+from azure.ai.ml.constants import AssetTypes
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.batch.deployment_files import endpoint_name
+from mlops.batch.outcomes import OUTCOMES_FILE, SCORED, SET_ASIDE, Outcome, read_outcomes
+from mlops.errors import InputError, Interrupted, JobFailed, RequestRefused
+from mlops.layout import SCORING_STEP
+from mlops.progress import say, step_board
+from mlops.project import Project, StageName
+from mlops.quiet import quiet
+from mlops.results import Block, Line, Result, Table
+from mlops.serving.deployment_files import VERSION_TAG
+from mlops.training.failure import job_failure
+from mlops.training.following import COMPLETED, FinishedJob, follow
+from mlops.training.submission import new_job_name
+
+SUFFIXES: Final = (".csv", ".parquet")
+_REMOTE: Final = "azureml:"
+_INPUT: Final = "data"
+_PREDICTIONS: Final = "predictions"
+_OUTCOMES: Final = "outcomes"
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True)
+class _ScoringJob:
+    """A job of the batch endpoint, to be followed."""
+
+    name: str
+    steps: tuple[str, ...] = (SCORING_STEP,)
+
+
+@dataclass(frozen=True)
+class BatchScoreResult(Result):
+    """What became of the files; `output` is where the predictions lie."""
+
+    endpoint: str
+    deployment: str
+    model_version: str
+    job: str
+    outcomes: tuple[Outcome, ...]
+    output: Path
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a file was set aside."""
+        return int(bool(self._of(SET_ASIDE)))
+
+    def document(self) -> dict[str, Any]:
+        """Everything, the outcome of each file included."""
+        return {
+            "endpoint": self.endpoint,
+            "deployment": self.deployment,
+            "model_version": self.model_version,
+            "job": self.job,
+            "rows": self._rows,
+            "files": [outcome.model_dump() for outcome in self.outcomes],
+            "output": str(self.output),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The counts, and what was set aside with its reason."""
+        scored, aside = self._of(SCORED), self._of(SET_ASIDE)
+        facts = (
+            ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
+            ("model version", self.model_version),
+            ("files scored", f"{len(scored)} with {self._rows:,} rows"),
+            ("files set aside", str(len(aside))),
+            ("predictions", str(self.output)),
+        )
+        blocks: list[Block] = [Table(f"job {self.job} ({self.seconds:.1f} s)", (), facts)]
+        if aside:
+            rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
+            blocks.append(Table("set aside", ("file", "reason"), rows))
+            blocks.append(Line(f"{self.output / OUTCOMES_FILE} has each reason in full.", "bad"))
+            blocks.append(Line("Correct these files and score them by themselves: the others are done.", "hint"))
+        return blocks
+
+    def _of(self, status: str) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.status == status]
+
+    @property
+    def _rows(self) -> int:
+        return sum(outcome.rows for outcome in self._of(SCORED))
+
+
+def score_files(
+    client: MLClient, project: Project, stage_name: StageName, source: str, output: Path
+) -> BatchScoreResult:
+    """Score a file or a folder (or what an `azureml:` reference names) with what the stage has deployed.
+
+    Predictions and the list of outcomes are put into `output`. Run again, it writes the same files once more.
+    """
+    begun = time.monotonic()
+    endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
+    deployment, version = _deployed(client, endpoint, stage_name)
+    job_name = new_job_name(project.settings.name)
+    with _as_folder(source) as folder:
+        finished = _run(client, endpoint, job_name, folder)
+    if finished.status != COMPLETED:
+        raise job_failure(client, project, finished, Path(source))
+    outcomes = _fetch(client, finished.name, output)
+    return BatchScoreResult(
+        endpoint, deployment, version, finished.name, outcomes, output.resolve(), time.monotonic() - begun
+    )
+
+
+def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
+    """The default deployment and its model version. Raises RequestRefused when there is none."""
+    advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
+    try:
+        found = client.batch_endpoints.get(endpoint)
+    except ResourceNotFoundError as error:
+        raise RequestRefused(f"stage {stage_name} has no batch endpoint {endpoint} yet", advice) from error
+    name = getattr(found.defaults, "deployment_name", None)
+    if not name:
+        raise RequestRefused(f"the batch endpoint {endpoint} has no default deployment", advice)
+    deployment = client.batch_deployments.get(name, endpoint)
+    return name, (deployment.tags or {}).get(VERSION_TAG, "unknown")
+
+
+@contextmanager
+def _as_folder(source: str) -> Generator[str]:
+    """A folder for the endpoint: the source itself, or one with the single file. Raises InputError for an empty one."""
+    if source.startswith(_REMOTE):
+        yield source
+        return
+    path = Path(source)
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist", "Give a file or a folder of CSV and parquet, or azureml:NAME:VERSION."
+        )
+    files = [path] if path.is_file() else path.rglob("*")
+    if not any(file.is_file() and file.suffix.lower() in SUFFIXES for file in files):
+        raise InputError(
+            f"there is no file of rows in {path}", f"Give files whose names end with {', '.join(SUFFIXES)}."
+        )
+    if path.is_dir():
+        yield str(path.resolve())
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(path, Path(folder) / path.name)
+        yield folder
+
+
+def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> FinishedJob:
+    data = Input(type=AssetTypes.URI_FOLDER, path=folder)
+    try:
+        with quiet():
+            job = client.batch_endpoints.invoke(endpoint, inputs={_INPUT: data}, job_name=job_name)
+        say(f"job {job.name}")
+        with step_board() as board:
+            return follow(client, _ScoringJob(str(job.name)), board)
+    except KeyboardInterrupt:
+        raise _cancelled(client, job_name) from None
+
+
+def _cancelled(client: MLClient, job_name: str) -> Interrupted:
+    try:
+        with quiet():
+            client.jobs.begin_cancel(job_name).wait()
+    except ResourceNotFoundError:
+        return Interrupted("the job was not started yet; nothing was scored")
+    return Interrupted(f"job {job_name} is cancelled; nothing was fetched", "Run the command again.")
+
+
+def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
+    """Download the predictions, and last the list that says what they are."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as scratch:
+        with quiet():
+            for name in (_PREDICTIONS, _OUTCOMES):
+                client.jobs.download(job, download_path=scratch, output_name=name)
+        places = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}
+        listed = [path for path in places[_OUTCOMES].rglob("*") if path.is_file()]
+        if len(listed) != 1:
+            raise JobFailed(f"job {job} has no list of outcomes", f"See its log: `mlops status`, job {job}.")
+        outcomes = read_outcomes(listed[0])
+        for outcome in outcomes:
+            if outcome.output is not None:
+                _move(_found(places[_PREDICTIONS], outcome.output), output / outcome.output)
+        _move(listed[0], output / OUTCOMES_FILE)
+    return outcomes
+
+
+def _found(folder: Path, relative: str) -> Path:
+    place = (folder / relative).resolve()
+    if not place.is_file() or not place.is_relative_to(folder.resolve()):
+        raise JobFailed(f"the predictions {relative} are listed and not there", "Score the files again.")
+    return place
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
