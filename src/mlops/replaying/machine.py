@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mlops.layout import private_folder
+from mlops.replaying.programs import install
+from mlops.replaying.source import Remote
 
 _PREFIXES: Final = ("UV_", "PIP_", "LC_", "XDG_", "SSL_")
 _NAMES: Final = (
@@ -35,10 +36,11 @@ _NOWHERE: Final = "http://replay.invalid"
 
 @dataclass(frozen=True)
 class Machine:
-    """Variables of every step, and those that a login adds."""
+    """Variables of every step, those that a login adds, and where is kept what was asked of the forge's program."""
 
     variables: Mapping[str, str]
     cloud: Mapping[str, str]
+    asked: Path
 
     @property
     def points_somewhere(self) -> bool:
@@ -46,24 +48,30 @@ class Machine:
         return any(name.startswith(_POINTING) for name in self.cloud)
 
 
-def machine(scratch: Path, *, against_azure: bool, shell: Mapping[str, str] = os.environ) -> Machine:
-    """What steps see of `shell`; `scratch` holds empty places for the logins of programs."""
+def machine(scratch: Path, remote: Remote, *, against_azure: bool, shell: Mapping[str, str] = os.environ) -> Machine:
+    """What steps see of `shell`; `scratch` gets programs that stand in for others, and empty places for logins."""
     variables = {
         name: value
         for name, value in shell.items()
         if (name in _NAMES or name.startswith(_PREFIXES)) and name not in _OURS
     }
-    variables["PATH"] = _path(shell.get("PATH", os.defpath))
+    path = _path(shell.get("PATH", os.defpath))
+    asked = install(scratch / "programs", remote, keep_az=against_azure, path=path)
+    variables |= {
+        "PATH": os.pathsep.join([str(asked.parent), path]),
+        "GIT_SSH": str(asked.with_name("ssh")),
+        "GIT_SSH_VARIANT": "ssh",
+        "GH_CONFIG_DIR": str(_made(scratch / "gh")),
+    }
     cloud = {name: value for name, value in shell.items() if name.startswith(_CLOUD_PREFIXES)}
     if against_azure:
-        return Machine(variables, cloud)
+        return Machine(variables, cloud, asked)
     variables |= {
-        "AZURE_CONFIG_DIR": str(private_folder(_made(scratch / "az"))),
-        "GH_CONFIG_DIR": str(_made(scratch / "gh")),
+        "AZURE_CONFIG_DIR": str(_made(scratch / "az")),
         # Virtual machines of Azure have a login that nobody asked for.
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": _NOWHERE,
     }
-    return Machine(variables, {name: value for name, value in cloud.items() if name not in _LOGINS})
+    return Machine(variables, {name: value for name, value in cloud.items() if name not in _LOGINS}, asked)
 
 
 def _path(path: str) -> str:

@@ -11,8 +11,10 @@ from typing import Final
 
 from mlops.errors import InputError
 from mlops.progress import say
+from mlops.remote_address import ForgeKind
 from mlops.replaying.event import EventOptions, event
 from mlops.replaying.machine import Machine, machine
+from mlops.replaying.programs import asked_for
 from mlops.replaying.result import ReplayResult
 from mlops.replaying.source import Checkout, Source
 from workflow_replay import azure, github
@@ -54,21 +56,22 @@ def replay_file(root: Path, file: Path, wanted: EventOptions, options: ReplayOpt
     """
     checkout = Checkout(root)
     path = checkout.path_from_top(file)
-    system = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
+    system: ForgeKind = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
     with tempfile.TemporaryDirectory(prefix="mlops-replay-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         source = checkout.copy(
-            scratch / "origin.git", options.ref, options.since, committed_only=options.committed_only
+            scratch / "origin.git", system, options.ref, options.since, committed_only=options.committed_only
         )
-        place = machine(scratch, against_azure=options.against_azure)
+        place = machine(scratch, source.remote, against_azure=options.against_azure)
         for sentence in _said(source, place, options):
             say(sentence)
         run = _run(system, path, wanted, source, scratch, place, options)
-    return ReplayResult(run, _stood_in(system))
+        asked = tuple(asked_for(place.asked))
+    return ReplayResult(run, asked, _stood_in(system))
 
 
 def _run(
-    system: str,
+    system: ForgeKind,
     path: str,
     wanted: EventOptions,
     source: Source,
@@ -88,6 +91,9 @@ def _run(
             approvals=_approvals(options),
             listener=listener,
             scratch=scratch,
+            origin=source.remote.address,
+            owner=source.remote.forge.owner,
+            name=source.remote.forge.name if system == "github" else source.remote.forge.project,
         )
         try:
             replay = github.replay if system == "github" else azure.replay
@@ -115,10 +121,10 @@ def _said(source: Source, place: Machine, options: ReplayOptions) -> list[str]:
     return [f"replaying {files} as {source.branch}, in a scratch copy", f"steps reach {pointed}, with {cloud}"]
 
 
-def _stood_in(system: str) -> tuple[str, ...]:
+def _stood_in(system: ForgeKind) -> tuple[str, ...]:
     forge = "GitHub" if system == "github" else "Azure DevOps"
     return (
-        f"{forge} was a scratch copy of this repository: pushes went there, and pull requests nowhere",
+        f"{forge} was a scratch copy of this repository: pushes went there, pull requests were written down",
         "approvals of environments were given as you typed; `mlops check --repository` looks at the real rules",
         "caches were empty, tools were those of this machine, containers and other machines were not there",
     )

@@ -12,9 +12,10 @@ from workflow_replay.record import JobRun, Run, commands, document, played
 
 @dataclass(frozen=True)
 class ReplayResult(Result):
-    """A replayed run, and what was different from the real thing (`stood_in`), a sentence each."""
+    """A replayed run; what it `asked` the forge for; what was different from the real thing, a sentence each."""
 
     run: Run
+    asked: tuple[str, ...]
     stood_in: tuple[str, ...]
 
     @property
@@ -24,7 +25,7 @@ class ReplayResult(Result):
 
     def document(self) -> dict[str, Any]:
         """The whole run, and what stood in for what."""
-        return {**document(self.run), "stood_in": list(self.stood_in)}
+        return {**document(self.run), "asked": list(self.asked), "stood_in": list(self.stood_in)}
 
     def blocks(self) -> Sequence[Block]:
         """The jobs, what was said about them, and how it ended."""
@@ -41,6 +42,7 @@ class ReplayResult(Result):
         return [
             Table(run.name, ("job", "result", "seconds", "environment"), rows),
             *remarks,
+            *(Line(f"asked of the forge: {words}") for words in self.asked),
             *(Line(f"played: {name}", "hint") for name in played(run)),
             *(Line(sentence, "hint") for sentence in self.stood_in),
             Line(

@@ -6,21 +6,41 @@ The user's own repository is read, never written: new objects go to the copy.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mlops.errors import InputError
 from mlops.git import REMOTE, Repository
+from mlops.remote_address import ForgeKind, RemoteAddress, parse_remote
 
 _NEW: Final = "0" * 40
 _DEFAULT_BRANCH: Final = "main"
 _MESSAGE: Final = "The working files"
+_MIGHT_BE: Final[Mapping[ForgeKind, RemoteAddress]] = {
+    "github": RemoteAddress("github", "github.com", "octo-org", "", "octo-repo"),
+    "azure": RemoteAddress("azure", "dev.azure.com", "octo-org", "octo-project", "octo-repo"),
+}
+# By ssh, since git knows a program to be put in its place.
+_ADDRESSES: Final[Mapping[ForgeKind, str]] = {
+    "github": "git@{host}:{owner}/{name}.git",
+    "azure": "git@ssh.{host}:v3/{owner}/{project}/{name}",
+}
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
     for fact, value in (("NAME", "mlops replay"), ("EMAIL", "replay@users.noreply.invalid"))
 }
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What clones of the copy take for their remote: an address of a forge that leads to the copy's folder."""
+
+    address: str
+    forge: RemoteAddress
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -32,15 +52,19 @@ class Source:
     default_branch: str
     before: str
     has_changes: bool
+    remote: Remote
 
 
 class Checkout(Repository):
     """The user's checkout."""
 
-    def copy(self, target: Path, branch: str | None, since: str | None, *, committed_only: bool) -> Source:
-        """Make the copy, in which `branch` (None: the one checked out) has the files as they are now.
+    def copy(
+        self, target: Path, kind: ForgeKind, branch: str | None, since: str | None, *, committed_only: bool
+    ) -> Source:
+        """Make the copy, which bears this repository's address on a forge of that kind.
 
-        `since` is the revision it had before; without one, what the remote has of the branch, else the parent.
+        In it `branch` (None: the one checked out) has the files as they are now. `since` is the revision that it
+        had before; without one, what the remote has of the branch, else the parent.
         Raises InputError for a revision that is none.
         """
         head = self.head()
@@ -56,7 +80,8 @@ class Checkout(Repository):
         copy.set_branch(name, commit)
         copy.choose_default(default)
         before = self._before(name, head, commit, since)
-        return Source(target, name, default, before, has_changes=commit != head)
+        remote = Remote(*self._address(kind), target)
+        return Source(target, name, default, before, commit != head, remote)
 
     def path_from_top(self, file: Path) -> str:
         """A file of the checkout as a path from its top. Raises InputError for one outside."""
@@ -64,6 +89,14 @@ class Checkout(Repository):
         if not file.resolve().is_relative_to(top):
             raise InputError(f"{file} is not in this repository", f"Name a file below {top}.")
         return file.resolve().relative_to(top).as_posix()
+
+    def _address(self, kind: ForgeKind) -> tuple[str, RemoteAddress]:
+        """The address of the remote, or for one that is no such forge, one that might be."""
+        own = parse_remote(self.remote_url(REMOTE) or "")
+        known = own if own is not None and own.kind == kind else _MIGHT_BE[kind]
+        return _ADDRESSES[kind].format(
+            host=known.host, owner=known.owner, project=known.project, name=known.name
+        ), known
 
     def _default_branch(self) -> str:
         named = self._ask("symbolic-ref", "--short", f"refs/remotes/{REMOTE}/HEAD")

@@ -14,8 +14,9 @@ import pytest
 
 from mlops.errors import InputError
 from mlops.git import REMOTE
+from mlops.remote_address import RemoteAddress
 from mlops.replaying.machine import machine
-from mlops.replaying.source import Checkout
+from mlops.replaying.source import Checkout, Remote
 from workflow_replay.testing import Origin
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +42,7 @@ jobs:
           tenant-id: ${{ vars.AZURE_TENANT_ID }}
           subscription-id: ${{ vars.AZURE_SUBSCRIPTION_ID }}
       - run: echo "${AZURE_RESOURCE_GROUP-none} ${AZURE_CLIENT_SECRET-hidden} $(ls "$AZURE_CONFIG_DIR" | wc -l)"
+      - run: git remote get-url origin; gh pr create --head new --base main --title "A b"; gh api user || true
       - run: git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git push -q origin HEAD:refs/heads/new
 """
 FILE = ".github/workflows/try.yml"
@@ -87,6 +89,12 @@ def test_the_working_files_are_replayed_and_nothing_of_the_user_is_touched_or_re
 
     assert code == 0, said
     assert printed(run)[:3] == [["changed", " me *** "], ["before"], ["of-the-shell hidden 0"]]
+    assert printed(run)[3][:2] == [
+        "git@github.com:octo-org/octo-repo.git",
+        "https://github.com/octo-org/octo-repo/pull/1",
+    ]
+    assert "is not played in a replay" in printed(run)[3][2]
+    assert run["asked"] == ["gh pr create --head new --base main --title 'A b'"]
     assert "actions/checkout" in run["played"]
     assert run["stood_in"]
     assert "your working files as main" in said
@@ -157,13 +165,13 @@ def test_a_branch_that_was_never_pushed_begins_at_its_parent(project: Origin, tm
     checkout = Checkout(project.work)
     shutil.rmtree(project.work / ".git/refs/remotes")
 
-    source = checkout.copy(tmp_path / "copy.git", "topic", None, committed_only=True)
+    source = checkout.copy(tmp_path / "copy.git", "github", "topic", None, committed_only=True)
 
     assert (source.branch, source.has_changes) == ("topic", False)
     assert source.before == project.tip(f"{tip}^")
     assert checkout.remote_url(REMOTE) == str(project.bare)
     with pytest.raises(InputError, match="no name of a branch"):
-        checkout.copy(tmp_path / "other.git", "a..b", None, committed_only=True)
+        checkout.copy(tmp_path / "other.git", "github", "a..b", None, committed_only=True)
 
 
 def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
@@ -178,10 +186,14 @@ def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
         "AZURE_RESOURCE_GROUP": "group",
     }
 
-    careful = machine(tmp_path, against_azure=False, shell=shell)
-    real = machine(tmp_path, against_azure=True, shell=shell)
+    forge = RemoteAddress("github", "github.com", "octo", "", "repo")
+    remote = Remote(forge.origin, forge, tmp_path / "copy.git")
+    for name in ("careful", "real"):
+        (tmp_path / name).mkdir()
+    careful = machine(tmp_path / "careful", remote, against_azure=False, shell=shell)
+    real = machine(tmp_path / "real", remote, against_azure=True, shell=shell)
 
-    assert careful.variables["PATH"] == "/usr/bin"
+    assert careful.variables["PATH"] == f"{tmp_path}/careful/programs{os.pathsep}/usr/bin"
     assert {"HOME", "UV_CACHE_DIR"} <= careful.variables.keys()
     assert not {"EDITOR", "UV_PROJECT_ENVIRONMENT", "AZURE_RESOURCE_GROUP"} & careful.variables.keys()
     assert list(Path(careful.variables["AZURE_CONFIG_DIR"]).iterdir()) == []

@@ -84,7 +84,8 @@ def _check_out(step: Step, subject: str, inputs: dict[str, str], state: JobState
     if not depth.isdigit():
         raise step.place.wrong(f"fetchDepth is a number, not '{depth}'")
     facts = state.session.facts
-    check_out(facts.repository, facts.commit, target, depth=int(depth) or None)
+    origin = state.session.surroundings.origin
+    check_out(facts.repository, facts.commit, target, depth=int(depth) or None, origin=origin)
     state.sources = target
     for name in _SOURCES:
         state.variables.put(name, str(target))
@@ -108,4 +109,5 @@ def _context(step: Step, state: JobState, sink: Sink) -> EffectContext:
         job=state.id,
         environment=environment.name if environment else None,
         event=facts.reason,
+        origin=state.session.surroundings.origin,
     )
