@@ -19,8 +19,9 @@ _VALID_MINUTES: Final = 720
 def policy_findings(settings: AzureSettings, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
     """The findings about what a merge needs."""
     common = (
-        f"--org {remote.organisation} --project {shlex.quote(remote.project)} "
-        f"--repository-id {settings.repository['id']} --branch {expected.branch} --enabled true --blocking true"
+        f"--org {shlex.quote(remote.organisation)} --project {shlex.quote(remote.project)} "
+        f"--repository-id {settings.repository['id']} --branch {shlex.quote(expected.branch)} "
+        "--enabled true --blocking true"
     )
     default = settings.repository.get("defaultBranch", "")
     return [

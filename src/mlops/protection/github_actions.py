@@ -8,7 +8,7 @@ from typing import Final
 from mlops.protection.expectations import Expectations
 from mlops.protection.finding import Finding, judge, unreadable
 from mlops.protection.github_places import has_enterprise, is_private
-from mlops.protection.github_settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies
+from mlops.protection.github_settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
 from mlops.remote_address import RemoteAddress
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
@@ -43,10 +43,10 @@ def _allowed(replies: Replies, expected: Expectations, remote: RemoteAddress) ->
         and given.get("github_owned_allowed") is True
         and given.get("verified_allowed") is False
     )
-    route = f"gh api --method PUT repos/{remote.owner}/{remote.name}/actions/permissions"
+    route = f"gh api --method PUT {typed_route(remote, SELECTED)}"
     patterns = " ".join(f"-f {shlex.quote(f'patterns_allowed[]={each}')}" for each in sorted(wanted))
     own = "-F github_owned_allowed=true -F verified_allowed=false"
-    how = f"{_pinning(remote)} && {route}/selected-actions {own} {patterns}"
+    how = f"{_pinning(remote)} && {route} {own} {patterns}"
     return judge(setting, kept=kept, found=found, needed=needed, how=how)
 
 
@@ -68,8 +68,8 @@ def _pinned(replies: Replies, remote: RemoteAddress) -> Finding:
 
 
 def _pinning(remote: RemoteAddress) -> str:
-    route = f"gh api --method PUT repos/{remote.owner}/{remote.name}/actions/permissions"
-    return f"{route} -F enabled=true -f allowed_actions=selected -F sha_pinning_required=true"
+    wanted = "-F enabled=true -f allowed_actions=selected -F sha_pinning_required=true"
+    return f"gh api --method PUT {typed_route(remote, ACTIONS)} {wanted}"
 
 
 def _token(replies: Replies, remote: RemoteAddress) -> list[Finding]:
@@ -79,7 +79,7 @@ def _token(replies: Replies, remote: RemoteAddress) -> list[Finding]:
         return [unreadable(each, reply.message, "to be seen", _ADMINISTRATOR) for each in (reads, opens)]
     default, may_open = reply.body.get("default_workflow_permissions"), reply.body["can_approve_pull_request_reviews"]
     how = (
-        f"gh api --method PUT repos/{remote.owner}/{remote.name}/actions/permissions/workflow "
+        f"gh api --method PUT {typed_route(remote, TOKEN)} "
         "-f default_workflow_permissions=read -F can_approve_pull_request_reviews=true"
     )
     promotions = "yes: promotions and reverts are pull requests"
@@ -100,7 +100,7 @@ def _subject(replies: Replies, remote: RemoteAddress) -> Finding:
     needed = f"{needed} (in infra/Pulumi.<stage>.yaml: `subject: {form}`)"
     said = f"{prefix}:environment:NAME"
     keys = ", ".join(reply.body.get("include_claim_keys") or [])
-    how = f"gh api --method PUT repos/{remote.owner}/{remote.name}/actions/oidc/customization/sub -F use_default=true"
+    how = f"gh api --method PUT {typed_route(remote, SUBJECT)} -F use_default=true"
     return judge(setting, kept=is_default, found=said if is_default else f"made of {keys}", needed=needed, how=how)
 
 

@@ -15,6 +15,7 @@ from mlops.protection.github_settings import (
     REPOSITORY,
     Replies,
     branches_of,
+    typed_route,
     variables_of,
 )
 from mlops.remote_address import RemoteAddress
@@ -101,17 +102,20 @@ def _variables(replies: Replies, name: str, expected: Expectations, remote: Remo
         return unreadable(setting, reply.message, needed, "log in as an administrator")
     found = [each["name"] for each in reply.body.get("variables", [])]
     missing = [each for each in expected.github.variables if each not in found]
-    route = f"repos/{remote.owner}/{remote.name}/environments/{name}/variables"
-    how = " && ".join(f"gh api --method POST {route} -f name={each} -f value=VALUE" for each in missing)
+    route = typed_route(remote, f"environments/{name}/variables")
+    how = " && ".join(
+        f"gh api --method POST {route} -f {shlex.quote(f'name={each}')} -f value=VALUE" for each in missing
+    )
     return judge(setting, kept=not missing, found=", ".join(found) or "none", needed=needed, how=how)
 
 
 def _making(name: str, place: Place, branch: str, remote: RemoteAddress) -> str:
     """The commands that make an environment; who reviews is for people to say, at the settings' address."""
-    route = f"repos/{remote.owner}/{remote.name}/environments/{name}"
+    route = typed_route(remote, f"environments/{name}")
     if place.any_branch:
         return f"gh api --method PUT {route}"
     policy = "deployment_branch_policy"
     restricted = f"-F '{policy}[protected_branches]=false' -F '{policy}[custom_branch_policies]=true'"
-    allowed = f"gh api --method POST {route}/deployment-branch-policies -f {shlex.quote(f'name={branch}')}"
+    policies = typed_route(remote, f"environments/{name}/deployment-branch-policies")
+    allowed = f"gh api --method POST {policies} -f {shlex.quote(f'name={branch}')}"
     return f"gh api --method PUT {route} {restricted} && {allowed}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ def branches_of(environment: str) -> str:
 def variables_of(environment: str) -> str:
     """The route of an environment's variables."""
     return f"environments/{quote(environment, safe='')}/variables?per_page=30"
+
+
+def typed_route(remote: RemoteAddress, place: str) -> str:
+    """A route as people type it in a shell."""
+    return shlex.quote(f"repos/{remote.owner}/{remote.name}/{place}")
 
 
 def routes(expected: Expectations) -> list[str]:

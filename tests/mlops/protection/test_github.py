@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from mlops.errors import MachineError
+from mlops.protection.check import github_findings
+from mlops.protection.github_settings import Reply, routes
+from mlops.remote_address import RemoteAddress
 
-from .conftest import EXPECTATIONS, Protected, changed, failing, github_documents, judged_on_github
+from .conftest import EXPECTATIONS, EXPECTED, Protected, changed, failing, github_documents, judged_on_github
 
 RULES = "rules/branches/main"
 ENVIRONMENT = ("environments", "environments")
@@ -137,6 +140,18 @@ def test_what_cannot_be_read_is_not_taken_for_kept() -> None:
     places = ("actions/permissions", "actions/permissions/workflow", "environments/dev/variables")
     found = failing(judged_on_github(github_documents() | dict.fromkeys(places, denied)))
     assert {each.outcome for each in found.values()} == {"unreadable"}
+
+
+def test_what_is_to_be_typed_holds_no_command_of_others() -> None:
+    hostile = RemoteAddress("github", "github.com", "$(touch pwned)", "", "`touch pwned`;x")
+    replies = {route: Reply(404, None, "Not Found") for route in routes(EXPECTED)}
+    replies |= {"": Reply(200, {"private": False}), RULES: Reply(200, [])}
+    replies |= {"actions/permissions": Reply(200, {}), "environments?per_page=100": Reply(200, {"environments": []})}
+    typed = [each.how for each in github_findings(replies, EXPECTED, hostile) if each.how.startswith("gh api")]
+    assert typed
+    for command in typed:
+        words = shlex.split(command)
+        assert words[4].startswith("repos/$(touch pwned)/`touch pwned`;x/")
 
 
 def test_classic_protection_counts_as_well() -> None:
