@@ -7,7 +7,8 @@ Nothing of Azure stands behind it: an online endpoint has no ETag and takes no I
 API up to 2025-12-01, and the SDK sends none. So what holds is less than a lock:
 
 - The lease is written together with traffic, mirror and tags, after a look at who holds it. Between that look and the
-  write (milliseconds here, about a second on Azure) another may write too; the last one holds it.
+  write (milliseconds here, about a second on Azure) another may write too; the last one holds it. Azure refuses a
+  write (409) only while another is being carried out.
 - Every run looks before each action, and stops without a further change once the lease is not its own. Of two that
   begin at once one goes on; the other has done one action more at most, each of which can be done again.
 - A change that such a write undid is found at the next look: the traffic is not that of the phase, and goes back.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
@@ -15,6 +15,7 @@ OK = 200
 NO_ANSWER = 0
 # After traffic has moved, answers of requests under way may still come.
 SETTLE_SECONDS = 0.5
+PATIENCE_SECONDS = 20.0
 
 
 class Answer(NamedTuple):
@@ -48,6 +49,13 @@ class Callers:
         """The rate that was kept."""
         times = [each.when for each in self.answers]
         return len(times) / max(1e-9, max(times) - min(times))
+
+    def wait_for(self, wanted: Callable[[Answer], bool]) -> None:
+        """Wait until somebody was answered like that."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not any(wanted(each) for each in self.answers):
+            assert time.monotonic() < until, "nobody was answered as expected"
+            time.sleep(0.1)
 
     def failed_at(self, deployment: str) -> int:
         """How many requests failed at one deployment, after those under way have ended.

@@ -23,7 +23,7 @@ from .world import AT_ONCE, World, soaking
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 
 SEEDS = (3, 11)
-STEPS = 5
+STEPS = 4
 VERSIONS = ("1", "2")
 # A rollout of what is up already takes a second or two: somewhere in it.
 KILLED_WITHIN_SECONDS = (0.5, 2.0)

@@ -43,6 +43,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import forked
 
 PATIENCE_SECONDS = 60.0
+# Looking costs as much as a rollout does.
+LOOK_EVERY_SECONDS = 0.15
 CALLS_PER_SECOND = 50
 ROLLOUT: dict[str, Any] = {
     "mirror_percentage": 20,
@@ -212,7 +214,7 @@ class World:
             view = self.view()
             if condition(view):
                 return view
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY_SECONDS)
         raise AssertionError(f"not within {PATIENCE_SECONDS} s: {self.view()}; {self.log.read_text()[-2000:]}")
 
     def wait_for_phase(self, phase: str) -> View:
