@@ -27,7 +27,7 @@ _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
 # Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody. The load is one
 # that a laptop bears which does other things as well.
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=2.0, requests_per_second=20.0)
+PACE: Final = Pace(soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0)
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
