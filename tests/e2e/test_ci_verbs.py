@@ -13,11 +13,12 @@ from azure.ai.ml import MLClient
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.errors import InputError
+from mlops.package import file_sha256
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
-from mlops.training.run import finish_training
+from mlops.training.run import finish_training, submit_training
 
 from .conftest import Clone, Lifecycle, Team, git
 
@@ -57,6 +58,18 @@ def test_training_in_two_parts_hands_over_job_and_version(
         "version": "1",
         "digest": lifecycle.first["model"]["digest"],
     }
+
+
+def test_training_on_data_that_the_workspace_has(lifecycle: Lifecycle, client: MLClient) -> None:
+    ended = lifecycle.first
+
+    begun = submit_training(client, lifecycle.clone.project, "dev", "newest")
+
+    assert begun.data.sha256 == file_sha256(lifecycle.data)
+    with pytest.raises(InputError, match="there is no version 99 of the data asset"):
+        submit_training(client, lifecycle.clone.project, "dev", "99")
+    again = finish_training(client, lifecycle.clone.project, begun.job)
+    assert again.model.digest == ended["model"]["digest"]
 
 
 def test_a_job_that_is_not_there_is_told(lifecycle: Lifecycle) -> None:

@@ -7,6 +7,7 @@ archived, so that nobody takes it for the latest version.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from mlops.progress import say
 from mlops.quiet import quiet
 
 VERSION_CHARACTERS: Final = 16
+NEWEST: Final = "newest"
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SHA256_TAG: Final = "sha256"
 _MEGABYTE: Final = 1_000_000
 _BEGIN_BYTES: Final = 4096
@@ -57,6 +60,25 @@ def ensure_data(client: MLClient, name: str, file: Path) -> tuple[DataVersion, b
     return data, True
 
 
+def find_data(client: MLClient, name: str, version: str) -> DataVersion:
+    """A version that the workspace has; `newest` is the one that was registered last.
+
+    Raises InputError when there is no such version, or when nobody noted the sha256 of its file.
+    """
+    with quiet():
+        found = [each for each in client.data.list(name) if version in {NEWEST, str(each.version)}]
+    if not found:
+        wanted = "version" if version == NEWEST else f"version {version}"
+        advice = f"Register a file: `mlops train --stage dev --data FILE`; `az ml data list --name {name}` shows all."
+        raise InputError(f"there is no {wanted} of the data asset {name} in the workspace", advice)
+    asset = max(found, key=_registered)
+    sha256 = (asset.tags or {}).get(_SHA256_TAG)
+    if not sha256:
+        message = f"version {asset.version} of the data asset {name} has no tag `{_SHA256_TAG}`"
+        raise InputError(message, "Tag it with the sha256 of its file, or register it with `mlops train --data FILE`.")
+    return DataVersion(name, str(asset.version), sha256)
+
+
 def refuse(client: MLClient, data: DataVersion) -> str:
     """Archive a version that validation has refused; the sentence that says so."""
     with quiet():
@@ -89,6 +111,11 @@ def _require_data(file: Path) -> None:
         raise InputError(f"{file} holds binary data, not text", "Export it as UTF-8 text with a header and rows.")
     if not begin.partition(b"\n")[0].strip():
         raise InputError(f"{file} has no header in its first line", "Give a file with a header and rows to --data.")
+
+
+def _registered(asset: Data) -> datetime:
+    times = asset.creation_context
+    return (times.created_at if times else None) or _NEVER
 
 
 def _exists(client: MLClient, data: DataVersion) -> bool:

@@ -28,7 +28,7 @@ from mlops.quiet import quiet
 from mlops.results import Block, Line, Result, Table
 from mlops.sample import sample_file
 from mlops.source_version import git_commit
-from mlops.training.data_asset import DataVersion, accept, ensure_data, refuse
+from mlops.training.data_asset import DataVersion, accept, ensure_data, find_data, refuse
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.package_store import package_of_job
@@ -134,16 +134,17 @@ def train(
     client: MLClient,
     project: Project,
     stage_name: StageName,
-    data_file: Path | None,
+    data: Path | str | None,
     parameters: Mapping[str, float] | None = None,
 ) -> TrainResult:
-    """Train on `data_file` (the generated sample when None) in a stage's workspace; register the package.
+    """Train on `data` in a stage's workspace; register the package.
+
+    `data` is a file, a version of the data asset that is there (or `newest`), or None for the generated sample.
 
     `parameters` are inputs of pipelines/train.yml that shall differ from their defaults.
     """
     begun = time.monotonic()
-    file = data_file or sample_file(project)
-    order = _order(client, project, file)
+    order, file = _order(client, project, data)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -152,9 +153,9 @@ def train(
     return _result(client, project, job, finished, file, begun)
 
 
-def submit_training(client: MLClient, project: Project, stage_name: StageName, data_file: Path | None) -> SubmitResult:
+def submit_training(client: MLClient, project: Project, stage_name: StageName, data: Path | str | None) -> SubmitResult:
     """Begin what `train` does, and leave the job to itself."""
-    order = _order(client, project, data_file or sample_file(project))
+    order, _ = _order(client, project, data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
 
@@ -174,10 +175,15 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
     return _result(client, project, job, finished, None, begun)
 
 
-def _order(client: MLClient, project: Project, file: Path) -> Order:
+def _order(client: MLClient, project: Project, data: Path | str | None) -> tuple[Order, Path | None]:
+    """What to run, and the file on this machine where there is one."""
     Thread(target=_import_ahead, daemon=True).start()
-    data, is_new_data = ensure_data(client, project.settings.data, file)
-    return Order(new_job_name(project.settings.name), data, is_new_data, git_commit(project.root))
+    settings, commit = project.settings, git_commit(project.root)
+    if isinstance(data, str):
+        return Order(new_job_name(settings.name), find_data(client, settings.data, data), False, commit), None
+    file = data or sample_file(project)
+    version, is_new = ensure_data(client, settings.data, file)
+    return Order(new_job_name(settings.name), version, is_new, commit), file
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
