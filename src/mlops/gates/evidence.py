@@ -13,7 +13,6 @@ from typing import Final
 from mlops.gates.compatibility import schema_breaks
 from mlops.gates.drift import Drift, measure_drift
 from mlops.gates.integrity import digest_differences, provenance_gaps, replay_golden
-from mlops.gates.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.gates.package_documents import (
     BASELINE_FILE,
     PROVENANCE_FILE,
@@ -28,6 +27,7 @@ from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.rules import GatesFile
 from mlops.gates.scoring import Scorer, open_scorer
 from mlops.gates.speed import megabytes
+from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 
 Measures = dict[str, Measured]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import NothingToMeasure
 from mlops.gates.rows import Rows
 from mlops.gates.rules import Group, SmallestBand
+from mlops.judging.measures import NothingToMeasure
 
 Inside = npt.NDArray[np.bool_]
 _FEWEST_BANDS = 2

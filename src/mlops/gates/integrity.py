@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import Measured, Unmeasurable
 from mlops.gates.package_documents import (
     EVALUATION_FILE,
     GOLDEN_FILE,
@@ -26,6 +25,7 @@ from mlops.gates.package_documents import (
     read_document,
 )
 from mlops.gates.scoring import Scorer
+from mlops.judging.measures import Measured, Unmeasurable
 from mlops.package import package_digest
 from mlops.releases.manifest import Release
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import group_measure
+from mlops.judging.measures import group_measure
 
 Floats = npt.NDArray[np.floating]
 Values = dict[str, npt.NDArray[np.float64]]

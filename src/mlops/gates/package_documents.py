@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlops.gates.measures import Unmeasurable
+from mlops.judging.measures import Unmeasurable
 
 SCHEMA_FILE: Final = "schema.json"
 EVALUATION_FILE: Final = "evaluation.json"

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from mlops.gates.bootstrap import Comparison, Estimate, compare
 from mlops.gates.groups import Band, comparable, counted_bands, membership, treatment
 from mlops.gates.integrity import recorded_difference
-from mlops.gates.measures import Measured, Span, Unmeasurable, group_measure, not_measured
 from mlops.gates.metrics import Scored, prepare
 from mlops.gates.rows import Rows
 from mlops.gates.rules import GatesFile
 from mlops.gates.scoring import Scorer
 from mlops.gates.speed import latencies
+from mlops.judging.measures import Measured, Span, Unmeasurable, group_measure, not_measured
 
 METRICS: Final = ("roc_auc", "average_precision", "ks", "f1", "brier", "calibration_error")
 GROUP_MEASURES: Final = ("selection_rate_difference", "true_positive_rate_difference")

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import title_of
+from mlops.gates.measures import CATALOGUE
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
 from mlops.markdown import clean
@@ -160,7 +160,7 @@ def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, f
         if measured and measured.difference is not None and span and margin is not None:
             values = (span.low, measured.difference, span.high, margin)
             if np.isfinite(values).all():
-                found.append((title_of(outcome.rule.measure), outcome.passed, values))
+                found.append((CATALOGUE.title(outcome.rule.measure), outcome.passed, values))
     return found
 
 

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlops.gates.evidence import Evidence, collect_evidence
-from mlops.gates.measures import Measured, Span, title_of
+from mlops.gates.measures import CATALOGUE
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.rules import GatesFile
-from mlops.gates.verdict import Outcome, Verdict, judge, number
+from mlops.gates.verdict import Verdict, judge
+from mlops.judging.measures import Measured, Span
+from mlops.judging.verdict import Outcome, number
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _plain(value: Any) -> Any:
 def _row(outcome: Outcome, evidence: Evidence) -> Row:
     measured = evidence.measures.get(outcome.rule.measure, Measured())
     return Row(
-        title=title_of(outcome.rule.measure),
+        title=CATALOGUE.title(outcome.rule.measure),
         champion=shown(measured.champion),
         challenger=shown(outcome.observed),
         difference=shown(measured.difference, sign=True),

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from mlops.errors import InputError
-from mlops.gates.measures import Unmeasurable
 from mlops.gates.package_documents import Schema
+from mlops.judging.measures import Unmeasurable
 
 
 @dataclass(frozen=True)

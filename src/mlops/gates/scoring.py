@@ -12,8 +12,8 @@ import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors  # ty: ignore[import-not-found]
 
-from mlops.gates.measures import Unmeasurable
 from mlops.gates.package_documents import SCHEMA_FILE, Schema, read_document
+from mlops.judging.measures import Unmeasurable
 from mlops.package import MODEL_FILE
 
 INPUT: Final = "features"

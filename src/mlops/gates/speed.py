@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import Unmeasurable
 from mlops.gates.scoring import Scorer
+from mlops.judging.measures import Unmeasurable
 
 _WARM_UP_CALLS: Final = 50
 _SAMPLE_ROWS: Final = 256

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlops.errors import InputError
-from mlops.gates.measures import Unmeasurable
 from mlops.gates.package_documents import PROVENANCE_FILE, Provenance, read_document
+from mlops.judging.measures import Unmeasurable
 from mlops.project import StageName
 from mlops.releases.manifest import SOURCE_STAGES, Release
 from mlops.training.registration import ModelVersion

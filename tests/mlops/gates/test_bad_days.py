@@ -10,12 +10,14 @@ import pytest
 
 from mlops.errors import InputError
 from mlops.gates.evidence import Evidence
-from mlops.gates.measures import KINDS, Measured, Span
+from mlops.gates.measures import CATALOGUE
 from mlops.gates.report import GateReport
 from mlops.gates.report_markdown import markdown_report
 from mlops.gates.rows import Rows, read_rows
-from mlops.gates.rules import Bounds, Rule
-from mlops.gates.verdict import Outcome, Verdict, check, judge
+from mlops.gates.verdict import Verdict, check, judge
+from mlops.judging.measures import Measured, Span
+from mlops.judging.rules import Bounds, Rule
+from mlops.judging.verdict import Outcome
 
 NO_ROW = b'{"cases": [{"request": {}, "probability": [1], "decision": [1]}]}'
 NO_FEATURES = b'{"rows": 0, "features": {}, "probability": {"edges": [0, 1], "counts": [0]}}'
@@ -227,7 +229,7 @@ def test_a_broken_package_blocks_and_names_the_file(
     outcome = find(report, measure)
     assert outcome.outcome in ("error", "fail")
     assert says in outcome.sentence
-    assert len(report.verdict.outcomes) == len(KINDS)
+    assert len(report.verdict.outcomes) == len(CATALOGUE.kinds)
     assert not report.promotes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlops.gates.measures import KINDS, known_measures
+from mlops.gates.measures import CATALOGUE
 from mlops.gates.proposal import Proposal
 from mlops.gates.report import GateReport
 from mlops.gates.rows import Rows
@@ -73,8 +73,8 @@ def outcome_of(report: GateReport, measure: str) -> str:
 
 
 def test_every_measure_of_the_catalogue_has_a_case() -> None:
-    assert set(CASES) == set(known_measures(("kind",)))
-    assert len(CASES) == len(KINDS)
+    assert set(CASES) == set(CATALOGUE.known(("kind",)))
+    assert len(CASES) == len(CATALOGUE.kinds)
 
 
 def test_a_good_challenger_passes_every_gate(world: Any) -> None:
