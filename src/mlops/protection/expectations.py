@@ -46,7 +46,9 @@ class GitHub(_Part):
     pull_requests: GitHubPullRequests
     actions: GitHubActions
     environments: dict[str, Place]
-    variables: Names
+    environment_variables: Names
+    identity: str
+    repository_variables: Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class AzurePullRequests(_Part):

@@ -13,7 +13,9 @@ from mlops.protection.github_settings import (
     OK,
     ORGANISATION,
     REPOSITORY,
+    VARIABLES,
     Replies,
+    Reply,
     branches_of,
     typed_route,
     variables_of,
@@ -42,7 +44,9 @@ def environment_findings(replies: Replies, expected: Expectations, remote: Remot
         if place.reviewers:
             found.append(_reviewers(replies, known[name], address))
         found.append(_variables(replies, name, expected, remote))
-    return found
+    wanted = expected.github.repository_variables
+    shared = _named("variables of the repository", replies[VARIABLES], wanted, "actions/variables", remote)
+    return [*found, _identities(replies, expected, remote), shared]
 
 
 def is_private(replies: Replies) -> bool:
@@ -95,18 +99,40 @@ def _reviewers(replies: Replies, environment: Mapping[str, Any], address: str) -
 
 
 def _variables(replies: Replies, name: str, expected: Expectations, remote: RemoteAddress) -> Finding:
-    reply = replies[variables_of(name)]
-    setting = f"variables of environment {name}"
-    needed = ", ".join(expected.github.variables)
+    setting, place = f"variables of environment {name}", f"environments/{name}/variables"
+    return _named(setting, replies[variables_of(name)], expected.github.environment_variables, place, remote)
+
+
+def _named(setting: str, reply: Reply, wanted: tuple[str, ...], place: str, remote: RemoteAddress) -> Finding:
+    """Whether the variables wanted are among those listed."""
+    needed = ", ".join(wanted)
     if reply.status != OK:
         return unreadable(setting, reply.message, needed, "log in as an administrator")
     found = [each["name"] for each in reply.body.get("variables", [])]
-    missing = [each for each in expected.github.variables if each not in found]
-    route = typed_route(remote, f"environments/{name}/variables")
+    missing = [each for each in wanted if each not in found]
+    route = typed_route(remote, place)
     how = " && ".join(
         f"gh api --method POST {route} -f {shlex.quote(f'name={each}')} -f value=VALUE" for each in missing
     )
     return judge(setting, kept=not missing, found=", ".join(found) or "none", needed=needed, how=how)
+
+
+def _identities(replies: Replies, expected: Expectations, remote: RemoteAddress) -> Finding:
+    """Whether each environment logs in as somebody else: what one may do, another must not be able to."""
+    users: dict[str, list[str]] = {}
+    for name in expected.github.environments:
+        reply = replies[variables_of(name)]
+        for each in reply.body.get("variables", []) if reply.status == OK else ():
+            if each["name"] == expected.github.identity:
+                users.setdefault(each["value"], []).append(name)
+    shared = [", ".join(names) for names in users.values() if len(names) > 1]
+    return judge(
+        "identities of the environments",
+        kept=not shared,
+        found=f"one for {'; one for '.join(shared)}" if shared else "one each",
+        needed="one each",
+        how=f"{remote.origin}/settings/environments: {expected.github.identity} of each stack's own output",
+    )
 
 
 def _making(name: str, place: Place, branch: str, remote: RemoteAddress) -> str:

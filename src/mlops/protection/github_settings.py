@@ -25,6 +25,7 @@ SELECTED: Final = "actions/permissions/selected-actions"
 TOKEN: Final = "actions/permissions/workflow"  # noqa: S105 - a route
 SUBJECT: Final = "actions/oidc/customization/sub"
 OWNERS: Final = "codeowners/errors"
+VARIABLES: Final = "actions/variables?per_page=30"
 OK: Final = 200
 NOT_FOUND: Final = 404
 _STATUS: Final = re.compile(r"\(HTTP (\d{3})\)")
@@ -78,7 +79,7 @@ def routes(expected: Expectations) -> list[str]:
     """Everything that is asked of a repository, besides itself."""
     places = expected.github.environments
     return [
-        *(ORGANISATION, ENVIRONMENTS, ACTIONS, SELECTED, TOKEN, SUBJECT, OWNERS),
+        *(ORGANISATION, ENVIRONMENTS, ACTIONS, SELECTED, TOKEN, SUBJECT, OWNERS, VARIABLES),
         *(rules_of(expected.branch), protection_of(expected.branch)),
         *(branches_of(name) for name in places),
         *(variables_of(name) for name in places),

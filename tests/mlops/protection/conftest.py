@@ -21,7 +21,6 @@ from mlops.protection.github_settings import Reply, routes
 from mlops.remote_address import RemoteAddress
 
 EXPECTATIONS = Path(__file__).parents[3] / "releases" / "protection.yml"
-STAGES = ("dev", "staging", "prod")
 FEDERATED = "WorkloadIdentityFederation"
 REPOSITORY_ID = guid("example/scoring/credit-default")
 EXPECTED = read_expectations(EXPECTATIONS.parents[1])
@@ -121,8 +120,7 @@ def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
 
 def github_documents() -> dict[str, Any]:
     branches = {"total_count": 1, "branch_policies": [{"name": "main", "type": "branch"}]}
-    variables = {"total_count": 3, "variables": [{"name": name, "value": "x"} for name in VARIABLES]}
-    places = (*STAGES, "promotion", "gate")
+    places = tuple(EXPECTED.github.environments)
     return {
         "": {"name": "credit-default", "private": False, "visibility": "public", "default_branch": "main"},
         "rules/branches/main": [
@@ -163,8 +161,13 @@ def github_documents() -> dict[str, Any]:
         "codeowners/errors": {"errors": []},
         "environments": {"total_count": len(places), "environments": [environment(name) for name in places]},
         **{f"environments/{name}/deployment-branch-policies": branches for name in places},
-        **{f"environments/{name}/variables": variables for name in places},
+        **{f"environments/{name}/variables": variables(name) for name in places},
+        "actions/variables": {"total_count": 1, "variables": [{"name": "PULUMI_BACKEND_URL", "value": "azblob://x"}]},
     }
+
+
+def variables(environment: str) -> dict[str, Any]:
+    return {"variables": [{"name": name, "value": f"{name} of {environment}"} for name in VARIABLES]}
 
 
 def environment(name: str) -> dict[str, Any]:
@@ -173,8 +176,8 @@ def environment(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "can_admins_bypass": False,
-        "protection_rules": [reviewers] if name == "prod" else [],
-        "deployment_branch_policy": None if name == "gate" else policy,
+        "protection_rules": [reviewers] if name.endswith("prod") else [],
+        "deployment_branch_policy": None if name in {"gate", "infra-preview"} else policy,
     }
 
 
@@ -188,14 +191,23 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
 
 def azure_documents() -> dict[str, Any]:
     scope = [{"repositoryId": REPOSITORY_ID, "refName": "refs/heads/main", "matchKind": "Exact"}]
-    places = (*STAGES, "promotion", "gate")
-    lock = [check("ExclusiveLock", "environment", number) for number in range(1, 4)]
+    rooms, places = tuple(EXPECTED.azure_devops.environments), tuple(EXPECTED.azure_devops.connections)
+    lock = [check("ExclusiveLock", "environment", number) for number in range(1, len(rooms) + 1)]
     approval = {"approvers": [{"id": "1"}], "requesterCannotBeApprover": True, "minRequiredApprovers": 1}
     control = {
         "definitionRef": {"name": "evaluatebranchProtection"},
         "inputs": {"allowedBranches": "refs/heads/main", "ensureProtectionOfBranch": "true"},
     }
-    controls = [check("Task Check", "endpoint", f"c-{name}", control) for name in places if name != "gate"]
+    controls = {
+        name: check("Task Check", "endpoint", f"c-{name}", control)
+        for name in places
+        if name not in {"gate", "infra-preview"}
+    }
+    approvals = [
+        check("Approval", "environment", number, approval)
+        for number, name in enumerate(rooms, start=1)
+        if name.endswith("prod")
+    ]
     return {
         "policies": [
             policy("fa4e907d-c16b-4a4c-9dfa-4906e5d171dd", scope, minimumApproverCount=1, resetOnSourcePush=True),
@@ -208,7 +220,7 @@ def azure_documents() -> dict[str, Any]:
             ),
         ],
         "pipelines": [{"id": 5, "name": "ci", "process": {"yamlFilename": "/azure-pipelines.yml"}}],
-        "environments": [{"id": number, "name": name} for number, name in enumerate(STAGES, start=1)],
+        "environments": [{"id": number, "name": name} for number, name in enumerate(rooms, start=1)],
         "service-endpoints": [
             {
                 "id": f"c-{name}",
@@ -218,7 +230,7 @@ def azure_documents() -> dict[str, Any]:
             }
             for name in places
         ],
-        "checks": [*lock, check("Approval", "environment", 3, approval), *controls],
+        "checks": [*approvals, *lock, *controls.values()],
     }
 
 

@@ -14,7 +14,7 @@ from mlops.protection.check import check_repository
 
 from .conftest import Protected, azure_documents, changed, failing, judged_on_azure
 
-SELF = ("checks", 3, "settings", "requesterCannotBeApprover")
+SELF = ("checks", 0, "settings", "requesterCannotBeApprover")
 
 
 def test_a_repository_that_is_protected_passes(azure: Protected) -> None:
@@ -35,11 +35,11 @@ def test_a_repository_that_is_protected_passes(azure: Protected) -> None:
         (("policies", 2, "settings", "filenamePatterns"), ["/releases/*"], "who must review /infra/*"),
         (("policies", 2, "settings", "requiredReviewerIds"), [], "who must review /releases/*"),
         (("environments", 0, "name"), "development", "environment dev"),
-        (("checks", 1, "type", "name"), "Approval", "rollouts in staging at a time"),
+        (("checks", 3, "type", "name"), "Approval", "rollouts in staging at a time"),
         (SELF, False, "approval before a deployment to prod"),
         (("service-endpoints", 2, "authorization", "scheme"), "ServicePrincipal", "service connection prod"),
         (("service-endpoints", 3, "name"), "other", "service connection promotion"),
-        (("checks", 6, "settings", "inputs", "allowedBranches"), "*", "branches that may use service connection prod"),
+        (("checks", 11, "settings", "inputs", "allowedBranches"), "*", "branches that may use service connection prod"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )

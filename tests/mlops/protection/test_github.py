@@ -15,9 +15,11 @@ from mlops.protection.check import github_findings
 from mlops.protection.github_settings import Reply, routes
 from mlops.remote_address import RemoteAddress
 
-from .conftest import EXPECTATIONS, EXPECTED, Protected, changed, failing, github_documents, judged_on_github
+from .conftest import EXPECTATIONS, EXPECTED, Protected, changed, failing, github_documents, judged_on_github, variables
 
 RULES = "rules/branches/main"
+CLIENT = {"name": "AZURE_CLIENT_ID", "value": "somebody"}
+APPROVALS = {f"approval before a deployment to {name}" for name in ("prod", "infra-prod")}
 ENVIRONMENT = ("environments", "environments")
 
 
@@ -66,7 +68,13 @@ CASES: list[tuple[str, Any, str]] = [
         {"branch_policies": [{"name": "main"}, {"name": "release/*"}]},
         "branches that may use environment prod",
     ),
-    ("environments/dev/variables", {"variables": [{"name": "AZURE_CLIENT_ID"}]}, "variables of environment dev"),
+    (
+        "environments/dev/variables",
+        {"variables": [{"name": "AZURE_CLIENT_ID", "value": "x"}]},
+        "variables of environment dev",
+    ),
+    ("environments/gate/variables", variables("prod"), "identities of the environments"),
+    ("actions/variables", {"variables": []}, "variables of the repository"),
 ]
 
 
@@ -77,11 +85,15 @@ def test_what_is_not_as_needed_is_named_with_the_way_to_set_it(place: str, docum
 
 
 def test_the_commands_that_are_printed_set_it(github: Protected) -> None:
-    # given a repository as GitHub makes it
-    for place in github_documents():
-        if place.startswith(("actions/", "environments")):
+    # given a repository as GitHub makes it, but for the environments of the stages after dev
+    documents = github_documents()
+    others = documents["environments"]["environments"][1:]
+    github.forge.set_document("environments", {"total_count": len(others), "environments": others})
+    for place in documents:
+        if place.startswith("environments/dev/"):
             github.forge.set_document(place, None)
-    github.forge.set_document("environments", {"total_count": 0, "environments": []})
+    github.forge.set_document("actions/variables", {"variables": []})
+    github.forge.set_document("actions/permissions/selected-actions", None)
     github.forge.set_document("actions/permissions", {"enabled": True, "allowed_actions": "all"})
     github.forge.set_document(
         "actions/permissions/workflow",
@@ -97,8 +109,8 @@ def test_the_commands_that_are_printed_set_it(github: Protected) -> None:
                 done = subprocess.run(words, cwd=github.root, capture_output=True, text=True, check=False)
                 assert done.returncode == 0, (command, done.stderr)
 
-    # then only what people must choose is left
-    assert set(github.failing()) == {"approval before a deployment to prod"}
+    # then nothing is left
+    assert github.failing() == {}
 
 
 def test_an_environment_for_anybody_is_named() -> None:
@@ -115,18 +127,19 @@ def test_an_approval_that_one_gives_oneself_is_none() -> None:
 
 def test_what_a_private_repository_cannot_have_is_said_and_does_not_fail() -> None:
     private = changed(github_documents(), "", "private", to=True)
-    private = changed(private, *ENVIRONMENT, 2, "protection_rules", to=[])
+    for number in (2, 8):
+        private = changed(private, *ENVIRONMENT, number, "protection_rules", to=[])
 
     findings = judged_on_github(private)
 
     assert failing(findings) == {}
     said = {each.setting: each for each in findings if each.outcome == "unavailable"}
-    assert set(said) == {"approval before a deployment to prod", "attestations"}
+    assert set(said) == {*APPROVALS, "attestations"}
     assert "the review of the pull request carries the gate" in said["approval before a deployment to prod"].needed
 
     # but with Enterprise it is missing
     enterprise = private | {"orgs": {"plan": {"name": "enterprise"}}}
-    assert set(failing(judged_on_github(enterprise))) == {"approval before a deployment to prod"}
+    assert set(failing(judged_on_github(enterprise))) == APPROVALS
 
 
 def test_a_plan_without_protected_branches_is_said() -> None:

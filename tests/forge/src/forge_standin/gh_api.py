@@ -151,14 +151,14 @@ def _add_branch_policy(state: State, place: str, match: re.Match[str], fields: d
     policy = {"type": "branch"} | _checked(fields, {"name", "type"})
     listing = state.documents.setdefault(place, _no_policies())
     listing["branch_policies"].append(policy)
-    listing["total_count"] += 1
+    listing["total_count"] = len(listing["branch_policies"])
     return policy
 
 
 def _add_variable(state: State, place: str, match: re.Match[str], fields: dict[str, Any]) -> None:
     listing = state.documents.setdefault(place, {"total_count": 0, "variables": []})
     listing["variables"].append(_checked(fields, {"name", "value"}))
-    listing["total_count"] += 1
+    listing["total_count"] = len(listing["variables"])
 
 
 def _add_ruleset(state: State, place: str, match: re.Match[str], fields: dict[str, Any]) -> Any:
@@ -175,6 +175,7 @@ WRITERS: tuple[tuple[str, Writer], ...] = (
     ("PUT environments/([^/]+)", _put_environment),
     ("POST environments/([^/]+)/deployment-branch-policies", _add_branch_policy),
     ("POST environments/([^/]+)/variables", _add_variable),
+    ("POST actions/variables", _add_variable),
     ("POST rulesets", _add_ruleset),
     ("PUT actions/permissions", _merge_into({"enabled", "allowed_actions", "sha_pinning_required"})),
     (
