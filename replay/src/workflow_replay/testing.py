@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+# What is lost when the machine fails is of no interest to a test.
+_HASTE: Final = "[core]\n\tfsync = none\n[gc]\n\tauto = 0\n"
 
 
 class Origin:
@@ -18,7 +22,9 @@ class Origin:
         identity = "[user]\n\tname = Ada\n\temail = ada@example.org\n"
         remote = f'[remote "origin"]\n\turl = {self.bare}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
         with (self.work / ".git" / "config").open("a") as config:
-            config.write(identity + remote)
+            config.write(_HASTE + identity + remote)
+        with (self.bare / "config").open("a") as config:
+            config.write(_HASTE)
 
     def commit(self, files: Mapping[str, str], message: str = "Change", branch: str = "main") -> str:
         """Commit files on a branch, made from where the checkout is, and push it; the commit's id."""

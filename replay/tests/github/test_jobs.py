@@ -10,7 +10,7 @@ import pytest
 
 from workflow_replay.approvals import reject, reject_all
 from workflow_replay.errors import EventError, UnknownStep, WorkflowError
-from workflow_replay.events import Manual, PullRequest, Push
+from workflow_replay.events import Manual, PullRequest, Push, Schedule
 from workflow_replay.github import replay, replay_all
 from workflow_replay.progress import Silence
 from workflow_replay.record import Run, StepRun, commands
@@ -457,3 +457,28 @@ def test_nobody_is_let_in_by_whoever_rejects_all(replayed: Replay) -> None:
     run = replayed("jobs: {a: {runs-on: x, environment: dev, steps: [{run: echo}]}}\n", approvals=reject_all)
 
     assert run.jobs[0].reason == "nobody may enter dev"
+
+
+def test_inputs_by_hand_are_typed_in_one_place_and_text_in_the_other(replayed: Replay) -> None:
+    text = """
+on:
+  workflow_dispatch: {inputs: {dry: {type: boolean, default: true}, n: {type: number, default: 3}}}
+  schedule: [{cron: "1 2 * * *"}, {cron: "3 4 * * *"}]
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: echo "${{ inputs.dry == true }} ${{ github.event.inputs.dry == 'true' }} ${{ inputs.n + 0 }}"
+        if: github.event_name == 'workflow_dispatch' && false
+      - run: echo "${{ inputs.dry == true }} ${{ github.event.inputs.dry == 'true' }} ${{ github.event.inputs.n }}"
+      - run: echo "${{ github.event.schedule }}"
+"""
+    with pytest.raises(WorkflowError, match="unexpected symbol"):
+        replayed(text, Manual("refs/heads/main"))
+
+    run = replayed(text.replace(" ${{ inputs.n + 0 }}", ""), Manual("refs/heads/main"))
+    scheduled = replayed(text.replace(" ${{ inputs.n + 0 }}", ""), Schedule())
+
+    assert run.jobs[0].steps[1].output == ("true true 3",)
+    assert scheduled.jobs[0].steps[1].output == ("false false ",)
+    assert scheduled.jobs[0].steps[2].output == ("1 2 * * *",)

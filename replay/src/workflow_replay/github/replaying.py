@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any, Final
+from typing import Final
 
 from workflow_replay.events import Event
 from workflow_replay.git import NO_COMMIT, Repository
 from workflow_replay.github import places
 from workflow_replay.github.expressions.evaluation import Scope
-from workflow_replay.github.expressions.values import Value, normal
+from workflow_replay.github.expressions.values import Value, normal, to_text
 from workflow_replay.github.known import KNOWN
 from workflow_replay.github.permissions import default
 from workflow_replay.github.program import FOLDER, called_workflows, check, load
@@ -123,11 +123,27 @@ def _contexts(session: Session) -> dict[str, Value]:
         "vars": dict(around.variables),
         "secrets": dict(_secrets(session)),
     }
-    inputs: dict[str, Any] = {}
-    trigger = session.workflow.triggers[session.situation.name]
+    inputs = _typed_inputs(session, Scope(contexts))
     if session.situation.name == "workflow_dispatch":
-        inputs = dispatch_inputs(trigger, session.situation.inputs, Scope(contexts))
-    return {**contexts, "inputs": normal(inputs)}
+        # The event has all inputs as text, those that nobody gave with their defaults.
+        contexts["github"] = _with_event(contexts["github"], "inputs", {key: to_text(inputs[key]) for key in inputs})
+    if session.situation.name == "schedule" and session.situation.cron is None:
+        crons = session.workflow.triggers["schedule"].crons
+        contexts["github"] = _with_event(contexts["github"], "schedule", crons[0])
+    return {**contexts, "inputs": inputs}
+
+
+def _typed_inputs(session: Session, scope: Scope) -> dict[str, Value]:
+    if session.situation.name != "workflow_dispatch":
+        return {}
+    trigger = session.workflow.triggers[session.situation.name]
+    given = dispatch_inputs(trigger, session.situation.inputs, scope)
+    return {name: normal(value) for name, value in given.items()}
+
+
+def _with_event(github: Value, key: str, value: Value) -> Value:
+    known = github if isinstance(github, Mapping) else {}
+    return {**known, "event": {**known["event"], key: value}}
 
 
 def _secrets(session: Session) -> Mapping[str, str]:
