@@ -12,13 +12,17 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
-from mlops.errors import InputError, ProjectError, PromotionRefused, WorkspaceError
+from mlops.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
+from mlops.project import load_project
 from mlops.promotion.judgement import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
+from mlops.provenance.builder import WORKSTATION
+from mlops.provenance.statement import parse_statement
 from mlops.releases.manifest import read_manifest
+from mlops.rollout.deploy import deploy
 from mlops.workspace import connect_registry
 
-from .conftest import Clone, Lifecycle, Team, git
+from .conftest import ROOT, Clone, Lifecycle, Team, git
 
 pytestmark = pytest.mark.xdist_group("e2e")
 BRANCH = "promote/staging/credit-default-1"
@@ -145,6 +149,34 @@ def test_empty_manifest_and_unknown_base_are_told(team: Team) -> None:
     team.merge(BRANCH)
     with pytest.raises(InputError, match="git knows no revision 'no-such'"):
         gate(team.places, "staging", "no-such")
+
+
+def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deployed(team: Team) -> None:
+    # given a statement in a merged promotion, as dev's model has one
+    proposed(team)
+    team.merge(BRANCH)
+    statement = team.folder / "releases" / "provenance" / "credit-default" / "1.json"
+    assert parse_statement(statement.read_text(), "here").builder == WORKSTATION
+
+    # when the policy is the one that is shipped, which wants CI for a builder
+    git(team.folder, "reset", "-q", "--hard", "HEAD~1")
+    shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
+    with pytest.raises(PromotionRefused, match="its provenance does not hold") as refused:
+        promote(team.places, "staging", None)
+    assert f"builder {WORKSTATION} is none of" in " ".join(refused.value.details)
+
+    # then the gate counts it, and nothing is deployed
+    git(team.folder, "checkout", "-q", "--", "releases")
+    team.merge(BRANCH)
+    shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
+    report = gate(team.places, "staging", None, record=False)
+    assert {each.rule.measure for each in report.verdict.blocking} == {"provenance_gaps"}
+    with pytest.raises(RolloutFailed, match="may not run in staging"):
+        deploy(team.places.stage("staging"), load_project(team.folder), "staging")
+    statement.unlink()
+    with pytest.raises(RolloutFailed, match="may not run in staging") as missing:
+        deploy(team.places.stage("staging"), load_project(team.folder), "staging")
+    assert "there is no releases/provenance/credit-default/1.json" in missing.value.details
 
 
 def test_promotion_that_skips_a_stage_is_refused(team: Team) -> None:

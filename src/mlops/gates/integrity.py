@@ -6,7 +6,7 @@ Claims are compared with what the artefacts show; a claim is never taken for evi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -45,8 +45,8 @@ def digest_differences(candidates: Mapping[str, tuple[Path, Release]]) -> Measur
     return Measured(value=float(len(details)), details=tuple(details))
 
 
-def provenance_gaps(known: Provenance, release: Release) -> Measured:
-    """Count what provenance.json leaves open, and where it contradicts the manifest."""
+def provenance_gaps(known: Provenance, release: Release, doubts: Sequence[str] = ()) -> Measured:
+    """Count what provenance.json leaves open, where it contradicts the manifest, and what else speaks against it."""
     facts = {
         "git_commit": (known.git_commit, release.source.git_commit),
         "job": (known.job, release.source.job),
@@ -70,6 +70,7 @@ def provenance_gaps(known: Provenance, release: Release) -> Measured:
         details.append("environment.lock_sha256 is not known")
     if not _is_time(known.created):
         details.append("created is no time")
+    details += doubts
     return Measured(value=float(len(details)), details=tuple(details))
 
 

@@ -12,10 +12,11 @@ from mlops.releases.manifest import Release
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model package on this machine, and the release that promises it."""
+    """A model package on this machine, the release that promises it, and what speaks against its provenance."""
 
     folder: Path
     release: Release
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

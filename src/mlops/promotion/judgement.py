@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from mlops.audit.log import AuditLog
@@ -12,14 +13,17 @@ from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows, read_rows
 from mlops.gates.rules import GATES_FILE, read_gates
+from mlops.package import package_digest
 from mlops.project import StageName
 from mlops.promotion.champion import champion_release
 from mlops.promotion.connections import Connections
 from mlops.promotion.origin import read_provenance
 from mlops.promotion.recent import recent_inputs
+from mlops.provenance.verification import Evidence, committed_problems
 from mlops.releases.manifest import Release, manifest_file, read_manifest
 from mlops.training.held_out import held_out_file
 from mlops.training.package_store import fetch_package
+from mlops.training.registration import ModelVersion
 
 _HELD_OUT = "held-out rows"
 
@@ -34,7 +38,7 @@ def gate(places: Connections, stage: StageName, base: str | None, *, record: boo
         )
     challenger = manifest.release
     champion = champion_release(places, stage, base, challenger)
-    report = judge(places, stage, fetched(places, stage, challenger), champion)
+    report = judge(places, stage, _doubted(places, stage, fetched(places, stage, challenger)), champion)
     if record:
         AuditLog(places.stage(stage)).append(gate_event(report))
     return report
@@ -64,6 +68,14 @@ def fetched(places: Connections, stage: StageName, release: Release) -> Candidat
     """A release with the package that its stage would deploy; whether the bytes are right, a gate says."""
     package, _ = fetch_package(places.models(stage), places.project, release.model.name, release.model.version)
     return Candidate(package, release)
+
+
+def _doubted(places: Connections, stage: StageName, candidate: Candidate) -> Candidate:
+    """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
+    model = candidate.release.model
+    digest = package_digest(candidate.folder)
+    evidence = Evidence(stage, ModelVersion(model.name, model.version, digest), candidate.folder, candidate.release)
+    return replace(candidate, doubts=tuple(committed_problems(places.project.root, evidence, signed=False)))
 
 
 def gate_event(report: GateReport) -> Event:

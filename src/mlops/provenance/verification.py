@@ -52,17 +52,20 @@ def require_at_promotion(root: Path, evidence: Evidence, statement: Statement, b
         raise PromotionRefused(message, _advice(evidence), tuple(problems))
 
 
-def committed_problems(root: Path, evidence: Evidence) -> list[str]:
-    """What is wrong with the statement in the project's folder, or with its absence."""
+def committed_problems(root: Path, evidence: Evidence, *, signed: bool = True) -> list[str]:
+    """What is wrong with the statement in the project's folder, or with its absence; `signed` asks for signatures."""
     demands = read_policy(root).of(evidence.stage)
     place = statement_path(evidence.model.name, evidence.model.version)
     file = root / place
     if not file.is_file():
         return [f"there is no {place}"] if demands.statement == "required" else []
-    return statement_problems(root, evidence, parse_statement(file.read_text(encoding="utf-8"), str(place)))
+    statement = parse_statement(file.read_text(encoding="utf-8"), str(place))
+    return statement_problems(root, evidence, statement, signed=signed)
 
 
-def statement_problems(root: Path, evidence: Evidence, statement: Statement, head: str = "HEAD") -> list[str]:
+def statement_problems(
+    root: Path, evidence: Evidence, statement: Statement, head: str = "HEAD", *, signed: bool = True
+) -> list[str]:
     """What is wrong with a statement, in sentences; `head` is what is deployed."""
     demands = read_policy(root).of(evidence.stage)
     repository = Repository(root)
@@ -73,7 +76,7 @@ def statement_problems(root: Path, evidence: Evidence, statement: Statement, hea
         *_release_problems(evidence, statement),
         *_commit_problems(demands, repository, statement, head),
         *_builder_problems(demands, remote, statement),
-        *_attestation_problems(demands, remote, evidence, statement),
+        *(_attestation_problems(demands, remote, evidence, statement) if signed else ()),
     ]
 
 
