@@ -1,0 +1,250 @@
+"""Measures files through the batch endpoint of an emulator, against mlflow's pyfunc over the same model and files.
+
+Three million synthetic rows in six parquet files. Scoring time runs from the start of the first mini-batch to the
+end of the last one, as the job's own logs have them: reading, checking, scoring and writing. Memory is what all
+processes of the job hold together at their peak. The peer reads a file with pandas, predicts, and writes it back.
+
+Two models: the limits are held by one of 40 trees, whose scoring leaves something to be gained around it; the
+template's own, of 200 trees, is shown beside it, and spends nine tenths of its time inside onnxruntime.
+
+    uv run python benchmarks/batch.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from figures import Figure, report
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = 6
+ROWS = 3_000_000
+SAMPLE_ROWS = 31_000
+TREES = 40
+OWN_TREES = 200
+LEAST_ROWS_A_SECOND = 1.0
+MOST_MEGABYTES = 1_000
+LEAST_RATIO = 4.0
+POLL_SECONDS = 0.1
+MEMORY_POLL_SECONDS = 0.05
+ENDPOINT = "benchmark-files"
+PARTS = ("--split-data", "split", "--trained-model", "model")
+TERMINAL = ("Completed", "Failed", "Canceled")
+# What the processes of a parallel job have in their command lines.
+MARK = b"azureml_emulator.jobs.parallel"
+ENDED = re.compile(r"^(\S+ \S+) mini-batch \d+: .* ([\d.]+) s$")
+PEER = """
+import json, sys, time
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+names = [each["name"] for each in json.load(open(sys.argv[1] + "/schema.json"))["features"]]
+begun = time.perf_counter()
+rows = pd.read_parquet(sys.argv[2])
+found = model.predict(rows[names].astype("float64"))
+pd.DataFrame({"ID": rows["ID"], "probability": found["probability"].astype("float32")}).to_parquet(sys.argv[3])
+print(len(rows) / (time.perf_counter() - begun))
+"""
+
+
+@dataclass
+class Memory:
+    """The most that the processes of jobs held together, in bytes."""
+
+    peak: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self) -> None:
+        """Look again and again until told to stop."""
+        while not self.stopping.wait(MEMORY_POLL_SECONDS):
+            self.peak = max(self.peak, sum(resident(place) for place in Path("/proc").glob("[0-9]*")))
+
+
+def main() -> int:
+    """Measure and print."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--rows", type=int, default=ROWS, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = make_data(folder / "rows", arguments.rows)
+        packages = {trees: make_package(folder / str(trees), trees) for trees in (TREES, OWN_TREES)}
+        with emulator(folder / "state"):
+            figures = measure(data, packages, folder, arguments.rows)
+    return report(f"{arguments.rows:,} rows of parquet through a batch endpoint", figures, as_json=arguments.json)
+
+
+def measure(data: Path, packages: Mapping[int, Path], folder: Path, rows: int) -> list[Figure]:
+    """Both models through the endpoint and through the peer, in turn."""
+    client = workspace()
+    figures = []
+    for version, (trees, package) in enumerate(packages.items(), start=1):
+        deploy(client, package, str(version))
+        seconds, peak = score(client, data, folder / f"logs-{trees}")
+        ours, theirs = rows / seconds / 1e6, peer(package, data, folder) / 1e6
+        name, least, ratio = f"{trees} trees", None, None
+        if trees == TREES:
+            least, ratio = LEAST_ROWS_A_SECOND, LEAST_RATIO
+        figures += [
+            Figure(f"{name}: scored through the endpoint", ours, "M/s", least, "higher"),
+            Figure(f"{name}: mlflow's pyfunc", theirs, "M/s", note="the peer"),
+            Figure(f"{name}: endpoint / pyfunc", ours / theirs, "x", ratio, "higher"),
+            Figure(f"{name}: memory of all processes", peak / 1e6, "MB", MOST_MEGABYTES),
+        ]
+    return figures
+
+
+def make_data(folder: Path, rows: int) -> Path:
+    """Files of synthetic rows, each from a seed of its own."""
+    specification = importlib.util.spec_from_file_location("generate_sample", ROOT / "data" / "generate_sample.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    folder.mkdir()
+    for number in range(FILES):
+        module.generate(rows // FILES, seed=number + 1).write_parquet(folder / f"part-{number}.parquet")
+    return folder
+
+
+def make_package(folder: Path, trees: int) -> Path:
+    """A model package by the steps themselves, on a synthetic sample."""
+    folder.mkdir()
+    sample = folder / "sample.csv"
+    run(ROOT / "data" / "generate_sample.py", "--rows", str(SAMPLE_ROWS), "--out", str(sample))
+    steps: dict[str, list[str]] = {
+        "validate_data": ["--data", "sample.csv", "--validated-data", "rows", "--validation-report", "report"],
+        "prepare_data": ["--validated-data", "rows", "--split-data", "split"],
+        "train_model": [*PARTS, "--iterations", str(trees)],
+        "evaluate_model": [*PARTS, "--evaluation", "evaluation"],
+        "package_model": [*PARTS, "--evaluation", "evaluation", "--model-package", "package"],
+    }
+    for step, words in steps.items():
+        run(ROOT / "components" / step / f"{step}.py", *words, folder=folder)
+    return folder / "package"
+
+
+def run(script: Path, *words: str, folder: Path | None = None) -> None:
+    """Run a Python script, which must succeed."""
+    subprocess.run([sys.executable, str(script), *words], cwd=folder, check=True, capture_output=True)
+
+
+@contextmanager
+def emulator(state: Path) -> Generator[None]:
+    """An emulator of this benchmark's own, with the variables that lead to it."""
+    command = [sys.executable, "-m", "azureml_emulator"]
+    subprocess.run([*command, "start", "--state", str(state)], check=True, capture_output=True)
+    try:
+        told = subprocess.run(
+            [*command, "env", "--json", "--state", str(state)], check=True, capture_output=True, text=True
+        )
+        os.environ.update(json.loads(told.stdout))
+        yield
+    finally:
+        subprocess.run([*command, "stop", "--state", str(state)], check=True, capture_output=True)
+
+
+def workspace() -> MLClient:
+    """The emulator's workspace of stage dev, as `mlops` connects to it."""
+    from mlops.project import load_project
+    from mlops.workspace import connect
+
+    return connect(load_project(ROOT).settings.stages.dev)
+
+
+def deploy(client: MLClient, package: Path, version: str) -> None:
+    """Register a package, and make it what the endpoint's callers get."""
+    from azure.ai.ml.entities import Model
+
+    from mlops.batch.deployment_files import ReleasedModel, load_deployment, load_endpoint
+    from mlops.package import package_digest
+    from mlops.project import load_project
+    from mlops.quiet import quiet
+
+    project = load_project(ROOT)
+    name = project.settings.model
+    with quiet():
+        client.models.create_or_update(Model(name=name, version=version, path=str(package), type="custom_model"))
+    model = ReleasedModel(name, version, package_digest(package), f"azureml:{name}:{version}")
+    endpoint = load_endpoint(project, ENDPOINT)
+    with quiet():
+        client.batch_endpoints.begin_create_or_update(endpoint).result()
+        deployment = load_deployment(project, project.settings.stages.dev, ENDPOINT, model)
+        made = client.batch_deployments.begin_create_or_update(deployment).result()
+        endpoint.defaults = {"deployment_name": made.name}
+        client.batch_endpoints.begin_create_or_update(endpoint).result()
+
+
+def score(client: MLClient, data: Path, logs: Path) -> tuple[float, int]:
+    """Score the files; the seconds between the first mini-batch's start and the last one's end, and peak memory."""
+    from azure.ai.ml import Input
+
+    from mlops.quiet import quiet
+
+    memory = Memory()
+    watcher = threading.Thread(target=memory.watch)
+    watcher.start()
+    try:
+        given: dict[str, Any] = {"data": Input(type="uri_folder", path=str(data))}
+        with quiet():
+            job = client.batch_endpoints.invoke(ENDPOINT, inputs=given)
+        while (now := client.jobs.get(str(job.name))).status not in TERMINAL:
+            time.sleep(POLL_SECONDS)
+    finally:
+        memory.stopping.set()
+        watcher.join()
+    if now.status != "Completed":
+        raise SystemExit(f"The job ended {now.status}: see `azureml-emulator status`.")
+    (step,) = client.jobs.list(parent_job_name=str(job.name))
+    with quiet():
+        client.jobs.download(str(step.name), download_path=logs)
+    begun, ended = [], []
+    for file in logs.rglob("sys/node/*/*.txt"):
+        for line in file.read_text().splitlines():
+            if match := ENDED.match(line):
+                end = datetime.fromisoformat(match[1])
+                ended.append(end)
+                begun.append(end - timedelta(seconds=float(match[2])))
+    assert len(ended) == FILES
+    return (max(ended) - min(begun)).total_seconds(), memory.peak
+
+
+def peer(package: Path, data: Path, folder: Path) -> float:
+    """Rows a second of mlflow's pyfunc over one of the files, in a process of its own; imports do not count."""
+    command = [sys.executable, "-c", PEER, str(package), str(data / "part-0.parquet"), str(folder / "peer.parquet")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def resident(place: Path) -> int:
+    """What a process of a parallel job holds, in bytes; 0 for any other, and for one that has ended."""
+    try:
+        if MARK not in (place / "cmdline").read_bytes():
+            return 0
+        pages = int((place / "statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
