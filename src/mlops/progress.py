@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops.ci.system import group
+
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
@@ -62,9 +64,10 @@ def say(text: str) -> None:
 
 @contextmanager
 def step_board() -> Generator[StepBoard]:
-    """A place for the steps of one job: a live table in a terminal, lines elsewhere."""
+    """A place for the steps of one job: a live table in a terminal, lines elsewhere, which fold in a CI system."""
     if not sys.stderr.isatty():
-        yield StepBoard(None)
+        with group("steps"):
+            yield StepBoard(None)
         return
     from rich.console import Console
     from rich.live import Live

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
+from types import TracebackType
 from typing import TextIO
 
 from mlops.ci.system import NoSystem, System, current
@@ -54,6 +57,11 @@ class GuardedStream(io.TextIOBase):
         return "\r".join(self._system.harmless(part) for part in line.split("\r"))
 
 
+def _tell(stream: GuardedStream, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    traceback.print_exception(kind, error, trace, file=stream)
+    stream.flush()
+
+
 @contextmanager
 def guarded() -> Generator[None]:
     """Guard both streams where a CI system reads them."""
@@ -63,6 +71,8 @@ def guarded() -> Generator[None]:
         return
     before = (sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = GuardedStream(sys.stdout, system), GuardedStream(sys.stderr, system)
+    # What nobody catches is told after all this has ended, and its message may be somebody else's too.
+    sys.excepthook = partial(_tell, GuardedStream(before[1], system))
     try:
         yield
     finally:

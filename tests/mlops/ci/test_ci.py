@@ -140,6 +140,35 @@ def test_secrets_are_masked_line_by_line() -> None:
     assert told(AzurePipelines, "system.mask('a\\nb%')") == "##vso[task.setsecret]a\n##vso[task.setsecret]b%AZP25\n"
 
 
+def run_in(variables: dict[str, str], code: str) -> str:
+    """What a program says on standard error where a CI system runs it."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "begin", "end"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, "::group::steps", "::endgroup::"),
+        ({"TF_BUILD": "True"}, "##[group]steps", "##[endgroup]"),
+    ],
+    ids=["GitHub", "Azure"],
+)
+def test_the_steps_of_a_job_fold(variables: dict[str, str], begin: str, end: str) -> None:
+    code = "from mlops.progress import Step, step_board\nwith step_board() as board: board.show([Step('a', 'Failed')])"
+
+    assert run_in(variables, code).splitlines() == [begin, "  a: Failed", end]
+
+
+def test_an_error_that_nobody_catches_gives_no_commands_either() -> None:
+    code = "from mlops.ci.guard import guarded\nwith guarded(): raise RuntimeError('no\\n::add-mask::x')"
+
+    said = run_in({"GITHUB_ACTIONS": "true"}, code)
+
+    assert "RuntimeError: no" in said
+    assert not any(GITHUB_COMMAND.search(line) for line in said.splitlines())
+
+
 def test_a_summary_fits_the_limit_and_says_that_it_was_cut(tmp_path: Path) -> None:
     file = tmp_path / "summary"
     system = GitHubActions({"GITHUB_STEP_SUMMARY": str(file)})
