@@ -163,7 +163,7 @@ def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deploy
     shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
     with pytest.raises(PromotionRefused, match="its provenance does not hold") as refused:
         promote(team.places, "staging", None)
-    assert f"builder {WORKSTATION} is none of" in " ".join(refused.value.details)
+    assert f"builder '{WORKSTATION}' is none of" in " ".join(refused.value.details)
 
     # then the gate counts it, and nothing is deployed
     git(team.folder, "checkout", "-q", "--", "releases")

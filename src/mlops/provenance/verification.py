@@ -84,13 +84,14 @@ def _subject_problems(evidence: Evidence, statement: Statement) -> Sequence[str]
     model = evidence.model
     whole, *files = statement.subject
     if whole.name != f"{model.name}:{model.version}":
-        return [f"the statement is about {whole.name}, not {model.name}:{model.version}"]
-    if DIGEST_PREFIX + whole.digest.get("sha256", "") != model.digest:
-        return [f"the statement is about {DIGEST_PREFIX}{whole.digest.get('sha256', '')}, not {model.digest}"]
+        return [f"the statement is about {whole.name!r}, not {model.name}:{model.version}"]
+    digest = DIGEST_PREFIX + whole.digest.get("sha256", "")
+    if digest != model.digest:
+        return [f"the statement is about {digest!r}, not {model.digest}"]
     stated = [(each.name, each.digest.get("sha256", "")) for each in files]
     found = file_digests(evidence.package)
     differing = sorted({name for name, _ in set(stated) ^ set(found)})
-    return [f"files differ from the statement: {', '.join(differing)}"] if differing else []
+    return [f"files differ from the statement: {', '.join(map(repr, differing))}"] if differing else []
 
 
 def _release_problems(evidence: Evidence, statement: Statement) -> Sequence[str]:
@@ -102,7 +103,7 @@ def _release_problems(evidence: Evidence, statement: Statement) -> Sequence[str]
         "job": (statement.predicate.buildDefinition.internalParameters.get("job", ""), source.job),
     }
     return [
-        f"{key} is '{said}' in the statement and '{released}' in releases/{evidence.stage}.yml"
+        f"{key} is {said!r} in the statement and '{released}' in releases/{evidence.stage}.yml"
         for key, (said, released) in stated.items()
         if said != released
     ]
@@ -113,9 +114,9 @@ def _commit_problems(demands: Demands, repository: Repository, statement: Statem
     if demands.commit == "any":
         return []
     if not commit or repository.resolve(commit) != commit:
-        return [f"git knows no commit '{commit}', from which the model was trained. {_DEEP}"]
+        return [f"git knows no commit {commit!r}, from which the model was trained. {_DEEP}"]
     if demands.commit == "merged" and repository.merge_base(head, commit) != commit:
-        return [f"commit {commit}, from which the model was trained, is not in the history of what is deployed"]
+        return [f"commit {commit!r}, from which the model was trained, is not in the history of what is deployed"]
     return []
 
 
@@ -123,7 +124,7 @@ def _builder_problems(demands: Demands, remote: RemoteAddress | None, statement:
     if allows(demands.builders, statement.builder, remote):
         return []
     where = f"; {{origin}} is {remote.origin}" if remote else "; {origin} is nowhere: the remote is no forge"
-    return [f"builder {statement.builder} is none of {', '.join(demands.builders)}{where}"]
+    return [f"builder {statement.builder!r} is none of {', '.join(demands.builders)}{where}"]
 
 
 def _attestation_problems(

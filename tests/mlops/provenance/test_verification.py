@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import ProjectError, PromotionRefused, RolloutFailed
+from mlops.promotion.origin import read_provenance
+from mlops.provenance.builder import builder_of
 from mlops.provenance.policy import allows, read_policy, with_builder
+from mlops.provenance.statement import parse_statement, state_provenance
 from mlops.provenance.verification import require_at_deployment, require_at_promotion
 from mlops.remote_address import RemoteAddress
 
@@ -44,15 +47,15 @@ def test_without_a_policy_nothing_is_deployed(case: Case) -> None:
 
 def test_bytes_that_are_not_those_of_the_statement_are_named(case: Case) -> None:
     case.commit(case.statement().text().replace("model.onnx", "other.onnx"))
-    assert "files differ from the statement: model.onnx, other.onnx" in refusal(case)
+    assert "files differ from the statement: 'model.onnx', 'other.onnx'" in refusal(case)
 
 
 def test_a_statement_about_another_digest_or_version_is_refused(case: Case) -> None:
     text, digest = case.statement().text(), case.evidence.model.digest.removeprefix("sha256:")
     case.commit(text.replace(digest, "0" * 64))
-    assert f"the statement is about sha256:{'0' * 64}" in refusal(case)
+    assert f"the statement is about 'sha256:{'0' * 64}'" in refusal(case)
     case.commit(text.replace("credit-default:3", "credit-default:4"))
-    assert "the statement is about credit-default:4, not credit-default:3" in refusal(case)
+    assert "the statement is about 'credit-default:4', not credit-default:3" in refusal(case)
 
 
 def test_a_statement_that_contradicts_the_release_is_refused(case: Case) -> None:
@@ -89,6 +92,28 @@ def test_code_that_git_does_not_know_or_nobody_merged_is_refused(case: Case) -> 
     assert "is not in the history of what is deployed" in refusal(case)
     case.demand(commit="known")
     require_at_deployment(case.root, case.evidence)
+
+
+def test_a_hostile_tag_stays_text_in_one_line(case: Case) -> None:
+    # given a model version whose tags somebody with rights in dev has written
+    hostile = (
+        "https://github.com/example/$(touch pwned)\n::set-output name=x::y\n##vso[task.complete]\x1b[2J`touch pwned`"
+    )
+    known = read_provenance(case.evidence.package)
+    builder = builder_of({"builder": hostile, "builder_run": hostile, "source": hostile})
+    statement = state_provenance(case.evidence.model, case.evidence.package, known, builder)
+
+    # when it is committed and refused
+    case.commit(statement.text())
+    case.demand(attestation="github")
+    with pytest.raises(RolloutFailed) as caught:
+        require_at_deployment(case.root, case.evidence)
+
+    # then no line of what is said is one of theirs, and nothing has run
+    said = [caught.value.message, caught.value.advice, *caught.value.details]
+    assert all(line.isprintable() for line in said)
+    assert parse_statement(statement.text(), "here").builder == hostile
+    assert not list(case.root.rglob("pwned"))
 
 
 def test_everything_that_is_wrong_is_named_at_once(case: Case) -> None:
