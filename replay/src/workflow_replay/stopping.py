@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 
 class Cancellation:
@@ -12,7 +12,8 @@ class Cancellation:
 
     def __init__(self, above: Cancellation | None = None) -> None:
         self._above = above
-        self._lock = Lock()
+        # A signal handler may cancel while the very same thread is in here.
+        self._lock = RLock()
         self._cancelled = False
         self._listeners: list[Callable[[], None]] = []
 

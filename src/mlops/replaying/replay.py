@@ -17,14 +17,17 @@ from mlops.replaying.machine import Machine, machine
 from mlops.replaying.programs import asked_for
 from mlops.replaying.result import ReplayResult
 from mlops.replaying.source import Checkout, Source
+from mlops.stopping import stop_signals
 from workflow_replay import azure, github
 from workflow_replay.approvals import Approval, ApprovalRequest, Approvals
 from workflow_replay.azure.effects import EFFECTS
 from workflow_replay.display import shown
 from workflow_replay.effects import Effects, adding
 from workflow_replay.errors import ReplayError
+from workflow_replay.events import Event
 from workflow_replay.github.known import KNOWN
 from workflow_replay.record import Run
+from workflow_replay.stopping import Cancellation
 from workflow_replay.surroundings import Surroundings
 
 _GITHUB_FOLDER: Final = ".github/"
@@ -57,47 +60,56 @@ def replay_file(root: Path, file: Path, wanted: EventOptions, options: ReplayOpt
     checkout = Checkout(root)
     path = checkout.path_from_top(file)
     system: ForgeKind = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
+    cancellation = Cancellation()
     with tempfile.TemporaryDirectory(prefix="mlops-replay-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         source = checkout.copy(
             scratch / "origin.git", system, options.ref, options.since, committed_only=options.committed_only
         )
-        place = machine(scratch, source.remote, against_azure=options.against_azure)
-        for sentence in _said(source, place, options):
+        scene = _Scene(system, source, scratch, machine(scratch, source.remote, against_azure=options.against_azure))
+        for sentence in _said(scene, options):
             say(sentence)
-        run = _run(system, path, wanted, source, scratch, place, options)
-        asked = tuple(asked_for(place.asked))
+        with stop_signals(cancellation.cancel) as stop:
+            run = _run(scene, path, event(wanted, source), options, cancellation)
+        asked = tuple(asked_for(scene.place.asked))
+    if stop.reason is not None:
+        raise stop.error(f"the run was cancelled: {stop.reason}", "Nothing is left of it; run it again.")
     return ReplayResult(run, asked, _stood_in(system))
 
 
-def _run(
-    system: ForgeKind,
-    path: str,
-    wanted: EventOptions,
-    source: Source,
-    scratch: Path,
-    place: Machine,
-    options: ReplayOptions,
-) -> Run:
-    login = _LOGIN[system]
-    known = KNOWN if system == "github" else EFFECTS
-    identity = {name: place.cloud.get(name, _PLACEHOLDER) for name in _IDENTITY}
+@dataclass(frozen=True)
+class _Scene:
+    """Where a replay plays: which system, in which copy, below which folder, with what of this machine."""
+
+    system: ForgeKind
+    source: Source
+    scratch: Path
+    place: Machine
+
+
+def _run(scene: _Scene, path: str, happened: Event, options: ReplayOptions, cancellation: Cancellation) -> Run:
+    remote, cloud = scene.source.remote, scene.place.cloud
+    is_github = scene.system == "github"
+    login = _LOGIN[scene.system]
+    known = KNOWN if is_github else EFFECTS
+    identity = {name: cloud.get(name, _PLACEHOLDER) for name in _IDENTITY}
     with shown(sys.stderr, every_line=options.every_line) as listener:
         around = Surroundings(
-            machine=place.variables,
+            machine=scene.place.variables,
             variables={**identity, **options.variables},
             secrets=options.secrets,
-            effects=Effects({login: adding(known[login], place.cloud)}),
+            effects=Effects({login: adding(known[login], cloud)}),
             approvals=_approvals(options),
             listener=listener,
-            scratch=scratch,
-            origin=source.remote.address,
-            owner=source.remote.forge.owner,
-            name=source.remote.forge.name if system == "github" else source.remote.forge.project,
+            cancellation=cancellation,
+            scratch=scene.scratch,
+            origin=remote.address,
+            owner=remote.forge.owner,
+            name=remote.forge.name if is_github else remote.forge.project,
         )
         try:
-            replay = github.replay if system == "github" else azure.replay
-            return replay(source.repository, path, event(wanted, source), around)
+            replay = github.replay if is_github else azure.replay
+            return replay(scene.source.repository, path, happened, around)
         except ReplayError as error:
             raise InputError(error.message, error.advice or f"Correct {path}.") from error
 
@@ -113,7 +125,8 @@ def _approvals(options: ReplayOptions) -> Approvals:
     return decide
 
 
-def _said(source: Source, place: Machine, options: ReplayOptions) -> list[str]:
+def _said(scene: _Scene, options: ReplayOptions) -> list[str]:
+    source, place = scene.source, scene.place
     files = "your working files" if source.has_changes else "the commit checked out"
     cloud = "your login" if options.against_azure else "no stored login"
     nowhere = "no workspace (for one on this machine: `mlops up`, then `mlops env`)"

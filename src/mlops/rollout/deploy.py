@@ -16,7 +16,7 @@ from mlops.results import Block, Line, Result, Table
 from mlops.rollout.chronicle import Chronicle
 from mlops.rollout.release import find_target
 from mlops.rollout.run import Rollout
-from mlops.rollout.stopping import stop_signals
+from mlops.stopping import stop_signals
 from mlops.training.registration import ModelVersion
 
 

@@ -37,9 +37,9 @@ from mlops.rollout.evidence import Gatherer
 from mlops.rollout.execute import Executor, refusal
 from mlops.rollout.lease import held_by_another, lease_in, new_owner
 from mlops.rollout.observe import observe
-from mlops.rollout.stopping import Stop
 from mlops.rollout.target import Target
 from mlops.rollout.view import View
+from mlops.stopping import Stop
 from mlops.waiting import SHORTEST_PAUSE_SECONDS, pause_after
 
 LONGEST_PAUSE_SECONDS: Final = 5.0

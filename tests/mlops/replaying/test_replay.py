@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ jobs:
       - run: git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git push -q origin HEAD:refs/heads/new
 """
 FILE = ".github/workflows/try.yml"
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -151,6 +155,38 @@ def test_a_file_that_github_would_refuse_is_told_with_its_line(project: Origin) 
 
     assert code == InputError.exit_code
     assert f"{FILE}:10: jobs.try has no key 'run-on'" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_cancelled_replay_lets_steps_clean_and_leaves_nothing(
+    project: Origin, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    steps = "[{run: 'echo $$ > \"$OUT\"; sleep 100'}, {if: cancelled(), run: 'echo cleaned >> \"$OUT\"'}]"
+    (project.work / FILE).write_text(
+        f"on: push\njobs: {{a: {{runs-on: x, steps: {steps}, env: {{OUT: {tmp_path}/out}}}}}}\n"
+    )
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, "-m", "mlops", "replay", FILE]
+    variables = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    with subprocess.Popen(command, cwd=project.work, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: (tmp_path / "out").is_file() and bool((tmp_path / "out").read_text()))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    script, *rest = (tmp_path / "out").read_text().split()
+
+    assert process.returncode == code
+    assert "the run was cancelled" in said
+    assert rest == ["cleaned"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(script), 0)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_azure_pipelines_are_replayed_by_the_same_command(project: Origin) -> None:

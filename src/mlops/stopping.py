@@ -1,10 +1,10 @@
-"""Ctrl-C and termination as a wish to stop, so that a rollout can return traffic before it ends."""
+"""Ctrl-C and termination as a wish to stop, so that what runs can put things right before it ends."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -17,7 +17,8 @@ _WORDS: Final = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "told to
 class Stop:
     """Whether somebody wants an end, and in which words."""
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
+        self._then = then
         self._asked = threading.Event()
         self._signal: signal.Signals | None = None
 
@@ -40,12 +41,17 @@ class Stop:
         """Note the wish: a signal handler."""
         self._signal = signal.Signals(number)
         self._asked.set()
+        if self._then is not None:
+            self._then()
 
 
 @contextmanager
-def stop_signals() -> Generator[Stop]:
-    """Hear SIGINT and SIGTERM inside; elsewhere than in the main thread nobody can send any."""
-    stop = Stop()
+def stop_signals(then: Callable[[], None] | None = None) -> Generator[Stop]:
+    """Hear SIGINT and SIGTERM inside; elsewhere than in the main thread nobody can send any.
+
+    `then` is called from the signal handler: between any two steps of the main thread.
+    """
+    stop = Stop(then)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
