@@ -1,4 +1,4 @@
-"""What protects a repository on GitHub: a ruleset, an environment a stage, and what Actions may do.
+"""What protects a repository on GitHub: a ruleset, the environments of its workflows, and what Actions may do.
 
 The token comes from GITHUB_TOKEN where `pulumi up` runs; it is in no settings and in no state.
 """
@@ -8,10 +8,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_github as github
 
-from settings.fields import STAGE_NAMES, StageName
-from settings.repository import GitHubProtection
-
-PROD: StageName = "prod"
+from settings.repository import EnvironmentProtection, GitHubProtection
 
 
 class GitHubRepository(pulumi.ComponentResource):
@@ -23,8 +20,8 @@ class GitHubRepository(pulumi.ComponentResource):
         provider = github.Provider("github", owner=settings.organisation, opts=pulumi.ResourceOptions(parent=self))
         self._opts = pulumi.ResourceOptions(parent=self, provider=provider)
         self._ruleset()
-        for stage in STAGE_NAMES:
-            self._environment(stage)
+        for name, protection in settings.environments.items():
+            self._environment(name, protection)
         self._actions()
         self.register_outputs({})
 
@@ -63,24 +60,27 @@ class GitHubRepository(pulumi.ComponentResource):
             opts=self._opts,
         )
 
-    def _environment(self, stage: StageName) -> None:
+    def _environment(self, name: str, protection: EnvironmentProtection) -> None:
         settings = self._settings
-        reviewed = stage == PROD and settings.reviewer_team_ids
+        reviewed = protection.reviewers and settings.reviewer_team_ids
         teams = github.RepositoryEnvironmentReviewerArgs(teams=list(settings.reviewer_team_ids), users=[])
+        policy = github.RepositoryEnvironmentDeploymentBranchPolicyArgs(
+            protected_branches=False, custom_branch_policies=True
+        )
         environment = github.RepositoryEnvironment(
-            f"environment-{stage}",
+            f"environment-{name}",
             repository=settings.repository,
-            environment=stage,
+            environment=name,
             can_admins_bypass=False,
             prevent_self_review=bool(reviewed),
             reviewers=[teams] if reviewed else [],
-            deployment_branch_policy=github.RepositoryEnvironmentDeploymentBranchPolicyArgs(
-                protected_branches=False, custom_branch_policies=True
-            ),
+            deployment_branch_policy=None if protection.any_branch else policy,
             opts=self._opts,
         )
+        if protection.any_branch:
+            return
         github.RepositoryEnvironmentDeploymentPolicy(
-            f"environment-{stage}-branch",
+            f"environment-{name}-branch",
             repository=settings.repository,
             environment=environment.environment,
             branch_pattern=settings.default_branch,

@@ -11,6 +11,28 @@ from settings.fields import Frozen, Guid, ProjectName
 CheckName = Annotated[str, Field(min_length=1)]
 
 
+class EnvironmentProtection(Frozen):
+    """Whether people must agree before a job of an environment runs, and whether any branch may use it."""
+
+    reviewers: bool = False
+    any_branch: bool = False
+
+
+# As releases/protection.yml has them: what the workflows name. Those for any branch have an identity that only reads.
+ENVIRONMENTS = {
+    "dev": EnvironmentProtection(),
+    "staging": EnvironmentProtection(),
+    "prod": EnvironmentProtection(reviewers=True),
+    "promotion": EnvironmentProtection(),
+    "gate": EnvironmentProtection(any_branch=True),
+    "infra-shared": EnvironmentProtection(),
+    "infra-dev": EnvironmentProtection(),
+    "infra-staging": EnvironmentProtection(),
+    "infra-prod": EnvironmentProtection(reviewers=True),
+    "infra-preview": EnvironmentProtection(any_branch=True),
+}
+
+
 class GitHubProtection(Frozen):
     """What protects a repository on GitHub."""
 
@@ -20,7 +42,8 @@ class GitHubProtection(Frozen):
     required_checks: tuple[CheckName, ...] = Field(min_length=1)
     approvals: Annotated[int, Field(ge=1, le=6)] = 1
     reviewer_team_ids: tuple[int, ...] = ()
-    """Teams that approve a deployment to prod. Private repositories need GitHub Enterprise for this."""
+    """Teams that approve jobs of environments with reviewers. Private repositories need GitHub Enterprise for it."""
+    environments: dict[str, EnvironmentProtection] = Field(default_factory=lambda: dict(ENVIRONMENTS))
     allowed_actions: tuple[str, ...] = ("actions/*", "astral-sh/*", "azure/*", "pulumi/*")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from rehearsal.records import Rehearsal
 from rehearsal.run import rehearse
 from tests.conftest import GROUP, changed
 
+PROTECTION = Path(__file__).parents[2] / "releases" / "protection.yml"
 GITHUB = {
     "organisation": "o",
     "repository": "r",
@@ -42,10 +46,16 @@ def test_github_is_protected() -> None:
     assert rules["pullRequest"]["requiredApprovingReviewCount"] >= 1
     assert rules["nonFastForward"]
     assert {check["context"] for check in rules["requiredStatusChecks"]["requiredChecks"]} == {"check", "gate"}
-    # and each stage deploys from the default branch only, prod after a review
-    for stage in ("dev", "staging", "prod"):
-        assert found[f"environment-{stage}-branch"]["branchPattern"] == "main"
-        assert bool(found[f"environment-{stage}"]["reviewers"]) == (stage == "prod")
+    # and each environment of the workflows is for the default branch only, prod's after a review
+    expected = yaml.safe_load(PROTECTION.read_text())["github"]["environments"]
+    assert {f"environment-{name}" for name in expected} <= found.keys()
+    for name, wanted in expected.items():
+        assert bool(found[f"environment-{name}"]["reviewers"]) == wanted.get("reviewers", False)
+        if wanted.get("any_branch"):
+            assert f"environment-{name}-branch" not in found
+        else:
+            assert found[f"environment-{name}-branch"]["branchPattern"] == "main"
+    assert sum(name.endswith("-branch") for name in found if name.startswith("environment-")) == len(expected) - 2
     # and actions are pinned, with a token that reads
     assert found["actions"]["shaPinningRequired"]
     assert found["workflow-token"]["defaultWorkflowPermissions"] == "read"
