@@ -39,7 +39,7 @@ def _allowed(replies: Replies, expected: Expectations, remote: RemoteAddress) ->
     found = general.body.get("allowed_actions", "all") if given is None else ", ".join(_given(given)) or "none"
     kept = (
         given is not None
-        and set(given.get("patterns_allowed", [])) == wanted
+        and set(given.get("patterns_allowed", [])).difference(_OWN) == wanted
         and given.get("github_owned_allowed") is True
         and given.get("verified_allowed") is False
     )

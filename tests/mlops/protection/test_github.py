@@ -113,6 +113,12 @@ def test_the_commands_that_are_printed_set_it(github: Protected) -> None:
     assert github.failing() == {}
 
 
+def test_a_pattern_that_the_switch_covers_already_does_no_harm() -> None:
+    place = "actions/permissions/selected-actions"
+    patterns = ["actions/*", *github_documents()[place]["patterns_allowed"]]
+    assert failing(judged_on_github(changed(github_documents(), place, "patterns_allowed", to=patterns))) == {}
+
+
 def test_an_environment_for_anybody_is_named() -> None:
     documents = changed(github_documents(), *ENVIRONMENT, 1, "deployment_branch_policy", to=None)
     assert failing(judged_on_github(documents))["branches that may use environment staging"].found == "all"
