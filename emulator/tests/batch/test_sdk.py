@@ -108,7 +108,7 @@ jobs:
     inputs:
       files: ${{parent.inputs.files}}
       mark: ${{parent.inputs.mark}}
-      words: {type: custom_model, path: "azureml:batch-model:1"}
+      words: {type: custom_model, path: "azureml://registries/emulator/models/batch-model/versions/1"}
     outputs:
       rows: ${{parent.outputs.rows}}
 """
@@ -148,7 +148,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def endpoint(ml_client: Any, folder: Path) -> str:
+def endpoint(ml_client: Any, registry_client: Any, folder: Path) -> str:
     """An endpoint with a deployment of a model, which is the default, and one of a pipeline component."""
     from azure.ai.ml import load_batch_endpoint
     from azure.ai.ml.entities import Model
@@ -159,6 +159,10 @@ def endpoint(ml_client: Any, folder: Path) -> str:
 
     ml_client.models.create_or_update(
         Model(name="batch-model", version="1", type="custom_model", path=str(folder / "the-model"))
+    )
+    # What is promoted comes from a registry.
+    ml_client.models.share(
+        "batch-model", "1", share_with_name="batch-model", share_with_version="1", registry_name="emulator"
     )
     created = ml_client.batch_endpoints.begin_create_or_update(load_batch_endpoint(folder / "endpoint.yml")).result()
     for load, file in (

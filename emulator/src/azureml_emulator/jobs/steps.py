@@ -16,7 +16,7 @@ from typing import Any
 from azureml_emulator.clock import Clock
 from azureml_emulator.errors import EmulatorError
 from azureml_emulator.jobs.command import plain_arguments, substitute
-from azureml_emulator.jobs.definitions import Step
+from azureml_emulator.jobs.definitions import FromStep, Step
 from azureml_emulator.jobs.environment import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.launch import Launch, Launcher, StepProcess
 from azureml_emulator.jobs.parallel.variables import RunPlaces, parallel_variables
@@ -188,7 +188,9 @@ class StepRunner:
             output_types={name: output.type for name, output in step.outputs.items()},
         )
         folder = await asyncio.to_thread(tools.places.prepare, scope, record.name, code)
-        addresses = {name: tools.places.address(scope, path) for name, path in paths.items()}
+        # Of outputs of other steps only: what else there is has an address, and may lie in a registry.
+        made = [name for name, wanted in step.inputs.items() if isinstance(wanted.source, FromStep)]
+        addresses = {name: tools.places.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
         given_outputs = {name: str(place) for name, place in outputs.items()}
         command = substitute(step.command, given, given_outputs, frozenset(paths))
