@@ -94,7 +94,9 @@ def follow(client: MLClient, job: Followed, board: StepBoard) -> FinishedJob:
                 # Once more: the last step may have ended between the two looks.
                 runs = _step_runs(client, job)
                 board.show(_all_steps(job, runs))
-                return FinishedJob(job.name, now.status, tuple(runs), now.studio_url)
+                # Jobs of some kinds give an enum, whose text in a sentence is not its value.
+                status = str(getattr(now.status, "value", now.status))
+                return FinishedJob(job.name, status, tuple(runs), now.studio_url)
     raise AssertionError("looks() never ends")
 
 
