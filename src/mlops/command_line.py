@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "revert": "Make git agree with what a stage runs, after a rollback.",
     "rollback": "Return a stage's traffic to what it ran before.",
     "score": "Send a request to a stage's endpoint.",
+    "explain": "Show what each feature of a request added to the answers.",
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
 }
