@@ -17,7 +17,7 @@ from mlops.rollout.view import FULL, View
 from .callers import NO_ANSWER, OK, Answer
 from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
 
 FAILED = 5
 INTERRUPTED = 130

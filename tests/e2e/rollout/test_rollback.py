@@ -13,7 +13,7 @@ from mlops.workspace import connect_registry
 
 from .world import AT_ONCE, MODEL, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture

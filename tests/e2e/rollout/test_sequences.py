@@ -20,7 +20,7 @@ from mlops.rollout.view import FULL
 
 from .world import AT_ONCE, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
 
 SEEDS = (3, 11)
 STEPS = 4

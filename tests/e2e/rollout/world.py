@@ -51,14 +51,14 @@ ROLLOUT: dict[str, Any] = {
     "traffic_steps": [10, 50, 100],
     "soak_seconds": 0.3,
     "patience_seconds": 40.0,
-    "load": {"requests_per_second": 60, "seconds": 0.3},
+    "load": {"requests_per_second": 40, "seconds": 0.3},
 }
 # As fast as a rollout can be.
 AT_ONCE: dict[str, Any] = {
     "mirror_percentage": 0,
     "traffic_steps": [100],
     "soak_seconds": 0.0,
-    "load": {"requests_per_second": 60, "seconds": 0.1},
+    "load": {"requests_per_second": 40, "seconds": 0.1},
 }
 # Far longer than a test takes: a step that soaks so long is one that the test can find and break.
 LONG_SOAK_SECONDS = 30.0
