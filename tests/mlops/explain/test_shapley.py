@@ -74,9 +74,7 @@ def test_two_features_are_explained_exactly() -> None:
     # given as many orders as there are: both, for every row of the background
     background = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]])
 
-    found = contributions(
-        lambda rows: np.prod(rows.astype(np.float64), axis=1), np.array([2.0, 5.0]), background, _any()
-    )
+    found = contributions(product, np.array([2.0, 5.0]), background, np.random.default_rng(7))
 
     # then x0 adds the mean of ((2 - z0) z1 + (2 - z0) 5) / 2
     expected = np.mean([(2 - z0) * (z1 + 5) / 2 for z0, z1 in background])
