@@ -68,7 +68,7 @@ def test_variables_come_in_layers_and_later_steps_see_what_earlier_ones_exported
   env: {C: step, B: "${{ env.A }}-b"}
 - run: |
     echo "A=exported" >> "$GITHUB_ENV"
-    printf 'LONG<<END\\none\\ntwo=2\\nEND\\n' >> "$GITHUB_ENV"
+    printf 'LONG<<END\\none\\nENDING=2\\nEND\\n' >> "$GITHUB_ENV"
     mkdir -p tools && printf '#!/bin/sh\\necho found' > tools/mine && chmod +x tools/mine
     echo "$PWD/tools" >> "$GITHUB_PATH"
     echo "$A"
@@ -83,7 +83,7 @@ def test_variables_come_in_layers_and_later_steps_see_what_earlier_ones_exported
 
     assert outputs(done)[0] == ("top top-b step top step",)
     assert outputs(done)[1] == ("top",)
-    assert outputs(done)[2] == ("exported exported one", "two=2", "found")
+    assert outputs(done)[2] == ("exported exported one", "ENDING=2", "found")
     assert outputs(done)[3] == ("own",)
     assert outputs(done)[4][0].startswith("true main octo-org/octo-repo Linux Linux ")
     assert outputs(done)[5] == ("hidden",)
@@ -230,7 +230,7 @@ def test_defaults_and_working_directories(job: Job) -> None:
 def test_a_hostile_branch_runs_nothing_when_it_comes_by_a_variable(job: Job, origin: Origin) -> None:
     hostile = "x$(touch${IFS}pwned);touch${IFS}owned"
     steps = """
-- run: echo "$HEAD"; ls
+- run: echo "$HEAD"; echo "$TITLE"; ls
   env: {HEAD: "${{ github.head_ref }}", TITLE: "${{ github.event.pull_request.title }}"}
 - run: echo ${{ github.head_ref }}; ls
   continue-on-error: true
@@ -242,7 +242,7 @@ def test_a_hostile_branch_runs_nothing_when_it_comes_by_a_variable(job: Job, ori
     done = job(steps, event=PullRequest(hostile, "main", title="${{ github.token }}"))
 
     # By a variable it is a text; put into the script it is a program, here as on GitHub.
-    assert outputs(done)[0] == (hostile,)
+    assert outputs(done)[0] == (hostile, "${{ github.token }}")
     assert {"pwned", "owned"} <= set(outputs(done)[1])
 
 
