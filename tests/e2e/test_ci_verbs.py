@@ -18,7 +18,8 @@ from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
-from mlops.training.run import finish_training, submit_training
+from mlops.training.data_asset import find_data
+from mlops.training.run import finish_training
 
 from .conftest import Clone, Lifecycle, Team, git
 
@@ -43,7 +44,7 @@ def test_training_in_two_parts_hands_over_job_and_version(
     words = ("train", "--stage", "dev")
 
     # when one process begins, another waits, and a third waits once more
-    begun = lifecycle.clone.document(*words, "--data", str(lifecycle.data), "--submit", **lifecycle.variables, **ci)
+    begun = lifecycle.clone.document(*words, "--data-version", "newest", "--submit", **lifecycle.variables, **ci)
     ended = lifecycle.clone.document(*words, "--job", begun["job"], **lifecycle.variables, **ci)
     again = finish_training(client, lifecycle.clone.project, begun["job"])
 
@@ -52,6 +53,7 @@ def test_training_in_two_parts_hands_over_job_and_version(
     assert ended["model"]["digest"] == lifecycle.first["model"]["digest"]
     assert [step["name"] for step in ended["steps"]] == begun["steps"]
     assert ended["data"] == begun["data"]
+    assert begun["data"]["sha256"] == file_sha256(lifecycle.data)
     found = re.findall(r"^(\w+)<<(\w+)\n(.*)\n\2$", output.read_text(), flags=re.MULTILINE)
     assert {name: value for name, _, value in found} == {
         "job": begun["job"],
@@ -60,16 +62,11 @@ def test_training_in_two_parts_hands_over_job_and_version(
     }
 
 
-def test_training_on_data_that_the_workspace_has(lifecycle: Lifecycle, client: MLClient) -> None:
-    ended = lifecycle.first
-
-    begun = submit_training(client, lifecycle.clone.project, "dev", "newest")
-
-    assert begun.data.sha256 == file_sha256(lifecycle.data)
+def test_data_that_the_workspace_does_not_have_are_told(client: MLClient) -> None:
     with pytest.raises(InputError, match="there is no version 99 of the data asset"):
-        submit_training(client, lifecycle.clone.project, "dev", "99")
-    again = finish_training(client, lifecycle.clone.project, begun.job)
-    assert again.model.digest == ended["model"]["digest"]
+        find_data(client, "credit-default", "99")
+    with pytest.raises(InputError, match="there is no version of the data asset nothing"):
+        find_data(client, "nothing", "newest")
 
 
 def test_a_job_that_is_not_there_is_told(lifecycle: Lifecycle) -> None:
@@ -106,6 +103,7 @@ def test_gate_of_a_range_blocks_bytes_that_are_not_what_was_released(team: Team)
     assert result.exit_code == 1
     assert [each.report.proposal.stage for each in result.judged] == ["staging"]
     assert "digest" in (result.summary or "")
+    assert {place.file.name for place in result.places} == {"staging.yml"}
 
 
 def test_gate_of_a_range_lets_git_follow_what_runs(team: Team) -> None:

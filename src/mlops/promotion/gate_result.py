@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops.ci.place import Place
 from mlops.errors import MlopsError
 from mlops.gates.report import GateReport
 from mlops.gates.report_html import html_report
@@ -14,6 +15,7 @@ from mlops.gates.report_markdown import markdown_report
 from mlops.layout import REPORT_FOLDER, private_folder
 from mlops.markdown import clean
 from mlops.project import Project
+from mlops.releases.manifest import manifest_file
 from mlops.results import Block, Line, Result, Table
 
 _COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
@@ -22,11 +24,18 @@ STEP_SUMMARY_LIMIT = 1_000_000
 
 @dataclass(frozen=True)
 class GateResult(Result):
-    """A verdict, and where its reports are."""
+    """A verdict on the release in a manifest, and where its reports are."""
 
     report: GateReport
+    manifest: Path
     markdown: Path
     html: Path
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The manifest, for every gate that blocks its release."""
+        blocking = [row for row in self.report.rows if row.outcome != "pass"]
+        return [Place(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
 
     @property
     def summary(self) -> str:
@@ -84,4 +93,4 @@ def write_reports(project: Project, report: GateReport, markdown: Path | None, h
     for file, text in ((markdown, markdown_report(report, STEP_SUMMARY_LIMIT)), (html, html_report(report))):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return GateResult(report, markdown, html)
+    return GateResult(report, manifest_file(project.root, report.proposal.stage), markdown, html)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.ci.place import Place
 from mlops.errors import MlopsError, ProjectError
 from mlops.gates.report_markdown import markdown_report
 from mlops.git import Repository
@@ -34,6 +35,11 @@ class RangeGateResult(Result):
     def exit_code(self) -> int:
         """1 when any release is blocked."""
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Those of every release."""
+        return [place for each in self.judged for place in each.places]
 
     @property
     def summary(self) -> str | None:

@@ -65,8 +65,7 @@ def find_data(client: MLClient, name: str, version: str) -> DataVersion:
 
     Raises InputError when there is no such version, or when nobody noted the sha256 of its file.
     """
-    with quiet():
-        found = [each for each in client.data.list(name) if version in {NEWEST, str(each.version)}]
+    found = [each for each in _versions(client, name) if version in {NEWEST, str(each.version)}]
     if not found:
         wanted = "version" if version == NEWEST else f"version {version}"
         advice = f"Register a file: `mlops train --stage dev --data FILE`; `az ml data list --name {name}` shows all."
@@ -111,6 +110,14 @@ def _require_data(file: Path) -> None:
         raise InputError(f"{file} holds binary data, not text", "Export it as UTF-8 text with a header and rows.")
     if not begin.partition(b"\n")[0].strip():
         raise InputError(f"{file} has no header in its first line", "Give a file with a header and rows to --data.")
+
+
+def _versions(client: MLClient, name: str) -> list[Data]:
+    try:
+        with quiet():
+            return list(client.data.list(name))
+    except ResourceNotFoundError:
+        return []
 
 
 def _registered(asset: Data) -> datetime:
