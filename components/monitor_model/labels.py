@@ -11,7 +11,7 @@ import polars as pl
 from collected import CORRELATION_ID, KEY, ROW, row_keys
 
 PARQUET = ".parquet"
-_OUTCOMES = (0, 1)
+_OUTCOMES = (0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, str]] = {
     "rollback": "Return a stage's traffic to what it ran before.",
     "score": "Send a request to a stage's endpoint.",
     "explain": "Show what each feature of a request added to the answers.",
+    "monitor": "Judge what a stage was asked and answered lately: quality, drift, performance, service.",
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
 }

@@ -7,6 +7,8 @@ from typing import Final
 
 PROJECT_FILE: Final = "project.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
+MONITOR_PIPELINE_FILE: Final = Path("pipelines", "monitor.yml")
+COMPONENT_FOLDER: Final = Path("components")
 # The step of the pipeline that refuses data, and the output where it says what it has found.
 VALIDATION_STEP: Final = "validate_data"
 VALIDATION_OUTPUT: Final = "validation_report"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -41,13 +41,27 @@ class AuditLog:
     def append(self, event: Event) -> Record:
         """Write a record after the last one. Raises WorkspaceError when others always come first."""
         for _ in range(_ATTEMPTS):
-            record = follow(self._last(), event, actor(), self._now())
+            record = follow(self._last(self._stored()), event, actor(), self._now())
             if self._write(record):
                 return record
-        raise WorkspaceError(
-            f"the audit log could not be written: {_ATTEMPTS} times another record came first",
-            "Is another rollout of this stage going on? Run again when it is done.",
-        )
+        raise self._overtaken()
+
+    def append_once(self, event: Event, same: Callable[[Event], bool]) -> tuple[Record, bool]:
+        """Write a record unless one of a same event is there; the record, and whether it is new.
+
+        Of two writers at once only one writes. Raises WorkspaceError as `append` does.
+        """
+        for _ in range(_ATTEMPTS):
+            stored = list(self._stored())
+            for number, text, _ in stored:
+                entry = parse(text, number)
+                if isinstance(entry, Record) and same(entry.event):
+                    return entry, False
+            # Whoever writes meanwhile takes the number of ours, and is found in the next round.
+            record = follow(self._last(stored), event, actor(), self._now())
+            if self._write(record):
+                return record, True
+        raise self._overtaken()
 
     def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
         """All records, oldest first, and where the log was tampered with."""
@@ -63,8 +77,14 @@ class AuditLog:
             records.append(entry)
         return tuple(records), (*breaks, *verify(records))
 
-    def _last(self) -> Record | None:
-        newest = max(self._stored(), default=None)
+    def _overtaken(self) -> WorkspaceError:
+        return WorkspaceError(
+            f"the audit log could not be written: {_ATTEMPTS} times another record came first",
+            "Is another rollout of this stage going on? Run again when it is done.",
+        )
+
+    def _last(self, stored: Iterable[tuple[int, str, str]]) -> Record | None:
+        newest = max(stored, default=None)
         if newest is None:
             return None
         entry = parse(newest[1], newest[0])

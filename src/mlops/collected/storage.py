@@ -31,10 +31,11 @@ class File:
 
 @dataclass(frozen=True)
 class Collection:
-    """A folder in a container, with folders by the hour below it."""
+    """A folder in a container, which a datastore names, with folders by the hour below it."""
 
     container: ContainerClient
     folder: str
+    datastore: str
 
     def hours(self, window: Window) -> Iterator[list[File]]:
         """The files that may hold events of a window, hour by hour, the newest hour first."""
@@ -77,4 +78,4 @@ def _collection(client: MLClient, asset_name: str, path: str) -> Collection:
             f"the data asset {asset_name} lies at {path}, which is no folder of a blob datastore",
             "Correct `collected_datastore` in project.yml, and archive this version of the data asset.",
         )
-    return Collection(open_container(datastore), place["folder"])
+    return Collection(open_container(datastore), place["folder"], place["datastore"])

@@ -59,6 +59,10 @@ class Window:
             return False
         return hour + _HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW
 
+    def __str__(self) -> str:
+        """The window as people read it."""
+        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+
 
 def _whole_day(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,136 @@
+"""What `mlops monitor` answers: the verdict first, every rule in a table, what moved, and the page it has written."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlops.layout import REPORT_FOLDER, private_folder
+from mlops.markdown import clean, escape
+from mlops.markdown import table as markdown_table
+from mlops.monitoring.report import Monitored
+from mlops.monitoring.verdict import State
+from mlops.project import Project
+from mlops.results import Block, Line, Result, Table
+
+EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
+_COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
+_MOST_FEATURES: Final = 6
+_TEMPLATE: Final = "report.html.j2"
+_FINE: Final = ("healthy", "quiet")
+_TIME: Final = "%Y%m%d-%H%M"
+
+
+@dataclass(frozen=True)
+class MonitorResult(Result):
+    """A verdict, the number of its record in the audit log, whether that is new, and its page."""
+
+    monitored: Monitored
+    record: int
+    is_new: bool
+    html: Path
+
+    @property
+    def exit_code(self) -> int:
+        """0 for healthy and quiet, 10 for drift, 11 for a matter of quality, 12 for one of the service."""
+        return EXIT_CODES[self.monitored.verdict.state]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The verdict, for whoever retrains."""
+        verdict = self.monitored.verdict
+        return {"state": verdict.state, "retrain": str(verdict.retrain).lower(), "report": str(self.html)}
+
+    @property
+    def summary(self) -> str:
+        """The verdict and every rule."""
+        rows = [
+            (each.outcome, *(escape(cell) for cell in (each.title, each.now, each.release, each.threshold)))
+            for each in self.monitored.rows
+        ]
+        told = [escape(f"{each.title}: {each.sentence} ({each.why})") for each in _told(self.monitored)]
+        lines = [f"## {escape(self.monitored.headline)}", *(f"- {line}" for line in told)]
+        return "\n".join(lines) + "\n\n" + markdown_table(("", "rule", "now", "release", "threshold"), rows) + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """The whole verdict, and where it is noted."""
+        noted = {"record": self.record, "new": self.is_new}
+        return self.monitored.document() | {"audit": noted, "report": str(self.html)}
+
+    def blocks(self) -> Sequence[Block]:
+        """Verdict, reasons, rules, what moved, page."""
+        monitored = self.monitored
+        fine = monitored.verdict.state in _FINE
+        blocks: list[Block] = [Line(clean(monitored.headline), "good" if fine else "bad")]
+        blocks.append(Line(f"{monitored.occasion.window}, job {monitored.results.job}"))
+        blocks += [
+            Line(f"  {each.outcome}: {clean(each.title)}: {clean(each.sentence)} ({each.why})")
+            for each in _told(monitored)
+        ]
+        blocks += [Line(f"  note: {clean(note)}") for note in monitored.results.measurements.notes]
+        rows = tuple(
+            (each.outcome, clean(each.title), each.now, each.release, each.interval, each.threshold)
+            for each in monitored.rows
+        )
+        blocks.append(Table("", _COLUMNS, rows))
+        if monitored.results.measurements.features:
+            blocks.append(_features(monitored))
+        known = "" if self.is_new else ", as before"
+        blocks.append(Line(f"noted as record {self.record} of the audit log{known}"))
+        blocks.append(Line(f"report  {self.html}"))
+        return [*blocks, Line(f"Next: {monitored.advice}", "hint")] if monitored.advice else blocks
+
+
+def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
+    """Write the page, to the file given or below the state folder. It holds everything and asks nobody."""
+    occasion = monitored.occasion
+    if html is None:
+        folder = private_folder(project.path(REPORT_FOLDER))
+        html = folder / f"monitor-{occasion.stage_name}-{occasion.window.until.strftime(_TIME)}.html"
+    html.parent.mkdir(parents=True, exist_ok=True)
+    html.write_text(html_page(monitored), encoding="utf-8")
+    return html
+
+
+def html_page(monitored: Monitored) -> str:
+    """The verdict with its pictures as an HTML document."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = clean
+    # As images they cannot run anything, whatever a job has written into them.
+    pictures = {name: base64.b64encode(text.encode()).decode() for name, text in monitored.results.pictures.items()}
+    return environment.get_template(_TEMPLATE).render(
+        monitored=monitored, told=_told(monitored), pictures=pictures, fine=monitored.verdict.state in _FINE
+    )
+
+
+def _told(monitored: Monitored) -> list[Any]:
+    """The rules that are not kept."""
+    return [each for each in monitored.rows if each.outcome != "pass" and each.outcome != "untrusted"]
+
+
+def _features(monitored: Monitored) -> Table:
+    features = monitored.results.measurements.features[:_MOST_FEATURES]
+    rows = tuple(
+        (
+            clean(each.name),
+            f"{each.index:.4f}",
+            "moved" if each.drifted else "stable",
+            "-" if each.distance is None else f"{each.distance:.2f}",
+            f"{100 * each.weight:.0f} %",
+            f"{100 * each.share:.0f} %",
+        )
+        for each in features
+    )
+    columns = ("feature", "index", "", "distance (std)", "importance", "of the drift")
+    return Table("what weighs most", columns, rows)

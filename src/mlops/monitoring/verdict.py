@@ -1,0 +1,80 @@
+"""From measures and rules to what a window is: healthy, drift, a matter of quality or of service, or quiet. Pure.
+
+The data are judged first: where they cannot be believed, nothing that rests on them is, and nothing is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.judging.rules import Rule
+from mlops.judging.verdict import Comparison, Outcome, check
+from mlops.monitoring.catalogue import CATALOGUE, Section, section_of
+from mlops.monitoring.measures import Measurements
+from mlops.monitoring.rules import MonitorFile
+from mlops.project import StageName
+
+State = Literal["healthy", "quiet", "drift", "quality", "service"]
+_RELEASE: Final = Comparison("its evaluation", "the rows of the window", "broken")
+_BROKEN: Final = ("fail", "error")
+_MODEL_SECTIONS: Final[tuple[Section, ...]] = ("drift", "performance", "fairness")
+
+
+@dataclass(frozen=True)
+class MonitorVerdict:
+    """What a window is, every rule's outcome, and the broken rules that a newer model can mend."""
+
+    state: State
+    outcomes: tuple[Outcome, ...]
+    mendable: tuple[str, ...]
+
+    @property
+    def retrain(self) -> bool:
+        """Whether a model trained on newer data is asked for."""
+        return bool(self.mendable)
+
+    @property
+    def broken(self) -> tuple[Outcome, ...]:
+        """The rules that are broken; where the data cannot be believed, only those on the data and the service."""
+        believed = [each for each in self.outcomes if each.outcome in _BROKEN and self.trusts(each)]
+        return tuple(believed)
+
+    def trusts(self, outcome: Outcome) -> bool:
+        """Whether an outcome means something."""
+        return self.state != "quality" or section_of(outcome.rule.measure) not in _MODEL_SECTIONS
+
+
+def judge_window(
+    rules: MonitorFile, stage: StageName, measurements: Measurements, service: Mapping[str, Measured]
+) -> MonitorVerdict:
+    """Judge a window by all rules of its stage; none ends the others."""
+    measures = {**measurements.measured(), **service}
+    outcomes = tuple(_check(rule, measures, measurements) for rule in rules.rules_at(stage))
+    broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
+    state = _state(broken, measurements.rows < rules.measuring.fewest_rows)
+    return MonitorVerdict(state, outcomes, _mendable(outcomes, rules.asks_for_retraining, state))
+
+
+def _check(rule: Rule, measures: Mapping[str, Measured], measurements: Measurements) -> Outcome:
+    reason = "it was not measured"
+    absent = not_measured(Unmeasurable(reason) if measurements.rows else NothingToMeasure("nothing was collected"))
+    return check(rule, measures.get(rule.measure, absent), CATALOGUE.kind(rule.measure), _RELEASE)
+
+
+def _state(broken: set[Section], is_quiet: bool) -> State:  # noqa: FBT001 - named by its only caller
+    if "quality" in broken:
+        return "quality"
+    if broken.intersection(_MODEL_SECTIONS):
+        return "drift"
+    if "service" in broken:
+        return "service"
+    return "quiet" if is_quiet else "healthy"
+
+
+def _mendable(outcomes: Sequence[Outcome], asked: Sequence[str], state: State) -> tuple[str, ...]:
+    if state != "drift":
+        return ()
+    return tuple(each.rule.measure for each in outcomes if each.outcome == "fail" and each.rule.measure in asked)
