@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mlops.replaying import python
 from mlops.replaying.programs import install
 from mlops.replaying.source import Remote
 
@@ -58,7 +59,7 @@ def machine(scratch: Path, remote: Remote, *, against_azure: bool, shell: Mappin
     path = _path(shell.get("PATH", os.defpath))
     asked = install(scratch / "programs", remote, keep_az=against_azure, path=path)
     variables |= {
-        "PATH": os.pathsep.join([str(asked.parent), path]),
+        "PATH": os.pathsep.join([str(asked.parent), str(python.install(scratch / "python")), path]),
         "GIT_SSH": str(asked.with_name("ssh")),
         "GIT_SSH_VARIANT": "ssh",
         "GH_CONFIG_DIR": str(_made(scratch / "gh")),

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ def project(tmp_path: Path) -> Origin:
     files = {
         FILE: WORKFLOW,
         "src/a.txt": "pushed\n",
-        "azure-pipelines.yml": "trigger: [main]\nsteps: [{script: pwd}]\n",
+        "azure-pipelines.yml": "trigger: [main]\nsteps: [{script: \"python -c 'import sys; print(sys.prefix)'\"}]\n",
     }
     origin.commit({**files, "project.yml": (ROOT / "project.yml").read_text()})
     (origin.work / "src/a.txt").write_text("changed\n")
@@ -193,7 +194,10 @@ def test_azure_pipelines_are_replayed_by_the_same_command(project: Origin) -> No
     code, run, said = replayed(project, "azure-pipelines.yml")
 
     assert code == 0, said
-    assert (run["system"], run["commands"]) == ("azure", ["pwd"])
+    assert (run["system"], len(run["commands"])) == ("azure", 1)
+    # Not the machine's own: what a step installs must not stay.
+    assert printed(run)[0][-1].startswith(tempfile.gettempdir())
+    assert printed(run)[0][-1].endswith("/python")
 
 
 def test_a_branch_that_was_never_pushed_begins_at_its_parent(project: Origin, tmp_path: Path) -> None:
@@ -229,7 +233,9 @@ def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
     careful = machine(tmp_path / "careful", remote, against_azure=False, shell=shell)
     real = machine(tmp_path / "real", remote, against_azure=True, shell=shell)
 
-    assert careful.variables["PATH"] == f"{tmp_path}/careful/programs{os.pathsep}/usr/bin"
+    assert careful.variables["PATH"] == ":".join(
+        [f"{tmp_path}/careful/programs", f"{tmp_path}/careful/python/bin", "/usr/bin"]
+    )
     assert {"HOME", "UV_CACHE_DIR"} <= careful.variables.keys()
     assert not {"EDITOR", "UV_PROJECT_ENVIRONMENT", "AZURE_RESOURCE_GROUP"} & careful.variables.keys()
     assert list(Path(careful.variables["AZURE_CONFIG_DIR"]).iterdir()) == []
