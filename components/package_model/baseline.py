@@ -8,6 +8,9 @@ import numpy.typing as npt
 from shared.schema import FORMAT, Feature, Schema
 
 BINS = 20
+# Beside those at equal shares: without them the outer bins of a long tail would be as wide as all others together.
+TAIL_SHARES = (0.005, 0.995)
+SHARES = np.sort(np.append(np.linspace(0, 1, BINS + 1), TAIL_SHARES))
 SCORE_EDGES = np.linspace(0.0, 1.0, BINS + 1)
 
 Floats = npt.NDArray[np.float32]
@@ -41,7 +44,7 @@ def _describe(feature: Feature, column: Floats) -> dict[str, Any]:
 
 def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Edges at quantiles, repeated ones dropped; a constant column gets one bin around it."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    edges = np.unique(np.quantile(values, SHARES))
     return edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
 
 

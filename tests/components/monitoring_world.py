@@ -24,6 +24,7 @@ from package_model.baseline import build_baseline
 from shared.metrics import intervals, roc_auc
 from shared.schema import Band, Feature, Group, Schema
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = Schema(
     identifier="id",
     target="default",
