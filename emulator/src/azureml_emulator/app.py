@@ -26,10 +26,14 @@ from azureml_emulator.clock import Clock
 from azureml_emulator.computes import Computes
 from azureml_emulator.datastores import Datastores
 from azureml_emulator.errors import EmulatorError, error_body, error_document
+from azureml_emulator.events.delivery import Deliveries
+from azureml_emulator.events.topics import Topics
+from azureml_emulator.events.webhook import Webhooks
 from azureml_emulator.http.arm import Arm, unknown_route
 from azureml_emulator.http.auth import DemandToken, TokenRoute
 from azureml_emulator.http.batch import BatchScoring
 from azureml_emulator.http.blob import BlobService
+from azureml_emulator.http.event_grid import EventGrid
 from azureml_emulator.http.history import History
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.mlflow import MlflowProxy
@@ -124,6 +128,13 @@ class Emulator:
         batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+        webhooks = Webhooks()
+        self.deliveries = Deliveries(self.store, self.blobs, self.clock, webhooks)
+        self.store.watch(self.deliveries.watch)
+        topics = Topics(self.store, webhooks, settings.location, base_url)
+        self.event_grid = EventGrid(
+            self.store, topics, self.deliveries, self.scopes, self.tokens, strict=settings.strict
+        )
         behaviours = self._behaviours()
         self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
@@ -185,6 +196,7 @@ class Emulator:
             *self.templates.routes(),
             *self.monitor.routes(),
             *self.batch_scoring.routes(),
+            *self.event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
             Route(
                 f"{front_door}/{{rest:path}}/tempdatarefs/{version}",
@@ -222,6 +234,7 @@ class Emulator:
         self.endpoints.load()
         self.jobs.open()
         self.schedules.open()
+        self.deliveries.open()
         yield
         await self.schedules.timetable.close()
         await self.jobs.close()
@@ -229,6 +242,7 @@ class Emulator:
         await self.scoring.stop()
         await self.fleet.stop()
         await self.collectors.stop()
+        await self.deliveries.close()
         self.processes.close()
         self.store.close()
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ class Resource:
         return replace(self, internal={**self.internal, **changes})
 
 
+Watcher = Callable[[Resource | None, Resource], None]
+
+
 class StoreDamaged(Exception):
     """The file cannot be used; the message names it and says why."""
 
@@ -93,6 +96,11 @@ class Store:
             raise StoreDamaged(f"{file} cannot be read: {error}.") from error
         if found != _SOUND:
             raise StoreDamaged(f"{file} is damaged: {' '.join(found.split())}.")
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have `watcher` called with each resource as it was and as it is, in the transaction that changes it."""
+        self._watchers.append(watcher)
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -111,6 +119,14 @@ class Store:
 
     def put(self, resource: Resource) -> Resource:
         """Insert or replace by key; an existing resource keeps its sequence."""
+        with nullcontext() if self._connection.in_transaction else self.transaction():
+            before = self.get(resource.key) if self._watchers else None
+            stored = self._put(resource)
+            for watcher in self._watchers:
+                watcher(before, stored)
+        return stored
+
+    def _put(self, resource: Resource) -> Resource:
         self._connection.execute(
             "INSERT INTO resources (key, kind, parent, document, internal) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET document = excluded.document, internal = excluded.internal",

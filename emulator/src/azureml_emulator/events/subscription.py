@@ -1,0 +1,130 @@
+"""One event subscription as the wire has it, read and checked: where to, which events, how long. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.events.cloud_event import CloudEvent
+
+_SCHEMA: Final = "CloudEventSchemaV1_0"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_MOST_ATTEMPTS: Final = 30
+_LONGEST_MINUTES: Final = 1440
+_OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "stringin": lambda value, wanted: value == wanted,
+    "stringbeginswith": lambda value, wanted: value.startswith(wanted),
+    "stringendswith": lambda value, wanted: value.endswith(wanted),
+    "stringcontains": lambda value, wanted: wanted in value,
+}
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """The container of a storage account for events that could not be delivered."""
+
+    account: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Where events go and which; `attempts` and `minutes` bound how long delivery is tried."""
+
+    name: str
+    url: str
+    types: tuple[str, ...]
+    begins: str
+    ends: str
+    is_case_sensitive: bool
+    advanced: tuple[tuple[str, str, tuple[str, ...]], ...]
+    attempts: int
+    minutes: int
+    dead_letters: DeadLetters | None
+
+    def wants(self, event: CloudEvent) -> bool:
+        """Whether an event passes every filter."""
+        fold = str if self.is_case_sensitive else str.lower
+        subject = fold(str(event.get("subject", "")))
+        return (
+            (not self.types or event["type"] in self.types)
+            and subject.startswith(fold(self.begins))
+            and subject.endswith(fold(self.ends))
+            and all(_passes(event, *each) for each in self.advanced)
+        )
+
+
+def read_subscription(name: str, properties: dict[str, Any]) -> Subscription:
+    """Read and check what a PUT sends. Raises BadRequest, or NotModelled for what only Azure has."""
+    schema = properties.get("eventDeliverySchema") or "EventGridSchema"
+    if schema != _SCHEMA:
+        raise NotModelled(f"The emulator delivers {_SCHEMA}, not {schema}: set eventDeliverySchema.")
+    filters = properties.get("filter") or {}
+    retries = properties.get("retryPolicy") or {}
+    return Subscription(
+        name=name,
+        url=_url(properties.get("destination")),
+        types=tuple(filters.get("includedEventTypes") or ()),
+        begins=filters.get("subjectBeginsWith") or "",
+        ends=filters.get("subjectEndsWith") or "",
+        is_case_sensitive=bool(filters.get("isSubjectCaseSensitive")),
+        advanced=tuple(_advanced(each) for each in filters.get("advancedFilters") or ()),
+        attempts=_bounded(retries, "maxDeliveryAttempts", _MOST_ATTEMPTS),
+        minutes=_bounded(retries, "eventTimeToLiveInMinutes", _LONGEST_MINUTES),
+        dead_letters=_dead_letters(properties.get("deadLetterDestination")),
+    )
+
+
+def _url(destination: Any) -> str:
+    kind = (destination or {}).get("endpointType")
+    if kind != "WebHook":
+        raise NotModelled(f"The emulator delivers to a WebHook, not to '{kind}'.")
+    given = destination.get("properties") or {}
+    url = str(given.get("endpointUrl") or "")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadRequest("destination.properties.endpointUrl is no address.", target="endpointUrl")
+    if parts.hostname not in _LOOPBACK:
+        raise NotModelled(f"The emulator sends nothing out of this machine, and '{parts.hostname}' is not on it.")
+    if (given.get("maxEventsPerBatch") or 1) != 1:
+        raise NotModelled("The emulator delivers one event a request: maxEventsPerBatch must be 1.")
+    return url
+
+
+def _advanced(document: Any) -> tuple[str, str, tuple[str, ...]]:
+    operator = str((document or {}).get("operatorType") or "")
+    if operator.lower() not in _OPERATORS:
+        raise NotModelled(f"The emulator has the advanced filters {', '.join(_OPERATORS)}, not '{operator}'.")
+    values = document.get("values") or ()
+    return str(document.get("key") or ""), operator.lower(), tuple(str(value) for value in values)
+
+
+def _passes(event: CloudEvent, key: str, operator: str, values: tuple[str, ...]) -> bool:
+    found: Any = event
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    # Azure compares texts without case.
+    return isinstance(found, str) and any(_OPERATORS[operator](found.lower(), value.lower()) for value in values)
+
+
+def _bounded(retries: dict[str, Any], name: str, most: int) -> int:
+    value = retries.get(name)
+    if value is None:
+        return most
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise BadRequest(f"retryPolicy.{name} must be a whole number from 1 to {most}, not {value!r}.", target=name)
+    return value
+
+
+def _dead_letters(destination: Any) -> DeadLetters | None:
+    if not destination:
+        return None
+    given = destination.get("properties") or {}
+    account = str(given.get("resourceId") or "").rstrip("/").rpartition("/")[2]
+    container = str(given.get("blobContainerName") or "")
+    if destination.get("endpointType") != "StorageBlob" or not account or not container:
+        raise BadRequest("deadLetterDestination needs a StorageBlob with resourceId and blobContainerName.")
+    return DeadLetters(account, container)

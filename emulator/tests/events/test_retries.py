@@ -1,0 +1,102 @@
+"""When an event is tried again, and which events a subscription wants."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.events.retries import Limits, is_taken, next_attempt
+from azureml_emulator.events.subscription import read_subscription
+
+BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+LIMITS = Limits(attempts=30, lifetime=timedelta(hours=24), keeps_dead=True)
+WEBHOOK = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:9/events?code=secret"}}
+EVENT = {"id": "1", "source": "/w", "type": "RunStatusChanged", "subject": "experiments/e/runs/r", "data": {}}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "status", "seconds"),
+    [
+        pytest.param(1, 0, 10, id="no answer"),
+        pytest.param(2, 500, 30, id="second failure"),
+        pytest.param(1, 503, 30, id="busy waits at least half a minute"),
+        pytest.param(1, 404, 300, id="not found waits at least five minutes"),
+        pytest.param(7, 500, 3600, id="an hour from the seventh on"),
+    ],
+)
+def test_waits_longer_and_longer(attempts: int, status: int, seconds: int) -> None:
+    assert next_attempt(LIMITS, BEGIN, attempts, status, BEGIN) == BEGIN + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("limits", "attempts", "status", "age_hours", "reason"),
+    [
+        pytest.param(LIMITS, 30, 500, 1, "MaxDeliveryAttemptsExceeded", id="often enough"),
+        pytest.param(LIMITS, 5, 500, 24, "TimeToLiveExceeded", id="long enough"),
+        pytest.param(LIMITS, 1, 413, 0, "UndeliverableDueToHttpStatus", id="hopeless"),
+    ],
+)
+def test_gives_up(limits: Limits, attempts: int, status: int, age_hours: int, reason: str) -> None:
+    assert next_attempt(limits, BEGIN, attempts, status, BEGIN + timedelta(hours=age_hours)) == reason
+
+
+def test_only_five_answers_acknowledge() -> None:
+    assert [status for status in (199, 200, 201, 202, 203, 204, 205, 301) if is_taken(status)] == [
+        200,
+        201,
+        202,
+        203,
+        204,
+    ]
+
+
+def filtered(**filters: Any) -> bool:
+    properties = {"destination": WEBHOOK, "eventDeliverySchema": "CloudEventSchemaV1_0", "filter": filters}
+    return read_subscription("s", properties).wants({**EVENT, "data": {"runStatus": "failed"}})
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        pytest.param({}, True, id="none"),
+        pytest.param({"includedEventTypes": ["RunCompleted"]}, False, id="another type"),
+        pytest.param({"subjectBeginsWith": "Experiments/"}, True, id="subject without case"),
+        pytest.param({"subjectBeginsWith": "Experiments/", "isSubjectCaseSensitive": True}, False, id="with case"),
+        pytest.param({"subjectEndsWith": "/x"}, False, id="another end"),
+        pytest.param(
+            {"advancedFilters": [{"operatorType": "StringIn", "key": "data.runStatus", "values": ["Failed"]}]},
+            True,
+            id="a field of the data",
+        ),
+        pytest.param(
+            {"advancedFilters": [{"operatorType": "StringIn", "key": "data.nothing", "values": ["x"]}]},
+            False,
+            id="a field that is not there",
+        ),
+    ],
+)
+def test_filters(filters: dict[str, Any], *, wanted: bool) -> None:
+    assert filtered(**filters) is wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        pytest.param({"eventDeliverySchema": "EventGridSchema"}, NotModelled, "CloudEventSchemaV1_0", id="schema"),
+        pytest.param(
+            {"destination": {**WEBHOOK, "properties": {"endpointUrl": "https://example.com/x"}}},
+            NotModelled,
+            "not on it",
+            id="out of this machine",
+        ),
+        pytest.param({"destination": {"endpointType": "StorageQueue"}}, NotModelled, "StorageQueue", id="a queue"),
+        pytest.param({"retryPolicy": {"maxDeliveryAttempts": 31}}, BadRequest, "from 1 to 30", id="too many attempts"),
+    ],
+)
+def test_refuses_what_it_cannot_do(change: dict[str, Any], error: type[Exception], words: str) -> None:
+    properties = {"destination": WEBHOOK, "eventDeliverySchema": "CloudEventSchemaV1_0"}
+    with pytest.raises(error, match=words):
+        read_subscription("s", {**properties, **change})
