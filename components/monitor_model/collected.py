@@ -25,7 +25,7 @@ KEY = "key"
 # Which hour a line is filed under, a server's clock has decided: the hours around the window count too.
 CLOCK_SKEW = timedelta(hours=1)
 _HOUR = timedelta(hours=1)
-_BLOCK_BYTES = 64 * 1024 * 1024
+_BLOCK_BYTES = 16 * 1024 * 1024
 _FILE = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+\.jsonl")
 Fields = dict[str, pl.DataType]
 _IDENTITY: Fields = {CORRELATION_ID: pl.String(), ROW: pl.Int64(), TIME: pl.String()}
@@ -102,7 +102,8 @@ def read_window(folder: Path, window: Window, features: Sequence[str], deploymen
     nothing = [_empty(inputs).join(_empty(_ANSWER), on=KEY, how="left")]
     frames = [_deployment(folder / name, window, inputs, found) for name in names]
     everything = pl.concat([*nothing, *frames], how="vertical")
-    once = everything.unique(KEY, keep="first", maintain_order=True)
+    del frames
+    once = _each_once(everything)
     found.repeated += everything.height - once.height
     return Collected(once, found)
 
@@ -117,7 +118,12 @@ def _deployment(folder: Path, window: Window, inputs: Fields, found: Found) -> p
     # An answer may be filed an hour later than its question.
     later = Window(window.since, window.until + CLOCK_SKEW)
     answered = pl.concat([_empty(_ANSWER), *_frames(folder / OUTPUTS, later, _ANSWER, found, is_input=False)])
-    return asked.join(answered.unique(KEY, keep="first", maintain_order=True), on=KEY, how="left")
+    return asked.join(_each_once(answered), on=KEY, how="left", maintain_order="left")
+
+
+def _each_once(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first row of every key; the rows themselves, not a copy, where none is repeated."""
+    return rows.unique(KEY, keep="first", maintain_order=True) if rows[KEY].is_duplicated().any() else rows
 
 
 def _frames(folder: Path, window: Window, fields: Fields, found: Found, *, is_input: bool) -> Iterator[pl.DataFrame]:
@@ -134,7 +140,7 @@ def _frames(folder: Path, window: Window, fields: Fields, found: Found, *, is_in
                 near = pl.col(TIME).is_between(hour - CLOCK_SKEW, hour + _HOUR + CLOCK_SKEW)
                 found.skewed += rows.height - rows.filter(near).height
             inside = rows.filter((pl.col(TIME) >= window.since) & (pl.col(TIME) < window.until))
-            yield inside.select(*fields, row_keys())
+            yield inside.select(*(_narrow(name, kind) for name, kind in fields.items()), row_keys())
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
@@ -221,5 +227,11 @@ def _timed(rows: pl.DataFrame, found: Found) -> pl.DataFrame:
     return timed
 
 
+def _narrow(name: str, kind: pl.DataType) -> pl.Expr:
+    """A column as it is kept; texts are versions, of which there are few."""
+    return pl.col(name).cast(pl.Categorical()) if kind == pl.String() else pl.col(name)
+
+
 def _empty(fields: Fields) -> pl.DataFrame:
-    return pl.DataFrame(schema={**fields, KEY: pl.UInt64()})
+    kept = {name: pl.Categorical() if kind == pl.String() else kind for name, kind in fields.items()}
+    return pl.DataFrame(schema={**kept, KEY: pl.UInt64()})
