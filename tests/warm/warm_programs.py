@@ -13,9 +13,11 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerContext
+from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _LIBRARIES: Final = [
     "warm_programs",
@@ -42,6 +44,7 @@ _LIBRARIES: Final = [
 
 _NO_VARIABLES: Final[Mapping[str, str]] = {}
 _PATIENCE_SECONDS: Final = 200.0
+_ENDED_BY_SIGNAL: Final = 128
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
@@ -61,14 +64,31 @@ def run_script(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return _run(("script", str(file), *arguments), Path.cwd(), dict(os.environ), _PATIENCE_SECONDS)
 
 
+def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, str], streams: Sequence[int]) -> int:
+    """Run `python -m module…` with exactly these variables on three open streams: in, out, err; its exit code."""
+    what = ("module", *module)
+    held = [DupFd(stream) for stream in streams]
+    process = _context().Process(target=_become_connected, args=(what, folder, dict(variables), held), daemon=True)
+    process.start()
+    process.join()
+    code = process.exitcode or 0
+    process.close()
+    # As a shell tells of a program that a signal ended.
+    return code if code >= 0 else _ENDED_BY_SIGNAL - code
+
+
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LIBRARIES)
+    return context
+
+
 def _run(
     what: tuple[str, ...], folder: Path, variables: dict[str, str], patience: float
 ) -> subprocess.CompletedProcess[str]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
     with tempfile.TemporaryDirectory() as place:
         said, complained = Path(place) / "out", Path(place) / "err"
-        process = context.Process(target=_become, args=(what, folder, variables, said, complained))
+        process = _context().Process(target=_become, args=(what, folder, variables, said, complained))
         process.start()
         process.join(patience)
         if process.is_alive():
@@ -81,13 +101,23 @@ def _run(
 
 
 def _become(what: tuple[str, ...], folder: Path, variables: dict[str, str], said: Path, complained: Path) -> None:
+    """Be the program, which writes to files."""
+    files = ((Path(os.devnull), os.O_RDONLY), (said, _WRITE), (complained, _WRITE))
+    _be(what, folder, variables, [os.open(file, flags, 0o600) for file, flags in files])
+
+
+def _become_connected(what: tuple[str, ...], folder: Path, variables: dict[str, str], held: list[Any]) -> None:
+    """Be the program, on streams that somebody else has opened."""
+    _be(what, folder, variables, [each.detach() for each in held])
+
+
+def _be(what: tuple[str, ...], folder: Path, variables: dict[str, str], streams: list[int]) -> None:
     """Be the program: its folder, its variables, its streams, its arguments."""
     os.setsid()
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
-    for number, file, flags in ((0, Path(os.devnull), os.O_RDONLY), (1, said, _WRITE), (2, complained, _WRITE)):
-        handle = os.open(file, flags, 0o600)
+    for number, handle in enumerate(streams):
         os.dup2(handle, number)
         os.close(handle)
     # The fork server gave this process streams of its own, on another file each.

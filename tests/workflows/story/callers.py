@@ -1,0 +1,43 @@
+"""Callers of a stage's endpoint while CI works, who count what they were answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from mlops.demo.callers import Callers
+from mlops.layout import SAMPLE_REQUEST
+from mlops.project import Project, StageName
+from mlops.promotion.live import live_model
+from mlops.serving.address import address_of
+from mlops.workspace import connect
+
+PER_SECOND: Final = 50.0
+
+
+@contextmanager
+def logged_in(cloud: Mapping[str, str]) -> Generator[None]:
+    """This process sees a cloud within the block, and nothing of it afterwards."""
+    before = dict(os.environ)
+    os.environ.update(cloud)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def calling(project: Project, name: StageName, cloud: Mapping[str, str]) -> Generator[Callers]:
+    """People ask the stage's endpoint at a steady rate."""
+    with logged_in(cloud):
+        stage = project.settings.stage(name)
+        client = connect(stage)
+        live = live_model(client, stage)
+        assert live is not None
+        address = address_of(client, stage.endpoint, live.scoring_uri)
+        body = project.required_file(SAMPLE_REQUEST).read_bytes()
+        with Callers(address, [body], PER_SECOND) as callers:
+            yield callers
