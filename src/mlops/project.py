@@ -70,6 +70,7 @@ EndpointName = Annotated[
         "3 to 32 letters, digits and '-'; a letter first, no '-' last",
     ),
 ]
+TopicName = Annotated[str, _rule(r"[a-zA-Z0-9-]{3,50}", "3 to 50 letters, digits and '-'")]
 DatastoreName = Annotated[str, _rule(r"[A-Za-z0-9_]{1,255}", "at most 255 letters, digits and '_'")]
 IdentityId = Annotated[
     str,
@@ -96,6 +97,7 @@ class Stage(BaseModel):
 
     `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
     `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`.
+    Who is to hear of drift and of releases subscribes to `events_topic`, an Event Grid topic of the resource group.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -114,6 +116,7 @@ class Stage(BaseModel):
     max_instances: InstanceCount | None = None
     endpoint_identity: IdentityId | None = None
     collected_datastore: DatastoreName = WORKSPACE_DATASTORE
+    events_topic: TopicName | None = None
 
     @field_validator("kubernetes_compute")
     @classmethod

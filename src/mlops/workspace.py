@@ -5,11 +5,12 @@ Importing this file imports azure.ai.ml, which takes seconds: only commands that
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml._azure_environments import _resource_to_scopes
+from azure.ai.ml._utils import _experimental
 from azure.ai.ml.entities import AzureBlobDatastore
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RequestIdPolicy, RetryPolicy
@@ -22,6 +23,17 @@ from mlops.ci.login import job_credential
 from mlops.cloud import described_cloud, management_address
 from mlops.project import Stage
 from mlops.quiet import quieten_loggers
+
+_EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
+
+
+def _never_warn() -> bool:
+    return True
+
+
+# For each object that it counts as experimental, such as a data collector, the SDK reads the source of every frame of
+# the stack to find out whether to warn, a quarter of a second each time. Its warnings are not shown anyway.
+_experimental._should_skip_warning = _never_warn
 
 
 def connect(stage: Stage) -> MLClient:
@@ -39,6 +51,12 @@ def connect_management() -> ARMPipelineClient:
     address = management_address()
     login = BearerTokenCredentialPolicy(_credential(), *_resource_to_scopes(address))
     return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=1), login])
+
+
+def connect_events(address: str) -> ARMPipelineClient:
+    """A client of the place where an Event Grid topic takes events."""
+    login = BearerTokenCredentialPolicy(_credential(), _EVENTS_SCOPE)
+    return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=2), login])
 
 
 def open_container(datastore: AzureBlobDatastore) -> ContainerClient:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
+from mlops.announcing.topic import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.collected.window import Window
@@ -65,6 +66,7 @@ def monitor(
     record, is_new = AuditLog(client).append_once(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
     )
+    announce(occasion.stage, record)
     return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html))
 
 

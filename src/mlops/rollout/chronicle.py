@@ -13,11 +13,13 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
+from mlops.announcing.topic import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.azure_errors import explain
 from mlops.errors import MlopsError
 from mlops.progress import say
+from mlops.project import Stage
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint, Enter, Finish, GoBack, Halt, expected_traffic
 from mlops.rollout.plan import Plan
 from mlops.rollout.view import FULL, View
@@ -28,10 +30,11 @@ _LONGEST_TAG = 256
 class Chronicle:
     """The records of one rollout. `close` it at the end."""
 
-    def __init__(self, workspace: MLClient, models: MLClient, stage: str, plan: Plan) -> None:
+    def __init__(self, workspace: MLClient, models: MLClient, stage: str, place: Stage, plan: Plan) -> None:
         self._workspace = workspace
         self._models = models
         self._stage = stage
+        self._place = place
         self._plan = plan
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
         self._written: list[Future[Any]] = []
@@ -41,8 +44,7 @@ class Chronicle:
         event = event_of(action, view, self._plan, self._stage)
         if event is None:
             return
-        log = AuditLog(self._workspace)
-        self._written.append(self._writer.submit(log.append, event))
+        self._written.append(self._writer.submit(self._append, event))
         brief = _brief(action)
         if brief:
             self._written.append(self._writer.submit(self._tag_model, brief))
@@ -58,6 +60,9 @@ class Chronicle:
                 raise error
             explained = error if isinstance(error, MlopsError) else explain(error)
             say(f"not in the audit log: {explained.message if explained else error}")
+
+    def _append(self, event: Event) -> None:
+        announce(self._place, AuditLog(self._workspace).append(event))
 
     def _tag_model(self, brief: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")

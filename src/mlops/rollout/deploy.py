@@ -70,7 +70,7 @@ def deploy(
     # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
-        chronicle = Chronicle(client, models, stage_name, target.plan)
+        chronicle = Chronicle(client, models, stage_name, target.stage, target.plan)
         try:
             outcome = Rollout(target, stop, chronicle, take_over=take_over).run()
         finally:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
+from mlops.announcing.topic import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.errors import RequestRefused, RolloutFailed
@@ -79,7 +80,8 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
     write_change(client, endpoint, _change(view, back, why))
     seconds = time.monotonic() - begun
     left = _left(view, back)
-    AuditLog(client).append(_event(back, left, project, stage_name, why))
+    record = AuditLog(client).append(_event(back, left, project, stage_name, why))
+    announce(project.settings.stage(stage_name), record)
     return RollbackResult(
         stage=stage_name,
         endpoint=endpoint,
