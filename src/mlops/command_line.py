@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, str]] = {
     "monitor": "Judge what a stage was asked and answered lately: quality, drift, performance, service.",
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
+    "dashboard": "Show all stages on one page, served here or written as HTML.",
 }
 STAGES: Final = ("dev", "staging", "prod")
 _JSON_FLAG: Final = "--json"

@@ -11,7 +11,7 @@ from mlops.errors import MlopsError
 from mlops.results import Block, Line, Result, Table
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
-_COLUMNS: Final = ("", "time", "stage", "what", "model", "from → to", "traffic", "verdict", "who", "why")
+COLUMNS: Final = ("", "time", "stage", "what", "model", "from → to", "traffic", "verdict", "who", "why")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class HistoryResult(Result):
         records = sorted((record for stage in self.stages for record in stage.records), key=lambda each: each.time)
         if not records:
             return [*broken, *unknown, Line("nothing has happened yet", "hint")]
-        table = Table("", _COLUMNS, tuple(_row(record) for record in records))
+        table = Table("", COLUMNS, tuple(row_of(record) for record in records))
         return [
             *broken,
             *unknown,
@@ -59,15 +59,8 @@ class HistoryResult(Result):
         ]
 
 
-def _stage(history: StageHistory) -> dict[str, Any]:
-    return {
-        "records": [record.model_dump(mode="json") | {"hash": record.hash()} for record in history.records],
-        "breaks": [asdict(each) for each in history.breaks],
-        "problem": history.problem,
-    }
-
-
-def _row(record: Record) -> tuple[str, ...]:
+def row_of(record: Record) -> tuple[str, ...]:
+    """A record in a line of a table with COLUMNS."""
     event = record.event
     ends = " → ".join(end for end in (event.origin, event.target) if end)
     traffic = ", ".join(f"{name} {share} %" for name, share in sorted(event.traffic.items()))
@@ -76,3 +69,11 @@ def _row(record: Record) -> tuple[str, ...]:
     model = f"{event.model} {event.version}"
     time = record.time.strftime(_TIME)
     return (str(record.number), time, event.stage, what, model, ends, traffic, verdict, record.who, event.reason)
+
+
+def _stage(history: StageHistory) -> dict[str, Any]:
+    return {
+        "records": [record.model_dump(mode="json") | {"hash": record.hash()} for record in history.records],
+        "breaks": [asdict(each) for each in history.breaks],
+        "problem": history.problem,
+    }

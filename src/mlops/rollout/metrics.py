@@ -7,6 +7,7 @@ cannot be, so that minute's are of the whole of it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,6 +25,7 @@ _TOTAL: Final = "Total"
 _AVERAGE: Final = "Average"
 _ONE_POINT: Final = "FULL"
 _SECOND: Final = timedelta(seconds=1)
+_SECONDS_A_MINUTE: Final = 60
 _NOT_KNOWN: Final = (math.nan, math.nan)
 _OK: Final = 200
 _FIRST_SERVER_ERROR: Final = 500
@@ -42,11 +44,28 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """How an endpoint answered from a moment on: counts, and latencies in milliseconds, NaN for none."""
+
+    begin: datetime
+    requests: int
+    failures: int
+    p95_milliseconds: float
+    p99_milliseconds: float
+
+
+@dataclass(frozen=True)
 class Series:
-    """The points of a metric, and the dimensions they are of."""
+    """The points of a metric with the beginnings of their intervals, and the dimensions they are of."""
 
     labels: dict[str, str]
     points: list[float]
+    begins: list[datetime]
+
+    @property
+    def failed(self) -> bool:
+        """Whether its requests failed by the deployment's fault."""
+        return is_failure(self.labels.get("statuscode", ""), self.labels.get("modelstatuscode", ""))
 
 
 class Monitor:
@@ -66,9 +85,29 @@ class Monitor:
         requests = failures = 0
         for series in self._ask(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
             requests += round(sum(series.points))
-            if is_failure(series.labels.get("statuscode", ""), series.labels.get("modelstatuscode", "")):
+            if series.failed:
                 failures += round(sum(series.points))
         return Counts(requests, failures)
+
+    def over_time(self, start: datetime, end: datetime, interval: timedelta) -> tuple[Interval, ...]:
+        """The whole endpoint from interval to interval, oldest first; those without requests are left out."""
+        step = f"PT{round(interval.total_seconds() / _SECONDS_A_MINUTE)}M"
+        statuses = "statusCode eq '*' and modelStatusCode eq '*'"
+        requests: Counter[datetime] = Counter()
+        failures: Counter[datetime] = Counter()
+        for series in self._ask(_REQUESTS, statuses, start, end, _TOTAL, step)[_REQUESTS]:
+            for begin, count in zip(series.begins, series.points, strict=True):
+                requests[begin] += round(count)
+                failures[begin] += round(count) if series.failed else 0
+        found = self._ask(f"{_P95},{_P99}", "", start, end, _AVERAGE, step)
+        p95, p99 = (
+            {begin: point for each in found[name] for begin, point in zip(each.begins, each.points, strict=True)}
+            for name in (_P95, _P99)
+        )
+        return tuple(
+            Interval(begin, requests[begin], failures[begin], p95.get(begin, math.nan), p99.get(begin, math.nan))
+            for begin in sorted(begin for begin, count in requests.items() if count)
+        )
 
     def latencies(self, deployment: str, start: datetime, end: datetime) -> tuple[float, float]:
         """The 95th and 99th percentile in milliseconds; NaN where there is none."""
@@ -77,15 +116,21 @@ class Monitor:
         return p95, p99
 
     def _ask(
-        self, metrics: str, dimensions: str, start: datetime, end: datetime, aggregation: str
+        self,
+        metrics: str,
+        dimensions: str,
+        start: datetime,
+        end: datetime,
+        aggregation: str,
+        interval: str = _ONE_POINT,
     ) -> dict[str, list[Series]]:
         parameters = {
             "api-version": _API_VERSION,
             "metricnames": metrics,
             "timespan": f"{_text(start)}/{_text(end)}",
-            "interval": _ONE_POINT,
+            "interval": interval,
             "aggregation": aggregation,
-            "$filter": dimensions,
+            **({"$filter": dimensions} if dimensions else {}),
         }
         address = self._client.format_url(f"{self._endpoint_id}/providers/microsoft.insights/metrics")
         response = self._client.send_request(HttpRequest("GET", address, params=parameters))
@@ -136,7 +181,9 @@ def is_failure(status: str, model_status: str) -> bool:
 def _series(series: dict[str, Any], aggregation: str) -> Series:
     labels = {each["name"]["value"].lower(): each["value"] for each in series.get("metadatavalues", ())}
     key = aggregation.lower()
-    return Series(labels, [point[key] for point in series["data"] if point.get(key) is not None])
+    points = [point for point in series["data"] if point.get(key) is not None]
+    begins = [datetime.fromisoformat(point["timeStamp"]) for point in points]
+    return Series(labels, [point[key] for point in points], begins)
 
 
 def _text(moment: datetime) -> str:

@@ -1,0 +1,1 @@
+"""The page that shows all stages at once: what runs, rollouts, gates, drift, service and history."""

@@ -1,0 +1,157 @@
+"""Lines over time as inline SVG, drawn by matplotlib in the page's own colours. No I/O.
+
+A chart has no style of its own: colours become variables of the page, so that it follows the reader's dark or light
+mode, and styles become classes, so that the page needs to allow no inline style.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+# Inches at 72 dots; the page scales a chart to the width that there is, a phone's included.
+_SIZE: Final = (5.0, 2.6)
+_MARGINS: Final = {"left": 0.11, "right": 0.98, "bottom": 0.13, "top": 0.86}
+_MOST_POINTS: Final = 400
+_MOST_MARKERS: Final = 50
+_INK: Final = "#010203"
+_QUIET: Final = "#040506"
+_COLOURS: Final = {"accent": "#0a0b0c", "second": "#0d0e0f", "third": "#101112", "bad": "#131415"}
+_VARIABLES: Final = {
+    _INK: "var(--ink)",
+    _QUIET: "var(--quiet)",
+    **{code: f"var(--{name})" for name, code in _COLOURS.items()},
+}
+# Told apart without colours as well.
+_DASHES: Final = ("-", "--", ":")
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dashboard",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.labelcolor": _QUIET,
+    "axes.edgecolor": _QUIET,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": _INK,
+    "xtick.color": _QUIET,
+    "ytick.color": _QUIET,
+    "legend.frameon": False,
+    "legend.labelcolor": _INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+# In the line of the title, where it hides nothing.
+_LEGEND: Final[Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1.0, 1.0),
+    "ncols": 3,
+    "fontsize": 9,
+    "borderaxespad": 0.2,
+    "handlelength": 1.4,
+    "columnspacing": 0.8,
+}
+_STYLED: Final = re.compile(r' style="([^"]*)"')
+_IDENTIFIED: Final = re.compile(r'<g id="[^"]*"')
+_OWN_STYLE: Final = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
+_REFERRED: Final = re.compile(r'(id="|href="#|url\(#)')
+_FONT: Final = re.compile(r"font-family: [^;]*")
+_PROLOGUE: Final = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over time, oldest first; `colour` is one of accent, second, third, bad."""
+
+    name: str
+    times: Sequence[datetime]
+    values: Sequence[float]
+    colour: str = "accent"
+
+
+class Charts:
+    """The charts of one page, and the style sheet that they share."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+        self._drawn = 0
+
+    @property
+    def style_sheet(self) -> str:
+        """A class for each style that the charts drawn so far have."""
+        rules = [f".{name}{{{style}}}" for style, name in self._classes.items()]
+        return "\n".join([".chart *{stroke-linejoin:round;stroke-linecap:butt}", *rules])
+
+    def draw(self, title: str, lines: Sequence[Line], *, from_zero: bool = True) -> str:
+        """One chart with its title. Values that are no numbers leave gaps; of very many, the extremes are drawn."""
+        with mpl.rc_context(_STYLE):
+            figure = Figure(figsize=_SIZE)
+            axes = figure.add_subplot(title=title)
+            figure.subplots_adjust(**_MARGINS)
+            for index, line in enumerate(lines):
+                _plot(axes, line, _DASHES[index % len(_DASHES)])
+            if from_zero:
+                axes.set_ylim(bottom=0)
+            axes.margins(x=0.02)
+            locator = AutoDateLocator(minticks=3, maxticks=6)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+            if len(lines) > 1:
+                axes.legend(**_LEGEND)
+            buffer = io.StringIO()
+            figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        return self._inline(title, buffer.getvalue())
+
+    def _inline(self, title: str, text: str) -> str:
+        # The XML prologue has no place inside an HTML page, nor have a licence and ids that other charts have too.
+        svg = _PROLOGUE.sub("", _OWN_STYLE.sub("", text[text.index("<svg") :]))
+        self._drawn += 1
+        svg = _REFERRED.sub(rf"\g<1>chart{self._drawn}-", _IDENTIFIED.sub("<g", svg))
+        for code, variable in _VARIABLES.items():
+            svg = svg.replace(code, variable)
+        svg = _STYLED.sub(lambda found: f' class="{self._class(found[1])}"', svg)
+        return svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(title)}" ', 1)
+
+    def _class(self, style: str) -> str:
+        style = _FONT.sub("font-family: inherit", style)
+        return self._classes.setdefault(style, f"c{len(self._classes)}")
+
+
+def _plot(axes: Any, line: Line, dashes: str) -> None:
+    picked = _extremes(line.values)
+    marker = "o" if len(picked) < _MOST_MARKERS else None
+    axes.plot(
+        [line.times[at] for at in picked],
+        [line.values[at] for at in picked],
+        label=line.name,
+        color=_COLOURS[line.colour],
+        linestyle=dashes,
+        linewidth=1.8,
+        marker=marker,
+        markersize=3.5,
+    )
+
+
+def _extremes(values: Sequence[float]) -> list[int]:
+    """Which values to draw: all, or of each stretch of very many the smallest and the largest."""
+    length = -(-2 * len(values) // _MOST_POINTS)
+    if length <= 2:
+        return list(range(len(values)))
+    found: set[int] = set()
+    for start in range(0, len(values), length):
+        stretch = range(start, min(start + length, len(values)))
+        found |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
+    return sorted(found)

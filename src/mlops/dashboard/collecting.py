@@ -1,0 +1,83 @@
+"""Asks every stage once for what the page shows; a stage, or a part of it, that cannot be asked says why."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from azure.ai.ml.exceptions import MlException
+from azure.core.exceptions import AzureError
+
+from mlops.audit.history import StageHistory
+from mlops.audit.log import AuditLog
+from mlops.azure_errors import explain
+from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
+from mlops.errors import MlopsError
+from mlops.project import MANAGED, STAGE_NAMES, StageName
+from mlops.promotion.connections import Connections
+from mlops.releases.manifest import Release, manifest_file, read_manifest
+from mlops.rollout.metrics import Monitor
+from mlops.rollout.view import View
+from mlops.serving.stage_status import StageStatus, stage_status
+from mlops.workspace import connect_management
+
+SERVICE_WINDOW: Final = timedelta(hours=24)
+SERVICE_INTERVAL: Final = timedelta(minutes=30)
+_UNKNOWN: Final = (AzureError, MlException, MlopsError)
+
+
+def take_snapshot(places: Connections) -> Snapshot:
+    """All stages as they are now. Raises the first problem when no stage can be asked at all."""
+    taken = datetime.now(UTC)
+    with ThreadPoolExecutor(len(STAGE_NAMES)) as pool:
+        stages = tuple(pool.map(lambda name: _stage(places, name, taken), STAGE_NAMES))
+    problems = [stage.status.problem for stage in stages if stage.status.problem]
+    if len(problems) == len(stages):
+        raise problems[0]
+    settings = places.project.settings
+    return Snapshot(settings.name, settings.model, taken, stages)
+
+
+def _stage(places: Connections, name: StageName, now: datetime) -> StageSnapshot:
+    release, release_problem = _release(places, name)
+    status = _status(places, name)
+    history = _history(places, name) if status.problem is None else StageHistory(name, problem=status.problem.message)
+    return StageSnapshot(name, status, release, release_problem, history, _service(places, name, status.view, now))
+
+
+def _status(places: Connections, name: StageName) -> StageStatus:
+    try:
+        return stage_status(places.stage(name), places.project, name)
+    except _UNKNOWN as error:
+        return StageStatus(name, places.project.settings.stage(name).endpoint, problem=_explained(error))
+
+
+def _history(places: Connections, name: StageName) -> StageHistory:
+    try:
+        return StageHistory(name, *AuditLog(places.stage(name)).read())
+    except _UNKNOWN as error:
+        return StageHistory(name, problem=_explained(error).message)
+
+
+def _release(places: Connections, name: StageName) -> tuple[Release | None, str]:
+    try:
+        return read_manifest(manifest_file(places.project.root, name), name).release, ""
+    except MlopsError as error:
+        return None, error.message
+
+
+def _service(places: Connections, name: StageName, view: View | None, now: datetime) -> Service:
+    if view is None or not view.exists:
+        return Service()
+    if places.project.settings.stage(name).serving != MANAGED:
+        return Service(problem="Azure Monitor measures nothing of a Kubernetes endpoint")
+    try:
+        monitor = Monitor(connect_management(), view.identifier)
+        return Service(monitor.over_time(now - SERVICE_WINDOW, now, SERVICE_INTERVAL))
+    except _UNKNOWN as error:
+        return Service(problem=_explained(error).message)
+
+
+def _explained(error: Exception) -> MlopsError:
+    return error if isinstance(error, MlopsError) else explain(error) or MlopsError(str(error))

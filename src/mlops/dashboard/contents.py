@@ -1,0 +1,132 @@
+"""What the template shows: the snapshot put into order, newest first, with its charts. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlops.audit.history import COLUMNS, row_of
+from mlops.audit.record import Record
+from mlops.dashboard.charts import Charts, Line
+from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
+from mlops.dashboard.story import Rollout, gates, measured, rollouts, windows
+from mlops.markdown import clean
+
+ROLLOUTS_SHOWN: Final = 10
+GATES_SHOWN: Final = 10
+WINDOWS_SHOWN: Final = 30
+# What is in the page from the start; the rest is shown when it is asked for.
+RECORDS_SHOWN: Final = 50
+# Whichever of these monitoring has measured is drawn.
+DRIFT_MEASURES: Final = {
+    "weighted_drift": "Drift by importance (PSI)",
+    "largest_feature_drift": "Largest drift (PSI)",
+    "score_drift": "Score drift (PSI)",
+    "roc_auc": "ROC AUC",
+}
+_NEVER_NEAR_ZERO: Final = ("roc_auc",)
+_STAGE_COLOURS: Final = {"prod": "accent", "staging": "second", "dev": "third"}
+
+
+@dataclass(frozen=True)
+class StagePart:
+    """One stage as the template shows it."""
+
+    stage: StageSnapshot
+    rollouts: list[Rollout]
+    window: Record | None
+
+    @property
+    def word(self) -> str:
+        """How it is, in a word or two."""
+        status = self.stage.status
+        if status.problem:
+            return "not known"
+        if status.view is None or not status.view.exists or status.view.live is None:
+            return "runs nothing"
+        if status.view.going_on:
+            return f"rollout: {status.view.going_on.phase}"
+        return "settled" if status.view.deployments[status.view.live].ready else "not healthy"
+
+    @property
+    def tone(self) -> str:
+        """good, bad, or busy."""
+        return {"settled": "good", "not healthy": "bad", "not known": "bad"}.get(self.word, "busy")
+
+    @property
+    def live_version(self) -> str:
+        """The version that most of the traffic goes to."""
+        view = self.stage.status.view
+        live = view.deployments.get(view.live) if view and view.live else None
+        return live.model_version if live else ""
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether git says another model than the one that is live."""
+        view, release = self.stage.status.view, self.stage.release
+        live = view.deployments.get(view.live) if view and view.live else None
+        return release is not None and live is not None and live.digest != release.model.digest
+
+
+def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
+    """The template's variables; what is drawn for them is added to `charts`."""
+    parts = [_part(stage) for stage in snapshot.stages]
+    histories = [stage.history.records for stage in snapshot.stages]
+    found = sorted((each for part in parts for each in part.rollouts), key=lambda each: each.first.time, reverse=True)
+    records = [[clean(cell) for cell in row_of(record)] for record in _newest(histories)]
+    return {
+        "snapshot": snapshot,
+        "parts": parts,
+        "breaks": [(stage.name, each) for stage in snapshot.stages for each in stage.history.breaks],
+        "rollouts": found[:ROLLOUTS_SHOWN],
+        "rollout_count": len(found),
+        "gates": _newest([gates(records) for records in histories])[:GATES_SHOWN],
+        "windows": _newest([windows(records) for records in histories])[:WINDOWS_SHOWN],
+        "drift_measures": list(DRIFT_MEASURES),
+        "drift_charts": _drift_charts(snapshot, charts),
+        "service_charts": {stage.name: _service_charts(stage.service, charts) for stage in snapshot.stages},
+        "columns": COLUMNS,
+        "records": records[:RECORDS_SHOWN],
+        "older": records[RECORDS_SHOWN:],
+    }
+
+
+def _part(stage: StageSnapshot) -> StagePart:
+    view = stage.status.view
+    going_on = view is not None and view.going_on is not None
+    seen = windows(stage.history.records)
+    return StagePart(stage, rollouts(stage.history.records, going_on=going_on), seen[0] if seen else None)
+
+
+def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:
+    return sorted((record for each in found for record in each), key=lambda record: record.time, reverse=True)
+
+
+def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
+    by_stage = {stage.name: measured(stage.history.records) for stage in reversed(snapshot.stages)}
+    drawn = []
+    for measure, title in DRIFT_MEASURES.items():
+        lines = [
+            Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[stage])
+            for stage, values in by_stage.items()
+            if (points := values.get(measure))
+        ]
+        if lines:
+            drawn.append(charts.draw(title, lines, from_zero=measure not in _NEVER_NEAR_ZERO))
+    return drawn
+
+
+def _service_charts(service: Service, charts: Charts) -> list[str]:
+    if not service.intervals:
+        return []
+    times = [each.begin for each in service.intervals]
+    latency = [
+        Line("p95", times, [each.p95_milliseconds for each in service.intervals]),
+        Line("p99", times, [each.p99_milliseconds for each in service.intervals], "second"),
+    ]
+    counts = [
+        Line("requests", times, [each.requests for each in service.intervals]),
+        Line("failures", times, [each.failures for each in service.intervals], "bad"),
+    ]
+    return [charts.draw("Latency, milliseconds", latency), charts.draw("Requests in half an hour", counts)]

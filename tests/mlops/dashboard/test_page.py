@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from mlops.audit.record import Break
+from mlops.dashboard.page import Page, render
+from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.snapshot import Service, Snapshot
+from mlops.errors import MachineError, WorkspaceError
+from mlops.serving.stage_status import StageStatus
+
+Making = Callable[..., Snapshot]
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(2)">\u202e\x00'
+
+
+class Elements(HTMLParser):
+    """The tags of a page, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@contextmanager
+def serving(page: Page) -> Generator[DashboardServer]:
+    with DashboardServer(0, page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_page_tells_what_runs_and_what_happened(page: Page) -> None:
+    html = page.html
+
+    for text in ("version 2", "90 %", "traffic-10", "rolled back", "0.78", "0.31", "ada@example.com", "2026-03-02"):
+        assert text in html
+    assert len(Elements(html).named("svg")) == 1 + 2 * 3
+
+
+def test_page_asks_nobody_for_anything(page: Page) -> None:
+    html = page.html
+
+    asking = {"src", "srcset", "href", "action", "data", "poster"}
+    asked = [value for _, found in Elements(html).found for name, value in found.items() if name in asking]
+    assert {value[0] for value in asked if value} == {"#"}
+    assert "@import" not in html
+    assert "url(" not in re.sub(r'clip-path="url\(#[^)]+\)"', "", html)
+
+
+def test_page_has_landmarks_and_a_name_for_everything(page: Page) -> None:
+    elements = Elements(page.html)
+
+    assert all(elements.named(tag) for tag in ("header", "nav", "main", "footer"))
+    assert elements.named("html") == [{"lang": "en"}]
+    assert all(each.get("aria-label") for each in [*elements.named("svg"), *elements.named("progress")])
+    assert all(each.get("aria-labelledby") for each in elements.named("section"))
+    assert all(each.get("scope") for each in elements.named("th"))
+    identifiers = [found["id"] for _, found in elements.found if "id" in found]
+    assert len(identifiers) == len(set(identifiers))
+
+
+@pytest.mark.parametrize("records", [6, 60], ids=["shown", "older"])
+def test_hostile_text_stays_text(page: Page, make_snapshot: Making, records: int) -> None:
+    harmless = page if records == 6 else render(make_snapshot(records), served=True)
+    texts = dict.fromkeys(("reason", "version", "model", "who", "moved"), HOSTILE)
+
+    attacked = Elements(render(make_snapshot(records, **texts), served=True).html)
+
+    assert [tag for tag, _ in attacked.found] == [tag for tag, _ in Elements(harmless.html).found]
+    assert not [found for _, found in attacked.found if any(name.startswith("on") for name in found)]
+
+
+def test_version_changes_with_what_is_shown_and_not_with_the_time(
+    page: Page, make_snapshot: Making, later: Callable[[Snapshot], Snapshot]
+) -> None:
+    assert render(later(make_snapshot()), served=True).version == page.version
+    assert render(make_snapshot(7), served=True).version != page.version
+
+
+def test_tampered_log_is_told_first(make_snapshot: Making) -> None:
+    snapshot = make_snapshot()
+    prod = snapshot.stages[2]
+    broken = replace(prod, history=replace(prod.history, breaks=(Break(3, "does not follow record 2"),)))
+
+    html = render(replace(snapshot, stages=(*snapshot.stages[:2], broken)), served=False).html
+
+    told = html.index("TAMPERED: record 3 of prod's log does not follow record 2")
+    assert told < html.index("What each stage runs")
+
+
+def test_stage_that_cannot_be_asked_does_not_hide_the_others(make_snapshot: Making) -> None:
+    snapshot = make_snapshot()
+    status = StageStatus("dev", "credit-default-dev", problem=WorkspaceError("nobody is logged in"))
+    dev = replace(snapshot.stages[0], status=status, service=Service(problem="nobody is logged in"))
+
+    html = render(replace(snapshot, stages=(dev, *snapshot.stages[1:])), served=False).html
+
+    assert "nobody is logged in" in html
+    assert "version 2" in html
+
+
+def test_project_in_which_nothing_has_happened_has_a_page(make_snapshot: Making) -> None:
+    empty = make_snapshot(0)
+    stages = tuple(
+        replace(stage, status=StageStatus(stage.name, stage.status.endpoint), service=Service())
+        for stage in empty.stages
+    )
+
+    html = render(replace(empty, stages=stages), served=True).html
+
+    assert html.count("runs nothing") == 3
+    assert "Nothing has happened yet" in html
+
+
+def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
+    with serving(page) as server:
+        reply = httpx.get(server.address)
+
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["cache-control"] == "no-store"
+
+
+def test_version_can_be_asked_for_and_tells_why_a_page_is_old(page: Page) -> None:
+    with serving(page) as server:
+        fresh = httpx.get(f"{server.address}version").json()
+        server.say("not renewed: nobody is logged in")
+        stale = httpx.get(f"{server.address}version").json()
+
+    assert fresh == {"version": page.version, "taken": "2026-03-02T09:30:00+00:00", "problem": ""}
+    assert stale == fresh | {"problem": "not renewed: nobody is logged in"}
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [("", None, 200), ("other", None, 404), ("../etc/passwd", None, 404), ("", "evil.example", 307)],
+)
+def test_nothing_else_is_served_and_not_to_names_of_others(
+    page: Page, path: str, host: str | None, status: int
+) -> None:
+    with serving(page) as server:
+        reply = httpx.get(f"{server.address}{path}", headers={"host": host} if host else {})
+
+    assert reply.status_code == status
+    assert status == 200 or "credit-default" not in reply.text
+
+
+def test_port_that_is_taken_is_told_with_advice(page: Page) -> None:
+    with DashboardServer(0, page) as server, pytest.raises(MachineError) as refused:
+        DashboardServer(server.server_port, page)
+
+    assert "--port 0" in refused.value.advice
