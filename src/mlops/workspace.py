@@ -33,7 +33,7 @@ def _never_warn() -> bool:
 
 # For each object that it counts as experimental, such as a data collector, the SDK reads the source of every frame of
 # the stack to find out whether to warn, a quarter of a second each time. Its warnings are not shown anyway.
-vars(_experimental)[_experimental._should_skip_warning.__name__] = _never_warn
+vars(_experimental)["_should_skip_warning"] = _never_warn
 
 
 def connect(stage: Stage) -> MLClient:
