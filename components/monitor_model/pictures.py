@@ -10,6 +10,8 @@ from shared.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SECOND, TALL, canv
 
 _MOST_FEATURES = 16
 _MOST_DISTRIBUTIONS = 4
+# Shares of many bins have three decimals, which need room.
+_LEFT_OF_SHARES = {"left": 0.17, "right": 0.98, "bottom": 0.14, "top": 0.91}
 _LEFT_OF_NAMES = {"left": 0.30, "right": 0.96, "bottom": 0.11, "top": 0.93}
 
 
@@ -45,7 +47,7 @@ def draw_distributions(moved: list[Moved], columns: list[Column], baseline: dict
 
 def draw_bins(name: str, baseline: dict[str, Any], recent: np.ndarray) -> str:
     """Draw shares bin by bin: training as bars, the window as a line; the first and last lie outside of training."""
-    figure, axes = canvas(name, "", "share of the rows")
+    figure, axes = canvas(name, "", "share of the rows", margins=_LEFT_OF_SHARES)
     codes = baseline.get("categories")
     inner = [float(count) for count in baseline["counts"]]
     training = np.array([*inner, 0.0] if codes is not None else [0.0, *inner, 0.0])
