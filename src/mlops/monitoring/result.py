@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mlops.layout import REPORT_FOLDER, private_folder
 from mlops.markdown import clean, escape
 from mlops.markdown import table as markdown_table
-from mlops.monitoring.report import Monitored
+from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
 from mlops.project import Project
 from mlops.results import Block, Line, Result, Table
@@ -114,9 +114,9 @@ def html_page(monitored: Monitored) -> str:
     )
 
 
-def _told(monitored: Monitored) -> list[Any]:
-    """The rules that are not kept."""
-    return [each for each in monitored.rows if each.outcome != "pass" and each.outcome != "untrusted"]
+def _told(monitored: Monitored) -> list[Row]:
+    """The rules that are not kept, as far as that can be believed."""
+    return [each for each in monitored.rows if each.outcome not in ("pass", UNTRUSTED)]
 
 
 def _features(monitored: Monitored) -> Table:

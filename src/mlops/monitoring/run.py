@@ -73,7 +73,7 @@ def monitor(
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
     """The verdict as an audit event: every measure's value, what moved, and whether a newer model is asked for."""
     verdict, occasion = monitored.verdict, monitored.occasion
-    values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes}
+    values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes if each.observed is not None}
     facts = {
         "state": verdict.state,
         "retrain": ", ".join(verdict.mendable) or "no",

@@ -39,8 +39,7 @@ class MonitorVerdict:
     @property
     def broken(self) -> tuple[Outcome, ...]:
         """The rules that are broken; where the data cannot be believed, only those on the data and the service."""
-        believed = [each for each in self.outcomes if each.outcome in _BROKEN and self.trusts(each)]
-        return tuple(believed)
+        return tuple(each for each in self.outcomes if each.outcome in _BROKEN and self.trusts(each))
 
     def trusts(self, outcome: Outcome) -> bool:
         """Whether an outcome means something."""
@@ -54,17 +53,18 @@ def judge_window(
     measures = {**measurements.measured(), **service}
     outcomes = tuple(_check(rule, measures, measurements) for rule in rules.rules_at(stage))
     broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
-    state = _state(broken, measurements.rows < rules.measuring.fewest_rows)
+    state = _state(broken, is_quiet=measurements.rows < rules.measuring.fewest_rows)
     return MonitorVerdict(state, outcomes, _mendable(outcomes, rules.asks_for_retraining, state))
 
 
 def _check(rule: Rule, measures: Mapping[str, Measured], measurements: Measurements) -> Outcome:
-    reason = "it was not measured"
-    absent = not_measured(Unmeasurable(reason) if measurements.rows else NothingToMeasure("nothing was collected"))
+    # Of an empty window nobody asks more than that it is empty.
+    missing = Unmeasurable("the job did not measure it") if measurements.rows else NothingToMeasure("there are no rows")
+    absent = not_measured(missing)
     return check(rule, measures.get(rule.measure, absent), CATALOGUE.kind(rule.measure), _RELEASE)
 
 
-def _state(broken: set[Section], is_quiet: bool) -> State:  # noqa: FBT001 - named by its only caller
+def _state(broken: set[Section], *, is_quiet: bool) -> State:
     if "quality" in broken:
         return "quality"
     if broken.intersection(_MODEL_SECTIONS):
