@@ -16,6 +16,7 @@ ENDPOINT_LIMIT = 32
 SUFFIX_LENGTH = 5
 SHORT_PROJECT = 10  # what 24 characters leave beside prefix, stage and suffix
 SHARED = "shared"
+CI = "ci"
 CPU_CLUSTER = "cpu-cluster"
 GPU_CLUSTER = "gpu-cluster"
 KUBERNETES_COMPUTE = "kubernetes"
@@ -24,7 +25,7 @@ ASSIGNMENT_NAMESPACE = uuid.UUID("7f1d9a9e-2f0b-5f0e-9c56-5a3c1d1f4a10")
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one stack. `part` is a stage's name or `shared`."""
+    """The names of one stack. `part` is a stage's name, `shared` or `ci`."""
 
     project: str
     part: str
@@ -55,6 +56,11 @@ class Names:
         return self.of("mlw")
 
     @property
+    def storage_account(self) -> str:
+        """The storage account."""
+        return self.short("st")
+
+    @property
     def model_registry(self) -> str:
         """The Azure ML registry; the same for every stage."""
         return f"mlr-{self.project}"
@@ -78,6 +84,11 @@ class Names:
     def endpoint_id(self) -> str:
         """The resource id of the online endpoint."""
         return f"{self.workspace_id}/onlineEndpoints/{self.endpoint}"
+
+    @property
+    def storage_id(self) -> str:
+        """The resource id of the storage account."""
+        return self.id_of("Microsoft.Storage", "storageAccounts", self.storage_account)
 
     @property
     def model_registry_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from settings.ci import CiSettings
 from settings.reading import Settings
 from settings.shared import SharedSettings
 from settings.stage import StageSettings
@@ -19,6 +20,10 @@ def build(settings: Settings) -> dict[str, pulumi.Input[object]]:
         from shared import build_shared
 
         return build_shared(settings)
+    if isinstance(settings, CiSettings):
+        from ci import build_ci
+
+        return build_ci(settings)
     from protection.repository import build_repository
 
     return build_repository(settings)

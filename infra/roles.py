@@ -1,6 +1,7 @@
-"""Who may do what on what, as a table: every grant of a stage with its reason. Nothing else in the program grants.
+"""Who may do what on what, as a table: every grant of a stage with its reason.
 
-The resources that carry the grants out are made in resources/access.py.
+The resources that carry the grants out are made in resources/access.py. What CI may do across the stages stands in
+ci_roles.py.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ class Role(Enum):
     FILE_CONTRIBUTOR = ("Storage File Data Privileged Contributor", "69566ab7-960f-475b-8e7c-b3118f30c6bd")
     QUEUE_SENDER = ("Storage Queue Data Message Sender", "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a")
     ACR_PULL = ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d")
+    CRYPTO_USER = ("Key Vault Crypto User", "12338af0-0e69-4776-bea7-57ae8d297424")
     KEY_VAULT_ADMINISTRATOR = ("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483")
     CONTRIBUTOR = ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c")
+    ACCESS_ADMINISTRATOR = ("Role Based Access Control Administrator", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
     READER = ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7")
     NETWORK_CONTRIBUTOR = ("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7")
     IDENTITY_OPERATOR = ("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830")
@@ -151,6 +154,20 @@ SCIENTISTS_IN_DEV = (
 SCIENTISTS_ELSEWHERE = (
     Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE, "sees jobs, metrics and endpoints; CI changes them"),
 )
+# What may be granted on the registry from a stage; prod publishes nothing (settings/combinations.py).
+REGISTRY_ROLES = {
+    "dev": frozenset({Role.READER, Role.REGISTRY_USER}),
+    "staging": frozenset({Role.READER, Role.REGISTRY_USER}),
+    "prod": frozenset({Role.READER}),
+}
+
+
+def roles_granted_in(stage: str) -> frozenset[Role]:
+    """Every role that a stage may grant in its own resource group, whatever its settings."""
+    tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
+    tables += KUBERNETES + KUBERNETES_NETWORK + MANAGED_NETWORK
+    tables += SCIENTISTS_IN_DEV if stage == "dev" else SCIENTISTS_ELSEWHERE
+    return frozenset(grant.role for grant in tables)
 
 
 def grants_of(settings: StageSettings) -> tuple[Grant, ...]:

@@ -47,10 +47,17 @@ def _right(record: Record, machines: dict[str, str], names: dict[str, str]) -> R
         person=person,
         role=role.title if role else role_id,
         role_id=role_id,
-        scope=names.get(inputs["scope"], inputs["scope"].rsplit("/", maxsplit=1)[-1]),
+        scope=names.get(inputs["scope"]) or _elsewhere(inputs["scope"]),
         scope_id=inputs["scope"],
         reason=inputs.get("description", ""),
     )
+
+
+def _elsewhere(scope: str) -> str:
+    """A scope in another stack: the names on the way to it, because `collected` alone could be any stage's."""
+    group, _, resource = scope.partition("/providers/")
+    names = [name for name in resource.split("/")[2::2] if name != "default"]
+    return "/".join(names) or group.rsplit("/", maxsplit=1)[-1]
 
 
 def _people_name(record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pulumi
@@ -13,6 +14,7 @@ from roles import Machine
 from settings.stage import GitHub, StageSettings
 
 TOKEN_AUDIENCE = "api://AzureADTokenExchange"  # noqa: S105 - an address, no password
+AZURE_DEVOPS = "azure-devops"
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
 
@@ -32,8 +34,8 @@ class Identities(Component):
         self._context = context
         self._group = group
         self._identities = {machine: self._identity(machine) for machine in machines_of(context.settings)}
-        for federation in federations_of(context.settings):
-            self._trust(federation)
+        ci = self._identities[Machine.CI]
+        trust(ci, "ci", federations_of(context.settings), group.name, self)
         self.register_outputs({"ci_client_id": self.client_id(Machine.CI)})
 
     def of(self, machine: Machine) -> pulumi.Output[str]:
@@ -58,17 +60,28 @@ class Identities(Component):
             opts=self._context.lasting(self),
         )
 
-    def _trust(self, federation: Federation) -> None:
-        managedidentity.FederatedIdentityCredential(
-            f"ci-{federation.name}",
+
+def trust(
+    identity: managedidentity.UserAssignedIdentity,
+    name: str,
+    federations: Sequence[Federation],
+    group: pulumi.Input[str],
+    parent: pulumi.Resource,
+) -> None:
+    """Let an identity accept tokens. One after the other: Azure refuses such writes to one identity at once."""
+    before: list[pulumi.Resource] = []
+    for federation in federations:
+        credential = managedidentity.FederatedIdentityCredential(
+            f"{name}-{federation.name}",
             federated_identity_credential_resource_name=federation.name,
-            resource_name_=self._identities[Machine.CI].name,
-            resource_group_name=self._group.name,
+            resource_name_=identity.name,
+            resource_group_name=group,
             issuer=federation.issuer,
             subject=federation.subject,
             audiences=[TOKEN_AUDIENCE],
-            opts=self._context.passing(self),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=before, delete_before_replace=True),
         )
+        before = [credential]
 
 
 def machines_of(settings: StageSettings) -> tuple[Machine, ...]:
@@ -85,15 +98,16 @@ def federations_of(settings: StageSettings) -> tuple[Federation, ...]:
     """Whose tokens the CI identity accepts: exactly one subject an issuer, nothing for pull requests."""
     found = []
     if settings.ci.github is not None:
-        found.append(Federation("github", GITHUB_ISSUER, _github_subject(settings.ci.github, settings.stage)))
+        found.append(github_federation(settings.ci.github, settings.stage))
     if settings.ci.azure_devops is not None:
         devops = settings.ci.azure_devops
-        found.append(Federation("azure-devops", devops.issuer, devops.subject))
+        found.append(Federation(AZURE_DEVOPS, devops.issuer, devops.subject))
     return tuple(found)
 
 
-def _github_subject(github: GitHub, stage: str) -> str:
+def github_federation(github: GitHub, environment: str) -> Federation:
+    """Trust in one environment of a repository on GitHub."""
     owner, repository = github.organisation, github.repository
     if github.subject == "immutable":
         owner, repository = f"{owner}@{github.organisation_id}", f"{repository}@{github.repository_id}"
-    return f"repo:{owner}/{repository}:environment:{stage}"
+    return Federation("github", GITHUB_ISSUER, f"repo:{owner}/{repository}:environment:{environment}")

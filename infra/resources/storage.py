@@ -40,7 +40,7 @@ class Storage(Component):
         context, posture = self._context, self._context.posture
         return storage.StorageAccount(
             "storage-account",
-            account_name=context.names.short("st"),
+            account_name=context.names.storage_account,
             resource_group_name=self._group.name,
             location=context.location,
             kind="StorageV2",

@@ -10,7 +10,7 @@ from naming import ENDPOINT_LIMIT, GROUP_LIMIT, WORKSPACE_LIMIT, Names
 from settings.fields import virtual_cpus
 
 if TYPE_CHECKING:
-    from settings.stage import Cluster, StageSettings
+    from settings.stage import Cluster, GitHub, StageSettings
 
 LARGEST_NETWORK, SMALLEST_NETWORK = 16, 21
 SYSTEM_NODE_CPUS = 4
@@ -101,12 +101,16 @@ def _cluster(key: str, cluster: Cluster, settings: StageSettings) -> Iterator[st
         yield f"{key}.low_priority is true: a job of {settings.stage} may not be evicted"
 
 
-def _ci(settings: StageSettings) -> Iterator[str]:
-    github = settings.ci.github
+def missing_ids(github: GitHub | None) -> Iterator[str]:
+    """What a repository lacks whose tokens carry ids."""
     if github is not None and github.subject == "immutable":
         for key in ("organisation_id", "repository_id"):
             if getattr(github, key) is None:
                 yield f"ci.github.{key} is missing: immutable subjects carry it (`gh api repos/OWNER/REPO`)"
+
+
+def _ci(settings: StageSettings) -> Iterator[str]:
+    yield from missing_ids(settings.ci.github)
 
 
 def _registry(settings: StageSettings) -> Iterator[str]:

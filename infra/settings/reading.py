@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from settings.ci import CiSettings
 from settings.repository import RepositorySettings
 from settings.shared import SharedSettings
 from settings.stage import StageSettings
@@ -19,9 +20,10 @@ PROVIDER_KEYS = {"subscriptionId": "subscription_id", "tenantId": "tenant_id", "
 KINDS: dict[str, type[BaseModel]] = {
     "stage": StageSettings,
     "shared": SharedSettings,
+    "ci": CiSettings,
     "repository": RepositorySettings,
 }
-Settings = StageSettings | SharedSettings | RepositorySettings
+Settings = StageSettings | SharedSettings | CiSettings | RepositorySettings
 
 
 class SettingsError(Exception):
@@ -46,7 +48,7 @@ def read_settings(stack: str, config: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         lines = [f"  {_sentence(detail)}" for detail in error.errors()]
         raise SettingsError(f"Pulumi.{stack}.yaml does not fit:\n" + "\n".join(lines)) from error
-    if not isinstance(settings, StageSettings | SharedSettings | RepositorySettings):
+    if not isinstance(settings, Settings):
         raise TypeError(f"{type(settings)} is no settings object")
     if isinstance(settings, StageSettings) and settings.stage != stack:
         raise SettingsError(f"Pulumi.{stack}.yaml: {NAMESPACE}:stage is {settings.stage}; the stack is called {stack}")

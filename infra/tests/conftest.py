@@ -14,7 +14,7 @@ from rehearsal.run import rehearse
 from rehearsal.stack_file import read_config
 
 STAGES = ("dev", "staging", "prod")
-STACKS = (*STAGES, "shared")
+STACKS = (*STAGES, "shared", "ci")
 GROUP = "11111111-2222-3333-4444-555555555555"
 GITHUB_IDS = {"organisation_id": 123, "repository_id": 456, "subject": "immutable"}
 PEOPLE = {"data_scientists": GROUP, "operators": GROUP.replace("1", "6"), "auditors": GROUP.replace("1", "7")}
@@ -75,9 +75,21 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "alerts.endpoint_exists": True,
         },
     ),
+    "ci-everything": (
+        "ci",
+        {
+            "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
+            "ci.azure_devops": {
+                "issuer": "https://login.example.com/v2.0",
+                "subjects": {"gate": "sc://o/p/gate", "infra-dev": "sc://o/p/infra-dev"},
+            },
+        },
+    ),
+    "ci-dev-only": ("ci", {"stages": {"dev": GROUP}}),
     "shared-people": ("shared", {"people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}}),
 }
-STAGE_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack != "shared")
+STAGE_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack in STAGES)
+CI_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack == "ci")
 STRICT_VARIANTS = tuple(name for name in STAGE_VARIANTS if not name.startswith("dev"))
 
 

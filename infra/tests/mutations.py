@@ -67,6 +67,7 @@ class Mutation:
 
 
 MODELS, CHECKLIST, RULES = "test_microsoft_models.py", "test_checklist.py", "test_service_rules.py"
+ACROSS = "test_ci_identities.py"
 GRAPH, RIGHTS, SETTINGS = "test_graph.py", "test_least_privilege.py", "test_settings.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -248,7 +249,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "every branch may act as CI",
         "resources/identities.py",
-        ":environment:{stage}",
+        ":environment:{environment}",
         ":ref:refs/heads/main",
         f"{RULES}::test_ci_is_trusted_for_one_environment_only",
     ),
@@ -279,6 +280,34 @@ MUTATIONS: tuple[Mutation, ...] = (
         "if settings.tls is None:",
         "if True:",
         f"{RULES}::test_strict_stages_score_over_tls",
+    ),
+    Mutation(
+        "pull requests write",
+        "ci_roles.py",
+        "CiGrant(who, Role.BLOB_READER, Place.COLLECTED,",
+        "CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.COLLECTED,",
+        f"{ACROSS}::test_what_pull_requests_run_may_only_read",
+    ),
+    Mutation(
+        "CI may make itself an administrator",
+        "ci_roles.py",
+        "return only_roles(role.id for role in roles)",
+        "return only_roles(role.id for role in Role)",
+        f"{ACROSS}::test_nothing_is_handed_out_but_what_a_stack_grants",
+    ),
+    Mutation(
+        "a stage's identity writes every stack's state",
+        "ci_roles.py",
+        'f".pulumi/*/{PULUMI_PROJECT}/{stack}/*"',
+        'f".pulumi/*"',
+        f"{ACROSS}::test_a_stacks_state_is_written_by_its_own_identity_only",
+    ),
+    Mutation(
+        "credentials of an identity are written at once",
+        "resources/identities.py",
+        "before = [credential]",
+        "before = []",
+        f"{RULES}::test_credentials_of_an_identity_are_written_one_after_another",
     ),
 )
 

@@ -22,7 +22,7 @@ from inventory.report import report_of
 from rehearsal.records import Rehearsal
 from rehearsal.run import rehearse
 from rehearsal.stack_file import FOLDER
-from tests.conftest import rehearsal_of
+from tests.conftest import STACKS, rehearsal_of
 
 
 class Prices(HTTPServer):
@@ -93,7 +93,7 @@ def test_a_public_stage_has_no_network_in_its_picture() -> None:
     assert "Virtual network" not in diagram_of(rehearsal_of("dev"))
 
 
-@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "shared"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_everything_that_stands_has_a_price(stack: str) -> None:
     assert not bill_of(rehearsal_of(stack), load_prices()).unknown
 

@@ -9,9 +9,10 @@ from rehearsal.records import Rehearsal
 from roles import Role
 from tests.conftest import VARIANTS, rehearsal_of
 
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-ADMINISTRATORS = {OWNER, "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"}
+OWNER, ACCESS_ADMINISTRATOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+UNLIMITED = {OWNER, "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"}
 READING = {Role.READER, Role.BLOB_READER, Role.MONITORING_READER, Role.LOG_READER}
+BRINGING_UP = ("infra-shared", "infra-dev", "infra-staging", "infra-prod")
 NARROW = {Role.READER, Role.MONITORING_READER, Role.NETWORK_APPROVER}
 
 
@@ -19,9 +20,14 @@ def described(right: Right) -> str:
     return f"{right.who} has {right.role} on {right.scope_id}"
 
 
-def test_nobody_owns_or_hands_out_rights(any_rehearsal: Rehearsal) -> None:
-    found = [described(right) for right in rights_of(any_rehearsal) if right.role_id in ADMINISTRATORS]
+def test_nobody_owns(any_rehearsal: Rehearsal) -> None:
+    found = [described(right) for right in rights_of(any_rehearsal) if right.role_id in UNLIMITED]
     assert not found
+
+
+def test_only_what_brings_stacks_up_hands_out_rights(any_rehearsal: Rehearsal) -> None:
+    holders = {right.who for right in rights_of(any_rehearsal) if right.role_id == ACCESS_ADMINISTRATOR}
+    assert holders <= set(BRINGING_UP if any_rehearsal.stack == "ci" else ())
 
 
 def test_nothing_is_granted_on_a_subscription(any_rehearsal: Rehearsal) -> None:
@@ -31,7 +37,8 @@ def test_nothing_is_granted_on_a_subscription(any_rehearsal: Rehearsal) -> None:
 
 def test_resource_groups_are_only_read(any_rehearsal: Rehearsal) -> None:
     allowed = {role.id for role in NARROW}
-    on_groups = [r for r in rights_of(any_rehearsal) if "/providers/" not in r.scope_id]
+    bringing_up = BRINGING_UP if any_rehearsal.stack == "ci" else ()
+    on_groups = [r for r in rights_of(any_rehearsal) if "/providers/" not in r.scope_id and r.who not in bringing_up]
     assert not [described(right) for right in on_groups if right.role_id not in allowed]
 
 
@@ -49,9 +56,9 @@ def test_people_are_in_the_matrix_at_all() -> None:
     }
 
 
-def test_contributor_is_the_workspaces_alone(any_rehearsal: Rehearsal) -> None:
+def test_contributor_is_the_workspaces_alone_and_of_what_brings_stacks_up(any_rehearsal: Rehearsal) -> None:
     holders = {right.who for right in rights_of(any_rehearsal) if right.role_id == Role.CONTRIBUTOR.id}
-    assert holders <= {"workspace"}
+    assert holders <= ({*BRINGING_UP} if any_rehearsal.stack == "ci" else {"workspace"})
 
 
 def test_prod_publishes_nothing_to_the_registry() -> None:

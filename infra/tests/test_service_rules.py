@@ -8,6 +8,8 @@ from ipaddress import IPv4Network
 import pytest
 import yaml
 
+from inventory.bill import bill_of
+from inventory.prices import load_prices
 from naming import WORKSPACE_LIMIT
 from rehearsal.records import Rehearsal
 from rehearsal.stack_file import FOLDER
@@ -89,6 +91,8 @@ DOCUMENTED = {
     Role.QUEUE_SENDER: "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
     Role.ACR_PULL: "7f951dda-4ed3-4680-a7ca-43fe172d538d",
     Role.KEY_VAULT_ADMINISTRATOR: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+    Role.CRYPTO_USER: "12338af0-0e69-4776-bea7-57ae8d297424",
+    Role.ACCESS_ADMINISTRATOR: "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
     Role.CONTRIBUTOR: "b24988ac-6180-42a0-ab88-20f7382dd24c",
     Role.READER: "acdd72a7-3385-48ef-bd42-f606fba81ae7",
     Role.METRICS_PUBLISHER: "3913510d-42f4-4e42-8a64-420c390055eb",
@@ -251,6 +255,15 @@ def test_ci_subjects_may_carry_ids_and_come_from_azure_devops() -> None:
     assert found["ci-azure-devops"]["subject"] == "sc://o/p/c"
 
 
+def test_credentials_of_an_identity_are_written_one_after_another(any_rehearsal: Rehearsal) -> None:
+    # Azure refuses concurrent writes to one identity
+    credentials = any_rehearsal.of("managedidentity:FederatedIdentityCredential")
+    for identity in {record.inputs["resourceName"] for record in credentials}:
+        written = [record for record in credentials if record.inputs["resourceName"] == identity]
+        urns = {record.urn for record in written}
+        assert sorted(len(urns & any_rehearsal.behind(record)) for record in written) == list(range(len(written)))
+
+
 def test_events_are_delivered_by_identity(stage_rehearsal: Rehearsal) -> None:
     subscriptions = stage_rehearsal.of("eventgrid:SystemTopicEventSubscription")
     types = {record.inputs["filter"]["includedEventTypes"][0].rsplit(".", 1)[1] for record in subscriptions}
@@ -287,6 +300,9 @@ def test_every_alert_tells_someone(stage_rehearsal: Rehearsal) -> None:
 
 
 def test_the_budget_warns_before_it_is_used_up(any_rehearsal: Rehearsal) -> None:
+    if any_rehearsal.stack == "ci":  # identities and rights cost nothing
+        assert bill_of(any_rehearsal, load_prices()).total == 0
+        return
     budget = any_rehearsal.one("consumption:Budget").inputs
     thresholds = {(n["thresholdType"], n["threshold"]) for n in budget["notifications"].values()}
     assert ("Forecasted", 100) in thresholds

@@ -1,0 +1,194 @@
+"""CI's identities across the stages: who is trusted, who may only read, and what handing out rights is limited to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ci_roles import PULUMI_PROJECT
+from inventory.access import Right, rights_of
+from rehearsal.monitor import state_of
+from rehearsal.records import Record, Rehearsal
+from rehearsal.run import rehearse
+from rehearsal.stack_file import FOLDER
+from roles import Role
+from settings.ci import Environment
+from settings.repository import ENVIRONMENTS
+from tests.conftest import CI_VARIANTS, STAGES, VARIANTS, changed, rehearsal_of
+
+PROTECTION = Path(__file__).parents[2] / "releases" / "protection.yml"
+CREDENTIAL = "managedidentity:FederatedIdentityCredential"
+IDENTITY = "managedidentity:UserAssignedIdentity"
+ASSIGNMENT = "authorization:RoleAssignment"
+READING = {Role.READER, Role.BLOB_READER}
+GUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture(params=CI_VARIANTS)
+def ci_rehearsal(request: pytest.FixtureRequest) -> Rehearsal:
+    return rehearsal_of(request.param)
+
+
+def role_id(record: Record) -> str:
+    return str(record.inputs["roleDefinitionId"]).rsplit("/", maxsplit=1)[1]
+
+
+def rights_to(rehearsal: Rehearsal, who: str) -> list[Right]:
+    found = [right for right in rights_of(rehearsal) if right.who == who]
+    assert found, f"{who} may do nothing"
+
+    return found
+
+
+def test_every_environment_of_the_workflows_has_an_identity() -> None:
+    # given what the repository's protection names, for either system
+    expected = yaml.safe_load(PROTECTION.read_text())
+    names = set(expected["github"]["environments"])
+    assert names == set(expected["azure_devops"]["connections"]) == set(ENVIRONMENTS)
+    # then a stage's own stack makes its identity, and this one all others
+    assert names == {*STAGES, *Environment}
+    assert {record.name for record in rehearsal_of("ci").of(IDENTITY)} == {f"identity-{name}" for name in Environment}
+
+
+def test_each_identity_is_trusted_for_its_environment_only() -> None:
+    rehearsal = rehearsal_of("ci")
+    assert {record.inputs["resourceName"]: record.inputs["subject"] for record in rehearsal.of(CREDENTIAL)} == {
+        f"id-credit-default-ci-{name}": f"repo:example-org/credit-default:environment:{name}" for name in Environment
+    }
+    for record in rehearsal.of(CREDENTIAL):
+        assert record.inputs["issuer"] == "https://token.actions.githubusercontent.com"
+        assert record.inputs["audiences"] == ["api://AzureADTokenExchange"]
+
+
+def test_service_connections_are_trusted_one_by_one() -> None:
+    found = {record.name: record.inputs for record in rehearsal_of("ci-everything").of(CREDENTIAL)}
+    assert found["gate-github"]["subject"] == "repo:o@123/r@456:environment:gate"
+    devops = {name: inputs for name, inputs in found.items() if name.endswith("azure-devops")}
+    assert {name: inputs["subject"] for name, inputs in devops.items()} == {
+        "gate-azure-devops": "sc://o/p/gate",
+        "infra-dev-azure-devops": "sc://o/p/infra-dev",
+    }
+    assert {inputs["issuer"] for inputs in devops.values()} == {"https://login.example.com/v2.0"}
+
+
+def test_outputs_name_each_login() -> None:
+    rehearsal = rehearsal_of("ci")
+    for record in rehearsal.of(IDENTITY):
+        environment = record.name.removeprefix("identity-")
+        output = f"{environment.replace('-', '_')}_client_id"
+        assert rehearsal.outputs[output] == state_of(IDENTITY, record.inputs)["clientId"]
+
+
+def test_what_pull_requests_run_may_only_read(ci_rehearsal: Rehearsal) -> None:
+    for who in ("gate", "infra-preview"):
+        allowed = READING if who == "gate" else READING | {Role.CRYPTO_USER}
+        assert {right.role_id for right in rights_to(ci_rehearsal, who)} <= {role.id for role in allowed}
+
+
+def test_the_gate_reads_no_more_of_prods_data_than_it_measures() -> None:
+    data = [right for right in rights_to(rehearsal_of("ci"), "gate") if right.role_id == Role.BLOB_READER.id]
+    outside_dev = [right for right in data if "-dev/" not in right.scope_id]
+    assert len(outside_dev) == 2
+    assert all(right.scope_id.endswith("/containers/collected") for right in outside_dev)
+
+
+def test_promotion_writes_no_data_of_dev_and_hands_out_nothing() -> None:
+    rights = rights_to(rehearsal_of("ci"), "promotion")
+    in_dev = {right.role_id for right in rights if "rg-credit-default-dev" in right.scope_id}
+    assert in_dev == {Role.READER.id, Role.DATA_SCIENTIST.id, Role.BLOB_READER.id}
+    assert [right.role_id for right in rights if "/registries/" in right.scope_id] == [Role.REGISTRY_USER.id]
+
+
+def test_what_brings_a_stack_up_changes_no_other(ci_rehearsal: Rehearsal) -> None:
+    for environment in (name for name in Environment if name.startswith("infra-")):
+        stack = environment.removeprefix("infra-")
+        changing = [
+            right
+            for right in rights_of(ci_rehearsal)
+            if right.who == environment and right.role_id == Role.CONTRIBUTOR.id
+        ]
+        assert all(right.scope_id.endswith(f"/rg-credit-default-{stack}") for right in changing)
+
+
+def test_nothing_is_handed_out_but_what_a_stack_grants(ci_rehearsal: Rehearsal) -> None:
+    # given all that hands out rights
+    found = [record for record in ci_rehearsal.of(ASSIGNMENT) if role_id(record) == Role.ACCESS_ADMINISTRATOR.id]
+    assert found
+    for record in found:
+        # then it says for making and for deleting which roles these are, and none of them hands out any
+        condition = record.inputs["condition"]
+        assert record.inputs["conditionVersion"] == "2.0"
+        assert condition.count("RoleDefinitionId]") == condition.count("PrincipalType]") == 2
+        assert "@Request" in condition.partition("roleAssignments/delete")[0]
+        assert "@Resource" in condition.partition("roleAssignments/delete")[2]
+        allowed = set(GUIDS.findall(condition))
+        assert Role.ACCESS_ADMINISTRATOR.id not in allowed
+        assert allowed <= {role.id for role in Role}
+
+
+@pytest.mark.parametrize("variant", [name for name, (stack, _) in VARIANTS.items() if stack != "ci"])
+def test_ci_may_grant_what_its_stack_declares(variant: str) -> None:
+    # given the roles that a stack grants in its own group, and on the registry
+    stack = VARIANTS[variant][0]
+    for place in (f"rg-credit-default-{stack}", "/registries/mlr-credit-default"):
+        allowed = {
+            id_
+            for record in rehearsal_of("ci").of(ASSIGNMENT)
+            if record.name.startswith(f"infra-{stack}-")
+            and role_id(record) == Role.ACCESS_ADMINISTRATOR.id
+            and (record.inputs["scope"].endswith(place) or (place.startswith("/") and stack == "shared"))
+            for id_ in GUIDS.findall(record.inputs["condition"])
+        }
+        granted = {
+            role_id(record) for record in rehearsal_of(variant).of(ASSIGNMENT) if place in record.inputs["scope"]
+        }
+        # then its identity's condition names every one
+        assert granted <= allowed
+
+
+def test_a_stacks_state_is_written_by_its_own_identity_only() -> None:
+    writing = [
+        record
+        for record in rehearsal_of("ci").of(ASSIGNMENT)
+        if role_id(record) == Role.BLOB_CONTRIBUTOR.id and record.inputs["scope"].endswith("/containers/state")
+    ]
+    assert len(writing) == 4
+    for record in writing:
+        stack = record.name.removeprefix("infra-").partition("-")[0]
+        paths = re.findall(r"StringLike '([^']+)'", record.inputs["condition"])
+        assert paths == [f".pulumi/*/{PULUMI_PROJECT}/{stack}.*", f".pulumi/*/{PULUMI_PROJECT}/{stack}/*"]
+        assert {"blobs/write", "blobs/delete", "blobs/add/action"} <= set(
+            re.findall(r"(blobs/[\w/]+)'\}", record.inputs["condition"])
+        )
+
+
+def test_the_state_paths_carry_the_projects_name() -> None:
+    assert yaml.safe_load((FOLDER / "Pulumi.yaml").read_text())["name"] == PULUMI_PROJECT
+
+
+def test_rights_are_granted_on_what_the_stages_make() -> None:
+    # given where the stages' own stacks put things
+    made = {record.id for stack in (*STAGES, "shared") for record in rehearsal_of(stack).resources}
+    scopes = {record.inputs["scope"] for record in rehearsal_of("ci").of(ASSIGNMENT)}
+    # then every scope is one of them, but for Pulumi's state
+    outside = {scope for scope in scopes if "/resourceGroups/rg-pulumi-state/" in scope}
+    assert scopes - made == outside
+    assert len(outside) == 2
+
+
+def test_a_stage_that_is_not_there_yet_is_left_out() -> None:
+    rehearsal = rehearsal_of("ci-dev-only")
+    assert not [right for right in rights_of(rehearsal) if "staging" in right.scope_id or "prod" in right.scope_id]
+    assert "infra_prod_client_id" not in rehearsal.outputs
+    assert "infra_dev_client_id" in rehearsal.outputs
+
+
+def test_roles_are_looked_up_in_the_subscription_of_their_scope() -> None:
+    # given stages in subscriptions of their own
+    subscriptions = {stage: f"{number}" * 8 + "-0000-0000-0000-000000000000" for number, stage in enumerate(STAGES, 1)}
+    for record in rehearse("ci", changed("ci", {"stages": subscriptions})).of(ASSIGNMENT):
+        scope, role = record.inputs["scope"], record.inputs["roleDefinitionId"]
+        assert scope.split("/")[2] == role.split("/")[2]
