@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -51,16 +51,29 @@ class AuditLog:
 
         Of two writers at once only one writes. Raises WorkspaceError as `append` does.
         """
+        found: list[Record] = []
+
+        def is_first(records: Sequence[Record]) -> bool:
+            found[:] = [each for each in records if same(each.event)][:1]
+            return not found
+
+        record = self.append_if(event, is_first)
+        return (record, True) if record else (found[0], False)
+
+    def append_if(self, event: Event, may: Callable[[Sequence[Record]], bool]) -> Record | None:
+        """Write a record if `may` agrees to it after all records that are there, oldest first; None if it does not.
+
+        Whatever others write meanwhile is asked about too. Raises WorkspaceError as `append` does.
+        """
         for _ in range(_ATTEMPTS):
             stored = list(self._stored())
-            for number, text, _ in stored:
-                entry = parse(text, number)
-                if isinstance(entry, Record) and same(entry.event):
-                    return entry, False
+            entries = [parse(text, number) for number, text, _ in stored]
+            if not may([entry for entry in entries if isinstance(entry, Record)]):
+                return None
             # Whoever writes meanwhile takes the number of ours, and is found in the next round.
             record = follow(self._last(stored), event, actor(), self._now())
             if self._write(record):
-                return record, True
+                return record
         raise self._overtaken()
 
     def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:

@@ -26,8 +26,13 @@ class Section:
 
 def sections(report: GateReport) -> list[Section]:
     """What follows the verdict and the table of gates, in the order in which people read it."""
-    found = [_groups(report), _drift(report), _speed(report), _lineage(report), _rollback(report)]
+    found = [_occasion(report), _groups(report), _drift(report), _speed(report), _lineage(report), _rollback(report)]
     return [section for section in found if section is not None]
+
+
+def _occasion(report: GateReport) -> Section | None:
+    lines = report.proposal.occasion
+    return Section("Why it was trained", 0, lines) if lines else None
 
 
 def _groups(report: GateReport) -> Section | None:

@@ -21,6 +21,7 @@ from mlops.promotion.origin import read_provenance
 from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import Evidence, committed_problems
 from mlops.releases.manifest import Release, manifest_file, read_manifest
+from mlops.retraining.occasion import occasion_of
 from mlops.training.held_out import held_out_file
 from mlops.training.package_store import fetch_package
 from mlops.training.registration import ModelVersion
@@ -60,6 +61,7 @@ def judge(places: Connections, stage: StageName, challenger: Candidate, champion
             recent.rows,
             recent.notes,
             recent.problem,
+            _occasion(places, challenger.folder),
         )
     return run_gates(proposal, gates)
 
@@ -105,6 +107,12 @@ def reason_of(report: GateReport) -> str:
 def evidence_of(report: GateReport) -> dict[str, str]:
     """Every measure's value as it was judged."""
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
+
+
+def _occasion(places: Connections, package: Path) -> tuple[str, ...]:
+    """Why the model was trained; nothing is told from a log that does not hold."""
+    records, breaks = AuditLog(places.training).read()
+    return () if breaks else occasion_of(records, read_provenance(package).job)
 
 
 def _held_out(places: Connections, package: Path) -> Rows:

@@ -153,9 +153,11 @@ def train(
     return _result(client, project, job, finished, file, begun)
 
 
-def submit_training(client: MLClient, project: Project, stage_name: StageName, data: Path | str | None) -> SubmitResult:
-    """Begin what `train` does, and leave the job to itself."""
-    order, _ = _order(client, project, data)
+def submit_training(
+    client: MLClient, project: Project, stage_name: StageName, data: Path | str | None, job_name: str | None = None
+) -> SubmitResult:
+    """Begin what `train` does, and leave the job to itself; it has a name of its own unless one is given."""
+    order, _ = _order(client, project, data, job_name)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
 
@@ -175,15 +177,18 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
     return _result(client, project, job, finished, None, begun)
 
 
-def _order(client: MLClient, project: Project, data: Path | str | None) -> tuple[Order, Path | None]:
+def _order(
+    client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None
+) -> tuple[Order, Path | None]:
     """What to run, and the file on this machine where there is one."""
     Thread(target=_import_ahead, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
+    name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
-        return Order(new_job_name(settings.name), find_data(client, settings.data, data), False, commit), None
+        return Order(name, find_data(client, settings.data, data), False, commit), None
     file = data or sample_file(project)
     version, is_new = ensure_data(client, settings.data, file)
-    return Order(new_job_name(settings.name), version, is_new, commit), file
+    return Order(name, version, is_new, commit), file
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:

@@ -1,0 +1,46 @@
+"""`mlops retrain`: a model on newer data, because of what the monitor found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option
+
+
+@mlops_command(
+    "retrain",
+    "mlops retrain --because prod/17               # record 17 of prod's audit log",
+    "mlops retrain --because verdict.json          # what `mlops monitor --json` printed",
+    'mlops retrain --because "$EVENT" --submit     # an event of the stage\'s topic; begin, and do not wait',
+)
+@click.option(
+    "--because", required=True, help="An event as JSON or in a file, a verdict of the monitor, or STAGE/RECORD."
+)
+@click.option("--submit", is_flag=True, help="Only begin: print the job's name, for `mlops train --job`.")
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
+    """Train on the newest data because a stage drifted, and propose the model for staging if the gates let it pass.
+
+    The reason is looked up in the stage's audit log, which alone is believed. releases/retraining.yml says how often
+    this may happen; the trainings that began are counted in the audit log. No training begins, and the command says
+    why and exits with 0, when it may not be, when the model that drifted runs no longer, or when there are no newer
+    data. The same reason never begins a second one: run again, the command goes on with the first. The drift stands
+    in the report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
+    """
+    from mlops.project import load_project
+    from mlops.rendering import answer
+    from mlops.retraining.pointer import read_pointer
+
+    project = load_project(project_path)
+    pointer = read_pointer(because)
+
+    from mlops.promotion.connections import Connections
+    from mlops.retraining.run import begin_retraining, retrain
+
+    act = begin_retraining if submit else retrain
+    return answer(act(Connections(project), pointer, datetime.now(UTC)), as_json=as_json)

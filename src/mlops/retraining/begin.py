@@ -1,0 +1,167 @@
+"""From a pointer to a training job: the cause is looked up, permission is asked and noted, the job submitted; once.
+
+The job's name follows from the cause: a command that was killed finds its job when it is run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event, Record
+from mlops.errors import InputError, WorkspaceError
+from mlops.progress import say
+from mlops.project import parse_stage
+from mlops.promotion.connections import Connections
+from mlops.promotion.live import live_model
+from mlops.promotion.origin import read_provenance
+from mlops.releases.manifest import TRAINING_STAGE
+from mlops.retraining.permission import (
+    BEGUN,
+    CAUSE,
+    CAUSE_RECORD,
+    DATA,
+    JOB,
+    RETRAINING,
+    begun_for,
+    objection_to,
+    overspent,
+)
+from mlops.retraining.pointer import Pointer
+from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
+from mlops.training.data_asset import DataVersion, find_data
+from mlops.training.package_store import fetch_package
+from mlops.training.run import submit_training
+
+_HASH_CHARACTERS: Final = slice(7, 19)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A retraining: its job, its cause, and the number of its record in the training stage's log."""
+
+    job: str
+    cause: Record
+    record: int
+
+
+@dataclass(frozen=True)
+class NotBegun:
+    """Why there is none; that is no error."""
+
+    reason: str
+
+
+def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
+    """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
+
+    Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
+    """
+    rules = read_retraining_rules(places.project.path(RETRAINING_FILE))
+    cause = _look_up(places, pointer)
+    log = AuditLog(places.training)
+    before = begun_for(log.read()[0], cause)
+    if before is None:
+        found = _permitted(places, rules, cause, log, now)
+        if isinstance(found, NotBegun):
+            return found
+        before = found
+    else:
+        say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
+    job, data = before.event.evidence[JOB], before.event.evidence[DATA]
+    if not _is_there(places.training, job):
+        submit_training(places.training, places.project, TRAINING_STAGE, data, job)
+    return Begun(job, cause, before.number)
+
+
+def _look_up(places: Connections, pointer: Pointer) -> Record:
+    """What a pointer points to, from a log that holds."""
+    records, breaks = AuditLog(places.stage(pointer.stage)).read()
+    if breaks:
+        raise WorkspaceError(
+            f"the audit log of {pointer.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
+            f"Nothing is trained because of a log that cannot be trusted: `mlops history --stage {pointer.stage}`.",
+        )
+    found = next((each for each in records if each.number == pointer.record), None)
+    if found is None or pointer.hash not in {None, found.hash()}:
+        raise InputError(
+            f"there is no such record {pointer.record} in the audit log of {pointer.stage}",
+            "The event is not from this project's monitor, or of another workspace; nothing was begun.",
+        )
+    return found
+
+
+def _permitted(
+    places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
+) -> Record | NotBegun:
+    """Note that a training begins, if one may: of two at once only one is noted."""
+    objection = objection_to(cause, rules, now) or _overtaken(places, cause)
+    if objection:
+        return NotBegun(objection)
+    project = places.project
+    data = find_data(places.training, project.settings.data, rules.data)
+    if _knows(places, cause, data):
+        runs = f"version {cause.event.version}, which runs in {cause.event.stage}"
+        return NotBegun(f"there are no newer data: {runs}, was trained on {data.name}:{data.version}")
+    event = begun_event(cause, f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}", data)
+    refused: list[str] = []
+
+    def may(records: Sequence[Record]) -> bool:
+        refused[:] = [overspent(records, rules, now)]
+        return not refused[0] and begun_for(records, cause) is None
+
+    record = log.append_if(event, may)
+    if record is not None:
+        return record
+    # Somebody else began with the same cause a moment ago, or the budget is spent.
+    same = begun_for(log.read()[0], cause)
+    return same or NotBegun(refused[0])
+
+
+def begun_event(cause: Record, job: str, data: DataVersion) -> Event:
+    """The record of a beginning: the cause's reason and evidence, the job, and the data."""
+    happened = cause.event
+    facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: data.version}
+    return Event(
+        kind=RETRAINING,
+        stage=TRAINING_STAGE,
+        step=BEGUN,
+        model=happened.model,
+        version=happened.version,
+        digest=happened.digest,
+        origin=happened.stage,
+        reason=happened.reason,
+        evidence=happened.evidence | facts,
+    )
+
+
+def _overtaken(places: Connections, cause: Record) -> str:
+    """Why a cause is over; "" when the model that it is about still runs."""
+    event = cause.event
+    stage = places.project.settings.stage(parse_stage(event.stage))
+    live = live_model(places.stage(parse_stage(event.stage)), stage)
+    if live is not None and live.digest == event.digest:
+        return ""
+    runs = f"version {live.version}" if live else "nothing"
+    return f"{event.stage} runs {runs} by now; that was found of version {event.version}"
+
+
+def _knows(places: Connections, cause: Record, data: DataVersion) -> bool:
+    """Whether the model that drifted was trained on just these data."""
+    stage = parse_stage(cause.event.stage)
+    package, _ = fetch_package(places.models(stage), places.project, cause.event.model, cause.event.version)
+    return read_provenance(package).data.sha256 == data.sha256
+
+
+def _is_there(client: MLClient, job: str) -> bool:
+    try:
+        client.jobs.get(job)
+    except ResourceNotFoundError:
+        return False
+    return True

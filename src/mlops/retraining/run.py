@@ -1,0 +1,89 @@
+"""`mlops retrain` from its cause to the pull request: the order stands here, each part in its own file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.promotion.promote import PromotionResult, promote
+from mlops.releases.manifest import TRAINING_STAGE
+from mlops.results import Block, Line, Result
+from mlops.retraining.begin import Begun, NotBegun, begin
+from mlops.retraining.pointer import Pointer
+from mlops.rollout.deploy import deploy
+from mlops.training.registration import ModelVersion
+from mlops.training.run import finish_training
+
+_NEXT_STAGE: Final[StageName] = "staging"
+
+
+@dataclass(frozen=True)
+class RetrainResult(Result):
+    """What came of a cause: nothing and why, or a training job, its model, and the model's promotion."""
+
+    outcome: Begun | NotBegun
+    model: ModelVersion | None = None
+    promotion: PromotionResult | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the gates block what was trained."""
+        return self.promotion.exit_code if self.promotion else 0
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The job, for whoever waits for it; empty when there is none."""
+        return {"job": self.outcome.job if isinstance(self.outcome, Begun) else ""}
+
+    @property
+    def summary(self) -> str | None:
+        """The gates' report, where there is one."""
+        return self.promotion.summary if self.promotion else None
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        begun = self.outcome if isinstance(self.outcome, Begun) else None
+        return {
+            "begun": begun is not None,
+            "reason": begun.cause.event.reason if begun else self._refused,
+            "job": begun.job if begun else None,
+            "record": begun.record if begun else None,
+            "model": {"version": self.model.version, "digest": self.model.digest} if self.model else None,
+            "promotion": self.promotion.document() if self.promotion else None,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The reason, the job, and what became of the model."""
+        if isinstance(self.outcome, NotBegun):
+            return [Line(f"no training began: {self.outcome.reason}")]
+        job = self.outcome.job
+        blocks: list[Block] = [Line(f"because: {self.outcome.cause.event.reason}"), Line(f"job {job}", "good")]
+        if self.promotion:
+            return [*blocks, *self.promotion.blocks()]
+        return [*blocks, Line(f"Next: `mlops train --stage {TRAINING_STAGE} --job {job}`", "hint")]
+
+    @property
+    def _refused(self) -> str:
+        return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
+
+
+def begin_retraining(places: Connections, pointer: Pointer, now: datetime) -> RetrainResult:
+    """Begin what a cause asks for, and leave the job to itself."""
+    return RetrainResult(begin(places, pointer, now))
+
+
+def retrain(places: Connections, pointer: Pointer, now: datetime) -> RetrainResult:
+    """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
+
+    What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.
+    """
+    outcome = begin(places, pointer, now)
+    if isinstance(outcome, NotBegun):
+        return RetrainResult(outcome)
+    model = finish_training(places.training, places.project, outcome.job).model
+    deploy(places.training, places.project, TRAINING_STAGE, model.version)
+    return RetrainResult(outcome, model, promote(places, _NEXT_STAGE, model.version))
