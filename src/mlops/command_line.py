@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, str]] = {
     "score": "Send a request to a stage's endpoint.",
     "explain": "Show what each feature of a request added to the answers.",
     "monitor": "Judge what a stage was asked and answered lately: quality, drift, performance, service.",
+    "retire": "Take out of service what no release names any more.",
     "retrain": "Train anew because of drift, and propose what comes of it.",
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FIRST_PREVIOUS: Final = "sha256:" + "0" * 64
-EventKind = Literal["gate", "promotion", "rollout", "rollback", "monitor", "retraining"]
+EventKind = Literal["gate", "promotion", "rollout", "rollback", "monitor", "retraining", "retirement"]
 
 
 class Event(BaseModel):

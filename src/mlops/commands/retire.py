@@ -1,0 +1,42 @@
+"""`mlops retire`: out of service with what no release names any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops.command_line import command as mlops_command
+from mlops.command_line import json_option, stage_option
+
+
+@mlops_command(
+    "retire", "mlops retire --stage dev", "mlops retire --stage prod --json", "mlops retire --stage dev --apply"
+)
+@stage_option()
+@click.option("--apply", "applied", is_flag=True, help="Do it; without this, only say what would be done.")
+@json_option
+@click.pass_obj
+def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bool) -> int:
+    """Take models and deployments out of service that no release names any more.
+
+    Only after the deadlines of releases/retirement.yml. Models are archived, deployments without traffic are deleted.
+    What is live in any stage stays, and so does what is kept for an instant return. Every stage is asked, so the login
+    must be allowed to read all of them.
+    """
+    from mlops.project import load_project, parse_stage
+    from mlops.rendering import answer
+
+    project = load_project(project_path)
+    stage_name = parse_stage(stage)
+
+    from mlops.promotion.connections import Connections
+    from mlops.retire.applying import apply_plan
+    from mlops.retire.collecting import make_plan
+    from mlops.retire.result import RetireResult
+
+    places = Connections(project)
+    planned = make_plan(places, stage_name)
+    if applied:
+        apply_plan(places, stage_name, planned)
+    return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)

@@ -1,0 +1,1 @@
+"""Takes out of service what no release names any more, after a deadline."""

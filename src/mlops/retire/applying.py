@@ -1,0 +1,118 @@
+"""Takes the planned things out of service: models are archived first, then deployments deleted.
+
+Each is noted in the audit log before it happens, so that nothing goes unseen when the command is killed; run again,
+it goes on with what is left, and notes nothing twice. A deployment goes only while this command holds the endpoint,
+and after a second look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from azure.ai.ml.entities import OnlineEndpoint
+from azure.core.exceptions import HttpResponseError
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event
+from mlops.azure_errors import service_message
+from mlops.errors import WorkspaceError
+from mlops.progress import say
+from mlops.project import StageName
+from mlops.promotion.connections import Connections
+from mlops.quiet import quiet
+from mlops.retire.collecting import make_plan
+from mlops.retire.plan import Item
+from mlops.rollout.change import Change, renewed
+from mlops.rollout.execute import refusal, write_change
+from mlops.rollout.lease import held_by_another, lease_from, lease_in, new_owner
+from mlops.rollout.observe import observe
+from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+
+RETIREMENT: Final = "retirement"
+_STEPS: Final = {"model": "archive", "deployment": "delete"}
+_SINCE: Final = "of no use since"
+
+
+def apply_plan(places: Connections, stage: StageName, planned: Sequence[Item]) -> None:
+    """Archive and delete what is to go. Raises WorkspaceError when the service refuses, RolloutFailed when held."""
+    models = [each for each in planned if each.retire and each.kind == "model"]
+    deployments = [each for each in planned if each.retire and each.kind == "deployment"]
+    for each in models:
+        _take(places, stage, each, lambda each=each: _archive(places, stage, each))
+    if deployments:
+        _delete_all(places, stage, deployments)
+
+
+def _archive(places: Connections, stage: StageName, item: Item) -> None:
+    places.models(stage).models.archive(name=places.project.settings.model, version=item.version)
+
+
+def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Item]) -> None:
+    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+    owner = new_owner()
+
+    def refuse_another(found: OnlineEndpoint) -> None:
+        other = held_by_another(found.tags or {}, owner, datetime.now(UTC))
+        if other is not None:
+            raise refusal(endpoint, other.owner, other.until)
+
+    view = observe(client, endpoint)
+    write_change(client, endpoint, renewed(view, lease_from(owner, datetime.now(UTC))), refuse_another)
+    try:
+        # What was live or begun between the plan and our hold is needed again.
+        still = {each.name for each in make_plan(places, stage) if each.retire and each.kind == "deployment"}
+        for each in deployments:
+            if each.name in still:
+                _take(places, stage, each, lambda each=each: _delete(places, stage, each))
+            else:
+                say(f"{each.name} stays: it is needed again")
+    finally:
+        _release(places, stage, owner)
+
+
+def _delete(places: Connections, stage: StageName, item: Item) -> None:
+    endpoint = places.project.settings.stage(stage).endpoint
+    with quiet():
+        places.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
+
+
+def _release(places: Connections, stage: StageName, owner: str) -> None:
+    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+    view = observe(client, endpoint)
+    lease = lease_in(view.tags)
+    if lease is not None and lease.owner == owner:
+        tags = {name: value for name, value in view.tags.items() if name not in (TAG_OWNER, TAG_LEASE)}
+        write_change(client, endpoint, Change(view.traffic, view.mirror, tags))
+
+
+def _take(places: Connections, stage: StageName, item: Item, act: Callable[[], None]) -> None:
+    """Note it, then do it; what the service refuses is noted as well."""
+    log = AuditLog(places.stage(stage))
+    event = _event(places, stage, item)
+    log.append_once(event, lambda other: other == event)
+    say(f"{event.step} {item.kind} {item.name}: {item.reason}")
+    try:
+        act()
+    except HttpResponseError as error:
+        refused = service_message(error)
+        log.append(event.model_copy(update={"verdict": "failed", "reason": refused}))
+        raise WorkspaceError(
+            f"{item.kind} {item.name} was not taken out of service: {refused}",
+            f"Whatever went before it is done. Run `mlops retire --stage {stage} --apply` again.",
+        ) from error
+
+
+def _event(places: Connections, stage: StageName, item: Item) -> Event:
+    return Event(
+        kind=RETIREMENT,
+        stage=stage,
+        step=_STEPS[item.kind],
+        model=places.project.settings.model,
+        version=item.version,
+        digest=item.digest,
+        target=item.name if item.kind == "deployment" else None,
+        reason=item.reason,
+        evidence={_SINCE: item.since.isoformat()} if item.since else {},
+    )

@@ -1,0 +1,99 @@
+"""Asks all stages what a plan needs to know: what runs where, what was released when, which versions there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.constants import ListViewType
+from azure.ai.ml.entities import Model
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Record
+from mlops.errors import WorkspaceError
+from mlops.project import STAGE_NAMES, StageName
+from mlops.promotion.connections import Connections
+from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.retire.plan import Item, Uses, Version, last_uses, plan_deployments, plan_models
+from mlops.retire.rules import read_deadlines
+from mlops.rollout.observe import observe
+from mlops.rollout.view import View
+from mlops.training.registration import DIGEST_TAG
+
+
+def make_plan(places: Connections, stage: StageName) -> list[Item]:
+    """What becomes of a stage's deployments and of the models that it takes.
+
+    Every stage is asked, whichever is meant: what one of them runs must stay. Raises WorkspaceError when a log cannot
+    be trusted, ProjectError when a release cannot be read, and whatever a workspace that cannot be asked raises.
+    """
+    now = datetime.now(UTC)
+    deadlines = read_deadlines(places.project, stage)
+    named = {name: _released(places, name) for name in STAGE_NAMES}
+    views = {name: observe(places.stage(name), places.project.settings.stage(name).endpoint) for name in STAGE_NAMES}
+    records = [record for name in STAGE_NAMES for record in _records(places, name)]
+    versions, deployments = last_uses(records, stage)
+    uses = Uses({digest: why for each in named.values() for digest, why in each.items()}, _deployed(views))
+    return [
+        *plan_models(_versions(places, stage), uses, versions, deadlines, now),
+        *plan_deployments(views[stage], named[stage], deployments, deadlines, now),
+    ]
+
+
+def _released(places: Connections, stage: StageName) -> dict[str, str]:
+    release = read_manifest(manifest_file(places.project.root, stage), stage).release
+    return {release.model.digest: f"released to {stage}"} if release else {}
+
+
+def _deployed(views: dict[StageName, View]) -> dict[str, str]:
+    return {
+        each.digest: f"deployed in {stage} as {each.name}"
+        for stage, view in views.items()
+        for each in view.deployments.values()
+    }
+
+
+def _records(places: Connections, stage: StageName) -> tuple[Record, ...]:
+    records, breaks = AuditLog(places.stage(stage)).read()
+    if breaks:
+        raise WorkspaceError(
+            f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
+            "Nothing is taken out of service then: `mlops history` shows where it breaks.",
+        )
+    return records
+
+
+def _versions(places: Connections, stage: StageName) -> list[Version]:
+    """The versions in service where a stage takes its models from; archived ones are none."""
+    name = places.project.settings.model
+    # A registry keeps what was trained under the same version, but not always its tags.
+    trained = _listed(places.training, name, ListViewType.ALL) if stage != TRAINING_STAGE else []
+    digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
+    return [
+        Version(
+            str(each.version), (each.tags or {}).get(DIGEST_TAG) or digests.get(str(each.version), ""), _created(each)
+        )
+        for each in _listed(places.models(stage), name, ListViewType.ACTIVE_ONLY)
+    ]
+
+
+def _listed(client: MLClient, name: str, which: ListViewType) -> list[Model]:
+    try:
+        return list(client.models.list(name=name, list_view_type=which))
+    except ResourceNotFoundError:
+        return []
+
+
+def _digest(model: Model) -> str:
+    return (model.tags or {}).get(DIGEST_TAG, "")
+
+
+def _created(model: Model) -> datetime | None:
+    created: Any = getattr(model.creation_context, "created_at", None)
+    if isinstance(created, str):
+        created = datetime.fromisoformat(created)
+    if not isinstance(created, datetime):
+        return None
+    return created if created.tzinfo else created.replace(tzinfo=UTC)

@@ -1,0 +1,163 @@
+"""The dashboard and retirement, on a stage in which releases went well and went back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from azure.ai.ml.entities import Model
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event
+from mlops.dashboard.serving import write_page
+from mlops.errors import RolloutFailed
+from mlops.project import STAGE_NAMES
+from mlops.promotion.connections import Connections
+from mlops.retire.applying import apply_plan
+from mlops.retire.collecting import make_plan
+from mlops.rollout.change import Change
+from mlops.rollout.execute import write_change
+from mlops.rollout.lease import lease_from
+from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+from mlops.training.registration import DIGEST_TAG
+from mlops.workspace import connect_registry
+
+from .world import AT_ONCE, MODEL, World
+
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
+AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "newest_models": 1}
+
+
+@pytest.fixture
+def places(world: World) -> Iterator[Connections]:
+    """The stages, two of which have no release; what nobody needs is to go at once."""
+    rules = {"stages": dict.fromkeys(STAGE_NAMES, AT_ONCE_GONE)}
+    nothing = yaml.safe_load(world.manifest.read_text()) | {"release": None}
+    written = {"retirement": rules, **{stage: nothing for stage in STAGE_NAMES if stage != world.stage}}
+    files = {world.folder / "releases" / f"{name}.yml": document for name, document in written.items()}
+    for file, document in files.items():
+        file.write_text(yaml.safe_dump(document))
+    yield Connections(world.project)
+    for file in files:
+        file.unlink()
+
+
+@pytest.fixture
+def failed(world: World, places: Connections) -> World:
+    """Version 1 is live, version 2 failed beside it, and the release was taken back."""
+    world.settle("1")
+    world.release("2", **AT_ONCE)
+    world.fault(v2={"status": 500})
+    with pytest.raises(RolloutFailed):
+        world.deploy()
+    world.fault()
+    world.release("1", **AT_ONCE)
+    return world
+
+
+def test_page_shows_what_a_real_stage_went_through(failed: World, places: Connections) -> None:
+    with failed.callers():
+        result = write_page(places, failed.folder / ".mlops" / "page")
+
+    html = (failed.folder / ".mlops" / "page" / "dashboard.html").read_text()
+    assert result.not_known == ()
+    assert "rolled back" in html
+    assert "smoke" in html
+    assert html.count("runs nothing") == 2
+    # and what the endpoint answered is there, as a chart and as a table
+    assert 'aria-label="Latency, milliseconds"' in html
+    assert 'aria-label="Service of staging"' in html
+
+
+def test_what_failed_goes_and_what_is_live_stays(failed: World, places: Connections) -> None:
+    # given a plan, which changes nothing
+    live, gone = failed.name_of("1"), failed.name_of("2")
+    planned = make_plan(places, failed.stage)
+    assert [item.name for item in planned if item.retire and item.kind == "deployment"] == [gone]
+    assert gone in failed.view().deployments
+
+    # when it is carried out
+    apply_plan(places, failed.stage, planned)
+
+    # then
+    view = failed.view()
+    assert set(view.deployments) == {live}
+    assert failed.live_version() == "1"
+    assert TAG_OWNER not in view.tags
+    (event,) = [event for event in _retired(failed) if event.step == "delete" and event.target == gone]
+    assert event.version == "2"
+    # and once more there is nothing left to do
+    again = make_plan(places, failed.stage)
+    assert not [item for item in again if item.retire and item.kind == "deployment"]
+    before = len(_retired(failed))
+    apply_plan(places, failed.stage, again)
+    assert len(_retired(failed)) == before
+
+
+def test_deployment_that_is_needed_again_stays(failed: World, places: Connections) -> None:
+    # given a plan, after which somebody returned the traffic
+    gone = failed.name_of("2")
+    planned = make_plan(places, failed.stage)
+    write_change(failed.client, failed.endpoint, Change({gone: 100}, {}, {}))
+
+    apply_plan(places, failed.stage, planned)
+
+    assert gone in failed.view().deployments
+    assert failed.live_version() == "2"
+
+
+def test_nothing_is_deleted_under_the_hands_of_a_rollout(failed: World, places: Connections) -> None:
+    # given another machine that holds the endpoint
+    lease = lease_from("ada@elsewhere:7:00", datetime.now(UTC))
+    view = failed.view()
+    tags = {**view.tags, TAG_OWNER: lease.owner, TAG_LEASE: lease.until.isoformat()}
+    write_change(failed.client, failed.endpoint, Change(view.traffic, {}, tags))
+
+    with pytest.raises(RolloutFailed, match="another rollout"):
+        apply_plan(places, failed.stage, make_plan(places, failed.stage))
+
+    assert len(failed.view().deployments) == 2
+    assert failed.view().tags[TAG_OWNER] == lease.owner
+
+
+def test_versions_of_no_use_are_archived_and_can_be_brought_back(world: World, places: Connections) -> None:
+    # given more versions in the registry: one that a release of another stage names, one whose tags got lost there
+    registry = connect_registry(world.project.settings.registry)
+    package = world.folder / ".mlops" / "packages" / "1"
+    for client, version in ((places.training, "6"), *((registry, version) for version in "6789")):
+        is_tagged = client is not registry or version != "6"
+        tags = {DIGEST_TAG: f"sha256:{int(version):064x}"} if is_tagged else {}
+        model = Model(name=MODEL, version=version, type="custom_model", path=str(package), tags=tags)
+        client.models.create_or_update(model)
+    manifest = world.folder / "releases" / "prod.yml"
+    released = yaml.safe_load(world.manifest.read_text())
+    released["release"]["model"] |= {"version": "7", "digest": f"sha256:{7:064x}"}
+    released["release"]["source"]["stage"] = "staging"
+    manifest.write_text(yaml.safe_dump(released))
+
+    # when
+    world.log.write_text("")
+    command = world.begin("--apply", "--json", verb="retire")
+    command.join()
+
+    # then
+    assert command.exitcode == 0, world.log.read_text()
+    answer = json.loads(world.log.read_text().splitlines()[-1])
+    reasons = {item["version"]: item["reason"] for item in answer["items"] if item["kind"] == "model"}
+    assert reasons["7"] == "released to prod"
+    assert "newest" in reasons["9"]
+    assert "no digest" in reasons["1"]
+    assert {item["version"] for item in answer["items"] if item["retire"] and item["kind"] == "model"} == {"6", "8"}
+    assert {"6", "8"}.isdisjoint(model.version for model in registry.models.list(name=MODEL))
+    assert {"6", "8"} <= {event.version for event in _retired(world) if event.step == "archive"}
+    registry.models.restore(name=MODEL, version="8")
+    assert "8" in {model.version for model in registry.models.list(name=MODEL)}
+
+
+def _retired(world: World) -> list[Event]:
+    records, breaks = AuditLog(world.client).read()
+    assert not breaks
+    return [record.event for record in records if record.event.kind == "retirement"]
