@@ -17,7 +17,7 @@ from azure.ai.ml import MLClient
 from warm_programs import run_module
 
 from mlops.emulator import variables
-from mlops.project import STAGE_NAMES, Project, load_project
+from mlops.project import Project, load_project
 from mlops.promotion.connections import Connections
 from mlops.workspace import connect
 
@@ -91,9 +91,11 @@ def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
             shutil.copy(source, folder / part)
     if origin != ROOT:
         # Models were trained in the first copy, whose commits the later ones do not have.
-        demands = {"statement": "required", "builders": ["*"], "commit": "any", "attestation": "none"}
-        policy = {"stages": dict.fromkeys(STAGE_NAMES, demands)}
-        (folder / "releases" / "provenance.yml").write_text(yaml.safe_dump(policy))
+        file = folder / "releases" / "provenance.yml"
+        policy = yaml.safe_load(file.read_text())
+        for demands in policy["stages"].values():
+            demands |= {"builders": ["*"], "commit": "any"}
+        file.write_text(yaml.safe_dump(policy))
     (folder / ".gitignore").write_text(".mlops/\n__pycache__/\n")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", message)):
         git(folder, *words)

@@ -21,8 +21,9 @@ ROWS = 2_000
 @pytest.fixture(scope="module")
 def deployed(lifecycle: Lifecycle) -> Lifecycle:
     """The clone with its model behind the batch endpoint of dev, twice deployed."""
-    first = lifecycle.clone.document("deploy", "--stage", "dev", "--batch", **lifecycle.variables)
-    again = lifecycle.clone.document("deploy", "--stage", "dev", "--batch", **lifecycle.variables)
+    deploying = ("deploy", "--stage", "dev", "--batch", "--version", lifecycle.first["model"]["version"])
+    first = lifecycle.clone.document(*deploying, **lifecycle.variables)
+    again = lifecycle.clone.document(*deploying, **lifecycle.variables)
     assert first["model"]["digest"] == lifecycle.first["model"]["digest"]
     assert len(first["actions"]) == 3
     assert again["actions"] == []

@@ -175,6 +175,14 @@ def endpoint(ml_client: Any, registry_client: Any, folder: Path) -> str:
     return ml_client.batch_endpoints.begin_create_or_update(created).result().name
 
 
+@pytest.fixture(autouse=True)
+def _no_deployment_of_others(ml_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK keeps the deployment that somebody asked for in a constant, and asks everybody after that for it."""
+    from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+
+    monkeypatch.setattr(EndpointInvokeFields, "DEFAULT_HEADER", {"Content-Type": "application/json"})
+
+
 @pytest.fixture
 def finished(ml_client: Any) -> Callable[[str], Any]:
     """Follows a job to its end."""
