@@ -1,4 +1,4 @@
-"""What protects a repository in Azure DevOps: branch policies, and checks on the environment of each stage.
+"""What protects a repository in Azure DevOps: branch policies, and checks on its environments.
 
 The token comes from AZDO_PERSONAL_ACCESS_TOKEN or a login where `pulumi up` runs; it is in no settings.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_azuredevops as devops
 
-from settings.repository import AzureDevOpsProtection
+from settings.repository import ENVIRONMENTS, AzureDevOpsProtection
 
-APPROVED_STAGE = "prod"
 APPROVAL_MINUTES = 3 * 24 * 60
 LOCK_MINUTES = 24 * 60
-RELEASES = "/releases/*"
+REVIEWED_PATHS = ("/releases/*", "/infra/*")
 VALID_MINUTES = 12 * 60
 
 
@@ -88,9 +87,9 @@ class AzureDevOpsRepository(pulumi.ComponentResource):
             blocking=True,
             settings=devops.BranchPolicyAutoReviewersSettingsArgs(
                 auto_reviewer_ids=list(settings.release_reviewer_ids),
-                path_filters=[RELEASES],
+                path_filters=list(REVIEWED_PATHS),
                 submitter_can_vote=False,
-                message="This changes what a stage runs.",
+                message="This changes what a stage runs, or what it runs on.",
                 scopes=[
                     devops.BranchPolicyAutoReviewersSettingsScopeArgs(
                         repository_id=settings.repository_id,
@@ -113,7 +112,7 @@ class AzureDevOpsRepository(pulumi.ComponentResource):
             timeout=LOCK_MINUTES,
             opts=self._opts,
         )
-        if stage == APPROVED_STAGE and settings.approver_ids:
+        if ENVIRONMENTS[stage].reviewers and settings.approver_ids:
             devops.CheckApproval(
                 f"approval-{stage}",
                 project_id=settings.project_id,

@@ -25,7 +25,7 @@ ENVIRONMENTS = {
     "prod": EnvironmentProtection(reviewers=True),
     "promotion": EnvironmentProtection(),
     "gate": EnvironmentProtection(any_branch=True),
-    "infra-shared": EnvironmentProtection(),
+    "infra-shared": EnvironmentProtection(reviewers=True),
     "infra-dev": EnvironmentProtection(),
     "infra-staging": EnvironmentProtection(),
     "infra-prod": EnvironmentProtection(reviewers=True),
@@ -56,8 +56,10 @@ class AzureDevOpsProtection(Frozen):
     build_definition_id: Annotated[int, Field(ge=1)]
     approvals: Annotated[int, Field(ge=1, le=10)] = 1
     release_reviewer_ids: tuple[Guid, ...] = ()
-    """Who must look at changes of releases/."""
-    environment_ids: dict[Literal["dev", "staging", "prod"], int] = Field(default_factory=dict)
+    """Who must look at changes of releases/ and infra/."""
+    environment_ids: dict[
+        Literal["dev", "staging", "prod", "infra-shared", "infra-dev", "infra-staging", "infra-prod"], int
+    ] = Field(default_factory=dict)
     approver_ids: tuple[Guid, ...] = ()
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from rehearsal.records import Rehearsal
 from rehearsal.run import rehearse
-from tests.conftest import GROUP, changed
+from tests.conftest import GROUP, STACKS, changed
 
 PROTECTION = Path(__file__).parents[2] / "releases" / "protection.yml"
 GITHUB = {
@@ -23,7 +23,7 @@ DEVOPS = {
     "repository_id": GROUP,
     "build_definition_id": 3,
     "release_reviewer_ids": [GROUP],
-    "environment_ids": {"staging": 4, "prod": 5},
+    "environment_ids": {"dev": 3, "staging": 4, "prod": 5} | {f"infra-{stack}": 6 for stack in STACKS if stack != "ci"},
     "approver_ids": [GROUP],
 }
 
@@ -65,7 +65,14 @@ def test_azure_devops_is_protected() -> None:
     found = named(rehearse("repository", changed("repository", {"azure_devops": DEVOPS})))
     assert found["reviews"]["settings"]["submitterCanVote"] is False
     assert found["checks"]["settings"]["buildDefinitionId"] == 3
-    assert found["release-reviews"]["settings"]["pathFilters"] == ["/releases/*"]
-    assert {"one-at-a-time-staging", "one-at-a-time-prod", "approval-prod"} <= set(found)
+    expected = yaml.safe_load(PROTECTION.read_text())["azure_devops"]
+    assert found["release-reviews"]["settings"]["pathFilters"] == expected["pull_requests"]["reviewed_paths"]
+    # and each environment takes one run at a time, those with reviewers after an approval
+    assert {name for name in found if name.startswith("one-at-a-time-")} == {
+        f"one-at-a-time-{name}" for name in expected["environments"]
+    }
+    assert {name for name in found if name.startswith("approval-")} == {
+        f"approval-{name}" for name, wanted in expected["environments"].items() if wanted.get("reviewers")
+    }
     assert all(found[name]["blocking"] for name in ("reviews", "checks", "release-reviews"))
     assert found["approval-prod"]["requesterCanApprove"] is False

@@ -176,7 +176,7 @@ def environment(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "can_admins_bypass": False,
-        "protection_rules": [reviewers] if name.endswith("prod") else [],
+        "protection_rules": [reviewers] if name.endswith(("prod", "shared")) else [],
         "deployment_branch_policy": None if name in {"gate", "infra-preview"} else policy,
     }
 
@@ -206,7 +206,7 @@ def azure_documents() -> dict[str, Any]:
     approvals = [
         check("Approval", "environment", number, approval)
         for number, name in enumerate(rooms, start=1)
-        if name.endswith("prod")
+        if name.endswith(("prod", "shared"))
     ]
     return {
         "policies": [

@@ -35,7 +35,7 @@ def test_a_repository_that_is_protected_passes(azure: Protected) -> None:
         (("policies", 2, "settings", "filenamePatterns"), ["/releases/*"], "who must review /infra/*"),
         (("policies", 2, "settings", "requiredReviewerIds"), [], "who must review /releases/*"),
         (("environments", 0, "name"), "development", "environment dev"),
-        (("checks", 3, "type", "name"), "Approval", "rollouts in staging at a time"),
+        (("checks", 4, "type", "name"), "Approval", "rollouts in staging at a time"),
         (SELF, False, "approval before a deployment to prod"),
         (("service-endpoints", 2, "authorization", "scheme"), "ServicePrincipal", "service connection prod"),
         (("service-endpoints", 3, "name"), "other", "service connection promotion"),
