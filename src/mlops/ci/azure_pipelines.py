@@ -10,6 +10,7 @@ from typing import Final
 from mlops.ci.place import Place
 from mlops.ci.system import System, cut
 
+_MACRO: Final = "$("
 _FOLDER_VARIABLE: Final = "AGENT_TEMPDIRECTORY"
 # The agent takes `##vso[…]` and `##[…]` wherever they stand in a line.
 _COMMAND: Final = re.compile(r"#(?=#(?:vso)?\[)", re.IGNORECASE)
@@ -23,8 +24,12 @@ class AzurePipelines(System):
     _root_variable = "BUILD_SOURCESDIRECTORY"
 
     def output(self, name: str, value: str) -> None:
-        """An output variable of the step, which other jobs and stages name by the step's name."""
-        self._tell(f"##vso[task.setvariable variable={_property(name)};isOutput=true]{_data(value)}")
+        """An output variable of the step, which other jobs and stages name by the step's name.
+
+        A macro in it is broken up: the agent would follow it, and hand over what it leads to, such as a token.
+        """
+        plain = value.replace(_MACRO, f"{_MACRO[0]} {_MACRO[1]}")
+        self._tell(f"##vso[task.setvariable variable={_property(name)};isOutput=true]{_data(plain)}")
 
     def summary(self, markdown: str) -> None:
         """A file that the agent uploads when the step ends: it must outlive this process."""

@@ -93,6 +93,12 @@ def test_an_output_arrives_on_azure_as_it_was(value: str) -> None:
     assert azure_value(command[1]) == value
 
 
+def test_an_output_leads_to_no_other_variable_on_azure() -> None:
+    said = told(AzurePipelines, "system.output('job', '$(System.AccessToken)')")
+
+    assert said.endswith("]$ (System.AccessToken)\n")
+
+
 @pytest.mark.parametrize(("system", "command"), [(GitHubActions, GITHUB_COMMAND), (AzurePipelines, AZURE_COMMAND)])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_line_that_passes_through_us_is_a_command(system: type[System], command: re.Pattern[str], text: str) -> None:
