@@ -17,8 +17,9 @@ from mlops.command_line import json_option, stage_option
 def command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
     """Make git agree with what a stage runs: after a rollback releases/<stage>.yml names a model that does not.
 
-    Proposes the release that the stage runs, as a branch and a pull request; its merge moves no traffic. Does
-    nothing when they agree, or while a rollout goes on. Neither your checkout nor your index is touched.
+    Proposes the release that the stage runs, as a branch and a pull request; its merge moves no traffic
+    unless the endpoint's files have changed since. Does nothing when they agree, or while a rollout goes on.
+    Neither your checkout nor your index is touched.
     """
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer

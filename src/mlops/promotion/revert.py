@@ -26,6 +26,10 @@ from mlops.results import Block, Line, Result, Table
 from mlops.rollout.rollback import BY_HAND, LEFT
 
 _NOTHING: Final = "nothing"
+_WHAT_A_MERGE_DOES: Final = (
+    "Merging makes git agree with what runs. It moves no traffic, unless the endpoint's files have changed since that "
+    "release: then it is rolled out anew, with the files as they are now."
+)
 _TRIED_AGAIN: Final = frozenset({"begin", "finish"})
 
 
@@ -147,7 +151,7 @@ def _propose(
     if base.remote is None:
         opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
     else:
-        body = f"{escape(reason)}.\n\nMerging makes git agree with what runs. It moves no traffic.\n"
+        body = f"{escape(reason)}.\n\n{_WHAT_A_MERGE_DOES}\n"
         opened = forge_of(base.remote, repository.folder).propose(branch, base.branch, title, body)
     return Proposed(branch, commit, base.commit, opened)
 
