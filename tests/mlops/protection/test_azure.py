@@ -39,7 +39,7 @@ def test_a_repository_that_is_protected_passes(azure: Protected) -> None:
         (SELF, False, "approval before a deployment to prod"),
         (("service-endpoints", 2, "authorization", "scheme"), "ServicePrincipal", "service connection prod"),
         (("service-endpoints", 3, "name"), "other", "service connection promotion"),
-        (("checks", 11, "settings", "inputs", "allowedBranches"), "*", "branches that may use service connection prod"),
+        (("checks", 12, "settings", "inputs", "allowedBranches"), "*", "branches that may use service connection prod"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )
