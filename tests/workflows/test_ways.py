@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from workflow_replay.approvals import reject
@@ -203,3 +206,57 @@ def test_checks_run_what_the_project_is_checked_with(ways: Ways, system: System)
         "uv run mlops check",
     } < called
     assert {"uv run python .ci/linters/lint.py --all", "uv run --directory infra pytest"} < called
+
+
+DRIFTED = {"outputs": {"state": "drift", "retrain": "true", "because": "prod/17"}, "code": 10}
+
+
+@both_systems
+@pytest.mark.parametrize(
+    ("told", "commands"),
+    [
+        pytest.param(
+            DRIFTED, ["monitor --stage prod", "retrain --because prod/17"], id="drift that newer data would mend"
+        ),
+        pytest.param(
+            {"outputs": {"state": "quality", "retrain": "false", "because": "prod/18"}, "code": 11},
+            ["monitor --stage prod"],
+            id="data that cannot be believed",
+        ),
+    ],
+)
+def test_the_monitor_is_red_and_retrains_where_that_helps(
+    ways: Ways, system: System, told: dict[str, Any], commands: list[str]
+) -> None:
+    ways.tell({"mlops monitor": told})
+
+    run = ways.play(system, "monitor", Schedule())
+
+    assert run.conclusion == "failure"
+    assert ways.mlops() == commands
+
+
+@both_systems
+def test_a_healthy_stage_is_left_alone(ways: Ways, system: System) -> None:
+    ways.tell({"mlops monitor": {"outputs": {"state": "healthy", "retrain": "false", "because": "prod/19"}}})
+
+    succeeded(ways.play(system, "monitor", Schedule()))
+
+    assert ways.mlops() == ["monitor --stage prod"]
+
+
+def test_an_event_starts_a_training(ways: Ways) -> None:
+    event = {"specversion": "1.0", "data": {"stage": "prod", "record": 17, "reason": "$(touch x)"}}
+
+    succeeded(ways.play("github", "retrain", Dispatch("drift-found", event)))
+
+    (call,) = ways.mlops()
+    assert call.startswith("retrain --because {")
+    assert json.loads(call.removeprefix("retrain --because ")) == event
+
+
+@both_systems
+def test_retraining_by_hand_names_the_record(ways: Ways, system: System) -> None:
+    succeeded(ways.play(system, "retrain", Manual(MAIN, {"because": "prod/17"})))
+
+    assert ways.mlops() == ["retrain --because prod/17"]

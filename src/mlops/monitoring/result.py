@@ -43,8 +43,9 @@ class MonitorResult(Result):
     @property
     def outputs(self) -> dict[str, str]:
         """The verdict, for whoever retrains."""
-        verdict = self.monitored.verdict
-        return {"state": verdict.state, "retrain": str(verdict.retrain).lower(), "report": str(self.html)}
+        verdict, stage = self.monitored.verdict, self.monitored.occasion.stage_name
+        told = {"state": verdict.state, "retrain": str(verdict.retrain).lower(), "report": str(self.html)}
+        return told | {"because": f"{stage}/{self.record}"}
 
     @property
     def summary(self) -> str:
