@@ -7,6 +7,7 @@ mode, and styles become classes, so that the page needs to allow no inline style
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from html import escape
 from typing import Any, Final
 
 import matplotlib as mpl
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 # Inches at 72 dots; the page scales a chart to the width that there is, a phone's included.
@@ -23,6 +24,7 @@ _SIZE: Final = (5.0, 2.6)
 _MARGINS: Final = {"left": 0.11, "right": 0.98, "bottom": 0.13, "top": 0.86}
 _MOST_POINTS: Final = 400
 _MOST_MARKERS: Final = 50
+_HEADROOM: Final = 1.08
 _INK: Final = "#010203"
 _QUIET: Final = "#040506"
 _COLOURS: Final = {"accent": "#0a0b0c", "second": "#0d0e0f", "third": "#101112", "bad": "#131415"}
@@ -72,6 +74,9 @@ _FONT: Final = re.compile(r"font-family: [^;]*")
 _PROLOGUE: Final = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 
 
+Span = tuple[datetime, datetime]
+
+
 @dataclass(frozen=True)
 class Line:
     """Values over time, oldest first; `colour` is one of accent, second, third, bad."""
@@ -95,8 +100,8 @@ class Charts:
         rules = [f".{name}{{{style}}}" for style, name in self._classes.items()]
         return "\n".join([".chart *{stroke-linejoin:round;stroke-linecap:butt}", *rules])
 
-    def draw(self, title: str, lines: Sequence[Line], *, from_zero: bool = True) -> str:
-        """One chart with its title. Values that are no numbers leave gaps; of very many, the extremes are drawn."""
+    def draw(self, title: str, lines: Sequence[Line], span: Span, *, from_zero: bool = True) -> str:
+        """One chart of what lies in `span`. Values that are no numbers leave gaps; of very many, extremes are drawn."""
         with mpl.rc_context(_STYLE):
             figure = Figure(figsize=_SIZE)
             axes = figure.add_subplot(title=title)
@@ -104,8 +109,8 @@ class Charts:
             for index, line in enumerate(lines):
                 _plot(axes, line, _DASHES[index % len(_DASHES)])
             if from_zero:
-                axes.set_ylim(bottom=0)
-            axes.margins(x=0.02)
+                axes.set_ylim(0, _top(lines))
+            axes.set_xlim(*(float(date2num(end)) for end in span))
             locator = AutoDateLocator(minticks=3, maxticks=6)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
@@ -143,6 +148,12 @@ def _plot(axes: Any, line: Line, dashes: str) -> None:
         marker=marker,
         markersize=3.5,
     )
+
+
+def _top(lines: Sequence[Line]) -> float:
+    """Where the upward axis ends: above all that is drawn."""
+    largest = max((value for line in lines for value in line.values if math.isfinite(value)), default=0.0)
+    return largest * _HEADROOM or 1.0
 
 
 def _extremes(values: Sequence[float]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from azure.ai.ml.exceptions import MlException
@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError
 from mlops.audit.history import StageHistory
 from mlops.audit.log import AuditLog
 from mlops.azure_errors import explain
-from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
+from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
 from mlops.errors import MlopsError
 from mlops.project import MANAGED, STAGE_NAMES, StageName
 from mlops.promotion.connections import Connections
@@ -22,8 +22,6 @@ from mlops.rollout.view import View
 from mlops.serving.stage_status import StageStatus, stage_status
 from mlops.workspace import connect_management
 
-SERVICE_WINDOW: Final = timedelta(hours=24)
-SERVICE_INTERVAL: Final = timedelta(minutes=30)
 _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from mlops.audit.history import COLUMNS, row_of
 from mlops.audit.record import Record
 from mlops.dashboard.charts import Charts, Line
-from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
+from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
 from mlops.dashboard.story import Rollout, gates, measured, rollouts, windows
 from mlops.markdown import clean
 
@@ -26,6 +27,9 @@ DRIFT_MEASURES: Final = {
     "roc_auc": "ROC AUC",
 }
 _NEVER_NEAR_ZERO: Final = ("roc_auc",)
+_SHORTEST_EDGE: Final = timedelta(hours=12)
+_EDGES: Final = 50
+_MIDNIGHT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STAGE_COLOURS: Final = {"prod": "accent", "staging": "second", "dev": "third"}
 
 
@@ -75,6 +79,8 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
     histories = [stage.history.records for stage in snapshot.stages]
     found = sorted((each for part in parts for each in part.rollouts), key=lambda each: each.first.time, reverse=True)
     records = [[clean(cell) for cell in row_of(record)] for record in _newest(histories)]
+    # The end of the interval that goes on: the same chart for as long as nothing new is in it.
+    end = snapshot.taken + SERVICE_INTERVAL - (snapshot.taken - _MIDNIGHT) % SERVICE_INTERVAL
     return {
         "snapshot": snapshot,
         "parts": parts,
@@ -85,7 +91,7 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
         "windows": _newest([windows(records) for records in histories])[:WINDOWS_SHOWN],
         "drift_measures": list(DRIFT_MEASURES),
         "drift_charts": _drift_charts(snapshot, charts),
-        "service_charts": {stage.name: _service_charts(stage.service, charts) for stage in snapshot.stages},
+        "service_charts": {stage.name: _service_charts(stage.service, end, charts) for stage in snapshot.stages},
         "columns": COLUMNS,
         "records": records[:RECORDS_SHOWN],
         "older": records[RECORDS_SHOWN:],
@@ -105,6 +111,11 @@ def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:
 
 def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     by_stage = {stage.name: measured(stage.history.records) for stage in reversed(snapshot.stages)}
+    windows_told = [point.time for values in by_stage.values() for points in values.values() for point in points]
+    first, last = min(windows_told, default=_MIDNIGHT), max(windows_told, default=_MIDNIGHT)
+    # A little more than there is, so that neither end is hidden by the frame, and one window is seen as a moment.
+    edge = max(_SHORTEST_EDGE, (last - first) / _EDGES)
+    span = (first - edge, last + edge)
     drawn = []
     for measure, title in DRIFT_MEASURES.items():
         lines = [
@@ -113,13 +124,14 @@ def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
             if (points := values.get(measure))
         ]
         if lines:
-            drawn.append(charts.draw(title, lines, from_zero=measure not in _NEVER_NEAR_ZERO))
+            drawn.append(charts.draw(title, lines, span, from_zero=measure not in _NEVER_NEAR_ZERO))
     return drawn
 
 
-def _service_charts(service: Service, charts: Charts) -> list[str]:
+def _service_charts(service: Service, end: datetime, charts: Charts) -> list[str]:
     if not service.intervals:
         return []
+    span = (end - SERVICE_WINDOW - SERVICE_INTERVAL, end)
     times = [each.begin for each in service.intervals]
     latency = [
         Line("p95", times, [each.p95_milliseconds for each in service.intervals]),
@@ -129,4 +141,4 @@ def _service_charts(service: Service, charts: Charts) -> list[str]:
         Line("requests", times, [each.requests for each in service.intervals]),
         Line("failures", times, [each.failures for each in service.intervals], "bad"),
     ]
-    return [charts.draw("Latency, milliseconds", latency), charts.draw("Requests in half an hour", counts)]
+    return [charts.draw("Latency, milliseconds", latency, span), charts.draw("Requests in half an hour", counts, span)]

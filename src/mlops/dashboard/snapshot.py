@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from mlops.audit.history import StageHistory
 from mlops.project import StageName
 from mlops.releases.manifest import Release
 from mlops.rollout.metrics import Interval
 from mlops.serving.stage_status import StageStatus
+
+# How far back the service is shown, and in what steps: half an hour, as the page says.
+SERVICE_WINDOW: Final = timedelta(hours=24)
+SERVICE_INTERVAL: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,7 @@ class ExplainResult(Result):
     def blocks(self) -> Sequence[Block]:
         """A table for each row, what weighs most first."""
         blocks: list[Block] = [
-            Line(
-                f"{self.model} answers {self.base:.4f} on average to rows that are drawn from its training distribution"
-            )
+            Line(f"{self.model} answers {self.base:.4f} on average to {self.background} rows drawn as training was")
         ]
         for row in self.rows:
             blocks += self._row(row)
