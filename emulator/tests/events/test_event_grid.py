@@ -78,23 +78,29 @@ def publish(client: httpx.Client, running: RunningEmulator, endpoint: str, event
     return client.post(endpoint, headers=headers, json=event)
 
 
-def test_an_event_of_ones_own_survives_a_kill(
+def test_an_event_of_ones_own_survives_a_kill_and_who_hangs_keeps_nobody_waiting(
     fresh_emulator: Callable[..., RunningEmulator],
     client_of: Callable[[RunningEmulator], httpx.Client],
     subscriber: Any,
 ) -> None:
-    # given a subscriber that takes an event and does not answer
+    # given a subscriber that takes an event and does not answer, and another one
+    quick = type(subscriber)()
     emulator = fresh_emulator()
     topic = TOPIC.format(s=emulator.settings.subscription)
     event = {"specversion": "1.0", "id": "e-1", "source": "/mine", "type": "DriftFound", "data": {"stage": "prod"}}
     with client_of(emulator) as client:
         endpoint = client.get(topic, params=VERSION).json()["properties"]["endpoint"]
         assert client.put(place(topic), params=VERSION, json=wish(subscriber.url)).status_code == 201
+        assert client.put(place(topic, "quick"), params=VERSION, json=wish(quick.url)).status_code == 201
         subscriber.release.clear()
         assert publish(client, emulator, endpoint, [event]).status_code == 200
         assert publish(client, emulator, endpoint, [{"id": "no event"}]).status_code == 400
         assert client.post(endpoint, json=event).status_code == 401
-    assert subscriber.asked.wait(60)
+        assert subscriber.asked.wait(60)
+        again = {**event, "id": "e-2"}
+        assert publish(client, emulator, endpoint, again).status_code == 200
+    assert [each["id"] for each in quick.wait(2)] == ["e-1", "e-2"]
+    quick.close()
 
     # when
     emulator.kill()
@@ -102,7 +108,10 @@ def test_an_event_of_ones_own_survives_a_kill(
     emulator.restart()
 
     # then it comes again, with the id by which a handler knows it
-    assert [each["id"] for each in subscriber.wait(2)] == ["e-1", "e-1"]
+    assert [each["id"] for each in subscriber.wait(3)] == ["e-1", "e-1", "e-2"]
+    with client_of(emulator) as client:
+        assert client.delete(topic, params=VERSION).status_code == 204
+        assert client.get(place(topic), params=VERSION).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["jobs/x", "../workspaces/w/models/m"])

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from azureml_emulator.blobs import Blobs
 from azureml_emulator.clock import Clock
+from azureml_emulator.errors import EmulatorError
 from azureml_emulator.events.cloud_event import CloudEvent, events_of
 from azureml_emulator.events.retries import Limits, Reason, is_taken, next_attempt
 from azureml_emulator.events.subscription import Subscription, read_subscription
@@ -43,6 +44,8 @@ class Deliveries:
         self._numbers = count()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # By subscriber: who hangs keeps nobody else waiting.
+        self._busy: dict[str, asyncio.Task[None]] = {}
 
     def watch(self, before: Resource | None, after: Resource) -> None:
         """Write down what a change of a resource is in events; called within the change's own transaction."""
@@ -69,19 +72,24 @@ class Deliveries:
 
     async def close(self) -> None:
         """End; what was not acknowledged is delivered by the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        ending = [*([self._task] if self._task is not None else []), *self._busy.values()]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         await self._webhooks.close()
 
     async def tick(self) -> None:
         """Deliver what is due: to each subscriber one after another, to several at once."""
+        await asyncio.gather(*(self._to_one(keys) for keys in self._due().values()))
+
+    def _due(self) -> dict[str, list[str]]:
+        """What is due by subscriber, the oldest first."""
         now = self._clock.now()
         due: dict[str, list[str]] = {}
         for key, value in self.waiting().items():
             if datetime.fromisoformat(value["due"]) <= now:
                 due.setdefault(value["to"], []).append(key)
-        await asyncio.gather(*(self._to_one(keys) for keys in due.values()))
+        return due
 
     async def _to_one(self, keys: list[str]) -> None:
         for key in keys:
@@ -124,22 +132,35 @@ class Deliveries:
         }
         hour = datetime.fromisoformat(value["published"]).strftime("%Y/%m/%d/%H")
         name = f"{to.name}/{hour}/{self._clock.identifier()}.json"
-        file = self._blobs.path(to.dead_letters.account, to.dead_letters.container, name)
-        file.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        file.write_text(json.dumps([letter]))
+        try:
+            file = self._blobs.path(to.dead_letters.account, to.dead_letters.container, name)
+            file.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            file.write_text(json.dumps([letter]))
+        except (EmulatorError, OSError) as error:
+            _log.warning("event %s is dropped: its dead letter cannot be written: %s", event["id"], error)
 
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            await self.tick()
+            for to, keys in self._due().items():
+                if to not in self._busy:
+                    self._busy[to] = asyncio.create_task(self._serve(to, keys))
             try:
                 async with asyncio.timeout(self._pause().total_seconds()):
                     await self._changed.wait()
             except TimeoutError:
                 continue
 
+    async def _serve(self, to: str, keys: list[str]) -> None:
+        try:
+            await self._to_one(keys)
+        finally:
+            del self._busy[to]
+            self._changed.set()
+
     def _pause(self) -> timedelta:
-        moments = [datetime.fromisoformat(value["due"]) for value in self.waiting().values()]
+        waiting = [value for value in self.waiting().values() if value["to"] not in self._busy]
+        moments = [datetime.fromisoformat(value["due"]) for value in waiting]
         left = min(moments, default=self._clock.now() + _LONGEST_SLEEP) - self._clock.now()
         return min(max(left, timedelta(0)), _LONGEST_SLEEP)
 

@@ -80,7 +80,7 @@ class EventGrid:
         identifier = request.url.path
         if request.method == "DELETE":
             self._topics.delete(identifier)
-            return Response(status_code=200)
+            return Response(status_code=204)
         if request.method == "PUT":
             made = self._topics.put_topic(identifier, await json_body(request))
             return JSONResponse(self._topics.present_topic(made), _CREATED)
