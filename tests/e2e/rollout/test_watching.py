@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 import yaml
 from azure.ai.ml.entities import Model
@@ -25,7 +29,7 @@ from mlops.rollout.view import TAG_LEASE, TAG_OWNER
 from mlops.training.registration import DIGEST_TAG
 from mlops.workspace import connect_registry
 
-from .world import AT_ONCE, MODEL, World
+from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "newest_models": 1}
@@ -70,6 +74,22 @@ def test_page_shows_what_a_real_stage_went_through(failed: World, places: Connec
     # and what the endpoint answered is there, as a chart and as a table
     assert 'aria-label="Latency, milliseconds"' in html
     assert 'aria-label="Service of staging"' in html
+
+
+def test_page_is_served_until_it_is_interrupted(world: World, places: Connections) -> None:
+    # A plain process: how it ends at a signal is what is tested.
+    command = [sys.executable, "-m", "mlops", "dashboard", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=world.folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["address"]
+
+        page = httpx.get(address, timeout=PATIENCE_SECONDS)
+        known = httpx.get(f"{address}version", timeout=PATIENCE_SECONDS).json()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert world.endpoint in page.text
+    assert f'data-version="{known["version"]}"' in page.text
 
 
 def test_what_failed_goes_and_what_is_live_stays(failed: World, places: Connections) -> None:
