@@ -12,6 +12,7 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
+from socketserver import TCPServer
 from typing import Final, cast
 
 from mlops.dashboard.page import Page
@@ -46,6 +47,11 @@ class DashboardServer(ThreadingHTTPServer):
             ) from error
         self._lock = threading.Lock()
         self._page, self._problem = page, ""
+
+    def server_bind(self) -> None:
+        """Bind, and ask nobody for a name of this machine."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = _LOOPBACK, self.socket.getsockname()[1]
 
     @property
     def address(self) -> str:
