@@ -43,9 +43,9 @@ class MonitorResult(Result):
     @property
     def outputs(self) -> dict[str, str]:
         """The verdict, for whoever retrains."""
-        verdict, stage = self.monitored.verdict, self.monitored.occasion.stage_name
+        verdict = self.monitored.verdict
         told = {"state": verdict.state, "retrain": str(verdict.retrain).lower(), "report": str(self.html)}
-        return told | {"because": f"{stage}/{self.record}"}
+        return told | {"because": self._because}
 
     @property
     def summary(self) -> str:
@@ -84,7 +84,16 @@ class MonitorResult(Result):
         known = "" if self.is_new else ", as before"
         blocks.append(Line(f"noted as record {self.record} of the audit log{known}"))
         blocks.append(Line(f"report  {self.html}"))
-        return [*blocks, Line(f"Next: {monitored.advice}", "hint")] if monitored.advice else blocks
+        if monitored.advice:
+            blocks.append(Line(f"Next: {monitored.advice}", "hint"))
+        if monitored.verdict.retrain:
+            blocks.append(Line(f"Then: `mlops retrain --because {self._because}`", "hint"))
+        return blocks
+
+    @property
+    def _because(self) -> str:
+        """How `mlops retrain` is told of the verdict."""
+        return f"{self.monitored.occasion.stage_name}/{self.record}"
 
 
 def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
