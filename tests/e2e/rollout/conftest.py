@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from azureml_emulator.testing import running_emulator
+from azureml_emulator.testing import RunningEmulator, running_emulator
 
 from .world import World, make_project
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    before = dict(os.environ)
     folder = tmp_path_factory.mktemp("rollout")
-    try:
-        with running_emulator(folder / "state", mlflow_start="late") as emulator:
-            os.environ.update(emulator.variables)
-            make_project(folder / "project", "rollouts")
+    with running_emulator(folder / "state", mlflow_start="late") as emulator:
+        make_project(folder / "project", "rollouts")
+        with _variables_of(emulator):
             world = World(emulator, folder / "project")
             for version in "12":
                 world.register(version)
-            yield world
+        yield world
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _led_there(shared_world: World) -> Iterator[None]:
+    """This process asks that emulator while tests of rollouts run: other tests must meet nothing of it."""
+    with _variables_of(shared_world.emulator):
+        yield
+
+
+@contextmanager
+def _variables_of(emulator: RunningEmulator) -> Generator[None]:
+    before = dict(os.environ)
+    os.environ.update(emulator.variables)
+    try:
+        yield
     finally:
-        # Other tests of this process must meet nothing of it.
         os.environ.clear()
         os.environ.update(before)
 

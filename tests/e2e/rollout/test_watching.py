@@ -147,14 +147,14 @@ def test_versions_of_no_use_are_archived_and_can_be_brought_back(world: World, p
     # given more versions in the registry: one that a release of another stage names, one whose tags got lost there
     registry = connect_registry(world.project.settings.registry)
     package = world.folder / ".mlops" / "packages" / "1"
-    for client, version in ((places.training, "6"), *((registry, version) for version in "6789")):
-        is_tagged = client is not registry or version != "6"
+    for client, version in ((places.training, "16"), *((registry, version) for version in ("16", "17", "18", "19"))):
+        is_tagged = client is not registry or version != "16"
         tags = {DIGEST_TAG: f"sha256:{int(version):064x}"} if is_tagged else {}
         model = Model(name=MODEL, version=version, type="custom_model", path=str(package), tags=tags)
         client.models.create_or_update(model)
     manifest = world.folder / "releases" / "prod.yml"
     released = yaml.safe_load(world.manifest.read_text())
-    released["release"]["model"] |= {"version": "7", "digest": f"sha256:{7:064x}"}
+    released["release"]["model"] |= {"version": "17", "digest": f"sha256:{17:064x}"}
     released["release"]["source"]["stage"] = "staging"
     manifest.write_text(yaml.safe_dump(released))
 
@@ -167,14 +167,14 @@ def test_versions_of_no_use_are_archived_and_can_be_brought_back(world: World, p
     assert command.exitcode == 0, world.log.read_text()
     answer = json.loads(world.log.read_text().splitlines()[-1])
     reasons = {item["version"]: item["reason"] for item in answer["items"] if item["kind"] == "model"}
-    assert reasons["7"] == "released to prod"
-    assert "newest" in reasons["9"]
+    assert reasons["17"] == "released to prod"
+    assert "newest" in reasons["19"]
     assert "no digest" in reasons["1"]
-    assert {item["version"] for item in answer["items"] if item["retire"] and item["kind"] == "model"} == {"6", "8"}
-    assert {"6", "8"}.isdisjoint(model.version for model in registry.models.list(name=MODEL))
-    assert {"6", "8"} <= {event.version for event in _retired(world) if event.step == "archive"}
-    registry.models.restore(name=MODEL, version="8")
-    assert "8" in {model.version for model in registry.models.list(name=MODEL)}
+    assert {item["version"] for item in answer["items"] if item["retire"] and item["kind"] == "model"} == {"16", "18"}
+    assert {"16", "18"}.isdisjoint(model.version for model in registry.models.list(name=MODEL))
+    assert {"16", "18"} <= {event.version for event in _retired(world) if event.step == "archive"}
+    registry.models.restore(name=MODEL, version="18")
+    assert "18" in {model.version for model in registry.models.list(name=MODEL)}
 
 
 def _retired(world: World) -> list[Event]:
