@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
+from process_variables import variables_set
 
-from azureml_emulator.testing import RunningEmulator, running_emulator
+from azureml_emulator.testing import running_emulator
 
 from .world import World, make_project
 
@@ -18,7 +17,7 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rollout")
     with running_emulator(folder / "state", mlflow_start="late") as emulator:
         make_project(folder / "project", "rollouts")
-        with _variables_of(emulator):
+        with variables_set(emulator.variables):
             world = World(emulator, folder / "project")
             for version in "12":
                 world.register(version)
@@ -28,19 +27,8 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module", autouse=True)
 def _led_there(shared_world: World) -> Iterator[None]:
     """This process asks that emulator while tests of rollouts run: other tests must meet nothing of it."""
-    with _variables_of(shared_world.emulator):
+    with variables_set(shared_world.emulator.variables):
         yield
-
-
-@contextmanager
-def _variables_of(emulator: RunningEmulator) -> Generator[None]:
-    before = dict(os.environ)
-    os.environ.update(emulator.variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture

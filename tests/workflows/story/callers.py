@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
+
+from process_variables import variables_set
 
 from mlops.demo.callers import Callers
 from mlops.layout import SAMPLE_REQUEST
@@ -18,21 +19,9 @@ PER_SECOND: Final = 50.0
 
 
 @contextmanager
-def logged_in(cloud: Mapping[str, str]) -> Generator[None]:
-    """This process sees a cloud within the block, and nothing of it afterwards."""
-    before = dict(os.environ)
-    os.environ.update(cloud)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
 def calling(project: Project, name: StageName, cloud: Mapping[str, str]) -> Generator[Callers]:
     """People ask the stage's endpoint at a steady rate."""
-    with logged_in(cloud):
+    with variables_set(cloud):
         stage = project.settings.stage(name)
         client = connect(stage)
         live = live_model(client, stage)
