@@ -46,8 +46,9 @@ def test_a_timeout_ends_the_script_and_its_children(tmp_path: Path) -> None:
 def test_a_cancellation_interrupts_so_that_a_script_can_clean_up(tmp_path: Path) -> None:
     cancellation = Cancellation()
     lines: list[str] = []
-    # bash forgets an interrupt that comes just as a command of it ends well; `wait` forgets none.
-    waiting = "sleep 60 >/dev/null 2>&1 &\necho ready\nwait\n"
+    # bash forgets an interrupt that comes just as a command of it ends well; `wait` forgets none. The child says
+    # itself that it is ready: one interrupted before it ignores interrupts would be gone when the trap ends it.
+    waiting = "(trap '' INT; echo ready; exec sleep 60 >/dev/null 2>&1) &\nwait\n"
     command = script(tmp_path, f"trap 'kill $!; echo cleaned; exit 3' INT\n{waiting}")
 
     def on_line(line: str) -> None:
