@@ -6,7 +6,8 @@ from typing import Any
 
 from azureml_emulator.behaviours import Behaviour, Stored
 from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, Conflict
+from azureml_emulator.endpoint_names import refuse_taken_name
+from azureml_emulator.errors import BadRequest
 from azureml_emulator.kinds import Kind
 from azureml_emulator.resource_id import ResourcePath, parse_resource_path
 from azureml_emulator.store import Resource, Store
@@ -31,7 +32,7 @@ class BatchEndpoints(Behaviour):
         mode = str(properties.get("authMode") or _AUTH_MODE)
         if mode.lower() != _AUTH_MODE.lower():
             raise BadRequest(f"A batch endpoint knows the authMode {_AUTH_MODE} only, not '{mode}'.", target="authMode")
-        self._refuse_taken_name(path, body.get("location"))
+        refuse_taken_name(self.store, KIND, path, body.get("location"), "a batch endpoint")
         self._check_default(path, properties)
         given = {"properties": {}, **properties, "authMode": _AUTH_MODE}
         resource = self.store.put(self.draft(kind, path, {**body, "properties": given}, existing))
@@ -60,17 +61,6 @@ class BatchEndpoints(Behaviour):
                 code="DeploymentNotFound",
                 target="defaults.deploymentName",
             )
-
-    def _refuse_taken_name(self, path: ResourcePath, location: str | None) -> None:
-        for other in self.store.of_kind(KIND):
-            same_place = other.document.get("location") == location
-            if other.key != path.key and same_place and other.name.lower() == path.name.lower():
-                raise Conflict(
-                    f"There is already a batch endpoint with the name '{path.name}' in the region '{location}' "
-                    f"({other.id}). The name of an endpoint must be unique within a region.",
-                    code="EndpointAlreadyExists",
-                    target="name",
-                )
 
 
 def default_deployment(endpoint: Resource) -> str | None:

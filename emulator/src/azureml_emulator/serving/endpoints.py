@@ -12,7 +12,8 @@ from typing import Any
 
 from azureml_emulator.behaviours import Action, Behaviour, Stored
 from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, Conflict, NotFound
+from azureml_emulator.endpoint_names import refuse_taken_name
+from azureml_emulator.errors import BadRequest, NotFound
 from azureml_emulator.kinds import Kind
 from azureml_emulator.operations import Operations
 from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
@@ -70,7 +71,7 @@ class Endpoints(Behaviour):
         properties["mirrorTraffic"] = properties.get("mirrorTraffic") or {}
         self._check_compute(path, properties, existing)
         self._read_split(path, properties)
-        self._refuse_taken_name(path, body.get("location"))
+        refuse_taken_name(self.store, KIND, path, body.get("location"), "an endpoint")
         kept = existing.internal["keys"] if existing else _new_keys(given_keys)
         draft = self.draft(kind, path, {**body, "properties": properties}, existing, keys=kept)
         resource = self.store.put(draft)
@@ -166,17 +167,6 @@ class Endpoints(Behaviour):
                 f"The endpoint's compute, {given}, is no Kubernetes compute of this workspace: attach the cluster.",
                 target="compute",
             )
-
-    def _refuse_taken_name(self, path: ResourcePath, location: str | None) -> None:
-        for other in self.store.of_kind(KIND):
-            same_place = other.document.get("location") == location
-            if other.key != path.key and same_place and other.name.lower() == path.name.lower():
-                raise Conflict(
-                    f"There is already an endpoint with the name '{path.name}' in the region '{location}' "
-                    f"({other.id}). The name of an endpoint must be unique within a region.",
-                    code="EndpointAlreadyExists",
-                    target="name",
-                )
 
     async def _delete(self, resource: Resource) -> None:
         for child in self.store.children(resource.key, DEPLOYMENT_KIND):
