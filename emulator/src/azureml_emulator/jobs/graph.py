@@ -1,17 +1,27 @@
-"""A job's document as a graph: steps, bindings, order. Refuses what the service refuses at submission. Pure: no I/O.
+"""A job's document as a graph: steps and their order. Refuses what the service refuses at submission. Pure: no I/O.
 
-Pipeline components inside a pipeline are flattened: step `train` of node `inner` is the step `inner.train`.
+Pipeline components inside a pipeline are flattened: step `train` of node `inner` is the step `inner.train`. What their
+inputs are bound to is followed in bindings.py.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from azureml_emulator.errors import NotModelled
+from azureml_emulator.jobs.bindings import (
+    PARALLEL,
+    PIPELINE,
+    Bindings,
+    FindComponent,
+    Frame,
+    known,
+    parent_output,
+    refuse_unknown,
+)
 from azureml_emulator.jobs.command import references
 from azureml_emulator.jobs.definitions import (
     DATA_TYPES,
@@ -20,21 +30,14 @@ from azureml_emulator.jobs.definitions import (
     Graph,
     Literal,
     ParallelSettings,
-    Source,
     Step,
     StepInput,
     StepOutput,
 )
 from azureml_emulator.jobs.parallel.settings import driver_command, read_settings
-from azureml_emulator.jobs.wire import arm_id, as_text, check_literal, field_of, read_input, refuse, seconds
+from azureml_emulator.jobs.wire import arm_id, as_text, bool_of, check_literal, field_of, read_input, refuse, seconds
 
-FindComponent = Callable[[str], dict[str, Any]]
-_EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
-_STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 _SEVERAL_PROCESSES = "process_count_per_instance"
-_PARALLEL = "parallel"
-_KINDS = frozenset({"command", "pipeline", _PARALLEL})
-_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
 
 
 def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> Graph:
@@ -44,8 +47,8 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     """
     inputs = {name: read_input(name, value) for name, value in (properties.get("inputs") or {}).items()}
     outputs = {name: value or {} for name, value in (properties.get("outputs") or {}).items()}
-    root = _Frame("", properties.get("jobs") or {}, None, {}, outputs)
-    reader = _Reader(find_component, inputs)
+    root = Frame("", properties.get("jobs") or {}, None, {}, outputs)
+    reader = _Reader(Bindings(find_component, inputs))
     steps = {step.name: step for step in reader.steps(root)}
     if not steps:
         raise refuse("The pipeline has no steps.", "jobs")
@@ -93,61 +96,26 @@ def read_command(name: str, properties: dict[str, Any]) -> Graph:
     return Graph({name: step}, {key: FromStep(name, key) for key in outputs})
 
 
-def bool_of(value: Any, *, default: bool) -> bool:
-    """A boolean that may travel as text."""
-    return default if value is None else str(value).lower() == "true"
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The inside of one pipeline: the job itself (no parent), or a pipeline component that a node runs."""
-
-    prefix: str
-    jobs: dict[str, Any]
-    parent: _Frame | None
-    node: dict[str, Any]
-    outputs: dict[str, Any]
-    declared: dict[str, Any] | None = None
-
-
 class _Reader:
-    def __init__(self, find_component: FindComponent, inputs: dict[str, Literal | Data]) -> None:
-        self._find_component = find_component
-        self._inputs = inputs
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
 
-    def steps(self, frame: _Frame) -> Iterator[Step]:
+    def steps(self, frame: Frame) -> Iterator[Step]:
         """Every step of a pipeline, and of the pipelines inside it."""
         for name, node in frame.jobs.items():
-            specification = self._specification(frame, name, node)
-            if specification.get("type", "command") == "pipeline":
-                yield from self.steps(self._inner(frame, name, node, specification))
+            specification = self._bindings.specification(frame, name, node)
+            if specification.get("type", "command") == PIPELINE:
+                yield from self.steps(self._bindings.inner(frame, name, node, specification))
             else:
                 yield self._step(frame, name, node, specification)
 
-    def _specification(self, frame: _Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
-        kind = str(node.get("type", "command")).lower()
-        if kind not in _KINDS:
-            raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
-        component = arm_id(node.get("componentId"))
-        if component is None:
-            raise refuse(f"The step '{frame.prefix}{name}' names no component.", f"jobs.{name}.component")
-        return self._find_component(component)
-
-    def _inner(self, frame: _Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> _Frame:
-        declared = specification.get("inputs") or {}
-        where = f"{frame.prefix}{name}"
-        _refuse_unknown(where, "input", node.get("inputs") or {}, declared)
-        _refuse_unknown(where, "output", node.get("outputs") or {}, specification.get("outputs") or {})
-        outputs = specification.get("outputs") or {}
-        return _Frame(f"{where}.", specification.get("jobs") or {}, frame, node, outputs, declared)
-
-    def _step(self, frame: _Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
+    def _step(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
         where = f"{frame.prefix}{name}"
         runs = _runs(node, specification, where)
         declared = specification.get("inputs") or {}
         declared_outputs = specification.get("outputs") or {}
-        _refuse_unknown(where, "input", node.get("inputs") or {}, declared)
-        _refuse_unknown(where, "output", node.get("outputs") or {}, declared_outputs)
+        refuse_unknown(where, "input", node.get("inputs") or {}, declared)
+        refuse_unknown(where, "output", node.get("outputs") or {}, declared_outputs)
         step = Step(
             name=where,
             display_name=node.get("display_name") or name,
@@ -174,12 +142,12 @@ class _Reader:
         return step
 
     def _step_inputs(
-        self, frame: _Frame, where: str, given: dict[str, Any], declared: dict[str, Any]
+        self, frame: Frame, where: str, given: dict[str, Any], declared: dict[str, Any]
     ) -> dict[str, StepInput]:
         inputs = {}
         for name, declaration in declared.items():
             specification = declaration or {}
-            source = self._bound(frame, f"{where}.inputs.{name}", given[name]) if name in given else None
+            source = self._bindings.bound(frame, f"{where}.inputs.{name}", given[name]) if name in given else None
             if source is None and specification.get("default") is not None:
                 source = Literal(as_text(specification["default"]))
             if source is None:
@@ -196,73 +164,14 @@ class _Reader:
                 raise refuse(f"jobs.{where}.inputs.{name} takes a {kind}, not data.", f"jobs.{where}.inputs.{name}")
         return inputs
 
-    def _bound(self, frame: _Frame, where: str, value: Any) -> Source | None:
-        """Where a value comes from, followed through all the pipelines around it; None: nowhere, it is optional."""
-        source = read_input(where, value)
-        if isinstance(source, Data):
-            return source
-        whole = _EXPRESSION.fullmatch(source.text.strip())
-        if whole:
-            return self._expression(frame, where, whole[1], whole[2])
-        return Literal(_EXPRESSION.sub(lambda match: self._inlined(frame, where, match), source.text))
-
-    def _inlined(self, frame: _Frame, where: str, match: re.Match[str]) -> str:
-        source = self._expression(frame, where, match[1], match[2])
-        if not isinstance(source, Literal):
-            raise refuse(f"{where}: '{match[0]}' is no value that fits into text.", where)
-        return source.text
-
-    def _expression(self, frame: _Frame, where: str, side: str, name: str) -> Source | None:
-        if side == "inputs":
-            return self._parent_input(frame, where, name)
-        output = _STEP_OUTPUT.match(name)
-        if side != "jobs" or output is None:
-            raise refuse(f"{where}: '${{{{parent.{side}.{name}}}}}' is not something an input can be bound to.", where)
-        return self._of_job(frame, where, output[1], output[2])
-
-    def _parent_input(self, frame: _Frame, where: str, name: str) -> Source | None:
-        if frame.parent is None:
-            if name not in self._inputs:
-                raise refuse(f"{where}: the pipeline has no input '{name}'.{_known(self._inputs)}", where)
-            return self._inputs[name]
-        declared = frame.declared or {}
-        if name not in declared:
-            raise refuse(f"{where}: the pipeline component has no input '{name}'.{_known(declared)}", where)
-        given = frame.node.get("inputs") or {}
-        if name in given:
-            return self._bound(frame.parent, where, given[name])
-        specification = declared[name] or {}
-        if specification.get("default") is not None:
-            return Literal(as_text(specification["default"]))
-        if bool_of(specification.get("optional"), default=False):
-            return None
-        raise refuse(f"{where}: the input '{name}' of the pipeline component is required and not given.", where)
-
-    def _of_job(self, frame: _Frame, where: str, job: str, output: str) -> FromStep:
-        if job not in frame.jobs:
-            raise refuse(f"{where}: there is no step '{job}'.{_known(frame.jobs)}", where)
-        node = frame.jobs[job]
-        specification = self._specification(frame, job, node)
-        outputs = specification.get("outputs") or {}
-        if output not in outputs:
-            raise refuse(f"{where}: the step '{job}' has no output '{output}'.{_known(outputs)}", where)
-        if specification.get("type", "command") != "pipeline":
-            return FromStep(f"{frame.prefix}{job}", output)
-        inner = self._inner(frame, job, node, specification)
-        for name, body in inner.jobs.items():
-            for key, value in (body.get("outputs") or {}).items():
-                if _parent_output(value) == output:
-                    return self._of_job(inner, where, name, key)
-        raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
-
-    def _step_output(self, frame: _Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
+    def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
         _refuse_registration(given, where)
-        name = _parent_output(given)
+        name = parent_output(given)
         if name is None:
             return _output(given, declared)
         if name not in frame.outputs:
             raise refuse(
-                f"{where}: the pipeline has no output '{name}'.{_known(frame.outputs)}",
+                f"{where}: the pipeline has no output '{name}'.{known(frame.outputs)}",
                 f"jobs.{where}.outputs",
             )
         outer = frame.outputs[name] or {}
@@ -276,12 +185,6 @@ class _Reader:
 def _output(given: dict[str, Any], declared: dict[str, Any]) -> StepOutput:
     kind = declared.get("type") or field_of(given, "jobOutputType") or given.get("type") or "uri_folder"
     return StepOutput(str(kind).lower(), given.get("uri") or None)
-
-
-def _parent_output(value: Any) -> str | None:
-    text = value.get("value") if isinstance(value, dict) else value
-    match = _EXPRESSION.fullmatch(str(text).strip()) if text else None
-    return match[2] if match and match[1] == "outputs" else None
 
 
 def _given(source: Literal | Data) -> StepInput:
@@ -306,7 +209,7 @@ class _Runs:
 
 
 def _runs(node: dict[str, Any], specification: dict[str, Any], where: str) -> _Runs:
-    if _PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
+    if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         _refuse_distribution(node, where)
         environment = arm_id(node.get("environment") or specification.get("environment"))
         return _Runs(_command(specification, where), arm_id(specification.get("code")), environment)
@@ -321,11 +224,11 @@ def _variables(given: dict[str, Any] | None) -> dict[str, str]:
 
 def _check_references(step: Step) -> None:
     for reference in references(step.command):
-        known = step.inputs if reference.side == "inputs" else step.outputs
-        if reference.name not in known and not reference.optional:
+        declared = step.inputs if reference.side == "inputs" else step.outputs
+        if reference.name not in declared and not reference.optional:
             raise refuse(
                 f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."
-                f"{_known(known)} An input that may be absent belongs inside $[[ ]].",
+                f"{known(declared)} An input that may be absent belongs inside $[[ ]].",
                 f"jobs.{step.name}.command",
             )
 
@@ -346,15 +249,6 @@ def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
     return {name: steps[name] for name in order}
 
 
-def _refuse_unknown(where: str, what: str, given: dict[str, Any], declared: dict[str, Any]) -> None:
-    unknown = sorted(set(given) - set(declared))
-    if unknown:
-        raise refuse(
-            f"The component of '{where}' has no {what} '{unknown[0]}'.{_known(declared)}",
-            f"jobs.{where}.{what}s.{unknown[0]}",
-        )
-
-
 def _refuse_registration(given: dict[str, Any], where: str) -> None:
     if field_of(given, "assetName"):
         raise NotModelled(f"'{where}': the emulator does not register a job's outputs as data assets by itself.")
@@ -365,7 +259,3 @@ def _refuse_distribution(node: dict[str, Any], where: str) -> None:
     instances = field_of(node.get("resources") or {}, "instanceCount") or 1
     if int(instances) > 1 or int(distribution.get(_SEVERAL_PROCESSES) or 1) > 1:
         raise NotModelled(f"'{where}' asks for several instances or processes: the emulator runs one.")
-
-
-def _known(names: Any) -> str:
-    return f" It has: {', '.join(sorted(names))}." if names else " It has none."

@@ -47,6 +47,11 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+def bool_of(value: Any, *, default: bool) -> bool:
+    """A boolean that may travel as text."""
+    return default if value is None else str(value).lower() == "true"
+
+
 def seconds(value: Any, target: str) -> float | None:
     """A duration in seconds: a number, or ISO 8601 (PT1M30S). None stays None. Raises BadRequest."""
     if value is None:
