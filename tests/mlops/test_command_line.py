@@ -1,9 +1,9 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,12 @@ def mlops(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-m", "mlops", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
+
+
+def processor_seconds() -> float:
+    """What this process's children have used so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def imported_by(*arguments: str, cwd: Path = ROOT) -> set[str]:
@@ -40,14 +46,11 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_is_fast() -> None:
-    # the best of three, since other tests share the machine
-    seconds = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        assert mlops("--help").returncode == 0
-        seconds.append(time.perf_counter() - begun)
+    # Of the processor, since other tests share the machine: alone on it, a person waits no longer.
+    begun = processor_seconds()
 
-    assert min(seconds) < HELP_SECONDS
+    assert mlops("--help").returncode == 0
+    assert processor_seconds() - begun < HELP_SECONDS
 
 
 def test_check_imports_nothing_of_the_sdk() -> None:

