@@ -51,8 +51,10 @@ def parse_yaml(text: str) -> Document:
     """Parse one YAML document. Raises YamlError for a text that is no YAML."""
     parser = YAML(typ="safe", pure=True)
     try:
-        value = parser.load(text)
-        node = parser.compose(text)
+        # Reading takes the time: the value is made of the same nodes as the lines.
+        constructor, _ = parser.get_constructor_parser(text)
+        node = constructor.composer.get_single_node()
+        value = None if node is None else constructor.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else _FIRST_LINE
