@@ -2,6 +2,7 @@
 
     ReplayError
     ├── WorkflowError       the file is wrong: the service would refuse it, or could never do what it says
+    │   └── ParameterMissing    it asks for a value that nobody gave
     ├── UnknownStep         a step of somebody else's for which no effect is declared
     ├── EventError          the event cannot be what the caller says: no such ref, an input that is missing
     └── RepositoryError     git did not do its work
@@ -32,6 +33,10 @@ class WorkflowError(ReplayError):
         self.file = file
         self.line = line
         self.reason = message
+
+
+class ParameterMissing(WorkflowError):
+    """A parameter without a default has no value: whoever starts the pipeline must give it."""
 
 
 class UnknownStep(ReplayError):

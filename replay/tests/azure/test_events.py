@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from workflow_replay.azure import BuildValidation, replay, replay_all
-from workflow_replay.errors import EventError
+from workflow_replay.errors import EventError, ParameterMissing
 from workflow_replay.events import Completed, Dispatch, Event, Manual, PullRequest, Push, Schedule
 from workflow_replay.record import Run
 from workflow_replay.stopping import Cancellation
@@ -119,6 +119,21 @@ def test_a_push_starts_all_files_that_want_it(origin: Origin) -> None:
     runs = replay_all(origin.bare, Push("refs/heads/main", before))
 
     assert [run.name for run in runs] == ["deploy", "azure-pipelines"]
+
+
+def test_a_required_parameter_refuses_only_what_starts_the_file(origin: Origin) -> None:
+    asks = "parameters:\n- {name: because, type: string}\n"
+    origin.commit({FILE: asks + "trigger: none\n" + SAYS, ".azuredevops/other.yml": SAYS})
+    push = Push("refs/heads/main")
+
+    assert [run.name for run in replay_all(origin.bare, push)] == ["other"]
+    assert replay(origin.bare, FILE, push).reason == "trigger: none"
+    assert replay(origin.bare, FILE, Manual("main", {"because": "x"})).conclusion == "success"
+    with pytest.raises(ParameterMissing, match=r"azure-pipelines.yml:1: .*'because'"):
+        replay(origin.bare, FILE, Manual("main"))
+    origin.commit({FILE: asks + SAYS})
+    with pytest.raises(ParameterMissing):
+        replay_all(origin.bare, push)
 
 
 def test_a_lock_is_waited_for_and_a_cancellation_ends_the_wait(origin: Origin) -> None:

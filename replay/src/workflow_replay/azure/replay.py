@@ -16,7 +16,8 @@ from workflow_replay.azure.effects import EFFECTS
 from workflow_replay.azure.expressions.functions import formatted
 from workflow_replay.azure.pipeline.model import Job, Pipeline, Step
 from workflow_replay.azure.pipeline.reading import pipeline as read_pipeline
-from workflow_replay.azure.pipeline.triggers import BuildValidation
+from workflow_replay.azure.pipeline.reading import start as read_start
+from workflow_replay.azure.pipeline.triggers import BuildValidation, Decision
 from workflow_replay.azure.running.job_running import job_id
 from workflow_replay.azure.running.predefined import RunFacts, of_run
 from workflow_replay.azure.running.results import conclusion
@@ -24,8 +25,9 @@ from workflow_replay.azure.running.scripts import NATIVE_TASKS
 from workflow_replay.azure.running.session import Session
 from workflow_replay.azure.running.stage_running import run_stages
 from workflow_replay.azure.situation import Situation, situate
-from workflow_replay.azure.templates.expansion import expand
+from workflow_replay.azure.templates.expansion import expand, expand_start
 from workflow_replay.effects import Effects
+from workflow_replay.errors import ParameterMissing
 from workflow_replay.events import Event
 from workflow_replay.git import Repository
 from workflow_replay.record import Run
@@ -92,13 +94,18 @@ def read(repository: Path, file: str, event: Event) -> Pipeline:
 
 
 def _replay(repository: Path, file: str, situation: Situation, around: Surroundings) -> Run:
-    pipeline, facts = _read(repository, file, situation, _facts(repository, file, situation, around))
-    decision = situation.decide(pipeline)
     name = PurePosixPath(file).stem
+    try:
+        pipeline, facts = _read(repository, file, situation, _facts(repository, file, situation, around))
+    except ParameterMissing:
+        # Only somebody who gives the values can start it: no other event is refused for that.
+        decision = situation.decide(_start(repository, file, situation))
+        if decision.starts:
+            raise
+        return _not_started(name, file, decision, around)
+    decision = situation.decide(pipeline)
     if not decision.starts:
-        run = Run("azure", name, file, "skipped", triggered=False, reason=decision.reason)
-        around.listener.run_ended(run)
-        return run
+        return _not_started(name, file, decision, around)
     effects = EFFECTS.with_(around.effects)
     _check_tasks(pipeline, effects)
     # Variables of a resource that triggers are known only after the decision.
@@ -111,6 +118,12 @@ def _replay(repository: Path, file: str, situation: Situation, around: Surroundi
             pipeline, facts, around, effects, scratch, name, Cancellation(around.cancellation), places=places
         )
         return _run(session)
+
+
+def _not_started(name: str, file: str, decision: Decision, around: Surroundings) -> Run:
+    run = Run("azure", name, file, "skipped", triggered=False, reason=decision.reason)
+    around.listener.run_ended(run)
+    return run
 
 
 def _without_secrets(around: Surroundings) -> Surroundings:
@@ -137,6 +150,11 @@ def _read(repository: Path, file: str, situation: Situation, facts: RunFacts) ->
     found = read_pipeline(tree, file)
     number = {"Build.BuildNumber": _number(found.name or _DEFAULT_NUMBER, facts)}
     return found, replace(facts, extra={**facts.extra, **number})
+
+
+def _start(repository: Path, file: str, situation: Situation) -> Pipeline:
+    source = Repository(repository)
+    return read_start(expand_start(lambda path: source.read(situation.commit, path), file), file)
 
 
 def _facts(repository: Path, file: str, situation: Situation, around: Surroundings) -> RunFacts:

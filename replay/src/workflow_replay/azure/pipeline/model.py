@@ -166,8 +166,8 @@ class Pipeline:
     """A pipeline file; `push` None never starts by a push, `pull_request` None by no pull request."""
 
     file: str
-    name: str
-    stages: tuple[Stage, ...]
+    name: str = ""
+    stages: tuple[Stage, ...] = ()
     variables: Variables = ()
     push: PushTrigger | None = field(default_factory=PushTrigger)
     pull_request: PushTrigger | None = field(default_factory=PushTrigger)

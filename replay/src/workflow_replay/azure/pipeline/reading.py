@@ -53,16 +53,24 @@ def pipeline(tree: Entries, file: str) -> Pipeline:
     stage_dependencies(stages)
     for stage in stages:
         job_dependencies(stage)
-    return Pipeline(
-        file=file,
+    return replace(
+        start(tree, file),
         name=root.text("name"),
         stages=stages,
         variables=variables(root.node("variables"), ROOT_VARIABLE),
+        lock_behavior=_lock(root),
+    )
+
+
+def start(tree: Entries, file: str) -> Pipeline:
+    """Return when a pipeline starts, without what it does. Raises WorkflowError with file and line."""
+    root = Fields(tree, _ROOT, "a pipeline")
+    return Pipeline(
+        file=file,
         push=_trigger(root, "trigger", _PUSH),
         pull_request=_trigger(root, "pr", _PULL_REQUEST),
         schedules=tuple(_schedule(node) for node in root.items("schedules")),
         resources=_resources(root.node("resources")),
-        lock_behavior=_lock(root),
     )
 
 

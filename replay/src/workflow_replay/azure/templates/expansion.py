@@ -47,6 +47,7 @@ _TYPES_OF_LISTS = {
     "deploymentList": _Kind.JOB,
     "stepList": _Kind.STEP,
 }
+_START = frozenset({"pr", "resources", "schedules", "trigger"})
 _MAY_HAVE_TEMPLATE = frozenset({"template", "parameters"})
 _ROOT_OF_TEMPLATE = frozenset({"parameters", "resources"})
 _ROOT_OF_EXTENDED = _ROOT_OF_TEMPLATE | {"stages", "jobs", "steps", "variables", "extends", "pool", "name"}
@@ -61,6 +62,14 @@ def expand(source: Source, file: str, variables: Mapping[str, str], arguments: M
     return _Expander(source).pipeline(file, variables, arguments)
 
 
+def expand_start(source: Source, file: str) -> Entries:
+    """Return what says when a pipeline starts, in a file whose parameters have no values: no expression stands there.
+
+    Raises WorkflowError with file and line.
+    """
+    return _Expander(source).start(file)
+
+
 class _Expander:
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -72,6 +81,11 @@ class _Expander:
         values = bind(parameters, queued(parameters, arguments, root.place), root.place, closed=True)
         tree = self._entries(root.without("parameters"), Frame(values, dict(variables)))
         return self._extended(tree, dict(variables))
+
+    def start(self, file: str) -> Entries:
+        root = self._file(file, Place(file, 1))
+        pairs = tuple(pair for pair in root.pairs if pair[0].text in _START)
+        return self._entries(Entries(pairs, root.place), Frame(None, {}))
 
     # files
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from workflow_replay.azure.expressions import EvaluationFailed, Folded, Value
 from workflow_replay.azure.expressions.values import to_number
 from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, bound_text, read, texts, typed
-from workflow_replay.errors import EventError
+from workflow_replay.errors import EventError, ParameterMissing
 
 _TEXT_TYPES = frozenset({"string", "environment", "filePath", "secureFile", "serviceConnection"})
 _ITEM_TYPES = frozenset({"step", "job", "deployment", "stage", "container", "pool"})
@@ -71,7 +71,7 @@ def bind(parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], place
     """Return the values of all parameters, given the arguments of a caller that stands at `place`.
 
     `closed` refuses arguments that nobody declared, as every file does that has a `parameters` block.
-    Raises WorkflowError.
+    Raises WorkflowError, ParameterMissing for one that is required.
     """
     given = {name.casefold(): (name, node) for name, node in arguments.items()}
     known = {parameter.name.casefold() for parameter in parameters}
@@ -82,7 +82,8 @@ def bind(parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], place
     for parameter in parameters:
         node = given[parameter.name.casefold()][1] if parameter.name.casefold() in given else parameter.default
         if node is None:
-            raise place.wrong(f"A value for the '{parameter.name}' parameter must be provided.")
+            message = f"A value for the '{parameter.name}' parameter must be provided."
+            raise ParameterMissing(place.file, place.line, message)
         values[parameter.name] = bound(parameter, node)
     return Folded(values, strict=True)
 
