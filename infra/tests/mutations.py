@@ -298,8 +298,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a stage's identity writes every stack's state",
         "ci_roles.py",
-        'f".pulumi/*/{PULUMI_PROJECT}/{stack}/*"',
-        'f".pulumi/*"',
+        'f".pulumi/{folder}/{PULUMI_PROJECT}/{stack}/*"',
+        'f".pulumi/{folder}/*"',
         f"{ACROSS}::test_a_stacks_state_is_written_by_its_own_identity_only",
     ),
     Mutation(
