@@ -22,6 +22,8 @@ from workflow_replay.approvals import Approvals, approve_all
 from workflow_replay.azure.pipeline.triggers import BuildValidation
 from workflow_replay.effects import Effect, EffectContext, EffectResult, Effects
 from workflow_replay.events import Event, PullRequest
+from workflow_replay.progress import Listener, Silence
+from workflow_replay.queues import Queues
 from workflow_replay.record import Run
 from workflow_replay.surroundings import Surroundings, bare_machine
 from workflow_replay.testing import Origin
@@ -79,6 +81,9 @@ class Ways:
     programs: tuple[str, ...] = ("uv", "npm", "python3", "pulumi")
     approvals: Approvals = approve_all
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    listener: Listener = field(default_factory=Silence)
+    # Runs that share it wait for each other; None: each has its own.
+    queues: Queues | None = None
 
     def tell(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """What a call answers whose words hold a text: outputs, an exit code."""
@@ -115,6 +120,8 @@ class Ways:
             environment_variables=identities if system == "github" else identities | infrastructure,
             effects=Effects({**_installed(system), **self.effects}),
             approvals=self.approvals,
+            listener=self.listener,
+            queues=self.queues or Queues(),
             scratch=None,
         )
 
