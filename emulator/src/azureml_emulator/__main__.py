@@ -67,6 +67,11 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(["passed", "as-azure"]),
     help="What callers get for a model's own error: its status, or 424 as Azure's managed endpoints answer.",
 )
+@click.option(
+    "--endpoint-operations",
+    type=click.Choice(["by-resource", "one-at-a-time"]),
+    help="When an endpoint is busy: while an operation on the same resource goes on, or one on any of its deployments.",
+)
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file.")
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops it.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
@@ -74,8 +79,8 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
     chosen = {key: value for key, value in given.items() if value is not None}
     if plain_steps:
         chosen["step_launcher"] = "plain"
-    if "model_errors" in chosen:
-        chosen["model_errors"] = chosen["model_errors"].replace("-", "_")
+    for name in chosen.keys() & {"model_errors", "endpoint_operations"}:
+        chosen[name] = chosen[name].replace("-", "_")
     settings = _settings(state, chosen)
     if foreground:
         daemon.refuse_running(settings.state)

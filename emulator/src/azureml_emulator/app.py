@@ -90,7 +90,15 @@ class Emulator:
         self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
         self.scopes.base_url = base_url
         self.fleet = Fleet(self.processes)
-        self.endpoints = Endpoints(self.store, self.clock, self.operations, self.fleet, self.tokens, base_url)
+        self.endpoints = Endpoints(
+            self.store,
+            self.clock,
+            self.operations,
+            self.fleet,
+            self.tokens,
+            base_url,
+            one_at_a_time=settings.endpoint_operations == "one_at_a_time",
+        )
         self.collectors = Collectors(self.locator)
         self.deployments = Deployments(
             self.store,

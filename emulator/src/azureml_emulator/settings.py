@@ -20,6 +20,8 @@ class Settings(BaseModel):
     forked from a warm server that has their imports, or as plain processes. `mlflow_start` "late" starts
     MLflow when something first needs it, for emulators that live briefly. `model_errors` "as_azure" answers
     424 for every model answer but 200, as managed endpoints do; "passed" keeps the model's own status.
+    `endpoint_operations` "one_at_a_time" refuses an operation on an endpoint or on one of its deployments while
+    another goes on anywhere in the endpoint; "by_resource" only while one on the same resource does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,7 @@ class Settings(BaseModel):
     step_launcher: Literal["warm", "plain"] = "warm"
     mlflow_start: Literal["early", "late"] = "early"
     model_errors: Literal["passed", "as_azure"] = "passed"
+    endpoint_operations: Literal["by_resource", "one_at_a_time"] = "by_resource"
     parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
     location: str = Field(default="eastus", pattern=r"^[a-z0-9]+$")
     subscription: str = Field(default="00000000-0000-0000-0000-000000000000", pattern=r"^[0-9a-fA-F-]{36}$")

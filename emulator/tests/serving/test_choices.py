@@ -1,4 +1,4 @@
-"""How a model's own errors reach the caller is chosen on the command line."""
+"""How far it goes in answering as Azure does is chosen on the command line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_choice_is_taken_from_the_command_line(tmp_path: Path) -> None:
     # when an emulator is started with it
     state = ["--state", str(tmp_path / "state")]
-    started = run("start", *state, "--model-errors", "as-azure")
+    chosen = ("--model-errors", "as-azure", "--endpoint-operations", "one-at-a-time")
+    started = run("start", *state, *chosen)
     try:
         # then it runs with it
         assert started.returncode == 0, started.stderr
         record = ReadyFile(tmp_path / "state").read()
         assert record is not None
         assert record.settings.model_errors == "as_azure"
+        assert record.settings.endpoint_operations == "one_at_a_time"
     finally:
         run("stop", *state)
 

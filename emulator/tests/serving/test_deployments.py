@@ -226,3 +226,21 @@ def test_a_server_that_keeps_crashing_is_seen_to_be_down(service: Any, until: Ca
     assert service.score({}, key=key).status_code == 503
     assert time.monotonic() - began < AT_ONCE_SECONDS
     assert service.counts("blue")["live"]["statuses"]["503"] == 1
+
+
+def test_an_endpoint_that_is_being_deleted_takes_nothing_more(
+    service: Any, assert_azure_error: Callable[..., None], until: Callable[..., Any]
+) -> None:
+    # given an endpoint that takes a while to delete, for its server has to end
+    service.deploy("blue")
+    version = {"api-version": "2022-02-01-preview"}
+
+    # when it is deleted, what comes before its end is refused
+    assert service.client.delete(service.path, params=version).status_code == 202
+    refused = (service.put({}), service.begin("green"), service.client.delete(service.path, params=version))
+    for reply in refused:
+        assert_azure_error(reply, 409, "Conflict", "Deleting")
+
+    # and what comes after it is not
+    until(lambda: service.client.get(service.path, params=version).status_code == 404 or None)
+    assert service.put({}).status_code == 201

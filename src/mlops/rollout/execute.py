@@ -19,8 +19,9 @@ from mlops.errors import RolloutFailed
 from mlops.progress import say
 from mlops.quiet import quiet
 from mlops.rollout.change import Change, change_of, renewed
-from mlops.rollout.decide import Action, Create, CreateEndpoint
-from mlops.rollout.lease import held_by_another, lease_from
+from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
+from mlops.rollout.lease import Lease, held_by_another, lease_from, lease_to_create
+from mlops.rollout.plan import CREATE
 from mlops.rollout.target import Target
 from mlops.rollout.view import View
 from mlops.serving.deployment_files import load_deployment, load_endpoint
@@ -46,13 +47,16 @@ class Executor:
                 self._create(action)
             case _:
                 now = datetime.now(UTC)
-                change = change_of(action, view, self._target.plan, lease_from(self.owner, now), now)
+                since = now if isinstance(action, Begin) else None
+                change = change_of(action, view, self._target.plan, self._lease(since, now), now)
                 if change is not None:
                     self._write(change)
 
     def hold(self, view: View, *, take_over: bool = False) -> None:
         """Take the lease, or renew it; with `take_over` also from one who holds it."""
-        change = renewed(view, lease_from(self.owner, datetime.now(UTC)))
+        progress = view.going_on
+        since = progress.since if progress and progress.phase == CREATE else None
+        change = renewed(view, self._lease(since, datetime.now(UTC)))
         name = self._target.stage.endpoint
         write_change(self._target.client, name, change, None if take_over else self._refuse_another)
 
@@ -66,6 +70,12 @@ class Executor:
             say(f"no log of {deployment}: {service_message(error)}")
             return said
         return (*said, *log_excerpt(log))
+
+    def _lease(self, since: datetime | None, now: datetime) -> Lease:
+        """A full lease; `since` is when the making of a deployment began that goes on."""
+        if since is None:
+            return lease_from(self.owner, now)
+        return lease_to_create(self.owner, since, self._target.plan.patience_seconds, now)
 
     def _write(self, change: Change) -> None:
         write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)

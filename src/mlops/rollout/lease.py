@@ -11,6 +11,9 @@ API up to 2025-12-01, and the SDK sends none. So what holds is less than a lock:
   write (409) only while another is being carried out.
 - Every run looks before each action, and stops without a further change once the lease is not its own. Of two that
   begin at once one goes on; the other has done one action more at most, each of which can be done again.
+- While a deployment is made, Azure may refuse every write to its endpoint (409: its documentation leaves open whether
+  that is an operation "on that same online endpoint"), a renewal too. So the lease is written for as long as the
+  making may take, before it begins: what a killed process of another machine leaves holds that long in this phase.
 - A change that such a write undid is found at the next look: the traffic is not that of the phase, and goes back.
 """
 
@@ -27,7 +30,8 @@ from typing import Final
 from mlops.audit.log import actor
 from mlops.rollout.view import TAG_LEASE, TAG_OWNER
 
-# Longer than any single call may last; what a killed process of another machine leaves holds as long.
+# Longer than any single call may last, but for the making of a deployment; what a killed process of another machine
+# leaves holds as long.
 LEASE_SECONDS: Final = 300.0
 _NONCE_BYTES: Final = 4
 
@@ -52,6 +56,15 @@ def new_owner() -> str:
 def lease_from(owner: str, now: datetime) -> Lease:
     """A full lease."""
     return Lease(owner, now + timedelta(seconds=LEASE_SECONDS))
+
+
+def lease_to_create(owner: str, since: datetime, patience_seconds: float, now: datetime) -> Lease:
+    """A lease that need not be renewed while a deployment is made, which began at `since`.
+
+    Azure may refuse every write to the endpoint until then, so nothing can be renewed.
+    """
+    made = since + timedelta(seconds=patience_seconds)
+    return lease_from(owner, max(made, now))
 
 
 def lease_in(tags: Mapping[str, str]) -> Lease | None:

@@ -192,7 +192,7 @@ class Rollout:
         if self._refused is not None:
             return self._refused
         if self._lost_for() > self._target.plan.patience_seconds:
-            return f"no connection for {self._lost_for():.0f} s"
+            return f"nothing could be done for {self._lost_for():.0f} s"
         if time.monotonic() > self._deadline:
             return f"it did not end within {self._target.plan.longest_seconds:.0f} s"
         return None
@@ -210,7 +210,9 @@ class Rollout:
             self._lost_since = self._lost_since or time.monotonic()
             if self._lost_for() > _GIVE_UP * self._target.plan.patience_seconds:
                 raise error
-            say(f"the workspace did not answer as expected ({message}); trying again")
+            busy = status == HTTPStatus.CONFLICT
+            what = "the endpoint is being changed" if busy else "the workspace did not answer as expected"
+            say(f"{what} ({message}); trying again")
             self._stop.pause(pause_after(self._lost_for()))
             return
         if self._refused is not None:

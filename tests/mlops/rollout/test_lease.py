@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.rollout.lease import LEASE_SECONDS, Lease, held_by_another, lease_from, lease_in, new_owner
+from mlops.rollout.lease import LEASE_SECONDS, Lease, held_by_another, lease_from, lease_in, lease_to_create, new_owner
 from mlops.rollout.view import TAG_LEASE, TAG_OWNER
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,3 +65,16 @@ def test_lease_is_renewed_at_half_of_its_time() -> None:
     assert lease_in(tags("me", lease.until)) == lease
     assert not lease.due(NOW + timedelta(seconds=LEASE_SECONDS / 2 - 1))
     assert lease.due(NOW + timedelta(seconds=LEASE_SECONDS / 2 + 1))
+
+
+def test_lease_needs_no_renewal_while_a_deployment_is_made() -> None:
+    patience = 1_200.0
+    given_up = NOW + timedelta(seconds=patience)
+
+    begun, resumed = (lease_to_create("me", NOW, patience, now) for now in (NOW, NOW + timedelta(seconds=600)))
+    late = lease_to_create("me", NOW, patience, given_up + timedelta(seconds=600))
+
+    assert begun == resumed
+    assert not begun.due(given_up)
+    assert held_by_another(tags("somebody@elsewhere:1:x", begun.until), "me", given_up) is not None
+    assert late == lease_from("me", given_up + timedelta(seconds=600))

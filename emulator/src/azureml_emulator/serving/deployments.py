@@ -23,7 +23,7 @@ from azureml_emulator.serving.collections import read_collector
 from azureml_emulator.serving.collectors import Collectors
 from azureml_emulator.serving.condition import CONDITION_PROPERTIES, with_condition
 from azureml_emulator.serving.deployment_plan import Plan, read_plan, with_defaults
-from azureml_emulator.serving.endpoints import DEPLOYMENT_KIND, Endpoints
+from azureml_emulator.serving.endpoints import BUSY, DEPLOYMENT_KIND, Endpoints
 from azureml_emulator.serving.fleet import Fleet
 from azureml_emulator.serving.instance import ServerStart
 from azureml_emulator.serving.revision import (
@@ -38,7 +38,6 @@ from azureml_emulator.serving.revision import (
 )
 from azureml_emulator.store import Resource, Store
 
-_BUSY = ("Creating", "Updating", "Deleting")
 _DEFAULT_TAIL = 5000
 _STORAGE_CONTAINER = "storageinitializer"
 _INTERRUPTED = "The emulator stopped while an operation on this deployment went on. Send the request again."
@@ -80,6 +79,7 @@ class Deployments(Behaviour):
         """Create or update a deployment. Raises Conflict while another operation on it goes on."""
         existing = self.store.get(path.key)
         _refuse_busy(existing)
+        self._endpoints.refuse_busy(path.parent)
         request = _request(body)
         if existing is not None and _unchanged(existing, request):
             return Stored(existing)
@@ -98,6 +98,7 @@ class Deployments(Behaviour):
     async def delete(self, resource: Resource) -> Stored:
         """Stop a deployment after the requests it works on. Raises BadRequest while it has traffic."""
         _refuse_busy(resource)
+        self._endpoints.refuse_busy(parse_resource_path(resource.id).parent)
         self._refuse_traffic(resource)
         self.store.put(with_state(resource, "Deleting"))
         return Stored(None, operation=self._operations.start(resource.key, self._remove(resource)))
@@ -113,7 +114,7 @@ class Deployments(Behaviour):
     def resume(self) -> None:
         """At start: bring back what served, and fail what was being made."""
         for resource in self.store.of_kind(DEPLOYMENT_KIND):
-            if resource.properties["provisioningState"] in _BUSY:
+            if resource.properties["provisioningState"] in BUSY:
                 self._mark_failed(parse_resource_path(resource.id), _INTERRUPTED)
             active = resource.internal.get("active")
             if active is not None:
@@ -285,7 +286,7 @@ def _unchanged(existing: Resource, request: dict[str, Any]) -> bool:
 
 
 def _refuse_busy(resource: Resource | None) -> None:
-    if resource is not None and resource.properties["provisioningState"] in _BUSY:
+    if resource is not None and resource.properties["provisioningState"] in BUSY:
         state = resource.properties["provisioningState"]
         raise Conflict(
             f"Another operation on the deployment '{resource.name}' is going on (it is {state}). "

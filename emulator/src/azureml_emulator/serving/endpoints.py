@@ -10,10 +10,10 @@ import string
 from dataclasses import dataclass, field
 from typing import Any
 
-from azureml_emulator.behaviours import Action, Behaviour, Stored
+from azureml_emulator.behaviours import Action, Behaviour, Stored, with_state
 from azureml_emulator.clock import Clock
 from azureml_emulator.endpoint_names import refuse_taken_name
-from azureml_emulator.errors import BadRequest, NotFound
+from azureml_emulator.errors import BadRequest, Conflict, NotFound
 from azureml_emulator.kinds import Kind
 from azureml_emulator.operations import Operations
 from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
@@ -28,6 +28,8 @@ DEPLOYMENT_KIND = "onlineendpoints/deployments"
 ENDPOINTS_PREFIX = "/endpoints/"
 AAD_AUDIENCE = "https://ml.azure.com"
 AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
+_DELETING = "Deleting"
+BUSY = ("Creating", "Updating", _DELETING)
 _KEY_LENGTH = 32
 _KEY_LETTERS = string.ascii_letters + string.digits
 _KEY_NAMES = {"primary": "primaryKey", "secondary": "secondaryKey"}
@@ -50,17 +52,27 @@ class Endpoints(Behaviour):
     """The behaviour of onlineEndpoints, and the router's directory of them."""
 
     def __init__(
-        self, store: Store, clock: Clock, operations: Operations, fleet: Fleet, tokens: Tokens, base_url: str
+        self,
+        store: Store,
+        clock: Clock,
+        operations: Operations,
+        fleet: Fleet,
+        tokens: Tokens,
+        base_url: str,
+        *,
+        one_at_a_time: bool = False,
     ) -> None:
         super().__init__(store, clock)
         self._operations = operations
         self._fleet = fleet
         self._tokens = tokens
         self._base_url = base_url
+        self._one_at_a_time = one_at_a_time
         self._directory: dict[tuple[str, str], Endpoint] = {}
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Create or change an endpoint. Raises BadRequest, InvalidTraffic or Conflict as Azure does."""
+        self.refuse_busy(path)
         existing = self.store.get(path.key)
         properties = {**body.get("properties", {})}
         given_keys = properties.pop("keys", None) or {}
@@ -79,8 +91,9 @@ class Endpoints(Behaviour):
         return Stored(resource, created=existing is None)
 
     async def delete(self, resource: Resource) -> Stored:
-        """Stop and delete every deployment, then the endpoint."""
-        self.store.put(resource.with_properties(provisioningState="Deleting"))
+        """Stop and delete every deployment, then the endpoint. Raises Conflict as Azure does."""
+        self.refuse_busy(parse_resource_path(resource.id))
+        self.store.put(with_state(resource, _DELETING))
         self._forget(resource)
         return Stored(None, operation=self._operations.start(resource.key, self._delete(resource)))
 
@@ -100,9 +113,10 @@ class Endpoints(Behaviour):
         return self._directory.get((guid.lower(), name.lower()))
 
     def load(self) -> None:
-        """At start: fill the directory from the store."""
+        """At start: fill the directory from the store; a deletion that was cut off has failed."""
         for resource in self.store.of_kind(KIND):
-            self.refresh(resource)
+            cut_off = resource.properties["provisioningState"] == _DELETING
+            self.refresh(self.store.put(with_state(resource, "Failed")) if cut_off else resource)
 
     def refresh(self, resource: Resource) -> None:
         """Tell the router how an endpoint and its deployments stand now."""
@@ -128,6 +142,20 @@ class Endpoints(Behaviour):
         resource = self.store.get(deployment.parent.key)
         if resource is not None:
             self.refresh(resource)
+
+    def refuse_busy(self, path: ResourcePath) -> None:
+        """Raise Conflict while an operation on this endpoint goes on; with `one_at_a_time`, on its deployments too."""
+        endpoint = self.store.get(path.key)
+        if endpoint is None:
+            return
+        children = self.store.children(path.key, DEPLOYMENT_KIND) if self._one_at_a_time else []
+        for each in (endpoint, *children):
+            state = each.properties["provisioningState"]
+            if state in BUSY:
+                raise Conflict(
+                    f"Another operation on the endpoint '{path.name}' is going on ({each.name} is {state}). "
+                    "Wait until it has ended."
+                )
 
     def check_fit(self, deployment: ResourcePath, request: dict[str, Any]) -> None:
         """Raise BadRequest when the deployment of a request cannot stand where its endpoint does."""
