@@ -1,6 +1,7 @@
 """The model package holds what serving, gates and drift need, and ONNX that agrees with scikit-learn."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,20 @@ import pandas as pd
 import polars as pl
 import pytest
 from chain import REAL_DATA, Chain, run_chain, run_package
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import StandardScaler
 
-from package_model.onnx_graph import convert, largest_difference, score
+from package_model.onnx_graph import (
+    Branch,
+    Column,
+    Leaf,
+    Tree,
+    convert,
+    encoded_columns,
+    largest_difference,
+    on_sources,
+    score,
+)
 from shared.columns import SCHEMA
 from shared.model_file import load_model
 from shared.parts import TEST, TRAIN, read_part
@@ -23,6 +36,7 @@ pytestmark = pytest.mark.xdist_group("example_chain")
 FILES = {"MLmodel", "model.onnx", "requirements.txt", "schema.json", "baseline.json", "evaluation.json"}
 FILES |= {"report.html", "golden.json", "provenance.json"}
 TOLERANCE = 1e-5
+ROWS = 5_000
 
 
 def document(chain: Chain, name: str) -> dict[str, Any]:
@@ -64,15 +78,89 @@ def test_a_broken_tolerance_fails_the_step_and_leaves_no_package(chain: Chain, t
 
 
 def test_a_tampered_graph_is_seen(chain: Chain):
-    # Given the graph with another intercept than the model's
+    # Given the graph with another base of the score than the model's
     test = read_part(chain.split, TEST, SCHEMA)
     model = load_model(chain.model)
     graph = convert(model, len(SCHEMA.names))
-    (intercept,) = [value for value in graph.graph.initializer if value.name == "intercept"]
-    intercept.CopyFrom(onnx.numpy_helper.from_array(np.array([0.01], dtype=np.float32), "intercept"))
+    (base,) = [each for each in graph.graph.node[0].attribute if each.name == "base_values"]
+    base.floats[0] += 0.01
     # Then the difference is far beyond the tolerance
     expected = model.predict_proba(test.features)[:, 1]
     assert largest_difference(expected, score(graph, test.features)) > 100 * TOLERANCE
+
+
+def test_the_graph_is_one_ensemble_and_a_sigmoid_over_the_rows_own_columns(chain: Chain):
+    graph = onnx.load(chain.package / "model.onnx").graph
+    assert [node.op_type for node in graph.node] == ["TreeEnsembleRegressor", "Sigmoid"]
+    (columns,) = [each.ints for each in graph.node[0].attribute if each.name == "nodes_featureids"]
+    assert max(columns) < len(SCHEMA.names)
+
+
+def test_the_graph_agrees_on_every_code_and_where_values_are_missing(chain: Chain):
+    # Given rows that hold every code as often as any other, and one in ten of their values missing
+    random = np.random.default_rng(3)
+    columns = [
+        random.choice(each.categories, ROWS)
+        if each.categories
+        else random.integers(int(each.minimum or 0), int(each.maximum or 1_000_000), ROWS)
+        for each in SCHEMA.features
+    ]
+    rows = np.stack(columns, axis=1).astype(np.float32)
+    rows[random.random(rows.shape) < 0.1] = np.nan
+    model = load_model(chain.model)
+    # When, then
+    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, len(SCHEMA.names)), rows)) <= 1e-6
+
+
+# Codes with gaps, in an order of their own, asked about again and again along every way down.
+CODES = (-2.0, 0.0, 1.0, 5.0)
+INDICATORS = [Column(1, code, CODES) for code in CODES] + [Column(0)]
+
+
+def asking(depth: int, random: np.random.Generator) -> Tree:
+    """A tree that asks about any column, `depth` questions deep."""
+    if not depth:
+        return Leaf(float(random.integers(1_000_000)))
+    column = int(random.integers(len(INDICATORS)))
+    threshold = float(random.normal()) if column == len(CODES) else 0.5
+    yes, no = asking(depth - 1, random), asking(depth - 1, random)
+    return Branch(column, threshold, bool(random.integers(2)) or column < len(CODES), yes, no)
+
+
+def answer(tree: Tree, row: Sequence[float]) -> float:
+    while isinstance(tree, Branch):
+        value = row[tree.column]
+        tree = tree.yes if (tree.missing_yes if np.isnan(value) else value <= tree.threshold) else tree.no
+    return tree.weight
+
+
+def test_a_tree_over_codes_answers_as_the_one_over_their_indicators():
+    random = np.random.default_rng(5)
+    for _ in range(20):
+        tree = asking(6, random)
+        rewritten = on_sources(tree, INDICATORS)
+        for code in (*CODES, np.nan):
+            for other in (*random.normal(size=20), np.nan):
+                indicators = [float(code == each) for each in CODES]
+                assert answer(rewritten, [other, code]) == answer(tree, [*indicators, other])
+
+
+def test_a_question_that_is_settled_is_not_asked_again():
+    # Given a tree that asks about the codes one after the other, which doubled with each if all were asked
+    tree: Tree = Leaf(0)
+    for at, column in enumerate(INDICATORS[:-1] * 5):
+        tree = Branch(INDICATORS.index(column), 0.5, missing_yes=True, yes=tree, no=Leaf(at))
+
+    def questions(each: Tree) -> int:
+        return 1 + questions(each.yes) + questions(each.no) if isinstance(each, Branch) else 0
+
+    assert questions(on_sources(tree, INDICATORS)) <= 2 * len(CODES)
+
+
+def test_another_encoding_is_refused():
+    scaled = ColumnTransformer([("scaled", StandardScaler(), [0, 1])]).fit(np.eye(3))
+    with pytest.raises(ValueError, match=r"see train_model\.py"):
+        encoded_columns(scaled)
 
 
 def test_a_probability_that_is_no_number_never_passes():
