@@ -22,6 +22,8 @@ DECISION = "decision"
 SCORED = "scored"
 SET_ASIDE = "set aside"
 IGNORED = "ignored"
+# Of zstd: probabilities hardly compress, and a higher level takes twice the time for the same size.
+COMPRESSION_LEVEL = 1
 # Files with such names are notes of other programs, such as Spark's _SUCCESS.
 NOT_DATA = ("_", ".")
 
@@ -107,7 +109,9 @@ def _write(scorer: Scorer, file: Path, target: Path, metadata: dict[str, str]) -
             failure = error
 
     columns = {**keys, PROBABILITY: pl.Float32, DECISION: pl.Int8}
-    register_io_source(scored, schema=columns).sink_parquet(target, metadata=metadata, maintain_order=True)
+    register_io_source(scored, schema=columns).sink_parquet(
+        target, compression_level=COMPRESSION_LEVEL, metadata=metadata, maintain_order=True
+    )
     if failure is not None:
         raise failure
     if not rows:

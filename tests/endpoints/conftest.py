@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-ONLINE = Path(__file__).parents[2] / "endpoints" / "online"
-sys.path.insert(0, str(ONLINE))
+ENDPOINTS = Path(__file__).parents[2] / "endpoints"
+ONLINE = ENDPOINTS / "online"
+sys.path[:0] = [str(ONLINE), str(ENDPOINTS / "batch")]
 
 FEATURES = [
     {

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from package_digest import digest_of
+from request_schema import RequestSchema
+from row_files import batches
 from scorer import Scorer
 
 SCRIPT = Path(__file__).parents[2] / "endpoints" / "batch" / "score_batch.py"
@@ -88,6 +91,20 @@ def test_every_file_is_scored_as_a_request_is(data: Path, package: Path, tmp_pat
     expected = {"model": "tiny", "model_version": "3", "model_digest": digest, "threshold": "0.4"}
     assert {name: told[name] for name in expected} == expected
     assert told["scored_from"] == "below/rows.parquet"
+
+
+@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(12, 2)], ids=str)
+def test_every_type_of_number_is_read(package: Path, tmp_path: Path, kind: pl.DataType) -> None:
+    # given ages in a type that another program chose, in more rows than are made into a matrix at a time
+    rows = pl.concat([ROWS] * 100)
+    rows.with_columns(pl.col("age").cast(kind)).write_parquet(tmp_path / "rows.parquet")
+    # when
+    schema = RequestSchema.load(package / "schema.json")
+    (batch,) = batches(tmp_path / "rows.parquet", schema)
+    # then
+    assert batch.features.dtype == np.float32
+    assert batch.features.flags.c_contiguous
+    assert batch.features.tolist() == rows.select(schema.names).cast(pl.Float32).to_numpy().tolist()
 
 
 def half_written(folder: Path) -> None:
