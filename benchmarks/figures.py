@@ -1,12 +1,19 @@
-"""What every benchmark prints: figures beside their limits, as a table or JSON; measures nothing."""
+"""What every benchmark prints: figures beside their limits, as a table or JSON; measures nothing but the load."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+# Before the benchmark adds to it: how many processes of others wanted a processor, over the last minute.
+LOAD_BEFORE = os.getloadavg()[0]
+PROCESSORS = os.cpu_count() or 1
+# With that share of the processors taken already, what is timed is not this project alone.
+_BUSY_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,22 @@ def report(title: str, figures: Sequence[Figure], *, as_json: bool) -> int:
     """Print the figures; the exit code, 0 when every one keeps its limit."""
     if as_json:
         rows = [{**asdict(figure), "passed": figure.passed} for figure in figures]
-        print(json.dumps({"benchmark": title, "figures": rows}, indent=2))
+        load = {"before": LOAD_BEFORE, "processors": PROCESSORS}
+        print(json.dumps({"benchmark": title, "load": load, "figures": rows}, indent=2))
     else:
         print(title)
         for figure in figures:
             print(_line(figure))
+        print(_load())
         sys.stdout.flush()
     return 0 if all(figure.passed for figure in figures) else 1
+
+
+def _load() -> str:
+    told = f"load average before: {LOAD_BEFORE:.1f} on {PROCESSORS} processors"
+    if LOAD_BEFORE < _BUSY_SHARE * PROCESSORS:
+        return told
+    return f"{told}. The machine was busy: times and rates are worse than its own, processor time and ratios less so"
 
 
 def _line(figure: Figure) -> str:
