@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Protocol, Self
 
-from azure_collector import AzureCollector, CollectionError
-from recorder import Recorder, Scored
+from azure_collector import AzureCollector
+from deployment_variables import share_of
+from recorder import Recorder, Scored, Told, tell_nobody
 from request_schema import RequestSchema
 from scorer import ScoredRows
 
 SHARE_VARIABLE = "COLLECTED_SHARE"
-EVERYTHING = "1.0"
 SYNTHETIC_HEADER = "x-mlops-synthetic"
 REQUEST_ID_HEADER = "x-request-id"
 # An id becomes a header of the collector's own requests, and a key to join labels by.
@@ -36,35 +36,27 @@ class Headers(Protocol):
 class Collection:
     """Takes every answered request and keeps a share of the callers'; keeps nothing without a recorder."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder[Scored] | None) -> None:
         self._recorder = recorder
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], schema: RequestSchema, version: str) -> Self:
-        """Begin to collect what the deployment asks for. Raises CollectionError when that cannot be."""
-        share = _share(environment.get(SHARE_VARIABLE) or EVERYTHING)
+    def from_environment(
+        cls, environment: Mapping[str, str], schema: RequestSchema, version: str, tell: Told = tell_nobody
+    ) -> Self:
+        """Begin to collect what the deployment asks for. Raises CollectionError or VariableError when it cannot."""
+        share = share_of(environment, SHARE_VARIABLE)
         collector = AzureCollector.asked_for(environment, schema, version)
-        return cls(Recorder(collector, share) if collector else None)
+        return cls(Recorder(collector, share, tell=tell) if collector else None)
 
     def take(self, headers: Headers, scored: ScoredRows | None) -> None:
         """Keep a request, unless it was not scored, is synthetic, or is not drawn. Never waits, never raises."""
         recorder = self._recorder
         if recorder is None or scored is None or SYNTHETIC_HEADER in headers or not recorder.drawn():
             return
-        recorder.keep(Scored(_request_id(headers), time.time(), scored))
+        recorder.keep(Scored(request_id_of(headers), time.time(), scored))
 
 
-def _request_id(headers: Headers) -> str:
+def request_id_of(headers: Headers) -> str:
     """The id that the endpoint gave the request, or its caller; one of ours where it has none that can be kept."""
     given = headers.get(REQUEST_ID_HEADER, "")
     return given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise CollectionError(f"{SHARE_VARIABLE} is '{text}'; give the share of requests to keep, from 0 to 1")
-    return share

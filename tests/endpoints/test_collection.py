@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from azure_collector import INPUTS, OUTPUTS, AzureCollector, CollectionError
 from collection import SYNTHETIC_HEADER, Collection
+from deployment_variables import VariableError
 from messages import ROWS_A_MESSAGE, messages
 from recorder import WAITING_BYTES, WAITING_REQUESTS, Recorder, Scored
 from request_schema import Feature, RequestSchema
@@ -131,7 +132,7 @@ def test_large_requests_are_bounded_by_their_bytes() -> None:
 
 @pytest.mark.parametrize("share", ["1.5", "-0.1", "nan", "half"])
 def test_a_share_that_is_none_keeps_the_deployment_from_starting(share: str) -> None:
-    with pytest.raises(CollectionError, match="from 0 to 1"):
+    with pytest.raises(VariableError, match="from 0 to 1"):
         Collection.from_environment({"COLLECTED_SHARE": share}, SCHEMA, "1")
 
 
