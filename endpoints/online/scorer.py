@@ -5,6 +5,7 @@ same for every model.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,16 @@ class ScoredRows:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400."""
+    """What goes back to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400.
+
+    It took so many seconds to read the request, and so many for the model to answer.
+    """
 
     status: int
     body: bytes
     scored: ScoredRows | None = None
+    read_seconds: float = 0.0
+    model_seconds: float = 0.0
 
 
 class Scorer:
@@ -52,6 +58,7 @@ class Scorer:
 
     def __init__(self, package: Path, model: str = UNREGISTERED, version: str = UNREGISTERED) -> None:
         """Load the package in the folder `package`; raises PackageError or SchemaError if unusable."""
+        self.package = package
         self.model = model
         self.version = version
         self.schema = RequestSchema.load(package / SCHEMA_FILE)
@@ -76,12 +83,16 @@ class Scorer:
 
     def answer(self, body: bytes) -> Reply:
         """Score the request in `body` (JSON). Raises ModelError only when the model itself is broken."""
+        begun = time.perf_counter()
         try:
             matrix = read_matrix(body, self.schema)
         except InvalidRequestError as error:
-            return Reply(BAD_REQUEST, _as_json(error.document()))
+            return Reply(BAD_REQUEST, _as_json(error.document()), read_seconds=time.perf_counter() - begun)
+        read = time.perf_counter()
         probability = self.probabilities(matrix)
-        return Reply(OK, _as_json(self._document(probability)), ScoredRows(matrix, probability))
+        scored = time.perf_counter()
+        document = _as_json(self._document(probability))
+        return Reply(OK, document, ScoredRows(matrix, probability), read - begun, scored - read)
 
     def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return P(target = 1) per row of `matrix`, float32 [rows, features]."""

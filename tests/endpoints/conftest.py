@@ -1,10 +1,16 @@
-"""A tiny real model package (three features, a logistic regression in ONNX) for the scoring tests."""
+"""For the scoring tests: a tiny real model package (three features, a logistic regression), and real servers."""
 
 import json
+import os
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import onnx
 import pytest
@@ -36,6 +42,10 @@ FEATURES = [
 WEIGHTS = np.array([[0.02], [-0.0001], [0.3]], dtype=np.float32)
 BIAS = np.array([-1.0], dtype=np.float32)
 THRESHOLD = 0.4
+ENTRY_SCRIPT = ONLINE / "score.py"
+# The server has no option for the address it binds.
+LAUNCHER = "from azureml_inference_server_http import amlserver as s; s.DEFAULT_HOST = '127.0.0.1'; s.run()"
+START_SECONDS = 60
 
 
 def probability(age: float, income: float, kind: float) -> float:
@@ -85,3 +95,54 @@ def expected_probability() -> Callable[[float, float, float], float]:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package one folder below the model folder, as Azure ML mounts it."""
     return write_package(tmp_path_factory.mktemp("model") / "model_package")
+
+
+def start(model_dir: Path, log: Path, **variables: str) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", LAUNCHER, "--entry_script", str(ENTRY_SCRIPT), "--port", str(port)]
+    environment = os.environ | {
+        "AZUREML_MODEL_DIR": str(model_dir),
+        "GUNICORN_CMD_ARGS": "-k gthread --threads 2",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment | variables, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT
+        )
+    return process, f"http://127.0.0.1:{port}"
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(address).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"not healthy after {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Callable[..., tuple[subprocess.Popen[bytes], str]]:
+    """Starts Microsoft's inference server with score.py, and says where it will answer."""
+    return start
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Callable[..., AbstractContextManager[str]]:
+    """Such a server for a while; its address once it answers."""
+
+    @contextmanager
+    def run(model_dir: Path, log: Path, **variables: str) -> Iterator[str]:
+        process, address = start(model_dir, log, **variables)
+        try:
+            wait_until_healthy(process, address, log)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+    return run

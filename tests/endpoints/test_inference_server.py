@@ -1,10 +1,6 @@
 """score.py inside Microsoft's own inference server, as a process, over HTTP."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,52 +9,19 @@ import httpx
 import pytest
 from package_digest import digest_of
 
-ENTRY_SCRIPT = Path(__file__).parents[2] / "endpoints" / "online" / "score.py"
-# The server has no option for the address it binds.
-LAUNCHER = "from azureml_inference_server_http import amlserver as s; s.DEFAULT_HOST = '127.0.0.1'; s.run()"
-START_SECONDS = 60
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
-
-
-def start(model_dir: Path, log: Path, **variables: str) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", LAUNCHER, "--entry_script", str(ENTRY_SCRIPT), "--port", str(port)]
-    environment = os.environ | {
-        "AZUREML_MODEL_DIR": str(model_dir),
-        "GUNICORN_CMD_ARGS": "-k gthread --threads 2",
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=environment | variables, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT
-        )
-    return process, f"http://127.0.0.1:{port}"
-
-
-def wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            if httpx.get(address).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"not healthy after {START_SECONDS} s:\n{log.read_text()}")
+START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def client(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def client(package: Path, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    process, address = start(package.parent, log, MODEL_NAME="tiny", MODEL_VERSION="7", MODEL_DIGEST=digest_of(package))
-    try:
-        wait_until_healthy(process, address, log)
-        with httpx.Client(base_url=address, timeout=30) as client:
-            yield client
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
+    variables = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": digest_of(package)}
+    with (
+        running_server(package.parent, log, **variables) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        yield client
 
 
 def test_a_good_request_is_answered_as_plain_json_with_the_model_in_the_headers(client, expected_probability):
@@ -131,7 +94,7 @@ def test_thousands_of_rows_in_one_request(client):
     assert len(reply.json()["predictions"]) == 20_000
 
 
-def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, tmp_path):
+def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, running_server, tmp_path):
     # given a collector that nobody listens for
     configuration = tmp_path / "collector.json"
     names = ("model_inputs", "model_outputs")
@@ -143,10 +106,7 @@ def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, tmp
         "AZUREML_MDC_HOST": "127.0.0.1",
         "AZUREML_MDC_PORT": "1",
     }
-    process, address = start(package.parent, log, **variables)
-    try:
-        wait_until_healthy(process, address, log)
-
+    with running_server(package.parent, log, **variables) as address:
         # then whoever asks is answered, and the log says what was lost
         deadline = time.monotonic() + START_SECONDS
         while "messages not delivered" not in log.read_text():
@@ -156,15 +116,12 @@ def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, tmp
         assert "scoring goes on" in log.read_text()
         # and not for every message
         assert "send payload" not in log.read_text()
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
 
 
-def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(package, tmp_path):
+def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(package, start_server, tmp_path):
     log = tmp_path / "server.log"
 
-    process, _ = start(package.parent, log, MODEL_DIGEST="sha256:" + "0" * 64)
+    process, _ = start_server(package.parent, log, MODEL_DIGEST="sha256:" + "0" * 64)
 
     assert process.wait(START_SECONDS) != 0
     assert "but the release promises sha256:000" in log.read_text()
