@@ -80,6 +80,14 @@ IdentityId = Annotated[
         "the whole resource id of a user-assigned identity: /subscriptions/…/userAssignedIdentities/<name>",
     ),
 ]
+ClientId = Annotated[str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "the GUID of an identity")]
+ConnectionString = Annotated[
+    str,
+    _rule(
+        r"InstrumentationKey=[0-9a-fA-F-]{36}(;\w+=[^;\s]+)*;IngestionEndpoint=https://[^;\s]+(;\w+=[^;\s]+)*;?",
+        "the connection string of an Application Insights: InstrumentationKey=…;IngestionEndpoint=https://…",
+    ),
+]
 Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
 # What a deployment runs on: a machine of Azure's, or what the cluster's administrators called one of its sizes.
@@ -96,7 +104,8 @@ class Stage(BaseModel):
     """Where one stage lives on Azure, how it is served, and on what.
 
     `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
-    `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`.
+    `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`, and
+    traces of requests to `application_insights`, sent as the identity whose client id is `endpoint_client_id`.
     Who is to hear of drift and of releases subscribes to `events_topic`, an Event Grid topic of the resource group.
     """
 
@@ -115,6 +124,8 @@ class Stage(BaseModel):
     instance_count: InstanceCount
     max_instances: InstanceCount | None = None
     endpoint_identity: IdentityId | None = None
+    endpoint_client_id: ClientId | None = None
+    application_insights: ConnectionString | None = None
     collected_datastore: DatastoreName = WORKSPACE_DATASTORE
     events_topic: TopicName | None = None
 

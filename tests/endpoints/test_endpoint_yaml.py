@@ -84,6 +84,27 @@ def test_deployments_act_as_the_identity_that_the_stage_names(project: Project, 
     assert load_endpoint(project, managed).identity is None
 
 
+def test_traces_go_where_the_stage_says_sent_as_the_identity_of_the_endpoint(project: Project, managed: Stage):
+    key = "11111111-2222-3333-4444-555555555555"
+    told = {"application_insights": f"InstrumentationKey={key};IngestionEndpoint=https://westeurope.example.com/"}
+    stage = Stage.model_validate({**managed.model_dump(), **told, "endpoint_client_id": key.replace("1", "9")})
+
+    deployment: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1")
+
+    variables = deployment.environment_variables
+    assert variables["DEPLOYMENT_NAME"] == "green"
+    assert variables["APPLICATIONINSIGHTS_CONNECTION_STRING"] == told["application_insights"]
+    assert variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == (
+        "Authorization=AAD;ClientId=99999999-2222-3333-4444-555555555555"
+    )
+    # and another place is another deployment
+    assert configuration_of(project, stage) != configuration_of(project, managed)
+    # without one, nothing is sent; and never by the server itself, whose telemetry holds every answer
+    plain: Any = load_deployment(project, managed, "green", PLAN, "azureml:m:3", "1")
+    assert not [name for name in plain.environment_variables if name.startswith("APPLICATIONINSIGHTS")]
+    assert plain.app_insights_enabled is False
+
+
 def test_a_stage_gets_the_kind_that_project_yml_says(project: Project, managed: Stage, kubernetes: Stage):
     for stage, endpoint, deployment in (
         (managed, ManagedOnlineEndpoint, ManagedOnlineDeployment),

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mlops.errors import InputError, MachineError
 from mlops.layout import INFRASTRUCTURE_FOLDER
 from mlops.project import (
+    ClientId,
     ComputeName,
+    ConnectionString,
     DatastoreName,
     EndpointName,
     IdentityId,
@@ -47,6 +49,8 @@ class StackOutputs(BaseModel):
     kubernetes_compute: ComputeName | None = None
     instance_type: str | None = None
     endpoint_identity: IdentityId | None = None
+    endpoint_client_id: ClientId | None = None
+    application_insights: ConnectionString | None = None
     collected_datastore: DatastoreName | None = None
 
     @property

@@ -51,6 +51,8 @@ def load_deployment(
         {"environment_variables.MODEL_NAME": plan.model},
         {"environment_variables.MODEL_VERSION": plan.version},
         {"environment_variables.MODEL_DIGEST": plan.digest},
+        {"environment_variables.DEPLOYMENT_NAME": name},
+        *({f"environment_variables.{variable}": value} for variable, value in _telemetry(stage).items()),
         {
             "tags": {
                 VERSION_TAG: plan.version,
@@ -82,6 +84,7 @@ def configuration_of(project: Project, stage: Stage) -> str:
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
         "environment": [environment.name, environment.version, environment.image, environment.conda_file],
         "collected": stage.collected_datastore,
+        "telemetry": _telemetry(stage),
         "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
     }
     text = json.dumps(content, sort_keys=True, default=str)
@@ -100,6 +103,17 @@ def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> On
     text = _text(definition(project, DEPLOYMENT_FILE, stage.serving))
     origin = _origin(project, DEPLOYMENT_FILE)
     return load_online_deployment(text, relative_origin=origin, params_override=[*machines, *overrides])
+
+
+def _telemetry(stage: Stage) -> dict[str, str]:
+    """The variables by which Azure's exporter knows where traces go, and as whom it sends them."""
+    if stage.application_insights is None:
+        return {}
+    variables = {"APPLICATIONINSIGHTS_CONNECTION_STRING": stage.application_insights}
+    if stage.endpoint_client_id is not None:
+        identity = f"Authorization=AAD;ClientId={stage.endpoint_client_id}"
+        variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = identity
+    return variables
 
 
 def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
