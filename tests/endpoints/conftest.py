@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def running_server() -> Callable[..., AbstractContextManager[str]]:
     """Such a server for a while; its address once it answers."""
 
     @contextmanager
-    def run(model_dir: Path, log: Path, **variables: str) -> Iterator[str]:
+    def run(model_dir: Path, log: Path, **variables: str) -> Generator[str]:
         process, address = start(model_dir, log, **variables)
         try:
             wait_until_healthy(process, address, log)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from deployment_variables import VariableError
 from recorder import Lost
@@ -70,7 +70,7 @@ class Azure:
 
 
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler], certificates: Certificates | None = None) -> Iterator[str]:
+def answering(handler: type[BaseHTTPRequestHandler], certificates: Certificates | None = None) -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if certificates is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -85,7 +85,7 @@ def answering(handler: type[BaseHTTPRequestHandler], certificates: Certificates 
 
 
 @contextmanager
-def azure_at(certificates: Certificates) -> Iterator[Azure]:
+def azure_at(certificates: Certificates) -> Generator[Azure]:
     found = Azure("", "")
 
     class Quiet(BaseHTTPRequestHandler):
@@ -234,8 +234,8 @@ class Exported:
 def test_a_share_is_drawn_by_the_trace_so_that_a_callers_trace_is_kept_or_dropped_whole(package) -> None:
     exported = Exported()
     traces = Traces(exported, Scorer(package), "blue", 0.25)  # ty: ignore[invalid-argument-type] - all that is asked
-    draw = random.Random(5)
-    parents = [f"00-{draw.getrandbits(128):032x}-{PARENT}-01" for _ in range(400)]
+    draw = np.random.default_rng(5)
+    parents = [f"00-{draw.bytes(16).hex()}-{PARENT}-01" for _ in range(400)]
 
     traces.send([seen(number, parent) for number, parent in enumerate(parents)])
     first = {span.context.trace_id for span in exported.spans}
