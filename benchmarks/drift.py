@@ -22,12 +22,13 @@ from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent
 # In front: the step has a drift.py as well.
-sys.path[:0] = [str(ROOT / "components" / "monitor_model"), str(ROOT / "components")]
+STEPS = ("components/monitor_model", "components/package_model", "components")
+sys.path[:0] = [str(ROOT / folder) for folder in STEPS]
 
 
-from drift import compare, count_like  # noqa: E402 - a step's files, which are no package
+from baseline import build_baseline  # noqa: E402 - a step's files, which are no package
+from drift import compare, count_like  # noqa: E402
 
-from package_model.baseline import build_baseline  # noqa: E402
 from shared.schema import Feature, Schema  # noqa: E402
 
 ROWS, REFERENCE_ROWS, NUMBERS, CODED = 3_000_000, 100_000, 18, 6

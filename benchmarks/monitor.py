@@ -16,7 +16,8 @@ from pathlib import Path
 from figures import Figure, report
 
 sys.path.extend(
-    str(Path(__file__).resolve().parent.parent / each) for each in ("tests/components", "components/monitor_model")
+    str(Path(__file__).resolve().parent.parent / each)
+    for each in ("tests/components", "components/monitor_model", "components/package_model")
 )
 from monitoring_world import make_package
 from planted import FEATURE, MOST_FALSE_ALARMS, PLANTS, QUIET_WINDOWS, alarms, false_alarms, planted, small_rules

@@ -1,271 +1,88 @@
 """From the fitted model to one ONNX graph: `features` float32 [n, features] → `probability` float32 [n, 1].
 
-skl2onnx converts the boosting. What the pipeline does before and after it would cost as much as many trees do, in
-nodes of its own; so it goes into the trees. "Is the indicator of code 2 set?" becomes "does the code lie between 1.5
-and 2.5?", and the calibration's two numbers go into the weights. What is left is one ensemble and a sigmoid.
-
-The answers are the same for every code of the schema and for missing values. An unknown code is asked of no model.
+The template's own pipeline becomes one ensemble of trees (merged_trees.py), which is what is fast. Any other that
+skl2onnx can convert becomes the nodes that skl2onnx makes of it. The calibration's sigmoid is two numbers, added here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper
-from skl2onnx import to_onnx, update_registered_converter
+from boosting import register_boosting
+from merged_trees import FEATURES, LOG_ODDS, Line, merged
+from onnx import TensorProto, helper, numpy_helper
+from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
-from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-from skl2onnx.operator_converters.random_forest import convert_sklearn_random_forest_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-INPUT = "features"
+INPUT = FEATURES
 OUTPUT = "probability"
 # Opset 17 and ML opset 3 are read by every onnxruntime since 1.12.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
-_CLASSIFIER = "TreeEnsembleClassifier"
-_LOG_ODDS = "log_odds"
-_MISSING = "missing_value_tracks_true"
-# The columns of ONNX's table of nodes, as they are read here; all questions are of the same mode.
-_NODE = ("treeids", "nodeids", "featureids", "values", _MISSING, "truenodeids", "falsenodeids")
-_ROOT = 0
-_ONLY = "only one sigmoid over one frozen pipeline, of indicators and boosting, can be converted; see train_model.py"
+_RAW = "probabilities"
+_POSITIVE_CLASS = 1
 
 Floats = npt.NDArray[np.float32]
-_INFINITE = float("inf")
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """The end of a tree: what it adds to the score."""
-
-    weight: float
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A question: is column `column` at most `threshold`? A missing value goes the way of yes where `missing_yes`."""
-
-    column: int
-    threshold: float
-    missing_yes: bool
-    yes: "Tree"
-    no: "Tree"
-
-
-Tree = Leaf | Branch
-
-
-@dataclass(frozen=True)
-class Column:
-    """Where a column of the encoded matrix comes from: `source` as it is, or 1 where `source` is `code`, else 0.
-
-    `codes` are all the codes of the source, ascending; none where it is passed on.
-    """
-
-    source: int
-    code: float | None = None
-    codes: tuple[float, ...] = ()
-
-    def span(self, code: float) -> tuple[float, float]:
-        """The interval, without its lower end, that holds `code` and no other code."""
-        ends = [-_INFINITE, *((low + high) / 2 for low, high in pairwise(self.codes)), _INFINITE]
-        at = self.codes.index(code)
-        return ends[at], ends[at + 1]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is settled of a source: it is above `least` and at most `most`, or it is still possibly missing."""
-
-    least: float = -_INFINITE
-    most: float = _INFINITE
-    missing: bool = True
 
 
 def convert(model: CalibratedClassifierCV, features: int) -> onnx.ModelProto:
     """Convert the calibrated model of `features` columns.
 
-    Raises ValueError when it is not one sigmoid over one pipeline of indicators and boosting, as train_model fits it.
+    Raises ValueError when the calibration is not one sigmoid over one pipeline, as train_model fits it.
     """
-    pipeline, slope, intercept = _parts(model)
-    encode, boost = (step for _, step in pipeline.steps)
-    columns = encoded_columns(encode)
-    trees, base = _boosted(boost, len(columns))
-    node = _ensemble([on_sources(tree, columns) for tree in trees], -slope, -(slope * base + intercept))
-    graph = helper.make_graph(
-        [node, helper.make_node("Sigmoid", [_LOG_ODDS], [OUTPUT])],
-        "calibrated_boosting",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, features])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1])],
-    )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    made = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    pipeline, then = _parts(model)
+    node = merged(pipeline, then, OPSETS)
+    made = _of_one_node(node, features) if node else _as_it_is(pipeline, then, features)
+    made.graph.node.append(helper.make_node("Sigmoid", [LOG_ODDS], [OUTPUT]))
+    made.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1]))
     onnx.checker.check_model(made)
     return made
 
 
-def _parts(model: CalibratedClassifierCV) -> tuple[Pipeline, float, float]:
+def _parts(model: CalibratedClassifierCV) -> tuple[Pipeline, Line]:
     fitted = model.calibrated_classifiers_
     if len(fitted) != 1 or model.method != "sigmoid" or len(fitted[0].calibrators) != 1:
-        raise ValueError(_ONLY)
-    pipeline = fitted[0].estimator.estimator
-    kinds = [type(step) for _, step in pipeline.steps]
-    if kinds != [ColumnTransformer, HistGradientBoostingClassifier]:
-        raise ValueError(_ONLY)
+        raise ValueError("only one sigmoid over one frozen pipeline can be converted; see train_model.py")
     sigmoid = fitted[0].calibrators[0]
-    return pipeline, float(sigmoid.a_), float(sigmoid.b_)
+    # scikit-learn's is 1 / (1 + exp(a score + b)).
+    return fitted[0].estimator.estimator, Line(-float(sigmoid.a_), -float(sigmoid.b_))
 
 
-def encoded_columns(encode: ColumnTransformer) -> list[Column]:
-    """Where each column that boosting sees comes from. Raises ValueError for anything but indicators and passing on."""
-    found: list[Column] = []
-    for _, step, sources in encode.transformers_:
-        if isinstance(step, OneHotEncoder) and step.drop is None:
-            for source, values in zip(sources, step.categories_, strict=True):
-                codes = tuple(float(value) for value in values)
-                found += [Column(source, code, codes) for code in codes]
-        elif isinstance(step, FunctionTransformer) and step.func is None:
-            found += [Column(source) for source in sources]
-        else:
-            raise ValueError(_ONLY)
-    return found
+def _of_one_node(node: onnx.NodeProto, features: int) -> onnx.ModelProto:
+    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, features])
+    graph = helper.make_graph([node], "calibrated_boosting", [given], [])
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
-def on_sources(tree: Tree, columns: Sequence[Column], known: Mapping[int, Known] | None = None) -> Tree:
-    """The same tree, asked about the sources of `columns`; `known` is what earlier questions settled of them."""
-    if isinstance(tree, Leaf):
-        return tree
-    column, known = columns[tree.column], known or {}
-    if column.code is None:
-        yes, no = (on_sources(each, columns, known) for each in (tree.yes, tree.no))
-        return Branch(column.source, tree.threshold, tree.missing_yes, yes, no)
-    if not 0 <= tree.threshold < 1:
-        raise ValueError(f"a tree asks whether an indicator is at most {tree.threshold:g}; it is either 0 or 1")
-    source, (low, high) = column.source, column.span(column.code)
-    settled = known.get(source, Known())
-    least, most = settled.least, settled.most
-
-    def now(answer: Tree, found: Known) -> Tree:
-        return on_sources(answer, columns, {**known, source: found})
-
-    # What is settled is not asked again: otherwise a tree would double with each code that it asks about.
-    if most <= low or least >= high:
-        return now(tree.yes, settled)
-    made = now(tree.no, Known(max(least, low), min(most, high), missing=False))
-    # A missing value is none of the codes: it goes where the others go, to those below when there are some.
-    below = low > least
-    missing = settled.missing and not below
-    if high < most or missing:
-        made = Branch(source, high, missing_yes=False, yes=made, no=now(tree.yes, Known(high, most, missing)))
-    if below:
-        made = Branch(source, low, missing_yes=True, yes=now(tree.yes, Known(least, low, settled.missing)), no=made)
-    return made
-
-
-def _boosted(boost: HistGradientBoostingClassifier, width: int) -> tuple[list[Tree], float]:
-    """The trees over `width` encoded columns, and what their sum begins with: together the log-odds."""
-    _register()
+def _as_it_is(pipeline: Pipeline, then: Line, features: int) -> onnx.ModelProto:
+    """What skl2onnx makes of a pipeline, up to the log-odds; a sigmoid is fitted to raw scores where there are any."""
+    register_boosting()
     # Any: skl2onnx annotates its own tensor types as sequences of numbers.
-    inputs: Any = [(INPUT, FloatTensorType([None, width]))]
-    options = {id(boost): {"zipmap": False, "raw_scores": True}}
-    converted = to_onnx(boost, initial_types=inputs, options=options, target_opset=OPSETS)
-    (node,) = (node for node in converted.graph.node if node.op_type == _CLASSIFIER)
-    table = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    ends = zip(table["class_treeids"], table["class_nodeids"], strict=True)
-    weights = dict(zip(ends, table["class_weights"], strict=True))
-    nodes = zip(*(table[f"nodes_{name}"] for name in _NODE), strict=True)
-    rows = {(tree, at): rest for tree, at, *rest in nodes}
-
-    def read(tree: int, at: int) -> Tree:
-        if (tree, at) in weights:
-            return Leaf(weights[tree, at])
-        column, threshold, missing_yes, yes, no = rows[tree, at]
-        return Branch(column, threshold, bool(missing_yes), read(tree, yes), read(tree, no))
-
-    return [read(tree, _ROOT) for tree in sorted({tree for tree, _ in rows})], float(table["base_values"][0])
-
-
-def _ensemble(trees: Sequence[Tree], factor: float, base: float) -> onnx.NodeProto:
-    """The node that sums `factor` times the weights of the trees, and `base`."""
-    nodes: list[dict[str, Any]] = []
-    targets: list[dict[str, Any]] = []
-
-    def write(number: int, tree: Tree) -> int:
-        at = len(nodes) - first
-        node: dict[str, Any] = {"treeids": number, "nodeids": at, "truenodeids": _ROOT, "falsenodeids": _ROOT}
-        nodes.append(node)
-        if isinstance(tree, Leaf):
-            node |= {"modes": "LEAF", "featureids": 0, "values": 0.0, _MISSING: 0}
-            targets.append({"treeids": number, "nodeids": at, "ids": 0, "weights": factor * tree.weight})
-            return at
-        node |= {"modes": "BRANCH_LEQ", "featureids": tree.column, "values": tree.threshold}
-        node |= {_MISSING: int(tree.missing_yes), "truenodeids": write(number, tree.yes)}
-        node["falsenodeids"] = write(number, tree.no)
-        return at
-
-    for number, tree in enumerate(trees):
-        first = len(nodes)
-        write(number, tree)
-    attributes: dict[str, Any] = {f"nodes_{name}": [node[name] for node in nodes] for name in (*_NODE, "modes")}
-    attributes |= {f"target_{name}": [target[name] for target in targets] for name in targets[0]}
-    return helper.make_node(
-        "TreeEnsembleRegressor",
-        [INPUT],
-        [_LOG_ODDS],
-        domain="ai.onnx.ml",
-        n_targets=1,
-        base_values=[base],
-        **attributes,
+    inputs: Any = [(INPUT, FloatTensorType([None, features]))]
+    scores = {"raw_scores": True} if hasattr(pipeline, "decision_function") else {}
+    options = {id(pipeline.steps[-1][1]): {"zipmap": False, **scores}}
+    made = to_onnx(pipeline, initial_types=inputs, options=options, target_opset=OPSETS)
+    constants = {
+        "positive_class": np.array([_POSITIVE_CLASS], dtype=np.int64),
+        "slope": np.array([then.slope], dtype=np.float32),
+        "intercept": np.array([then.intercept], dtype=np.float32),
+    }
+    made.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    made.graph.node.extend(
+        [
+            helper.make_node("Gather", [_RAW, "positive_class"], ["raw_score"], axis=1),
+            helper.make_node("Mul", ["raw_score", "slope"], ["scaled_score"]),
+            helper.make_node("Add", ["scaled_score", "intercept"], [LOG_ODDS]),
+        ]
     )
-
-
-class _IntegerFlags:
-    """A converter's container that turns the trees' flags into integers.
-
-    skl2onnx (1.20) gives booleans for the ONNX attribute of integers, which protobuf 7 refuses.
-    """
-
-    def __init__(self, container: Any) -> None:
-        self._container = container
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._container, name)
-
-    def add_node(self, *arguments: Any, **attributes: Any) -> Any:
-        flags = f"nodes_{_MISSING}"
-        if flags in attributes:
-            attributes[flags] = [int(flag) for flag in attributes[flags]]
-        return self._container.add_node(*arguments, **attributes)
-
-
-def _convert_boosting(scope: Any, operator: Any, container: Any) -> None:
-    convert_sklearn_random_forest_classifier(scope, operator, _IntegerFlags(container))
-
-
-def _register() -> None:
-    update_registered_converter(
-        HistGradientBoostingClassifier,
-        "SklearnHistGradientBoostingClassifier",
-        calculate_linear_classifier_output_shapes,
-        _convert_boosting,
-        options={
-            "zipmap": [True, False, "columns"],
-            "raw_scores": [True, False],
-            "output_class_labels": [False, True],
-            "nocl": [True, False],
-        },
-    )
+    del made.graph.output[:]
+    return made
 
 
 def score(graph: onnx.ModelProto, features: Floats) -> Floats:

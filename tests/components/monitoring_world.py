@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from baseline import build_baseline
 from collected import INPUTS, OUTPUTS, Collected, Found, Window, row_keys
 from drift import Sensitivity
 from labels import Labels
@@ -20,7 +21,6 @@ from measuring import Settings
 from package import Feature as PackageFeature
 from package import Package
 
-from package_model.baseline import build_baseline
 from shared.metrics import intervals, roc_auc
 from shared.schema import Band, Feature, Group, Schema
 

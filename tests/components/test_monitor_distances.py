@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from baseline import BINS, SHARES
 from distances import (
     adjusted,
     chi_square,
@@ -15,7 +16,6 @@ from distances import (
 from scipy import stats
 
 from mlops.gates import drift as gates
-from package_model.baseline import BINS, SHARES
 
 SHIFTS = [pytest.param(0.0, 1.0, id="none"), pytest.param(0.4, 1.0, id="mean"), pytest.param(0.0, 1.6, id="variance")]
 

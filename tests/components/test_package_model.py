@@ -13,20 +13,17 @@ import pandas as pd
 import polars as pl
 import pytest
 from chain import REAL_DATA, Chain, run_chain, run_package
+from merged_trees import Branch, Column, Leaf, Tree, encoded_columns, on_sources
+from onnx_graph import convert, largest_difference, score
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from package_model.onnx_graph import (
-    Branch,
-    Column,
-    Leaf,
-    Tree,
-    convert,
-    encoded_columns,
-    largest_difference,
-    on_sources,
-    score,
-)
 from shared.columns import SCHEMA
 from shared.model_file import load_model
 from shared.parts import TEST, TRAIN, read_part
@@ -157,10 +154,28 @@ def test_a_question_that_is_settled_is_not_asked_again():
     assert questions(on_sources(tree, INDICATORS)) <= 2 * len(CODES)
 
 
-def test_another_encoding_is_refused():
-    scaled = ColumnTransformer([("scaled", StandardScaler(), [0, 1])]).fit(np.eye(3))
-    with pytest.raises(ValueError, match=r"see train_model\.py"):
-        encoded_columns(scaled)
+OTHER_MODELS = {
+    "scaled, logistic": make_pipeline(StandardScaler(), LogisticRegression()),
+    # Not scaled: in float32 some rows would change sides at the trees' thresholds.
+    "imputed, boosted": make_pipeline(SimpleImputer(), HistGradientBoostingClassifier(max_iter=20)),
+    "forest": make_pipeline(StandardScaler(), RandomForestClassifier(20, max_depth=4, random_state=3)),
+}
+
+
+@pytest.mark.parametrize("pipeline", OTHER_MODELS.values(), ids=OTHER_MODELS.keys())
+def test_another_pipeline_is_converted_as_it_is(pipeline: Pipeline):
+    # Given a model that a fork might train, calibrated as the template's is
+    random = np.random.default_rng(7)
+    rows = random.normal(size=(2_000, 4)).astype(np.float32)
+    target = (rows[:, 0] + random.normal(size=len(rows)) > 0).astype(int)
+    fitted = FrozenEstimator(pipeline.fit(rows, target))
+    model = CalibratedClassifierCV(fitted, method="sigmoid").fit(rows, target)
+    # When, then
+    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, 4), rows)) <= TOLERANCE
+
+
+def test_an_encoding_that_is_no_indicator_is_not_merged():
+    assert encoded_columns(ColumnTransformer([("scaled", StandardScaler(), [0, 1])]).fit(np.eye(3))) is None
 
 
 def test_a_probability_that_is_no_number_never_passes():
