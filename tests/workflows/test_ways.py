@@ -156,6 +156,19 @@ def test_what_starts_a_way_reaches_its_command(
     assert ways.mlops() == [expected]
 
 
+@both_systems
+@pytest.mark.parametrize(("inputs", "expected"), [({"fresh": "true"}, "true"), ({}, "false")], ids=["fresh", "as is"])
+def test_training_by_hand_may_leave_nothing_to_reuse(
+    ways: Ways, system: System, inputs: dict[str, str], expected: str
+) -> None:
+    ways.tell({"mlops": {"code": 4}})
+
+    ways.play(system, "train", Manual(MAIN, inputs))
+
+    (call,) = (call for call in ways.calls() if "train" in call.words)
+    assert call.seen.get("MLOPS_FRESH", "").lower() == expected
+
+
 def test_an_event_of_azure_trains_on_github(ways: Ways) -> None:
     ways.tell({"mlops": {"code": 4}})
 

@@ -16,6 +16,7 @@ from mlops.command_line import json_option, stage_option
     "mlops train --stage dev --data credit_default.csv",
     "mlops train --stage dev --data-version newest",
     "mlops train --stage dev --json | jq .model.version",
+    "mlops train --stage dev --fresh                   # run every step, whoever ran it before",
     "mlops train --stage dev --submit                  # begin, and do not wait",
     "mlops train --stage dev --job credit-default-20260301-101500-1a2b",
 )
@@ -26,6 +27,13 @@ from mlops.command_line import json_option, stage_option
     help="The file to train on; without it, the sample that data/generate_sample.py makes.",
 )
 @click.option("--data-version", help="In place of a file: a version of the data asset that is there, or `newest`.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    envvar="MLOPS_FRESH",
+    show_envvar=True,
+    help="Run every step anew: take none over from an earlier job, which somebody else may have run.",
+)
 @click.option("--submit", is_flag=True, help="Only begin: print the job's name, and do not wait for it.")
 @click.option("--job", help="Only wait for this job, which --submit began, and register its model.")
 @json_option
@@ -36,6 +44,7 @@ def command(
     stage: str,
     data: Path | None,
     data_version: str | None,
+    fresh: bool,
     submit: bool,
     job: str | None,
     as_json: bool,
@@ -43,7 +52,8 @@ def command(
     """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
 
     The data become a version of the data asset, uploaded only when the workspace does not have them. Steps
-    that have not changed are reused. A model package that is registered already is not registered again.
+    that have not changed are reused, but with --fresh. A model package that is registered already is not registered
+    again.
     Ctrl-C cancels the job; nothing is registered then. In two parts, with --submit and --job, the second can
     be run as often as needed, and Ctrl-C leaves the job alone: a login need not last as long as a training.
     """
@@ -65,4 +75,4 @@ def command(
         return answer(finish_training(client, project, job), as_json=as_json)
     act = submit_training if submit else train
     # A CI system hands over an empty text for a version that nobody named.
-    return answer(act(client, project, stage_name, data_version or data), as_json=as_json)
+    return answer(act(client, project, stage_name, data_version or data, fresh=fresh), as_json=as_json)

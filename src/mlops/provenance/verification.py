@@ -39,7 +39,7 @@ def require_at_deployment(root: Path, evidence: Evidence) -> None:
     if problems:
         raise RolloutFailed(
             f"{_named(evidence)} may not run in {evidence.stage}: its provenance does not hold",
-            f"Nothing was changed. {_advice(evidence)}",
+            f"Nothing was changed. {_advice(root, evidence)}",
             tuple(problems),
         )
 
@@ -49,7 +49,7 @@ def require_at_promotion(root: Path, evidence: Evidence, statement: Statement, b
     problems = statement_problems(root, evidence, statement, base)
     if problems:
         message = f"{evidence.stage} would refuse {_named(evidence)}: its provenance does not hold"
-        raise PromotionRefused(message, _advice(evidence), tuple(problems))
+        raise PromotionRefused(message, _advice(root, evidence), tuple(problems))
 
 
 def committed_problems(root: Path, evidence: Evidence, *, signed: bool = True) -> list[str]:
@@ -69,8 +69,7 @@ def statement_problems(
     """What is wrong with a statement, in sentences; `head` is what is deployed."""
     demands = read_policy(root).of(evidence.stage)
     repository = Repository(root)
-    url = repository.remote_url(REMOTE)
-    remote = parse_remote(url) if url else None
+    remote = _remote(root)
     return [
         *_subject_problems(evidence, statement),
         *_release_problems(evidence, statement),
@@ -145,8 +144,25 @@ def _named(evidence: Evidence) -> str:
     return f"{evidence.model.name} {evidence.model.version}"
 
 
-def _advice(evidence: Evidence) -> str:
+def _advice(root: Path, evidence: Evidence) -> str:
     return (
-        "Train, register and promote it where the stage expects, or change what the stage asks, in a reviewed change "
-        f"of {POLICY_FILE.as_posix()}: `mlops provenance --stage {evidence.stage}` shows both."
+        "Train it anew where the stage expects it, with no step that somebody else has run: "
+        f"{_train_anew(_remote(root))}; that makes a new version, to be promoted. Or change what the stage asks, in a "
+        f"reviewed change of {POLICY_FILE.as_posix()}: `mlops provenance --stage {evidence.stage}` shows both."
     )
+
+
+def _train_anew(remote: RemoteAddress | None) -> str:
+    """The command that has the CI system train without reuse."""
+    match remote.kind if remote else None:
+        case "github":
+            return "`gh workflow run train.yml -f fresh=true`"
+        case "azure":
+            return "`az pipelines run --name train --parameters fresh=true`"
+        case _:
+            return "`mlops train --stage dev --fresh` in your CI system"
+
+
+def _remote(root: Path) -> RemoteAddress | None:
+    url = Repository(root).remote_url(REMOTE)
+    return parse_remote(url) if url else None

@@ -136,15 +136,17 @@ def train(
     stage_name: StageName,
     data: Path | str | None,
     parameters: Mapping[str, float] | None = None,
+    *,
+    fresh: bool = False,
 ) -> TrainResult:
     """Train on `data` in a stage's workspace; register the package.
 
     `data` is a file, a version of the data asset that is there (or `newest`), or None for the generated sample.
-
-    `parameters` are inputs of pipelines/train.yml that shall differ from their defaults.
+    `parameters` are inputs of pipelines/train.yml that shall differ from their defaults. `fresh` takes no step over
+    from an earlier job.
     """
     begun = time.monotonic()
-    order, file = _order(client, project, data)
+    order, file = _order(client, project, data, fresh=fresh)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -154,10 +156,16 @@ def train(
 
 
 def submit_training(
-    client: MLClient, project: Project, stage_name: StageName, data: Path | str | None, job_name: str | None = None
+    client: MLClient,
+    project: Project,
+    stage_name: StageName,
+    data: Path | str | None,
+    job_name: str | None = None,
+    *,
+    fresh: bool = False,
 ) -> SubmitResult:
     """Begin what `train` does, and leave the job to itself; it has a name of its own unless one is given."""
-    order, _ = _order(client, project, data, job_name)
+    order, _ = _order(client, project, data, job_name, fresh=fresh)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
 
@@ -178,17 +186,17 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
 
 
 def _order(
-    client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None
+    client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None, *, fresh: bool = False
 ) -> tuple[Order, Path | None]:
     """What to run, and the file on this machine where there is one."""
     Thread(target=_import_ahead, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
-        return Order(name, find_data(client, settings.data, data), False, commit), None
+        return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or sample_file(project)
     version, is_new = ensure_data(client, settings.data, file)
-    return Order(name, version, is_new, commit), file
+    return Order(name, version, is_new, commit, fresh), file
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:

@@ -31,12 +31,16 @@ _YES, _NO = "true", "false"
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to run on, under which name; `is_new_data` when the data were registered for it."""
+    """What a job is to run on, under which name; `is_new_data` when the data were registered for it.
+
+    `fresh`: no step is taken over from an earlier job, whoever ran that.
+    """
 
     job_name: str
     data: DataVersion
     is_new_data: bool
     git_commit: str
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,16 @@ def new_job_name(project_name: str) -> str:
 def submit(
     client: MLClient, project: Project, stage: Stage, order: Order, parameters: Mapping[str, float]
 ) -> SubmittedJob:
-    """Load the pipeline, set its inputs (`parameters`: those that differ from their defaults), and hand it over."""
+    """Hand over the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
+    job = training_job(project, stage, order, parameters)
+    steps = tuple(job.jobs)
+    with quiet():
+        accepted = client.jobs.create_or_update(job)
+    return SubmittedJob(order, steps, accepted.studio_url)
+
+
+def training_job(project: Project, stage: Stage, order: Order, parameters: Mapping[str, float]) -> PipelineJob:
+    """The pipeline of the project's file, with its inputs set. Raises ProjectError for a file that is none."""
     settings, data = project.settings, order.data
     overrides = [
         *({f"inputs.{name}": value} for name, value in parameters.items()),
@@ -74,15 +87,13 @@ def submit(
         {"inputs.data_version": data.version},
         {"inputs.data_sha256": data.sha256},
         {"inputs.git_commit": order.git_commit},
+        *([{"settings.force_rerun": True}] if order.fresh else ()),
     ]
     job = load_job(project.required_file(PIPELINE_FILE), params_override=overrides)
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
-    steps = tuple(job.jobs)
     job.tags = {**(job.tags or {}), **_tags(order)}
-    with quiet():
-        accepted = client.jobs.create_or_update(job)
-    return SubmittedJob(order, steps, accepted.studio_url)
+    return job
 
 
 def find_submitted(client: MLClient, job_name: str) -> SubmittedJob:

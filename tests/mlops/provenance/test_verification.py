@@ -80,6 +80,13 @@ def test_a_builder_that_the_stage_does_not_name_is_refused(case: Case, environme
         require_at_promotion(case.root, case.evidence, case.statement(environment), "HEAD")
 
 
+def test_a_model_of_a_workstation_says_how_ci_trains_it_anew(case: Case) -> None:
+    case.commit(case.statement({}).text())
+    with pytest.raises(RolloutFailed) as caught:
+        require_at_deployment(case.root, case.evidence)
+    assert "`gh workflow run train.yml -f fresh=true`" in caught.value.advice
+
+
 def test_code_that_git_does_not_know_or_nobody_merged_is_refused(case: Case) -> None:
     commit = case.statement().commit
     unknown = case.statement().text().replace(commit, "f" * 40)
