@@ -6,10 +6,11 @@ That `mlops` itself prints nothing that a CI system would obey is tested with `m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_replay.events import Event, Manual, PullRequest, Push, Schedule
+from workflow_replay.events import Dispatch, Event, Manual, PullRequest, Push, Schedule
 from workflow_replay.record import Run
 
 from .conftest import System, Ways
@@ -42,9 +43,9 @@ def handed_over(system: System, text: str) -> str:
     return text.replace("$(", "$ (") if system == "azure" else text
 
 
-def events(ways: Ways, canary: Path, typed: str) -> Sequence[tuple[str, Event]]:
+def events(ways: Ways, system: System, canary: Path, typed: str) -> Sequence[tuple[str, Event]]:
     """Every way with every event that carries somebody's text; `typed` is what starts one by hand."""
-    files = ("releases/prod.yml", "components/a.py", "infra/a.py")
+    files = ("releases/prod.yml", "components/a.py", "infra/a.py", "uv.lock")
     others = ("releases/staging.yml", "components/b.py", "infra/b.py")
     branch, text = hostile(canary), message(canary)
     ways.origin.commit(dict.fromkeys(files, "2\n"), text, branch=branch)
@@ -56,8 +57,14 @@ def events(ways: Ways, canary: Path, typed: str) -> Sequence[tuple[str, Event]]:
     of_pull = [(way, pull) for way in ("ci", "gate", "infra-preview")]
     of_push = [(way, push) for way in ("train", "deploy", "infra")]
     by_hand = [(way, Manual(MAIN, {"since": typed})) for way in ("deploy", "infra")]
-    by_time = [(way, Schedule()) for way in ("promote", "infra-drift", "dependencies")]
-    return [*of_pull, *of_push, *by_hand, *by_time]
+    by_reason = [("retrain", Manual(MAIN, {"because": typed}))]
+    by_time = [(way, Schedule()) for way in ("promote", "infra-drift", "dependencies", "monitor")]
+    found = [*of_pull, *of_push, *by_hand, *by_reason, *by_time]
+    if system == "azure":
+        return found
+    # What Azure Pipelines has no file for, or hears of by a service connection.
+    told = Dispatch("drift-found", {"data": {"stage": typed, "reason": text}, typed: text})
+    return [*found, ("dependency-review", pull), ("retrain", told)]
 
 
 @both_systems
@@ -73,10 +80,11 @@ def test_no_text_of_others_is_executed_or_obeyed(ways: Ways, system: System, tmp
             "--job": {"outputs": {"version": version}},
             "provenance": {"folders": ["provenance"]},
             "sbom.py": {"folders": ["sbom"]},
+            "mlops monitor": {"outputs": {"retrain": "true", "because": version}},
         }
     )
 
-    for way, event in events(ways, canary, typed):
+    for way, event in events(ways, system, canary, typed):
         # when
         run = ways.play(system, way, event)
 
@@ -87,8 +95,12 @@ def test_no_text_of_others_is_executed_or_obeyed(ways: Ways, system: System, tmp
         for call in ways.calls():
             if "--version" in call.words and "dev" in call.words:
                 assert version in call.words
-            if "--since" in call.words and isinstance(event, Manual):
+            if {"--since", "--because"} & set(call.words) and isinstance(event, Manual):
                 assert typed in call.words
+            if "--because" in call.words and isinstance(event, Schedule):
+                assert version in call.words
+            if "--because" in call.words and isinstance(event, Dispatch):
+                assert json.loads(call.words[-1]) == event.payload
     assert not canary.exists()
 
 
