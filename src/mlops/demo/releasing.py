@@ -14,7 +14,7 @@ from mlops.progress import say
 from mlops.project import StageName
 from mlops.promotion.connections import Connections
 from mlops.promotion.gate_result import write_reports
-from mlops.promotion.judgement import gate, reason_of
+from mlops.promotion.judgement import gate, obstacles, reason_of
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.releases.manifest import TRAINING_STAGE
 from mlops.results import Block, Line
@@ -74,13 +74,14 @@ def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> 
     """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
     if promotion.report is None or promotion.proposed is None:
         reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
-        raise PromotionRefused(reason, f"The report: {promotion.report_file}")
+        found = obstacles(promotion.report) if promotion.report else ()
+        raise PromotionRefused(reason, f"The report: {promotion.report_file}", found)
     branch = promotion.proposed.branch
     scratch.repository.merge(f"refs/remotes/{REMOTE}/{branch}", f"Merge {branch}")
     say(f"merged {branch}")
     report = gate(places, promotion.stage, promotion.proposed.base)
     written = write_reports(scratch.project, report, None, None)
     if not report.promotes:
-        raise PromotionRefused(reason_of(report), f"The report: {written.html}")
+        raise PromotionRefused(reason_of(report), f"The report: {written.html}", obstacles(report))
     scratch.repository.publish_branch()
     return written.html.resolve()

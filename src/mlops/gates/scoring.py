@@ -55,10 +55,11 @@ class Scorer:
         return np.concatenate(blocks) if blocks else np.empty(0)
 
     def milliseconds(self, row: npt.NDArray[np.float32]) -> float:
-        """How long one row [1, features] takes."""
-        start = time.perf_counter()
+        """How long one row [1, features] takes, without the time for which other programs had the processor."""
+        # One thread does all of it, this one.
+        start = time.thread_time()
         self._score(row)
-        return 1000 * (time.perf_counter() - start)
+        return 1000 * (time.thread_time() - start)
 
     def _score(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         try:

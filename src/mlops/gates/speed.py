@@ -1,4 +1,4 @@
-"""What a package costs to serve: the time of one row in process, and its size."""
+"""What a package costs to serve: the processor's time for one row, and its size."""
 
 from __future__ import annotations
 

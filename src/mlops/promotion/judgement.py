@@ -104,6 +104,11 @@ def reason_of(report: GateReport) -> str:
     return f"{report.headline}: {blocking}" if blocking else report.headline
 
 
+def obstacles(report: GateReport) -> tuple[str, ...]:
+    """What each gate that blocks has found, as a sentence."""
+    return tuple(f"{outcome.rule.measure}: {outcome.sentence}" for outcome in report.verdict.blocking)
+
+
 def evidence_of(report: GateReport) -> dict[str, str]:
     """Every measure's value as it was judged."""
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
