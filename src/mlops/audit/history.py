@@ -49,13 +49,15 @@ class HistoryResult(Result):
         unknown = [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
         records = sorted((record for stage in self.stages for record in stage.records), key=lambda each: each.time)
         if not records:
-            return [*broken, *unknown, Line("nothing has happened yet", "hint")]
+            # Of a log that was not read nobody knows whether it is empty.
+            nothing = [] if unknown else [Line("nothing has happened yet", "hint")]
+            return [*broken, *unknown, *nothing]
         table = Table("", COLUMNS, tuple(row_of(record) for record in records))
         return [
             *broken,
             *unknown,
             table,
-            *([] if broken else [Line("every record follows from the one before", "good")]),
+            *([] if broken or unknown else [Line("every record follows from the one before", "good")]),
         ]
 
 
