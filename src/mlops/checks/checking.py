@@ -8,6 +8,7 @@ from mlops.checks.component import PIPELINE, check_component
 from mlops.checks.pipeline import check_pipeline
 from mlops.checks.problem import Problem
 from mlops.checks.project import Project
+from mlops.checks.releases import check_releases
 from mlops.checks.versions import versioned
 from mlops.layout import PIPELINE_FILE
 
@@ -46,6 +47,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_serving(document, project.document)
         yield from batch.check_batch(document)
     yield from _environment_reference_problems(project)
+    yield from check_releases(project.root)
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:

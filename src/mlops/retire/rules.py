@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,4 +40,9 @@ class _RetirementFile(_Part):
 
 def read_deadlines(project: Project, stage: StageName) -> Deadlines:
     """The deadlines of a stage. Raises ProjectError naming file, line, key and what to do."""
-    return getattr(read_checked(project.path(RETIREMENT_FILE), _RetirementFile).value.stages, stage)
+    return deadlines_in(project.path(RETIREMENT_FILE), stage)
+
+
+def deadlines_in(file: Path, stage: StageName) -> Deadlines:
+    """The same, of a file."""
+    return getattr(read_checked(file, _RetirementFile).value.stages, stage)
