@@ -61,6 +61,21 @@ class Names:
         return self.short("st")
 
     @property
+    def events_topic(self) -> str:
+        """What `mlops` tells of drift and releases; unique within an Azure region."""
+        return self.of("evgt", self.suffix)
+
+    @property
+    def drift_namespace(self) -> str:
+        """The Service Bus namespace in which drift waits for its handler; unique in the world."""
+        return self.of("sbns", self.suffix)
+
+    @property
+    def handler_vault(self) -> str:
+        """The key vault of what handles drift; unique in the world."""
+        return self.short("kh")
+
+    @property
     def model_registry(self) -> str:
         """The Azure ML registry; the same for every stage."""
         return f"mlr-{self.project}"
@@ -89,6 +104,15 @@ class Names:
     def storage_id(self) -> str:
         """The resource id of the storage account."""
         return self.id_of("Microsoft.Storage", "storageAccounts", self.storage_account)
+
+    @property
+    def events_topic_id(self) -> str:
+        """The resource id of the topic."""
+        return self.id_of("Microsoft.EventGrid", "topics", self.events_topic)
+
+    def identity_id(self, *what: str) -> str:
+        """The resource id of one of the stack's identities."""
+        return self.id_of("Microsoft.ManagedIdentity", "userAssignedIdentities", self.of("id", *what))
 
     @property
     def model_registry_id(self) -> str:

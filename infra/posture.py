@@ -42,6 +42,7 @@ RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation("key vault retention", "a dev stage that is torn down and made again needs its vault's name back"),
     Relaxation("key vault purge protection", "same reason; it is left out, because Azure refuses the value false"),
     Relaxation("key vault network", "dev is reachable from laptops; role-based access still guards it"),
+    Relaxation("topic network", "laptops and hosted build agents tell of what they deploy to dev; roles guard it"),
     Relaxation("container registry tier", "Premium costs ten times Basic and serves private endpoints and zones only"),
     Relaxation(
         "container registry network", "Basic knows no private endpoints; there are neither admin nor anonymous pulls"

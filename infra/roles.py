@@ -36,6 +36,10 @@ class Role(Enum):
     METRICS_PUBLISHER = ("Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb")
     MONITORING_READER = ("Monitoring Reader", "43d0d8ad-25c7-4714-9337-8ba259a9fe05")
     LOG_READER = ("Log Analytics Reader", "73c42c96-874c-492b-b04d-ab87d138a893")
+    EVENT_SENDER = ("EventGrid Data Sender", "d5a91429-5739-47e2-a06b-3470a27159e7")
+    MESSAGE_SENDER = ("Azure Service Bus Data Sender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
+    MESSAGE_RECEIVER = ("Azure Service Bus Data Receiver", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0")
+    SECRETS_USER = ("Key Vault Secrets User", "4633458b-17de-408a-b874-0445c86b69e6")
 
     def __init__(self, title: str, id_: str) -> None:
         self.title = title
@@ -55,6 +59,7 @@ class Machine(StrEnum):
     CI = "ci"
     EVENTS = "events"
     CLUSTER = "cluster"
+    HANDLER = "handler"
 
 
 class Group(StrEnum):
@@ -75,6 +80,9 @@ class Scope(StrEnum):
     COLLECTED = "collected container"
     DEAD_LETTERS = "dead-letter container"
     EVENT_QUEUE = "event queue"
+    TOPIC = "events topic"
+    DRIFT_QUEUE = "drift queue"
+    HANDLER_VAULT = "handler vault"
     KEY_VAULT = "key vault"
     CONTAINER_REGISTRY = "container registry"
     APP_INSIGHTS = "application insights"
@@ -124,10 +132,19 @@ CI = (
     Grant(Machine.CI, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads code, downloads job outputs, records releases"),
     Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.ENDPOINT_IDENTITY, "gives deployments the endpoint identity"),
     Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.COMPUTE_IDENTITY, "submits jobs that run as the compute identity"),
+    Grant(Machine.CI, Role.EVENT_SENDER, Scope.TOPIC, "tells of rollouts and rollbacks"),
 )
 EVENTS = (
     Grant(Machine.EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
     Grant(Machine.EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "what cannot be delivered is kept"),
+)
+# What a stage has whose drift starts a training by itself (on_drift in the settings).
+HANDLER = (
+    Grant(Machine.EVENTS, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
+    Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift from the queue once it is told"),
+)
+HANDLER_ON_GITHUB = (
+    Grant(Machine.HANDLER, Role.SECRETS_USER, Scope.HANDLER_VAULT, "reads the token of the repository when it is due"),
 )
 KUBERNETES = (
     Grant(Machine.WORKSPACE, Role.READER, Scope.KUBERNETES, "the workspace looks at the cluster it attaches"),
@@ -150,6 +167,8 @@ SCIENTISTS_IN_DEV = (
     Grant(Group.DATA_SCIENTISTS, Role.DATA_SCIENTIST, Scope.WORKSPACE, "experiments: jobs, models, endpoints"),
     Grant(Group.DATA_SCIENTISTS, Role.COMPUTE_OPERATOR, Scope.WORKSPACE, "resizes and restarts compute"),
     Grant(Group.DATA_SCIENTISTS, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads data and code"),
+    Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.TOPIC, "looks up the topic's address"),
+    Grant(Group.DATA_SCIENTISTS, Role.EVENT_SENDER, Scope.TOPIC, "tells of what they deploy and of drift"),
 )
 SCIENTISTS_ELSEWHERE = (
     Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE, "sees jobs, metrics and endpoints; CI changes them"),
@@ -165,7 +184,7 @@ REGISTRY_ROLES = {
 def roles_granted_in(stage: str) -> frozenset[Role]:
     """Every role that a stage may grant in its own resource group, whatever its settings."""
     tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
-    tables += KUBERNETES + KUBERNETES_NETWORK + MANAGED_NETWORK
+    tables += KUBERNETES + KUBERNETES_NETWORK + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
     tables += SCIENTISTS_IN_DEV if stage == "dev" else SCIENTISTS_ELSEWHERE
     return frozenset(grant.role for grant in tables)
 
@@ -180,6 +199,10 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
             grants += KUBERNETES_NETWORK
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
+    if settings.on_drift.asks:
+        grants += HANDLER
+    if settings.on_drift.github is not None:
+        grants += HANDLER_ON_GITHUB
     return tuple(grant for grant in grants if not _absent(grant.who, settings))
 
 

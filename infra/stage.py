@@ -8,14 +8,18 @@ import pulumi
 
 from naming import CPU_CLUSTER, KUBERNETES_COMPUTE, Names
 from resources.access import Access
-from resources.alerts import ActionGroup, Alerts
+from resources.alerts import ActionGroup, Alerts, Watched
+from resources.announcements import Announcements
 from resources.attachment import INSTANCE_TYPE, Attachment
 from resources.budget import Budget
 from resources.compute import Compute
 from resources.container_registry import ContainerRegistry
 from resources.context import Context
+from resources.drift_handler import DriftHandler, handler_rules, queue_rules
+from resources.drift_queue import DriftQueue
 from resources.events import Events
 from resources.group import ResourceGroup
+from resources.handler_vault import HandlerVault
 from resources.identities import Identities
 from resources.key_vault import KeyVault
 from resources.kubernetes import KubernetesCluster
@@ -158,7 +162,6 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: Ku
         context.lasting(group),
         context.tags,
     )
-    Alerts(context, group, workspace, ground.monitoring, people, kubernetes.cluster.id if kubernetes else None)
     Budget(names.of("budget"), group.id, settings.budget, people)
     rights: list[pulumi.Resource] = []
     queue = storage.queue.id
@@ -166,6 +169,34 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: Ku
     for scope, scope_id in ((Scope.EVENT_QUEUE, queue), (Scope.DEAD_LETTERS, letters)):
         rights += access.on(scope, scope_id, _known_as(ground, scope)).assignments
     Events(context, group, workspace, storage, ground.identities, rights)
+    watched = _announce(ground, storage, rights)
+    cluster = kubernetes.cluster.id if kubernetes else None
+    Alerts(context, group, workspace, ground.monitoring, people, cluster, watched)
+
+
+def _announce(ground: Ground, storage: Storage, rights: list[pulumi.Resource]) -> list[Watched]:
+    """The topic of `mlops`, and what acts on its drift; gives back what else alerts watch."""
+    context, group, monitoring, access = ground.context, ground.group, ground.monitoring, ground.access
+    announcements = Announcements(context, group, monitoring, ground.identities)
+    topic = announcements.topic.id
+    access.on(Scope.TOPIC, topic, _known_as(ground, Scope.TOPIC))
+    if ground.network is not None:
+        target = Target("events", topic, "topic", ("events",))
+        PrivateEndpoints("private-events", context, group, ground.network, [target])
+    asked = context.settings.on_drift
+    if not asked.asks:
+        return []
+    queue = DriftQueue(context, group, monitoring)
+    scopes = {Scope.DRIFT_QUEUE: queue.queue.id}
+    vault = HandlerVault(context, group, monitoring) if asked.github is not None else None
+    if vault is not None:
+        scopes[Scope.HANDLER_VAULT] = vault.vault.id
+    ready = list(rights)
+    for scope, scope_id in scopes.items():
+        ready += access.on(scope, scope_id, _known_as(ground, scope)).assignments
+    parts = (announcements, queue, vault, storage, ground.identities, monitoring)
+    handler = DriftHandler(context, group, *parts, ready)
+    return [(handler_rules(), handler.workflow.id), (queue_rules(), queue.namespace.id)]
 
 
 def _outputs(ground: Ground) -> Outputs:
@@ -181,6 +212,7 @@ def _outputs(ground: Ground) -> Outputs:
         "registry": names.model_registry,
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.of(Machine.ENDPOINT),
+        "events_topic": names.events_topic,
         **_serving(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,

@@ -25,6 +25,9 @@ BY_USE = (
     ),
     ("keyvault:Vault", "operations"),
     ("eventgrid:SystemTopic", "events; the first 100,000 a month are free"),
+    ("eventgrid:Topic", "events, together with those of the workspace"),
+    ("servicebus:Namespace", "operations of the cheapest tier: a look every 15 minutes is far below a cent a month"),
+    ("logic:Workflow", "actions; about 9,000 a month while nothing drifts, of which 4,000 are free: about 0.12 USD"),
     ("machinelearningservices:Workspace", "managed online deployments: their machines run all the time once deployed"),
 )
 

@@ -22,6 +22,9 @@ SHOWN = {
     "operationalinsights:Workspace": "logs",
     "applicationinsights:Component": "telemetry",
     "eventgrid:SystemTopic": "events",
+    "eventgrid:Topic": "announcements",
+    "servicebus:Namespace": "waiting drift",
+    "logic:Workflow": "drift handler",
     "monitor:ActionGroup": "people to tell",
 }
 SERVICES, TELLING = "Azure services", "Watching and telling"
@@ -29,6 +32,9 @@ WATCHING = {
     "operationalinsights:Workspace",
     "applicationinsights:Component",
     "eventgrid:SystemTopic",
+    "eventgrid:Topic",
+    "servicebus:Namespace",
+    "logic:Workflow",
     "monitor:ActionGroup",
 }
 

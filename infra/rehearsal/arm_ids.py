@@ -84,6 +84,13 @@ PATHS: dict[str, Path] = {
     "eventgrid:SystemTopicEventSubscription": _path(
         "EventGrid", "systemTopics", "systemTopicName", "eventSubscriptions", "eventSubscriptionName"
     ),
+    "eventgrid:Topic": _path("EventGrid", "topics", "topicName"),
+    "eventgrid:TopicEventSubscription": _path(
+        "EventGrid", "topics", "topicName", "eventSubscriptions", "eventSubscriptionName"
+    ),
+    "servicebus:Namespace": _path("ServiceBus", "namespaces", "namespaceName"),
+    "servicebus:Queue": _path("ServiceBus", "namespaces", "namespaceName", "queues", "queueName"),
+    "logic:Workflow": _path("Logic", "workflows", "workflowName"),
     "authorization:RoleAssignment": _path("Authorization", "roleAssignments", "roleAssignmentName"),
     "authorization:ManagementLockByScope": _path("Authorization", "locks", "lockName"),
     "monitor:DiagnosticSetting": _path("Insights", "diagnosticSettings", "name"),

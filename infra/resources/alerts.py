@@ -5,6 +5,7 @@ Of a Kubernetes endpoint Azure Monitor measures nothing: there the pods behind i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -37,6 +38,10 @@ class Rule:
     severity: int
     description: str
     dimensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+# Rules, and what they watch.
+Watched = tuple[tuple[Rule, ...], pulumi.Input[str]]
 
 
 class ActionGroup(Component):
@@ -82,6 +87,7 @@ class Alerts(Component):
         monitoring: Monitoring,
         action_group: ActionGroup,
         cluster: pulumi.Input[str] | None,
+        others: Sequence[Watched] = (),
     ) -> None:
         super().__init__("alerts")
         self._context = context
@@ -92,6 +98,9 @@ class Alerts(Component):
         if cluster is not None:
             for rule in pod_rules(context):
                 self._alert(rule, cluster)
+        for rules, scope in others:
+            for rule in rules:
+                self._alert(rule, scope)
         # Azure refuses an alert on an endpoint that does not exist: the first deployment makes it.
         if context.settings.alerts.endpoint_exists:
             for rule in endpoint_rules(context):

@@ -86,7 +86,8 @@ def trust(
 
 def machines_of(settings: StageSettings) -> tuple[Machine, ...]:
     """The identities that a stage needs."""
-    return tuple(m for m in Machine if m is not Machine.CLUSTER or settings.serving == "kubernetes")
+    needed = {Machine.CLUSTER: settings.serving == "kubernetes", Machine.HANDLER: settings.on_drift.asks}
+    return tuple(machine for machine in Machine if needed.get(machine, True))
 
 
 def identity_name(context: Context, machine: Machine) -> str:

@@ -19,6 +19,7 @@ ZONES = {
     "table": "privatelink.table.core.windows.net",
     "vault": "privatelink.vaultcore.azure.net",
     "images": "privatelink.azurecr.io",
+    "events": "privatelink.eventgrid.azure.net",
 }
 WITHOUT_WAY_OUT = (Subnet.ENDPOINTS,)
 

@@ -113,6 +113,11 @@ def _ci(settings: StageSettings) -> Iterator[str]:
     yield from missing_ids(settings.ci.github)
 
 
+def _on_drift(settings: StageSettings) -> Iterator[str]:
+    if settings.on_drift.github is not None and settings.ci.github is None:
+        yield "on_drift.github is given, but ci.github is not: it names the repository that is told"
+
+
 def _registry(settings: StageSettings) -> Iterator[str]:
     if settings.stage == "prod" and settings.registry.access == "user":
         yield "registry.access is user: prod deploys what others published and publishes nothing; set reader"
@@ -140,6 +145,7 @@ RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (
     _kubernetes,
     _clusters,
     _ci,
+    _on_drift,
     _registry,
     _names,
 )

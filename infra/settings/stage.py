@@ -137,6 +137,34 @@ class Ci(Frozen):
     azure_devops: AzureDevOps | None = None
 
 
+class OnGitHub(Frozen):
+    """The repository of `ci.github` is sent `drift-found`, by a token that a person puts into the handler's vault."""
+
+    secret: str = Field(default="github-token", pattern=r"^[A-Za-z0-9-]{1,127}$")
+
+
+class OnAzureDevOps(Frozen):
+    """The pipeline that is run, by the handler's own identity: nothing is stored."""
+
+    organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
+    project: str = Field(pattern=r"^\w[\w.-]{0,63}$")
+    pipeline: Annotated[int, Field(ge=1)]
+    """The number in the address of its page (`definitionId`)."""
+    branch: str = Field(default="main", pattern=r"^\w[\w./-]*$")
+
+
+class OnDrift(Frozen):
+    """Who is asked to train when drift is found that newer data would mend: neither, one or both."""
+
+    github: OnGitHub | None = None
+    azure_devops: OnAzureDevOps | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether anybody is asked, so that there is a handler."""
+        return self.github is not None or self.azure_devops is not None
+
+
 class SharedRegistry(Frozen):
     """The registry that the shared stack makes, and what this stage may do there."""
 
@@ -162,6 +190,7 @@ class StageSettings(Frozen):
     alerts: Alerts
     people: People = People()
     ci: Ci = Ci()
+    on_drift: OnDrift = OnDrift()
     registry: SharedRegistry
     audit_days: Annotated[int, Field(ge=1, le=146_000)] = 365
     """How long what the audit container holds can neither be changed nor deleted."""

@@ -55,6 +55,16 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "ci.azure_devops": {"issuer": "https://login.example.com/v2.0", "subject": "sc://o/p/c"},
         },
     ),
+    "prod-told": (
+        "prod",
+        {
+            "on_drift": {
+                "github": {},
+                "azure_devops": {"organisation": "example-org", "project": "credit-default", "pipeline": 7},
+            }
+        },
+    ),
+    "dev-told": ("dev", {"on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}}),
     "staging-managed": (
         "staging",
         {

@@ -31,6 +31,8 @@ WARM = (
     "azure.mgmt.containerservice.models",
     "azure.mgmt.network.models",
     "azure.mgmt.eventgrid.models",
+    "azure.mgmt.logic.models",
+    "azure.mgmt.servicebus.models",
     *(
         f"pulumi_azure_native.{name}"
         for name in (
@@ -42,6 +44,7 @@ WARM = (
             "eventgrid",
             "keyvault",
             "kubernetesconfiguration",
+            "logic",
             "machinelearningservices",
             "managedidentity",
             "monitor",
@@ -49,6 +52,7 @@ WARM = (
             "operationalinsights",
             "privatedns",
             "resources",
+            "servicebus",
             "storage",
         )
     ),
@@ -67,7 +71,7 @@ class Mutation:
 
 
 MODELS, CHECKLIST, RULES = "test_microsoft_models.py", "test_checklist.py", "test_service_rules.py"
-ACROSS = "test_ci_identities.py"
+ACROSS, WORKFLOW = "test_ci_identities.py", "test_drift_workflow.py"
 GRAPH, RIGHTS, SETTINGS = "test_graph.py", "test_least_privilege.py", "test_settings.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -301,6 +305,76 @@ MUTATIONS: tuple[Mutation, ...] = (
         'f".pulumi/{folder}/{PULUMI_PROJECT}/{stack}/*"',
         'f".pulumi/{folder}/*"',
         f"{ACROSS}::test_a_stacks_state_is_written_by_its_own_identity_only",
+    ),
+    Mutation(
+        "GitHub's token stands in the definition",
+        "resources/drift_workflow.py",
+        "\"Bearer @{body('Read_token')['value']}\"",
+        '"Bearer github_pat_of_a_test"',
+        f"{WORKFLOW}::test_no_secret_stands_in_the_definition_or_in_a_runs_history",
+    ),
+    Mutation(
+        "GitHub's token is shown in the history of runs",
+        "resources/drift_workflow.py",
+        '            | _hidden("outputs")\n',
+        "",
+        f"{WORKFLOW}::test_no_secret_stands_in_the_definition_or_in_a_runs_history",
+    ),
+    Mutation(
+        "every event wakes the handler",
+        "resources/drift_handler.py",
+        'key="data.retrain", value=True',
+        'key="data.retrain", value=False',
+        f"{RULES}::test_only_drift_that_asks_for_a_model_reaches_the_handler_and_waits_a_day",
+    ),
+    Mutation(
+        "a rollout wakes the handler",
+        "resources/drift_handler.py",
+        "included_event_types=[DRIFT_FOUND]",
+        'included_event_types=[DRIFT_FOUND, "mlops.RolledOut"]',
+        f"{RULES}::test_only_drift_that_asks_for_a_model_reaches_the_handler_and_waits_a_day",
+    ),
+    Mutation(
+        "missing role: nobody may take drift from the queue",
+        "roles.py",
+        'Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift from the queue once it is told"),',
+        "",
+        f"{GRAPH}::test_drift_waits_for_the_rights_to_deliver_and_to_take_it",
+    ),
+    Mutation(
+        "wrong audience: Azure DevOps is asked with a token for Azure",
+        "resources/drift_workflow.py",
+        '"499b84ac-1321-427f-aa17-267ca6975798"',
+        '"https://management.azure.com"',
+        f"{WORKFLOW}::test_drift_is_told_to_both_systems_and_taken_off_the_queue",
+    ),
+    Mutation(
+        "drift is taken off the queue although CI did not agree",
+        "resources/drift_workflow.py",
+        "AZURE_DEVOPS_AGREES = 201, 204, 200",
+        "AZURE_DEVOPS_AGREES = 201, 204, 203",
+        f"{WORKFLOW}::test_a_page_to_sign_in_is_no_agreement",
+    ),
+    Mutation(
+        "drift is lost when CI is down for a day",
+        "resources/drift_queue.py",
+        "dead_lettering_on_message_expiration=True",
+        "dead_lettering_on_message_expiration=False",
+        f"{RULES}::test_only_drift_that_asks_for_a_model_reaches_the_handler_and_waits_a_day",
+    ),
+    Mutation(
+        "an event's text reaches a pipeline",
+        "resources/drift_workflow.py",
+        "{wiring.stage}/@{{outputs('Facts')['data']['record']}}",
+        "@{{outputs('Event')['data']['reason']}}",
+        f"{WORKFLOW}::test_texts_of_others_stay_texts_and_short",
+    ),
+    Mutation(
+        "a topic that takes a key",
+        "resources/announcements.py",
+        "disable_local_auth=True",
+        "disable_local_auth=False",
+        f"{CHECKLIST}::test_staging_and_prod_fulfil",
     ),
     Mutation(
         "credentials of an identity are written at once",

@@ -21,6 +21,7 @@ UNPROTECTED = {
     "storage:BlobServiceProperties",
     "storage:FileServiceProperties",
     "eventgrid:SystemTopicEventSubscription",
+    "eventgrid:TopicEventSubscription",
     "consumption:Budget",
 }
 # Azure takes no tags on these.
@@ -29,6 +30,7 @@ UNTAGGED = UNPROTECTED - {"monitor:MetricAlert"} | {
     "storage:BlobContainer",
     "storage:BlobContainerImmutabilityPolicy",
     "storage:Queue",
+    "servicebus:Queue",
     "network:Subnet",
     "network:PrivateDnsZoneGroup",
     "kubernetesconfiguration:Extension",
@@ -99,7 +101,9 @@ def test_clusters_wait_for_their_identitys_rights(stage_rehearsal: Rehearsal) ->
 
 def test_clusters_wait_for_private_names(strict_rehearsal: Rehearsal) -> None:
     cluster = strict_rehearsal.one("machinelearningservices:Compute", "cpu-cluster")
-    names = {record.urn for record in strict_rehearsal.of("network:PrivateDnsZoneGroup")}
+    # all but the topic's, which jobs do not know
+    groups = strict_rehearsal.of("network:PrivateDnsZoneGroup")
+    names = {record.urn for record in groups if record.name != "names-events"}
     assert names <= strict_rehearsal.behind(cluster)
 
 
@@ -140,6 +144,31 @@ def test_events_wait_for_the_right_to_deliver(stage_rehearsal: Rehearsal) -> Non
         }
 
 
+@pytest.mark.parametrize("variant", ["dev-told", "prod-told"])
+def test_drift_waits_for_the_rights_to_deliver_and_to_take_it(variant: str) -> None:
+    rehearsal = rehearsal_of(variant)
+    subscription = rehearsal.one("eventgrid:TopicEventSubscription")
+    delivering = rights_before(rehearsal, subscription, "events")
+    assert {("servicebus:Queue", Role.MESSAGE_SENDER.id), ("storage:BlobContainer", Role.BLOB_CONTRIBUTOR.id)} <= (
+        delivering
+    )
+    workflow = rehearsal.one("logic:Workflow")
+    needed = {("servicebus:Queue", Role.MESSAGE_RECEIVER.id)}
+    if variant == "prod-told":  # GitHub's token
+        needed.add(("keyvault:Vault", Role.SECRETS_USER.id))
+    assert rights_before(rehearsal, workflow, "handler") == needed
+
+
+@pytest.mark.parametrize("variant", ["dev", "staging", "prod"])
+def test_nothing_handles_drift_as_shipped(variant: str) -> None:
+    rehearsal = rehearsal_of(variant)
+    assert rehearsal.of("eventgrid:Topic")
+    for type_ in ("logic:Workflow", "servicebus:Namespace", "eventgrid:TopicEventSubscription"):
+        assert not rehearsal.of(type_)
+    assert len(rehearsal.of("keyvault:Vault")) == 1
+    assert "identity-handler" not in {r.name for r in rehearsal.of("managedidentity:UserAssignedIdentity")}
+
+
 def test_subnets_are_made_one_after_another(strict_rehearsal: Rehearsal) -> None:
     subnets = strict_rehearsal.of("network:Subnet")
     depths = sorted(len({s.urn for s in subnets} & strict_rehearsal.behind(subnet)) for subnet in subnets)
@@ -155,7 +184,7 @@ def test_nothing_is_declared_twice(any_rehearsal: Rehearsal) -> None:
     assert not any_rehearsal.duplicates
 
 
-@pytest.mark.parametrize("variant", ["prod", "prod-watched"])
+@pytest.mark.parametrize("variant", ["prod", "prod-watched", "prod-told"])
 def test_prod_is_protected_against_deletion(variant: str) -> None:
     for record in rehearsal_of(variant).resources:
         assert record.protect == (short(record) not in UNPROTECTED), f"{record.name} ({short(record)})"
@@ -213,6 +242,7 @@ def test_stages_give_what_project_yml_needs(stage_rehearsal: Rehearsal) -> None:
     if attached:
         assert outputs["instance_type"] in attached.inputs["properties"]["properties"]["instanceTypes"]
     assert len(outputs["endpoint"]) <= 32
+    assert outputs["events_topic"] == stage_rehearsal.one("eventgrid:Topic").inputs["topicName"]
 
 
 def test_the_cluster_can_be_made_before_it_is_attached() -> None:

@@ -99,10 +99,10 @@ def test_everything_that_stands_has_a_price(stack: str) -> None:
 
 
 def test_the_bill_counts_what_stands() -> None:
-    # given prod: two system nodes and one for scoring, eight private endpoints
+    # given prod: two system nodes and one for scoring, nine private endpoints
     lines = {line.price_id: line.count for line in bill_of(rehearsal_of("prod"), load_prices()).lines}
     assert lines["machine-Standard_D4ds_v5"] == 3
-    assert lines["private-endpoint"] == 8
+    assert lines["private-endpoint"] == 9
     assert lines["nat-gateway"] == 1
     assert lines["kubernetes-standard-tier"] == 1
     assert lines["images-Premium"] == 1

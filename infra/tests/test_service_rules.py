@@ -34,6 +34,9 @@ NAME_RULES = {
     "containerservice:AgentPool": (r"[a-z][a-z0-9]{0,11}", "agentPoolName"),
     "monitor:ActionGroup": (r".{1,12}", "groupShortName"),
     "managedidentity:UserAssignedIdentity": (r"[a-zA-Z0-9][\w-]{2,127}", "resourceName"),
+    "eventgrid:Topic": (r"[a-zA-Z0-9-]{3,50}", "topicName"),
+    "servicebus:Namespace": (r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{4,48}[a-zA-Z0-9](?<!-sb)(?<!-mgmt)", "namespaceName"),
+    "logic:Workflow": (r"[\w.()-]{1,80}", "workflowName"),
 }
 
 
@@ -100,6 +103,10 @@ DOCUMENTED = {
     Role.IDENTITY_OPERATOR: "f1a07417-d97a-45cb-824c-7a7467783830",
     Role.MONITORING_READER: "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
     Role.LOG_READER: "73c42c96-874c-492b-b04d-ab87d138a893",
+    Role.EVENT_SENDER: "d5a91429-5739-47e2-a06b-3470a27159e7",
+    Role.MESSAGE_SENDER: "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
+    Role.MESSAGE_RECEIVER: "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
+    Role.SECRETS_USER: "4633458b-17de-408a-b874-0445c86b69e6",
 }
 
 
@@ -169,7 +176,7 @@ def test_private_stages_have_an_endpoint_for_each_service(strict_rehearsal: Rehe
         for record in strict_rehearsal.of("network:PrivateEndpoint")
         for connection in record.inputs["privateLinkServiceConnections"]
     }
-    assert parts == {"blob", "file", "queue", "table", "vault", "registry", "amlworkspace", "amlregistry"}
+    assert parts == {"blob", "file", "queue", "table", "vault", "registry", "amlworkspace", "amlregistry", "topic"}
     zones = {record.inputs["privateZoneName"] for record in strict_rehearsal.of("privatedns:PrivateZone")}
     assert {"privatelink.api.azureml.ms", "privatelink.notebooks.azure.net"} <= zones
     assert len(strict_rehearsal.of("privatedns:VirtualNetworkLink")) == len(zones)
@@ -273,6 +280,39 @@ def test_events_are_delivered_by_identity(stage_rehearsal: Rehearsal) -> None:
         assert "destination" not in record.inputs
 
 
+@pytest.mark.parametrize("variant", ["dev-told", "prod-told"])
+def test_only_drift_that_asks_for_a_model_reaches_the_handler_and_waits_a_day(variant: str) -> None:
+    rehearsal = rehearsal_of(variant)
+    subscription, queue = rehearsal.one("eventgrid:TopicEventSubscription").inputs, rehearsal.one("servicebus:Queue")
+    # then only such events are delivered, by identity
+    assert subscription["filter"]["includedEventTypes"] == ["mlops.DriftFound"]
+    assert subscription["filter"]["advancedFilters"] == [
+        {"operatorType": "BoolEquals", "key": "data.retrain", "value": True}
+    ]
+    delivery = subscription["deliveryWithResourceIdentity"]
+    assert delivery["identity"]["type"] == "UserAssigned"
+    assert delivery["destination"]["resourceId"] == queue.id
+    assert "destination" not in subscription
+    # and what is not taken is offered again for a day and then kept, not lost
+    assert queue.inputs["defaultMessageTimeToLive"] == "P1D"
+    assert queue.inputs["deadLetteringOnMessageExpiration"] is True
+    looks_a_day = (
+        24
+        * 60
+        / rehearsal.one("logic:Workflow").inputs["definition"]["triggers"]["Every_few_minutes"]["recurrence"][
+            "interval"
+        ]
+    )
+    assert queue.inputs["maxDeliveryCount"] > looks_a_day
+    assert subscription["retryPolicy"]["eventTimeToLiveInMinutes"] == 24 * 60
+    names = {record.name for record in rehearsal.of("monitor:MetricAlert")}
+    assert {"alert-drift-not-taken", "alert-drift-set-aside"} <= names
+
+
+def test_a_topic_takes_what_mlops_sends(stage_rehearsal: Rehearsal) -> None:
+    assert stage_rehearsal.one("eventgrid:Topic").inputs["inputSchema"] == "CloudEventSchemaV1_0"
+
+
 def test_endpoint_alerts_come_with_the_endpoint() -> None:
     quiet = {record.name for record in rehearsal_of("staging-managed").of("monitor:MetricAlert")}
     watched = {record.name for record in rehearsal_of("prod-watched").of("monitor:MetricAlert")}
@@ -318,6 +358,9 @@ def test_logs_of_everything_that_has_some(stage_rehearsal: Rehearsal) -> None:
         "storage:StorageAccount",
         "containerregistry:Registry",
         "containerservice:ManagedCluster",
+        "eventgrid:Topic",
+        "servicebus:Namespace",
+        "logic:Workflow",
     ):
         assert {record.id for record in stage_rehearsal.of(type_)} <= watched
 

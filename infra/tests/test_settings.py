@@ -82,6 +82,17 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "plain-http": ("prod", {"kubernetes.tls": None}, "does not score over plain http"),
     "prod-publishes": ("prod", {"registry.access": "user"}, "publishes nothing"),
     "immutable-without-ids": ("dev", {"ci.github.subject": "immutable"}, "organisation_id is missing"),
+    "drift-without-repository": ("dev", {"on_drift": {"github": {}}, "ci.github": None}, "on_drift.github is given"),
+    "drift-pipeline-missing": (
+        "prod",
+        {"on_drift": {"azure_devops": {"organisation": "o", "project": "p"}}},
+        "infra:on_drift.azure_devops.pipeline is missing",
+    ),
+    "drift-expression": (
+        "prod",
+        {"on_drift": {"azure_devops": {"organisation": "o", "project": "@{body('Read_token')}", "pipeline": 1}}},
+        "infra:on_drift.azure_devops.project",
+    ),
     "project-too-long": ("staging", {"project": "a-project-name-of-26-chars"}, "is too long: the workspace"),
     "project-not-a-name": ("dev", {"project": "My Project"}, "infra:project"),
     "no-receivers": ("dev", {"alerts.receivers": []}, "infra:alerts.receivers"),

@@ -66,6 +66,11 @@ MODELS = {
     "kubernetesconfiguration:Extension": "azure.mgmt.kubernetesconfiguration.models.Extension",
     "eventgrid:SystemTopic": "azure.mgmt.eventgrid.models.SystemTopic",
     "eventgrid:SystemTopicEventSubscription": "azure.mgmt.eventgrid.models.EventSubscription",
+    "eventgrid:Topic": "azure.mgmt.eventgrid.models.Topic",
+    "eventgrid:TopicEventSubscription": "azure.mgmt.eventgrid.models.EventSubscription",
+    "servicebus:Namespace": "azure.mgmt.servicebus.models.SBNamespace",
+    "servicebus:Queue": "azure.mgmt.servicebus.models.SBQueue",
+    "logic:Workflow": "azure.mgmt.logic.models.Workflow",
     "consumption:Budget": "azure.mgmt.consumption.models.Budget",
 }
 NOT_SENT = {"resourceGroupName", "clusterRp", "clusterResourceName", "clusterName", "skipValidation"}
