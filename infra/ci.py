@@ -14,6 +14,7 @@ from naming import CI, SHARED, Names, assignment_name
 from resources.context import Component, tags_of
 from resources.identities import AZURE_DEVOPS, Federation, github_federation, trust
 from resources.storage import COLLECTED
+from roles import Machine
 from settings.ci import CiSettings, Environment
 
 Outputs = dict[str, pulumi.Input[object]]
@@ -109,6 +110,9 @@ def place_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
         Place.WORKSPACE: names.workspace_id,
         Place.STORAGE: names.storage_id,
         Place.COLLECTED: f"{names.storage_id}/blobServices/default/containers/{COLLECTED}",
+        Place.TOPIC: names.events_topic_id,
+        Place.COMPUTE_IDENTITY: names.identity_id(Machine.COMPUTE),
+        Place.ENDPOINT_IDENTITY: names.identity_id(Machine.ENDPOINT),
         Place.REGISTRY: names.model_registry_id,
     }
     return found[grant.on], names.subscription_id

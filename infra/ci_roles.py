@@ -15,7 +15,7 @@ from roles import REGISTRY_ROLES, Role, roles_granted_in
 from settings.ci import CiSettings, Environment
 
 PULUMI_PROJECT = "infra"  # `name` in Pulumi.yaml
-TRAINING_STAGE = "dev"
+TRAINING_STAGE, NEXT_STAGE = "dev", "staging"
 STATE = "state"
 
 
@@ -26,6 +26,9 @@ class Place(StrEnum):
     WORKSPACE = "workspace"
     STORAGE = "storage"
     COLLECTED = "collected container"
+    TOPIC = "events topic"
+    COMPUTE_IDENTITY = "compute identity"
+    ENDPOINT_IDENTITY = "endpoint identity"
     REGISTRY = "model registry"
     STATE = "state container"
     STATE_KEY = "state key"
@@ -46,7 +49,7 @@ class CiGrant:
 def ci_grants(settings: CiSettings) -> tuple[CiGrant, ...]:
     """Every grant to the identities that work across the stages that exist."""
     stacks = (SHARED, *settings.stages)
-    grants = [*_gate(settings), *_promotion(settings), *_preview(stacks)]
+    grants = [*_gate(settings), *_promotion(settings), *_retraining(settings), *_preview(stacks)]
     for stack in stacks:
         grants += _bringing_up(stack)
     return tuple(grants)
@@ -77,7 +80,30 @@ def _promotion(settings: CiSettings) -> Iterator[CiGrant]:
             notes = "registers audit records" if stage == "prod" else "registers audit records, asks the live endpoint"
             yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, notes)
             yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "reads recent inputs, writes audit records")
+            submits = "the monitor's job runs as the compute identity"
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.COMPUTE_IDENTITY, stage, submits)
+            yield CiGrant(who, Role.EVENT_SENDER, Place.TOPIC, stage, "the monitor tells of drift")
     yield CiGrant(who, Role.REGISTRY_USER, Place.REGISTRY, SHARED, "shares the promoted model with every stage")
+
+
+def _retraining(settings: CiSettings) -> Iterator[CiGrant]:
+    """It trains and deploys where models are trained, proposes for the stage after it, and only reads elsewhere."""
+    who = Environment.RETRAINING
+    for stage in settings.stages:
+        yield CiGrant(who, Role.READER, Place.GROUP, stage, "reads the cause in the audit log, and what runs")
+        if stage == TRAINING_STAGE:
+            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, "submits the training, registers, deploys")
+            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "uploads code, writes its audit records")
+            runs = "the training runs as the compute identity"
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.COMPUTE_IDENTITY, stage, runs)
+            serves = "gives the deployment the endpoint identity"
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.ENDPOINT_IDENTITY, stage, serves)
+            yield CiGrant(who, Role.EVENT_SENDER, Place.TOPIC, stage, "tells of what it has deployed")
+        elif stage == NEXT_STAGE:
+            asks = "registers the gates' record, asks the live endpoint"
+            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, asks)
+            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "reads recent inputs, writes audit records")
+    yield CiGrant(who, Role.REGISTRY_USER, Place.REGISTRY, SHARED, "shares the proposed model with every stage")
 
 
 def _preview(stacks: tuple[str, ...]) -> Iterator[CiGrant]:

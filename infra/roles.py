@@ -141,7 +141,7 @@ EVENTS = (
 # What a stage has whose drift starts a training by itself (on_drift in the settings).
 HANDLER = (
     Grant(Machine.EVENTS, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
-    Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift from the queue once it is told"),
+    Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift that CI has agreed to"),
 )
 HANDLER_ON_GITHUB = (
     Grant(Machine.HANDLER, Role.SECRETS_USER, Scope.HANDLER_VAULT, "reads the token of the repository when it is due"),

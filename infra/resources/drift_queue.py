@@ -28,7 +28,7 @@ class DriftQueue(Component):
             namespace_name=context.names.drift_namespace,
             resource_group_name=group.name,
             location=context.location,
-            sku=servicebus.SBSkuArgs(name="Basic", tier="Basic"),
+            sku=servicebus.SBSkuArgs(name=servicebus.SkuName.BASIC, tier=servicebus.SkuTier.BASIC),
             disable_local_auth=True,
             minimum_tls_version="1.2",
             tags=context.tags,

@@ -20,6 +20,7 @@ class Environment(StrEnum):
 
     GATE = "gate"
     PROMOTION = "promotion"
+    RETRAINING = "retraining"
     INFRA_PREVIEW = "infra-preview"
     INFRA_SHARED = "infra-shared"
     INFRA_DEV = "infra-dev"

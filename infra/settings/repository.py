@@ -24,6 +24,7 @@ ENVIRONMENTS = {
     "staging": EnvironmentProtection(),
     "prod": EnvironmentProtection(reviewers=True),
     "promotion": EnvironmentProtection(),
+    "retraining": EnvironmentProtection(),
     "gate": EnvironmentProtection(any_branch=True),
     "infra-shared": EnvironmentProtection(reviewers=True),
     "infra-dev": EnvironmentProtection(),

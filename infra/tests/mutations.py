@@ -337,7 +337,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "missing role: nobody may take drift from the queue",
         "roles.py",
-        'Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift from the queue once it is told"),',
+        'Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift that CI has agreed to"),',
         "",
         f"{GRAPH}::test_drift_waits_for_the_rights_to_deliver_and_to_take_it",
     ),

@@ -102,6 +102,30 @@ def test_promotion_writes_no_data_of_dev_and_hands_out_nothing() -> None:
     assert [right.role_id for right in rights if "/registries/" in right.scope_id] == [Role.REGISTRY_USER.id]
 
 
+def test_retraining_writes_in_dev_and_for_the_stage_after_it_and_only_reads_prod() -> None:
+    rights = rights_to(rehearsal_of("ci"), "retraining")
+    by_stage = {
+        stage: {right.role_id for right in rights if f"rg-credit-default-{stage}" in right.scope_id}
+        for stage in (*STAGES, "shared")
+    }
+    assert by_stage["dev"] == {
+        Role.READER.id,
+        Role.DATA_SCIENTIST.id,
+        Role.BLOB_CONTRIBUTOR.id,
+        Role.IDENTITY_OPERATOR.id,
+        Role.EVENT_SENDER.id,
+    }
+    assert by_stage["staging"] == {Role.READER.id, Role.DATA_SCIENTIST.id, Role.BLOB_CONTRIBUTOR.id}
+    assert by_stage["prod"] == {Role.READER.id}
+    assert by_stage["shared"] == {Role.REGISTRY_USER.id}
+
+
+@pytest.mark.parametrize(("who", "stages"), [("promotion", {"staging", "prod"}), ("retraining", {"dev"})])
+def test_who_tells_of_something_may_send_it(who: str, stages: set[str]) -> None:
+    topics = [right.scope_id for right in rights_to(rehearsal_of("ci"), who) if right.role_id == Role.EVENT_SENDER.id]
+    assert set(topics) == {rehearsal_of(stage).one("eventgrid:Topic").id for stage in stages}
+
+
 def test_what_brings_a_stack_up_changes_no_other(ci_rehearsal: Rehearsal) -> None:
     for environment in (name for name in Environment if name.startswith("infra-")):
         stack = environment.removeprefix("infra-")

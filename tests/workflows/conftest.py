@@ -33,7 +33,15 @@ CI_FILES = (".github/workflows", ".github/actions", ".azuredevops", "azure-pipel
 # It would download what our own program stands for.
 INSTALLS_PULUMI = ".ci/install-pulumi"
 STAGES = ("dev", "staging", "prod")
-IDENTITIES = (*STAGES, "gate", "promotion", "infra-preview", "infra-shared", *(f"infra-{stage}" for stage in STAGES))
+IDENTITIES = (
+    *STAGES,
+    "gate",
+    "promotion",
+    "retraining",
+    "infra-preview",
+    "infra-shared",
+    *(f"infra-{stage}" for stage in STAGES),
+)
 System = Literal["github", "azure"]
 # Notes its words and variables; then fails, or hands over outputs in the way of the system that runs it.
 TOOL = """#!{python} -IS

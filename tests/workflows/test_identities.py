@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from workflow_replay.azure.running.predefined import stand_in_id
+from workflow_replay.events import Schedule
 
 from .conftest import System, Ways
-from .test_ways import both_systems, planned, pushed
+from .test_ways import DRIFTED, both_systems, planned, pushed
 
 VARIABLES = {"github": "AZURE_CLIENT_ID", "azure": "AZURESUBSCRIPTION_CLIENT_ID"}
 
@@ -26,3 +27,13 @@ def test_every_command_logs_in_as_its_stage(ways: Ways, system: System) -> None:
     assert VARIABLES[system] not in plan.seen
     expected = [(each, named(system, each)) for each in (*stages, "prod")]
     assert [(each.words[5], each.seen[VARIABLES[system]]) for each in rollouts] == expected
+
+
+@both_systems
+def test_who_watches_does_not_train(ways: Ways, system: System) -> None:
+    ways.tell({"mlops monitor": DRIFTED})
+
+    ways.play(system, "monitor", Schedule())
+
+    who = {call.words[3]: call.seen[VARIABLES[system]] for call in ways.calls() if "uv run mlops " in call.text}
+    assert who == {"monitor": named(system, "promotion"), "retrain": named(system, "retraining")}

@@ -55,7 +55,7 @@ def test_only_five_answers_acknowledge() -> None:
 
 def filtered(**filters: Any) -> bool:
     properties = {"destination": WEBHOOK, "eventDeliverySchema": "CloudEventSchemaV1_0", "filter": filters}
-    return read_subscription("s", properties).wants({**EVENT, "data": {"runStatus": "failed"}})
+    return read_subscription("s", properties).wants({**EVENT, "data": {"runStatus": "failed", "late": True}})
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,21 @@ def filtered(**filters: Any) -> bool:
             {"advancedFilters": [{"operatorType": "StringIn", "key": "data.nothing", "values": ["x"]}]},
             False,
             id="a field that is not there",
+        ),
+        pytest.param(
+            {"advancedFilters": [{"operatorType": "BoolEquals", "key": "data.late", "value": True}]},
+            True,
+            id="true",
+        ),
+        pytest.param(
+            {"advancedFilters": [{"operatorType": "BoolEquals", "key": "data.late", "value": False}]},
+            False,
+            id="not false",
+        ),
+        pytest.param(
+            {"advancedFilters": [{"operatorType": "BoolEquals", "key": "data.runStatus", "value": True}]},
+            False,
+            id="a text is neither true nor false",
         ),
     ],
 )

@@ -12,7 +12,7 @@ import binascii
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -170,7 +170,7 @@ class Services:
 
 
 @contextmanager
-def serving(services: Services) -> Iterator[dict[str, tuple[str, int]]]:
+def serving(services: Services) -> Generator[dict[str, tuple[str, int]]]:
     """The services on a port of this machine: where each host stands."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -18,10 +18,14 @@ ROLLED_OUT: Final = "mlops.RolledOut"
 ROLLED_BACK: Final = "mlops.RolledBack"
 AnnouncementType = Literal["mlops.DriftFound", "mlops.RolledOut", "mlops.RolledBack"]
 _LONGEST_REASON: Final = 500
+_NOTHING_ASKED: Final = ("", "no")
 
 
 class AnnouncementData(BaseModel):
-    """What is told of a record: where it stands in which stage's log, and its reason for people."""
+    """What is told of a record: where it stands in which stage's log, and its reason for people.
+
+    `retrain` lets a subscription choose the drift that newer data would mend; whether it does, says the record.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +34,7 @@ class AnnouncementData(BaseModel):
     model: Annotated[str, Field(max_length=255)]
     version: Annotated[str, Field(max_length=255)]
     reason: Annotated[str, Field(max_length=_LONGEST_REASON)]
+    retrain: bool = False
 
 
 class Announcement(BaseModel):
@@ -66,9 +71,15 @@ def announcement_of(record: Record, source: str) -> Announcement | None:
             "model": event.model,
             "version": event.version,
             "reason": event.reason[:_LONGEST_REASON],
+            "retrain": kind == DRIFT_FOUND and asks_for_retraining(event),
         },
     }
     return Announcement.model_validate(facts)
+
+
+def asks_for_retraining(event: Event) -> bool:
+    """Whether a verdict was noted that a newer model would mend."""
+    return event.evidence.get("retrain", "") not in _NOTHING_ASKED
 
 
 def _kind(event: Event) -> AnnouncementType | None:

@@ -26,6 +26,7 @@ from mlops.project import (
     Serving,
     StageName,
     SubscriptionId,
+    TopicName,
     WorkspaceName,
 )
 
@@ -52,6 +53,7 @@ class StackOutputs(BaseModel):
     endpoint_client_id: ClientId | None = None
     application_insights: ConnectionString | None = None
     collected_datastore: DatastoreName | None = None
+    events_topic: TopicName | None = None
 
     @property
     def of_stage(self) -> dict[str, str]:

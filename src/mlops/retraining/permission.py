@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from mlops.announcing.announcement import asks_for_retraining
 from mlops.audit.record import Event, EventKind, Record
 from mlops.retraining.rules import RetrainingRules
 
@@ -17,7 +18,6 @@ CAUSE_RECORD: Final = "record"
 JOB: Final = "job"
 DATA: Final = "data"
 _MONITOR: Final = "monitor"
-_NOTHING_ASKED: Final = ("", "no")
 _WEEK: Final = timedelta(days=7)
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
@@ -38,7 +38,7 @@ def objection_to(cause: Record, rules: RetrainingRules, now: datetime) -> str:
     event = cause.event
     if event.kind != _MONITOR or event.evidence.get("state") != "drift":
         return f"record {cause.number} of {event.stage} is no drift: {event.reason}"
-    if event.evidence.get("retrain", "") in _NOTHING_ASKED:
+    if not asks_for_retraining(event):
         return f"what {event.stage} was found to do is nothing that a newer model would mend: {event.reason}"
     if event.stage not in rules.stages:
         return f"drift in {event.stage} starts no training: releases/retraining.yml lists {', '.join(rules.stages)}"

@@ -53,6 +53,21 @@ def test_what_others_are_told_of(told: Record, kind: str | None) -> None:
         assert announcement_of(told, "/workspace") == found
 
 
+@pytest.mark.parametrize(
+    ("told", "retrain"),
+    [
+        pytest.param(record("monitor", "monitor", DRIFT), True, id="drift that newer data would mend"),
+        pytest.param(record("monitor", "monitor", {**DRIFT, "retrain": "no"}), False, id="drift that none would"),
+        pytest.param(record("rollout", "finish", {"retrain": "yes"}), False, id="a rollout"),
+    ],
+)
+def test_an_event_says_whether_a_training_is_asked_for(told: Record, *, retrain: bool) -> None:
+    found = announcement_of(told, "/workspace")
+
+    assert found
+    assert found.data.retrain is retrain
+
+
 @pytest.fixture
 def heard() -> Iterator[tuple[str, Queue[Any]]]:
     """The address of a subscriber, and what it has heard."""
@@ -96,7 +111,11 @@ def test_a_subscriber_hears_of_drift_and_a_topic_that_is_gone_fails_nothing(
     without: Stage = load_project(ROOT).settings.stages.prod
     stage = without.model_copy(update={"events_topic": "credit-default"})
     webhook = {"endpointType": "WebHook", "properties": {"endpointUrl": address}}
-    wish = {"properties": {"destination": webhook, "eventDeliverySchema": "CloudEventSchemaV1_0"}}
+    # which wants what infra/ lets through to those who train
+    only = {"operatorType": "BoolEquals", "key": "data.retrain", "value": True}
+    filters = {"includedEventTypes": ["mlops.DriftFound"], "advancedFilters": [only]}
+    schema = "CloudEventSchemaV1_0"
+    wish = {"properties": {"destination": webhook, "eventDeliverySchema": schema, "filter": filters}}
     group = f"/subscriptions/{stage.subscription_id}/resourceGroups/{stage.resource_group}"
     place = f"{group}/providers/Microsoft.EventGrid/topics/credit-default"
     wanted = f"{place}/providers/Microsoft.EventGrid/eventSubscriptions/mine?api-version=2022-06-15"
@@ -104,12 +123,14 @@ def test_a_subscriber_hears_of_drift_and_a_topic_that_is_gone_fails_nothing(
     for path, body in ((place, {"location": "westeurope"}), (wanted, wish)):
         client.send_request(HttpRequest("PUT", client.format_url(path), json=body)).raise_for_status()
     drift = record("monitor", "monitor", DRIFT)
+    harmless = record("monitor", "monitor", {**DRIFT, "retrain": "no"})
+    others = (record("rollout", "finish"), harmless, drift, record("gate", "gate"))
 
     # when
-    told = [announce(stage, drift), announce(stage, record("gate", "gate")), announce(without, drift)]
+    told = [*(announce(stage, each) for each in others), announce(without, drift)]
 
     # then
-    assert told == [True, False, False]
+    assert told == [True, True, True, False, False]
     event = Announcement.model_validate(events.get(timeout=PATIENCE_SECONDS))
     assert (event.type, event.id, event.data.stage) == ("mlops.DriftFound", drift.hash(), "prod")
     assert events.empty()

@@ -133,7 +133,7 @@ def test_an_approval_that_one_gives_oneself_is_none() -> None:
 
 def test_what_a_private_repository_cannot_have_is_said_and_does_not_fail() -> None:
     private = changed(github_documents(), "", "private", to=True)
-    for number in (2, 5, 8):
+    for number in (2, 6, 9):
         private = changed(private, *ENVIRONMENT, number, "protection_rules", to=[])
 
     findings = judged_on_github(private)

@@ -14,6 +14,7 @@ _SCHEMA: Final = "CloudEventSchemaV1_0"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _MOST_ATTEMPTS: Final = 30
 _LONGEST_MINUTES: Final = 1440
+_BOOLEAN: Final = "boolequals"
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "stringin": lambda value, wanted: value == wanted,
     "stringbeginswith": lambda value, wanted: value.startswith(wanted),
@@ -96,16 +97,29 @@ def _url(destination: Any) -> str:
 
 def _advanced(document: Any) -> tuple[str, str, tuple[str, ...]]:
     operator = str((document or {}).get("operatorType") or "")
+    key = str(document.get("key") or "") if document else ""
+    if operator.lower() == _BOOLEAN:
+        value = document.get("value")
+        if not isinstance(value, bool):
+            raise BadRequest(f"The filter {operator} wants `value`: true or false.", target="value")
+        return key, _BOOLEAN, (_json_boolean(value),)
     if operator.lower() not in _OPERATORS:
-        raise NotModelled(f"The emulator has the advanced filters {', '.join(_OPERATORS)}, not '{operator}'.")
+        known = ", ".join((_BOOLEAN, *_OPERATORS))
+        raise NotModelled(f"The emulator has the advanced filters {known}, not '{operator}'.")
     values = document.get("values") or ()
-    return str(document.get("key") or ""), operator.lower(), tuple(str(value) for value in values)
+    return key, operator.lower(), tuple(str(value) for value in values)
+
+
+def _json_boolean(value: bool) -> str:  # noqa: FBT001 - the only argument
+    return str(value).lower()
 
 
 def _passes(event: CloudEvent, key: str, operator: str, values: tuple[str, ...]) -> bool:
     found: Any = event
     for part in key.split("."):
         found = found.get(part) if isinstance(found, dict) else None
+    if operator == _BOOLEAN:
+        return isinstance(found, bool) and _json_boolean(found) in values
     # Azure compares texts without case.
     return isinstance(found, str) and any(_OPERATORS[operator](found.lower(), value.lower()) for value in values)
 
