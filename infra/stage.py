@@ -213,6 +213,8 @@ def _outputs(ground: Ground) -> Outputs:
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.of(Machine.ENDPOINT),
         "events_topic": names.events_topic,
+        # Where a person puts the token that the handler of drift reads; none where it needs none.
+        **({"handler_vault": names.handler_vault} if settings.on_drift.github is not None else {}),
         **_serving(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,

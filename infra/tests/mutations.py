@@ -293,6 +293,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{ACROSS}::test_what_pull_requests_run_may_only_read",
     ),
     Mutation(
+        "retraining writes in prod",
+        "ci_roles.py",
+        "elif stage == NEXT_STAGE:",
+        "else:",
+        f"{ACROSS}::test_retraining_writes_in_dev_and_for_the_stage_after_it_and_only_reads_prod",
+    ),
+    Mutation(
         "CI may make itself an administrator",
         "ci_roles.py",
         "return only_roles(role.id for role in roles)",

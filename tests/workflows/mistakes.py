@@ -64,6 +64,7 @@ TOKENS: Final = "test_ways.py::test_tokens_of_the_forge_reach_only_the_commands_
 STACKS: Final = "test_ways.py::test_infrastructure_is_brought_up_stack_by_stack"
 NOTHING: Final = "test_ways.py::test_a_push_of_something_else_starts_nothing"
 IDENTITIES: Final = "test_identities.py::test_every_command_logs_in_as_its_stage"
+WATCHES: Final = "test_identities.py::test_who_watches_does_not_train"
 
 GH: Final = ".github/workflows"
 AZ: Final = ".azuredevops"
@@ -116,6 +117,22 @@ MISTAKES: Final[tuple[Mistake, ...]] = (
         "connection: dev\n                    command: uv run mlops deploy",
         f"{IDENTITIES}[azure]",
         "dev",
+    ),
+    Mistake(
+        "wrong environment: who watches prod also trains",
+        f"{GH}/retrain.yml",
+        "environment: retraining",
+        "environment: promotion",
+        f"{WATCHES}[github]",
+        "promotion-id",
+    ),
+    Mistake(
+        "wrong service connection: training with the rights of dev alone",
+        f"{AZ}/templates/retrain-stage.yml",
+        "connection: retraining",
+        "connection: dev",
+        f"{WATCHES}[azure]",
+        "retrain",
     ),
     Mistake(
         "no environment: nobody is asked for prod",
