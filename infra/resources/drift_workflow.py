@@ -81,7 +81,7 @@ def definition_of(wiring: Wiring) -> Json:
             ),
             "If_there_is_drift": {
                 "type": "If",
-                "expression": {"equals": ["@outputs('Receive')['statusCode']", NEW]},
+                "expression": {"and": [{"equals": ["@outputs('Receive')['statusCode']", NEW]}]},
                 "actions": _handling(wiring),
                 "else": {"actions": {}},
                 "runAfter": {"Receive": ["Succeeded"]},
