@@ -72,6 +72,15 @@ def test_values_are_filled_in_and_all_else_stays(project: Path) -> None:
     assert comments(after) == comments(before)
 
 
+def test_the_topic_that_the_infrastructure_made_is_told_from_then_on(project: Path) -> None:
+    topic = "evgt-credit-default-dev-6d702"
+
+    done = configure(project, "--outputs", written(project, events_topic=topic))
+
+    assert done.returncode == 0, done.stderr
+    assert load_project(project).settings.stages.dev.events_topic == topic
+
+
 def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
     # given a project.yml as shipped
     file = project / "project.yml"
