@@ -15,7 +15,7 @@ from resources.budget import Budget
 from resources.compute import Compute
 from resources.container_registry import ContainerRegistry
 from resources.context import Context
-from resources.drift_handler import DriftHandler, handler_rules, queue_rules
+from resources.drift_handler import DriftHandler, handler_rules, queue_rules, topic_rules
 from resources.drift_queue import DriftQueue
 from resources.events import Events
 from resources.group import ResourceGroup
@@ -196,7 +196,11 @@ def _announce(ground: Ground, storage: Storage, rights: list[pulumi.Resource]) -
         ready += access.on(scope, scope_id, _known_as(ground, scope)).assignments
     parts = (announcements, queue, vault, storage, ground.identities, monitoring)
     handler = DriftHandler(context, group, *parts, ready)
-    return [(handler_rules(), handler.workflow.id), (queue_rules(), queue.namespace.id)]
+    return [
+        (topic_rules(), topic),
+        (queue_rules(), queue.namespace.id),
+        (handler_rules(), handler.workflow.id),
+    ]
 
 
 def _outputs(ground: Ground) -> Outputs:

@@ -28,6 +28,8 @@ from roles import Machine
 
 WORKFLOWS = "Microsoft.Logic/workflows"
 NAMESPACES = "Microsoft.ServiceBus/namespaces"
+TOPICS = "Microsoft.EventGrid/topics"
+SUBSCRIPTION = "drift-to-handler"
 FAILED_LOOKS = 2  # one may fail because CI was away for a moment
 
 
@@ -79,7 +81,7 @@ class DriftHandler(Component):
         )
         eventgrid.TopicEventSubscription(
             "on-drift",
-            event_subscription_name="drift-to-handler",
+            event_subscription_name=SUBSCRIPTION,
             topic_name=announcements.topic.name,
             resource_group_name=self._group.name,
             event_delivery_schema="CloudEventSchemaV1_0",
@@ -139,6 +141,24 @@ def handler_rules() -> tuple[Rule, ...]:
             "PT1H",
             WARNING,
             "CI does not take drift, or the handler may not ask it: the history of the workflow's runs says why.",
+        ),
+    )
+
+
+def topic_rules() -> tuple[Rule, ...]:
+    """What is watched on the topic."""
+    return (
+        Rule(
+            "drift-undelivered",
+            TOPICS,
+            "DeadLetteredCount",
+            "Total",
+            0,
+            "PT15M",
+            "PT1H",
+            ERROR,
+            "Drift did not reach the queue for a day; it lies in the container `dead-letters`.",
+            (("EventSubscriptionName", (SUBSCRIPTION,)),),
         ),
     )
 

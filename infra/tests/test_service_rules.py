@@ -306,7 +306,7 @@ def test_only_drift_that_asks_for_a_model_reaches_the_handler_and_waits_a_day(va
     assert queue.inputs["maxDeliveryCount"] > looks_a_day
     assert subscription["retryPolicy"]["eventTimeToLiveInMinutes"] == 24 * 60
     names = {record.name for record in rehearsal.of("monitor:MetricAlert")}
-    assert {"alert-drift-not-taken", "alert-drift-set-aside"} <= names
+    assert {"alert-drift-undelivered", "alert-drift-set-aside", "alert-drift-not-taken"} <= names
 
 
 def test_a_topic_takes_what_mlops_sends(stage_rehearsal: Rehearsal) -> None:
