@@ -76,6 +76,11 @@ class Names:
         return self.short("kh")
 
     @property
+    def grafana(self) -> str:
+        """The managed Grafana; Azure allows 23 characters, one less than elsewhere."""
+        return self.short("g")
+
+    @property
     def model_registry(self) -> str:
         """The Azure ML registry; the same for every stage."""
         return f"mlr-{self.project}"

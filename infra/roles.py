@@ -35,6 +35,9 @@ class Role(Enum):
     IDENTITY_OPERATOR = ("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830")
     METRICS_PUBLISHER = ("Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb")
     MONITORING_READER = ("Monitoring Reader", "43d0d8ad-25c7-4714-9337-8ba259a9fe05")
+    MONITORING_DATA_READER = ("Monitoring Data Reader", "b0d8363b-8ddd-447d-831f-62ca05bff136")
+    GRAFANA_EDITOR = ("Grafana Editor", "a79a5197-3a5c-4973-a920-486035ffd60f")
+    GRAFANA_VIEWER = ("Grafana Viewer", "60921a7e-fef1-4a43-9b16-a26c52ad4769")
     LOG_READER = ("Log Analytics Reader", "73c42c96-874c-492b-b04d-ab87d138a893")
     EVENT_SENDER = ("EventGrid Data Sender", "d5a91429-5739-47e2-a06b-3470a27159e7")
     MESSAGE_SENDER = ("Azure Service Bus Data Sender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
@@ -60,6 +63,7 @@ class Machine(StrEnum):
     EVENTS = "events"
     CLUSTER = "cluster"
     HANDLER = "handler"
+    GRAFANA = "grafana"
 
 
 class Group(StrEnum):
@@ -87,6 +91,8 @@ class Scope(StrEnum):
     CONTAINER_REGISTRY = "container registry"
     APP_INSIGHTS = "application insights"
     LOGS = "log analytics"
+    METRICS = "metrics store"
+    GRAFANA = "grafana"
     KUBERNETES = "kubernetes"
     KUBERNETES_SUBNET = "kubernetes subnet"
     COMPUTE_IDENTITY = "compute identity"
@@ -154,6 +160,12 @@ KUBERNETES = (
 KUBERNETES_NETWORK = (
     Grant(Machine.CLUSTER, Role.NETWORK_CONTRIBUTOR, Scope.KUBERNETES_SUBNET, "the cluster puts nodes into its subnet"),
 )
+GRAFANA = (
+    Grant(Machine.GRAFANA, Role.MONITORING_DATA_READER, Scope.METRICS, "the dashboard asks the metrics store"),
+    Grant(Machine.CI, Role.GRAFANA_EDITOR, Scope.GRAFANA, "brings the dashboard of the repository"),
+    Grant(Group.DATA_SCIENTISTS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "sees how the service answers"),
+    Grant(Group.OPERATORS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "sees how the service answers"),
+)
 MANAGED_NETWORK = (
     Grant(Machine.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
 )
@@ -184,7 +196,7 @@ REGISTRY_ROLES = {
 def roles_granted_in(stage: str) -> frozenset[Role]:
     """Every role that a stage may grant in its own resource group, whatever its settings."""
     tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
-    tables += KUBERNETES + KUBERNETES_NETWORK + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
+    tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
     tables += SCIENTISTS_IN_DEV if stage == "dev" else SCIENTISTS_ELSEWHERE
     return frozenset(grant.role for grant in tables)
 
@@ -197,6 +209,8 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
         grants += KUBERNETES
         if settings.private:
             grants += KUBERNETES_NETWORK
+        if settings.kubernetes is not None and settings.kubernetes.grafana:
+            grants += GRAFANA
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
     if settings.on_drift.asks:

@@ -18,11 +18,13 @@ from resources.context import Context
 from resources.drift_handler import DriftHandler, handler_rules, queue_rules, topic_rules
 from resources.drift_queue import DriftQueue
 from resources.events import Events
+from resources.grafana import Grafana
 from resources.group import ResourceGroup
 from resources.handler_vault import HandlerVault
 from resources.identities import Identities
 from resources.key_vault import KeyVault
 from resources.kubernetes import KubernetesCluster
+from resources.metrics import Metrics
 from resources.monitoring import Monitoring
 from resources.network import Network
 from resources.private_endpoints import PrivateEndpoints, Target
@@ -163,6 +165,8 @@ def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: Ku
         context.tags,
     )
     Budget(names.of("budget"), group.id, settings.budget, people)
+    if kubernetes is not None and kubernetes.watched:
+        _watch_pods(ground, kubernetes, people)
     rights: list[pulumi.Resource] = []
     queue = storage.queue.id
     letters = storage.containers[DEAD_LETTERS].id
@@ -203,6 +207,16 @@ def _announce(ground: Ground, storage: Storage, rights: list[pulumi.Resource]) -
     ]
 
 
+def _watch_pods(ground: Ground, kubernetes: KubernetesCluster, people: ActionGroup) -> None:
+    metrics = Metrics(ground.context, ground.group, kubernetes)
+    metrics.alert(people)
+    if not kubernetes.shown:
+        return
+    reading = ground.access.on(Scope.METRICS, metrics.store.id, _known_as(ground, Scope.METRICS)).assignments
+    grafana = Grafana(ground.context, ground.group, ground.identities, ground.monitoring, metrics, reading)
+    ground.access.on(Scope.GRAFANA, grafana.id, _known_as(ground, Scope.GRAFANA))
+
+
 def _outputs(ground: Ground) -> Outputs:
     settings, identities, names = ground.context.settings, ground.identities, ground.context.names
     return {
@@ -219,6 +233,9 @@ def _outputs(ground: Ground) -> Outputs:
         "events_topic": names.events_topic,
         # Where a person puts the token that the handler of drift reads; none where it needs none.
         **({"handler_vault": names.handler_vault} if settings.on_drift.github is not None else {}),
+        "endpoint_client_id": identities.client_id(Machine.ENDPOINT),
+        # No secret: it takes no keys, only what the endpoint's identity sends.
+        "application_insights": ground.monitoring.insights.connection_string,
         **_serving(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,

@@ -15,6 +15,7 @@ STANDING = {
     "network:PrivateEndpoint": "private-endpoint",
     "privatedns:PrivateZone": "private-zone",
     "monitor:MetricAlert": "metric-alert",
+    "dashboard:Grafana": "grafana",
 }
 BY_USE = (
     ("machinelearningservices:Compute", "training nodes, per second while jobs run; none at rest"),
@@ -23,6 +24,8 @@ BY_USE = (
         "operationalinsights:Workspace",
         "ingested gigabytes; the first 5 a month are free, the daily quota caps the rest",
     ),
+    ("monitor:AzureMonitorWorkspace", "samples that managed Prometheus reads, and those that its rules ask for"),
+    ("dashboard:Grafana", "people who log in, by the month"),
     ("keyvault:Vault", "operations"),
     ("eventgrid:SystemTopic", "events; the first 100,000 a month are free"),
     ("eventgrid:Topic", "events, together with those of the workspace"),

@@ -26,6 +26,8 @@ SHOWN = {
     "servicebus:Namespace": "waiting drift",
     "logic:Workflow": "drift handler",
     "monitor:ActionGroup": "people to tell",
+    "monitor:AzureMonitorWorkspace": "metrics",
+    "dashboard:Grafana": "Grafana",
 }
 SERVICES, TELLING = "Azure services", "Watching and telling"
 WATCHING = {
@@ -36,6 +38,8 @@ WATCHING = {
     "servicebus:Namespace",
     "logic:Workflow",
     "monitor:ActionGroup",
+    "monitor:AzureMonitorWorkspace",
+    "dashboard:Grafana",
 }
 
 

@@ -59,6 +59,11 @@ PATHS: dict[str, Path] = {
     "applicationinsights:Component": _path("Insights", "components", "resourceName"),
     "monitor:ActionGroup": _path("Insights", "actionGroups", "actionGroupName"),
     "monitor:MetricAlert": _path("Insights", "metricAlerts", "ruleName"),
+    "monitor:AzureMonitorWorkspace": _path("Monitor", "accounts", "azureMonitorWorkspaceName"),
+    "monitor:DataCollectionEndpoint": _path("Insights", "dataCollectionEndpoints", "dataCollectionEndpointName"),
+    "monitor:DataCollectionRule": _path("Insights", "dataCollectionRules", "dataCollectionRuleName"),
+    "alertsmanagement:PrometheusRuleGroup": _path("AlertsManagement", "prometheusRuleGroups", "ruleGroupName"),
+    "dashboard:Grafana": _path("Dashboard", "grafana", "workspaceName"),
     "containerregistry:Registry": _path("ContainerRegistry", "registries", "registryName"),
     "managedidentity:UserAssignedIdentity": _path("ManagedIdentity", "userAssignedIdentities", "resourceName"),
     "managedidentity:FederatedIdentityCredential": _path(
@@ -93,12 +98,14 @@ PATHS: dict[str, Path] = {
     "logic:Workflow": _path("Logic", "workflows", "workflowName"),
     "authorization:RoleAssignment": _path("Authorization", "roleAssignments", "roleAssignmentName"),
     "authorization:ManagementLockByScope": _path("Authorization", "locks", "lockName"),
+    "monitor:DataCollectionRuleAssociation": _path("Insights", "dataCollectionRuleAssociations", "associationName"),
     "monitor:DiagnosticSetting": _path("Insights", "diagnosticSettings", "name"),
     "consumption:Budget": _path("Consumption", "budgets", "budgetName"),
 }
 SCOPES = {
     "authorization:RoleAssignment": "scope",
     "authorization:ManagementLockByScope": "scope",
+    "monitor:DataCollectionRuleAssociation": "resourceUri",
     "monitor:DiagnosticSetting": "resourceUri",
     "consumption:Budget": "scope",
 }

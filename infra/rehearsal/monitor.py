@@ -80,6 +80,8 @@ def state_of(type_: str, inputs: dict[str, Any]) -> dict[str, Any]:
         name = inputs["resourceName"]
         state["principalId"] = str(uuid.uuid5(PRINCIPALS, f"principal of {name}"))
         state["clientId"] = str(uuid.uuid5(PRINCIPALS, f"client of {name}"))
+    if type_ == "applicationinsights:Component":
+        state["connectionString"] = f"InstrumentationKey={PRINCIPALS};IngestionEndpoint=https://insights.example.com/"
     name = _own_name(type_, inputs)
     if name is not None:
         state["name"] = name

@@ -1,6 +1,7 @@
 """Who is told when what serves is slow or fails, and when jobs fail: an action group and metric alerts.
 
-Of a Kubernetes endpoint Azure Monitor measures nothing: there the pods behind it are watched.
+Of a Kubernetes endpoint Azure Monitor measures nothing: there the pods behind it are watched, and what they count
+themselves (resources/metrics.py). Every alert names the place of docs/watching.md that says what to do.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class Alerts(Component):
             rule_name=self._context.names.of("alert", rule.name),
             resource_group_name=self._group.name,
             location="global",
-            description=rule.description,
+            description=f"{rule.description} What to do: {runbook(self._context, rule.name)}",
             enabled=True,
             severity=rule.severity,
             auto_mitigate=True,
@@ -145,6 +146,11 @@ class Alerts(Component):
             tags=self._context.tags,
             opts=self._context.passing(self),
         )
+
+
+def runbook(context: Context, alert: str) -> str:
+    """Where it stands what to do when an alert fires."""
+    return f"{context.settings.runbooks}#{alert}"
 
 
 def job_rules(context: Context) -> tuple[Rule, ...]:

@@ -86,7 +86,12 @@ def trust(
 
 def machines_of(settings: StageSettings) -> tuple[Machine, ...]:
     """The identities that a stage needs."""
-    needed = {Machine.CLUSTER: settings.serving == "kubernetes", Machine.HANDLER: settings.on_drift.asks}
+    kubernetes = settings.kubernetes
+    needed = {
+        Machine.CLUSTER: settings.serving == "kubernetes",
+        Machine.GRAFANA: kubernetes is not None and kubernetes.grafana,
+        Machine.HANDLER: settings.on_drift.asks,
+    }
     return tuple(machine for machine in Machine if needed.get(machine, True))
 
 

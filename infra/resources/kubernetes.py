@@ -42,6 +42,7 @@ class KubernetesCluster(Component):
         self._context = context
         self._group = group
         self._settings = settings
+        self.watched, self.shown = settings.watched, settings.grafana
         self._monitoring = monitoring
         self._subnet = inside.subnet_id(Subnet.KUBERNETES) if inside else None
         self.cluster = self._cluster(identities, ready)
@@ -79,6 +80,9 @@ class KubernetesCluster(Component):
                 upgrade_channel="stable", node_os_upgrade_channel="NodeImage"
             ),
             network_profile=self._network(),
+            azure_monitor_profile=aks.ManagedClusterAzureMonitorProfileArgs(
+                metrics=aks.ManagedClusterAzureMonitorProfileMetricsArgs(enabled=self._settings.watched)
+            ),
             tags=context.tags,
             opts=context.lasting(self, ready),
         )

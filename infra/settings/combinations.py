@@ -77,6 +77,8 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield "kubernetes.authorised_ranges belongs to public clusters: a private cluster has no public address"
     if not settings.private and not kubernetes.authorised_ranges:
         yield "kubernetes.authorised_ranges is empty: a public cluster must name who may reach its control plane"
+    if kubernetes.grafana and not kubernetes.watched:
+        yield "kubernetes.grafana is true, but kubernetes.watched is not: there would be nothing to show"
     if settings.strict and kubernetes.attach and kubernetes.tls is None:
         yield f"kubernetes.tls is missing: {settings.stage} does not score over plain http"
     space = settings.network.address_space
@@ -111,6 +113,8 @@ def missing_ids(github: GitHub | None) -> Iterator[str]:
 
 def _ci(settings: StageSettings) -> Iterator[str]:
     yield from missing_ids(settings.ci.github)
+    if settings.ci.github is None and settings.alerts.runbooks is None:
+        yield "alerts.runbooks is missing: without ci.github, name the address where docs/watching.md can be read"
 
 
 def _on_drift(settings: StageSettings) -> Iterator[str]:

@@ -28,6 +28,8 @@ from settings.fields import (
     StageName,
 )
 
+RUNBOOKS = "docs/watching.md"
+
 
 class Azure(Frozen):
     """Where a stack lives. Read from the provider's own keys, so that program and provider cannot disagree."""
@@ -83,6 +85,10 @@ class Kubernetes(Frozen):
     tls: InferenceTls | None = None
     attach: bool = True
     """False while the cluster does not hold the TLS secret yet: the cluster is made, the extension waits."""
+    watched: bool = False
+    """Whether Azure's managed Prometheus reads what the pods count, and alerts on it."""
+    grafana: bool = False
+    """Whether a managed Grafana shows that; it is billed by the hour, and by user."""
 
 
 class Budget(Frozen):
@@ -102,6 +108,10 @@ class Alerts(Frozen):
     latency_p95_milliseconds: Annotated[int, Field(ge=1)] = 500
     failed_requests_per_minute: Annotated[int, Field(ge=0)] = 1
     failed_jobs_per_hour: Annotated[int, Field(ge=0)] = 0
+    score_drift: Annotated[float, Field(gt=0)] = 0.25
+    """Stability index between the scores of six hours and training's; as releases/monitor.yml says. Kubernetes only."""
+    runbooks: HttpsAddress | None = None
+    """Where people read docs/watching.md; without it, in the repository that `ci.github` names."""
 
 
 class People(Frozen):
@@ -204,6 +214,15 @@ class StageSettings(Frozen):
     def strict(self) -> bool:
         """Whether the full property checklist holds: everywhere but in dev."""
         return self.stage != "dev"
+
+    @property
+    def runbooks(self) -> str:
+        """The page that says what to do when an alert fires. Raises ValueError where none is named."""
+        if self.alerts.runbooks is not None:
+            return self.alerts.runbooks
+        if self.ci.github is None:
+            raise ValueError("alerts.runbooks is missing")
+        return f"https://github.com/{self.ci.github.organisation}/{self.ci.github.repository}/blob/main/{RUNBOOKS}"
 
     @property
     def private(self) -> bool:

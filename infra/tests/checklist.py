@@ -70,6 +70,7 @@ STORAGE, VAULT, IMAGES = "storage:StorageAccount", "keyvault:Vault", "containerr
 WORKSPACE, COMPUTE = "machinelearningservices:Workspace", "machinelearningservices:Compute"
 CLUSTER, POOL = "containerservice:ManagedCluster", "containerservice:AgentPool"
 TOPIC, MESSAGES = "eventgrid:Topic", "servicebus:Namespace"
+GRAFANA = "dashboard:Grafana"
 LOGS, INSIGHTS = "operationalinsights:Workspace", "applicationinsights:Component"
 
 
@@ -168,6 +169,8 @@ CHECKLIST: tuple[Row, ...] = (
     Row("kubernetes scoring pool", POOL, {"enableAutoScaling": TRUE, "enableNodePublicIP": FALSE}),
     Row("telemetry passwords", INSIGHTS, {"disableLocalAuth": TRUE}),
     Row("telemetry store", INSIGHTS, {"ingestionMode": equals("LogAnalytics"), "workspaceResourceId": bool}),
+    Row("grafana keys", GRAFANA, {"properties.apiKey": DISABLED, "sku.name": equals("Standard")}),
+    Row("grafana identity", GRAFANA, {"identity.type": equals("UserAssigned")}),
     Row("logs passwords", LOGS, {"features.disableLocalAuth": TRUE}),
     Row("logs quota", LOGS, {"workspaceCapping.dailyQuotaGb": at_least(0.1)}),
     Row("logs retention", LOGS, {"retentionInDays": equals(30)}),

@@ -48,7 +48,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "dev",
         {
             "serving": "kubernetes",
-            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"]},
+            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "watched": True, "grafana": True},
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},

@@ -36,11 +36,13 @@ WARM = (
     *(
         f"pulumi_azure_native.{name}"
         for name in (
+            "alertsmanagement",
             "applicationinsights",
             "authorization",
             "consumption",
             "containerregistry",
             "containerservice",
+            "dashboard",
             "eventgrid",
             "keyvault",
             "kubernetesconfiguration",
@@ -72,6 +74,7 @@ class Mutation:
 
 MODELS, CHECKLIST, RULES = "test_microsoft_models.py", "test_checklist.py", "test_service_rules.py"
 ACROSS, WORKFLOW = "test_ci_identities.py", "test_drift_workflow.py"
+WATCHING = "test_watching.py"
 GRAPH, RIGHTS, SETTINGS = "test_graph.py", "test_least_privilege.py", "test_settings.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -389,6 +392,55 @@ MUTATIONS: tuple[Mutation, ...] = (
         "before = [credential]",
         "before = []",
         f"{RULES}::test_credentials_of_an_identity_are_written_one_after_another",
+    ),
+    Mutation(
+        "an alert compares the number of rows instead of their drift",
+        "prometheus_rules.py",
+        "f\"({score_drift('', '6h')}) >",
+        "f\"{score_drift('', '6h')} >",
+        f"{WATCHING}::test_no_alert_fires_without_need",
+    ),
+    Mutation(
+        "an alert asks for a metric that nobody counts",
+        "prometheus_rules.py",
+        "scoring_losses_total[15m]",
+        "scoring_lost_total[15m]",
+        f"{WATCHING}::test_alerts_ask_for_what_the_dashboard_shows",
+    ),
+    Mutation(
+        "refused requests count as failed ones",
+        "prometheus_rules.py",
+        'status=~"5.."',
+        'status=~"[45].."',
+        f"{WATCHING}::test_no_alert_fires_without_need",
+    ),
+    Mutation(
+        "an alert without a runbook",
+        "prometheus_rules.py",
+        '"not-watched",',
+        '"unwatched",',
+        f"{WATCHING}::test_every_alert_says_where_it_stands_what_to_do",
+    ),
+    Mutation(
+        "the cluster's metrics go nowhere",
+        "resources/metrics.py",
+        "destinations=[DESTINATION]",
+        'destinations=["store"]',
+        f"{WATCHING}::test_what_the_cluster_counts_reaches_the_store",
+    ),
+    Mutation(
+        "grafana does not wait for its right to read",
+        "resources/grafana.py",
+        "opts=context.lasting(self, ready),",
+        "opts=context.lasting(self),",
+        f"{WATCHING}::test_grafana_may_read_before_it_is_there_and_nothing_else",
+    ),
+    Mutation(
+        "grafana takes keys",
+        "resources/grafana.py",
+        'api_key="Disabled"',
+        'api_key="Enabled"',
+        f"{CHECKLIST}::test_staging_and_prod_fulfil",
     ),
 )
 

@@ -18,6 +18,10 @@ UNPROTECTED = {
     "managedidentity:FederatedIdentityCredential",
     "monitor:DiagnosticSetting",
     "monitor:MetricAlert",
+    "monitor:DataCollectionEndpoint",
+    "monitor:DataCollectionRule",
+    "monitor:DataCollectionRuleAssociation",
+    "alertsmanagement:PrometheusRuleGroup",
     "storage:BlobServiceProperties",
     "storage:FileServiceProperties",
     "eventgrid:SystemTopicEventSubscription",
@@ -25,7 +29,13 @@ UNPROTECTED = {
     "consumption:Budget",
 }
 # Azure takes no tags on these.
-UNTAGGED = UNPROTECTED - {"monitor:MetricAlert"} | {
+TAGGED_RULES = {
+    "monitor:MetricAlert",
+    "monitor:DataCollectionEndpoint",
+    "monitor:DataCollectionRule",
+    "alertsmanagement:PrometheusRuleGroup",
+}
+UNTAGGED = UNPROTECTED - TAGGED_RULES | {
     "machinelearningservices:Datastore",
     "storage:BlobContainer",
     "storage:BlobContainerImmutabilityPolicy",

@@ -11,7 +11,7 @@ from tests.conftest import VARIANTS, rehearsal_of
 
 OWNER, ACCESS_ADMINISTRATOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 UNLIMITED = {OWNER, "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"}
-READING = {Role.READER, Role.BLOB_READER, Role.MONITORING_READER, Role.LOG_READER}
+READING = {Role.READER, Role.BLOB_READER, Role.MONITORING_READER, Role.LOG_READER, Role.GRAFANA_VIEWER}
 BRINGING_UP = ("infra-shared", "infra-dev", "infra-staging", "infra-prod")
 NARROW = {Role.READER, Role.MONITORING_READER, Role.NETWORK_APPROVER}
 
