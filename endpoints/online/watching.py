@@ -70,7 +70,7 @@ class Watching:
     """Takes every request, and tells whoever watches; nobody does without variables that say so."""
 
     def __init__(self, metrics: "Metrics | None", traces: "Recorder[Seen] | None") -> None:
-        self._metrics = metrics
+        self.metrics = metrics
         self._traces = traces
 
     @classmethod
@@ -93,11 +93,11 @@ class Watching:
     @property
     def tell_collected(self) -> Told:
         """Whom the collection tells what it lost."""
-        return self._metrics.tell_of("collection") if self._metrics else tell_nobody
+        return self.metrics.tell_of("collection") if self.metrics else tell_nobody
 
     def saw(self, request: Request, reply: Reply | None, begun: float) -> None:
         """Take a request that was begun at `begun` (time.perf_counter); no reply means that the model broke."""
-        metrics, traces = self._metrics, self._traces
+        metrics, traces = self.metrics, self._traces
         if metrics is None and traces is None:
             return
         seconds = time.perf_counter() - begun
