@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ CONTRAST = """(() => {
   return least;
 })()"""
 
+# Texts of charts that lie, even partly, beyond what is shown of the picture.
+CUT_OFF = """[...document.querySelectorAll("svg.chart text")].filter((text) => {
+  const [card, inside] = [text.closest(".card").getBoundingClientRect(), text.getBoundingClientRect()];
+  const drawn = text.closest("svg").getBoundingClientRect();
+  const shown = getComputedStyle(text.closest("svg")).overflow === "visible" ? card : drawn;
+  return inside.left < shown.left || inside.right > shown.right;
+}).map((text) => text.textContent)"""
+
 
 def test_page_in_a_browser(make_snapshot: Making, tmp_path: Path) -> None:
     asyncio.run(_all(make_snapshot, tmp_path))
@@ -51,6 +60,8 @@ def test_page_in_a_browser(make_snapshot: Making, tmp_path: Path) -> None:
 
 async def _all(make_snapshot: Making, folder: Path) -> None:
     hostile = make_snapshot(120, reason=HOSTILE, version=HOSTILE[:200], moved=HOSTILE)
+    # At midnight the charts of the last day have a time at their very edge.
+    hostile = replace(hostile, taken=hostile.taken.replace(hour=0, minute=0) + timedelta(days=1))
     page = render(hostile, served=True)
     with DashboardServer(0, page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -80,6 +91,8 @@ async def _reads_well(browser: Browser, address: str) -> None:
             background = await browser.run("getComputedStyle(document.body).backgroundColor")
             assert background == ("rgb(18, 24, 30)" if scheme == "dark" else "rgb(245, 247, 249)")
     assert await browser.run("[...document.querySelectorAll('svg')].every((each) => each.getBBox().width > 300)")
+    # and no time of a chart is cut off at the edge of its picture
+    assert await browser.run(CUT_OFF) == []
 
 
 async def _history_can_be_searched(browser: Browser) -> None:
@@ -96,7 +109,7 @@ async def _history_can_be_searched(browser: Browser) -> None:
     assert await browser.run("document.querySelectorAll('#records img').length") == 0
     # and the search outlives a reload
     await browser.ask("Page.reload")
-    await browser.wait_for("document.readyState === 'complete' && document.getElementById('found').textContent !== ''")
+    await browser.wait_for("document.readyState === 'complete' && document.getElementById('found')?.textContent")
     assert await browser.run(rows) == 20
 
 
@@ -116,11 +129,11 @@ async def _renews_itself(browser: Browser, server: DashboardServer, newer: Snaps
     await browser.run("window.marked = true")
     server.show(render(replace(newer, model="newer-model"), served=True))
     await browser.run(COME_BACK)
-    await browser.wait_for("window.marked === undefined && document.body.textContent.includes('newer-model')")
+    await browser.wait_for("window.marked === undefined && document.body?.textContent.includes('newer-model')")
     # and one whose server cannot ask the stages any more
     server.say("not renewed: nobody is logged in")
     await browser.run(COME_BACK)
-    await browser.wait_for("document.getElementById('stale').textContent.includes('nobody is logged in')")
+    await browser.wait_for("document.getElementById('stale')?.textContent.includes('nobody is logged in')")
 
 
 async def _needs_no_server(browser: Browser, html: str, file: Path) -> None:
