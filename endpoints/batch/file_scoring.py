@@ -101,9 +101,13 @@ def _write(scorer: Scorer, file: Path, target: Path, metadata: dict[str, str]) -
             for batch in batches(file, scorer.schema):
                 probability = scorer.probabilities(batch.features)
                 rows += len(probability)
-                yield batch.keys.with_columns(
-                    pl.Series(PROBABILITY, probability.astype(np.float32)),
-                    pl.Series(DECISION, scorer.decisions(probability).astype(np.int8)),
+                # Not as columns added to the keys: a file may have none, and a table of no columns has no rows.
+                yield pl.DataFrame(
+                    [
+                        *batch.keys.get_columns(),
+                        pl.Series(PROBABILITY, probability.astype(np.float32)),
+                        pl.Series(DECISION, scorer.decisions(probability).astype(np.int8)),
+                    ]
                 )
         except Exception as error:  # noqa: BLE001 - raised again below, where it is not wrapped
             failure = error

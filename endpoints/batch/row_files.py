@@ -3,7 +3,7 @@
 The columns and what values they may have are the package's (request_schema.py); columns beyond them are left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ BLOCK_ROWS = 4_096
 MOST_DETAILS = 20
 INFERRED_ROWS = 1_000
 SHOWN_NAMES = 8
+SHOWN_CHARACTERS = 60
 CSV = ".csv"
 PARQUET = ".parquet"
 KINDS = (CSV, PARQUET)
@@ -53,14 +54,14 @@ class Batch:
 
 def identifiers(file: Path, schema: RequestSchema) -> dict[str, pl.DataType]:
     """The identifying column of a file with its type, empty where it has none. Raises UnusableFile."""
-    types = _types(_scan(file, schema), schema)
+    types = _types(file, _scan(file, schema), schema)
     return {name: kind for name, kind in types.items() if name == schema.identifier}
 
 
 def batches(file: Path, schema: RequestSchema) -> Iterator[Batch]:
     """Yield the rows in order. Raises UnusableFile, or WrongRows at the first batch that has some."""
     rows = _scan(file, schema)
-    types = _types(rows, schema)
+    types = _types(file, rows, schema)
     keys = [name for name in types if name == schema.identifier]
     known = [pl.col(name) if types[name] in NUMPYS else pl.col(name).cast(pl.Float64) for name in schema.names]
     first = 0
@@ -89,7 +90,7 @@ def _scan(file: Path, schema: RequestSchema) -> pl.LazyFrame:
     return pl.scan_csv(file, schema_overrides=numbers, infer_schema_length=INFERRED_ROWS)
 
 
-def _types(rows: pl.LazyFrame, schema: RequestSchema) -> dict[str, pl.DataType]:
+def _types(file: Path, rows: pl.LazyFrame, schema: RequestSchema) -> dict[str, pl.DataType]:
     """The types of the columns. Raises UnusableFile when some are missing or hold no numbers."""
     try:
         types = dict(rows.collect_schema())
@@ -97,8 +98,8 @@ def _types(rows: pl.LazyFrame, schema: RequestSchema) -> dict[str, pl.DataType]:
         raise UnusableFile(_first_line(error)) from error
     missing = [name for name in schema.names if name not in types]
     if missing:
-        there = ", ".join(list(types)[:SHOWN_NAMES])
-        raise UnusableFile(f"it lacks the column {', '.join(missing)}; it has {there}")
+        hint = ": are its values separated by commas?" if file.suffix.lower() == CSV and len(types) == 1 else ""
+        raise UnusableFile(f"it lacks the column {_some(missing)}; it has {_some(list(types))}{hint}")
     for name in schema.names:
         if not types[name].is_numeric():
             raise UnusableFile(f"its column {name} holds {types[name]}, not numbers")
@@ -153,6 +154,11 @@ def _matrix(features: pl.DataFrame, kind: type[np.floating[Any]]) -> NDArray[Any
         for at, column in enumerate(columns):
             matrix[rows, at] = column[rows]
     return matrix
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(name[:SHOWN_CHARACTERS] for name in names[:SHOWN_NAMES])
+    return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"
 
 
 def _first_line(error: pl.exceptions.PolarsError) -> str:

@@ -103,6 +103,18 @@ def test_only_rows_of_the_window_count_whatever_hour_they_are_filed_under(tmp_pa
     assert read_window(tmp_path, Window(UNTIL, UNTIL + timedelta(hours=1)), FEATURES).rows == 70
 
 
+def test_a_row_that_is_filed_in_the_hour_beside_its_own_is_read(tmp_path: Path):
+    # given a collector that writes with a delay, and one whose clock is a little behind
+    for hour, time in ((UNTIL, UNTIL - timedelta(minutes=1)), (WINDOW.since - timedelta(minutes=1), WINDOW.since)):
+        file = tmp_path / "blue" / "model_inputs" / f"{hour:%Y/%m/%d/%H}" / "instance.jsonl"
+        file.parent.mkdir(parents=True)
+        file.write_text(line(hour.hour, time=time.isoformat()) + "\n")
+
+    found = read_window(tmp_path, WINDOW, FEATURES)
+
+    assert (found.rows, found.found.skewed) == (2, 0)
+
+
 def test_a_server_whose_clock_is_wrong_is_noticed(tmp_path: Path):
     # given a server five hours behind: its rows lie in folders hours away from their own time
     write(tmp_path, *(line(at, time=(MOMENT - timedelta(hours=5)).isoformat()) for at in range(600)))

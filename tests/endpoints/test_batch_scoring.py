@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from file_scoring import score_file
 from package_digest import digest_of
 from request_schema import RequestSchema
 from row_files import batches
@@ -93,6 +94,18 @@ def test_every_file_is_scored_as_a_request_is(data: Path, package: Path, tmp_pat
     assert told["scored_from"] == "below/rows.parquet"
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_file_without_identifiers_is_scored(package: Path, tmp_path: Path, name: str) -> None:
+    file, rows = tmp_path / name, ROWS.drop("id")
+    rows.write_csv(file) if file.suffix == ".csv" else rows.write_parquet(file)
+
+    outcome = score_file(Scorer(package), "", file, file.name, tmp_path / "out")
+
+    assert (outcome.status, outcome.rows) == ("scored", ROWS.height)
+    frame = pl.read_parquet(tmp_path / "out" / f"{file.name}.scored.parquet")
+    assert (frame.columns, frame.height) == (["probability", "decision"], ROWS.height)
+
+
 @pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(12, 2)], ids=str)
 def test_every_type_of_number_is_read(package: Path, tmp_path: Path, kind: pl.DataType) -> None:
     # given ages in a type that another program chose, in more rows than are made into a matrix at a time
@@ -122,6 +135,11 @@ BAD = {
     "half-written parquet": (half_written, "bad.parquet", "parquet"),
     "parquet torn inside": (torn_inside, "bad.parquet", ""),
     "a column missing": (lambda f: ROWS.drop("age").write_csv(f / "bad.csv"), "bad.csv", "lacks the column age"),
+    "separated by something else": (
+        lambda f: ROWS.write_csv(f / "bad.csv", separator=";"),
+        "bad.csv",
+        "it has id;age;income;kind;note: are its values separated by commas?",
+    ),
     "empty": (lambda f: (f / "bad.csv").write_text(""), "bad.csv", "it is empty"),
     "a header only": (lambda f: ROWS.head(0).write_csv(f / "bad.csv"), "bad.csv", "it has no rows"),
     "no rows": (lambda f: ROWS.head(0).write_parquet(f / "bad.parquet"), "bad.parquet", "it has no rows"),
