@@ -11,12 +11,13 @@ from typing import Any, Final
 import yaml
 
 _SCRIPT_KEYS: Final = frozenset({"run", "script", "bash", "inlineScript", "command"})
+_CONDITION_KEYS: Final = frozenset({"if", "condition"})
 _EXPRESSION: Final = re.compile(r"\$\{\{.*?\}\}|\$\[.*?\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Script:
-    """A script of a step, and the line it begins at."""
+    """A script of a step, or a condition, and the line it begins at."""
 
     file: str
     line: int
@@ -66,9 +67,17 @@ def scripts_of(files: CiFiles) -> Iterator[Script]:
     """Every script; expressions in it stand as they are."""
     for file in files.every:
         root = yaml.compose(files.read(file), Loader=yaml.SafeLoader)
-        for line, text in _scripts(root):
+        for line, text in _texts(root, _SCRIPT_KEYS):
             if _EXPRESSION.sub("", text).strip():
                 yield Script(file, line, text)
+
+
+def conditions_of(files: CiFiles) -> Iterator[Script]:
+    """Every condition of a stage, job or step."""
+    for file in files.every:
+        root = yaml.compose(files.read(file), Loader=yaml.SafeLoader)
+        for line, text in _texts(root, _CONDITION_KEYS):
+            yield Script(file, line, text)
 
 
 def expressions_in(text: str) -> list[str]:
@@ -80,12 +89,12 @@ def _below(root: Path, pattern: str) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(root).as_posix() for path in root.glob(pattern)))
 
 
-def _scripts(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+def _texts(node: yaml.Node | None, keys: frozenset[str]) -> Iterator[tuple[int, str]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if key.value in _SCRIPT_KEYS and isinstance(value, yaml.ScalarNode):
+            if key.value in keys and isinstance(value, yaml.ScalarNode):
                 yield value.start_mark.line + 1, value.value
-            yield from _scripts(value)
+            yield from _texts(value, keys)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _scripts(item)
+            yield from _texts(item, keys)

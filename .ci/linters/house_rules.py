@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import yaml
-from ci_files import CiFiles, expressions_in, scripts_of
+from ci_files import CiFiles, conditions_of, expressions_in, scripts_of
 from finding import Finding
 
 _TOOL: Final = "house rules"
@@ -21,6 +21,16 @@ _COMMANDS: Final = (
     ".ci/",
     "exit 1",
 )
+# What a condition may ask: how something ended, and a yes that a command answered; who started it, as a last thing.
+_ASKED: Final = frozenset({"true", "success", "succeeded", "failure", "cancelled", "skipped", "pullrequest"})
+_FUNCTIONS: Final = frozenset(
+    {"and", "or", "not", "eq", "ne", "contains", "always", "failure", "failed", "cancelled", "canceled", "success"}
+    | {"succeeded"}
+)
+_INDEX: Final = re.compile(r"\[[^\]]*\]")
+_LITERAL: Final = re.compile(r"'([^']*)'")
+_CALL: Final = re.compile(r"([A-Za-z]+)\(")
+_MEASURING: Final = re.compile(r"[<>]|(?<![\w'])\d")
 _BRANCHING: Final = re.compile(r"[\n;|&`]|\$\(")
 
 
@@ -48,3 +58,15 @@ def broken_rules(files: CiFiles) -> Iterator[Finding]:
             yield Finding(_TOOL, script.file, script.line, "one command a step: logic belongs into `mlops`")
         if expressions_in(text):
             yield Finding(_TOOL, script.file, script.line, "an expression in a script: hand its value over by `env`")
+    for condition in conditions_of(files):
+        if _decides(condition.text):
+            message = "a condition asks how something ended, or for a yes of `mlops`: what decides belongs there"
+            yield Finding(_TOOL, condition.file, condition.line, message)
+
+
+def _decides(condition: str) -> bool:
+    """Whether a condition weighs anything itself."""
+    text = _INDEX.sub("", condition)
+    asked = {literal.lower() for literal in _LITERAL.findall(text)}
+    called = set(_CALL.findall(_LITERAL.sub("", text)))
+    return bool(_MEASURING.search(_LITERAL.sub("", text)) or asked - _ASKED or called - _FUNCTIONS)
