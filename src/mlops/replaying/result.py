@@ -31,7 +31,12 @@ class ReplayResult(Result):
         """The jobs, what was said about them, and how it ended."""
         run = self.run
         if not run.triggered:
-            return [Line(f"{run.file} does not start: {run.reason}", "hint")]
+            return [
+                Line(f"{run.file} does not start: {run.reason}", "hint"),
+                Line(
+                    "As if your files were on another branch: `--ref main`. With more commits: `--since REV`.", "hint"
+                ),
+            ]
         rows = tuple((job.name, _outcome(job), f"{job.seconds:.1f}", job.environment or "") for job in run.jobs)
         remarks = [
             Line(f"{annotation.level}: {_place(annotation.file, annotation.line)}{annotation.message}")
