@@ -8,7 +8,6 @@ Nothing is asked of a workspace: what is measured is the way from what was colle
 from __future__ import annotations
 
 import argparse
-import asyncio
 import math
 import statistics
 import sys
@@ -32,7 +31,7 @@ from mlops.rollout.view import Deployment, View
 from mlops.serving.stage_status import StageStatus
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
-from chromium import PROGRAM, open_browser
+from chromium import PROGRAM, open_tab
 
 RELEASES = 365
 RECORDS = 10_000
@@ -61,7 +60,7 @@ def main() -> int:
     begun = time.perf_counter()
     page = render(snapshot, served=True)
     rendered = time.perf_counter() - begun
-    loads = asyncio.run(load_seconds(page))
+    loads = load_seconds(page)
     figures = [
         Figure("the page, from collected to rendered", rendered, "s", RENDER_SECONDS, note=f"{records:,} records"),
         Figure("the page in a browser, request to loaded", statistics.median(loads), "s", LOAD_SECONDS),
@@ -70,16 +69,16 @@ def main() -> int:
     return report("Dashboard", figures, as_json=arguments.json)
 
 
-async def load_seconds(page: Page) -> list[float]:
+def load_seconds(page: Page) -> list[float]:
     """Load a page in a browser, several times, each time as if it were new."""
     with DashboardServer(0, page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        async with open_browser() as browser:
+        with open_tab() as tab:
             seconds = []
             for _ in range(RUNS):
-                await browser.open("about:blank")
-                await browser.open(server.address)
-                seconds.append(await browser.run(LOADED) / 1000)
+                tab.page.goto("about:blank")
+                tab.page.goto(server.address)
+                seconds.append(tab.page.evaluate(LOADED) / 1000)
         server.shutdown()
     return seconds
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from chromium import PROGRAM, Browser, open_browser
+from chromium import PATIENCE_MILLISECONDS, PROGRAM, open_tab
+from playwright.sync_api import Page, expect
 
 from mlops.dashboard.page import render
 from mlops.dashboard.server import DashboardServer
 from mlops.dashboard.snapshot import Snapshot
 
 pytestmark = pytest.mark.skipif(not PROGRAM.is_file(), reason="Debian's package chromium is not installed")
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 Making = Callable[..., Snapshot]
 PHONE, DESK = (390, 844), (1280, 900)
+BACKGROUNDS: dict[Literal["dark", "light"], str] = {"dark": "rgb(18, 24, 30)", "light": "rgb(245, 247, 249)"}
+ROWS = "#records tbody tr"
 HOSTILE = '<img src="https://example.com/x" onerror="document.title=\'owned\'"></script><script>document.title="owned"'
 COME_BACK = "void document.dispatchEvent(new Event('visibilitychange'))"
 # The least ratio of the brightness of text to what is behind it that WCAG asks for (AA), over all texts of the page.
@@ -55,90 +59,84 @@ CUT_OFF = """[...document.querySelectorAll("svg.chart text")].filter((text) => {
 
 
 def test_page_in_a_browser(make_snapshot: Making, tmp_path: Path) -> None:
-    asyncio.run(_all(make_snapshot, tmp_path))
-
-
-async def _all(make_snapshot: Making, folder: Path) -> None:
     hostile = make_snapshot(120, reason=HOSTILE, version=HOSTILE[:200], moved=HOSTILE)
     # At midnight the charts of the last day have a time at their very edge.
     hostile = replace(hostile, taken=hostile.taken.replace(hour=0, minute=0) + timedelta(days=1))
-    page = render(hostile, served=True)
-    with DashboardServer(0, page) as server:
+    with DashboardServer(0, render(hostile, served=True)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        async with open_browser() as browser:
-            await browser.open(server.address)
-            await _reads_well(browser, server.address)
-            await _history_can_be_searched(browser)
-            await _keyboard_is_enough(browser, server.address)
-            await _renews_itself(browser, server, make_snapshot(6))
-            await _needs_no_server(browser, render(hostile, served=False).html, folder / "dashboard.html")
+        with open_tab() as tab:
+            page = tab.page
+            _reads_well(page, server.address)
+            _history_can_be_searched(page)
+            _keyboard_is_enough(page, server.address)
+            _renews_itself(page, server, make_snapshot(6))
+            _needs_no_server(page, render(hostile, served=False).html, tmp_path / "dashboard.html")
             # then nothing was asked of anybody else, nothing of others ran, and the page's own policy stopped nothing
-            assert {address.partition(":")[0] for address in browser.requests} <= {"http", "file"}
-            assert all(address.startswith((server.address, "file://")) for address in browser.requests)
-            assert browser.messages == []
+            assert tab.requests
+            assert all(address.startswith((server.address, "file://")) for address in tab.requests)
+            assert tab.complaints == []
         server.shutdown()
 
 
-async def _reads_well(browser: Browser, address: str) -> None:
+def _reads_well(page: Page, address: str) -> None:
     for width, height in (DESK, PHONE):
-        await browser.size(width, height)
-        for scheme in ("dark", "light"):
-            await browser.prefer(scheme)
-            await browser.open(address)
-            assert await browser.run("document.title") == "credit-default: stages"
-            assert await browser.run("document.documentElement.scrollWidth") <= width
-            assert await browser.run(CONTRAST) >= 4.5, f"too little contrast when {scheme}"
-            background = await browser.run("getComputedStyle(document.body).backgroundColor")
-            assert background == ("rgb(18, 24, 30)" if scheme == "dark" else "rgb(245, 247, 249)")
-    assert await browser.run("[...document.querySelectorAll('svg')].every((each) => each.getBBox().width > 300)")
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme, colour in BACKGROUNDS.items():
+            page.emulate_media(color_scheme=scheme)
+            page.goto(address)
+            assert page.title() == "credit-default: stages"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(CONTRAST) >= 4.5, f"too little contrast when {scheme}"
+            expect(page.locator("body")).to_have_css("background-color", colour)
+    assert page.evaluate("[...document.querySelectorAll('svg')].every((each) => each.getBBox().width > 300)")
     # and no time of a chart is cut off at the edge of its picture
-    assert await browser.run(CUT_OFF) == []
+    assert page.evaluate(CUT_OFF) == []
 
 
-async def _history_can_be_searched(browser: Browser) -> None:
-    rows = "document.querySelectorAll('#records tbody tr').length"
-    assert await browser.run(rows) == 50
+def _history_can_be_searched(page: Page) -> None:
+    rows, found = page.locator(ROWS), page.locator("#found")
+    expect(rows).to_have_count(50)
     # when older records are asked for
-    await browser.run("document.getElementById('more').click()")
-    assert await browser.run(rows) == 250
+    page.locator("#more").click()
+    expect(rows).to_have_count(250)
     # and when words are typed, all records are searched
-    await browser.run("document.getElementById('search').focus()")
-    await browser.ask("Input.insertText", text="PROD by hand")
-    assert await browser.run(rows) == 20
-    assert await browser.run("document.getElementById('found').textContent") == "20 of 360"
-    assert await browser.run("document.querySelectorAll('#records img').length") == 0
+    page.locator("#search").fill("PROD by hand")
+    expect(rows).to_have_count(20)
+    expect(found).to_have_text("20 of 360")
+    expect(page.locator("#records img")).to_have_count(0)
     # and the search outlives a reload
-    await browser.ask("Page.reload")
-    await browser.wait_for("document.readyState === 'complete' && document.getElementById('found')?.textContent")
-    assert await browser.run(rows) == 20
+    page.reload()
+    expect(found).to_have_text("20 of 360")
+    expect(rows).to_have_count(20)
 
 
-async def _keyboard_is_enough(browser: Browser, address: str) -> None:
-    await browser.open(address)
-    await browser.press("Tab")
-    assert await browser.run("document.activeElement.className") == "skip"
-    assert await browser.run("document.activeElement.getBoundingClientRect().left >= 0")
+def _keyboard_is_enough(page: Page, address: str) -> None:
+    page.goto(address)
+    page.keyboard.press("Tab")
+    expect(page.locator("a.skip")).to_be_focused()
+    expect(page.locator("a.skip")).to_be_in_viewport()
     # when the first rollout is reached and opened
-    await browser.run("document.querySelector('#rollouts summary').focus()")
-    await browser.press("Enter")
-    assert await browser.run("document.querySelector('#rollouts details').open")
+    page.locator("#rollouts summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#rollouts details").first).to_have_attribute("open", "")
 
 
-async def _renews_itself(browser: Browser, server: DashboardServer, newer: Snapshot) -> None:
+def _renews_itself(page: Page, server: DashboardServer, newer: Snapshot) -> None:
     # when somebody comes back to a page that is old
-    await browser.run("window.marked = true")
+    page.evaluate("window.marked = true")
     server.show(render(replace(newer, model="newer-model"), served=True))
-    await browser.run(COME_BACK)
-    await browser.wait_for("window.marked === undefined && document.body?.textContent.includes('newer-model')")
+    page.evaluate(COME_BACK)
+    expect(page.locator("header")).to_contain_text("newer-model")
+    assert page.evaluate("window.marked") is None
     # and one whose server cannot ask the stages any more
     server.say("not renewed: nobody is logged in")
-    await browser.run(COME_BACK)
-    await browser.wait_for("document.getElementById('stale')?.textContent.includes('nobody is logged in')")
+    page.evaluate(COME_BACK)
+    expect(page.locator("#stale")).to_contain_text("nobody is logged in")
 
 
-async def _needs_no_server(browser: Browser, html: str, file: Path) -> None:
-    await asyncio.to_thread(file.write_text, html, encoding="utf-8")
-    await browser.open(file.as_uri())
-    assert await browser.run("document.querySelectorAll('#records tbody tr').length") == 50
-    await browser.run("document.getElementById('more').click()")
-    assert await browser.run("document.querySelectorAll('#records tbody tr').length") == 250
+def _needs_no_server(page: Page, html: str, file: Path) -> None:
+    file.write_text(html, encoding="utf-8")
+    page.goto(file.as_uri())
+    expect(page.locator(ROWS)).to_have_count(50)
+    page.locator("#more").click()
+    expect(page.locator(ROWS)).to_have_count(250)
