@@ -1,8 +1,8 @@
 """Programs run in processes forked from one that has imported the heavy libraries: real processes, no slow start.
 
-Only libraries are imported before the fork; what is tested is read anew by every process. What a test wants to know of
-a program's start itself (its time, its imports, its signals) is not for here: start a plain process for that.
-Imported by its plain name, because the fork server finds it so (`pythonpath` in pyproject.toml).
+What is imported before the fork are libraries and the parts of `mlops` that most commands need: nobody changes those
+while tests run. What a test wants to know of a program's start itself (its time, its imports) is not for here: start
+a plain process for that. Imported by its plain name: the fork server finds it so (`pythonpath` in pyproject.toml).
 """
 
 from __future__ import annotations
@@ -14,15 +14,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Final
 
-_LIBRARIES: Final = [
+_IMPORTED: Final = [
     "warm_programs",
+    "mlops.promotion.promote",
+    "mlops.rollout.deploy",
+    "mlops.training.run",
     "azure.ai.ml",
+    # What the SDK imports when it is first used.
+    "azure.ai.ml.dsl._component_func",
+    "azure.ai.ml.entities._job.pipeline._load_component",
+    "azure.core.rest._requests_basic",
     "azure.identity",
+    "azure.identity._credentials.app_service",
     "aiohttp",
     "click",
     "jinja2",
@@ -64,6 +72,16 @@ def run_script(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return _run(("script", str(file), *arguments), Path.cwd(), dict(os.environ), _PATIENCE_SECONDS)
 
 
+def start_module(name: str, *arguments: str, folder: Path, log: Path) -> ForkServerProcess:
+    """Start `python -m name arguments` in a folder, all that it says appended to a file; it ends with this process."""
+    return _started(("module", name, *arguments), folder, log)
+
+
+def start_script(file: Path, *arguments: str, log: Path) -> ForkServerProcess:
+    """Start `python file arguments`, as `start_module` does."""
+    return _started(("script", str(file), *arguments), Path.cwd(), log)
+
+
 def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, str], streams: Sequence[int]) -> int:
     """Run `python -m module…` with exactly these variables on three open streams: in, out, err; its exit code."""
     what = ("module", *module)
@@ -77,9 +95,16 @@ def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, s
     return code if code >= 0 else _ENDED_BY_SIGNAL - code
 
 
+def _started(what: tuple[str, ...], folder: Path, log: Path) -> ForkServerProcess:
+    given = (what, folder, dict(os.environ), log, log)
+    process = _context().Process(target=_become, args=given, daemon=True)
+    process.start()
+    return process
+
+
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
+    context.set_forkserver_preload(_IMPORTED)
     return context
 
 

@@ -74,11 +74,9 @@ class Callers:
 
 @contextmanager
 def counted(process: ForkServerProcess, file: Path) -> Generator[Callers]:
-    """Let a process call, which writes its answers to `file`, until the block ends."""
-    file.touch()
-    process.start()
+    """Let a process that was started call, which writes its answers to `file`, until the block ends."""
     try:
-        while not file.stat().st_size:
+        while not (file.exists() and file.stat().st_size):
             assert process.is_alive(), "the callers ended"
             time.sleep(0.02)
         yield Callers(file)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import ssl
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Generator
@@ -19,6 +17,7 @@ from typing import Any
 import yaml
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
+from warm_programs import start_module, start_script
 
 from azureml_emulator.testing import RunningEmulator
 from mlops.package import package_digest
@@ -38,10 +37,7 @@ from .tiny_project import FAULTS, MODEL, git, make_project
 
 __all__ = ["MODEL", "World", "make_project"]
 
-# The fork server finds it by this name only.
-sys.path.insert(0, str(Path(__file__).parent))
-import forked
-
+ASKING = Path(__file__).with_name("asking.py")
 PATIENCE_SECONDS = 60.0
 # Looking costs as much as a rollout does.
 LOOK_EVERY_SECONDS = 0.15
@@ -104,8 +100,6 @@ class World:
     def __post_init__(self) -> None:
         self.client: MLClient = connect(self.project.settings.stage(self.stage))
         self.log.parent.mkdir(exist_ok=True)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(forked.IMPORTS)
 
     def view(self) -> View:
         """The endpoint now."""
@@ -200,12 +194,7 @@ class World:
 
     def begin(self, *options: str, verb: str = "deploy") -> ForkServerProcess:
         """Roll out, or another verb of `mlops`, in a process of its own."""
-        arguments = [verb, "--stage", self.stage, *options]
-        process = self._context.Process(
-            target=forked.command, args=(arguments, self.folder, dict(os.environ), self.log), daemon=True
-        )
-        process.start()
-        return process
+        return start_module("mlops", verb, "--stage", self.stage, *options, folder=self.folder, log=self.log)
 
     def wait_for(self, condition: Callable[[View], bool]) -> View:
         """Look until the endpoint is as wanted."""
@@ -234,7 +223,9 @@ class World:
     def callers(self, per_second: int = CALLS_PER_SECOND) -> Generator[Callers]:
         """Callers of the endpoint, who count, in a process of their own."""
         keys = self.client.online_endpoints.get_keys(self.endpoint)
-        file = self.folder / ".mlops" / f"answers-{time.monotonic_ns()}.txt"
-        what = (self.view().scoring_uri, keys.primary_key, golden_request(), per_second, dict(os.environ), file)
-        with counted(self._context.Process(target=forked.call, args=what, daemon=True), file) as called:
+        body = self.log.with_name("question.json")
+        body.write_bytes(golden_request())
+        file = self.log.with_name(f"answers-{time.monotonic_ns()}.txt")
+        what = (self.view().scoring_uri, str(keys.primary_key), str(body), str(per_second), str(file))
+        with counted(start_script(ASKING, *what, log=self.log.with_name("callers.log")), file) as called:
             yield called

@@ -1,12 +1,11 @@
-"""What runs in processes forked from one that has imported it already: the `mlops` command, and callers.
+"""A program: asks an endpoint for ever at a steady rate. `python asking.py URI KEY BODY PER_SECOND ANSWERS`.
 
-Real processes, to be killed, without the slow start. Imported by its plain name, because the fork server finds it so.
+A line "<epoch> <status> <deployment> <seconds>" in the file ANSWERS for each answer, status 0 where none came.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import sys
 import time
@@ -17,35 +16,10 @@ import aiohttp
 
 CONNECTIONS = 256
 HEADER = "azureml-model-deployment"
-# What the fork server imports before it forks.
-IMPORTS = ["forked", "mlops.commands.deploy", "mlops.commands.rollback", "mlops.rollout.deploy", "mlops.workspace"]
 
 
-def command(arguments: list[str], folder: Path, variables: dict[str, str], log: Path) -> None:
-    """Run one command in a folder; the process ends with the command's exit code."""
-    from mlops.command_line import run
-
-    _become(variables)
-    os.chdir(folder)
-    sys.stdout = sys.stderr = log.open("a", buffering=1)
-    os._exit(run(arguments))
-
-
-def call(uri: str, key: str, body: bytes, per_second: float, variables: dict[str, str], file: Path) -> None:
-    """Ask for ever at a steady rate; a line "<epoch> <status> <deployment> <seconds>" for each answer, status 0: none.
-
-    Whoever does not get an answer in time asks all the same: that is what many callers do.
-    """
-    _become(variables)
-    asyncio.run(_call(uri, key, body, per_second, file))
-
-
-def _become(variables: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-async def _call(uri: str, key: str, body: bytes, per_second: float, file: Path) -> None:
+async def ask_for_ever(uri: str, key: str, body: bytes, per_second: float, file: Path) -> None:
+    """Whoever does not get an answer in time asks all the same: that is what many callers do."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
     connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=ssl.create_default_context())
@@ -70,3 +44,8 @@ async def _ask(session: aiohttp.ClientSession, uri: str, body: bytes, answers: T
     except (aiohttp.ClientError, TimeoutError):
         status, name = 0, "-"
     answers.write(f"{time.time()} {status} {name} {time.monotonic() - began:.3f}\n")
+
+
+if __name__ == "__main__":
+    uri, key, body, per_second, answers = sys.argv[1:]
+    asyncio.run(ask_for_ever(uri, key, Path(body).read_bytes(), float(per_second), Path(answers)))
