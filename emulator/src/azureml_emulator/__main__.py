@@ -55,7 +55,9 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 @_state_option
 @click.option("--port", type=int, help="The port. [default: the last one, else any that is free]")
 @click.option("--strict", is_flag=True, help="Workspaces and registries must be created, as on Azure.")
-@click.option("--plain-steps", is_flag=True, help="Start each step as a fresh process, not from a warm server.")
+@click.option(
+    "--plain-steps", is_flag=True, help="Start each step and deployment as a fresh process, not from a warm server."
+)
 @click.option("--parallel-steps", type=int, help="How many steps of jobs may run at once.")
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")

@@ -57,6 +57,7 @@ from azureml_emulator.serving.collectors import Collectors
 from azureml_emulator.serving.deployments import Deployments
 from azureml_emulator.serving.endpoints import Endpoints
 from azureml_emulator.serving.fleet import Fleet
+from azureml_emulator.serving.starting import Starter
 from azureml_emulator.settings import Settings
 from azureml_emulator.sharing import Sharing
 from azureml_emulator.signatures import Signatures
@@ -89,7 +90,9 @@ class Emulator:
         self.processes = Processes(self.store)
         self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
         self.scopes.base_url = base_url
-        self.fleet = Fleet(self.processes)
+        warm = settings.step_launcher == "warm"
+        self.starter = Starter(self.processes, settings.state / "deployments-server.log", warm=warm)
+        self.fleet = Fleet(self.starter)
         self.endpoints = Endpoints(
             self.store,
             self.clock,
@@ -249,6 +252,7 @@ class Emulator:
         await self.operations.stop()
         await self.scoring.stop()
         await self.fleet.stop()
+        await self.starter.close()
         await self.collectors.stop()
         await self.deliveries.close()
         self.processes.close()

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from azureml_emulator.errors import EmulatorError
-from azureml_emulator.processes import Processes
 from azureml_emulator.serving.instance import ABANDONED_GRACE_SECONDS, Instance, ServerStart
 from azureml_emulator.serving.metrics import DeploymentMetrics
+from azureml_emulator.serving.starting import Starter
 
 Health = Literal["starting", "healthy", "restarting", "stopped"]
 # Between the end of a server and its next start: at once the first time, then ever longer.
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 class Deployment:
     """One deployment that serves: its current server, its health, its counts."""
 
-    def __init__(self, name: str, processes: Processes) -> None:
+    def __init__(self, name: str, starter: Starter) -> None:
         self.name = name
         self.metrics = DeploymentMetrics()
         self.health: Health = "starting"
         self.restarts = 0
         self.instance: Instance | None = None
         self.trouble: str | None = None
-        self._processes = processes
+        self._starter = starter
         self._ready = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -122,7 +122,7 @@ class Deployment:
 
     async def _start_until_up(self, start: ServerStart, failures: int = 0) -> Instance:
         while True:
-            instance = await Instance.launch(start, self._processes)
+            instance = await Instance.launch(start, self._starter)
             try:
                 await instance.ready()
             except EmulatorError as error:
@@ -145,8 +145,8 @@ class Deployment:
 class Fleet:
     """The deployments that serve, by their key."""
 
-    def __init__(self, processes: Processes) -> None:
-        self._processes = processes
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
         self._deployments: dict[str, Deployment] = {}
 
     def get(self, key: str) -> Deployment | None:
@@ -155,11 +155,11 @@ class Fleet:
 
     def ensure(self, key: str, name: str) -> Deployment:
         """The deployment with this key, made when it is not there."""
-        return self._deployments.setdefault(key, Deployment(name, self._processes))
+        return self._deployments.setdefault(key, Deployment(name, self._starter))
 
     async def launch(self, start: ServerStart) -> Instance:
         """Start a server and wait until it is up. Raises BadRequest with its log when it does not come up."""
-        instance = await Instance.launch(start, self._processes)
+        instance = await Instance.launch(start, self._starter)
         try:
             await instance.ready()
         except asyncio.CancelledError:

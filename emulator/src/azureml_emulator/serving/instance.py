@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from azureml_emulator.errors import BadRequest
-from azureml_emulator.processes import GRACE_SECONDS, Processes, RunningProcess
+from azureml_emulator.processes import GRACE_SECONDS
 from azureml_emulator.serving.collecting import Collector
 from azureml_emulator.serving.deadlines import Deadlines
 from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
 from azureml_emulator.serving.revision import Revision, last_lines
+from azureml_emulator.serving.starting import ServerProcess, Starter
 from azureml_emulator.serving.upstream import Pool, UpstreamLost
 
 # A server that never answered a request has nothing to end in order.
@@ -46,7 +47,7 @@ class TooManyRequests(Exception):
 class Instance:
     """A started server. Made by `start`; everything else is about a process that exists."""
 
-    def __init__(self, start: ServerStart, process: RunningProcess) -> None:
+    def __init__(self, start: ServerStart, process: ServerProcess) -> None:
         self.start = start
         self.plan = start.plan
         self.admitted = 0
@@ -58,10 +59,10 @@ class Instance:
         self._ended = asyncio.ensure_future(process.wait())
 
     @classmethod
-    async def launch(cls, start: ServerStart, processes: Processes) -> Instance:
+    async def launch(cls, start: ServerStart, starter: Starter) -> Instance:
         """Start the process; `ready` says when it serves."""
         start.revision.port_file.unlink(missing_ok=True)
-        process = await processes.spawn(
+        process = await starter.spawn(
             start.identifier,
             start.command,
             folder=start.revision.code,

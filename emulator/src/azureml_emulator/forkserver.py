@@ -1,6 +1,6 @@
-"""The warm fork server: a process that imports heavy modules once and forks a child for every step. A program.
+"""The warm fork server: a process that imports heavy modules once and forks a child for every program. A program.
 
-Run as `python -m azureml_emulator.jobs.forkserver` with a socket as standard input; standard library only.
+Run as `python -P -m azureml_emulator.forkserver` with a socket as standard input; standard library only.
 It speaks frames (4 bytes of length, then JSON). Requests: {"op": "import", "modules"} and {"op": "run", "id",
 "arguments", "folder", "environment", "log"}. Reports: {"event": "imported", "modules", "failed", "unsafe"},
 {"event": "started", "id", "pid"} and {"event": "exited", "id", "code"}, a code below zero naming a signal.
@@ -175,11 +175,15 @@ def end_with_parent(parent: int) -> None:
 
 
 def run_arguments(arguments: list[str]) -> int:
-    """Run `python script.py …` or `python -m module …` in this process as the interpreter would; the exit code."""
+    """Run `python script.py …` or `python [-P] -m module …` in this process as the interpreter would; the exit code."""
     try:
+        safe_path = arguments[1] == "-P"
+        if safe_path:
+            arguments = [arguments[0], *arguments[2:]]
         if arguments[1] == "-m":
             sys.argv = arguments[2:]
-            sys.path.insert(0, str(Path.cwd()))
+            if not safe_path:
+                sys.path.insert(0, str(Path.cwd()))
             runpy.run_module(arguments[2], run_name="__main__", alter_sys=True)
         else:
             _run_script(arguments[1:])
