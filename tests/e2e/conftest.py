@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from azure.ai.ml import MLClient
+from quicker import make_quicker
 from warm_programs import run_module
 
 from mlops.emulator import variables
@@ -89,7 +90,9 @@ def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / part)
-    if origin != ROOT:
+    if origin == ROOT:
+        make_quicker(folder)
+    else:
         # Models were trained in the first copy, whose commits the later ones do not have.
         file = folder / "releases" / "provenance.yml"
         policy = yaml.safe_load(file.read_text())

@@ -16,10 +16,10 @@ class Settings(BaseModel):
     """One emulator's settings.
 
     `port` 0 means: the one used last time, else any free one. `strict` stops workspaces from
-    coming into being when first asked for. `step_launcher` says how steps of jobs and servers of
-    deployments are started: forked from a warm server that has their imports, or as plain processes. `mlflow_start` "late" starts
-    MLflow when something first needs it, for emulators that live briefly. `model_errors` "as_azure" answers
-    424 for every model answer but 200, as managed endpoints do; "passed" keeps the model's own status.
+    coming into being when first asked for. `step_launcher` says how steps of jobs and servers of deployments
+    are started: forked from a warm server that has their imports, or as plain processes. `mlflow_start` "late"
+    starts MLflow when something first needs it, for emulators that live briefly. `model_errors` "as_azure"
+    answers 424 for every model answer but 200, as managed endpoints do; "passed" keeps the model's own status.
     `endpoint_operations` "one_at_a_time" refuses an operation on an endpoint or on one of its deployments while
     another goes on anywhere in the endpoint; "by_resource" only while one on the same resource does.
     """

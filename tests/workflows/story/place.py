@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from forge_standin import AzureForge, Forge, GitHubForge
 from forge_standin.gh_pulls import BOT
 from forge_standin.state import PullRequest as Proposal
+from quicker import LESS_WORK, make_quicker
 from warm_programs import run_module
 from warm_uv import WarmUv
 
@@ -64,9 +65,7 @@ PACE: Final = Pace(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
 # What a test machine has not the time for, or not the peace: file, as it is, and as it is here.
 QUICKER: Final = (
     ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
-    ("pipelines/train.yml", "iterations: 200", "iterations: 100"),
-    ("pipelines/train.yml", "bootstrap_resamples: 400", "bootstrap_resamples: 100"),
-    ("releases/gates.yml", "rounds: 1000", "rounds: 200"),
+    *LESS_WORK,
     ("endpoints/online/deployment.yml", 'WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'),
     ("endpoints/online/deployment.kubernetes.yml", 'WORKER_COUNT: "1"', 'WORKER_COUNT: "2"'),
     (
@@ -284,11 +283,7 @@ def copy_project(folder: Path) -> None:
     for stage in STAGE_NAMES:
         file = folder / manifest_path(stage)
         file.write_bytes(at_pace(file.read_text(), stage, PACE))
-    for name, old, new in QUICKER:
-        file = folder / name
-        text = file.read_text()
-        assert old in text, f"{name} has no {old!r} any more"
-        file.write_text(text.replace(old, new))
+    make_quicker(folder, QUICKER)
     script = folder / "endpoints/online/score.py"
     script.write_text(script.read_text() + FLAW)
 
