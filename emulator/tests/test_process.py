@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -77,10 +78,16 @@ def test_env_survives_a_shell(tmp_path: Path) -> None:
     assert shown.stdout == str(state / "tls" / "bundle.pem")
 
 
+def processor_seconds() -> float:
+    """What this process's children have used so far: others may share the machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick_and_has_examples() -> None:
-    began = time.monotonic()
+    began = processor_seconds()
     shown = command("--help")
-    assert time.monotonic() - began < HELP_SECONDS * BUSY_MACHINE_FACTOR
+    assert processor_seconds() - began < HELP_SECONDS
     assert 'eval "$(azureml-emulator env)"' in shown.stdout
     slow = "import sys, azureml_emulator.__main__; print({'starlette', 'uvicorn', 'mlflow'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True)
