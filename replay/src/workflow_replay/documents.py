@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -20,6 +21,7 @@ _FIRST_LINE: Final = 1
 # Deeper than any file that people write; anchors could otherwise make a file grow without end.
 _MAXIMUM_DEPTH: Final = 60
 _MAXIMUM_NODES: Final = 50_000
+_REMEMBERED_TEXTS: Final = 64
 _NULLS: Final = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
@@ -112,15 +114,20 @@ def parse_texts(text: str, file: str, repeatable: str) -> Any:
 
 
 def _composed(text: str, file: str) -> Node | None:
-    reader = YAML(typ="safe", pure=True)
     try:
-        return reader.compose(text)
+        return _nodes(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else _FIRST_LINE
         raise WorkflowError(file, line, str(error.problem or "this is no YAML").splitlines()[0]) from error
     except YAMLError as error:
         raise WorkflowError(file, _FIRST_LINE, str(error).splitlines()[0]) from error
+
+
+# A template is read wherever it is used, and reading takes most of the time of a replay; nobody changes the nodes.
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _nodes(text: str) -> Node | None:
+    return YAML(typ="safe", pure=True).compose(text)
 
 
 def plain(value: Any) -> Any:
