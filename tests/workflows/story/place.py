@@ -66,6 +66,7 @@ PACE: Final = Pace(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
 QUICKER: Final = (
     ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
     *LESS_WORK,
+    ("releases/gates.yml", "every_stage: {max: 20}", "every_stage: {max: 200}"),
     ("endpoints/online/deployment.yml", 'WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'),
     ("endpoints/online/deployment.kubernetes.yml", 'WORKER_COUNT: "1"', 'WORKER_COUNT: "2"'),
     (
