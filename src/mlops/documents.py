@@ -74,7 +74,8 @@ def _checked(
     try:
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
-        raise _refusal(file, document, [(detail["loc"], _reason(detail)) for detail in error.errors()]) from error
+        problems = [(_written(document.value, detail["loc"]), _reason(detail)) for detail in error.errors()]
+        raise _refusal(file, document, problems) from error
     return CheckedFile(file, value, document)
 
 
@@ -92,6 +93,19 @@ def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, s
 def _place(file: Path, document: Document, path: KeyPath, sentence: str) -> Place:
     key = ".".join(str(part) for part in path)
     return Place(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
+
+
+def _written(value: Any, path: KeyPath) -> KeyPath:
+    """The keys of a path as they are written: pydantic also names the branch of a choice that it took."""
+    written: list[str | int] = []
+    for number, part in enumerate(path, start=1):
+        is_key = part in value if isinstance(value, Mapping) else isinstance(value, Sequence) and type(part) is int
+        is_missing_key = number == len(path) and isinstance(value, Mapping)
+        if not is_key and not is_missing_key:
+            continue
+        written.append(part)
+        value = value[part] if is_key else None
+    return tuple(written)
 
 
 def _reason(detail: ErrorDetails) -> str:

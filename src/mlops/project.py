@@ -178,6 +178,11 @@ class Settings(BaseModel):
     registry: WorkspaceName
     stages: Stages
 
+    @property
+    def labels(self) -> str:
+        """The data asset of the outcomes that became known of what a stage was asked."""
+        return f"{self.data}-labels"
+
     def stage(self, name: StageName) -> Stage:
         """The settings of one stage."""
         return getattr(self.stages, name)

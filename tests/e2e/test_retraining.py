@@ -18,8 +18,8 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
 from mlops.errors import InputError
 from mlops.promotion.live import live_model
-from mlops.retraining.begin import Begun, NotBegun, begin
-from mlops.retraining.permission import is_begun
+from mlops.retraining.begin import Begun, begin
+from mlops.retraining.permission import NotBegun, is_begun
 from mlops.retraining.pointer import Pointer, read_pointer
 from mlops.rollout.deploy import deploy
 from mlops.training.data_asset import DataVersion, ensure_data

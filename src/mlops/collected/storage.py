@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import AzureBlobDatastore
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from mlops.collected.window import Window
+from mlops.datastore_path import find_place
 from mlops.errors import WorkspaceError
-from mlops.workspace import open_container
 
-_ASSET_PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(?P<folder>.+?)/?")
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -71,11 +68,10 @@ def find_collections(client: MLClient, endpoint: str, deployment: str, name: str
 
 
 def _collection(client: MLClient, asset_name: str, path: str) -> Collection:
-    place = _ASSET_PATH.fullmatch(path)
-    datastore = client.datastores.get(place["datastore"]) if place else None
-    if place is None or not isinstance(datastore, AzureBlobDatastore):
+    place = find_place(client, path)
+    if place is None:
         raise WorkspaceError(
             f"the data asset {asset_name} lies at {path}, which is no folder of a blob datastore",
             "Correct `collected_datastore` in project.yml, and archive this version of the data asset.",
         )
-    return Collection(open_container(datastore), place["folder"], place["datastore"])
+    return Collection(place.container, place.name, place.datastore)

@@ -42,8 +42,9 @@ class Decision(_Part):
 
 
 class Schema(_Part):
-    """schema.json: the columns of the model's input, in the order of its tensor."""
+    """schema.json: the columns of the model's input, in the order of its tensor; `id` names the rows' own number."""
 
+    id: str = ""
     target: str
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     decision: Decision

@@ -30,7 +30,6 @@ EVENT_KIND: Final = "monitor"
 _OCCASION: Final = "occasion"
 _NO_JOB: Final = "none"
 _HOUR: Final = timedelta(hours=1)
-_LABELS_SUFFIX: Final = "-labels"
 
 
 def window_of(since: datetime | None, until: datetime | None, span: timedelta, now: datetime) -> Window:
@@ -120,4 +119,4 @@ def _labels(client: MLClient, project: Project, file: Path | None) -> DataVersio
     """The outcomes as a version of a data asset of their own; the same file is uploaded once."""
     if file is None:
         return None
-    return ensure_data(client, f"{project.settings.data}{_LABELS_SUFFIX}", file)[0]
+    return ensure_data(client, project.settings.labels, file)[0]

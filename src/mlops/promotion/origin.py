@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlops.errors import InputError
-from mlops.gates.package_documents import PROVENANCE_FILE, Provenance, read_document
+from mlops.gates.package_documents import PROVENANCE_FILE, SCHEMA_FILE, Provenance, Schema, read_document
 from mlops.judging.measures import Unmeasurable
 from mlops.project import StageName
 from mlops.releases.manifest import SOURCE_STAGES, Release
@@ -22,6 +22,14 @@ def read_provenance(package: Path) -> Provenance:
         return read_document(package, PROVENANCE_FILE, Provenance)
     except Unmeasurable as error:
         raise InputError(f"nobody knows where this model comes from: {error}", "Train and register again.") from error
+
+
+def read_schema(package: Path) -> Schema:
+    """schema.json of a package. Raises InputError when there is none that can be read."""
+    try:
+        return read_document(package, SCHEMA_FILE, Schema)
+    except Unmeasurable as error:
+        raise InputError(f"nobody knows what this model reads: {error}", "Train and register again.") from error
 
 
 def release_of(package: Path, model: ModelVersion, stage: StageName) -> Release:

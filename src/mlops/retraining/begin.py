@@ -20,22 +20,24 @@ from mlops.progress import say
 from mlops.project import parse_stage
 from mlops.promotion.connections import Connections
 from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance
+from mlops.promotion.origin import read_provenance, read_schema
 from mlops.releases.manifest import TRAINING_STAGE
+from mlops.retraining.fresh_data import FreshData, fresh_data
 from mlops.retraining.permission import (
     BEGUN,
     CAUSE,
     CAUSE_RECORD,
     DATA,
     JOB,
+    MADE_OF,
     RETRAINING,
+    NotBegun,
     begun_for,
     objection_to,
     overspent,
 )
 from mlops.retraining.pointer import Pointer
 from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
-from mlops.training.data_asset import DataVersion, find_data
 from mlops.training.package_store import fetch_package
 from mlops.training.run import submit_training
 
@@ -49,13 +51,6 @@ class Begun:
     job: str
     cause: Record
     record: int
-
-
-@dataclass(frozen=True)
-class NotBegun:
-    """Why there is none; that is no error."""
-
-    reason: str
 
 
 def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
@@ -74,9 +69,11 @@ def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBe
         before = found
     else:
         say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
-    job, data = before.event.evidence[JOB], before.event.evidence[DATA]
+    facts = before.event.evidence
+    job = facts[JOB]
     if not _is_there(places.training, job):
-        submit_training(places.training, places.project, TRAINING_STAGE, data, job)
+        is_new = MADE_OF in facts
+        submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
     return Begun(job, cause, before.number)
 
 
@@ -101,14 +98,18 @@ def _permitted(
     places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
-    objection = objection_to(cause, rules, now) or _overtaken(places, cause)
+    # Asked before rows are moved, and once more when the beginning is noted.
+    objection = objection_to(cause, rules, now) or _overtaken(places, cause) or overspent(log.read()[0], rules, now)
     if objection:
         return NotBegun(objection)
-    project = places.project
-    data = find_data(places.training, project.settings.data, rules.data)
-    if _knows(places, cause, data):
-        runs = f"version {cause.event.version}, which runs in {cause.event.stage}"
-        return NotBegun(f"there are no newer data: {runs}, was trained on {data.name}:{data.version}")
+    project, happened = places.project, cause.event
+    package, _ = fetch_package(places.models(parse_stage(happened.stage)), project, happened.model, happened.version)
+    data = fresh_data(places, rules.data, cause, read_schema(package))
+    if isinstance(data, NotBegun):
+        return data
+    if read_provenance(package).data.sha256 == data.version.sha256:
+        runs = f"version {happened.version}, which runs in {happened.stage}"
+        return NotBegun(f"there are no newer data: {runs}, was trained on {data.version.name}:{data.version.version}")
     event = begun_event(cause, f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}", data)
     refused: list[str] = []
 
@@ -124,10 +125,12 @@ def _permitted(
     return same or NotBegun(refused[0])
 
 
-def begun_event(cause: Record, job: str, data: DataVersion) -> Event:
-    """The record of a beginning: the cause's reason and evidence, the job, and the data."""
-    happened = cause.event
-    facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: data.version}
+def begun_event(cause: Record, job: str, data: FreshData) -> Event:
+    """The record of a beginning: the cause's reason and evidence, the job, the data and what they were made of."""
+    happened, used = cause.event, data.version.version
+    facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
+    if data.made_of:
+        facts[MADE_OF] = data.made_of
     return Event(
         kind=RETRAINING,
         stage=TRAINING_STAGE,
@@ -150,13 +153,6 @@ def _overtaken(places: Connections, cause: Record) -> str:
         return ""
     runs = f"version {live.version}" if live else "nothing"
     return f"{event.stage} runs {runs} by now; that was found of version {event.version}"
-
-
-def _knows(places: Connections, cause: Record, data: DataVersion) -> bool:
-    """Whether the model that drifted was trained on just these data."""
-    stage = parse_stage(cause.event.stage)
-    package, _ = fetch_package(places.models(stage), places.project, cause.event.model, cause.event.version)
-    return read_provenance(package).data.sha256 == data.sha256
 
 
 def _is_there(client: MLClient, job: str) -> bool:

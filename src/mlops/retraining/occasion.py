@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlops.audit.record import Record
-from mlops.retraining.permission import CAUSE_RECORD, JOB, is_begun
+from mlops.retraining.permission import CAUSE_RECORD, JOB, MADE_OF, is_begun
 
 _ASKED = "retrain"
 
@@ -22,6 +22,7 @@ def occasion_of(records: Sequence[Record], job: str) -> tuple[str, ...]:
         event.reason,
         f"Window {facts.get('since', '?')} to {facts.get('until', '?')}, {facts.get('rows', '?')} rows; broken rules "
         f"that newer data can mend: {values or 'none'}; features that moved: {facts.get('moved', 'none')}.",
+        *([f"Trained on {facts[MADE_OF]}."] if MADE_OF in facts else []),
         f"Found in record {facts[CAUSE_RECORD]} of the audit log; training began with record "
         f"{event.stage}/{begun.number}, job {job}.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,9 +18,17 @@ CAUSE: Final = "cause"
 CAUSE_RECORD: Final = "record"
 JOB: Final = "job"
 DATA: Final = "data"
+MADE_OF: Final = "made_of"
 _MONITOR: Final = "monitor"
 _WEEK: Final = timedelta(days=7)
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
+
+
+@dataclass(frozen=True)
+class NotBegun:
+    """Why there is no retraining; that is no error."""
+
+    reason: str
 
 
 def is_begun(event: Event) -> bool:

@@ -12,7 +12,8 @@ from mlops.promotion.connections import Connections
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.releases.manifest import TRAINING_STAGE
 from mlops.results import Block, Line, Result
-from mlops.retraining.begin import Begun, NotBegun, begin
+from mlops.retraining.begin import Begun, begin
+from mlops.retraining.permission import NotBegun
 from mlops.retraining.pointer import Pointer
 from mlops.rollout.deploy import deploy
 from mlops.training.registration import ModelVersion

@@ -6,7 +6,8 @@ archived, so that nobody takes it for the latest version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import InputError
+from mlops.datastore_path import find_place
+from mlops.errors import InputError, WorkspaceError
 from mlops.package import file_sha256
 from mlops.progress import say
 from mlops.quiet import quiet
@@ -45,10 +47,18 @@ class DataVersion:
         return f"azureml:{self.name}:{self.version}"
 
 
-def ensure_data(client: MLClient, name: str, file: Path) -> tuple[DataVersion, bool]:
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a version come from, as people read it and as tags that programs find it by."""
+
+    description: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def ensure_data(client: MLClient, name: str, file: Path, origin: Origin | None = None) -> tuple[DataVersion, bool]:
     """The data asset version with the file's content, and whether it is new; a new one is uploaded.
 
-    Raises InputError when `file` is no file, or cannot be data.
+    Without an `origin` the version says which file it was. Raises InputError when `file` is no file, or cannot be data.
     """
     _require_data(file)
     sha256 = file_sha256(file)
@@ -56,7 +66,7 @@ def ensure_data(client: MLClient, name: str, file: Path) -> tuple[DataVersion, b
     if _exists(client, data):
         return data, False
     say(f"uploading {file.name} ({file.stat().st_size / _MEGABYTE:.1f} MB) as {data.reference}")
-    _upload(client, data, file)
+    _upload(client, data, file, origin or Origin(f"uploaded from {file.name}"))
     return data, True
 
 
@@ -76,6 +86,29 @@ def find_data(client: MLClient, name: str, version: str) -> DataVersion:
         message = f"version {asset.version} of the data asset {name} has no tag `{_SHA256_TAG}`"
         raise InputError(message, "Tag it with the sha256 of its file, or register it with `mlops train --data FILE`.")
     return DataVersion(name, str(asset.version), sha256)
+
+
+def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
+    """The file of a version, under its own name in a folder.
+
+    Raises WorkspaceError for one that lies in no blob datastore, or whose bytes are not those that were registered.
+    """
+    path = str(client.data.get(data.name, data.version).path)
+    place = find_place(client, path)
+    if place is None:
+        raise WorkspaceError(
+            f"{data.name}:{data.version} lies at {path}, which is no file of a blob datastore",
+            "Register the file itself: `mlops train --stage dev --data FILE`.",
+        )
+    file = folder / place.name.rpartition("/")[2]
+    with file.open("wb") as stream:
+        place.container.download_blob(place.name).readinto(stream)
+    if file_sha256(file) != data.sha256:
+        raise WorkspaceError(
+            f"the file of {data.name}:{data.version} is not the one that was registered",
+            "Somebody changed it in the storage: archive this version, and register the right file.",
+        )
+    return file
 
 
 def refuse(client: MLClient, data: DataVersion) -> str:
@@ -133,14 +166,14 @@ def _exists(client: MLClient, data: DataVersion) -> bool:
     return True
 
 
-def _upload(client: MLClient, data: DataVersion, file: Path) -> None:
+def _upload(client: MLClient, data: DataVersion, file: Path, origin: Origin) -> None:
     asset = Data(
         name=data.name,
         version=data.version,
         type=AssetTypes.URI_FILE,
         path=str(file),
-        description=f"uploaded from {file.name}",
-        tags={_SHA256_TAG: data.sha256},
+        description=origin.description,
+        tags={**origin.tags, _SHA256_TAG: data.sha256},
     )
     with quiet():
         client.data.create_or_update(asset)

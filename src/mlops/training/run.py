@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -163,9 +163,14 @@ def submit_training(
     job_name: str | None = None,
     *,
     fresh: bool = False,
+    is_new_data: bool = False,
 ) -> SubmitResult:
-    """Begin what `train` does, and leave the job to itself; it has a name of its own unless one is given."""
+    """Begin what `train` does, and leave the job to itself; it has a name of its own unless one is given.
+
+    `is_new_data` for a version that was made for this training: archived when validation refuses it.
+    """
     order, _ = _order(client, project, data, job_name, fresh=fresh)
+    order = replace(order, is_new_data=order.is_new_data or is_new_data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
 

@@ -13,16 +13,17 @@ from mlops.announcing.announcement import announcement_of
 from mlops.audit.record import Event, Record, follow
 from mlops.errors import InputError, ProjectError
 from mlops.retraining.begin import begun_event
+from mlops.retraining.fresh_data import FreshData, training_window
 from mlops.retraining.occasion import occasion_of
 from mlops.retraining.permission import begun_for, objection_to, overspent
 from mlops.retraining.pointer import Pointer, read_pointer
-from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
+from mlops.retraining.rules import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
 from mlops.training.data_asset import DataVersion
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RULES = RetrainingRules(stages=("prod",), cool_down_hours=24, runs_a_week=3, cause_days=7, data="newest")
-DATA = DataVersion("credit", "abc", "0" * 64)
+DATA = FreshData(DataVersion("credit", "abc", "0" * 64))
 FACTS = {
     "state": "drift",
     "retrain": "weighted_drift, score_drift",
@@ -110,7 +111,16 @@ def test_reviewers_are_told_why() -> None:
     assert "weighted_drift 0.4124, score_drift 0.3" in told
     assert "features that moved: AGE" in told
     assert "record prod/2" in told
+    assert "Trained on" not in told
     assert occasion_of(log(50), "another") == ()
+
+
+def test_reviewers_are_told_what_the_data_were_made_of() -> None:
+    event = begun_event(cause(), "job", FreshData(DATA.version, "2,950 rows that prod was asked"))
+
+    told = occasion_of([follow(None, event, "ci", NOW)], "job")
+
+    assert "Trained on 2,950 rows that prod was asked." in told
 
 
 def event_text() -> dict[str, Any]:
@@ -166,3 +176,53 @@ def test_the_projects_own_rules_can_be_read_and_a_wrong_key_is_told(tmp_path: Pa
     with pytest.raises(ProjectError) as refused:
         read_retraining_rules(file)
     assert any("runs_a_month" in line for line in refused.value.details)
+
+
+def with_rows(folder: Path, old: str = "", new: str = "") -> Path:
+    """The project's own rules, with what they show in a comment in place of the version; a text in it changed."""
+    text = (ROOT / RETRAINING_FILE).read_text().replace("data: newest\n", "")
+    shown = text[text.index("# data:") :].replace("# ", "", 1).replace("\n# ", "\n")
+    file = folder / "retraining.yml"
+    file.write_text(text[: text.index("# data:")] + shown.replace(old, new))
+    return file
+
+
+def test_rows_that_were_collected_are_the_choice_that_the_file_shows(tmp_path: Path) -> None:
+    data = read_retraining_rules(with_rows(tmp_path)).data
+
+    assert isinstance(data, CollectedRows)
+    assert (data.window_days, data.settled_days, data.with_history) == (90, 30, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        pytest.param("window_days: 90", "window_day: 90", "data.window_day: is no known key", id="unknown key"),
+        pytest.param("fewest_rows: 5000", "fewest_rows: 0", "data.fewest_rows: ", id="no rows at all"),
+        pytest.param("  with_history: true", "", "data.with_history: is missing", id="missing"),
+    ],
+)
+def test_a_wrong_choice_is_told_with_its_line(old: str, new: str, words: str, tmp_path: Path) -> None:
+    file = with_rows(tmp_path, old, new)
+
+    with pytest.raises(ProjectError) as refused:
+        read_retraining_rules(file)
+
+    line = next(each for each in refused.value.details if words in each)
+    assert int(line.split(":")[1]) > file.read_text().splitlines().index("data:")
+
+
+def test_the_window_ends_where_the_drift_was_seen_and_outcomes_have_settled() -> None:
+    rules = CollectedRows(
+        window_days=90,
+        settled_days=30,
+        fewest_rows=1,
+        fewest_of_each=1,
+        most_rows=1,
+        with_history=True,
+        leave_out_known=True,
+    )
+
+    window = training_window(rules, cause(until="2026-03-10T00:00:00+00:00"))
+
+    assert str(window) == "2025-11-10 00:00 to 2026-02-08 00:00 UTC"

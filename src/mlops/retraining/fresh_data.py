@@ -1,0 +1,151 @@
+"""The data that a retraining runs on: a version that is there, or one made of what the stage was asked.
+
+The same cause, rows and outcomes make the same version again. The rows of a later stage move to the training stage's
+storage here, and nowhere else: only where releases/retraining.yml asks for it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from mlops.audit.record import Record
+from mlops.collected.frames import Collected
+from mlops.collected.reading import read_collected
+from mlops.collected.window import Window
+from mlops.errors import InputError
+from mlops.gates.package_documents import Schema
+from mlops.layout import ROWS_FOLDER, private_folder
+from mlops.project import StageName, parse_stage
+from mlops.promotion.connections import Connections
+from mlops.retraining.history import without_known, write_together
+from mlops.retraining.labelled import Labelled, Outcomes, label, read_outcomes
+from mlops.retraining.permission import NotBegun
+from mlops.retraining.rules import CollectedRows
+from mlops.rollout.observe import observe
+from mlops.training.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
+
+_UNTIL: Final = "until"
+# Azure takes no longer text for a tag.
+_LONGEST_TAG: Final = 256
+
+
+@dataclass(frozen=True)
+class FreshData:
+    """A version to train on; `made_of` says what it was made of for this retraining, "" for one that was there."""
+
+    version: DataVersion
+    made_of: str = ""
+
+
+def fresh_data(places: Connections, wanted: str | CollectedRows, cause: Record, schema: Schema) -> FreshData | NotBegun:
+    """Find or make the version. `schema` is of the model that drifted. Raises InputError as `find_data` does."""
+    if isinstance(wanted, str):
+        return FreshData(find_data(places.training, places.project.settings.data, wanted))
+    with tempfile.TemporaryDirectory(dir=private_folder(places.project.path(ROWS_FOLDER))) as folder:
+        try:
+            return _Making(places, wanted, cause, schema, Path(folder)).make()
+        except InputError as error:
+            return NotBegun(f"{error.message}. {error.advice}")
+
+
+def training_window(rules: CollectedRows, cause: Record) -> Window:
+    """The rows' window: it ends where the one that drifted did, less the time in which outcomes settle."""
+    end = datetime.fromisoformat(cause.event.evidence[_UNTIL]) - timedelta(days=rules.settled_days)
+    return Window(end - timedelta(days=rules.window_days), end)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """One version in the making; files on the way lie in `folder`."""
+
+    places: Connections
+    rules: CollectedRows
+    cause: Record
+    schema: Schema
+    folder: Path
+
+    @property
+    def stage(self) -> StageName:
+        return parse_stage(self.cause.event.stage)
+
+    def make(self) -> FreshData | NotBegun:
+        """Read, join, and register. Raises InputError where there is nothing to make it of."""
+        if not self.schema.id:
+            raise InputError("the model that drifted names no column for the rows' numbers", "Train it again first.")
+        settings, training = self.places.project.settings, self.places.training
+        labels, outcomes = self._outcomes(settings.labels)
+        collected = self._collected()
+        rows = label(collected.frame, outcomes, self.schema, self.stage)
+        history = find_data(training, settings.data, NEWEST) if self.rules.with_history else None
+        past = download_data(training, history, self.folder) if history else None
+        kept = rows.frame
+        if past is not None and self.rules.leave_out_known:
+            kept = without_known(past, kept, self.schema)
+        used = rows.only(kept)
+        objection = used.objection(self.rules)
+        if objection:
+            return NotBegun(objection)
+        file = self.folder / f"collected-{self.stage}.csv"
+        total = write_together(past, kept, self.schema, file)
+        facts = self._facts(used, collected, outcomes, labels) | {"rows": f"{total:,}"}
+        if history:
+            facts["history"] = f"{history.name}:{history.version}, {total - kept.height:,} rows"
+        made_of = _sentence(self.stage, facts)
+        tags = {name: text[:_LONGEST_TAG] for name, text in facts.items()}
+        version, _ = ensure_data(training, settings.data, file, Origin(made_of, tags))
+        return FreshData(version, made_of)
+
+    def _outcomes(self, asset: str) -> tuple[DataVersion, Outcomes]:
+        client = self.places.stage(self.stage)
+        try:
+            labels = find_data(client, asset, NEWEST)
+        except InputError as error:
+            advice = f"Give them as they become known: `mlops monitor --stage {self.stage} --labels FILE`."
+            raise InputError(
+                f"no outcomes are known of what {self.stage} was asked: {error.message}", advice
+            ) from error
+        return labels, read_outcomes(download_data(client, labels, self.folder), self.schema.target)
+
+    def _collected(self) -> Collected:
+        client, endpoint = self.places.stage(self.stage), self.places.project.settings.stage(self.stage).endpoint
+        view = observe(client, endpoint)
+        # A request that was mirrored is there twice; the one whose answer the caller got counts.
+        deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
+        window = training_window(self.rules, self.cause)
+        return read_collected(client, endpoint, deployments, window, self.rules.most_rows)
+
+    def _facts(self, rows: Labelled, found: Collected, outcomes: Outcomes, labels: DataVersion) -> dict[str, str]:
+        model = self.cause.event.model
+        counts = {
+            "collected": rows.collected,
+            "labelled": rows.frame.height,
+            "without_outcome": rows.unknown,
+            "unfit": rows.unfit,
+            "known": rows.known,
+            "repeated": found.repeated,
+            "broken": found.broken,
+            "outcomes_repeated": outcomes.repeated,
+            "outcomes_contradictory": outcomes.contradictory,
+            "outcomes_unusable": outcomes.unusable,
+        }
+        return {
+            "stage": self.stage,
+            "window": str(found.window),
+            "models": ", ".join(f"{model} {version}: {count:,}" for version, count in rows.models.items()),
+            "labels": f"{labels.name}:{labels.version}",
+            **{name: f"{count:,}" for name, count in counts.items()},
+        }
+
+
+def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
+    after = f", after those of {facts['history']}" if "history" in facts else ""
+    left_out = f"{facts['without_outcome']} without an outcome, {facts['unfit']} unfit, {facts['known']} known before"
+    return (
+        f"{facts['labelled']} rows that {stage} was asked from {facts['window']} ({facts['models']}) with the outcomes "
+        f"of {facts['labels']}{after}; left out: {left_out}"
+    )
