@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from bins import Bins, bins_of
 from collected import Collected
 from distances import (
     Counted,
@@ -47,6 +48,7 @@ class Moved:
     freedom: int
     probability: float
     missing: int
+    bins: Bins
     drifted: bool
     weight: float = 0.0
     share: float = 0.0
@@ -92,6 +94,7 @@ def compare(name: str, baseline: dict[str, Any], counted: Counted) -> Moved:
     inner = np.asarray(baseline["counts"], dtype=np.float64)
     training = np.append(inner, 0.0) if codes else np.concatenate([[0.0], inner, [0.0]])
     recent, missing = counted.counts, int(baseline.get("missing", 0))
+    bins = bins_of(baseline, recent)
     distance = None
     if not codes and recent.sum() and baseline["std"]:
         ends = (min(counted.minimum, baseline["minimum"]), max(counted.maximum, baseline["maximum"]))
@@ -109,6 +112,7 @@ def compare(name: str, baseline: dict[str, Any], counted: Counted) -> Moved:
         test.freedom,
         test.probability,
         counted.missing,
+        bins,
         drifted=False,
     )
 

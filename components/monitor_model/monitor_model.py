@@ -5,17 +5,17 @@ Decides nothing: what a value is worth is said by releases/monitor.yml, which `m
 
 import argparse
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collected import Collected, Window, read_window
-from drift import Moved, Sensitivity, count_columns, count_like
-from labels import Labels, read_labels
+from bins import Bins
+from collected import Window, read_window
+from drift import Moved, Sensitivity
+from labels import read_labels
 from measuring import ANY_VERSION, Settings, measure, window_document
 from outcomes import METRICS
-from package import Package, read_package
+from package import read_package
 from pictures import draw_attribution, draw_bins, draw_distributions, draw_drift, draw_performance
 
 from shared.columns import SCHEMA
@@ -31,16 +31,6 @@ EXAMPLE = (
 )
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What a window holds, and the package it is measured against."""
-
-    window: Window
-    collected: Collected
-    package: Package
-    labels: Labels | None
-
-
 def parse_window(until: str, hours: float) -> Window:
     """The window that ends at a moment in ISO 8601, or now. Raises ValueError."""
     end = datetime.now(UTC) if until == NOW else datetime.fromisoformat(until)
@@ -49,19 +39,15 @@ def parse_window(until: str, hours: float) -> Window:
     return Window(end.astimezone(UTC) - timedelta(hours=hours), end.astimezone(UTC))
 
 
-def draw(observed: Observed, document: dict[str, Any], moved: list[Moved], limit: float) -> dict[str, str]:
+def draw(document: dict[str, Any], moved: list[Moved], limit: float) -> dict[str, str]:
     """Draw what there is to be drawn: name → SVG."""
     figures: dict[str, str] = {}
     if moved:
-        columns = count_columns(observed.package, observed.collected)
         figures |= {"drift": draw_drift(moved, limit), "attribution": draw_attribution(moved)}
-        baseline = observed.package.baseline["features"]
-        for number, picture in enumerate(draw_distributions(moved, columns, baseline), start=1):
+        for number, picture in enumerate(draw_distributions(moved), start=1):
             figures[f"feature_{number}"] = picture
     if document["score"] is not None:
-        baseline = observed.package.baseline["probability"]
-        scores = observed.collected.column("probability")
-        figures["score"] = draw_bins("score", baseline, count_like(baseline, scores).counts)
+        figures["score"] = draw_bins("score", Bins(**document["score"]["bins"]))
     performance = {name: document["measures"][name] for name in METRICS}
     if any(each.get("low") is not None for each in performance.values()):
         figures["performance"] = draw_performance(performance)
@@ -130,7 +116,7 @@ def main() -> int:
     collected = read_window(arguments.collected, window, package.names, deployments)
     measured, moved = measure(collected, package, labels, SCHEMA.groups, settings)
     document: dict[str, Any] = {**measured, "window": window_document(window)}
-    figures = draw(Observed(window, collected, package, labels), document, moved, settings.sensitivity.index)
+    figures = draw(document, moved, settings.sensitivity.index)
     report = write_results(arguments.monitoring, document, figures)
     values = {name: each["value"] for name, each in document["measures"].items() if each["state"] == "measured"}
     record(window_document(window), values, [report])

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+from bins import Bins
 from drift import Moved, by_share
-from quality import Column
 
 from shared.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SECOND, TALL, canvas, svg
 
@@ -36,28 +36,19 @@ def draw_attribution(moved: list[Moved]) -> str:
     return svg(figure)
 
 
-def draw_distributions(moved: list[Moved], columns: list[Column], baseline: dict[str, Any]) -> list[str]:
+def draw_distributions(moved: list[Moved]) -> list[str]:
     """Draw training and window beside each other, for the features that weigh most."""
-    counted = {each.feature.name: each for each in columns}
-    return [
-        draw_bins(each.name, baseline[each.name], counted[each.name].counted.counts)
-        for each in by_share(moved)[:_MOST_DISTRIBUTIONS]
-    ]
+    return [draw_bins(each.name, each.bins) for each in by_share(moved)[:_MOST_DISTRIBUTIONS]]
 
 
-def draw_bins(name: str, baseline: dict[str, Any], recent: np.ndarray) -> str:
+def draw_bins(name: str, bins: Bins) -> str:
     """Draw shares bin by bin: training as bars, the window as a line; the first and last lie outside of training."""
     figure, axes = canvas(name, "", "share of the rows", margins=_LEFT_OF_SHARES)
-    codes = baseline.get("categories")
-    inner = [float(count) for count in baseline["counts"]]
-    training = np.array([*inner, 0.0] if codes is not None else [0.0, *inner, 0.0])
-    labels = _labels(baseline)
-    places = np.arange(len(training))
-    axes.bar(places, training / max(1.0, training.sum()), color=ACCENT, alpha=0.35, width=0.9, label="training")
-    now = recent / max(1.0, recent.sum())
-    axes.step(places, now, where="mid", color=SECOND, linewidth=2, label="window")
-    step = max(1, len(labels) // 6)
-    axes.set_xticks(places[::step], labels[::step], fontsize=8)
+    places = np.arange(len(bins.labels))
+    axes.bar(places, bins.training, color=ACCENT, alpha=0.35, width=0.9, label="training")
+    axes.step(places, bins.window, where="mid", color=SECOND, linewidth=2, label="window")
+    step = max(1, len(bins.labels) // 6)
+    axes.set_xticks(places[::step], bins.labels[::step], fontsize=8)
     axes.legend(loc="upper right")
     return svg(figure)
 
@@ -74,10 +65,3 @@ def draw_performance(measures: dict[str, Any]) -> str:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(-0.5, max(0.5, len(names) - 0.5))
     return svg(figure)
-
-
-def _labels(baseline: dict[str, Any]) -> list[str]:
-    codes = baseline.get("categories")
-    if codes is not None:
-        return [*(str(code) for code in codes), "other"]
-    return ["below", *(f"{edge:.3g}" for edge in baseline["edges"][:-1]), "above"]

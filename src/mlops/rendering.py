@@ -12,15 +12,18 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from mlops.bars import bar_lines
 from mlops.ci.report import report_error, report_result
 from mlops.errors import MlopsError
-from mlops.results import Block, Line, Raw, Result, Table, Tone
+from mlops.results import Bars, Block, Line, Raw, Result, Table, Tone
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hint": "dim"}
 _COLUMN_GAP = "  "
+_PLAIN_WIDTH = 80
+_BEFORE, _AFTER = "cyan", "yellow"
 # In front of a command in a sentence: a quotation, the start of a substitution, or a colon.
 _COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
 _ADDRESSES = ("http://", "https://")
@@ -82,6 +85,8 @@ def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
         match block:
             case Table():
                 print("\n".join(table_lines(block)), file=out)
+            case Bars(title=title):
+                print("\n".join([title, *(line.text for line in bar_lines(block, _PLAIN_WIDTH))]), file=out)
             case Line(text=text):
                 print(as_typed(text), file=out)
             case Raw(text=text):
@@ -97,6 +102,8 @@ def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
         match block:
             case Table():
                 _render_rich_table(block, console)
+            case Bars():
+                _render_rich_bars(block, console)
             case Line(text=text, tone=tone):
                 console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
             case Raw(text=text):
@@ -121,6 +128,15 @@ def _render_rich_table(table: Table, console: Console) -> None:
     for row in table.rows:
         rich_table.add_row(*(Text(cell) for cell in row))
     console.print(rich_table)
+
+
+def _render_rich_bars(bars: Bars, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(bars.title, style="bold"), soft_wrap=True)
+    for line in bar_lines(bars, console.width):
+        parts = ((line.label, ""), (line.left, _BEFORE), ("│", "dim"), (line.right, _AFTER), (line.share, ""))
+        console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def _is_address(cell: str) -> bool:

@@ -36,7 +36,16 @@ class Raw:
     text: str
 
 
-Block = Line | Table | Raw
+@dataclass(frozen=True)
+class Bars:
+    """Two distributions back to back below a title: what each side is called, and a row a bin with its two shares."""
+
+    title: str
+    sides: tuple[str, str]
+    rows: tuple[tuple[str, float, float], ...]
+
+
+Block = Line | Table | Raw | Bars
 
 
 class Result(ABC):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops.collected.window import Window
 from mlops.errors import JobFailed
@@ -51,6 +51,20 @@ class MeasureEntry(_Part):
         )
 
 
+class Bins(_Part):
+    """A column in training and in the window: shares of the rows, bin by bin. A label is a code, or a bin's begin."""
+
+    labels: tuple[str, ...]
+    training: tuple[Finite, ...]
+    window: tuple[Finite, ...]
+
+    @model_validator(mode="after")
+    def _are_as_many(self) -> Self:
+        if not len(self.labels) == len(self.training) == len(self.window):
+            raise ValueError("as many shares as labels are needed")
+        return self
+
+
 class ColumnDrift(_Part):
     """One feature, or the score, against training: four statistics, chance, and what it weighs."""
 
@@ -62,6 +76,7 @@ class ColumnDrift(_Part):
     freedom: Count
     probability: Finite
     missing: Count
+    bins: Bins | None = None
     drifted: bool
     weight: Finite
     share: Finite

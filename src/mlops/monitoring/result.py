@@ -13,14 +13,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mlops.layout import REPORT_FOLDER, private_folder
 from mlops.markdown import clean, escape
 from mlops.markdown import table as markdown_table
+from mlops.monitoring.measures import Bins
 from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
 from mlops.project import Project
-from mlops.results import Block, Line, Result, Table
+from mlops.results import Bars, Block, Line, Result, Table
 
 EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
 _MOST_FEATURES: Final = 6
+_MOST_PICTURES: Final = 3
 _TEMPLATE: Final = "report.html.j2"
 _FINE: Final = ("healthy", "quiet")
 _TIME: Final = "%Y%m%d-%H%M"
@@ -81,6 +83,7 @@ class MonitorResult(Result):
         blocks.append(Table("", _COLUMNS, rows))
         if monitored.results.measurements.features:
             blocks.append(_features(monitored))
+            blocks += moved_pictures(monitored)
         known = "" if self.is_new else ", as before"
         blocks.append(Line(f"noted as record {self.record} of the audit log{known}"))
         blocks.append(Line(f"report  {self.html}"))
@@ -122,6 +125,18 @@ def html_page(monitored: Monitored) -> str:
     return environment.get_template(_TEMPLATE).render(
         monitored=monitored, told=_told(monitored), pictures=pictures, fine=monitored.verdict.state in _FINE
     )
+
+
+def moved_pictures(monitored: Monitored) -> list[Block]:
+    """The features that moved and weigh most, in training and in the window."""
+    moved = [each for each in monitored.results.measurements.features if each.drifted and each.bins]
+    return [_picture(each.name, each.index, each.bins) for each in moved[:_MOST_PICTURES] if each.bins]
+
+
+def _picture(name: str, index: float, bins: Bins) -> Bars:
+    labels = (clean(label) for label in bins.labels)
+    rows = tuple(zip(labels, bins.training, bins.window, strict=True))
+    return Bars(f"{clean(name)} moved: index {index:.2f}", ("training", "window"), rows)
 
 
 def _told(monitored: Monitored) -> list[Row]:
