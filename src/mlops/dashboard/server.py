@@ -7,18 +7,15 @@ to this machine, is sent away, and so reads nothing.
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final, cast
 
 from mlops.dashboard.page import Page
 from mlops.errors import MachineError
+from mlops.loopback import LOOPBACK, LoopbackServer
 
-_LOOPBACK: Final = str(IPv4Address(socket.INADDR_LOOPBACK))
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -32,14 +29,12 @@ _HEADERS: Final = {
 }
 
 
-class DashboardServer(ThreadingHTTPServer):
+class DashboardServer(LoopbackServer):
     """Answers with the page that was shown last; `problem` says why there is no newer one."""
-
-    daemon_threads = True
 
     def __init__(self, port: int, page: Page) -> None:
         try:
-            super().__init__((_LOOPBACK, port), _Handler)
+            super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
             raise MachineError(
                 f"port {port} of this machine cannot be served: {error.strerror or error}",
@@ -48,20 +43,10 @@ class DashboardServer(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._page, self._problem = page, ""
 
-    def server_bind(self) -> None:
-        """Bind, and ask nobody for a name of this machine."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = _LOOPBACK, self.socket.getsockname()[1]
-
     @property
     def address(self) -> str:
         """What to open in a browser."""
         return f"http://{self.authority}/"
-
-    @property
-    def authority(self) -> str:
-        """The host and port that requests must be for."""
-        return f"{_LOOPBACK}:{self.server_port}"
 
     @property
     def shown(self) -> tuple[Page, str]:
