@@ -136,7 +136,7 @@ class _Making:
         return {
             "stage": self.stage,
             "window": str(found.window),
-            "models": ", ".join(f"{model} {version}: {count:,}" for version, count in rows.models.items()),
+            "models": ", ".join(f"{model} {version}" for version in rows.models),
             "labels": f"{labels.name}:{labels.version}",
             **{name: f"{count:,}" for name, count in counts.items()},
         }
@@ -146,6 +146,6 @@ def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
     after = f", after those of {facts['history']}" if "history" in facts else ""
     left_out = f"{facts['without_outcome']} without an outcome, {facts['unfit']} unfit, {facts['known']} known before"
     return (
-        f"{facts['labelled']} rows that {stage} was asked from {facts['window']} ({facts['models']}) with the outcomes "
-        f"of {facts['labels']}{after}; left out: {left_out}"
+        f"{facts['labelled']} rows that {stage} was asked from {facts['window']}, answered by {facts['models']}, with "
+        f"the outcomes of {facts['labels']}{after}; left out: {left_out}"
     )

@@ -23,7 +23,6 @@ _KEY: Final = (CORRELATION_ID, ROW)
 _OUTCOMES: Final = (0.0, 1.0)
 _PARQUET: Final = ".parquet"
 _NUMBER_BYTES: Final = 8
-_NOBODY: Final = "nobody"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Labelled:
     """`frame` has the columns of a training file: the id, the features, the target, by id. The rest counts rows.
 
     `collected` there were; of `unknown` nobody knows the outcome yet, `unfit` hold a value that no training takes, and
-    `known` equal rows that are trained on anyway. `models` says how many each model version answered.
+    `known` equal rows that are trained on anyway. `models` are the versions that answered.
     """
 
     frame: pl.DataFrame
@@ -49,7 +48,7 @@ class Labelled:
     collected: int
     unknown: int
     unfit: int
-    models: dict[str, int]
+    models: tuple[str, ...]
     known: int = 0
 
     def only(self, frame: pl.DataFrame) -> Labelled:
@@ -122,14 +121,13 @@ def label(collected: pl.DataFrame, outcomes: Outcomes, schema: Schema, stage: st
     fit = known.filter(pl.all_horizontal(_is_fit(feature) for feature in schema.features))
     numbers = pl.Series(schema.id, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
     features = [pl.col(each.name).cast(pl.Int64 if each.type == "integer" else pl.Float64) for each in schema.features]
-    answered = fit[MODEL_VERSION].fill_null(_NOBODY).value_counts().sort(MODEL_VERSION)
     return Labelled(
         frame=fit.select(numbers, *features, schema.target).sort(schema.id),
         target=schema.target,
         collected=collected.height,
         unknown=collected.height - known.height,
         unfit=known.height - fit.height,
-        models=dict(answered.iter_rows()),
+        models=tuple(sorted(fit[MODEL_VERSION].drop_nulls().unique())),
     )
 
 

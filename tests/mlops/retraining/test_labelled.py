@@ -76,7 +76,7 @@ def test_late_double_contradicting_and_foreign_outcomes(tmp_path: Path) -> None:
 
     assert (outcomes.repeated, outcomes.contradictory, outcomes.unusable) == (1, 1, 3)
     assert sorted(zip(found.frame["AGE"], found.frame["default"], strict=True)) == [(30, 1), (40, 0)]
-    assert (found.collected, found.unknown, found.unfit, found.models) == (5, 3, 0, {"3": 2})
+    assert (found.collected, found.unknown, found.unfit, found.models) == (5, 3, 0, ("3",))
 
 
 def test_outcomes_count_as_monitoring_counts_them(tmp_path: Path) -> None:
