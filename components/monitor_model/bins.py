@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# From here on a bin's begin is told well enough without a fraction.
+_EXACT_FROM = 100
+
 
 @dataclass(frozen=True)
 class Bins:
@@ -31,4 +34,4 @@ def _shares(counts: list[float] | np.ndarray) -> tuple[float, ...]:
 
 
 def _short(edge: float) -> str:
-    return f"{edge:,.0f}" if edge == round(edge) else f"{edge:.3g}"
+    return f"{edge:,.0f}" if edge == round(edge) or abs(edge) >= _EXACT_FROM else f"{edge:.3g}"

@@ -1,5 +1,6 @@
 """The pictures of a window: what moved, how the scores lie, and how good the model still is. No I/O."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from shared.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SECOND, TALL, canv
 
 _MOST_FEATURES = 16
 _MOST_DISTRIBUTIONS = 4
+# So many letters of the bins' labels have room beside each other.
+_LETTERS_BELOW = 40
 # Shares of many bins have three decimals, which need room.
 _LEFT_OF_SHARES = {"left": 0.17, "right": 0.98, "bottom": 0.14, "top": 0.91}
 _LEFT_OF_NAMES = {"left": 0.30, "right": 0.96, "bottom": 0.11, "top": 0.93}
@@ -47,7 +50,7 @@ def draw_bins(name: str, bins: Bins) -> str:
     places = np.arange(len(bins.labels))
     axes.bar(places, bins.training, color=ACCENT, alpha=0.35, width=0.9, label="training")
     axes.step(places, bins.window, where="mid", color=SECOND, linewidth=2, label="window")
-    step = max(1, len(bins.labels) // 6)
+    step = math.ceil(len(places) * (1 + max(len(label) for label in bins.labels)) / _LETTERS_BELOW)
     axes.set_xticks(places[::step], bins.labels[::step], fontsize=8)
     axes.legend(loc="upper right")
     return svg(figure)

@@ -75,7 +75,7 @@ def test_both_readers_agree_on_what_can_be_used(tmp_path: Path):
     write(tmp_path, line(1), line(2, income="much"), line(3, income=None), '{"data": 7}', line(4)[:50], line(5))
     theirs = MlopsFound(MlopsWindow(WINDOW.since, WINDOW.until), is_input)
     with hour_of(tmp_path).open("rb") as stream:
-        theirs.read(whole_lines([stream.read()]))
+        theirs.read(whole_lines([stream.read()]), WINDOW.since)
 
     ours = read_window(tmp_path, WINDOW, FEATURES)
 

@@ -35,7 +35,8 @@ class Collected:
     `frame` has the features as float64 (null: missing), then `probability` (float64), `decision` (0 or 1) and
     `model_version`, all null where no answer was found, then `correlation_id`, `row` (number in the request),
     `time` (UTC) and `deployment`. `broken` lines or rows were half-written or of another shape; `repeated` rows were
-    there before, under the same id; `unanswered` rows have no answer.
+    there before, under the same id; `unanswered` rows have no answer; `skewed` rows were filed hours away from their
+    own time, by which they count.
     """
 
     frame: pl.DataFrame
@@ -43,6 +44,7 @@ class Collected:
     files: int = 0
     broken: int = 0
     repeated: int = 0
+    skewed: int = 0
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -60,6 +62,7 @@ class Collected:
         counted = (
             (self.broken, "collected lines or rows are half-written or of another shape and were left out"),
             (self.repeated, "collected rows are there more than once and count once"),
+            (self.skewed, "collected rows are filed hours away from their own time: is a server's clock wrong?"),
             (self.unanswered, "collected rows have no answer of the model beside them"),
         )
         return tuple(f"{count:,} {what}" for count, what in counted if count)
@@ -85,7 +88,7 @@ def joined(inputs: Sequence[pl.DataFrame], outputs: Sequence[pl.DataFrame], depl
     return asked.join(answers, on=_KEY, how="left").select(order).with_columns(pl.lit(deployment).alias(DEPLOYMENT))
 
 
-def collected(parts: Sequence[pl.DataFrame], window: Window, at_most: int | None, files: int, broken: int) -> Collected:
+def collected(parts: Sequence[pl.DataFrame], window: Window, at_most: int | None) -> Collected:
     """All deployments' rows, each once, the newest first, at most so many.
 
     A row that several deployments have, because the request was mirrored, is the first one's.
@@ -95,7 +98,7 @@ def collected(parts: Sequence[pl.DataFrame], window: Window, at_most: int | None
     frame = once if at_most is None else once.head(at_most)
     # Features come first, also those that only an older deployment has.
     frame = frame.select(*(name for name in frame.columns if name not in _OTHERS), *_ANSWER, *_IDENTITY, DEPLOYMENT)
-    return Collected(frame, window, files, broken, repeated=everything.height - once.height)
+    return Collected(frame, window, repeated=everything.height - once.height)
 
 
 def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

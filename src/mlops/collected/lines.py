@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mlops.collected.window import Window
+from mlops.collected.window import Window, is_skewed
 
 CORRELATION_ID: Final = "correlation_id"
 ROW: Final = "row"
@@ -29,30 +29,35 @@ Row = dict[str, Any]
 
 @dataclass
 class Found:
-    """The usable rows of a collection that lie in a window; `broken` counts lines and rows that cannot be used."""
+    """The usable rows of a collection that lie in a window.
+
+    `broken` counts lines and rows that cannot be used, `skewed` those that were filed hours away from their own time.
+    """
 
     window: Window
     usable: Callable[[Row], bool]
     rows: list[Row] = field(default_factory=list)
     broken: int = 0
+    skewed: int = 0
 
-    def read(self, lines: Iterable[bytes]) -> None:
-        """Add the rows of some lines."""
+    def read(self, lines: Iterable[bytes], hour: datetime) -> None:
+        """Add the rows of some lines, which were filed under an hour."""
         for line in lines:
             rows = _rows_of(line)
             if rows is None:
                 self.broken += 1
                 continue
             for row in rows:
-                self._add(row)
+                self._add(row, hour)
 
-    def _add(self, row: Any) -> None:
+    def _add(self, row: Any, hour: datetime) -> None:
         moment = _time_of(row)
         if moment is None or not _is_identified(row) or not self.usable(row):
             self.broken += 1
         elif moment in self.window:
             row[TIME] = moment
             self.rows.append(row)
+            self.skewed += is_skewed(moment, hour)
 
 
 def is_input(row: Row) -> bool:

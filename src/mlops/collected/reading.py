@@ -6,7 +6,7 @@ What is wrong in the files is counted, not raised; what must be right raises: no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -32,6 +32,7 @@ def read_collected(
     """
     frames: list[pl.DataFrame] = []
     read: list[_Part] = []
+    skewed = 0
     for deployment in deployments:
         inputs = _Part(inputs_frame, is_input)
         inputs.read(find_collections(client, endpoint, deployment, INPUTS), window, at_most)
@@ -41,8 +42,14 @@ def read_collected(
             outputs.read(answers, Window(inputs.oldest, window.until), None)
         frames.append(joined(inputs.frames, outputs.frames, deployment))
         read += [inputs, outputs]
-    files, broken = sum(part.files for part in read), sum(part.broken for part in read)
-    return collected(frames, window, at_most, files, broken)
+        skewed += inputs.skewed
+    found = collected(frames, window, at_most)
+    return replace(
+        found,
+        files=sum(part.files for part in read),
+        broken=sum(part.broken for part in read),
+        skewed=skewed,
+    )
 
 
 @dataclass
@@ -54,7 +61,7 @@ class _Part:
 
     def __post_init__(self) -> None:
         self.frames: list[pl.DataFrame] = []
-        self.files = self.broken = 0
+        self.files = self.broken = self.skewed = 0
 
     @property
     def oldest(self) -> datetime | None:
@@ -72,9 +79,10 @@ class _Part:
         for hour in collection.hours(window):
             found = Found(window, self.usable)
             for file in hour:
-                found.read(whole_lines(collection.blocks(file)))
+                found.read(whole_lines(collection.blocks(file)), file.hour)
             self.files += len(hour)
             self.broken += found.broken
+            self.skewed += found.skewed
             self.frames.append(self.table(found.rows))
             if enough is not None and sum(frame.height for frame in self.frames) >= enough:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
@@ -20,10 +21,11 @@ _BLOCK_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class File:
-    """A file of a collection, and how long it is so far."""
+    """A file of a collection, how long it is so far, and the hour that its events were filed under."""
 
     name: str
     size: int
+    hour: datetime
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Collection:
         """The files that may hold events of a window, hour by hour, the newest hour first."""
         for day in window.days():
             listed = self.container.list_blobs(name_starts_with=f"{self.folder}/{day}/")
-            found = [File(blob.name, blob.size) for blob in listed if window.may_hold(self._below(blob.name))]
+            hours = ((blob, window.may_hold(self._below(blob.name))) for blob in listed)
+            found = [File(blob.name, blob.size, hour) for blob, hour in hours if hour is not None]
             newest_first = sorted(found, key=lambda file: file.name, reverse=True)
             for _, hour in groupby(newest_first, key=lambda file: file.name.rpartition("/")[0]):
                 yield list(hour)

@@ -48,20 +48,25 @@ class Window:
             yield day.strftime("%Y/%m/%d")
             day -= _DAY
 
-    def may_hold(self, file: str) -> bool:
-        """Whether a file of a collection, by its path below the collection's folder, may hold events of it."""
+    def may_hold(self, file: str) -> datetime | None:
+        """The hour of a file, by its path below a collection's folder; None when no event of the window is there."""
         found = _FILE.fullmatch(file)
         if found is None:
-            return False
+            return None
         try:
             hour = datetime.strptime("".join(found.groups()), "%Y%m%d%H").replace(tzinfo=UTC)
         except ValueError:
-            return False
-        return hour + _HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW
+            return None
+        return hour if hour + _HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW else None
 
     def __str__(self) -> str:
         """The window as people read it."""
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+
+
+def is_skewed(moment: datetime, hour: datetime) -> bool:
+    """Whether what happened at a moment was filed hours away from it: one of two clocks is wrong."""
+    return not hour - CLOCK_SKEW <= moment < hour + _HOUR + CLOCK_SKEW
 
 
 def _whole_day(moment: datetime) -> datetime:

@@ -50,9 +50,19 @@ def line(*rows: Any) -> bytes:
 def test_a_line_is_read_or_counted(content: bytes, rows: int, broken: int) -> None:
     found = Found(WINDOW, is_input)
 
-    found.read([content])
+    found.read([content], NOON)
 
     assert (len(found.rows), found.broken) == (rows, broken)
+
+
+@pytest.mark.parametrize(("hours", "skewed"), [(-3, True), (-2, False), (-1, False), (0, False), (1, True)])
+def test_rows_of_a_wrong_clock_count_by_their_own_time_and_are_counted(hours: int, *, skewed: bool) -> None:
+    found = Found(WINDOW, is_input)
+
+    found.read([line(GOOD)], NOON + timedelta(hours=hours))
+
+    assert len(found.rows) == 1
+    assert bool(found.skewed) is skewed
 
 
 @pytest.mark.parametrize(
@@ -64,7 +74,7 @@ def test_a_line_is_read_or_counted(content: bytes, rows: int, broken: int) -> No
 def test_an_answer_without_its_parts_is_none(change: dict[str, Any]) -> None:
     found = Found(WINDOW, is_output)
 
-    found.read([line(ANSWER), line(ANSWER | change)])
+    found.read([line(ANSWER), line(ANSWER | change)], NOON)
 
     assert (len(found.rows), found.broken) == (1, 1)
 
@@ -88,17 +98,17 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 def test_no_line_keeps_the_others_from_being_read(rows: list[dict[str, Any]]) -> None:
     lines = [line(row) for row in rows] + [line(GOOD | row, ANSWER | row) for row in rows]
     inputs, outputs = Found(WINDOW, is_input), Found(WINDOW, is_output)
-    inputs.read([*lines, line(GOOD)])
-    outputs.read([*lines, line(ANSWER)])
+    inputs.read([*lines, line(GOOD)], NOON)
+    outputs.read([*lines, line(ANSWER)], NOON)
 
     made = joined([inputs_frame(inputs.rows)], [outputs_frame(outputs.rows)], "blue")
 
-    assert ("a", 0) in collected([made], WINDOW, None, 1, 0).frame.select("correlation_id", "row").rows()
+    assert ("a", 0) in collected([made], WINDOW, None).frame.select("correlation_id", "row").rows()
 
 
 def rows_of(*rows: dict[str, Any]) -> list[dict[str, Any]]:
     found = Found(WINDOW, is_output if "probability" in rows[0] else is_input)
-    found.read([line(*rows)])
+    found.read([line(*rows)], NOON)
     return found.rows
 
 
@@ -109,7 +119,7 @@ def test_rows_meet_their_answers_and_count_once() -> None:
     # and the copy of a mirrored request, answered by another model
     copy = joined([inputs_frame(rows_of(GOOD))], [outputs_frame(rows_of(ANSWER | {"probability": 0.1}))], "green")
 
-    found = collected([joined([inputs], [outputs], "blue"), copy], WINDOW, None, files=2, broken=0)
+    found = collected([joined([inputs], [outputs], "blue"), copy], WINDOW, None)
 
     assert found.features == ("age", "income")
     assert found.frame.select("age", "income", "probability", "deployment").rows() == [
@@ -120,6 +130,6 @@ def test_rows_meet_their_answers_and_count_once() -> None:
 
 
 def test_nothing_collected_is_a_table_without_rows() -> None:
-    found = collected([], WINDOW, None, files=0, broken=0)
+    found = collected([], WINDOW, None)
 
     assert (found.frame.height, found.features, found.notes) == (0, (), ())

@@ -26,7 +26,11 @@ WINDOW = Window(NOON - timedelta(hours=1), NOON)
     ],
 )
 def test_a_window_opens_its_hours_and_those_beside_them(file: str, *, expected: bool) -> None:
-    assert WINDOW.may_hold(file) is expected
+    hour = WINDOW.may_hold(file)
+
+    assert (hour is not None) is expected
+    if hour:
+        assert f"{hour:%Y/%m/%d/%H}/a.jsonl" == file
 
 
 def test_a_window_has_the_days_of_its_hours_in_utc() -> None:
