@@ -24,13 +24,14 @@ from mlops.command_line import json_option
 @json_option
 @click.pass_obj
 def command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
-    """Train on the newest data because a stage drifted, and propose the model for staging if the gates let it pass.
+    """Train on newer data because a stage drifted, and propose the model for staging if the gates let it pass.
 
-    The reason is looked up in the stage's audit log, which alone is believed. releases/retraining.yml says how often
-    this may happen; the trainings that began are counted in the audit log. No training begins, and the command says
-    why and exits with 0, when it may not be, when the model that drifted runs no longer, or when there are no newer
-    data. The same reason never begins a second one: run again, the command goes on with the first. The drift stands
-    in the report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
+    releases/retraining.yml says on which: the newest version of the data asset, or rows that the stage was asked and
+    whose outcome is known by now; and how often. The trainings that began are counted in the audit log. The reason
+    is looked up in the stage's audit log, which alone is believed. No training begins, and the command says why and
+    exits with 0, when it may not be, when the model that drifted runs no longer, or when there are no newer data.
+    The same reason never begins a second one: run again, the command goes on with the first. The drift stands in the
+    report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
     """
     from mlops.project import load_project
     from mlops.rendering import answer

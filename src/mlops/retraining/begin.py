@@ -46,11 +46,12 @@ _HASH_CHARACTERS: Final = slice(7, 19)
 
 @dataclass(frozen=True)
 class Begun:
-    """A retraining: its job, its cause, and the number of its record in the training stage's log."""
+    """A retraining: its job, its cause, the number of its record in the training stage's log, and its data's origin."""
 
     job: str
     cause: Record
     record: int
+    made_of: str = ""
 
 
 def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
@@ -74,7 +75,7 @@ def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBe
     if not _is_there(places.training, job):
         is_new = MADE_OF in facts
         submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
-    return Begun(job, cause, before.number)
+    return Begun(job, cause, before.number, facts.get(MADE_OF, ""))
 
 
 def _look_up(places: Connections, pointer: Pointer) -> Record:

@@ -54,8 +54,16 @@ def fresh_data(places: Connections, wanted: str | CollectedRows, cause: Record, 
 
 
 def training_window(rules: CollectedRows, cause: Record) -> Window:
-    """The rows' window: it ends where the one that drifted did, less the time in which outcomes settle."""
-    end = datetime.fromisoformat(cause.event.evidence[_UNTIL]) - timedelta(days=rules.settled_days)
+    """The rows' window: it ends where the one that drifted did, less the time in which outcomes settle.
+
+    Raises InputError for a cause that does not say where that is.
+    """
+    try:
+        found = datetime.fromisoformat(cause.event.evidence[_UNTIL])
+    except (KeyError, ValueError) as error:
+        message = f"record {cause.number} of {cause.event.stage} does not say where its window ends"
+        raise InputError(message, f"Judge anew: `mlops monitor --stage {cause.event.stage}`.") from error
+    end = found - timedelta(days=rules.settled_days)
     return Window(end - timedelta(days=rules.window_days), end)
 
 
@@ -129,6 +137,7 @@ class _Making:
             "known": rows.known,
             "repeated": found.repeated,
             "broken": found.broken,
+            "skewed": found.skewed,
             "outcomes_repeated": outcomes.repeated,
             "outcomes_contradictory": outcomes.contradictory,
             "outcomes_unusable": outcomes.unusable,

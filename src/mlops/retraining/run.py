@@ -15,7 +15,7 @@ from mlops.results import Block, Line, Result
 from mlops.retraining.begin import Begun, begin
 from mlops.retraining.permission import NotBegun
 from mlops.retraining.pointer import Pointer
-from mlops.rollout.deploy import deploy
+from mlops.rollout.deploy import DeployResult, deploy
 from mlops.training.registration import ModelVersion
 from mlops.training.run import finish_training
 
@@ -24,10 +24,11 @@ _NEXT_STAGE: Final[StageName] = "staging"
 
 @dataclass(frozen=True)
 class RetrainResult(Result):
-    """What came of a cause: nothing and why, or a training job, its model, and the model's promotion."""
+    """What came of a cause: nothing and why, or a training job, its model, where that runs, and its promotion."""
 
     outcome: Begun | NotBegun
     model: ModelVersion | None = None
+    deployed: DeployResult | None = None
     promotion: PromotionResult | None = None
 
     @property
@@ -53,18 +54,28 @@ class RetrainResult(Result):
             "reason": begun.cause.event.reason if begun else self._refused,
             "job": begun.job if begun else None,
             "record": begun.record if begun else None,
+            "made_of": begun.made_of if begun else None,
             "model": {"version": self.model.version, "digest": self.model.digest} if self.model else None,
             "promotion": self.promotion.document() if self.promotion else None,
         }
 
     def blocks(self) -> Sequence[Block]:
         """The reason, the job, and what became of the model."""
+        return self._blocks(self.promotion.blocks() if self.promotion else ())
+
+    def story(self) -> Sequence[Block]:
+        """The same without the table of all gates."""
+        return self._blocks(self.promotion.story() if self.promotion else ())
+
+    def _blocks(self, promoted: Sequence[Block]) -> Sequence[Block]:
         if isinstance(self.outcome, NotBegun):
             return [Line(f"no training began: {self.outcome.reason}")]
         job = self.outcome.job
         blocks: list[Block] = [Line(f"because: {self.outcome.cause.event.reason}"), Line(f"job {job}", "good")]
+        if isinstance(self.outcome, Begun) and self.outcome.made_of:
+            blocks.append(Line(f"trained on {self.outcome.made_of}"))
         if self.promotion:
-            return [*blocks, *self.promotion.blocks()]
+            return [*blocks, *promoted]
         return [*blocks, Line(f"Next: `mlops train --stage {TRAINING_STAGE} --job {job}`", "hint")]
 
     @property
@@ -86,5 +97,5 @@ def retrain(places: Connections, pointer: Pointer, now: datetime) -> RetrainResu
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
     model = finish_training(places.training, places.project, outcome.job).model
-    deploy(places.training, places.project, TRAINING_STAGE, model.version)
-    return RetrainResult(outcome, model, promote(places, _NEXT_STAGE, model.version))
+    deployed = deploy(places.training, places.project, TRAINING_STAGE, model.version)
+    return RetrainResult(outcome, model, deployed, promote(places, _NEXT_STAGE, model.version))
