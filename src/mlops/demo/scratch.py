@@ -79,8 +79,8 @@ class ScratchRepository(Repository):
         self._run("checkout", "--quiet", "--force", "--detach", revision)
 
     def check_out_branch(self) -> None:
-        """Go to the newest commit of the branch."""
-        self._run("checkout", "--quiet", "--force", BRANCH)
+        """Go to the newest commit of the branch that was pushed: a merge that was not has not been finished."""
+        self._run("checkout", "--quiet", "--force", "--no-track", "-B", BRANCH, f"refs/remotes/{REMOTE}/{BRANCH}")
 
     def merge(self, branch: str, message: str) -> None:
         """Merge a branch into the one checked out, as a review would."""
@@ -89,6 +89,24 @@ class ScratchRepository(Repository):
     def revert_merge(self) -> None:
         """Take the merge checked out back by a commit, as people do after a rollback."""
         self._run("revert", "--no-edit", "--mainline", "1", "HEAD")
+
+    def change(self, files: dict[PurePosixPath, bytes], message: str) -> None:
+        """Commit other contents of some files on the branch checked out, and push it; nothing where they are so."""
+        head = self.head()
+        changed = {path: content for path, content in files.items() if self._content(head, path) != content}
+        if changed:
+            self._run("merge", "--quiet", "--ff-only", self.commit_with(head, changed, message))
+            self.publish_branch()
+
+    def waiting(self, folder: str) -> tuple[str, ...]:
+        """The branches below a folder at the remote that were not merged into the one checked out."""
+        self._run("fetch", "--quiet", "--prune", REMOTE)
+        form, place = "--format=%(refname:lstrip=3)", f"refs/remotes/{REMOTE}/{folder}"
+        return tuple(self._run("for-each-ref", form, "--no-merged", "HEAD", place).split())
+
+    def _content(self, revision: str, path: PurePosixPath) -> bytes | None:
+        text = self.read(revision, path)
+        return None if text is None else text.encode()
 
     def commit_with(self, parent: str, files: dict[PurePosixPath, bytes], message: str) -> str:
         """A commit on top of another with some files changed; the same one for the same content."""

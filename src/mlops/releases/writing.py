@@ -45,7 +45,7 @@ def write_release(file: Path, stage: StageName, release: Release) -> bool:
 
 
 def change_values(text: str, values: dict[str, Any]) -> str:
-    """A manifest's text with some values changed, by key; comments, order and layout stay."""
+    """A YAML file's text with some values changed or added, by key; comments, order and layout stay."""
     document = _yaml().load(text)
     _update(document, values)
     return _dump(document)
@@ -78,9 +78,9 @@ def _next_release(file: Path, release: Release) -> str:
 
 def _update(old: Any, new: dict[str, Any]) -> None:
     for key, value in new.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
             _update(old[key], value)
-        elif old[key] != value:
+        elif key not in old or old[key] != value:
             old[key] = value
 
 

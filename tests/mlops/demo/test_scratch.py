@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -100,11 +100,13 @@ def test_rollouts_are_short_there_and_only_there(folder: Path) -> None:
 
 
 def test_releases_stay_until_the_project_changes(folder: Path) -> None:
-    # given a release in the scratch repository
+    # given a release in the scratch repository, and a merge after it that was interrupted
     scratch = prepared(folder)
     scratch.at_branch()
     git(scratch.project.root, "commit", "--allow-empty", "-qm", "a release")
+    scratch.repository.publish_branch()
     release = git(scratch.project.root, "rev-parse", "HEAD")
+    git(scratch.project.root, "commit", "--allow-empty", "-qm", "half a release")
 
     # when nothing changes it stays, and with the project it begins again
     again = prepared(folder)
@@ -113,6 +115,35 @@ def test_releases_stay_until_the_project_changes(folder: Path) -> None:
     assert git(prepared(folder).at_branch().root, "log", "--format=%s") == (
         "Shorten the rollouts for a demo, and trust this machine\nThe working files"
     )
+
+
+def test_a_change_of_files_is_one_commit_that_is_pushed_once(folder: Path) -> None:
+    scratch = prepared(folder)
+    root = scratch.at_branch().root
+    rules = PurePosixPath("releases/retraining.yml")
+
+    for _ in range(2):
+        scratch.repository.change({rules: b"data: newest\n"}, "Train on the newest")
+
+    assert git(root, "log", "-2", "--format=%s").splitlines()[0] == "Train on the newest"
+    assert git(root, "log", "--format=%s").count("Train on the newest") == 1
+    assert git(root, "rev-parse", "origin/main") == git(root, "rev-parse", "HEAD")
+    assert (root / rules).read_text() == "data: newest\n"
+
+
+def test_proposals_that_nobody_merged_are_waiting(folder: Path) -> None:
+    # given one proposal that was merged, and one that was not
+    scratch = prepared(folder)
+    root = scratch.at_branch().root
+    for name in ("merged", "open"):
+        git(root, "checkout", "-q", "-b", f"promote/staging/{name}", "main")
+        git(root, "commit", "--allow-empty", "-qm", name)
+        git(root, "push", "-q", "origin", f"promote/staging/{name}")
+    scratch.at_branch()
+    scratch.repository.merge("promote/staging/merged", "Merge")
+    scratch.repository.publish_branch()
+
+    assert scratch.repository.waiting("promote") == ("promote/staging/open",)
 
 
 def test_commands_in_the_scratch_repository_share_the_state(folder: Path) -> None:
