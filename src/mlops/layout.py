@@ -13,6 +13,8 @@ COMPONENT_FOLDER: Final = Path("components")
 VALIDATION_STEP: Final = "validate_data"
 VALIDATION_OUTPUT: Final = "validation_report"
 SAMPLE_GENERATOR: Final = Path("data", "generate_sample.py")
+# Makes rows of another population out of such as the model knows.
+SHIFT_SCRIPT: Final = Path("data", "shift_rows.py")
 ENDPOINT_FOLDER: Final = Path("endpoints", "online")
 ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
 DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"

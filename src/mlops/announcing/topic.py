@@ -30,13 +30,12 @@ def announce(stage: Stage, record: Record) -> bool:
     """
     if stage.events_topic is None:
         return False
-    group = f"/subscriptions/{stage.subscription_id}/resourceGroups/{stage.resource_group}"
-    workspace = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{stage.workspace}"
+    workspace = f"{_group(stage)}/providers/Microsoft.MachineLearningServices/workspaces/{stage.workspace}"
     announcement = announcement_of(record, workspace)
     if announcement is None:
         return False
     try:
-        address = _address(f"{group}/providers/Microsoft.EventGrid/topics/{stage.events_topic}")
+        address = _address(topic_id(stage))
         body = [announcement.model_dump(mode="json")]
         request = HttpRequest(
             "POST",
@@ -51,6 +50,15 @@ def announce(stage: Stage, record: Record) -> bool:
         say(f"nobody was told of record {record.number}: {explained.message if explained else error}")
         return False
     return True
+
+
+def topic_id(stage: Stage) -> str:
+    """The whole name of a stage's topic on Azure."""
+    return f"{_group(stage)}/providers/Microsoft.EventGrid/topics/{stage.events_topic}"
+
+
+def _group(stage: Stage) -> str:
+    return f"/subscriptions/{stage.subscription_id}/resourceGroups/{stage.resource_group}"
 
 
 def _address(topic: str) -> str:

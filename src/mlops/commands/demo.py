@@ -18,6 +18,8 @@ from mlops.command_line import command as mlops_command
     "mlops demo --json | jq .metrics.roc_auc",
     "mlops demo --to dev",
     "mlops demo --bad-model",
+    "mlops demo --drift",
+    "mlops demo --drift --json | jq .drift.retraining.promotion.branch",
     "mlops demo --fresh --stop",
 )
 @click.option(
@@ -27,6 +29,7 @@ from mlops.command_line import command as mlops_command
 )
 @click.option("--to", "until", type=click.Choice(STAGES), default=STAGES[-1], help="The last stage to release to.")
 @click.option("--bad-model", is_flag=True, help="Then show how a bad model is stopped, and how one is rolled back.")
+@click.option("--drift", is_flag=True, help="Then other callers come: drift, an event, and a newer model.")
 @click.option("--fresh", is_flag=True, help="Delete what earlier runs left in the workspace on this machine.")
 @click.option("--stop", "stop_after", is_flag=True, help="Stop the workspace at the end.")
 @json_option
@@ -37,6 +40,7 @@ def command(
     data: Path | None,
     until: str,
     bad_model: bool,
+    drift: bool,
     fresh: bool,
     stop_after: bool,
     as_json: bool,
@@ -46,18 +50,25 @@ def command(
     Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there
     what `train`, `deploy`, `promote` and `gate` do on Azure, in a scratch repository below .mlops/demo: your
     checkout stays as it is. A second run reuses what has not changed.
+
+    With --drift the callers of prod become others, as in a recession: the monitor sees it, publishes an event, and
+    the event starts a training on what was asked. The newer model waits as a proposal for staging, with the drift
+    as its reason. A second time no training begins: retraining.yml has a cool-down.
     """
-    from mlops.demo.journey import demo
+    from mlops.demo.journey import Wish, demo
     from mlops.emulator import stop
     from mlops.errors import InputError
     from mlops.project import load_project, parse_stage
     from mlops.rendering import answer
 
-    if bad_model and until != STAGES[-1]:
-        raise InputError("--bad-model needs the whole way", "Leave --to out.")
+    stories = [name for name, is_wished in (("--bad-model", bad_model), ("--drift", drift)) if is_wished]
+    if stories and until != STAGES[-1]:
+        raise InputError(f"{stories[0]} needs the whole way", "Leave --to out.")
+    if len(stories) > 1:
+        raise InputError("--bad-model and --drift are two stories", "Run them one after the other.")
     project = load_project(project_path)
     try:
-        result = demo(project, data, until=parse_stage(until), bad_model=bad_model, fresh=fresh)
+        result = demo(project, data, Wish(parse_stage(until), bad_model, drift), fresh=fresh)
     finally:
         if stop_after:
             stop(project)

@@ -1,4 +1,4 @@
-"""Callers of an endpoint at a steady rate, who count what they were answered: proof that nobody noticed."""
+"""Callers of an endpoint who count what they were answered: at a steady rate for a while, or each question once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 
-from mlops.serving.scoring_call import Address
+from mlops.serving.scoring_call import REQUEST_ID_HEADER, Address
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0
@@ -53,12 +53,7 @@ class Callers:
         return {answer: count for answer, count in self._answers.items() if answer != str(HTTPStatus.OK.value)}
 
     async def _work(self) -> None:
-        headers = {"Authorization": f"Bearer {self._address.key}", "Content-Type": "application/json"}
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=ssl.create_default_context())
-        session = aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
-        async with session, asyncio.TaskGroup() as asked:
+        async with _session(self._address) as session, asyncio.TaskGroup() as asked:
             due = time.monotonic()
             while not self._stopping.is_set():
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -66,9 +61,43 @@ class Callers:
                 asked.create_task(self._ask(session))
 
     async def _ask(self, session: aiohttp.ClientSession) -> None:
-        try:
-            async with session.post(self._address.scoring_uri, data=next(self._bodies)) as reply:
-                await reply.read()
-                self._answers[str(reply.status)] += 1
-        except (TimeoutError, aiohttp.ClientError) as error:
-            self._answers[type(error).__name__] += 1
+        self._answers[await _answer(session, self._address, next(self._bodies), {})] += 1
+
+
+def ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+    """Ask every question once, under its own request id, as fast as answers come; how often each answer was given."""
+    return asyncio.run(_ask_each(address, bodies))
+
+
+async def _ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+    answers: Counter[str] = Counter()
+    waiting = iter(bodies.items())
+    async with _session(address) as session, asyncio.TaskGroup() as asked:
+        for _ in range(_CONNECTIONS):
+            asked.create_task(_ask_in_turn(session, address, waiting, answers))
+    return answers
+
+
+async def _ask_in_turn(
+    session: aiohttp.ClientSession, address: Address, waiting: Iterator[tuple[str, bytes]], answers: Counter[str]
+) -> None:
+    for identifier, body in waiting:
+        answers[await _answer(session, address, body, {REQUEST_ID_HEADER: identifier})] += 1
+
+
+def _session(address: Address) -> aiohttp.ClientSession:
+    headers = {"Authorization": f"Bearer {address.key}", "Content-Type": "application/json"}
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=ssl.create_default_context())
+    return aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
+
+
+async def _answer(session: aiohttp.ClientSession, address: Address, body: bytes, headers: Mapping[str, str]) -> str:
+    """What the endpoint answered: its status, or what went wrong on the way."""
+    try:
+        async with session.post(address.scoring_uri, data=body, headers=headers) as reply:
+            await reply.read()
+            return str(reply.status)
+    except (TimeoutError, aiohttp.ClientError) as error:
+        return type(error).__name__

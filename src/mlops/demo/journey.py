@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ from mlops.sample import sample_file
 
 if TYPE_CHECKING:
     from mlops.demo.bad_model import BadModelResult
+    from mlops.demo.drift import DriftResult
     from mlops.demo.releasing import Released
     from mlops.serving.scoring import ScoreResult
     from mlops.training.run import TrainResult
@@ -42,10 +43,16 @@ class DemoResult(Result):
     released: tuple[Released, ...]
     scored: ScoreResult
     bad: BadModelResult | None
+    drift: DriftResult | None
     scratch: Path
     tracking: str | None
     seconds: float
     goes_on: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the gates block what drift had trained."""
+        return self.drift.exit_code if self.drift else 0
 
     def document(self) -> dict[str, Any]:
         """The job, its metrics, the model, and what the stages run."""
@@ -56,6 +63,7 @@ class DemoResult(Result):
             "model": {"name": model.name, "version": model.version, "digest": model.digest},
             "stages": {each.stage: each.document() for each in self.released},
             **({"bad_model": self.bad.document()} if self.bad else {}),
+            **({"drift": self.drift.document()} if self.drift else {}),
             "seconds": round(self.seconds, 3),
         }
 
@@ -65,6 +73,7 @@ class DemoResult(Result):
         places = [
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
+            *(self.drift.where if self.drift else ()),
             ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
             ("scratch repository", str(self.scratch)),
         ]
@@ -75,6 +84,7 @@ class DemoResult(Result):
             *promotions,
             *self.scored.blocks(),
             *(self.bad.blocks() if self.bad else ()),
+            *(self.drift.blocks() if self.drift else ()),
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
             Table("where to look", (), tuple(places)),
             Line(f"the whole way took {self.seconds:.1f} s", "good"),
@@ -92,10 +102,17 @@ def _row(released: Released) -> tuple[str, ...]:
     return (released.stage, deployed.endpoint, deployed.deployment, traffic, deployed.model.version, digest)
 
 
-def demo(
-    project: Project, data_file: Path | None, *, until: StageName, bad_model: bool = False, fresh: bool = False
-) -> DemoResult:
-    """Start the workspace on this machine, train in it, and release stage by stage as far as `until`."""
+@dataclass(frozen=True)
+class Wish:
+    """What to show: as far as which stage, and which story after the release."""
+
+    until: StageName = STAGE_NAMES[-1]
+    bad_model: bool = False
+    drift: bool = False
+
+
+def demo(project: Project, data_file: Path | None, wish: Wish, *, fresh: bool = False) -> DemoResult:
+    """Start the workspace on this machine, train in it, and release stage by stage; then the story that is wished."""
     begun = time.monotonic()
     if fresh:
         reset(project)
@@ -109,18 +126,11 @@ def demo(
         os.environ.update(ensure_started(project).values)
         imports.result()
         data = sample.result() if sample else data_file
-        return _lifecycle(project, scratch.result(), data, side, until, begun, bad_model=bad_model)
+        return _lifecycle(project, scratch.result(), data, side, wish, begun)
 
 
 def _lifecycle(
-    project: Project,
-    scratch: Scratch,
-    data: Path | None,
-    side: ThreadPoolExecutor,
-    until: StageName,
-    begun: float,
-    *,
-    bad_model: bool,
+    project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: Wish, begun: float
 ) -> DemoResult:
     from mlops.demo.releasing import release_to
     from mlops.promotion.connections import Connections
@@ -131,20 +141,29 @@ def _lifecycle(
     trained = train(places.training, scratch.at_source(), TRAINING_STAGE, data)
     # Where runs are seen is known once there was one; asking takes a process of its own.
     tracking = side.submit(tracking_address, project)
-    stages = STAGE_NAMES[: STAGE_NAMES.index(until) + 1]
+    stages = STAGE_NAMES[: STAGE_NAMES.index(wish.until) + 1]
     released = [release_to(scratch, places, stage, trained.model.version) for stage in stages]
-    bad = None
-    if bad_model:
+    bad = drift = None
+    if wish.bad_model:
         from mlops.demo.bad_model import show_bad_models
 
         bad = show_bad_models(scratch, places, data, trained.model.version)
         released = [release_to(scratch, places, stage, trained.model.version) for stage in stages]
-    scored = score(places.stage(until), scratch.project, until, project.required_file(SAMPLE_REQUEST).read_bytes())
+    request = project.required_file(SAMPLE_REQUEST).read_bytes()
+    scored = score(places.stage(wish.until), scratch.project, wish.until, request)
+    if wish.drift:
+        from mlops.demo.drift import show_drift
+
+        drift = show_drift(scratch)
+        if drift.retrained.deployed:
+            # The newer model runs where models are trained, and waits there.
+            released[0] = replace(released[0], deployed=drift.retrained.deployed)
     return DemoResult(
         trained=trained,
         released=tuple(released),
         scored=scored,
         bad=bad,
+        drift=drift,
         scratch=scratch.project.root,
         tracking=tracking.result(),
         seconds=time.monotonic() - begun,

@@ -20,6 +20,7 @@ from mlops.project import StageName
 from mlops.releases.manifest import RELEASE_FOLDER, Model, Release, manifest_path
 from mlops.releases.writing import write_release
 
+PROMOTIONS: Final = "promote"
 REPORT_FOLDER: Final = PurePosixPath(RELEASE_FOLDER.as_posix()) / "reports"
 _COMMITTED_REPORT: Final = 200_000
 _ATTEMPTS: Final = 4
@@ -59,7 +60,7 @@ def find_base(repository: Repository) -> Base:
 
 def branch_name(repository: Repository, stage: StageName, model: Model) -> str:
     """promote/<stage>/<model>-<version>; what git takes for no branch is told apart by a hash."""
-    return _branch(repository, f"promote/{stage}", model)
+    return _branch(repository, f"{PROMOTIONS}/{stage}", model)
 
 
 def revert_branch(repository: Repository, stage: StageName, model: Model) -> str:

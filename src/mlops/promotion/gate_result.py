@@ -59,15 +59,6 @@ class GateResult(Result):
 
 def verdict_blocks(report: GateReport) -> list[Block]:
     """The verdict with its reasons, and a table of every gate."""
-    blocks: list[Block] = [
-        Line(clean(report.headline), "good" if report.promotes else "bad"),
-        Line(clean(report.comparison)),
-    ]
-    blocks += [
-        Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
-        for row in report.rows
-        if row.outcome != "pass"
-    ]
     rows = tuple(
         (
             row.outcome,
@@ -80,7 +71,20 @@ def verdict_blocks(report: GateReport) -> list[Block]:
         )
         for row in report.rows
     )
-    return [*blocks, Table("", _COLUMNS, rows)]
+    return [*verdict_lines(report), Table("", _COLUMNS, rows)]
+
+
+def verdict_lines(report: GateReport) -> list[Block]:
+    """The verdict, and why what blocks does."""
+    return [
+        Line(clean(report.headline), "good" if report.promotes else "bad"),
+        Line(clean(report.comparison)),
+        *(
+            Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
+            for row in report.rows
+            if row.outcome != "pass"
+        ),
+    ]
 
 
 def write_reports(project: Project, report: GateReport, markdown: Path | None, html: Path | None) -> GateResult:

@@ -23,7 +23,7 @@ from mlops.promotion.candidate import find_candidate
 from mlops.promotion.champion import live_release, release_at
 from mlops.promotion.connections import Connections
 from mlops.promotion.forge import PullRequest, forge_of, picture_address
-from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, write_reports
+from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
 from mlops.promotion.judgement import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
@@ -87,12 +87,18 @@ class PromotionResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The verdict, and what to do next."""
+        """The verdict, every gate, and what to do next."""
+        return self._blocks(verdict_blocks(self.report) if self.report else [])
+
+    def story(self) -> Sequence[Block]:
+        """The same without the table of all gates."""
+        return self._blocks(verdict_lines(self.report) if self.report else [])
+
+    def _blocks(self, blocks: list[Block]) -> list[Block]:
         model = self.release.model
         if self.report is None:
             text = f"nothing to do: releases/{self.stage}.yml names {model.name} version {model.version} already"
             return [Line(text, "good")]
-        blocks = verdict_blocks(self.report)
         if self.proposed is None:
             blocks.append(Line(f"nothing was proposed; the report is {self.report_file}", "bad"))
             return blocks

@@ -19,6 +19,8 @@ from mlops.errors import EndpointUnreachable, RequestRefused
 
 TIMEOUT_SECONDS: Final = 60.0
 DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
+# By this a prediction is found again when its outcome is known.
+REQUEST_ID_HEADER: Final = "x-request-id"
 # What the project asks itself says so here; score.py keeps none of it for monitoring.
 SYNTHETIC_HEADER: Final = "x-mlops-synthetic"
 # Managed endpoints answer 424 for every status of the model but 200, which they tell here.

@@ -1,0 +1,200 @@
+"""`mlops demo --drift`: other callers, an event that is really delivered, one training, a proposal that says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.ai.ml import MLClient
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Record
+from mlops.collected.reading import INPUTS, OUTPUTS
+from mlops.collected.storage import find_collections
+from mlops.collected.window import Window
+from mlops.demo.handler import listening
+from mlops.demo.subscribing import subscribed
+from mlops.monitoring.run import EVENT_KIND, monitor
+from mlops.project import load_project
+from mlops.promotion.connections import Connections
+from mlops.promotion.origin import read_provenance
+from mlops.retraining.begin import Begun, begin
+from mlops.retraining.permission import MADE_OF, begun_for
+from mlops.retraining.pointer import read_pointer
+from mlops.rollout.deploy import deploy
+from mlops.rollout.observe import observe
+from mlops.training.package_store import fetch_package
+from mlops.workspace import connect
+
+from .conftest import Lifecycle, git
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+REQUESTS = 2_000
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Told:
+    """The demo's answer as a program reads it, and what it told a person the second time."""
+
+    first: dict[str, Any]
+    again: str
+    scratch: Path
+
+    @property
+    def branch(self) -> str:
+        """The challenger's proposal."""
+        return self.first["drift"]["retraining"]["promotion"]["branch"]
+
+    def proposed(self, name: str) -> str:
+        """A file of the proposal, by the end of its name."""
+        files = git(self.scratch, "ls-tree", "-r", "--name-only", f"origin/{self.branch}").splitlines()
+        (file,) = [each for each in files if each.endswith(name) and "staging" in each]
+        return git(self.scratch, "show", f"origin/{self.branch}:{file}")
+
+
+@pytest.fixture(scope="module")
+def told(lifecycle: Lifecycle) -> Iterator[Told]:
+    words = ("demo", "--drift", "--data", str(lifecycle.data))
+    first = lifecycle.clone.document(*words)
+    again = lifecycle.clone.mlops(*words)
+    assert again.returncode == 0, again.stderr
+    scratch = lifecycle.clone.folder / ".mlops" / "demo" / "repository"
+    yield Told(first, again.stdout, scratch)
+    # The other tests' callers, newest data and model of dev are those that the first demo left.
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lifecycle.variables.items():
+            patch.setenv(name, value)
+        leave_as_it_was(Connections(lifecycle.clone.project), first["drift"]["retraining"])
+
+
+def leave_as_it_was(places: Connections, retraining: dict[str, Any]) -> None:
+    settings, client = places.project.settings, places.stage("prod")
+    for deployment in observe(client, settings.stages.prod.endpoint).deployments:
+        for name in (INPUTS, OUTPUTS):
+            for place in find_collections(client, settings.stages.prod.endpoint, deployment, name):
+                for blob in place.container.list_blobs(name_starts_with=place.folder):
+                    place.container.delete_blob(blob.name)
+    places.training.data.archive(settings.data, places.training.jobs.get(retraining["job"]).tags["data_version"])
+    deploy(places.training, places.project, "dev", "1")
+
+
+@pytest.fixture
+def scratch_places(told: Told, client: MLClient) -> Connections:
+    """The stages as the scratch repository's project.yml names them, with a topic."""
+    return Connections(load_project(told.scratch))
+
+
+def begun_of(client: MLClient, cause: Record) -> Record:
+    found = begun_for(AuditLog(client).read()[0], cause)
+    assert found
+    return found
+
+
+def cause_of(places: Connections, event: dict[str, Any]) -> Record:
+    """The record of prod's audit log that an event points to."""
+    (found,) = [each for each in AuditLog(places.stage("prod")).read()[0] if each.hash() == event["id"]]
+    return found
+
+
+def test_the_monitor_sees_the_day_and_shows_what_moved(told: Told) -> None:
+    drift = told.first["drift"]
+    found = drift["monitor"]
+
+    assert drift["played"]["requests"] == REQUESTS
+    assert (found["state"], found["audit"]["new"]) == ("drift", True)
+    assert {"PAY_0", "PAY_2"} <= set(found["moved"])
+    assert {"weighted_drift", "roc_auc"} <= set(found["retrain"])
+    page = Path(found["report"]).read_text()
+    assert page.count("<img") >= 6
+    assert 'alt="feature_1"' in page
+
+
+def test_the_event_that_was_delivered_points_to_the_verdict(told: Told, scratch_places: Connections) -> None:
+    event = told.first["drift"]["event"]
+
+    cause = cause_of(scratch_places, event)
+
+    assert event["type"] == "mlops.DriftFound"
+    assert event["subject"] == f"stages/prod/records/{cause.number}"
+    assert cause.number == told.first["drift"]["monitor"]["audit"]["record"]
+
+
+def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
+    told: Told, scratch_places: Connections, client: MLClient
+) -> None:
+    drift, retraining = told.first["drift"], told.first["drift"]["retraining"]
+    cause = cause_of(scratch_places, drift["event"])
+    begun = begun_of(client, cause)
+
+    # the proposal stands there with the reason in its report
+    assert retraining["promotion"]["promotes"]
+    assert told.first["drift"]["waiting"] == [told.branch]
+    page = told.proposed("report.html")
+    assert "Why it was trained" in page
+    assert "features that moved: PAY_0" in page
+    assert f"Found in record prod/{cause.number} of the audit log" in page
+    assert "rows that prod was asked from" in page
+
+    # and what it was trained on says where it comes from, in the log, at the data, and in the package
+    made_of, version = begun.event.evidence[MADE_OF], begun.event.evidence["data"]
+    data = client.data.get("credit-default", version)
+    assert data.description == made_of == retraining["made_of"]
+    assert {"stage", "window", "models", "labels", "history", "labelled", "without_outcome"} <= set(data.tags)
+    assert int(data.tags["labelled"].replace(",", "")) + int(data.tags["known"].replace(",", "")) == REQUESTS
+    package, _ = fetch_package(client, scratch_places.project, "credit-default", retraining["model"]["version"])
+    assert read_provenance(package).data.version == version
+    # dev runs it, prod what it ran before
+    stages = told.first["stages"]
+    assert stages["dev"]["digest"] == retraining["model"]["digest"] != stages["prod"]["digest"]
+
+
+def test_run_again_it_says_what_it_finds_and_starts_no_second_training(
+    told: Told, scratch_places: Connections, client: MLClient
+) -> None:
+    # people are shown the drift as bars, and why nothing more begins
+    assert "had been asked before" in told.again
+    assert "PAY_0 moved: index" in told.again
+    assert "training │ window" in told.again
+    assert "no training began: the last one began at" in told.again
+    assert told.branch in told.again
+
+    # and the event of the first time, delivered once more, begins nothing more
+    records = AuditLog(client).read()[0]
+    event = told.first["drift"]["event"]
+    cause = cause_of(scratch_places, event)
+    pointer = read_pointer(f"prod/{cause.number}")
+    found = begin(scratch_places, pointer, datetime.now(UTC))
+    assert isinstance(found, Begun)
+    assert found.job == told.first["drift"]["retraining"]["job"]
+    assert AuditLog(client).read()[0] == records
+
+
+def test_two_monitors_at_once_and_one_run_again_tell_one_event(
+    lifecycle: Lifecycle, told: Told, scratch_places: Connections
+) -> None:
+    # given a verdict that is noted, though nobody knows whether its monitor lived to tell of it
+    project, stage = scratch_places.project, scratch_places.project.settings.stages.prod
+    log = AuditLog(scratch_places.stage("prod"))
+    last = [each for each in log.read()[0] if each.event.kind == EVENT_KIND][-1]
+    facts = last.event.evidence
+    window = Window(datetime.fromisoformat(facts["since"]), datetime.fromisoformat(facts["until"]))
+    (outcomes,) = (lifecycle.clone.folder / ".mlops" / "rows").glob("*.outcomes.csv")
+
+    # when two begin on the same window
+    with listening() as handler, subscribed(stage, handler.address), ThreadPoolExecutor(2) as threads:
+        results = list(
+            threads.map(lambda _: monitor(connect(stage), project, "prod", window, outcomes, None), range(2))
+        )
+        heard = [handler.next(PATIENCE_SECONDS) for _ in results]
+
+    # then nothing is noted again, and what is told again is the same event
+    assert [(each.record, each.is_new) for each in results] == [(last.number, False)] * 2
+    assert [each and each["id"] for each in heard] == [last.hash()] * 2
+    assert json.dumps(heard[0]) == json.dumps(heard[1])
