@@ -32,6 +32,15 @@ MOVED = "LIMIT_BAL"
 HANDED_ON = json.loads((ROOT / "infra" / "tests" / "contract" / "handed_on.json").read_text())["github"]
 # Enough to train on; that nothing can be learned from them is what matters.
 NOISE_ROWS = 4_000
+ROWS_WANTED = {
+    "window_days": 7,
+    "settled_days": 0,
+    "fewest_rows": 500,
+    "fewest_of_each": 50,
+    "most_rows": 10_000,
+    "with_history": "true",
+    "leave_out_known": "true",
+}
 
 
 def drift_in_prod(team: Team, since: str) -> Record:
@@ -55,6 +64,7 @@ def drift_in_prod(team: Team, since: str) -> Record:
             "weighted_drift": "0.61",
             "moved": MOVED,
             "since": since,
+            "until": "2026-03-08T00:00:00+00:00",
         },
     )
     return AuditLog(client).append(event)
@@ -112,6 +122,25 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
     assert isinstance(found, NotBegun)
     assert "there are no newer data" in found.reason
     assert begun_of(client) == before
+
+
+def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, client: MLClient, tmp_path: Path) -> None:
+    # given a team that trains on what was asked, and one outcome of a request that nobody has seen
+    rows = "  ".join(("", *(f"{name}: {value}\n" for name, value in ROWS_WANTED.items())))
+    hasty.edit("releases/retraining.yml", "\ndata: newest\n", f"\ndata:\n{rows}")
+    file = tmp_path / "outcomes.csv"
+    file.write_text("correlation_id,row,default\nnobody,0,1\n")
+    project = hasty.places.project
+    labels, _ = ensure_data(hasty.places.stage("prod"), project.settings.labels, file)
+    drift = drift_in_prod(hasty, "2026-03-07")
+    before = {each.version for each in client.data.list(project.settings.data)}, begun_of(client)
+
+    found = begin(hasty.places, Pointer("prod", drift.number), datetime.now(UTC))
+
+    assert isinstance(found, NotBegun)
+    assert "there is too little to train on: of 0 rows 0 can be used" in found.reason
+    assert ({each.version for each in client.data.list(project.settings.data)}, begun_of(client)) == before
+    hasty.places.stage("prod").data.archive(labels.name, labels.version)
 
 
 def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(

@@ -199,3 +199,18 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert done.returncode == 8
     assert f"cannot read or write {tmp_path / '.mlops'}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--bad-model", "--to", "dev"), "--bad-model needs the whole way"),
+        (("--drift", "--to", "staging"), "--drift needs the whole way"),
+        (("--drift", "--bad-model"), "--bad-model and --drift are two stories"),
+    ],
+)
+def test_a_demo_tells_one_story_and_needs_the_whole_way_for_it(words: tuple[str, ...], told: str) -> None:
+    done = mlops("demo", *words)
+
+    assert done.returncode == 2
+    assert told in done.stderr

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from mlops.errors import JobFailed
 from mlops.rendering import as_typed, render_error, render_result, table_lines
-from mlops.results import Block, Line, Raw, Result, Table
+from mlops.results import Bars, Block, Line, Raw, Result, Table
 
 STEPS = Table("steps", ("step", "state"), (("validate_data", "Completed"), ("prepare", "Failed")))
 
@@ -50,6 +51,31 @@ def test_terminal_gets_a_frame_and_raw_text_untouched() -> None:
     assert "╭" in out.getvalue()
     assert "validate_data" in out.getvalue()
     assert "export A='[bold]'\n" in out.getvalue()
+
+
+@dataclass(frozen=True)
+class Drifted(Result):
+    def document(self) -> dict[str, Any]:
+        return {}
+
+    def blocks(self) -> Sequence[Block]:
+        return [Bars("AGE moved", ("training", "window"), (("18", 0.5, 0.25), ("30", 0.5, 0.75)))]
+
+
+def test_bars_are_plain_lines_and_coloured_only_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, terminal = io.StringIO(), Terminal()
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    for out in (plain, terminal):
+        render_result(Drifted(), as_json=False, out=out)
+
+    title, names, *bars = plain.getvalue().splitlines()
+    assert (title, names.split()) == ("AGE moved", ["training", "│", "window"])
+    assert [line.split()[0] for line in bars] == ["18", "30"]
+    assert "\x1b[" not in plain.getvalue()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).split() == plain.getvalue().split()
+    assert "\x1b[33m" in terminal.getvalue()
 
 
 def test_addresses_in_a_table_stay_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

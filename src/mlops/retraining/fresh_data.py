@@ -90,7 +90,7 @@ class _Making:
         collected = self._collected()
         rows = label(collected.frame, outcomes, self.schema, self.stage)
         history = find_data(training, settings.data, NEWEST) if self.rules.with_history else None
-        past = download_data(training, history, self.folder) if history else None
+        past = download_data(training, history, self._place("history")) if history else None
         kept = rows.frame
         if past is not None and self.rules.leave_out_known:
             kept = without_known(past, kept, self.schema)
@@ -108,6 +108,12 @@ class _Making:
         version, _ = ensure_data(training, settings.data, file, Origin(made_of, tags))
         return FreshData(version, made_of)
 
+    def _place(self, name: str) -> Path:
+        """A folder of its own for each file, whose name anybody may have chosen."""
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
     def _outcomes(self, asset: str) -> tuple[DataVersion, Outcomes]:
         client = self.places.stage(self.stage)
         try:
@@ -117,7 +123,7 @@ class _Making:
             raise InputError(
                 f"no outcomes are known of what {self.stage} was asked: {error.message}", advice
             ) from error
-        return labels, read_outcomes(download_data(client, labels, self.folder), self.schema.target)
+        return labels, read_outcomes(download_data(client, labels, self._place("labels")), self.schema.target)
 
     def _collected(self) -> Collected:
         client, endpoint = self.places.stage(self.stage), self.places.project.settings.stage(self.stage).endpoint
