@@ -55,10 +55,11 @@ class Told:
         """The challenger's proposal."""
         return self.first["drift"]["retraining"]["promotion"]["branch"]
 
-    def proposed(self, name: str) -> str:
-        """A file of the proposal, by the end of its name."""
-        files = git(self.scratch, "ls-tree", "-r", "--name-only", f"origin/{self.branch}").splitlines()
-        (file,) = [each for each in files if each.endswith(name) and "staging" in each]
+    @property
+    def report(self) -> str:
+        """The report in the proposal's branch, as a page."""
+        version = self.first["drift"]["retraining"]["model"]["version"]
+        file = f"releases/reports/staging-credit-default-{version}/report.html"
         return git(self.scratch, "show", f"origin/{self.branch}:{file}")
 
 
@@ -142,7 +143,7 @@ def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
     # the proposal stands there with the reason in its report
     assert retraining["promotion"]["promotes"]
     assert told.first["drift"]["waiting"] == [told.branch]
-    page = told.proposed("report.html")
+    page = told.report
     assert "Why it was trained" in page
     assert "features that moved: PAY_0" in page
     assert f"Found in record prod/{cause.number} of the audit log" in page
