@@ -35,7 +35,8 @@ from mlops.workspace import connect
 
 from .conftest import Lifecycle, git
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+# Its fixture counts as well: four demos in all, where each takes minutes on a machine that does other things.
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(1_200)]
 REQUESTS = 2_000
 PATIENCE_SECONDS = 60
 # It does what four commands do, one after the other.
