@@ -138,7 +138,9 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
     found = begin(hasty.places, Pointer("prod", drift.number), datetime.now(UTC))
 
     assert isinstance(found, NotBegun)
-    assert "there is too little to train on: of 0 rows 0 can be used" in found.reason
+    # How many rows there are depends on who asked before; of none is the outcome known.
+    assert "there is too little to train on" in found.reason
+    assert "rows 0 can be used" in found.reason
     assert ({each.version for each in client.data.list(project.settings.data)}, begun_of(client)) == before
     hasty.places.stage("prod").data.archive(labels.name, labels.version)
 

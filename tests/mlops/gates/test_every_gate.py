@@ -42,7 +42,7 @@ NARROWER = [
     {"name": "kind", "type": "integer", "minimum": None, "maximum": None, "categories": [1, 2, 3]},
 ]
 GUESSING = {"weights": (0.0, 0.1, 0.4), "bias": -1.0}
-SLOW = {"slow_layers": 6}
+SLOW = {"slow_layers": 30}
 BY_KIND = {"weights": (0.05, -1.2, 1.5), "bias": -4.5}
 
 CASES: dict[str, Bad] = {
