@@ -186,7 +186,7 @@ class Place:
             env={**os.environ, **self.forge.variables()},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
