@@ -117,10 +117,10 @@ class WarmLauncher:
             self._changed.set()
 
     async def _drop(self) -> None:
-        connection, self._server = self._server, None
-        if connection is not None:
-            await connection.idle()
-            await connection.stop()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.idle()
+            await server.stop()
 
     def _remember(self) -> None:
         record = {"modules": sorted(self._wanted), "unsafe": sorted(self._unsafe)}
