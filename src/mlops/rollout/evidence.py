@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from azure.core.exceptions import AzureError
@@ -33,6 +34,7 @@ LEAST_SHARE_OF_LOAD: Final = 0.8
 # How often Azure Monitor is asked at most: it knows nothing new more often.
 LONGEST_METRICS_PAUSE_SECONDS: Final = 15.0
 Phase = tuple[str, str]
+_AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Gatherer:
@@ -45,7 +47,7 @@ class Gatherer:
         self._load: GoldenLoad | None = None
         self._window: Window | None = None
         self._metrics: Verdict | None = None
-        self._ask_metrics_at = 0.0
+        self._ask_metrics_at = _AT_ONCE
         self._entered = 0.0
         self._silent = False
 
@@ -62,8 +64,8 @@ class Gatherer:
         elif self._load is None:
             self._start_load(view, action.to)
 
-    def evidence(self, view: View, stop: str | None) -> Evidence:
-        """What is known now. Synthetic callers begin with a phase and end with it."""
+    def evidence(self, view: View, stop: str | None, now: datetime) -> Evidence:
+        """What is known `now`. Synthetic callers begin with a phase and end with it."""
         progress = view.going_on
         self._enter(progress)
         if progress is None or stop is not None or progress.phase == CREATE:
@@ -72,7 +74,7 @@ class Gatherer:
             self._proof = self._judge_load(self._load)
         if progress.phase in {SMOKE, LOAD}:
             return Evidence(proof=self._proof, pending="" if self._load is None else self._callers().reason)
-        return Evidence(service=self._service(view, progress))
+        return Evidence(service=self._service(view, progress, now))
 
     def breaks(self) -> bool:
         """Whether the synthetic callers see a breach right now: a reason not to wait any longer."""
@@ -84,7 +86,7 @@ class Gatherer:
             return
         self.close()
         self._phase, self._proof, self._window, self._metrics = phase, None, None, None
-        self._entered, self._ask_metrics_at = time.monotonic(), 0.0
+        self._entered, self._ask_metrics_at = time.monotonic(), _AT_ONCE
 
     def _address(self, view: View) -> Address:
         return address_of(self._target.client, self._target.stage.endpoint, view.scoring_uri)
@@ -127,14 +129,20 @@ class Gatherer:
         notes += [f"{load.unreached} did not reach it: {load.last_miss}"] if load.unreached else []
         return Verdict(verdict.outcome, f"synthetic callers: {', '.join(notes)}")
 
-    def _service(self, view: View, progress: Progress) -> Verdict:
+    def _service(self, view: View, progress: Progress, now: datetime) -> Verdict:
         if self._target.plan.load_seconds and self._load is None:
             self._start_load(view, progress.to)
-        if self._target.monitor is not None and time.monotonic() >= self._ask_metrics_at:
+        if self._target.monitor is not None and now >= self._ask_metrics_at:
             self._metrics = self._ask_metrics(self._target.monitor(view.identifier), progress)
-            pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
-            self._ask_metrics_at = time.monotonic() + pause
+            self._ask_metrics_at = self._next_question(progress, now)
         return combined([self._callers(), *([self._metrics] if self._metrics else [])])
+
+    def _next_question(self, progress: Progress, now: datetime) -> datetime:
+        """When to ask Azure Monitor again: when the phase may end in any case, so that it does not end unheard."""
+        pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
+        end = progress.since + timedelta(seconds=self._target.plan.soak_seconds)
+        usual = now + timedelta(seconds=pause)
+        return min(usual, end) if now < end else usual
 
     def _ask_metrics(self, monitor: Monitor, progress: Progress) -> Verdict | None:
         try:

@@ -147,8 +147,8 @@ class Window:
     def __init__(self, monitor: Monitor, deployment: str, since: datetime) -> None:
         self.deployment = deployment
         self._monitor = monitor
-        # The second in which the phase began still holds requests of the one before.
-        self._start = since.astimezone(UTC).replace(microsecond=0) + _SECOND
+        # A short phase is not seen if its first second is left out; what that second held before is taken off.
+        self._start = since.astimezone(UTC).replace(microsecond=0)
         self._before = self._counts(datetime.now(UTC))
 
     def observation(self, sample: int) -> Observation:

@@ -104,8 +104,9 @@ class Rollout:
             view = observe(self._target.client, self._target.stage.endpoint)
             if not self._may_act(view):
                 return None
-            evidence = self._gatherer.evidence(view, self._stop_reason())
-            action = next_action(view, self._target.plan, evidence, datetime.now(UTC))
+            now = datetime.now(UTC)
+            evidence = self._gatherer.evidence(view, self._stop_reason(), now)
+            action = next_action(view, self._target.plan, evidence, now)
             self._speaker.tell(action, view)
             self._act(action, view)
         except (HttpResponseError, ServiceRequestError, ServiceResponseError, MlException, ProjectError) as error:

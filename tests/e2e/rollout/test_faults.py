@@ -153,6 +153,19 @@ def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: Wor
     assert failed == 0
 
 
+def test_what_only_callers_meet_is_seen_however_short_the_mirror(world: World) -> None:
+    # given a deployment that is as it should be for all tests of it
+    world.release("2", soak_seconds=0.4, mirror_percentage=50)
+    world.fault(v2={"status": 500, "for": "caller"})
+
+    with world.callers() as calling, pytest.raises(RolloutFailed) as caught:
+        world.deploy()
+
+    assert "in mirror: metrics: " in caught.value.message
+    assert not calling.failures
+    assert world.live_version() == "1"
+
+
 def test_new_deployment_that_never_becomes_healthy_gets_no_traffic(world: World) -> None:
     world.register("3")
     world.release("3", **AT_ONCE)

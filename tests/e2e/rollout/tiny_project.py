@@ -44,9 +44,10 @@ def init():
 
 @rawhttp
 def run(request):
-    held(request.headers.get("x-mlops-synthetic", "caller"))
+    who = request.headers.get("x-mlops-synthetic", "caller")
+    held(who)
     found = fault()
-    if "status" in found:
+    if "status" in found and found.get("for", who) == who:
         return AMLResponse("broken on purpose", found["status"])
     time.sleep(found.get("seconds", 0))
     return real_score.run(request)

@@ -171,7 +171,7 @@ class World:
         """Say how versions misbehave from now on, `v2={"status": 500}`; nothing heals all.
 
         refuse: does not start; hold: stays in "init", or in answers to "smoke", "rollout" or "caller", until healed;
-        status: answers that; seconds: answers as late as that.
+        status: answers that, only to one of these where "for" says to which; seconds: answers as late as that.
         """
         file = self.folder / FAULTS
         draft = file.with_suffix(".draft")
