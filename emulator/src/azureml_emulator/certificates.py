@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from azureml_emulator.ready_file import AUTHORITY
 from azureml_emulator.settings import LOOPBACK
 
 _AUTHORITY_DAYS = 3650
@@ -43,7 +44,7 @@ def ensure_certificates(folder: Path, now: datetime) -> Certificates:
     """Make what is missing or near its expiry; what is good stays, so that clients keep trusting it."""
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     files = Certificates(
-        folder / "authority.pem", folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem"
+        folder / AUTHORITY, folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem"
     )
     authority_key = folder / "authority-key.pem"
     if not (authority_key.exists() and _lasts(files.authority, now)):

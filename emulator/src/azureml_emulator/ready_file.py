@@ -20,6 +20,8 @@ from azureml_emulator.settings import Settings
 REFUSED = 3
 # The same when another emulator serves this folder, which whoever wanted one can use.
 ALREADY_RUNS = 4
+# In the folder of the bundle: the certificate that alone vouches for an emulator.
+AUTHORITY = "authority.pem"
 _FILE_MODE = 0o600
 _LOCK = "lock"
 

@@ -7,6 +7,7 @@ Takes the lock and the port, writes the ready file once it serves, and removes i
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -163,6 +164,8 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
     )
     server = Server(config, ready, ReadyRecord.of(settings, base_url, certificates.bundle))
     config.load()
+    # The collector would stop every request for tens of milliseconds to look through what was imported.
+    gc.freeze()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve([listening]))
 
