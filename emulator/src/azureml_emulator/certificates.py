@@ -43,9 +43,7 @@ class Certificates:
 def ensure_certificates(folder: Path, now: datetime) -> Certificates:
     """Make what is missing or near its expiry; what is good stays, so that clients keep trusting it."""
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    files = Certificates(
-        folder / AUTHORITY, folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem"
-    )
+    files = Certificates(folder / AUTHORITY, folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem")
     authority_key = folder / "authority-key.pem"
     if not (authority_key.exists() and _lasts(files.authority, now)):
         _make_authority(files.authority, authority_key, now)
