@@ -50,6 +50,9 @@ def test_start_status_env_stop(tmp_path: Path) -> None:
         values = json.loads(command("env", "--json", state=state).stdout)
         assert values["ARM_CLOUD_METADATA_URL"] == f"{shown['address']}/metadata/endpoints"
         assert values["AZUREML_CURRENT_CLOUD"].endswith(shown["address"].rpartition(":")[2])
+        alone = json.loads(command("env", "--json", "--no-public-roots", state=state).stdout)
+        assert {Path(alone[name]).name for name, value in values.items() if alone[name] != value} == {"authority.pem"}
+        assert Path(alone["SSL_CERT_FILE"]).read_text() in Path(values["SSL_CERT_FILE"]).read_text()
         assert command("reset", "--yes", state=state).returncode == 1
     finally:
         stopped = command("stop", state=state)

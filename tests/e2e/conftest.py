@@ -17,7 +17,7 @@ from azure.ai.ml import MLClient
 from quicker import make_quicker
 from warm_programs import run_module
 
-from mlops.emulator import variables
+from mlops.emulator import ensure_started
 from mlops.project import Project, load_project
 from mlops.promotion.connections import Connections
 from mlops.workspace import connect
@@ -121,7 +121,7 @@ def lifecycle(tmp_path_factory: pytest.TempPathFactory, data_file: Path) -> Iter
         first, again = (clone.mlops("demo", "--data", str(data_file), "--json") for _ in range(2))
         assert first.returncode == 0, first.stderr
         assert again.returncode == 0, again.stderr
-        yield Lifecycle(clone, data_file, first, again, variables(clone.project).values)
+        yield Lifecycle(clone, data_file, first, again, ensure_started(clone.project).values)
     finally:
         clone.mlops("down")
 

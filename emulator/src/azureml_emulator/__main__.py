@@ -129,10 +129,15 @@ def status(state: Path | None, *, as_json: bool) -> None:
 @_state_option
 @click.option("--shell", type=click.Choice(["posix", "fish", "powershell"]), default="posix", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def env(state: Path | None, *, shell: Any, as_json: bool) -> None:
+@click.option(
+    "--public-roots/--no-public-roots",
+    default=True,
+    help="Without them programs trust the emulator alone: they connect sooner, and to nothing else.",
+)
+def env(state: Path | None, *, shell: Any, as_json: bool, public_roots: bool) -> None:
     """Print the variables that lead any program with azure-ai-ml to the running emulator."""
     record = _running(_folder(state))
-    values = variables(record)
+    values = variables(record, public_roots=public_roots)
     click.echo(json.dumps(values, indent=2) if as_json else assignments(values, shell), nl=as_json)
 
 

@@ -20,7 +20,6 @@ from azureml_emulator.settings import Settings
 REFUSED = 3
 # The same when another emulator serves this folder, which whoever wanted one can use.
 ALREADY_RUNS = 4
-# In the folder of the bundle: the certificate that alone vouches for an emulator.
 AUTHORITY = "authority.pem"
 _FILE_MODE = 0o600
 _LOCK = "lock"
@@ -41,6 +40,11 @@ class ReadyRecord(BaseModel):
     def port(self) -> int:
         """The port it listens on."""
         return int(self.base_url.rpartition(":")[2])
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that vouches for the emulator, without the public ones of the bundle."""
+        return self.bundle.with_name(AUTHORITY)
 
     @classmethod
     def of(cls, settings: Settings, base_url: str, bundle: Path) -> ReadyRecord:

@@ -15,7 +15,7 @@ from typing import Any
 from azureml_emulator import daemon
 from azureml_emulator.births import birth
 from azureml_emulator.clock import Clock
-from azureml_emulator.ready_file import AUTHORITY, ReadyRecord
+from azureml_emulator.ready_file import ReadyRecord
 from azureml_emulator.secret_keys import read_secret_keys
 from azureml_emulator.settings import Settings
 from azureml_emulator.tokens import Tokens
@@ -36,12 +36,8 @@ class RunningEmulator:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a process needs in its environment before it imports azure.ai.ml, to trust nobody but this emulator.
-
-        The public roots that `azureml-emulator env` adds take longer to load, at each connection, than a request does.
-        """
-        authority = str(self.record.bundle.with_name(AUTHORITY))
-        return {**variables(self.record), "REQUESTS_CA_BUNDLE": authority, "SSL_CERT_FILE": authority}
+        """What a process needs in its environment before it imports azure.ai.ml, to trust nobody but this emulator."""
+        return variables(self.record, public_roots=False)
 
     def token(self, audience: str = "https://management.azure.com") -> str:
         """An access token of this emulator."""

@@ -16,13 +16,16 @@ _LOOPBACK_HOSTS = (LOOPBACK, "localhost")
 Shell = Literal["posix", "fish", "powershell"]
 
 
-def variables(record: ReadyRecord, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def variables(
+    record: ReadyRecord, environment: Mapping[str, str] = os.environ, *, public_roots: bool = True
+) -> dict[str, str]:
     """The variables by name. They must be set before azure.ai.ml is imported.
 
-    Where `environment` sends requests through a proxy, loopback is exempted: no proxy reaches it.
+    Where `environment` sends requests through a proxy, loopback is exempted: no proxy reaches it. Without the
+    `public_roots` a program trusts the emulator alone, and is spared to load them at each of its connections.
     """
     settings = record.settings
-    bundle = str(record.bundle)
+    bundle = str(record.bundle if public_roots else record.authority)
     return {
         "ARM_CLOUD_METADATA_URL": f"{record.base_url}/metadata/endpoints",
         "AZUREML_CURRENT_CLOUD": cloud_name(record.base_url),

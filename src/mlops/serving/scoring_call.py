@@ -7,11 +7,14 @@ reply of a refusal.
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -30,6 +33,8 @@ _REFUSALS: Final[dict[int, str]] = {
     HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
     HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the forms that are accepted.",
 }
+# By these OpenSSL is told where certificates are.
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _OTHER_REFUSAL: Final = "`mlops status` shows the state of the deployments."
 
 
@@ -67,7 +72,7 @@ def call(
         headers[DEPLOYMENT_HEADER] = deployment
     request = urllib.request.Request(address.scoring_uri, body, headers, method="POST")  # noqa: S310 - the workspace names it
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=_trust()) as response:  # noqa: S310
             return _reply(response.status, response.read(), response.headers)
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -78,6 +83,16 @@ def call(
             f"{address.scoring_uri} does not answer: {reason}",
             "`mlops status` shows whether the endpoint is up.",
         ) from error
+
+
+def _trust() -> ssl.SSLContext:
+    """The certificates that the environment names, which take as long to load as many requests."""
+    return _trust_in(tuple(os.environ.get(name) for name in _CERTIFICATES))
+
+
+@lru_cache(maxsize=1)
+def _trust_in(_places: tuple[str | None, ...]) -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 def _reply(status: int, body: bytes, headers: Message) -> Reply:
