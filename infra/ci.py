@@ -17,6 +17,7 @@ from resources.storage import COLLECTED
 from roles import Machine
 from settings.ci import CiSettings, Environment
 
+CONTAINERS = "blobServices/default/containers"
 Outputs = dict[str, pulumi.Input[object]]
 
 
@@ -105,11 +106,14 @@ def place_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
         return _state_id(settings, grant.on), settings.state.subscription_id
     subscriptions = {SHARED: settings.shared_subscription_id, **settings.stages}
     names = Names(settings.project, grant.part, subscriptions[grant.part])
+    if grant.on is Place.LABELS:
+        labels: dict[str, str] = {stage: rows.labels_container for stage, rows in settings.retraining_reads.items()}
+        return f"{names.storage_id}/{CONTAINERS}/{labels[grant.part]}", names.subscription_id
     found = {
         Place.GROUP: names.group_id,
         Place.WORKSPACE: names.workspace_id,
         Place.STORAGE: names.storage_id,
-        Place.COLLECTED: f"{names.storage_id}/blobServices/default/containers/{COLLECTED}",
+        Place.COLLECTED: f"{names.storage_id}/{CONTAINERS}/{COLLECTED}",
         Place.TOPIC: names.events_topic_id,
         Place.COMPUTE_IDENTITY: names.identity_id(Machine.COMPUTE),
         Place.ENDPOINT_IDENTITY: names.identity_id(Machine.ENDPOINT),
@@ -124,4 +128,4 @@ def _state_id(settings: CiSettings, place: Place) -> str:
     if place is Place.STATE_KEY:
         return f"{group}/Microsoft.KeyVault/vaults/{state.key_vault}/keys/{state.key}"
     account = f"{group}/Microsoft.Storage/storageAccounts/{state.storage_account}"
-    return f"{account}/blobServices/default/containers/{state.container}"
+    return f"{account}/{CONTAINERS}/{state.container}"

@@ -12,10 +12,9 @@ from enum import StrEnum
 from conditions import only_roles, writes_only
 from naming import SHARED
 from roles import REGISTRY_ROLES, Role, roles_granted_in
-from settings.ci import CiSettings, Environment
+from settings.ci import NEXT_STAGE, TRAINING_STAGE, CiSettings, Environment
 
 PULUMI_PROJECT = "infra"  # `name` in Pulumi.yaml
-TRAINING_STAGE, NEXT_STAGE = "dev", "staging"
 STATE = "state"
 
 
@@ -26,6 +25,7 @@ class Place(StrEnum):
     WORKSPACE = "workspace"
     STORAGE = "storage"
     COLLECTED = "collected container"
+    LABELS = "labels container"
     TOPIC = "events topic"
     COMPUTE_IDENTITY = "compute identity"
     ENDPOINT_IDENTITY = "endpoint identity"
@@ -103,6 +103,10 @@ def _retraining(settings: CiSettings) -> Iterator[CiGrant]:
             asks = "registers the gates' record, asks the live endpoint"
             yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, asks)
             yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "reads recent inputs, writes audit records")
+    for stage in settings.retraining_reads:
+        # The workspace is read already, as a part of the group.
+        yield CiGrant(who, Role.BLOB_READER, Place.COLLECTED, stage, "trains on what the stage was asked")
+        yield CiGrant(who, Role.BLOB_READER, Place.LABELS, stage, "trains on what became of those requests")
     yield CiGrant(who, Role.REGISTRY_USER, Place.REGISTRY, SHARED, "shares the proposed model with every stage")
 
 

@@ -5,14 +5,17 @@ The identity that rolls out to one stage belongs to that stage's own stack.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from settings.combinations import missing_ids
-from settings.fields import Frozen, Guid, HttpsAddress, ProjectName, StageName
+from settings.fields import Frozen, Guid, HttpsAddress, ProjectName, StageName, WorkspaceContainer
 from settings.stage import Azure, GitHub
+
+TRAINING_STAGE, NEXT_STAGE = "dev", "staging"
 
 
 class Environment(StrEnum):
@@ -58,6 +61,13 @@ class Trust(Frozen):
     azure_devops: ServiceConnections | None = None
 
 
+class AskedRows(Frozen):
+    """Where a stage keeps what it was asked and what became of it, as far as its own stack does not say."""
+
+    labels_container: WorkspaceContainer
+    """The container of the workspace's own datastore: Azure names it when the workspace is made."""
+
+
 class CiSettings(Frozen):
     """Everything about the stack of CI's identities."""
 
@@ -69,6 +79,8 @@ class CiSettings(Frozen):
     shared_subscription_id: Guid
     state: State
     ci: Trust
+    retraining_reads: dict[StageName, AskedRows] = Field(default_factory=dict)
+    """The stages of whose requests and outcomes `retraining` may make training data: none as shipped."""
 
     @model_validator(mode="after")
     def _together(self) -> CiSettings:
@@ -79,9 +91,17 @@ class CiSettings(Frozen):
             subjects = list(self.ci.azure_devops.subjects.values())
             if len(set(subjects)) != len(subjects):
                 problems.append("ci.azure_devops.subjects names a subject twice: each environment has its connection")
+        problems += self._unreadable()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _unreadable(self) -> Iterator[str]:
+        for stage in self.retraining_reads:
+            if stage in (TRAINING_STAGE, NEXT_STAGE):
+                yield f"retraining_reads.{stage} grants nothing: `retraining` reads {stage}'s storage anyway; remove it"
+            elif stage not in self.stages:
+                yield f"retraining_reads.{stage} is of a stage that `stages` does not name; bring it up first"
 
     @property
     def environments(self) -> tuple[Environment, ...]:

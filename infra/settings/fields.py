@@ -62,6 +62,13 @@ KubernetesName = Annotated[
     str, _rule(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63")
 ]
 FirstOfMonth = Annotated[str, _rule(r"20\d\d-(0[1-9]|1[0-2])-01", "the first day of a month, such as 2026-01-01")]
+WorkspaceContainer = Annotated[
+    str,
+    _rule(
+        r"azureml-blobstore-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "the container of a workspace's own datastore, azureml-blobstore- and the workspace's GUID",
+    ),
+]
 PrivateRange = Annotated[str, AfterValidator(_network)]
 PublicRange = Annotated[str, AfterValidator(_public_range)]
 NodeCount = Annotated[int, Field(ge=0, le=100)]

@@ -16,6 +16,7 @@ from rehearsal.stack_file import read_config
 STAGES = ("dev", "staging", "prod")
 STACKS = (*STAGES, "shared", "ci")
 GROUP = "11111111-2222-3333-4444-555555555555"
+LABELS = f"azureml-blobstore-{GROUP}"
 GITHUB_IDS = {"organisation_id": 123, "repository_id": 456, "subject": "immutable"}
 PEOPLE = {"data_scientists": GROUP, "operators": GROUP.replace("1", "6"), "auditors": GROUP.replace("1", "7")}
 
@@ -93,6 +94,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
                 "issuer": "https://login.example.com/v2.0",
                 "subjects": {"gate": "sc://o/p/gate", "infra-dev": "sc://o/p/infra-dev"},
             },
+            "retraining_reads": {"prod": {"labels_container": LABELS}},
         },
     ),
     "ci-dev-only": ("ci", {"stages": {"dev": GROUP}}),

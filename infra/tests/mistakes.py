@@ -247,6 +247,21 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{ACROSS}::test_retraining_writes_in_dev_and_for_the_stage_after_it_and_only_reads_prod",
     ),
     Mutation(
+        "retraining reads what prod was asked without anybody's decision",
+        "ci_roles.py",
+        "    for stage in settings.retraining_reads:",
+        '    yield CiGrant(who, Role.BLOB_READER, Place.COLLECTED, "prod", "in case it is decided")\n'
+        "    for stage in settings.retraining_reads:",
+        f"{ACROSS}::test_retraining_reads_what_prod_was_asked_only_where_that_was_decided",
+    ),
+    Mutation(
+        "retraining reads the whole account for the sake of the outcomes",
+        "ci.py",
+        'return f"{names.storage_id}/{CONTAINERS}/{labels[grant.part]}", names.subscription_id',
+        "return names.storage_id, names.subscription_id",
+        f"{ACROSS}::test_retraining_reads_what_prod_was_asked_only_where_that_was_decided",
+    ),
+    Mutation(
         "CI may make itself an administrator",
         "ci_roles.py",
         "return only_roles(role.id for role in roles)",

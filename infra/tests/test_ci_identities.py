@@ -17,7 +17,7 @@ from rehearsal.stack_file import FOLDER
 from roles import Role
 from settings.ci import Environment
 from settings.repository import ENVIRONMENTS
-from tests.conftest import CI_VARIANTS, STAGES, VARIANTS, changed, rehearsal_of
+from tests.conftest import CI_VARIANTS, LABELS, STAGES, VARIANTS, changed, rehearsal_of
 
 PROTECTION = Path(__file__).parents[2] / "releases" / "protection.yml"
 CREDENTIAL = "managedidentity:FederatedIdentityCredential"
@@ -118,6 +118,23 @@ def test_retraining_writes_in_dev_and_for_the_stage_after_it_and_only_reads_prod
     assert by_stage["staging"] == {Role.READER.id, Role.DATA_SCIENTIST.id, Role.BLOB_CONTRIBUTOR.id}
     assert by_stage["prod"] == {Role.READER.id}
     assert by_stage["shared"] == {Role.REGISTRY_USER.id}
+
+
+def test_retraining_reads_what_prod_was_asked_only_where_that_was_decided() -> None:
+    # given the rights as shipped, where prod's group is read, its workspace with it, and none of its data
+    shipped, prod = set(rights_of(rehearsal_of("ci"))), rehearsal_of("prod")
+    read = [right.scope_id for right in rights_to(rehearsal_of("ci"), "retraining") if "-prod" in right.scope_id]
+    assert len(read) == 1
+    assert prod.one("machinelearningservices:Workspace").id.startswith(f"{read[0]}/")
+    # when its requests are to become training data
+    decided = set(rights_of(rehearsal_of("ci-everything")))
+    # then retraining reads their container and that of their outcomes, and nobody else may do anything more
+    containers = f"{prod.one('storage:StorageAccount').id}/blobServices/default/containers"
+    assert {(right.who, right.role_id, right.scope_id) for right in decided - shipped} == {
+        ("retraining", Role.BLOB_READER.id, f"{containers}/collected"),
+        ("retraining", Role.BLOB_READER.id, f"{containers}/{LABELS}"),
+    }
+    assert shipped <= decided
 
 
 @pytest.mark.parametrize(("who", "stages"), [("promotion", {"staging", "prod"}), ("retraining", {"dev"})])

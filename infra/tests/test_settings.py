@@ -8,7 +8,7 @@ import pytest
 
 from settings.reading import SettingsError, read_settings
 from settings.stage import StageSettings
-from tests.conftest import STAGES, VARIANTS, changed
+from tests.conftest import GROUP, LABELS, STAGES, VARIANTS, changed
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown-key": ("dev", {"sevring": "managed"}, "infra:sevring is no known key"),
@@ -30,6 +30,28 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "ci-trusts-nobody": ("ci", {"ci": {}}, "nobody could log in"),
     "ci-without-ids": ("ci", {"ci.github.subject": "immutable"}, "ci.github.organisation_id is missing"),
     "ci-without-stages": ("ci", {"stages": {}}, "infra:stages"),
+    "rows-unknown-key": (
+        "ci",
+        {"retraining_reads": {"prod": {"labels_container": LABELS, "container": "collected"}}},
+        "infra:retraining_reads.prod.container is no known key",
+    ),
+    "rows-unknown-stage": ("ci", {"retraining_reads": {"production": {}}}, "infra:retraining_reads.production"),
+    "rows-without-labels": ("ci", {"retraining_reads": {"prod": {}}}, "prod.labels_container is missing"),
+    "rows-of-another-container": (
+        "ci",
+        {"retraining_reads": {"prod": {"labels_container": "audit"}}},
+        "the container of a workspace's own datastore",
+    ),
+    "rows-read-anyway": (
+        "ci",
+        {"retraining_reads": {"staging": {"labels_container": LABELS}}},
+        "retraining_reads.staging grants nothing",
+    ),
+    "rows-of-a-stage-to-come": (
+        "ci",
+        {"stages": {"dev": GROUP}, "retraining_reads": {"prod": {"labels_container": LABELS}}},
+        "bring it up first",
+    ),
     "no-kind": ("dev", {"kind": None}, "infra:kind is None"),
     "subscription": ("dev", {"azure-native:subscriptionId": "mine"}, "azure-native:subscriptionId"),
     "no-tenant": ("dev", {"azure-native:tenantId": None}, "azure-native:tenantId is missing"),
