@@ -7,7 +7,6 @@ reply of a refusal.
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import urllib.error
 import urllib.request
@@ -33,8 +32,6 @@ _REFUSALS: Final[dict[int, str]] = {
     HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
     HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the forms that are accepted.",
 }
-# By these OpenSSL is told where certificates are.
-_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _OTHER_REFUSAL: Final = "`mlops status` shows the state of the deployments."
 
 
@@ -86,12 +83,12 @@ def call(
 
 
 def _trust() -> ssl.SSLContext:
-    """The certificates that the environment names, which take as long to load as many requests."""
-    return _trust_in(tuple(os.environ.get(name) for name in _CERTIFICATES))
+    """The certificates that this process is told to trust, which take as long to load as many requests."""
+    return _trust_in(ssl.get_default_verify_paths())
 
 
 @lru_cache(maxsize=1)
-def _trust_in(_places: tuple[str | None, ...]) -> ssl.SSLContext:
+def _trust_in(_places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
