@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import ssl
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from mlops.serving.scoring_call import REQUEST_ID_HEADER, Address
+from mlops.serving.trust import trust
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0
@@ -88,8 +88,7 @@ async def _ask_in_turn(
 def _session(address: Address) -> aiohttp.ClientSession:
     headers = {"Authorization": f"Bearer {address.key}", "Content-Type": "application/json"}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-    # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=ssl.create_default_context())
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust())
     return aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
 
 

@@ -7,7 +7,6 @@ A thread of its own; what the figures mean is for verdict.py.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import aiohttp
 
 from mlops.rollout.verdict import Observation, quantile
 from mlops.serving.scoring_call import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address
+from mlops.serving.trust import trust
 
 CONNECTIONS: Final = 8
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
@@ -92,8 +92,7 @@ class GoldenLoad:
             DEPLOYMENT_HEADER: self.deployment,
             SYNTHETIC_HEADER: "rollout",
         }
-        # Made here: the library makes its own when it is imported, before the variables of a workspace are known.
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=ssl.create_default_context())
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trust())
         async with aiohttp.ClientSession(timeout=timeout, headers=headers, connector=connector) as session:
             free = asyncio.Semaphore(CONNECTIONS)
             asked: set[asyncio.Task[None]] = set()

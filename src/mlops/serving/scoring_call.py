@@ -7,17 +7,16 @@ reply of a refusal.
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
 from mlops.errors import EndpointUnreachable, RequestRefused
+from mlops.serving.trust import trust
 
 TIMEOUT_SECONDS: Final = 60.0
 DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
@@ -69,7 +68,7 @@ def call(
         headers[DEPLOYMENT_HEADER] = deployment
     request = urllib.request.Request(address.scoring_uri, body, headers, method="POST")  # noqa: S310 - the workspace names it
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=_trust()) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=trust()) as response:  # noqa: S310
             return _reply(response.status, response.read(), response.headers)
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -80,16 +79,6 @@ def call(
             f"{address.scoring_uri} does not answer: {reason}",
             "`mlops status` shows whether the endpoint is up.",
         ) from error
-
-
-def _trust() -> ssl.SSLContext:
-    """The certificates that this process is told to trust, which take as long to load as many requests."""
-    return _trust_in(ssl.get_default_verify_paths())
-
-
-@lru_cache(maxsize=1)
-def _trust_in(_places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _reply(status: int, body: bytes, headers: Message) -> Reply:
