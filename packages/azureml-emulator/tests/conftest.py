@@ -1,0 +1,174 @@
+"""The emulators that tests drive: one real process a worker for the SDK, and fresh ones to kill and restart.
+
+The SDK takes its environment when it is imported and when a client is made, so the session's emulator
+sets the variables before any test imports it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import ssl
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from azureml_emulator.testing import RunningEmulator, running_emulator
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+SCHEMAS = Path(__file__).parents[4] / "shared" / "specs"
+ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
+
+
+@pytest.fixture(scope="session")
+def specification() -> Any:
+    """The module beside this file; tests are imported by path, so it has no name of its own to import."""
+    spec = importlib.util.spec_from_file_location("specification", Path(__file__).with_name("specification.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["specification"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Path:
+    """The folder of Microsoft's schemas; skips the test where it is not present."""
+    if not SCHEMAS.is_dir():
+        pytest.skip(f"Microsoft's schemas are not in {SCHEMAS}")
+    return SCHEMAS
+
+
+@pytest.fixture(scope="session")
+def record_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("record") / "exchanges.jsonl"
+
+
+@pytest.fixture(scope="session")
+def emulator(
+    tmp_path_factory: pytest.TempPathFactory, record_file: Path, specification: Any
+) -> Generator[RunningEmulator]:
+    """The worker's emulator; its variables are set in this process for as long as it runs."""
+    state = tmp_path_factory.mktemp("emulator") / "state"
+    given: dict[str, Any] = {"record": record_file, "mlflow_start": "late"}
+    with running_emulator(state, **given) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.variables.items():
+            patch.setenv(name, value)
+        yield running
+        # Whatever the worker's tests asked and were answered must be what Microsoft's schemas allow.
+        exchanges = [json.loads(line) for line in record_file.read_text().splitlines()]
+        if SCHEMAS.is_dir():
+            _, deviating = specification.deviations(exchanges, SCHEMAS)
+            assert not deviating, "\n".join(deviating)
+
+
+@pytest.fixture(scope="session")
+def credential(emulator: RunningEmulator) -> Any:
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+@pytest.fixture(scope="session")
+def ml_client(emulator: RunningEmulator, credential: Any) -> MLClient:
+    """The unmodified SDK on the workspace that `azureml-emulator env` names."""
+    from azure.ai.ml import MLClient
+
+    names = emulator.variables
+    return MLClient(
+        credential,
+        names["AZURE_SUBSCRIPTION_ID"],
+        names["AZURE_RESOURCE_GROUP"],
+        names["AZUREML_WORKSPACE_NAME"],
+    )
+
+
+@pytest.fixture(scope="session")
+def registry_client(emulator: RunningEmulator, credential: Any) -> MLClient:
+    from azure.ai.ml import MLClient
+
+    return MLClient(credential, registry_name=emulator.variables["AZUREML_REGISTRY_NAME"])
+
+
+@pytest.fixture
+def fresh_emulator(tmp_path: Path) -> Generator[Callable[..., RunningEmulator]]:
+    """Starts emulators of the test's own, each on a folder below its tmp_path; stops them after it."""
+    started: list[RunningEmulator] = []
+
+    def start(folder: str = "state", **settings: Any) -> RunningEmulator:
+        from azureml_emulator.settings import Settings
+
+        # Most of these live for seconds: MLflow starts when something asks for it.
+        given: dict[str, Any] = {"mlflow_start": "late", **settings}
+        running = RunningEmulator(Settings(state=tmp_path / folder, **given))
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture
+def http(emulator: RunningEmulator) -> Generator[httpx.Client]:
+    """Raw requests with a token, to the worker's emulator."""
+    with raw_client(emulator) as client:
+        yield client
+
+
+@pytest.fixture
+def client_of() -> Callable[[RunningEmulator], httpx.Client]:
+    """Makes a client for raw requests with a token, for any emulator."""
+    return raw_client
+
+
+@pytest.fixture
+def workspace(emulator: RunningEmulator) -> str:
+    """The ARM path of the workspace that `ml_client` uses."""
+    return workspace_path(emulator)
+
+
+@pytest.fixture
+def workspace_of() -> Callable[..., str]:
+    """The ARM path of a workspace of any emulator."""
+    return workspace_path
+
+
+@pytest.fixture
+def assert_azure_error() -> Callable[..., None]:
+    """The one place that pins the shape of Azure's errors."""
+
+    def check(reply: httpx.Response, status: int, code: str, *words: str) -> None:
+        assert reply.status_code == status, reply.text
+        body = reply.json()
+        assert set(body) == {"error"}
+        assert set(body["error"]) == {"code", "message", "target", "details", "additionalInfo"}
+        assert body["error"]["code"] == code
+        assert all(word in body["error"]["message"] for word in words), body["error"]["message"]
+
+    return check
+
+
+@pytest.fixture
+def exchanges(record_file: Path) -> Callable[[], list[dict[str, Any]]]:
+    """What the worker's emulator has recorded so far."""
+    return lambda: [json.loads(line) for line in record_file.read_text().splitlines()]
+
+
+def raw_client(running: RunningEmulator) -> httpx.Client:
+    context = ssl.create_default_context(cafile=str(running.record.bundle))
+    headers = {"Authorization": f"Bearer {running.token()}"}
+    return httpx.Client(base_url=running.base_url, verify=context, headers=headers, trust_env=False, timeout=30)
+
+
+def workspace_path(running: RunningEmulator, name: str | None = None) -> str:
+    settings = running.settings
+    scope = ARM.format(subscription=settings.subscription, group=settings.resource_group)
+    return f"{scope}/workspaces/{name or settings.workspace}"

@@ -1,0 +1,117 @@
+"""Every kind of mistake, planted alone in a clean project, is found once, at its line, by its name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops.checks import check_project, fix_project
+from mlops.checks.fingerprints import LOCK_NAME, lock_text
+from mlops.checks.project import Project
+from mlops.checks.versions import versioned
+
+REPOSITORY = Path(__file__).parents[4]
+TRAIN, DATA = "pipelines/train.yml", "data/rows.yml"
+MISTAKES: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("mistakes.yml").read_text())
+
+
+def record_all(root: Path) -> None:
+    """Accept the present content as that of its version, so that only the planted mistake is left."""
+    for folder, items in versioned(Project(root)):
+        (root / folder / LOCK_NAME).write_text(lock_text({each.name: {each.version: each.digest} for each in items}))
+
+
+def test_a_sound_project_is_clean(project):
+    assert check_project(project) == []
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_found_once_at_its_line(project, mistake):
+    # given a project with one mistake
+    path = project / mistake["file"]
+    text = path.read_text()
+    assert mistake["old"] in text
+    path.write_text(text.replace(mistake["old"], mistake["new"], 1))
+    record_all(project)
+
+    # when it is checked
+    problems = check_project(project)
+
+    # then that mistake is the only problem, with its place, its name and advice
+    place = mistake.get("place", mistake["file"])
+    assert [problem.file for problem in problems] == [place], problems
+    (problem,) = problems
+    assert mistake["says"] in problem.message
+    assert mistake["line"] in (project / place).read_text().splitlines()[problem.line - 1]
+    assert problem.advice
+    assert str(problem).startswith(f"{place}:{problem.line}: ")
+
+
+def test_a_pipeline_component_is_checked_inside(project):
+    (project / "components" / "both").mkdir()
+    (project / "components" / "both" / "component.yml").write_text(
+        "type: pipeline\nname: both\nversion: 1.0.0\n"
+        "inputs:\n  data: {type: uri_file}\n"
+        "outputs:\n  log: {type: uri_file}\n  made: {type: uri_folder}\n"
+        "jobs:\n  make:\n    component: ../make/component.yml\n"
+        "    inputs: {data: '${{parent.inputs.data}}', kind: slow}\n"
+        "    outputs: {log: '${{parent.outputs.log}}', made: '${{parent.outputs.made}}'}\n"
+    )
+    record_all(project)
+
+    (problem,) = check_project(project)
+
+    assert (problem.file, problem.line) == ("components/both/component.yml", 12)
+    assert "'slow' is none of fast, exact" in problem.message
+
+
+def test_a_project_without_its_pipeline_is_told(project):
+    (project / TRAIN).unlink()
+
+    problems = check_project(project)
+
+    assert [(problem.file, problem.message) for problem in problems] == [(TRAIN, "there is no pipeline to train with")]
+
+
+def test_two_components_of_one_name_and_version_are_told(project):
+    (project / "components" / "remake").mkdir()
+    for name in ("make.py", "component.yml"):
+        (project / "components" / "remake" / name).write_bytes((project / "components" / "make" / name).read_bytes())
+    record_all(project)
+
+    (problem,) = check_project(project)
+
+    assert (problem.file, problem.line) == ("components/remake/component.yml", 4)
+    assert "version 1.0.0 of `make` is also what components/make/component.yml declares" in problem.message
+
+
+def test_data_that_is_told_by_its_checksum_may_be_elsewhere(project):
+    (project / "data" / "rows.csv").rename(project / "rows.csv")
+    (project / TRAIN).write_text((project / TRAIN).read_text().replace("../data/rows.csv", "azureml:rows@latest"))
+    (project / DATA).write_text((project / DATA).read_text() + "tags:\n  sha256: 1234\n")
+
+    assert check_project(project) == []
+
+
+def test_the_check_does_not_import_the_sdk_and_is_fast():
+    code = (
+        "import sys, time; start = time.process_time(); from pathlib import Path;"
+        "from mlops.checks import check_project; check_project(Path(sys.argv[1]));"
+        "assert not any(name.startswith('azure.ai') for name in sys.modules);"
+        "print(time.process_time() - start)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, str(REPOSITORY)], check=True, capture_output=True, text=True)
+
+    # Of the processor, which others may share: as long as a person waits on a machine of their own.
+    assert float(done.stdout) < 1
+
+
+def test_this_repository_is_clean():
+    assert check_project(REPOSITORY) == []
+
+
+def test_fixing_a_clean_project_changes_nothing(project):
+    assert fix_project(project) == []

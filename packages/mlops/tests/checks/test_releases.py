@@ -1,0 +1,63 @@
+"""Mistakes in the files of releases/: each is told with its line, before anything is promoted by it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlops.checks.releases import check_releases
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The releases as they ship."""
+    shutil.copytree(ROOT / "releases", tmp_path / "releases")
+    return tmp_path
+
+
+def test_as_shipped_they_are_right(project: Path) -> None:
+    assert list(check_releases(project)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("staging.yml", "soak_seconds: 5", "soak_seconds: -5", "rollout.soak_seconds"),
+        ("prod.yml", "release: null", "release: 5", "release"),
+        ("dev.yml", "slo:", "sol:", "sol"),
+        ("gates.yml", "- measure: roc_auc", "- mesure: roc_auc", "mesure"),
+        ("monitor.yml", "- measure:", "- mesure:", "mesure"),
+        ("retraining.yml", "cause_days:", "case_days:", "case_days"),
+        ("retirement.yml", "prod:", "production:", "production"),
+        ("provenance.yml", "statement: required", "statement: perhaps", "statement"),
+        ("protection.yml", "azure_devops:", "azure:", "azure"),
+        ("gates.yml", "latency_calls: 500", "latency_calls: [", "expected"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(project: Path, name: str, old: str, new: str, said: str) -> None:
+    # given
+    file = project / "releases" / name
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    # when
+    problems = list(check_releases(project))
+
+    # then
+    assert {problem.file for problem in problems} == {f"releases/{name}"}
+    assert any(said in problem.message for problem in problems), problems
+    assert all(problem.line >= 1 and problem.advice for problem in problems)
+
+
+def test_a_file_that_is_gone_is_told_and_a_project_without_releases_is_not_judged(project: Path) -> None:
+    (project / "releases" / "gates.yml").unlink()
+    (problem,) = check_releases(project)
+    assert "gates.yml does not exist" in problem.message
+
+    shutil.rmtree(project / "releases")
+    assert list(check_releases(project)) == []

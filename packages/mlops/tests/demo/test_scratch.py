@@ -1,0 +1,153 @@
+"""The repository that a demo releases in, made from projects in every state."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from mlops.demo.scratch import PACE, Scratch, forget, prepare
+from mlops.project import load_project
+from mlops.releases.manifest import read_manifest
+from mlops.source_version import git_commit
+
+ROOT = Path(__file__).parents[4]
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a project, without git."""
+    project = tmp_path / "work" / "project"
+    shutil.copytree(ROOT / "releases", project / "releases", ignore=shutil.ignore_patterns("reports"))
+    shutil.copy(ROOT / "project.yml", project)
+    (project / ".gitignore").write_text(".mlops/\nsecret.txt\n")
+    (project / "secret.txt").write_text("not for anybody")
+    return project
+
+
+def committed(folder: Path, top: Path) -> str:
+    git(top, "init", "-q", "-b", "trunk")
+    git(top, "add", "-A")
+    git(top, "commit", "-qm", "one")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def prepared(folder: Path) -> Scratch:
+    return prepare(load_project(folder), lambda _: None)
+
+
+@pytest.mark.parametrize("depth", [0, 1], ids=["at the top", "in a folder of a repository"])
+def test_clean_project_is_trained_at_its_own_commit(folder: Path, depth: int) -> None:
+    head = committed(folder, (folder, folder.parent)[depth])
+
+    scratch = prepared(folder)
+
+    assert git_commit(scratch.at_source().root) == head
+    assert git(folder, "status", "--porcelain") == ""
+    assert git(folder, "branch", "--list") == "* trunk"
+
+
+def test_uncommitted_files_are_part_of_a_commit_of_the_scratch_repository(folder: Path) -> None:
+    # given a change, a new file, and an index with something in it
+    head = committed(folder, folder)
+    (folder / "project.yml").write_text((folder / "project.yml").read_text() + "# mine\n")
+    (folder / "new.txt").write_text("new")
+    before = git(folder, "status", "--porcelain")
+
+    # when
+    root = prepared(folder).at_source().root
+
+    # then
+    assert git_commit(root) not in {head, "unknown"}
+    assert "-dirty" not in git_commit(root)
+    assert (root / "new.txt").read_text() == "new"
+    assert not (root / "secret.txt").exists()
+    assert git(folder, "status", "--porcelain") == before
+
+
+def test_project_without_git_has_the_same_commit_for_the_same_files(folder: Path) -> None:
+    first = git_commit(prepared(folder).at_source().root)
+    forget(load_project(folder))
+    again = git_commit(prepared(folder).at_source().root)
+    (folder / "new.txt").write_text("new")
+    changed = git_commit(prepared(folder).at_source().root)
+
+    assert len(first) == 40
+    assert again == first
+    assert changed != first
+    assert not (folder / ".git").exists()
+
+
+def test_rollouts_are_short_there_and_only_there(folder: Path) -> None:
+    before = (folder / "releases" / "prod.yml").read_bytes()
+
+    root = prepared(folder).at_branch().root
+
+    rollout = read_manifest(root / "releases" / "prod.yml", "prod").rollout
+    assert rollout.soak_seconds == PACE.soak_seconds
+    assert rollout.load.seconds == PACE.load_seconds
+    assert rollout.load.requests_per_second == PACE.requests_per_second
+    assert rollout.traffic_steps == (5, 25, 50, 100)
+    assert (folder / "releases" / "prod.yml").read_bytes() == before
+
+
+def test_releases_stay_until_the_project_changes(folder: Path) -> None:
+    # given a release in the scratch repository, and a merge after it that was interrupted
+    scratch = prepared(folder)
+    scratch.at_branch()
+    git(scratch.project.root, "commit", "--allow-empty", "-qm", "a release")
+    scratch.repository.publish_branch()
+    release = git(scratch.project.root, "rev-parse", "HEAD")
+    git(scratch.project.root, "commit", "--allow-empty", "-qm", "half a release")
+
+    # when nothing changes it stays, and with the project it begins again
+    again = prepared(folder)
+    assert git(again.at_branch().root, "rev-parse", "HEAD") == release
+    (folder / "new.txt").write_text("new")
+    assert git(prepared(folder).at_branch().root, "log", "--format=%s") == (
+        "Shorten the rollouts for a demo, and trust this machine\nThe working files"
+    )
+
+
+def test_a_change_of_files_is_one_commit_that_is_pushed_once(folder: Path) -> None:
+    scratch = prepared(folder)
+    root = scratch.at_branch().root
+    rules = PurePosixPath("releases/retraining.yml")
+
+    for _ in range(2):
+        scratch.repository.change({rules: b"data: newest\n"}, "Train on the newest")
+
+    assert git(root, "log", "-2", "--format=%s").splitlines()[0] == "Train on the newest"
+    assert git(root, "log", "--format=%s").count("Train on the newest") == 1
+    assert git(root, "rev-parse", "origin/main") == git(root, "rev-parse", "HEAD")
+    assert (root / rules).read_text() == "data: newest\n"
+
+
+def test_proposals_that_nobody_merged_are_waiting(folder: Path) -> None:
+    # given one proposal that was merged, and one that was not
+    scratch = prepared(folder)
+    root = scratch.at_branch().root
+    for name in ("merged", "open"):
+        git(root, "checkout", "-q", "-b", f"promote/staging/{name}", "main")
+        git(root, "commit", "--allow-empty", "-qm", name)
+        git(root, "push", "-q", "origin", f"promote/staging/{name}")
+    scratch.at_branch()
+    scratch.repository.merge("promote/staging/merged", "Merge")
+    scratch.repository.publish_branch()
+
+    assert scratch.repository.waiting("promote") == ("promote/staging/open",)
+
+
+def test_commands_in_the_scratch_repository_share_the_state(folder: Path) -> None:
+    root = prepared(folder).project.root
+
+    assert (root / ".mlops").resolve() == folder / ".mlops"
+    assert git(root, "status", "--porcelain") == ""

@@ -1,0 +1,139 @@
+"""The gates on what the steps themselves make: the template's gates.yml, components and synthetic sample."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.report import GateReport, run_gates
+from mlops.gates.rows import Rows, read_rows
+from mlops.gates.rules import GATES_FILE, read_gates
+from mlops.package import package_digest
+from mlops.releases.manifest import Release
+
+ROOT = Path(__file__).parents[4]
+COMMIT = "1f" * 20
+SAMPLE_ROWS = 12_000
+# One worker makes the packages for all.
+pytestmark = pytest.mark.xdist_group("gates on real packages")
+
+
+# Runs steps one after another in one interpreter, each as its command line does: heavy imports are paid once.
+DRIVER = """
+import json, pathlib, runpy, sys
+for script, arguments in json.load(sys.stdin):
+    sys.argv = [script, *arguments]
+    sys.path.insert(0, str(pathlib.Path(script).parent))
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+Step = tuple[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A split and two packages, a usual one and one of a model with hardly any trees, made by the steps."""
+    folder = tmp_path_factory.mktemp("steps")
+    data, valid, split = folder / "sample.csv", folder / "valid", folder / "split"
+    run(
+        [
+            script("data/generate_sample.py", rows=SAMPLE_ROWS, out=data),
+            step("validate_data", data=data, validated_data=valid, validation_report=folder / "validation"),
+            step("prepare_data", validated_data=valid, split_data=split),
+            *package(folder, "good", iterations=60),
+            *package(folder, "bad", iterations=1),
+        ]
+    )
+    return folder
+
+
+def package(folder: Path, name: str, iterations: int) -> list[Step]:
+    split, model, evaluation = folder / "split", folder / f"{name}-model", folder / f"{name}-evaluation"
+    inputs = {"split_data": split, "trained_model": model, "evaluation": evaluation}
+    facts = {"data_name": "credit-default", "data_version": "1", "data_sha256": "b" * 64, "git_commit": COMMIT}
+    return [
+        step("train_model", split_data=split, trained_model=model, iterations=iterations),
+        step("evaluate_model", **inputs, bootstrap_resamples=50),
+        step("package_model", **inputs, model_package=folder / name, **facts),
+    ]
+
+
+def step(name: str, **arguments: object) -> Step:
+    return script(f"components/{name}/{name}.py", **arguments)
+
+
+def script(file: str, **arguments: object) -> Step:
+    pairs = [("--" + key.replace("_", "-"), str(value)) for key, value in arguments.items()]
+    return str(ROOT / file), [word for pair in pairs for word in pair]
+
+
+def run(steps: list[Step]) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+    environment["AZUREML_RUN_ID"] = "polite_fox_1"
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        input=json.dumps(steps),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def candidate(package: Path, version: str) -> Candidate:
+    known = json.loads((package / "provenance.json").read_text())
+    source = {
+        "stage": "dev",
+        "job": known["job"],
+        "git_commit": known["git_commit"],
+        "data": known["data"],
+    }
+    model = {"name": "credit-default", "version": version, "digest": package_digest(package)}
+    return Candidate(package, Release.model_validate({"model": model, "source": source}))
+
+
+def judged(made: Path, challenger: str, champion: str | None, recent: Rows | None = None) -> GateReport:
+    rows = read_rows(made / "split" / "test.parquet", "held-out rows")
+    before = None if champion is None else candidate(made / champion, "1")
+    proposal = Proposal("staging", candidate(made / challenger, "2"), before, rows, recent)
+    return run_gates(proposal, read_gates(ROOT / GATES_FILE))
+
+
+def test_the_templates_model_passes_the_templates_gates(made: Path) -> None:
+    recent = read_rows(made / "split" / "validation.parquet", "recent inputs")
+
+    report = judged(made, "good", "good", recent)
+
+    assert [each.sentence for each in report.verdict.blocking] == []
+    assert report.promotes
+
+
+def test_a_worse_model_is_stopped_by_its_performance_alone(made: Path) -> None:
+    report = judged(made, "bad", "good")
+
+    blocked = {each.rule.measure for each in report.verdict.blocking}
+    assert "roc_auc" in blocked
+    assert not blocked & {"digest_differences", "provenance_gaps", "golden_difference", "recorded_difference"}
+
+
+def test_a_better_model_replaces_a_worse_one(made: Path) -> None:
+    assert judged(made, "good", "bad").promotes
+
+
+def test_inputs_of_another_population_are_noticed(made: Path) -> None:
+    recent = read_rows(made / "split" / "validation.parquet", "recent inputs")
+    older = Rows(recent.frame.with_columns(AGE=pl.col("AGE") + 20), "recent inputs")
+
+    report = judged(made, "good", "good", older)
+
+    assert {each.rule.measure for each in report.verdict.blocking} == {"largest_feature_drift"}
+    assert report.evidence.measures["largest_feature_drift"].details == ("most: AGE",)

@@ -1,0 +1,82 @@
+"""What `mlops preview` makes of the answer of infra/'s own program; that program's tests lie in infra/tests."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.ci.report import blocks_as_markdown
+from mlops.errors import MachineError
+from mlops.infrastructure.preview import PreviewResult, StackChange, preview
+
+ROOT = Path(__file__).parents[4]
+SAME: dict[str, Any] = {
+    "added": [],
+    "removed": [],
+    "changed": {},
+    "rights_added": [],
+    "rights_removed": [],
+    "cost_before": 5.0,
+    "cost_after": 5.0,
+    "currency": "USD",
+    "problem": "",
+    "differs": False,
+}
+GROWN = SAME | {
+    "added": ["compute:Cluster gpu"],
+    "changed": {"budget": ["amount"]},
+    "rights_removed": ["ci: Reader on group"],
+    "cost_after": 900.0,
+    "differs": True,
+}
+
+
+def result(**stacks: dict[str, Any]) -> PreviewResult:
+    return PreviewResult("main", {name: StackChange.model_validate(each) for name, each in stacks.items()})
+
+
+def test_the_shape_is_what_the_program_of_the_infrastructure_prints() -> None:
+    tree = ast.parse((ROOT / "infra" / "inventory" / "changes.py").read_text())
+    printed = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "StackChange")
+    names = {
+        node.target.id for node in printed.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+
+    assert names | {"differs"} == set(StackChange.model_fields)
+
+
+def test_a_flag_for_each_stack_that_ci_brings_up() -> None:
+    assert result(dev=GROWN, prod=SAME, repository=GROWN).outputs == {
+        "shared": "false",
+        "dev": "true",
+        "staging": "false",
+        "prod": "false",
+    }
+
+
+def test_every_change_is_told_with_rights_and_cost() -> None:
+    text = blocks_as_markdown(result(dev=GROWN, prod=SAME).blocks())
+
+    for words in ("compute:Cluster gpu", "right REMOVED", "ci: Reader on group", "5 → 900 USD", "amount"):
+        assert words in text
+    assert "prod" not in text
+    assert blocks_as_markdown(result(prod=SAME).blocks()) == "no stack changes since main"
+
+
+def test_wrong_settings_of_a_stack_are_a_failure() -> None:
+    broken = result(dev=SAME | {"problem": "region is missing", "differs": True})
+
+    assert broken.exit_code == 3
+    assert "region is missing" in blocks_as_markdown(broken.blocks())
+
+
+@pytest.mark.skipif(shutil.which("uv") is None or not (ROOT / "infra" / ".venv").is_dir(), reason="uv sync in infra/")
+def test_a_revision_that_is_none_is_told() -> None:
+    with pytest.raises(MachineError, match="cannot be rehearsed") as refused:
+        preview(ROOT, "no-such-revision")
+
+    assert "rev-parse" in "\n".join(refused.value.details)

@@ -1,0 +1,162 @@
+"""The verdict of a window from measures alone: data first, alarms for what is proven, and each state's exit code."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.collected.window import Window
+from mlops.errors import ProjectError
+from mlops.judging.measures import Measured
+from mlops.monitoring.catalogue import CATALOGUE
+from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
+from mlops.monitoring.result import EXIT_CODES
+from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.monitoring.verdict import MonitorVerdict, judge_window
+
+ROOT = Path(__file__).parents[4]
+SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+ROWS = 5_000
+FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Measured(20.0)}
+
+
+@pytest.fixture(scope="module")
+def rules() -> MonitorFile:
+    return read_monitor_rules(ROOT / MONITOR_FILE)
+
+
+def fine(name: str) -> MeasureEntry:
+    """A value that keeps every rule of the template."""
+    if CATALOGUE.kind(name).compared:
+        return MeasureEntry(state="measured", value=0.5, reference=0.5, low=-0.01, high=0.01)
+    return MeasureEntry(state="measured", value=float(ROWS) if name == "rows" else 0.0)
+
+
+def measurements(rules: MonitorFile, **changed: MeasureEntry) -> Measurements:
+    names = [entry.measure for entry in rules.rules if entry.measure not in FINE_SERVICE]
+    return Measurements(
+        format=1,
+        window=MeasuredWindow(since=SINCE, until=UNTIL),
+        rows=ROWS,
+        answered=ROWS,
+        labelled=ROWS,
+        files=1,
+        versions={"1": ROWS},
+        notes=(),
+        measures={name: fine(name) for name in names} | changed,
+        features=(),
+        score=None,
+        performance=None,
+    )
+
+
+def value(number: float, **other: Any) -> MeasureEntry:
+    return MeasureEntry(state="measured", value=number, **other)
+
+
+def judged(rules: MonitorFile, **changed: MeasureEntry) -> MonitorVerdict:
+    return judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE)
+
+
+DRIFT = {"weighted_drift": value(0.4)}
+BUG = {"constant_features": value(1.0, details=("AGE",))}
+
+
+@pytest.mark.parametrize(
+    ("changed", "service", "state", "mendable"),
+    [
+        pytest.param({}, {}, "healthy", (), id="nothing"),
+        pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
+        pytest.param({"flagged_share_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot mend"),
+        pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
+        pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
+        pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
+        pytest.param({}, {"latency_p99_milliseconds": Measured(5e3)}, "service", (), id="a slow service"),
+        pytest.param(DRIFT, {"failure_share": Measured(0.5)}, "drift", ("weighted_drift",), id="drift, and it fails"),
+    ],
+)
+def test_the_data_are_judged_first(
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, mendable: tuple
+) -> None:
+    verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
+
+    assert (verdict.state, verdict.mendable) == (state, mendable)
+
+
+def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:
+    verdict = judged(rules, **DRIFT, **BUG)
+
+    assert [each.rule.measure for each in verdict.broken] == ["constant_features"]
+    drift = next(each for each in verdict.outcomes if each.rule.measure == "weighted_drift")
+    assert drift.outcome == "fail"
+    assert not verdict.trusts(drift)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [(-0.09, -0.05, "fail"), (-0.08, -0.005, "inconclusive"), (-0.02, 0.01, "pass"), (0.0, 0.05, "pass")],
+)
+def test_an_alarm_is_sure_of_the_bad(rules: MonitorFile, low: float, high: float, outcome: str) -> None:
+    middle = (low + high) / 2
+    verdict = judged(rules, roc_auc=value(0.8 + middle, reference=0.8, low=low, high=high))
+
+    found = next(each for each in verdict.outcomes if each.rule.measure == "roc_auc")
+    assert found.outcome == outcome
+    assert verdict.state == ("drift" if outcome == "fail" else "healthy")
+
+
+def test_a_silent_window_is_quiet_in_dev_and_a_matter_of_quality_in_prod(rules: MonitorFile) -> None:
+    nothing = nothing_collected(Window(SINCE, UNTIL))
+
+    assert judge_window(rules, "dev", nothing, FINE_SERVICE).state == "quiet"
+    assert judge_window(rules, "prod", nothing, FINE_SERVICE).state == "quality"
+
+
+def test_a_measure_that_the_job_did_not_take_is_no_pass(rules: MonitorFile) -> None:
+    without = measurements(rules)
+    left = {name: each for name, each in without.measures.items() if name != "score_drift"}
+
+    verdict = judge_window(rules, "prod", without.model_copy(update={"measures": left}), FINE_SERVICE)
+
+    assert verdict.state == "drift"
+    assert not verdict.retrain
+
+
+def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
+    assert {state for state, code in EXIT_CODES.items() if code == 0} == {"healthy", "quiet"}
+    assert len(set(EXIT_CODES.values())) == len(EXIT_CODES) - 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
+        ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
+        ("- measure: f1", "- measure: f2", "no known measure"),
+        ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
+        ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
+        ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
+        ("why: ordering the risks is the model's work", "why: ''", "why"),
+        ("fewest_rows: 500", "fewest_rows: 0", "greater than"),
+        ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
+    ],
+)
+def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = (ROOT / MONITOR_FILE).read_text()
+    assert old in text
+    file = tmp_path / "monitor.yml"
+    file.write_text(text.replace(old, new, 1))
+
+    with pytest.raises(ProjectError) as refused:
+        read_monitor_rules(file)
+
+    assert says in "\n".join(refused.value.details)
+    assert "monitor.yml:" in refused.value.details[0]
+
+
+def test_the_same_measurements_have_the_same_digest(rules: MonitorFile) -> None:
+    first = measurements(rules)
+
+    assert first.digest == measurements(rules).digest
+    assert first.digest != measurements(rules, **DRIFT).digest

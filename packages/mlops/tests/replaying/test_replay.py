@@ -1,0 +1,253 @@
+"""`mlops replay`: a workflow of a user's checkout as it is now, in a scratch copy, without their logins."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.errors import InputError
+from mlops.git import REMOTE
+from mlops.remote_address import RemoteAddress
+from mlops.replaying.machine import machine
+from mlops.replaying.source import Checkout, Remote
+from workflow_replay.testing import Origin
+
+ROOT = Path(__file__).parents[4]
+WORKFLOW = """
+name: Try
+on:
+  push: {branches: [main], paths: ["src/**"]}
+  pull_request:
+  workflow_dispatch: {inputs: {level: {type: choice, options: [low, high]}}}
+permissions: {id-token: write, contents: write}
+jobs:
+  try:
+    runs-on: ubuntu-24.04
+    environment: dev
+    steps:
+      - uses: actions/checkout@v6
+      - run: cat src/a.txt; echo "${{ inputs.level }} ${{ vars.WHO }} $KEY ${{ github.head_ref }}"
+        env: {KEY: "${{ secrets.KEY }}"}
+      - run: echo "${AZURE_RESOURCE_GROUP-before}"
+      - uses: azure/login@v3
+        with:
+          client-id: ${{ vars.AZURE_CLIENT_ID }}
+          tenant-id: ${{ vars.AZURE_TENANT_ID }}
+          subscription-id: ${{ vars.AZURE_SUBSCRIPTION_ID }}
+      - run: echo "${AZURE_RESOURCE_GROUP-none} ${AZURE_CLIENT_SECRET-hidden} $(ls "$AZURE_CONFIG_DIR" | wc -l)"
+      - run: git remote get-url origin; gh pr create --head new --base main --title "A b"; gh api user || true
+      - run: git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git push -q origin HEAD:refs/heads/new
+"""
+FILE = ".github/workflows/try.yml"
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Origin:
+    """A checkout with a workflow; main is pushed, and a file has changed since."""
+    origin = Origin(tmp_path / "repository")
+    files = {
+        FILE: WORKFLOW,
+        "src/a.txt": "pushed\n",
+        "azure-pipelines.yml": "trigger: [main]\nsteps: [{script: \"python -c 'import sys; print(sys.prefix)'\"}]\n",
+    }
+    origin.commit({**files, "project.yml": (ROOT / "project.yml").read_text()})
+    (origin.work / "src/a.txt").write_text("changed\n")
+    (origin.work / "new.txt").write_text("untracked\n")
+    return origin
+
+
+def replayed(project: Origin, *words: str, **variables: str) -> tuple[int, dict[str, Any], str]:
+    command = [sys.executable, "-m", "mlops", "replay", *words, "--json"]
+    done = subprocess.run(
+        command, cwd=project.work, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def printed(run: dict[str, Any]) -> list[list[str]]:
+    return [step["output"] for step in run["jobs"][0]["steps"] if step["script"]]
+
+
+def test_the_working_files_are_replayed_and_nothing_of_the_user_is_touched_or_reached(project: Origin) -> None:
+    before = state(project)
+
+    code, run, said = replayed(
+        project,
+        FILE,
+        *("--var", "WHO=me", "--secret", "KEY"),
+        KEY="a-secret-word",
+        AZURE_RESOURCE_GROUP="of-the-shell",
+        AZURE_CLIENT_SECRET="never",
+    )
+
+    assert code == 0, said
+    assert printed(run)[:3] == [["changed", " me *** "], ["before"], ["of-the-shell hidden 0"]]
+    assert printed(run)[3][:2] == [
+        "git@github.com:octo-org/octo-repo.git",
+        "https://github.com/octo-org/octo-repo/pull/1",
+    ]
+    assert "is not played in a replay" in printed(run)[3][2]
+    assert run["asked"] == ["gh pr create --head new --base main --title 'A b'"]
+    assert "actions/checkout" in run["played"]
+    assert run["stood_in"]
+    assert "your working files as main" in said
+    assert "with no stored login" in said
+    assert state(project) == before
+    assert project.refs("refs/heads/new") == []
+
+
+def test_only_what_is_committed_when_asked_for_and_an_event_that_starts_nothing_is_no_failure(project: Origin) -> None:
+    code, run, _ = replayed(project, FILE, "--committed", "--since", "HEAD")
+
+    assert (code, run["triggered"]) == (0, False)
+    assert "filter of paths" in run["reason"]
+
+
+def test_a_pull_request_from_a_branch_with_the_working_files(project: Origin) -> None:
+    code, run, _ = replayed(project, FILE, "--event", "pull_request", "--ref", "mine", "--reject", "prod")
+
+    assert code == 0
+    assert printed(run)[0] == ["changed", "   mine"]
+
+
+def test_a_rejected_environment_fails_the_run(project: Origin) -> None:
+    code, run, said = replayed(project, FILE, "--event", "workflow_dispatch", "--reject", "dev")
+
+    assert code == 1
+    assert run["jobs"][0]["reason"] == "dev was rejected"
+    assert "waits for approval for dev" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--event", "workflow_dispatch", "--input", "level=middle"), "one of low, high"),
+        (("--event", "workflow_dispatch", "--input", "level"), "not of the form NAME=VALUE"),
+        (("--event", "pull_request"), "a pull request from main into main is none"),
+        (("--secret", "NOT_SET_ANYWHERE"), "is not set"),
+        (("--since", "gone"), "no revision"),
+    ],
+    ids=["input", "form", "branch", "secret", "revision"],
+)
+def test_what_cannot_be_is_refused_with_advice(project: Origin, words: tuple[str, ...], reason: str) -> None:
+    code, answer, _ = replayed(project, FILE, *words)
+
+    assert code == InputError.exit_code
+    assert reason in answer["error"]["message"]
+    assert answer["error"]["advice"]
+
+
+def test_a_file_that_github_would_refuse_is_told_with_its_line(project: Origin) -> None:
+    (project.work / FILE).write_text(WORKFLOW.replace("runs-on", "run-on"))
+
+    code, answer, _ = replayed(project, FILE)
+
+    assert code == InputError.exit_code
+    assert f"{FILE}:10: jobs.try has no key 'run-on'" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_cancelled_replay_lets_steps_clean_and_leaves_nothing(
+    project: Origin, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    steps = "[{run: 'echo $$ > \"$OUT\"; sleep 100'}, {if: cancelled(), run: 'echo cleaned >> \"$OUT\"'}]"
+    (project.work / FILE).write_text(
+        f"on: push\njobs: {{a: {{runs-on: x, steps: {steps}, env: {{OUT: {tmp_path}/out}}}}}}\n"
+    )
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, "-m", "mlops", "replay", FILE]
+    variables = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    with subprocess.Popen(command, cwd=project.work, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: (tmp_path / "out").is_file() and bool((tmp_path / "out").read_text()))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    script, *rest = (tmp_path / "out").read_text().split()
+
+    assert process.returncode == code
+    assert "the run was cancelled" in said
+    assert rest == ["cleaned"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(script), 0)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_azure_pipelines_are_replayed_by_the_same_command(project: Origin) -> None:
+    code, run, said = replayed(project, "azure-pipelines.yml")
+
+    assert code == 0, said
+    assert (run["system"], len(run["commands"])) == ("azure", 1)
+    # Not the machine's own: what a step installs must not stay.
+    assert printed(run)[0][-1].startswith(tempfile.gettempdir())
+    assert printed(run)[0][-1].endswith("/python")
+
+
+def test_a_branch_that_was_never_pushed_begins_at_its_parent(project: Origin, tmp_path: Path) -> None:
+    tip = project.commit({"src/b.txt": "1"})
+    checkout = Checkout(project.work)
+    shutil.rmtree(project.work / ".git/refs/remotes")
+
+    source = checkout.copy(tmp_path / "copy.git", "github", "topic", None, committed_only=True)
+
+    assert (source.branch, source.has_changes) == ("topic", False)
+    assert source.before == project.tip(f"{tip}^")
+    assert checkout.remote_url(REMOTE) == str(project.bare)
+    with pytest.raises(InputError, match="no name of a branch"):
+        checkout.copy(tmp_path / "other.git", "github", "a..b", None, committed_only=True)
+
+
+def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
+    here = str(Path(sys.prefix, "bin"))
+    shell = {
+        "PATH": os.pathsep.join([here, "/usr/bin"]),
+        "HOME": "/home/me",
+        "UV_CACHE_DIR": "/cache",
+        "UV_PROJECT_ENVIRONMENT": "/mine",
+        "EDITOR": "vi",
+        "ARM_CLIENT_SECRET": "never",
+        "AZURE_RESOURCE_GROUP": "group",
+    }
+
+    forge = RemoteAddress("github", "github.com", "octo", "", "repo")
+    remote = Remote(forge.origin, forge, tmp_path / "copy.git")
+    for name in ("careful", "real"):
+        (tmp_path / name).mkdir()
+    careful = machine(tmp_path / "careful", remote, against_azure=False, shell=shell)
+    real = machine(tmp_path / "real", remote, against_azure=True, shell=shell)
+
+    assert careful.variables["PATH"] == ":".join(
+        [f"{tmp_path}/careful/programs", f"{tmp_path}/careful/python/bin", "/usr/bin"]
+    )
+    assert {"HOME", "UV_CACHE_DIR"} <= careful.variables.keys()
+    assert not {"EDITOR", "UV_PROJECT_ENVIRONMENT", "AZURE_RESOURCE_GROUP"} & careful.variables.keys()
+    assert list(Path(careful.variables["AZURE_CONFIG_DIR"]).iterdir()) == []
+    assert careful.cloud == {"AZURE_RESOURCE_GROUP": "group"}
+    assert "AZURE_CONFIG_DIR" not in real.variables
+    assert real.cloud == {"AZURE_RESOURCE_GROUP": "group", "ARM_CLIENT_SECRET": "never"}
+
+
+def state(project: Origin) -> tuple[str, ...]:
+    """What git says of the checkout, and everything that lies in its object store."""
+    status = subprocess.run(
+        ["git", "-C", str(project.work), "status", "--porcelain"], capture_output=True, text=True, check=True
+    )
+    objects = sorted(str(file) for file in (project.work / ".git/objects").rglob("*") if file.is_file())
+    return (status.stdout, *objects)

@@ -1,0 +1,102 @@
+"""`mlops` and the components never ask whether they talk to the emulator: only its four commands know it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+MAY_KNOW = {
+    "packages/mlops/src/mlops/emulator.py",
+    "packages/mlops/src/mlops/demo/journey.py",
+    "packages/mlops/src/mlops/commands/up.py",
+    "packages/mlops/src/mlops/commands/down.py",
+    "packages/mlops/src/mlops/commands/env.py",
+    "packages/mlops/src/mlops/commands/demo.py",
+}
+# The program itself, what it is recognised by, and the variables that lead to it.
+MARKS = re.compile(
+    r"emulat|ARM_CLOUD_METADATA_URL|REGISTRY_DISCOVERY_ENDPOINT_URL|IDENTITY_ENDPOINT|IDENTITY_HEADER|"
+    r"REQUESTS_CA_BUNDLE|SSL_CERT_FILE|AZUREML_CURRENT_CLOUD|127\.0\.0\.1|localhost|00000000-0000",
+    re.IGNORECASE,
+)
+
+
+def python_files() -> list[Path]:
+    files = [*(ROOT / "packages/mlops/src/mlops").rglob("*.py"), *(ROOT / "components").rglob("*.py")]
+    return [*files, *(ROOT / "endpoints").rglob("*.py"), *(ROOT / "data").rglob("*.py")]
+
+
+def docstrings(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                yield id(first.value)
+
+
+def words_of_code(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every name and every text of the code that runs, with its line; no comments, no docstrings."""
+    explanations = set(docstrings(tree))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() as text) if id(node) not in explanations:
+                yield node.lineno, text
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield node.lineno, name
+            case ast.ImportFrom(module=str() as module):
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            case ast.Import():
+                yield from ((node.lineno, alias.name) for alias in node.names)
+
+
+def marks_in(source: str) -> list[tuple[int, str]]:
+    return [(line, word) for line, word in words_of_code(ast.parse(source)) if MARKS.search(word)]
+
+
+def test_only_four_commands_know_that_the_emulator_exists() -> None:
+    files = python_files()
+    found = {
+        f"{file.relative_to(ROOT).as_posix()}:{line}: {word}"
+        for file in files
+        if file.relative_to(ROOT).as_posix() not in MAY_KNOW
+        for line, word in marks_in(file.read_text(encoding="utf-8"))
+    }
+
+    assert len(files) > 30
+    assert found == set()
+
+
+def test_nobody_else_imports_those_who_know() -> None:
+    knowing = {"mlops.emulator", "mlops.demo.journey"}
+    importers = {
+        file.relative_to(ROOT).as_posix()
+        for file in python_files()
+        for _, word in words_of_code(ast.parse(file.read_text(encoding="utf-8")))
+        if word in knowing or word.rpartition(".")[0] in knowing
+    }
+
+    assert importers <= MAY_KNOW
+
+
+def test_the_emulator_is_only_a_process_to_start() -> None:
+    for name in MAY_KNOW:
+        tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        imports = [word for _, word in words_of_code(tree) if word.startswith("azureml_emulator.")]
+        assert imports == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'import os\nif "ARM_CLOUD_METADATA_URL" in os.environ: pass',
+        "from azureml_emulator import settings",
+        "is_emulator = True",
+        'if stage.subscription_id == "00000000-0000-0000-0000-000000000000": pass',
+        'url.startswith("https://127.0.0.1")',
+    ],
+)
+def test_a_branch_on_the_emulator_would_be_found(code: str) -> None:
+    assert marks_in(code)
