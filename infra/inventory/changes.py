@@ -30,16 +30,13 @@ class ChangesError(Exception):
 
 @dataclass(frozen=True)
 class StackChange:
-    """How a stack differs: resources and rights by name, of changed resources also the keys; cost a month."""
+    """How a stack differs: resources and rights by name, and the changed keys of each changed resource."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: dict[str, list[str]] = field(default_factory=dict)
     rights_added: tuple[str, ...] = ()
     rights_removed: tuple[str, ...] = ()
-    cost_before: float = 0.0
-    cost_after: float = 0.0
-    currency: str = ""
     problem: str = ""
 
     @property
@@ -61,9 +58,6 @@ def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         changed={name: keys for name in sorted(is_.keys() & was.keys()) if (keys := _keys(was[name], is_[name]))},
         rights_added=tuple(sorted(rights_after - rights_before)),
         rights_removed=tuple(sorted(rights_before - rights_after)),
-        cost_before=old.get("cost", 0.0),
-        cost_after=new.get("cost", 0.0),
-        currency=new.get("currency") or old.get("currency", ""),
     )
 
 

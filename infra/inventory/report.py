@@ -1,27 +1,20 @@
-"""The inventory as Markdown: resources, diagram, rights, bill."""
+"""The inventory as Markdown: resources, diagram, rights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from inventory.access import rights_of
-from inventory.bill import Bill, bill_of
 from inventory.diagram import diagram_of
-from inventory.prices import PriceTable
 from rehearsal.records import Rehearsal
 
-PARTS = ("resources", "diagram", "rights", "bill")
+PARTS = ("resources", "diagram", "rights")
 
 
-def report_of(rehearsal: Rehearsal, table: PriceTable, parts: Sequence[str] = PARTS) -> str:
+def report_of(rehearsal: Rehearsal, parts: Sequence[str] = PARTS) -> str:
     """The chosen parts, in order."""
-    makers = {
-        "resources": lambda: _resources(rehearsal),
-        "diagram": lambda: f"## Diagram\n\n```mermaid\n{diagram_of(rehearsal)}```\n",
-        "rights": lambda: _rights(rehearsal),
-        "bill": lambda: _bill(bill_of(rehearsal, table), table),
-    }
-    return "\n".join([f"# {rehearsal.stack}\n", *(makers[part]() for part in parts)])
+    makers = {"resources": _resources, "diagram": _diagram, "rights": _rights}
+    return "\n".join([f"# {rehearsal.stack}\n", *(makers[part](rehearsal) for part in parts)])
 
 
 def _resources(rehearsal: Rehearsal) -> str:
@@ -29,12 +22,16 @@ def _resources(rehearsal: Rehearsal) -> str:
         (
             record.type.removeprefix("azure-native:"),
             record.id.rsplit("/", maxsplit=1)[-1],
-            _parent(record.parent),
+            record.parent.rsplit("::", maxsplit=1)[-1],
             "protected" if record.protect else "",
         )
         for record in rehearsal.resources
     ]
     return f"## Resources ({len(rows)})\n\n" + _table(("type", "name", "part", ""), rows)
+
+
+def _diagram(rehearsal: Rehearsal) -> str:
+    return f"## Diagram\n\n```mermaid\n{diagram_of(rehearsal)}```\n"
 
 
 def _rights(rehearsal: Rehearsal) -> str:
@@ -43,33 +40,6 @@ def _rights(rehearsal: Rehearsal) -> str:
         for right in rights_of(rehearsal)
     ]
     return "## Who may do what\n\n" + _table(("who", "role", "on", "because"), rows)
-
-
-def _bill(bill: Bill, table: PriceTable) -> str:
-    rows = [
-        (
-            line.price_id,
-            str(line.count),
-            f"{line.each:,.2f}" if line.each is not None else "?",
-            f"{line.amount:,.2f}" if line.each is not None else "?",
-            line.confidence,
-        )
-        for line in bill.lines
-    ]
-    text = "## Idle cost a month\n\n"
-    text += _table(("what", "count", f"each ({table.currency})", f"together ({table.currency})", "price from"), rows)
-    text += (
-        f"\n**{bill.total:,.0f} {table.currency} a month**, prices of {table.date}, {table.region}: {table.source}.\n"
-    )
-    if bill.remembered:
-        text += f"{bill.remembered:,.0f} of it rest on prices that were not looked up: `--refresh` reads them all.\n"
-    if bill.unknown:
-        text += f"Without a price, so more than this: {', '.join(sorted(bill.unknown))}.\n"
-    return text + "\nBy use, not counted: " + "; ".join(bill.by_use) + ".\n"
-
-
-def _parent(urn: str) -> str:
-    return urn.rsplit("::", maxsplit=1)[-1]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

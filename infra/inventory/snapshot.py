@@ -1,7 +1,7 @@
-"""What every stack would make, as JSON on standard output: resources with their inputs, rights, idle cost.
+"""What every stack would make, as JSON on standard output: resources with their inputs, and rights.
 
 Run as a file, with another revision's program on the path, it tells what that revision would make. So it uses only
-what has been there since the first one: `rehearse`, `rights_of`, `bill_of`, `load_prices`, `stack_names`.
+what has been there since the first one: `rehearse`, `rights_of`, `stack_names`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import json
 from typing import Any
 
 from inventory.access import rights_of
-from inventory.bill import bill_of
-from inventory.prices import load_prices
 from rehearsal.records import Rehearsal
 from rehearsal.run import rehearse
 from rehearsal.stack_file import stack_names
@@ -28,12 +26,9 @@ def _snapshot(stack: str) -> dict[str, Any]:
         rehearsal = rehearse(stack)
     except SettingsError as error:
         return {"problem": str(error)}
-    prices = load_prices()
     return {
         "resources": _resources(rehearsal),
         "rights": sorted(f"{right.who}: {right.role} on {right.scope}" for right in rights_of(rehearsal)),
-        "cost": round(bill_of(rehearsal, prices).total, 2),
-        "currency": prices.currency,
     }
 
 

@@ -39,7 +39,7 @@ def program(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_change_shows_its_resources_rights_and_cost(program: Path) -> None:
+def test_a_change_shows_its_resources_and_rights(program: Path) -> None:
     # given a change of a right, one of a resource, and a new resource
     roles, stack = program / "roles.py", program / "Pulumi.dev.yaml"
     right = "    Grant(Machine.CI, Role.READER, Scope.RESOURCE_GROUP"
@@ -71,12 +71,12 @@ def test_a_revision_that_is_none_is_told(program: Path) -> None:
 
 
 def test_stacks_that_come_and_go_and_broken_settings() -> None:
-    made = {"resources": {"a b": {"x": 1}}, "rights": ["ci: Reader on group"], "cost": 5.0, "currency": "USD"}
+    made = {"resources": {"a b": {"x": 1}}, "rights": ["ci: Reader on group"]}
 
     new, gone, broken = compare(None, made), compare(made, None), compare(made, {"problem": "no region"})
 
-    assert (new.added, new.rights_added, new.cost_after) == (("a b",), ("ci: Reader on group",), 5.0)
-    assert (gone.removed, gone.cost_before, gone.cost_after) == (("a b",), 5.0, 0.0)
+    assert (new.added, new.rights_added) == (("a b",), ("ci: Reader on group",))
+    assert (gone.removed, gone.rights_removed) == (("a b",), ("ci: Reader on group",))
     assert broken.problem == "no region"
     assert broken.differs
     assert not StackChange().differs

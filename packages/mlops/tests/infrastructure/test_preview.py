@@ -20,9 +20,6 @@ SAME: dict[str, Any] = {
     "changed": {},
     "rights_added": [],
     "rights_removed": [],
-    "cost_before": 5.0,
-    "cost_after": 5.0,
-    "currency": "USD",
     "problem": "",
     "differs": False,
 }
@@ -30,7 +27,6 @@ GROWN = SAME | {
     "added": ["compute:Cluster gpu"],
     "changed": {"budget": ["amount"]},
     "rights_removed": ["ci: Reader on group"],
-    "cost_after": 900.0,
     "differs": True,
 }
 
@@ -58,10 +54,10 @@ def test_a_flag_for_each_stack_that_ci_brings_up() -> None:
     }
 
 
-def test_every_change_is_told_with_rights_and_cost() -> None:
+def test_every_change_is_listed_with_its_rights() -> None:
     text = blocks_as_markdown(result(dev=GROWN, prod=SAME).blocks())
 
-    for words in ("compute:Cluster gpu", "right REMOVED", "ci: Reader on group", "5 → 900 USD", "amount"):
+    for words in ("compute:Cluster gpu", "right REMOVED", "ci: Reader on group", "amount"):
         assert words in text
     assert "prod" not in text
     assert blocks_as_markdown(result(prod=SAME).blocks()) == "no stack changes since main"
