@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from dry_run.run import run_stack
+from dry_run.stack_files import stack_names
 from inventory.report import PARTS, report_of
-from rehearsal.run import rehearse
-from rehearsal.stack_file import stack_names
 from settings.reading import SettingsError
 
 
@@ -16,11 +16,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="inventory", description="Show what a stack declares and who may do what in it."
     )
-    parser.add_argument("--stage", choices=stack_names(), required=True, help="the stack")
+    parser.add_argument("--stage", choices=stack_names(), required=True, help="a stage, or another stack")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
     given = parser.parse_args()
     try:
-        print(report_of(rehearse(given.stage), given.part or PARTS))
+        print(report_of(run_stack(given.stage), given.part or PARTS))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

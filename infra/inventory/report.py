@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from inventory.access import rights_of
+from dry_run.result import DryRun
 from inventory.diagram import diagram_of
-from rehearsal.records import Rehearsal
+from inventory.rights import rights_of
 
 PARTS = ("resources", "diagram", "rights")
 
 
-def report_of(rehearsal: Rehearsal, parts: Sequence[str] = PARTS) -> str:
+def report_of(run: DryRun, parts: Sequence[str] = PARTS) -> str:
     """The chosen parts, in order."""
     makers = {"resources": _resources, "diagram": _diagram, "rights": _rights}
-    return "\n".join([f"# {rehearsal.stack}\n", *(makers[part](rehearsal) for part in parts)])
+    return "\n".join([f"# {run.stack}\n", *(makers[part](run) for part in parts)])
 
 
-def _resources(rehearsal: Rehearsal) -> str:
+def _resources(run: DryRun) -> str:
     rows = [
         (
-            record.type.removeprefix("azure-native:"),
+            record.azure_type,
             record.id.rsplit("/", maxsplit=1)[-1],
             record.parent.rsplit("::", maxsplit=1)[-1],
             "protected" if record.protect else "",
         )
-        for record in rehearsal.resources
+        for record in run.resources
     ]
-    return f"## Resources ({len(rows)})\n\n" + _table(("type", "name", "part", ""), rows)
+    return f"## Resources ({len(rows)})\n\n" + _table(("type", "name", "part of", ""), rows)
 
 
-def _diagram(rehearsal: Rehearsal) -> str:
-    return f"## Diagram\n\n```mermaid\n{diagram_of(rehearsal)}```\n"
+def _diagram(run: DryRun) -> str:
+    return f"## Diagram\n\n```mermaid\n{diagram_of(run)}```\n"
 
 
-def _rights(rehearsal: Rehearsal) -> str:
+def _rights(run: DryRun) -> str:
     rows = [
-        (f"people: {right.who}" if right.person else right.who, right.role, right.scope, right.reason)
-        for right in rights_of(rehearsal)
+        (f"people: {right.principal}" if right.person else right.principal, right.role, right.scope, right.reason)
+        for right in rights_of(run)
     ]
-    return "## Who may do what\n\n" + _table(("who", "role", "on", "because"), rows)
+    return "## Who may do what\n\n" + _table(("who", "role", "scope", "reason"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -72,7 +72,7 @@ def test_wrong_settings_of_a_stack_are_a_failure() -> None:
 
 @pytest.mark.skipif(shutil.which("uv") is None or not (ROOT / "infra" / ".venv").is_dir(), reason="uv sync in infra/")
 def test_a_revision_that_is_none_is_told() -> None:
-    with pytest.raises(MachineError, match="cannot be rehearsed") as refused:
+    with pytest.raises(MachineError, match="cannot be run") as refused:
         preview(ROOT, "no-such-revision")
 
     assert "rev-parse" in "\n".join(refused.value.details)

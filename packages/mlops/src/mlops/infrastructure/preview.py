@@ -111,7 +111,7 @@ def preview(root: Path, since: str) -> PreviewResult:
         raise MachineError(f"the infrastructure's program was not started: {error}", "Is uv installed?") from error
     if done.returncode != 0:
         raise MachineError(
-            "the infrastructure cannot be rehearsed",
+            "the infrastructure's program cannot be run",
             "Correct what it says; `uv run --directory infra pytest` tells more.",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )
