@@ -208,8 +208,8 @@ def emulator(state: Path) -> Generator[None]:
 
 def workspace() -> MLClient:
     """The emulator's workspace of stage dev, as `mlops` connects to it."""
-    from mlops.project import load_project
-    from mlops.workspace import connect
+    from mlops.azure.workspace import connect
+    from mlops.settings.project import load_project
 
     return connect(load_project(ROOT).settings.stages.dev)
 
@@ -218,10 +218,10 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     """Register a package, and make it what the endpoint's callers get."""
     from azure.ai.ml.entities import Model
 
+    from mlops.azure.sdk_output import quiet
     from mlops.batch.deployment_files import ReleasedModel, load_deployment, load_endpoint
-    from mlops.package import package_digest
-    from mlops.project import load_project
-    from mlops.quiet import quiet
+    from mlops.models.package import package_digest
+    from mlops.settings.project import load_project
 
     project = load_project(ROOT)
     name = project.settings.model
@@ -241,7 +241,7 @@ def score(client: MLClient, data: Path, logs: Path, rows: int) -> Scored:
     """Score the files; the time of scoring is from the first mini-batch's start to the last one's end."""
     from azure.ai.ml import Input
 
-    from mlops.quiet import quiet
+    from mlops.azure.sdk_output import quiet
 
     watch = Watch()
     watcher = threading.Thread(target=watch.run)

@@ -9,7 +9,7 @@ from monitoring_world import SCHEMA, SETTINGS, collected, draw, labels, make_pac
 from package import Package
 from planted import MOST_FALSE_ALARMS, PLANTS, ROWS, Plant, alarms, false_alarms, judged, planted, small_rules
 
-from mlops.monitoring.rules import MonitorFile
+from mlops.settings.monitoring import MonitorFile
 
 
 @pytest.fixture(scope="module")

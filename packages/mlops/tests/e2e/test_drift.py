@@ -16,22 +16,22 @@ from warm_programs import run_module
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.collected.reading import INPUTS, OUTPUTS
-from mlops.collected.storage import find_collections
-from mlops.collected.window import Window
+from mlops.audit.retraining_policy import MADE_OF, begun_for
+from mlops.azure.clients import Connections
+from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
+from mlops.azure.collected_data.storage import find_collections
+from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import connect
 from mlops.demo.handler import listening
 from mlops.demo.subscribing import subscribed
+from mlops.endpoint.observe import observe
+from mlops.models.origin import read_provenance
+from mlops.models.package_store import fetch_package
 from mlops.monitoring.run import EVENT_KIND, monitor
-from mlops.project import load_project
-from mlops.promotion.connections import Connections
-from mlops.promotion.origin import read_provenance
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import MADE_OF, begun_for
-from mlops.retraining.pointer import read_pointer
+from mlops.retraining.trigger import read_pointer
 from mlops.rollout.deploy import deploy
-from mlops.rollout.observe import observe
-from mlops.training.package_store import fetch_package
-from mlops.workspace import connect
+from mlops.settings.project import load_project
 
 from .conftest import Lifecycle, git
 

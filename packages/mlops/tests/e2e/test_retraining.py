@@ -13,16 +13,16 @@ import polars as pl
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.announcing.announcement import announcement_of
+from mlops.audit.announcement import announcement_of
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError
-from mlops.promotion.live import live_model
+from mlops.audit.retraining_policy import NotBegun, is_begun
+from mlops.core.errors import InputError
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import NotBegun, is_begun
-from mlops.retraining.pointer import Pointer, read_pointer
+from mlops.retraining.trigger import Pointer, read_pointer
 from mlops.rollout.deploy import deploy
-from mlops.training.data_asset import DataVersion, ensure_data
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 

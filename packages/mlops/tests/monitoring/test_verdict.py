@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from mlops.collected.window import Window
-from mlops.errors import ProjectError
-from mlops.judging.measures import Measured
-from mlops.monitoring.catalogue import CATALOGUE
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)

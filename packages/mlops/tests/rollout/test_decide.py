@@ -9,6 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import (
+    ROLLOUT_TAGS,
+    TAG_ATTEMPT,
+    TAG_CONTENT,
+    TAG_FROM,
+    TAG_PHASE,
+    TAG_SINCE,
+    TAG_TO,
+    Deployment,
+    View,
+)
 from mlops.rollout.change import change_of
 from mlops.rollout.decide import (
     Action,
@@ -29,18 +41,6 @@ from mlops.rollout.decide import (
 )
 from mlops.rollout.lease import lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import (
-    ROLLOUT_TAGS,
-    TAG_ATTEMPT,
-    TAG_CONTENT,
-    TAG_FROM,
-    TAG_PHASE,
-    TAG_SINCE,
-    TAG_TO,
-    Deployment,
-    View,
-)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")

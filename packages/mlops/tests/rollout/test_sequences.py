@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import FULL, Deployment, View
 from mlops.rollout.change import change_of, renewed
 from mlops.rollout.decide import Action, Create, CreateEndpoint, Done, Evidence, GoBack, Halt, Wait, next_action
 from mlops.rollout.lease import Lease, held_by_another, lease_from
 from mlops.rollout.plan import Plan
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import FULL, Deployment, View
 
 VERDICTS = {outcome: Verdict(outcome, outcome.value) for outcome in Outcome}
 ENOUGH_ROUNDS = 200

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlops.retraining.pointer import Pointer, read_pointer
+from mlops.retraining.trigger import Pointer, read_pointer
 from workflow_replay.events import Dispatch, Event, Manual
 
 from .conftest import ROOT, System, Ways

@@ -20,8 +20,8 @@ from azure.ai.ml.entities import Data
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from mlops.audit.record import Break, Event, Record, follow, parse, verify
-from mlops.errors import WorkspaceError
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import quiet
+from mlops.core.errors import WorkspaceError
 
 _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"

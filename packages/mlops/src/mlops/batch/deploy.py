@@ -14,6 +14,7 @@ from typing import Any
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
+from mlops.azure.sdk_output import quiet
 from mlops.batch.deployment_files import (
     CONFIGURATION_TAG,
     ReleasedModel,
@@ -23,11 +24,10 @@ from mlops.batch.deployment_files import (
     load_deployment,
     load_endpoint,
 )
-from mlops.progress import say
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
+from mlops.cli.progress import say
+from mlops.core.results import Block, Line, Result, Table
 from mlops.rollout.release import find_target
+from mlops.settings.project import Project, StageName
 
 _SUCCEEDED = "Succeeded"
 

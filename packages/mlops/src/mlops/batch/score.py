@@ -15,15 +15,15 @@ from azure.ai.ml import Input, MLClient
 from azure.ai.ml.constants import AssetTypes
 from azure.core.exceptions import ResourceNotFoundError
 
+from mlops.azure.sdk_output import quiet
 from mlops.batch.deployment_files import endpoint_name
 from mlops.batch.outcomes import OUTCOMES_FILE, SCORED, SET_ASIDE, Outcome, read_outcomes
-from mlops.errors import InputError, Interrupted, JobFailed, RequestRefused
-from mlops.layout import SCORING_STEP
-from mlops.progress import say, step_board
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
-from mlops.serving.deployment_files import VERSION_TAG
+from mlops.cli.progress import say, step_board
+from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
+from mlops.core.layout import SCORING_STEP
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.view import VERSION_TAG
+from mlops.settings.project import Project, StageName
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.submission import new_job_name

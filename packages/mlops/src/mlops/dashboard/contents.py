@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from mlops.audit.history import COLUMNS, row_of
 from mlops.audit.record import Record
+from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from mlops.dashboard.story import Rollout, gates, measured, rollouts, windows
-from mlops.markdown import clean
+from mlops.dashboard.timeline import Rollout, gates, measured, rollouts, windows
 
 ROLLOUTS_SHOWN: Final = 10
 GATES_SHOWN: Final = 10

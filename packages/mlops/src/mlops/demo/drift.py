@@ -14,27 +14,27 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.demo.day import SPAN, Played, make_day, play
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, JobFailed, MachineError
+from mlops.core.layout import PROJECT_FILE
+from mlops.core.results import Block, Line, Result
 from mlops.demo.handler import listening
 from mlops.demo.scratch import Scratch
 from mlops.demo.subscribing import subscribed
-from mlops.errors import InputError, JobFailed, MachineError
-from mlops.layout import PROJECT_FILE
+from mlops.demo.traffic import SPAN, Played, make_day, play
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
 from mlops.monitoring.run import monitor, window_of
-from mlops.progress import say
-from mlops.project import Project, StageName, load_project
 from mlops.promotion.branch import PROMOTIONS
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.writing import change_values
-from mlops.results import Block, Line, Result
-from mlops.retraining.pointer import read_pointer
-from mlops.retraining.rules import RETRAINING_FILE, CollectedRows
 from mlops.retraining.run import RetrainResult, retrain
+from mlops.retraining.trigger import read_pointer
+from mlops.settings.manifest_files import change_values
+from mlops.settings.project import Project, StageName, load_project
+from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.training.held_out import held_out_file
-from mlops.training.package_store import fetch_package
 
 WATCHED: Final[StageName] = "prod"
 # What was asked a minute ago: nobody waits for outcomes to settle here.

@@ -18,14 +18,14 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Job, PipelineJob
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.errors import Interrupted, JobFailed, ProjectError
-from mlops.layout import MONITOR_PIPELINE_FILE
+from mlops.azure.sdk_output import quiet
+from mlops.cli.progress import say, step_board
+from mlops.core.errors import Interrupted, JobFailed, ProjectError
+from mlops.core.layout import MONITOR_PIPELINE_FILE
 from mlops.monitoring.measures import Measurements, read_measures
-from mlops.monitoring.occasion import Occasion
-from mlops.monitoring.rules import MonitorFile
-from mlops.progress import say, step_board
-from mlops.project import Project
-from mlops.quiet import quiet
+from mlops.monitoring.request import Occasion
+from mlops.settings.monitoring import MonitorFile
+from mlops.settings.project import Project
 from mlops.training.failure import job_failure
 from mlops.training.following import CANCELED, COMPLETED, FAILED, FinishedJob, follow
 

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops.judging.measures import Measured
-from mlops.judging.verdict import Outcome, number
-from mlops.monitoring.catalogue import CATALOGUE, section_of
 from mlops.monitoring.measuring import Results
-from mlops.monitoring.occasion import Occasion
+from mlops.monitoring.request import Occasion
 from mlops.monitoring.verdict import MonitorVerdict
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, section_of
+from mlops.settings.verdict import Outcome, number
 
 UNTRUSTED: Final = "untrusted"
 _NAMED: Final = 3

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mlops.layout import REPORT_FOLDER, private_folder
-from mlops.markdown import clean, escape
-from mlops.markdown import table as markdown_table
+from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.markdown import clean, escape
+from mlops.core.markdown import table as markdown_table
+from mlops.core.results import Bars, Block, Line, Result, Table
 from mlops.monitoring.measures import Bins
 from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
-from mlops.project import Project
-from mlops.results import Bars, Block, Line, Result, Table
+from mlops.settings.project import Project
 
 EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")

@@ -10,21 +10,21 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.announcing.topic import announce
+from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.collected.window import Window
-from mlops.errors import InputError
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import InputError
+from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.monitoring.measures import nothing_collected
 from mlops.monitoring.measuring import Results, measure
-from mlops.monitoring.occasion import find_occasion
 from mlops.monitoring.report import Monitored
+from mlops.monitoring.request import find_occasion
 from mlops.monitoring.result import MonitorResult, write_report
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
-from mlops.project import Project, StageName
-from mlops.training.data_asset import DataVersion, ensure_data
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.project import Project, StageName
 
 EVENT_KIND: Final = "monitor"
 _OCCASION: Final = "occasion"

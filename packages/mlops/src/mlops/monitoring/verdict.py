@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
-from mlops.judging.rules import Rule
-from mlops.judging.verdict import Comparison, Outcome, check
-from mlops.monitoring.catalogue import CATALOGUE, Section, section_of
 from mlops.monitoring.measures import Measurements
-from mlops.monitoring.rules import MonitorFile
-from mlops.project import StageName
+from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
+from mlops.settings.project import StageName
+from mlops.settings.rules import Rule
+from mlops.settings.verdict import Comparison, Outcome, check
 
 State = Literal["healthy", "quiet", "drift", "quality", "service"]
 _RELEASE: Final = Comparison("its evaluation", "the rows of the window", "broken")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import PromotionRefused
-from mlops.promotion.connections import Connections
-from mlops.quiet import quiet
-from mlops.releases.manifest import Model
-from mlops.training.package_store import fetch_package
+from mlops.azure.clients import Connections
+from mlops.azure.sdk_output import quiet
+from mlops.core.errors import PromotionRefused
+from mlops.models.package_store import fetch_package
+from mlops.settings.releases import Model
 
 
 def share(places: Connections, model: Model) -> bool:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from mlops.errors import MachineError
-from mlops.protection.expectations import Expectations
-from mlops.remote_address import RemoteAddress
-from mlops.tool import ask
+from mlops.core.errors import MachineError
+from mlops.core.programs import ask
+from mlops.core.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 REPOSITORY: Final = ""
 ORGANISATION: Final = "orgs"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mlops.audit.record import Record
-from mlops.retire.rules import Deadlines
-from mlops.rollout.view import Deployment, View
+from mlops.endpoint.view import Deployment, View
+from mlops.settings.retirement import Deadlines
 
 Kind = Literal["model", "deployment"]
 

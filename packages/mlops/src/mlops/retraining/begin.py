@@ -15,15 +15,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError, WorkspaceError
-from mlops.progress import say
-from mlops.project import parse_stage
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.retraining.fresh_data import FreshData, fresh_data
-from mlops.retraining.permission import (
+from mlops.audit.retraining_policy import (
     BEGUN,
     CAUSE,
     CAUSE_RECORD,
@@ -36,9 +28,17 @@ from mlops.retraining.permission import (
     objection_to,
     overspent,
 )
-from mlops.retraining.pointer import Pointer
-from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
-from mlops.training.package_store import fetch_package
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, WorkspaceError
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
+from mlops.retraining.training_data import FreshData, fresh_data
+from mlops.retraining.trigger import Pointer
+from mlops.settings.project import parse_stage
+from mlops.settings.releases import TRAINING_STAGE
+from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
 from mlops.training.run import submit_training
 
 _HASH_CHARACTERS: Final = slice(7, 19)

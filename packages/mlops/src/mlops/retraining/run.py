@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
+from mlops.audit.retraining_policy import NotBegun
+from mlops.azure.clients import Connections
+from mlops.core.results import Block, Line, Result
+from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.results import Block, Line, Result
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import NotBegun
-from mlops.retraining.pointer import Pointer
+from mlops.retraining.trigger import Pointer
 from mlops.rollout.deploy import DeployResult, deploy
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import StageName
+from mlops.settings.releases import TRAINING_STAGE
 from mlops.training.run import finish_training
 
 _NEXT_STAGE: Final[StageName] = "staging"

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.rollout.decide import Action, Begin, Enter, Finish, GoBack, expected_mirror, expected_traffic
-from mlops.rollout.lease import Lease
-from mlops.rollout.plan import CREATE, Plan
-from mlops.rollout.view import (
+from mlops.endpoint.view import (
     FULL,
     NOBODY,
     ROLLOUT_TAGS,
@@ -25,6 +22,9 @@ from mlops.rollout.view import (
     TAG_TO,
     View,
 )
+from mlops.rollout.decide import Action, Begin, Enter, Finish, GoBack, expected_mirror, expected_traffic
+from mlops.rollout.lease import Lease
+from mlops.rollout.plan import CREATE, Plan
 
 # Azure's limit for the value of a tag.
 LONGEST_TAG = 256

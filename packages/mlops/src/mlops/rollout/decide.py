@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import FULL, Progress, View
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_of
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import FULL, Progress, View
 
 
 @dataclass(frozen=True)

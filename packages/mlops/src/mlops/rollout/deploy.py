@@ -11,13 +11,13 @@ from typing import Any
 
 from azure.ai.ml import MLClient
 
-from mlops.project import Project, StageName
-from mlops.results import Block, Line, Result, Table
-from mlops.rollout.chronicle import Chronicle
+from mlops.core.results import Block, Line, Result, Table
+from mlops.core.stopping import stop_signals
+from mlops.models.registration import ModelVersion
+from mlops.rollout.audit_writer import Chronicle
 from mlops.rollout.release import find_target
 from mlops.rollout.run import Rollout
-from mlops.stopping import stop_signals
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import Project, StageName
 
 
 @dataclass(frozen=True)

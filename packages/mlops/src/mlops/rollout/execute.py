@@ -14,18 +14,17 @@ from azure.ai.ml.entities import OnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 from azure.core.polling import LROPoller
 
-from mlops.azure_errors import service_message
-from mlops.errors import RolloutFailed
-from mlops.progress import say
-from mlops.quiet import quiet
+from mlops.azure.errors import service_message
+from mlops.azure.sdk_output import quiet
+from mlops.cli.progress import say
+from mlops.core.errors import RolloutFailed
+from mlops.endpoint.log_excerpt import log_excerpt
+from mlops.endpoint.view import View
 from mlops.rollout.change import Change, change_of, renewed
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
+from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.lease import Lease, held_by_another, lease_from, lease_to_create
-from mlops.rollout.plan import CREATE
-from mlops.rollout.target import Target
-from mlops.rollout.view import View
-from mlops.serving.deployment_files import load_deployment, load_endpoint
-from mlops.serving.log_excerpt import log_excerpt
+from mlops.rollout.plan import CREATE, Target
 
 _LOG_LINES: Final = 300
 

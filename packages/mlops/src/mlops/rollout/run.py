@@ -16,31 +16,20 @@ from typing import Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
-from mlops.azure_errors import explain
-from mlops.errors import MlopsError, ProjectError, RolloutFailed
-from mlops.progress import say
-from mlops.rollout.advice import revert_advice
-from mlops.rollout.chronicle import Chronicle
-from mlops.rollout.decide import (
-    Action,
-    CreateEndpoint,
-    Done,
-    Enter,
-    Finish,
-    GoBack,
-    Halt,
-    Prove,
-    Wait,
-    next_action,
-)
+from mlops.azure.errors import explain
+from mlops.cli.progress import say
+from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
+from mlops.core.stopping import Stop
+from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, pause_after
+from mlops.endpoint.observe import observe
+from mlops.endpoint.view import View
+from mlops.rollout.audit_writer import Chronicle
+from mlops.rollout.decide import Action, CreateEndpoint, Done, Enter, Finish, GoBack, Halt, Prove, Wait, next_action
 from mlops.rollout.evidence import Gatherer
 from mlops.rollout.execute import Executor, refusal
 from mlops.rollout.lease import held_by_another, lease_in, new_owner
-from mlops.rollout.observe import observe
-from mlops.rollout.target import Target
-from mlops.rollout.view import View
-from mlops.stopping import Stop
-from mlops.waiting import SHORTEST_PAUSE_SECONDS, pause_after
+from mlops.rollout.plan import Target
+from mlops.rollout.rollback import revert_advice
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _FIGURES_EVERY_SECONDS: Final = 5.0

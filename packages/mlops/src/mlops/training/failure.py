@@ -11,10 +11,10 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.errors import JobFailed
-from mlops.layout import STATE_FOLDER, private_folder
-from mlops.project import Project
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import quiet
+from mlops.core.errors import JobFailed
+from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.settings.project import Project
 from mlops.training.following import CANCELED, FAILED, FinishedJob, StepRun
 
 LOG_LINES: Final = 20

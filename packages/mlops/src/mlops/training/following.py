@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Job
 
-from mlops.progress import Step, StepBoard
-from mlops.waiting import looks
+from mlops.cli.progress import Step, StepBoard
+from mlops.core.waiting import looks
 
 COMPLETED: Final = "Completed"
 FAILED: Final = "Failed"

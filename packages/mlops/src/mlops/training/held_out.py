@@ -11,10 +11,10 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.errors import JobFailed
-from mlops.layout import ROWS_FOLDER, private_folder
-from mlops.project import Project
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import quiet
+from mlops.core.errors import JobFailed
+from mlops.core.layout import ROWS_FOLDER, private_folder
+from mlops.settings.project import Project
 
 _OUTPUT: Final = "split_data"
 _TEST_PART: Final = "test.parquet"

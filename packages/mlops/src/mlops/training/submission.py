@@ -16,11 +16,11 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import InputError, ProjectError
-from mlops.layout import PIPELINE_FILE
-from mlops.project import Project, Stage
-from mlops.quiet import quiet
-from mlops.training.data_asset import DataVersion
+from mlops.azure.sdk_output import quiet
+from mlops.core.errors import InputError, ProjectError
+from mlops.core.layout import PIPELINE_FILE
+from mlops.models.data_asset import DataVersion
+from mlops.settings.project import Project, Stage
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 _SUFFIX_BYTES = 2

@@ -11,8 +11,8 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.layout import VALIDATION_OUTPUT
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import quiet
+from mlops.core.layout import VALIDATION_OUTPUT
 
 _REPORT: Final = "report.json"
 _WARNINGS: Final = "warnings"

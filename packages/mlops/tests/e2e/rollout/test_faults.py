@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
-from mlops.rollout.view import FULL, View
+from mlops.core.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
+from mlops.endpoint.view import FULL, View
 
 from .callers import NO_ANSWER, OK, Answer
 from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking

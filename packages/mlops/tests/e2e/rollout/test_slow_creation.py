@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from process_variables import variables_set
 
 from azureml_emulator.testing import running_emulator
-from mlops.errors import RolloutFailed
+from mlops.core.errors import RolloutFailed
 from mlops.rollout.change import Change
 from mlops.rollout.execute import write_change
 from mlops.rollout.lease import LEASE_SECONDS, held_by_another, lease_in

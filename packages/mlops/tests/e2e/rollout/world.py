@@ -20,16 +20,15 @@ from azure.ai.ml.entities import Model
 from warm_programs import start_module, start_script
 
 from azureml_emulator.testing import RunningEmulator
-from mlops.package import package_digest
-from mlops.project import Project, StageName, load_project
+from mlops.azure.workspace import connect, connect_registry
+from mlops.endpoint.client import address_of, call
+from mlops.endpoint.observe import observe
+from mlops.endpoint.view import TAG_BEFORE, View
+from mlops.models.package import package_digest
 from mlops.rollout.change import Change
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_change
-from mlops.rollout.observe import observe
-from mlops.rollout.view import TAG_BEFORE, View
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import call
-from mlops.workspace import connect, connect_registry
+from mlops.settings.project import Project, StageName, load_project
 
 from .callers import Callers, counted
 from .tiny_model import golden_request, write_package
