@@ -38,7 +38,7 @@ from workflow_replay.tokens import TokenRequest
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
-    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments", "packages",
+    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
     "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
 )  # fmt: skip
 IGNORED: Final = ".mlops/\n__pycache__/\nprovenance/\n"
