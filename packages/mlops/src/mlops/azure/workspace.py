@@ -21,7 +21,7 @@ from azure.storage.blob import ContainerClient
 
 from mlops.azure.cloud import described_cloud, management_address
 from mlops.azure.login import job_credential
-from mlops.azure.sdk_output import quieten_loggers
+from mlops.azure.sdk_output import silence_loggers
 from mlops.settings.project import Stage
 
 _EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
@@ -82,7 +82,7 @@ def _client(*workspace: str, **registry: str) -> MLClient:
         transport=RequestsTransport(session=requests.Session(), session_owner=False),
     )
     # Once more: making a client sets levels of its own.
-    quieten_loggers()
+    silence_loggers()
     return client
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mlops.azure.sdk_output import quieten_loggers
+from mlops.azure.sdk_output import silence_loggers
 from mlops.ci.log_commands import guarded
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
@@ -111,7 +111,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    quieten_loggers()
+    silence_loggers()
     try:
         code = cli.main(words, prog_name="mlops", standalone_mode=False)
     except click.exceptions.Exit as end:

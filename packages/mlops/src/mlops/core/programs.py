@@ -19,12 +19,12 @@ class Answer:
 
     code: int
     text: str
-    complaint: tuple[str, ...]
+    stderr_lines: tuple[str, ...]
 
     @property
     def last_complaint(self) -> str:
         """The line that says most."""
-        return self.complaint[-1] if self.complaint else f"it ended with {self.code}"
+        return self.stderr_lines[-1] if self.stderr_lines else f"it ended with {self.code}"
 
 
 def ask(command: Sequence[str], folder: Path, given: str = "", otherwise: str = "") -> Answer:
@@ -53,5 +53,5 @@ def require(command: Sequence[str], folder: Path, given: str = "", otherwise: st
     answer = ask(command, folder, given, otherwise)
     if answer.code != 0:
         advice = f"Log in with `{command[0]}` and run again: nothing is done twice."
-        raise MachineError(f"`{' '.join(command[:3])}` failed", advice, answer.complaint)
+        raise MachineError(f"`{' '.join(command[:3])}` failed", advice, answer.stderr_lines)
     return answer.text

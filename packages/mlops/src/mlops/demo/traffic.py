@@ -24,7 +24,7 @@ from mlops.azure.collected_data.window import Window
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
 from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
-from mlops.core.waiting import looks
+from mlops.core.waiting import poll
 from mlops.demo.callers import ask_each
 from mlops.endpoint.client import address_of
 from mlops.endpoint.current_deployment import Live
@@ -41,7 +41,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Day:
+class TrafficDay:
     """Rows to ask for by request id, and a file with their outcomes."""
 
     ids: tuple[str, ...]
@@ -50,7 +50,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Played:
+class SimulatedTraffic:
     """How many requests a day had, when it began, and how many seconds asking took; None when it was asked before."""
 
     requests: int
@@ -58,7 +58,7 @@ class Played:
     seconds: float | None
 
 
-def make_day(project: Project, rows_of: Path, schema: Schema) -> Day:
+def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
     """Shift rows as the project's script does. Raises MachineError when it fails."""
     folder = private_folder(project.path(ROWS_FOLDER))
     file = folder / f"shifted-{rows_of.stem}.csv"
@@ -75,10 +75,10 @@ def make_day(project: Project, rows_of: Path, schema: Schema) -> Day:
     outcomes = file.with_suffix(".outcomes.csv")
     known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
     known.write_csv(outcomes)
-    return Day(ids, bodies, outcomes)
+    return TrafficDay(ids, bodies, outcomes)
 
 
-def play(places: Connections, stage_name: StageName, live: Live, day: Day) -> Played:
+def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
     """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
 
     Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
@@ -86,7 +86,7 @@ def play(places: Connections, stage_name: StageName, live: Live, day: Day) -> Pl
     client, stage = places.stage(stage_name), places.project.settings.stage(stage_name)
     known = _collected(places, stage_name, day)
     if len(known) == len(day.ids):
-        return Played(len(day.ids), min(known.values()), None)
+        return SimulatedTraffic(len(day.ids), min(known.values()), None)
     say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
@@ -96,10 +96,10 @@ def play(places: Connections, stage_name: StageName, live: Live, day: Day) -> Pl
     if wrong:
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
-    for elapsed in looks():
+    for elapsed in poll():
         here = _collected(places, stage_name, day)
         if len(here) == len(day.ids):
-            return Played(len(here), min(here.values()), seconds)
+            return SimulatedTraffic(len(here), min(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
             raise WorkspaceError(
                 f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
@@ -107,7 +107,7 @@ def play(places: Connections, stage_name: StageName, live: Live, day: Day) -> Pl
     raise AssertionError("looks() never ends")
 
 
-def _collected(places: Connections, stage_name: StageName, day: Day) -> dict[str, datetime]:
+def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
     client, endpoint = places.stage(stage_name), places.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))

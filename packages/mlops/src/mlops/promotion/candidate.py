@@ -33,7 +33,7 @@ def find_candidate(places: Connections, target: StageName, version: str | None) 
             "The version was replaced: do not promote it, train and register again.",
         )
     candidate = Candidate(package, release_of(package, model, target))
-    _prove(places, source, live, candidate)
+    _verify(places, source, live, candidate)
     return candidate
 
 
@@ -61,7 +61,7 @@ def _running(places: Connections, source: StageName, target: StageName, version:
     return live
 
 
-def _prove(places: Connections, source: StageName, live: Live, candidate: Candidate) -> None:
+def _verify(places: Connections, source: StageName, live: Live, candidate: Candidate) -> None:
     """Ask the live deployment the package's golden questions: what does not answer is not healthy."""
     try:
         prove_live(places.stage(source), places.project.settings.stage(source), live, candidate.folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.audit.retraining_policy import occasion_of
+from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import Connections
 from mlops.core.errors import InputError
 from mlops.gates.proposal import Candidate, Proposal
@@ -39,7 +39,7 @@ def gate(places: Connections, stage: StageName, base: str | None, *, record: boo
         )
     challenger = manifest.release
     champion = champion_release(places, stage, base, challenger)
-    report = judge(places, stage, _doubted(places, stage, fetched(places, stage, challenger)), champion)
+    report = judge(places, stage, _provenance_warnings(places, stage, fetched(places, stage, challenger)), champion)
     if record:
         AuditLog(places.stage(stage)).append(gate_event(report))
     return report
@@ -61,7 +61,7 @@ def judge(places: Connections, stage: StageName, challenger: Candidate, champion
             recent.rows,
             recent.notes,
             recent.problem,
-            _occasion(places, challenger.folder),
+            _retraining_reason(places, challenger.folder),
         )
     return run_gates(proposal, gates)
 
@@ -72,7 +72,7 @@ def fetched(places: Connections, stage: StageName, release: Release) -> Candidat
     return Candidate(package, release)
 
 
-def _doubted(places: Connections, stage: StageName, candidate: Candidate) -> Candidate:
+def _provenance_warnings(places: Connections, stage: StageName, candidate: Candidate) -> Candidate:
     """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
     model = candidate.release.model
     digest = package_digest(candidate.folder)
@@ -114,10 +114,10 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _occasion(places: Connections, package: Path) -> tuple[str, ...]:
+def _retraining_reason(places: Connections, package: Path) -> tuple[str, ...]:
     """Why the model was trained; nothing is told from a log that does not hold."""
     records, breaks = AuditLog(places.training).read()
-    return () if breaks else occasion_of(records, read_provenance(package).job)
+    return () if breaks else retraining_reason(records, read_provenance(package).job)
 
 
 def _held_out(places: Connections, package: Path) -> Rows:

@@ -113,5 +113,5 @@ def _read(command: tuple[str, ...], folder: Path) -> Reply:
         return Reply(OK, json.loads(answer.text or "null"))
     status = _STATUS.search(answer.last_complaint)
     if status is None:
-        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.complaint)
+        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.stderr_lines)
     return Reply(int(status[1]), None, answer.last_complaint.removeprefix("gh: "))

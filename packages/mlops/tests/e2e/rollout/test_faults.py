@@ -140,8 +140,8 @@ def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: Wor
             rollout.kill()
             rollout.join()
             view = world.view()
-            assert view.going_on
-            killed.append(view.going_on.phase)
+            assert view.in_progress
+            killed.append(view.in_progress.phase)
             assert sum(view.traffic.values()) == FULL
         rollout = world.begin()
         rollout.join()

@@ -207,7 +207,7 @@ class World:
 
     def wait_for_phase(self, phase: str) -> View:
         """Look until a rollout is in a phase."""
-        return self.wait_for(lambda view: view.going_on is not None and view.going_on.phase == phase)
+        return self.wait_for(lambda view: view.in_progress is not None and view.in_progress.phase == phase)
 
     def live_version(self) -> str:
         """The version that has all traffic; fails when traffic is split or mirrored, or a rollout goes on."""
@@ -215,7 +215,7 @@ class World:
         assert view.live
         assert {name: share for name, share in view.traffic.items() if share} == {view.live: 100}, view.traffic
         assert not any(view.mirror.values())
-        assert view.going_on is None, view.tags
+        assert view.in_progress is None, view.tags
         return view.deployments[view.live].model_version
 
     @contextmanager
