@@ -28,7 +28,7 @@ from mlops.audit.retraining_policy import (
     objection_to,
     overspent,
 )
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.current_deployment import live_model
@@ -54,17 +54,17 @@ class Begun:
     made_of: str = ""
 
 
-def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
+def begin(clients: WorkspaceClients, pointer: Pointer, now: datetime) -> Begun | NotBegun:
     """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
     """
-    rules = read_retraining_rules(places.project.path(RETRAINING_FILE))
-    cause = _look_up(places, pointer)
-    log = AuditLog(places.training)
+    rules = read_retraining_rules(clients.project.path(RETRAINING_FILE))
+    cause = _look_up(clients, pointer)
+    log = AuditLog(clients.training)
     before = begun_for(log.read()[0], cause)
     if before is None:
-        found = _permitted(places, rules, cause, log, now)
+        found = _permitted(clients, rules, cause, log, now)
         if isinstance(found, NotBegun):
             return found
         before = found
@@ -72,15 +72,15 @@ def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBe
         say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
     facts = before.event.evidence
     job = facts[JOB]
-    if not _is_there(places.training, job):
+    if not _is_there(clients.training, job):
         is_new = MADE_OF in facts
-        submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
+        submit_training(clients.training, clients.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
     return Begun(job, cause, before.number, facts.get(MADE_OF, ""))
 
 
-def _look_up(places: Connections, pointer: Pointer) -> Record:
+def _look_up(clients: WorkspaceClients, pointer: Pointer) -> Record:
     """What a pointer points to, from a log that holds."""
-    records, breaks = AuditLog(places.stage(pointer.stage)).read()
+    records, breaks = AuditLog(clients.stage(pointer.stage)).read()
     if breaks:
         raise WorkspaceError(
             f"the audit log of {pointer.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
@@ -96,16 +96,16 @@ def _look_up(places: Connections, pointer: Pointer) -> Record:
 
 
 def _permitted(
-    places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
+    clients: WorkspaceClients, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
-    objection = objection_to(cause, rules, now) or _overtaken(places, cause) or overspent(log.read()[0], rules, now)
+    objection = objection_to(cause, rules, now) or _overtaken(clients, cause) or overspent(log.read()[0], rules, now)
     if objection:
         return NotBegun(objection)
-    project, happened = places.project, cause.event
-    package, _ = fetch_package(places.models(parse_stage(happened.stage)), project, happened.model, happened.version)
-    data = fresh_data(places, rules.data, cause, read_schema(package))
+    project, happened = clients.project, cause.event
+    package, _ = fetch_package(clients.models(parse_stage(happened.stage)), project, happened.model, happened.version)
+    data = fresh_data(clients, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
@@ -145,11 +145,11 @@ def begun_event(cause: Record, job: str, data: FreshData) -> Event:
     )
 
 
-def _overtaken(places: Connections, cause: Record) -> str:
+def _overtaken(clients: WorkspaceClients, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
-    stage = places.project.settings.stage(parse_stage(event.stage))
-    live = live_model(places.stage(parse_stage(event.stage)), stage)
+    stage = clients.project.settings.stage(parse_stage(event.stage))
+    live = live_model(clients.stage(parse_stage(event.stage)), stage)
     if live is not None and live.digest == event.digest:
         return ""
     runs = f"version {live.version}" if live else "nothing"
