@@ -28,7 +28,7 @@ from mlops.audit.retraining_policy import (
     rate_limit_reason,
     rejection_reason,
 )
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.current_deployment import live_model
@@ -59,12 +59,12 @@ def begin(places: Connections, pointer: TriggerReference, now: datetime) -> Begu
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
     """
-    rules = read_retraining_rules(places.project.path(RETRAINING_FILE))
-    cause = _look_up(places, pointer)
-    log = AuditLog(places.training)
+    rules = read_retraining_rules(clients.project.path(RETRAINING_FILE))
+    cause = _look_up(clients, pointer)
+    log = AuditLog(clients.training)
     before = begun_for(log.read()[0], cause)
     if before is None:
-        found = _permitted(places, rules, cause, log, now)
+        found = _permitted(clients, rules, cause, log, now)
         if isinstance(found, NotBegun):
             return found
         before = found
@@ -80,7 +80,7 @@ def begin(places: Connections, pointer: TriggerReference, now: datetime) -> Begu
 
 def _look_up(places: Connections, pointer: TriggerReference) -> Record:
     """What a pointer points to, from a log that holds."""
-    records, breaks = AuditLog(places.stage(pointer.stage)).read()
+    records, breaks = AuditLog(clients.stage(pointer.stage)).read()
     if breaks:
         raise WorkspaceError(
             f"the audit log of {pointer.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
@@ -96,7 +96,7 @@ def _look_up(places: Connections, pointer: TriggerReference) -> Record:
 
 
 def _permitted(
-    places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
+    clients: WorkspaceClients, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
@@ -152,8 +152,8 @@ def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
 def _superseded_reason(places: Connections, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
-    stage = places.project.settings.stage(parse_stage(event.stage))
-    live = live_model(places.stage(parse_stage(event.stage)), stage)
+    stage = clients.project.settings.stage(parse_stage(event.stage))
+    live = live_model(clients.stage(parse_stage(event.stage)), stage)
     if live is not None and live.digest == event.digest:
         return ""
     runs = f"version {live.version}" if live else "nothing"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.results import Block, Line, Result
 from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
@@ -85,7 +85,7 @@ class RetrainResult(Result):
 
 def begin_retraining(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
-    return RetrainResult(begin(places, pointer, now))
+    return RetrainResult(begin(clients, pointer, now))
 
 
 def retrain(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
@@ -93,9 +93,9 @@ def retrain(places: Connections, pointer: TriggerReference, now: datetime) -> Re
 
     What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.
     """
-    outcome = begin(places, pointer, now)
+    outcome = begin(clients, pointer, now)
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
-    model = finish_training(places.training, places.project, outcome.job).model
-    deployed = deploy(places.training, places.project, TRAINING_STAGE, model.version)
-    return RetrainResult(outcome, model, deployed, promote(places, _NEXT_STAGE, model.version))
+    model = finish_training(clients.training, clients.project, outcome.job).model
+    deployed = deploy(clients.training, clients.project, TRAINING_STAGE, model.version)
+    return RetrainResult(outcome, model, deployed, promote(clients, _NEXT_STAGE, model.version))
