@@ -17,7 +17,7 @@ from warm_programs import run_module
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
 from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window

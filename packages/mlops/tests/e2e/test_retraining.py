@@ -118,7 +118,7 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
 
     # and without newer data nothing begins
     before = begun_of(client)
-    found = begin(hasty.places, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
     assert isinstance(found, NotBegun)
     assert "there are no newer data" in found.reason
     assert begun_of(client) == before
@@ -135,7 +135,7 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
     drift = drift_in_prod(hasty, "2026-03-07")
     before = {each.version for each in client.data.list(project.settings.data)}, begun_of(client)
 
-    found = begin(hasty.places, TriggerReference("prod", drift.number), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number), datetime.now(UTC))
 
     assert isinstance(found, NotBegun)
     # How many rows there are depends on who asked before; of none is the outcome known.
@@ -174,6 +174,6 @@ def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
 
     # and the same event begins nothing more, on either system
     for told in (event, f"prod/{drift.number}"):
-        again = begin(hasty.places, read_trigger(told), datetime.now(UTC))
+        again = begin(hasty.clients, read_trigger(told), datetime.now(UTC))
         assert isinstance(again, Begun)
         assert (again.job, again.record) == (begun.event.evidence["job"], begun.number)

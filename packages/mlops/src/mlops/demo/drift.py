@@ -117,9 +117,9 @@ def show_drift(scratch: Scratch) -> DriftResult:
         raise InputError(f"{WATCHED} runs nothing, so nobody can call it", "Run `mlops demo` first.")
     package, _ = fetch_package(clients.models(WATCHED), project, project.settings.model, live.version)
     # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
-    rows = held_out_file(places.training, project, read_provenance(package).job)
+    rows = held_out_file(clients.training, project, read_provenance(package).job)
     day = make_traffic_day(project, rows, read_schema(package))
-    played = simulate_traffic(places, WATCHED, live, day)
+    played = simulate_traffic(clients, WATCHED, live, day)
     with listening() as handler, subscribed(stage, handler.address):
         # Who called before it, as in another story of the demo, is not of the day.
         window = window_of(played.began, None, SPAN, datetime.now(UTC))
@@ -134,7 +134,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
         if event is None:
             raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
         say(f"event {event.get('type')}: {event.get('subject')}")
-        retrained = retrain(places, read_trigger(json.dumps(event)), datetime.now(UTC))
+        retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 

@@ -78,7 +78,7 @@ def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> Traffic
     return TrafficDay(ids, bodies, outcomes)
 
 
-def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
+def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
     """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
 
     Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
@@ -97,7 +97,7 @@ def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
     for elapsed in poll():
-        here = _collected(places, stage_name, day)
+        here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
             return SimulatedTraffic(len(here), min(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
@@ -107,7 +107,7 @@ def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day
     raise AssertionError("looks() never ends")
 
 
-def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
+def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
     client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
@@ -38,8 +38,8 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
             f"Propose a release: `mlops promote --to {stage}`.",
         )
     challenger = manifest.release
-    champion = champion_release(places, stage, base, challenger)
-    report = judge(places, stage, _provenance_warnings(places, stage, fetched(places, stage, challenger)), champion)
+    champion = champion_release(clients, stage, base, challenger)
+    report = judge(clients, stage, _provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion)
     if record:
         AuditLog(clients.stage(stage)).append(gate_event(report))
     return report
@@ -61,7 +61,7 @@ def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, ch
             recent.rows,
             recent.notes,
             recent.problem,
-            _retraining_reason(places, challenger.folder),
+            _retraining_reason(clients, challenger.folder),
         )
     return run_gates(proposal, gates)
 
@@ -72,7 +72,7 @@ def fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Ca
     return Candidate(package, release)
 
 
-def _provenance_warnings(places: Connections, stage: StageName, candidate: Candidate) -> Candidate:
+def _provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
     """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
     model = candidate.release.model
     digest = package_digest(candidate.folder)
@@ -114,9 +114,9 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _retraining_reason(places: Connections, package: Path) -> tuple[str, ...]:
+def _retraining_reason(clients: WorkspaceClients, package: Path) -> tuple[str, ...]:
     """Why the model was trained; nothing is told from a log that does not hold."""
-    records, breaks = AuditLog(places.training).read()
+    records, breaks = AuditLog(clients.training).read()
     return () if breaks else retraining_reason(records, read_provenance(package).job)
 
 

@@ -37,9 +37,9 @@ class RangeGateResult(Result):
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
 
     @property
-    def places(self) -> Sequence[Place]:
+    def clients(self) -> Sequence[Place]:
         """Those of every release."""
-        return [place for each in self.judged for place in each.places]
+        return [place for each in self.judged for place in each.clients]
 
     @property
     def summary(self) -> str | None:
@@ -76,7 +76,7 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
             f"{len(planned.problems)} problems in the manifests",
             "Correct them; `mlops plan` reads them without a login.",
             planned.problems,
-            planned.places,
+            planned.clients,
         )
     judged, passed_over = [], []
     for change in planned.to_judge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import PromotionRefused
 from mlops.models.package_store import fetch_package
@@ -20,7 +20,7 @@ def share(clients: WorkspaceClients, model: Model) -> bool:
     is_new = not _has(clients, model)
     if is_new:
         with suppress_output():
-            places.training.models.share(
+            clients.training.models.share(
                 model.name,
                 model.version,
                 share_with_name=model.name,

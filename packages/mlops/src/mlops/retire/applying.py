@@ -72,10 +72,10 @@ def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequen
         _release(clients, stage, owner)
 
 
-def _delete(places: Connections, stage: StageName, item: Item) -> None:
-    endpoint = places.project.settings.stage(stage).endpoint
+def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
+    endpoint = clients.project.settings.stage(stage).endpoint
     with suppress_output():
-        places.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
+        clients.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
 
 
 def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:

@@ -83,12 +83,12 @@ class RetrainResult(Result):
         return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
 
 
-def begin_retraining(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
     return RetrainResult(begin(clients, pointer, now))
 
 
-def retrain(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
     What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.

@@ -44,12 +44,12 @@ class TrainingData:
 
 
 def training_data(
-    places: Connections, wanted: str | CollectedRows, cause: Record, schema: Schema
+    clients: WorkspaceClients, wanted: str | CollectedRows, cause: Record, schema: Schema
 ) -> TrainingData | NotBegun:
     """Find or make the version. `schema` is of the model that drifted. Raises InputError as `find_data` does."""
     if isinstance(wanted, str):
-        return TrainingData(find_data(places.training, places.project.settings.data, wanted))
-    with tempfile.TemporaryDirectory(dir=private_folder(places.project.path(ROWS_FOLDER))) as folder:
+        return TrainingData(find_data(clients.training, clients.project.settings.data, wanted))
+    with tempfile.TemporaryDirectory(dir=private_folder(clients.project.path(ROWS_FOLDER))) as folder:
         try:
             return _Making(clients, wanted, cause, schema, Path(folder)).make()
         except InputError as error:
