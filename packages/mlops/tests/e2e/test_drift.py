@@ -176,9 +176,9 @@ def test_run_again_it_says_what_it_finds_and_starts_no_second_training(
     # and the event of the first time, delivered once more, begins nothing more
     records = AuditLog(client).read()[0]
     event = told.first["drift"]["event"]
-    cause = cause_of(scratch_places, event)
+    cause = cause_of(scratch_clients, event)
     pointer = read_trigger(f"prod/{cause.number}")
-    found = begin(scratch_places, pointer, datetime.now(UTC))
+    found = begin(scratch_clients, pointer, datetime.now(UTC))
     assert isinstance(found, Begun)
     assert found.job == told.first["drift"]["retraining"]["job"]
     assert AuditLog(client).read()[0] == records

@@ -39,7 +39,7 @@ class RangeGateResult(Result):
     @property
     def clients(self) -> Sequence[Place]:
         """Those of every release."""
-        return [place for each in self.judged for place in each.clients]
+        return [place for each in self.judged for place in each.places]
 
     @property
     def summary(self) -> str | None:
@@ -76,7 +76,7 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
             f"{len(planned.problems)} problems in the manifests",
             "Correct them; `mlops plan` reads them without a login.",
             planned.problems,
-            planned.clients,
+            planned.places,
         )
     judged, passed_over = [], []
     for change in planned.to_judge:
