@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.demo.day import SPAN, Played, make_day, play
+from mlops.demo.day import Played, make_day, play
 from mlops.demo.handler import listening
 from mlops.demo.scratch import Scratch
 from mlops.demo.subscribing import subscribed
 from mlops.errors import InputError, JobFailed, MachineError
 from mlops.layout import PROJECT_FILE
 from mlops.monitoring.result import MonitorResult, moved_pictures
-from mlops.monitoring.run import monitor, window_of
+from mlops.monitoring.run import monitor
 from mlops.progress import say
 from mlops.project import Project, StageName, load_project
 from mlops.promotion.branch import PROMOTIONS
@@ -121,9 +121,8 @@ def show_drift(scratch: Scratch) -> DriftResult:
     day = make_day(project, rows, read_schema(package))
     played = play(places, WATCHED, live, day)
     with listening() as handler, subscribed(stage, handler.address):
-        # Who called before it, as in another story of the demo, is not of the day.
-        window = window_of(played.began, None, SPAN, datetime.now(UTC))
-        found = monitor(client, project, WATCHED, window, day.outcomes, None)
+        # Callers before and after it, as in another story of the demo or when it is run again, are not of the day.
+        found = monitor(client, project, WATCHED, played.window, day.outcomes, None)
         if found.monitored.verdict.state != "drift":
             raise JobFailed(
                 f"a day of other callers is no drift: {found.monitored.headline}",
