@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlops.audit.record import Event
-from mlops.collected.window import Window
-from mlops.errors import InputError
-from mlops.judging.measures import Measured
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import InputError
+from mlops.endpoint.current_deployment import Live
+from mlops.models.data_asset import DataVersion
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements
 from mlops.monitoring.measuring import Results
-from mlops.monitoring.occasion import Occasion
 from mlops.monitoring.report import Monitored
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.monitoring.request import MonitoringRequest
 from mlops.monitoring.run import monitor_event, window_of
 from mlops.monitoring.verdict import judge_window
-from mlops.project import load_project
-from mlops.promotion.live import Live
-from mlops.training.data_asset import DataVersion
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
 DAY = timedelta(days=1)
@@ -104,7 +104,7 @@ def noted(
         update={"rules": tuple(each for each in rules.rules if each.measure in {*values, *service})}
     )
     stage = load_project(ROOT).settings.stages.prod
-    occasion = Occasion(
+    request = MonitoringRequest(
         stage_name="prod",
         stage=stage,
         window=window,
@@ -118,13 +118,11 @@ def noted(
     )
     verdict = judge_window(only, "prod", measurements, service)
     assert verdict.state in {"drift", "healthy", "service"}
-    return monitor_event(
-        Monitored(occasion, "credit-default", Results("job", measurements, {}), service, verdict), only
-    )
+    return monitor_event(Monitored(request, "credit-default", Results("job", measurements, {}), service, verdict), only)
 
 
 def is_same_record(one: Event, other: Event) -> bool:
-    return one.evidence["occasion"] == other.evidence["occasion"]
+    return one.evidence["fingerprint"] == other.evidence["fingerprint"]
 
 
 def test_a_window_measured_again_is_the_same_record_whatever_was_collected_meanwhile(rules: MonitorFile) -> None:
