@@ -8,8 +8,10 @@ install all of them. Programs that a shell script or another program starts are 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from packaging.markers import Marker
@@ -30,6 +33,10 @@ NPM: Final[Mapping[str, str]] = {"node": "packages/workflow-replay/tests/oracle"
 DEBIAN: Final[Mapping[str, str]] = {"chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus"}
 # Tests that need other groups than the default ones, and are skipped without them.
 GROUPS: Final[Mapping[str, str]] = {"packages/mlops/tests/workflows/test_linters.py": "lint"}
+# The modules through which programs are started.
+_STARTING: Final = tuple(
+    os.path.normpath(each.__file__).removesuffix("__init__.py") for each in (asyncio, os, subprocess)
+)
 _PYTHON: Final = "python"
 _CURRENT_TEST: Final = "PYTEST_CURRENT_TEST"
 
@@ -128,6 +135,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         (program, _, variables), folder = arguments, None
     else:
         return
+    if not _is_ours(sys._getframe(1)):
+        return
     name = os.fsdecode(program)
     if os.path.dirname(name) and folder is not None:  # noqa: PTH120 - a bare name has none
         name = os.path.join(os.fsdecode(folder), name)  # noqa: PTH118
@@ -135,3 +144,11 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     reason = objection(name, path, os.environ.get(_CURRENT_TEST, ""))
     if reason:
         raise UnknownProgram(reason)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether code of this repository starts a program: a library that looks for one can do without it."""
+    while frame is not None and frame.f_code.co_filename.startswith(_STARTING):
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename) if frame else Path()
+    return file.is_relative_to(ROOT) and not file.is_relative_to(sys.prefix)

@@ -117,7 +117,7 @@ def _window_of(times: Collection[datetime]) -> Window:
     return Window(min(times), max(times) + _MILLISECOND)
 
 
-def _collected(places: Connections, stage_name: StageName, day: Day) -> dict[str, datetime]:
+def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
     client, endpoint = places.stage(stage_name), places.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
