@@ -187,7 +187,7 @@ class Place:
             env={**os.environ, **self.forge.variables()},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=700,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
