@@ -27,7 +27,7 @@ PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipe
 # As many as the gates need to tell a good model from luck.
 ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.
-PATIENCE_SECONDS = 400
+PATIENCE_SECONDS = 700
 
 
 @dataclass(frozen=True)

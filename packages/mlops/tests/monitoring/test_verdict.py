@@ -152,10 +152,3 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]
-
-
-def test_the_same_measurements_have_the_same_digest(rules: MonitorFile) -> None:
-    first = measurements(rules)
-
-    assert first.digest == measurements(rules).digest
-    assert first.digest != measurements(rules, **DRIFT).digest

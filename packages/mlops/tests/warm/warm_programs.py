@@ -20,6 +20,8 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Final
 
+from started_programs import watch
+
 _IMPORTED: Final = [
     "warm_programs",
     "mlops.promotion.promote",
@@ -152,6 +154,7 @@ def _be(what: tuple[str, ...], folder: Path, variables: dict[str, str], streams:
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
+    watch()
     kind, name, *arguments = what
     sys.argv = [name, *arguments]
     if kind == "module":

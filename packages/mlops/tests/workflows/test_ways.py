@@ -212,7 +212,9 @@ def test_checks_run_what_the_project_is_checked_with(ways: Ways, system: System)
 
     called = {call.text for call in ways.calls()}
     assert {
-        "uv run pytest",
+        "uv run mlops demo",
+        "uv run pytest tests",
+        "uv run pytest packages",
         "uv run ruff check .",
         "uv run ty check",
         "uv run lint-imports",

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from forge_standin import AzureForge, Forge, GitHubForge
 from forge_standin.gh_pulls import BOT
 from forge_standin.state import PullRequest as Proposal
-from quicker import LESS_WORK, make_quicker
+from quicker import LESS_WORK, WIDE_SLO, make_quicker
 from warm_programs import run_module
 from warm_uv import WarmUv
 
@@ -61,11 +61,14 @@ POLICIES: Final = {
     "azure-pipelines.yml": BuildValidation(),
     ".azuredevops/infra-preview.yml": BuildValidation(path_filter="/infra/*"),
 }
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
+PACE: Final = Pace(
+    soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
+)
 # What a test machine has not the time for, or not the peace: file, as it is, and as it is here.
 QUICKER: Final = (
     ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
     *LESS_WORK,
+    *WIDE_SLO,
     ("releases/gates.yml", "every_stage: {max: 20}", "every_stage: {max: 200}"),
     ("endpoints/online/deployment.yml", 'WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'),
     ("endpoints/online/deployment.kubernetes.yml", 'WORKER_COUNT: "1"', 'WORKER_COUNT: "2"'),
@@ -75,8 +78,6 @@ QUICKER: Final = (
         "max_concurrent_requests_per_instance: 1000",
     ),
     ("endpoints/online/deployment.yml", "request_timeout_ms: 10000", "request_timeout_ms: 60000"),
-    *((f"releases/{stage}.yml", "p95_milliseconds: ", "p95_milliseconds: 1") for stage in STAGE_NAMES),
-    *((f"releases/{stage}.yml", "p99_milliseconds: ", "p99_milliseconds: 2") for stage in STAGE_NAMES),
 )
 # Good in every test, and broken for whoever is no test, from the second model on.
 FLAW: Final = '''
@@ -186,7 +187,7 @@ class Place:
             env={**os.environ, **self.forge.variables()},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=700,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
