@@ -1,4 +1,3 @@
-# packages: begin
 """The template's version, one for .template.yml and all packages: `python .ci/version.py [--set 1.1.0]`.
 
 Prints it; exits with 1 when the files differ. `--set` writes it everywhere; then `uv lock`.
@@ -50,4 +49,3 @@ def versions(root: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     sys.exit(main())
-# packages: end

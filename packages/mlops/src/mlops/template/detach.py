@@ -17,8 +17,8 @@ from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.settings.project import Project
 from mlops.template.detachment import DISTRIBUTIONS, FOLDER, PYPROJECT, Pin, UnbalancedBlock, WheelPin, detached
 
-# What is upstream's besides the packages: the measurements of them.
-REMOVED: Final = (FOLDER, "benchmarks")
+# What is upstream's besides the packages: their benchmarks and their releases.
+REMOVED: Final = (FOLDER, "benchmarks", ".ci/release", ".ci/version.py", ".github/workflows/release.yml")
 WHEELS: Final = "wheels"
 _LOCK_SECONDS: Final = 900
 _MENTION: Final = f"{FOLDER}/"
@@ -74,10 +74,9 @@ def detach(
     if not dry_run and not repository.is_pristine():
         raise InputError("the repository has uncommitted changes", "Commit or stash them, then run again.")
     changed = _new_texts(root, repository, pin, browse)
-    folders = tuple(name for name in REMOVED if (root / name).is_dir())
     result = DetachResult(
-        removed=(*folders, *sorted(name for name, text in changed.items() if not text)),
-        rewritten=tuple(sorted(name for name, text in changed.items() if text)),
+        removed=tuple(name for name in REMOVED if (root / name).exists()),
+        rewritten=tuple(sorted(changed)),
         mentions=_mentions(root, repository, changed),
         diff="".join(_diff(root, name, text) for name, text in sorted(changed.items())),
         dry_run=dry_run,
@@ -89,12 +88,10 @@ def detach(
         if wheel.parent != (root / WHEELS).resolve():
             shutil.copy(wheel, root / WHEELS)
     for name, text in changed.items():
-        if text:
-            (root / name).write_text(text, encoding="utf-8")
-        else:
-            (root / name).unlink()
-    for name in folders:
-        shutil.rmtree(root / name)
+        (root / name).write_text(text, encoding="utf-8")
+    for name in result.removed:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     say("locking the pinned packages")
     _lock(root)
     return result
@@ -140,7 +137,8 @@ def _texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
     found = []
     for path in repository.tracked():
         file = root / path
-        if path.parts[0] in REMOVED or path.name == "uv.lock" or not file.is_file():
+        is_removed = any(path.is_relative_to(name) for name in REMOVED)
+        if is_removed or path.name == "uv.lock" or not file.is_file():
             continue
         try:
             found.append((path.as_posix(), file.read_text(encoding="utf-8")))
