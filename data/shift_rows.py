@@ -54,7 +54,9 @@ def main() -> None:
     """Write shifted rows as CSV."""
     parser = argparse.ArgumentParser(description="Shift rows as in a recession.", epilog=EXAMPLE)
     parser.add_argument("--rows-of", type=Path, required=True, help="CSV or parquet file to sample rows from")
-    parser.add_argument("--rows", type=int, default=ROWS, help="number of rows to sample, at most (default: %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help="number of rows to sample, at most (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="the same seed gives the same bytes")
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The documentation is true to the program: commands and options exist, links lead somewhere, the index lists every page.
+"""The documentation matches the program: commands and options exist, links resolve, the index lists every page.
 
 Commands are looked for in the code of Markdown pages and in the comments of the YAML files that a fork edits.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -96,7 +97,7 @@ def test_commands_and_options_in_a_page_exist(page: Path) -> None:
 
 def test_commands_and_options_in_comments_of_yaml_exist() -> None:
     files = {file: list(code_in(file.read_text(encoding="utf-8"), markdown=False)) for file in settings_files()}
-    found = {str(file.relative_to(ROOT)): [p for code in codes for p in problems_in(code)] for file, codes in files.items()}
+    found = {str(file.relative_to(ROOT)): list(chain(*map(problems_in, codes))) for file, codes in files.items()}
 
     assert {name: problems for name, problems in found.items() if problems} == {}
     assert any(USAGE.search(code) for code in files[ROOT / "releases" / "gates.yml"])
