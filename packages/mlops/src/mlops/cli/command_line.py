@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, str]] = {
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
     "dashboard": "Show all stages on one page, served here or written as HTML.",
+    "detach": "Remove the template's packages from a fork, and install them pinned instead.",
 }
 STAGES: Final = ("dev", "staging", "prod")
 _JSON_FLAG: Final = "--json"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.core.git import REMOTE
@@ -60,24 +60,24 @@ class Released:
         ]
 
 
-def release_to(scratch: Scratch, places: Connections, stage: StageName, version: str) -> Released:
+def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str) -> Released:
     """Bring a version to a stage: by deploying it where models are trained, by a promotion elsewhere.
 
     Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
     """
     if stage == TRAINING_STAGE:
-        return Released(stage, _rolled_out(scratch, places, stage, version))
+        return Released(stage, _rolled_out(scratch, clients, stage, version))
     scratch.at_branch()
     say(f"promotion to {stage}")
-    promotion = promote(places, stage, None)
-    report = merge(scratch, places, promotion) if promotion.report else None
-    return Released(stage, _rolled_out(scratch, places, stage, None), promotion, report)
+    promotion = promote(clients, stage, None)
+    report = merge(scratch, clients, promotion) if promotion.report else None
+    return Released(stage, _rolled_out(scratch, clients, stage, None), promotion, report)
 
 
-def _rolled_out(scratch: Scratch, places: Connections, stage: StageName, version: str | None) -> DeployResult:
+def _rolled_out(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None) -> DeployResult:
     """Deploy at the pace of the branch. A failure on a machine that has too much to do says so."""
     try:
-        return deploy(places.stage(stage), scratch.at_branch(), stage, version)
+        return deploy(clients.stage(stage), scratch.at_branch(), stage, version)
     except RolloutFailed as error:
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
         if load < _BUSY_FACTOR * cores:
@@ -86,7 +86,7 @@ def _rolled_out(scratch: Scratch, places: Connections, stage: StageName, version
         raise RolloutFailed(error.message, advice, error.details) from error
 
 
-def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> Path:
+def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:
     """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
     if promotion.report is None or promotion.proposed is None:
         reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
@@ -95,7 +95,7 @@ def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> 
     branch = promotion.proposed.branch
     scratch.repository.merge(f"refs/remotes/{REMOTE}/{branch}", f"Merge {branch}")
     say(f"merged {branch}")
-    report = gate(places, promotion.stage, promotion.proposed.base)
+    report = gate(clients, promotion.stage, promotion.proposed.base)
     written = write_reports(scratch.project, report, None, None)
     if not report.promotes:
         raise PromotionRefused(reason_of(report), f"The report: {written.html}", obstacles(report))

@@ -26,7 +26,7 @@ from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
 from mlops.settings.project import load_project
 
-pytestmark = pytest.mark.xdist_group("collection")
+pytestmark = pytest.mark.xdist_group("data collection")
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
@@ -46,7 +46,7 @@ class Served:
         return call(self.address, json.dumps({"input_data": rows}).encode(), "blue", headers).status
 
     def read(self) -> Collected:
-        """What was collected in the last hour."""
+        """The data collected in the last hour."""
         return read_collected(self.client, self.endpoint, ["blue"], Window.last(HOUR, datetime.now(UTC)))
 
     def until(self, enough: Callable[[Collected], bool]) -> Collected:
@@ -94,8 +94,8 @@ def served(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     os.environ.update(before)
 
 
-def test_what_callers_asked_and_were_answered_can_be_read(served: Served, expected_probability: Callable) -> None:
-    # given what is not to be kept: the project's own requests, and one that cannot be scored
+def test_collected_requests_and_answers_can_be_read(served: Served, expected_probability: Callable) -> None:
+    # given requests that are not collected: one of the project's own, and one that cannot be scored
     assert served.ask([GOOD], {SYNTHETIC_HEADER: "smoke", "x-request-id": "synthetic"}) == 200
     assert served.ask([{"age": 40}], {"x-request-id": "refused"}) == 400
 
@@ -115,7 +115,7 @@ def test_what_callers_asked_and_were_answered_can_be_read(served: Served, expect
     assert (last["decision"], last["model_version"], last["deployment"]) == (1, "7", "blue")
     assert begun - timedelta(seconds=1) <= rows["first", 0]["time"] <= rows["second", 0]["time"] <= datetime.now(UTC)
     assert found.notes == ()
-    # and it is what the gates are given
+    # and the gates get the same rows
     recent = recent_inputs(served.client, served.endpoint, days=1)
     assert recent.rows
     assert (recent.rows.count, recent.problem) == (3, "")
@@ -131,7 +131,7 @@ def answer(number: int, moment: datetime) -> bytes:
     return event(number, moment, probability=0.25, decision=0, model_version="3")
 
 
-def test_bad_days_of_the_files_are_counted_and_the_rest_is_read(served: Served) -> None:
+def test_damaged_and_misplaced_files_are_counted_and_the_rest_is_read(served: Served) -> None:
     # given files around midnight, written while the clock of a server was ahead
     noon = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
     window = Window(noon - HOUR, noon)
@@ -147,7 +147,7 @@ def test_bad_days_of_the_files_are_counted_and_the_rest_is_read(served: Served) 
             # filed an hour late
             "2026/03/02/01/one.jsonl": ahead,
             "2026/03/02/00/empty.jsonl": b"",
-            # neither in these hours nor a file of events
+            # outside these hours, and not a file of events
             "2026/03/01/20/one.jsonl": event(4, noon - timedelta(minutes=30), age=4),
             "2026/03/02/00/raw.bin": b"\x00",
         },
@@ -155,7 +155,7 @@ def test_bad_days_of_the_files_are_counted_and_the_rest_is_read(served: Served) 
     answers = {"2026/03/02/00/one.jsonl": answer(1, noon), "2026/03/01/23/one.jsonl": answer(2, noon - HOUR / 2)}
     served.store("green", "model_outputs", answers)
 
-    # and what it collected when the stage still had another place for it
+    # and what it collected while the stage had another datastore
     served.store("green", "model_inputs", {"2026/03/02/00/old.jsonl": event(6, noon - HOUR, age=6)}, version="before")
 
     # when
@@ -166,7 +166,7 @@ def test_bad_days_of_the_files_are_counted_and_the_rest_is_read(served: Served) 
     assert found.frame["deployment"].unique().to_list() == ["green"]
     assert (found.broken, found.repeated, found.unanswered) == (1, 1, 3)
     assert "1 collected lines or rows are half-written" in " ".join(found.notes)
-    # and so many of the newest as are asked for
+    # and only the newest when fewer are asked for
     newest = read_collected(served.client, served.endpoint, ["green"], window, at_most=1)
     assert newest.frame["age"].to_list() == [5.0]
 
@@ -180,8 +180,8 @@ def test_an_empty_window_is_an_empty_table(served: Served) -> None:
     assert "probability" in found.frame.columns
 
 
-def test_storage_that_cannot_be_read_is_no_empty_window(served: Served) -> None:
-    # given a datastore that leads nowhere
+def test_unreadable_storage_is_reported_not_taken_for_an_empty_window(served: Served) -> None:
+    # given a datastore whose container does not exist
     datastore = served.client.datastores.get("workspaceblobstore")
     assert isinstance(datastore, AzureBlobDatastore)
     right = datastore.container_name

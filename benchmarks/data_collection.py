@@ -1,10 +1,10 @@
-"""Measures what collecting costs a request: on its own thread, and in processor time of the threads behind.
+"""Measures what data collection adds to a request: on its own thread, and as CPU time of background threads.
 
-The scorer answers requests of one row at a steady pace, with and without collection, in turns; what is collected goes
-through Azure's library to a receiver in another process. The peer is the library called as its own documentation
-shows, within the request.
+The scorer answers requests of one row at a steady pace, with and without data collection, alternating; the collected
+data goes through Azure's library to a receiver in another process. The comparison is the library called within the
+request, as its own documentation shows.
 
-    uv run python benchmarks/collection.py
+    uv run python benchmarks/data_collection.py
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from scored_requests import Take, cost, receiver, write_package
 ONLINE = Path(__file__).resolve().parent.parent / "endpoints" / "online"
 sys.path.insert(0, str(ONLINE))
 
-from azure_collector import INPUTS, OUTPUTS  # noqa: E402 - beside score.py, whose folder is no package
-from collection import Collection  # noqa: E402
+from observability.azure_collector import INPUTS, OUTPUTS  # noqa: E402 - in score.py's folder, which is not a package
+from observability.data_collection import DataCollection  # noqa: E402
 from scorer import Reply, Scorer  # noqa: E402
 
 ROUNDS = 3
@@ -41,24 +41,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    # The library says on standard output, where JSON may be asked for, that it is there.
+    # The library announces itself on standard output, which may have to be JSON.
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as name, receiver() as port:
         figures = measure(Path(name), port)
-    return report("Collection", figures, as_json=arguments.json)
+    return report("Data collection", figures, as_json=arguments.json)
 
 
 def measure(folder: Path, port: int) -> list[Figure]:
-    """Ask in three ways, in turns, and compare."""
+    """Time three variants in turn and compare them."""
     scorer = Scorer(write_package(folder / "package"), "bench", "1")
     configuration = folder / "collector.json"
     collections = {name: {"enabled": True, "sampleRatePercentage": 100} for name in (INPUTS, OUTPUTS)}
     configuration.write_text(json.dumps({"runMode": "cloud", "collections": collections}))
     os.environ |= {"AZUREML_MDC_CONFIG_PATH": str(configuration), "AZUREML_MDC_PORT": str(port)}
-    collection = Collection.from_environment(os.environ, scorer.schema, scorer.version)
+    collection = DataCollection.from_environment(os.environ, scorer.schema, scorer.version)
     ways: dict[str, Take] = {
         "nothing": lambda identifier, reply, begun: None,  # noqa: ARG005
-        "ours": lambda identifier, reply, _: collection.take({"x-request-id": identifier}, reply.scored),
+        "ours": lambda identifier, reply, _: collection.record({"x-request-id": identifier}, reply.scored),
         "within": within_the_request(scorer),
     }
     rounds = [{name: cost(scorer, take) for name, take in ways.items()} for _ in range(ROUNDS)]
@@ -68,10 +68,10 @@ def measure(folder: Path, port: int) -> list[Figure]:
 
     ours, within = added("ours", "median"), added("within", "median")
     return [
-        Figure("what collecting adds to a request at the median", ours, "us", ADDED_MICROSECONDS),
-        Figure("processor time behind it, a request", added("ours", "behind"), "us", BEHIND_MICROSECONDS),
-        Figure("the library within the request, at the median", within, "us", note=f"{within / ours:.0f} x ours"),
-        Figure("processor time behind the library, a request", added("within", "behind"), "us"),
+        Figure("added to a request, median", ours, "us", ADDED_MICROSECONDS),
+        Figure("CPU time in the background per request", added("ours", "behind"), "us", BEHIND_MICROSECONDS),
+        Figure("the library within the request, median", within, "us", note=f"{within / ours:.0f} x ours"),
+        Figure("CPU time in the background per request, library", added("within", "behind"), "us"),
     ]
 
 

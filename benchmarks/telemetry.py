@@ -1,10 +1,10 @@
-"""Measures what watching costs a request: its counts for Prometheus, its trace, and both.
+"""Measures what telemetry adds to a request: metrics for Prometheus, a trace, and both.
 
-The scorer answers requests of one row at a steady pace, watched and not, in turns; traces go through Azure's exporter
-to a receiver in another process. The peer is what OpenTelemetry's own documentation shows: a span around the request,
-with the same attributes, and its batch processor behind.
+The scorer answers requests of one row at a steady pace, with and without telemetry, alternating; traces go through
+Azure's exporter to a receiver in another process. The comparison is what OpenTelemetry's documentation shows: a span
+around the request, with the same attributes, and its batch processor.
 
-    uv run python benchmarks/watching.py
+    uv run python benchmarks/telemetry.py
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from scored_requests import Take, cost, receiver, write_package
 ONLINE = Path(__file__).resolve().parent.parent / "endpoints" / "online"
 sys.path.insert(0, str(ONLINE))
 
-from scorer import Reply, Scorer  # noqa: E402 - beside score.py, whose folder is no package
-from watching import Watching  # noqa: E402
+from observability.telemetry import Telemetry  # noqa: E402 - in score.py's folder, which is not a package
+from scorer import Reply, Scorer  # noqa: E402
 
 ROUNDS = 3
 ADDED_MICROSECONDS = 100.0
@@ -51,20 +51,20 @@ def main() -> int:
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as name, receiver() as port:
         figures = measure(Path(name), port)
-    return report("Watching", figures, as_json=arguments.json)
+    return report("Telemetry", figures, as_json=arguments.json)
 
 
 def measure(folder: Path, port: int) -> list[Figure]:
-    """Ask in five ways, in turns, and compare."""
+    """Time five variants in turn and compare them."""
     scorer = Scorer(write_package(folder / "package"), "bench", "1")
     connection = f"InstrumentationKey={KEY};IngestionEndpoint=http://127.0.0.1:{port}/"
     counted = {"METRICS_PATH": "/metrics", "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     traced = {"APPLICATIONINSIGHTS_CONNECTION_STRING": connection}
-    both = Watching.from_environment(counted | traced, scorer)
+    both = Telemetry.from_environment(counted | traced, scorer)
     ways: dict[str, Take] = {
         "nothing": lambda identifier, reply, begun: None,  # noqa: ARG005
-        "off": taking(Watching.from_environment({}, scorer)),
-        "counts": taking(Watching(both.metrics, None)),
+        "off": taking(Telemetry.from_environment({}, scorer)),
+        "metrics": taking(Telemetry(both.metrics, None)),
         "both": taking(both),
         "within": within_the_request(connection),
     }
@@ -76,20 +76,20 @@ def measure(folder: Path, port: int) -> list[Figure]:
     ours, within = added("both", "median"), added("within", "median")
     behind, peer_behind = added("both", "behind"), added("within", "behind")
     return [
-        Figure("what watching adds to a request at the median", ours, "us", ADDED_MICROSECONDS),
-        Figure("of its own thread's processor time", added("both", "own"), "us"),
-        Figure("of that, the counts", added("counts", "own"), "us"),
-        Figure("where nobody watches", added("off", "own"), "us", OFF_MICROSECONDS),
-        Figure("processor time behind it, a request", behind, "us", note=f"{behind / peer_behind:.1f} x the span's"),
-        Figure("a span within the request, at the median", within, "us", note=f"{within / ours:.1f} x ours"),
-        Figure("of its own thread's processor time", added("within", "own"), "us"),
-        Figure("processor time behind the span, a request", peer_behind, "us"),
+        Figure("added to a request, median", ours, "us", ADDED_MICROSECONDS),
+        Figure("of that, CPU time of its thread", added("both", "own"), "us"),
+        Figure("of that, the metrics", added("metrics", "own"), "us"),
+        Figure("added with telemetry turned off", added("off", "own"), "us", OFF_MICROSECONDS),
+        Figure("CPU time in the background per request", behind, "us", note=f"{behind / peer_behind:.1f} x the span's"),
+        Figure("a span within the request, median", within, "us", note=f"{within / ours:.1f} x ours"),
+        Figure("of that, CPU time of its thread", added("within", "own"), "us"),
+        Figure("CPU time in the background per span", peer_behind, "us"),
     ]
 
 
-def taking(watching: Watching) -> Take:
-    """Take requests as score.py does."""
-    return lambda identifier, reply, begun: watching.saw(Asked(headers={"x-request-id": identifier}), reply, begun)
+def taking(telemetry: Telemetry) -> Take:
+    """Record requests as score.py does."""
+    return lambda identifier, reply, begun: telemetry.record(Asked(headers={"x-request-id": identifier}), reply, begun)
 
 
 def within_the_request(connection: str) -> Take:
