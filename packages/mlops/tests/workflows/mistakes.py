@@ -19,7 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = "packages/mlops/tests/workflows"
-CONFTEST: Final = "packages/mlops/tests/conftest.py"
+CONFTEST: Final = "packages/conftest.py"
 COPIED: Final = (".github", ".azuredevops", "azure-pipelines.yml", ".ci", CONFTEST, FOLDER, "pyproject.toml")
 LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "node_modules", "story")
 NODE_MODULES: Final = ".ci/linters/node_modules"
@@ -379,7 +379,7 @@ def run(root: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(root / LINTERS), "--root", str(root)]
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     named = [f"{FOLDER}/{test}" for test in tests]
-    options = ("-n", "0", "-q", "-vv", "-p", "no:cacheprovider", "--override-ini", "pythonpath=.ci/supply")
+    options = ("-n", "0", "-q", "-vv", "-p", "no:cacheprovider", "--override-ini", "pythonpath=")
     command = [sys.executable, "-m", "pytest", *options, *named]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
