@@ -1,4 +1,4 @@
-"""Callers of a stage's endpoint while CI works, who count what they were answered."""
+"""Steady requests to a stage's endpoint while CI works; failures are counted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mlops.promotion.live import live_model
 from mlops.serving.address import address_of
 from mlops.workspace import connect
 
-PER_SECOND: Final = 50.0
+REQUESTS_PER_SECOND: Final = 50.0
 
 
 @contextmanager
-def calling(project: Project, name: StageName, cloud: Mapping[str, str]) -> Generator[Callers]:
-    """People ask the stage's endpoint at a steady rate."""
+def traffic(project: Project, name: StageName, cloud: Mapping[str, str]) -> Generator[Callers]:
+    """Send requests to a stage's endpoint at a steady rate."""
     with variables_set(cloud):
         stage = project.settings.stage(name)
         client = connect(stage)
@@ -28,5 +28,5 @@ def calling(project: Project, name: StageName, cloud: Mapping[str, str]) -> Gene
         assert live is not None
         address = address_of(client, stage.endpoint, live.scoring_uri)
         body = project.required_file(SAMPLE_REQUEST).read_bytes()
-        with Callers(address, [body], PER_SECOND) as callers:
+        with Callers(address, [body], REQUESTS_PER_SECOND) as callers:
             yield callers
