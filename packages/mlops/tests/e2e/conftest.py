@@ -17,17 +17,17 @@ from azure.ai.ml import MLClient
 from prefork_programs import run_module
 from reduced_work import reduce_work
 
-from mlops.emulator import ensure_started
-from mlops.project import Project, load_project
-from mlops.promotion.connections import Connections
-from mlops.workspace import connect
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import connect
+from mlops.local.emulator import ensure_started
+from mlops.settings.project import Project, load_project
 
 ROOT = Path(__file__).parents[4]
 PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
 # As many as the gates need to tell a good model from luck.
 ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.
-PATIENCE_SECONDS = 400
+PATIENCE_SECONDS = 700
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ class Team:
     folder: Path
 
     @property
-    def places(self) -> Connections:
+    def clients(self) -> WorkspaceClients:
         """The stages as this clone's project.yml names them."""
-        return Connections(load_project(self.folder))
+        return WorkspaceClients(load_project(self.folder))
 
     def colleague(self, name: str) -> Team:
         """Another clone of the same remote."""

@@ -19,6 +19,8 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Final
 
+from started_programs import watch
+
 _IMPORTED: Final = [
     "prefork_programs",
     "mlops.promotion.promote",
@@ -151,6 +153,7 @@ def _be(what: tuple[str, ...], folder: Path, variables: dict[str, str], streams:
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
+    watch()
     kind, name, *arguments = what
     sys.argv = [name, *arguments]
     if kind == "module":

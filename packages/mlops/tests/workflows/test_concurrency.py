@@ -107,7 +107,6 @@ def noted(folder: Path) -> list[tuple[str, str, str, str]]:
     return [tuple(json.loads(line)) for line in file.read_text().splitlines()] if file.is_file() else []
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("system", "rolled_out", "conclusions"),
     [

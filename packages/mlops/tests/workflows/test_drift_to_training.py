@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlops.retraining.pointer import Pointer, read_pointer
+from mlops.retraining.trigger import TriggerReference, read_trigger
 from workflow_replay.events import Dispatch, Event, Manual
 
 from .conftest import ROOT, Harness, System
@@ -37,7 +37,7 @@ def test_drift_starts_retraining_with_its_own_identity(harness: Harness, system:
     assert call.words[3:5] == ("retrain", "--because")
     assert call.variables[VARIABLES[system]] == client_id(system, "retraining")
     # and the command can parse it; only GitHub passes the whole event
-    assert read_pointer(call.words[5]) == Pointer("prod", 17, EVENT["id"] if system == "github" else None)
+    assert read_trigger(call.words[5]) == TriggerReference("prod", 17, EVENT["id"] if system == "github" else None)
 
 
 @both_systems

@@ -106,7 +106,7 @@ def test_a_release_pull_request_is_gated(harness: Harness, system: System) -> No
 
     succeeded(harness.replay(system, "gate", proposed(harness)))
 
-    assert [call for call in harness.mlops() if call != "check"] == [
+    assert [call for call in harness.mlops() if call not in {"check", "demo"}] == [
         "plan --since HEAD^1",
         "gate --since HEAD^1 --no-record",
     ]
@@ -213,10 +213,12 @@ def test_ci_runs_all_checks(harness: Harness, system: System) -> None:
 
     called = {call.text for call in harness.calls()}
     assert {
+        "uv run mlops demo",
         "uv run pytest",
+        "uv run pytest packages",
         "uv run ruff check .",
         "uv run ty check",
-        "uv run lint-imports",
+        "uv run lint-imports --config packages/.importlinter",
         "uv run mlops check",
     } < called
     assert {"uv run python .ci/linters/lint.py --all", "uv run --directory infra pytest"} < called

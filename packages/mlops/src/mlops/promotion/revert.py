@@ -11,19 +11,19 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError
-from mlops.git import Repository
-from mlops.markdown import escape
-from mlops.project import StageName
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import InputError
+from mlops.core.git import Repository
+from mlops.core.markdown import escape
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.current_deployment import Live, live_model
+from mlops.githost.pull_requests import PullRequest, forge_of
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.champion import release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.forge import PullRequest, forge_of
-from mlops.promotion.live import Live, live_model
 from mlops.promotion.promote import Proposed
-from mlops.releases.manifest import Release, manifest_path
-from mlops.results import Block, Line, Result, Table
 from mlops.rollout.rollback import BY_HAND, LEFT
+from mlops.settings.project import StageName
+from mlops.settings.releases import Release, manifest_path
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (
@@ -71,15 +71,15 @@ class RevertResult(Result):
         return [Line(self.reason, "bad"), Table("revert", (), tuple(rows)), Line(request.advice, "hint")]
 
 
-def revert(places: Connections, stage: StageName) -> RevertResult:
+def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     """Propose the last release of git that is what the stage runs; nothing when git says so already.
 
     Raises InputError when git never released what runs.
     """
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     base = find_base(repository)
     released = release_at(repository, base.commit, stage)
-    client, place = places.stage(stage), places.project.settings.stage(stage)
+    client, place = clients.stage(stage), clients.project.settings.stage(stage)
     live = live_model(client, place)
     name = f"version {live.version}" if live else _NOTHING
     agreement = _agreement(released, live, name)

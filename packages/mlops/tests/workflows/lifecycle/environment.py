@@ -47,7 +47,7 @@ POLICIES: Final = {
     "azure-pipelines.yml": BuildValidation(),
     ".azuredevops/infra-preview.yml": BuildValidation(path_filter="/infra/*"),
 }
-_TIMEOUT_SECONDS: Final = 240
+_TIMEOUT_SECONDS: Final = 700
 _LOG_LINES: Final = 40
 
 

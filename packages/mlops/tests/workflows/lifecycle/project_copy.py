@@ -6,24 +6,27 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from reduced_work import LESS_WORK, reduce_work
+from reduced_work import LESS_WORK, WIDE_SLO, reduce_work
 
-from mlops.project import STAGE_NAMES
-from mlops.releases.manifest import manifest_path
-from mlops.releases.pace import Pace, at_pace
+from mlops.settings.project import STAGE_NAMES
+from mlops.settings.releases import manifest_path
+from mlops.settings.rollout_timing import Pace, at_pace
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
-    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments", "packages",
+    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
     "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
 )  # fmt: skip
 GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
+PACE: Final = Pace(
+    soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
+)
 # File, text, replacement.
 REPLACEMENTS: Final = (
     ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
     *LESS_WORK,
+    *WIDE_SLO,
     ("releases/gates.yml", "every_stage: {max: 20}", "every_stage: {max: 200}"),
     ("endpoints/online/deployment.yml", 'WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'),
     ("endpoints/online/deployment.kubernetes.yml", 'WORKER_COUNT: "1"', 'WORKER_COUNT: "2"'),
@@ -33,8 +36,6 @@ REPLACEMENTS: Final = (
         "max_concurrent_requests_per_instance: 1000",
     ),
     ("endpoints/online/deployment.yml", "request_timeout_ms: 10000", "request_timeout_ms: 60000"),
-    *((f"releases/{stage}.yml", "p95_milliseconds: ", "p95_milliseconds: 1") for stage in STAGE_NAMES),
-    *((f"releases/{stage}.yml", "p99_milliseconds: ", "p99_milliseconds: 2") for stage in STAGE_NAMES),
 )
 # From the second model on, requests fail unless they come from a test of the rollout.
 BUG: Final = '''
