@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 
 PACKAGES: Final = Path(__file__).parent
-# Fake git hosts, programs started from a fork server, a browser, and the scripts of CI.
+# A fake git host, a prefork server, a browser, and the scripts of CI.
 HELPERS: Final = (
-    "mlops/tests/forge/src",
-    "mlops/tests/warm",
+    "mlops/tests/fake_git_host/src",
+    "mlops/tests/prefork",
     "mlops/tests/browser",
     "../.ci/supply",
     "../components/monitor_model",

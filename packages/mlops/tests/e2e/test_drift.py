@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from azure.ai.ml import MLClient
-from warm_programs import run_module
+from prefork_programs import run_module
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record

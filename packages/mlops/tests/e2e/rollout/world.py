@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
-from warm_programs import start_module, start_script
+from prefork_programs import start_module, start_script
 
 from azureml_emulator.testing import RunningEmulator
 from mlops.azure.workspace import connect, connect_registry
