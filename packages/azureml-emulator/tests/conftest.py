@@ -103,7 +103,7 @@ def fresh_emulator(tmp_path: Path) -> Generator[Callable[..., RunningEmulator]]:
     started: list[RunningEmulator] = []
 
     def start(folder: str = "state", **settings: Any) -> RunningEmulator:
-        from azureml_emulator.settings import Settings
+        from azureml_emulator.kernel.settings import Settings
 
         # Most of these live for seconds: MLflow starts when something asks for it.
         given: dict[str, Any] = {"mlflow_start": "late", **settings}

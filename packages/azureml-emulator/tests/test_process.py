@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.ready_file import ALREADY_RUNS
-from azureml_emulator.variables import variables
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ALREADY_RUNS
 
 HELP_SECONDS = 1.0
 READY_SECONDS = 2.0

@@ -12,10 +12,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from azureml_emulator import daemon
-from azureml_emulator.ready_file import ReadyFile, ReadyRecord
-from azureml_emulator.settings import ENVIRONMENT_PREFIX, Settings, default_state
-from azureml_emulator.variables import assignments, variables
+from azureml_emulator.control import daemon
+from azureml_emulator.control.client_variables import assignments, variables
+from azureml_emulator.control.ready_file import ReadyFile, ReadyRecord
+from azureml_emulator.kernel.settings import ENVIRONMENT_PREFIX, Settings, default_state
 
 _EPILOG = """\b
 Examples:

@@ -15,58 +15,59 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.batch.deployments import BatchDeployments
 from azureml_emulator.batch.endpoints import BatchEndpoints
 from azureml_emulator.batch.jobs import BatchJobs
-from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.certificates import ensure_certificates
-from azureml_emulator.clock import Clock
-from azureml_emulator.computes import Computes
-from azureml_emulator.datastores import Datastores
-from azureml_emulator.errors import EmulatorError, error_body, error_document
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.http.arm import Arm, unknown_route
 from azureml_emulator.http.auth import DemandToken, TokenRoute
-from azureml_emulator.http.batch import BatchScoring
-from azureml_emulator.http.blob import BlobService
-from azureml_emulator.http.event_grid import EventGrid
-from azureml_emulator.http.history import History
+from azureml_emulator.http.blob_service.service import BlobService
+from azureml_emulator.http.control_plane.arm import Arm
+from azureml_emulator.http.control_plane.azure_monitor import Monitor
+from azureml_emulator.http.control_plane.event_grid import EventGrid
+from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
+from azureml_emulator.http.control_plane.templates import Templates
+from azureml_emulator.http.data_plane.batch_scoring import BatchScoring
+from azureml_emulator.http.data_plane.mlflow_proxy import MlflowProxy
+from azureml_emulator.http.data_plane.run_history import History
+from azureml_emulator.http.data_plane.scoring import Scoring, ScoringFirst
+from azureml_emulator.http.emulator_routes import EmulatorRoutes
 from azureml_emulator.http.metadata import Metadata
-from azureml_emulator.http.mlflow import MlflowProxy
-from azureml_emulator.http.monitor import Monitor
 from azureml_emulator.http.recording import Recording
-from azureml_emulator.http.registry import RegistryStorage
-from azureml_emulator.http.scoring import Scoring, ScoringFirst
-from azureml_emulator.http.templates import Templates
+from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
-from azureml_emulator.jobs.preload import CodeVersions
-from azureml_emulator.locator import Locator
-from azureml_emulator.models import Models
-from azureml_emulator.operations import Operations
-from azureml_emulator.processes import Processes
-from azureml_emulator.ready_file import ReadyRecord
-from azureml_emulator.resource_id import PROVIDER
+from azureml_emulator.jobs.launching.preloading import CodeVersions
+from azureml_emulator.kernel.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
+from azureml_emulator.kernel.operations import Operations
+from azureml_emulator.kernel.resource_id import PROVIDER
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.resources.computes import Computes
+from azureml_emulator.resources.datastores import Datastores
+from azureml_emulator.resources.models import Models
+from azureml_emulator.resources.registry_import import Sharing
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
-from azureml_emulator.scopes import Scopes
-from azureml_emulator.secret_keys import ensure_secret_keys
-from azureml_emulator.serving.collectors import Collectors
-from azureml_emulator.serving.deployments import Deployments
-from azureml_emulator.serving.endpoints import Endpoints
-from azureml_emulator.serving.fleet import Fleet
-from azureml_emulator.serving.starting import Starter
-from azureml_emulator.settings import Settings
-from azureml_emulator.sharing import Sharing
-from azureml_emulator.signatures import Signatures
-from azureml_emulator.storage_access import StorageAccess
-from azureml_emulator.store import Store
-from azureml_emulator.summary import summary
-from azureml_emulator.tokens import Tokens
-from azureml_emulator.uploads import Uploads
-from azureml_emulator.variables import variables
+from azureml_emulator.security.certificates import ensure_certificates
+from azureml_emulator.security.secret_keys import ensure_secret_keys
+from azureml_emulator.security.signatures import Signatures
+from azureml_emulator.security.tokens import Tokens
+from azureml_emulator.serving.data_collection.collector_registry import Collectors
+from azureml_emulator.serving.deployments.deployments import Deployments
+from azureml_emulator.serving.deployments.endpoints import Endpoints
+from azureml_emulator.serving.servers.fleet import Fleet
+from azureml_emulator.serving.servers.server_starter import Starter
+from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.storage_access import StorageAccess
+from azureml_emulator.storage.uploads import Uploads
 
 _ALL_METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 
@@ -151,6 +152,7 @@ class Emulator:
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
         self.scopes.scope_actions["import"] = sharing.begin_import
         self.arm.base_url = base_url
+        self.emulator_routes = EmulatorRoutes(self.store, base_url)
         self.token_route = TokenRoute(self.tokens, keys.identity_header)
         self.metadata = Metadata(base_url, settings, self.scopes)
         self.registry_storage = RegistryStorage(self.store, self.scopes, self.access)
@@ -197,8 +199,7 @@ class Emulator:
         version = "{name}/versions/{version}"
         scopes = f"providers/{PROVIDER}/{{scopes}}"
         return [
-            Route("/_emulator/health", health),
-            Route("/_emulator/summary", self._summary),
+            *self.emulator_routes.routes(),
             Route("/_emulator/metrics", self.scoring.metrics),
             Route(f"{location}/mfeOperationsStatus/{{operation}}", self.arm.poll),
             Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
@@ -232,9 +233,6 @@ class Emulator:
             Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
         ]
 
-    async def _summary(self, _: Request) -> Response:
-        return JSONResponse(summary(self.store, self.base_url))
-
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         self.uploads.clear()
@@ -257,11 +255,6 @@ class Emulator:
         await self.deliveries.close()
         self.processes.close()
         self.store.close()
-
-
-async def health(_: Request) -> Response:
-    """Answers once the emulator serves."""
-    return JSONResponse({"status": "ready"})
 
 
 async def not_modelled(request: Request) -> Response:

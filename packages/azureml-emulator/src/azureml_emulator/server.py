@@ -19,12 +19,20 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from azureml_emulator.app import Emulator
-from azureml_emulator.certificates import ensure_certificates
-from azureml_emulator.clock import Clock
-from azureml_emulator.http.whole_reply import WholeReplyProtocol
-from azureml_emulator.ready_file import ALREADY_RUNS, REFUSED, LastPort, ReadyFile, ReadyRecord, StateLock, is_own
-from azureml_emulator.settings import LOOPBACK, Settings
-from azureml_emulator.store import StoreDamaged
+from azureml_emulator.control.ready_file import (
+    ALREADY_RUNS,
+    REFUSED,
+    LastPort,
+    ReadyFile,
+    ReadyRecord,
+    StateLock,
+    is_own,
+)
+from azureml_emulator.http.data_plane.single_write import WholeReplyProtocol
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.settings import LOOPBACK, Settings
+from azureml_emulator.kernel.store import StoreDamaged
+from azureml_emulator.security.certificates import ensure_certificates
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator import daemon
-from azureml_emulator.births import birth
-from azureml_emulator.clock import Clock
-from azureml_emulator.ready_file import ReadyRecord
-from azureml_emulator.secret_keys import read_secret_keys
-from azureml_emulator.settings import Settings
-from azureml_emulator.tokens import Tokens
-from azureml_emulator.variables import variables
+from azureml_emulator.control import daemon
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ReadyRecord
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.processes.process_identity import birth
+from azureml_emulator.security.secret_keys import read_secret_keys
+from azureml_emulator.security.tokens import Tokens
 
 
 class RunningEmulator:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
 from azureml_emulator.events.delivery import REQUEST, SUBSCRIPTION_KIND, Deliveries
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"

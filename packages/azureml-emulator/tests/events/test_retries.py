@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, NotModelled
 from azureml_emulator.events.retries import Limits, is_taken, next_attempt
 from azureml_emulator.events.subscription import read_subscription
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LIMITS = Limits(attempts=30, lifetime=timedelta(hours=24), keeps_dead=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, NotModelled
-from azureml_emulator.jobs.definitions import Data, FromStep, Graph, Literal
-from azureml_emulator.jobs.graph import read_command, read_pipeline
+from azureml_emulator.jobs.definitions.steps import Data, FromStep, Graph, Literal
+from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 MAKE = {
     "type": "command",

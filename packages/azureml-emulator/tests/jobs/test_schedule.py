@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.jobs.definitions import FromStep, Graph, Step, StepInput
-from azureml_emulator.jobs.schedule import Plan, decide
-from azureml_emulator.jobs.states import State
+from azureml_emulator.jobs.definitions.states import State
+from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Step, StepInput
+from azureml_emulator.jobs.graph.scheduling import Plan, decide
 
 #   a ── b ── c      d stands alone
 NEEDS = {"a": "", "b": "a", "c": "b", "d": ""}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from azureml_emulator.jobs.launch import Launch, PlainLauncher
-from azureml_emulator.jobs.warm import WarmLauncher
-from azureml_emulator.processes import Processes
-from azureml_emulator.store import Store
+from azureml_emulator.jobs.launching.fork_launcher import WarmLauncher
+from azureml_emulator.jobs.launching.launcher import Launch, PlainLauncher
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
 
 LIBRARIES = {
     "awake": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azureml_emulator.errors import BadRequest
+from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.schedules.occurrences import next_time
 from azureml_emulator.schedules.trigger import read_trigger
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.schedules.timetable import Timetable
 from azureml_emulator.schedules.trigger import Cron, Recurrence, read_trigger
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.clusters import amount, attached, check_fit
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.store import Resource
+from azureml_emulator.resources.kubernetes import amount, attached, check_fit
 from azureml_emulator.serving.deployment_plan import read_plan
-from azureml_emulator.store import Resource
 
 CLUSTER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks"
 COMPUTE = "/subscriptions/s/resourceGroups/g/providers/p/workspaces/w/computes/kubernetes"

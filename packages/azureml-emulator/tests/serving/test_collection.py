@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.collecting import PENDING_BYTES, PENDING_EVENTS, CollectedData, Collector
-from azureml_emulator.serving.collections import Event, read_collector
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.serving.data_collection.collector_config import Event, read_collector
+from azureml_emulator.serving.data_collection.event_writer import (
+    PENDING_BYTES,
+    PENDING_EVENTS,
+    CollectedData,
+    Collector,
+)
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, EmulatorError
+from azureml_emulator.kernel.errors import BadRequest, EmulatorError
 from azureml_emulator.serving.deployment_plan import read_plan, seconds_of
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.serving.metrics import BUCKET_RATIO, KEPT_MINUTES, KEPT_SECONDS, DeploymentMetrics, Tally
+from azureml_emulator.serving.metrics.request_counts import (
+    BUCKET_RATIO,
+    KEPT_MINUTES,
+    KEPT_SECONDS,
+    DeploymentMetrics,
+    Tally,
+)
 
 
 def test_percentiles_are_exact_to_the_ratio_of_the_buckets() -> None:

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from azureml_emulator.errors import InvalidTraffic
-from azureml_emulator.serving.traffic import Split, read_split
+from azureml_emulator.kernel.errors import InvalidTraffic
+from azureml_emulator.serving.routing.traffic import Split, read_split
 
 BOTH = ("blue", "green")
 

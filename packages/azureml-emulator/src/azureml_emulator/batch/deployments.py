@@ -12,13 +12,13 @@ from typing import Any
 
 from azureml_emulator.batch.component import is_pipeline, model_component, with_defaults, with_texts
 from azureml_emulator.batch.endpoints import default_deployment
-from azureml_emulator.behaviours import Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, NotModelled
-from azureml_emulator.kinds import Kind
-from azureml_emulator.locator import Locator
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.behaviours import Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.locator import Locator
 
 _ANONYMOUS = "azureml_anonymous"
 _SERVERLESS = "serverless"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from azureml_emulator.behaviours import Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.endpoint_names import refuse_taken_name
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.kinds import Kind
-from azureml_emulator.resource_id import ResourcePath, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.behaviours import Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.endpoint_names import refuse_taken_name
 
 KIND = "batchendpoints"
 DEPLOYMENT_KIND = "batchendpoints/deployments"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azureml_emulator.batch.component import INPUT, OUTPUT, STEP
-from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 _LITERAL = "literal"
 _SETTINGS = {

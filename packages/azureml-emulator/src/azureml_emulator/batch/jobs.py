@@ -7,14 +7,14 @@ from typing import Any
 from azureml_emulator.batch.component import is_pipeline
 from azureml_emulator.batch.deployments import deployment_of
 from azureml_emulator.batch.invocation import model_job, pipeline_job, read_request
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import Conflict
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.records import JobRecords, job_path
-from azureml_emulator.kinds import kind_of
-from azureml_emulator.locator import Locator
-from azureml_emulator.resource_id import PROVIDER, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.jobs.job_records import JobRecords, job_path
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import Conflict
+from azureml_emulator.kernel.kinds import kind_of
+from azureml_emulator.kernel.resource_id import PROVIDER, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.locator import Locator
 
 _JOB_KIND = "jobs"
 _SHOWN = ("status", "displayName", "experimentName", "inputs", "outputs")

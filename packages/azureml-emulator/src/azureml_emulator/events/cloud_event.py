@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path
-from azureml_emulator.store import Resource
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, parse_resource_path
+from azureml_emulator.kernel.store import Resource
 
 CloudEvent = dict[str, Any]
 _COMPLETED: Final = "Completed"

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import EmulatorError
 from azureml_emulator.events.cloud_event import CloudEvent, events_of
 from azureml_emulator.events.retries import Limits, Reason, is_taken, next_attempt
 from azureml_emulator.events.subscription import Subscription, read_subscription
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
 
 SUBSCRIPTION_KIND: Final = "eventsubscriptions"
 # The internal fact that holds what a subscription was made of, with its address in full.

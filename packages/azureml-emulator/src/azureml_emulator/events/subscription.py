@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from azureml_emulator.errors import BadRequest, NotModelled
 from azureml_emulator.events.cloud_event import CloudEvent
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 _SCHEMA: Final = "CloudEventSchemaV1_0"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -7,11 +7,11 @@ import uuid
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from azureml_emulator.errors import BadRequest, NotFound
 from azureml_emulator.events.delivery import REQUEST, SUBSCRIPTION_KIND
 from azureml_emulator.events.subscription import read_subscription
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.errors import BadRequest, NotFound
+from azureml_emulator.kernel.store import Resource, Store
 
 PROVIDER: Final = "Microsoft.EventGrid"
 TOPIC_KIND: Final = "eventgrid topics"

@@ -7,8 +7,8 @@ import json
 
 import aiohttp
 
-from azureml_emulator.errors import BadRequest
 from azureml_emulator.events.cloud_event import CloudEvent
+from azureml_emulator.kernel.errors import BadRequest
 
 ORIGIN = "eventgrid.azure.net"
 _PATIENCE = aiohttp.ClientTimeout(total=30)

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from azureml_emulator.errors import BadRequest, Unauthorized, error_document
-from azureml_emulator.tokens import PRINCIPAL, TENANT, Tokens
+from azureml_emulator.kernel.errors import BadRequest, Unauthorized, error_document
+from azureml_emulator.security.tokens import PRINCIPAL, TENANT, Tokens
 
 # Everything below these needs a token; compared without case, as Azure's front doors do.
 PROTECTED = (

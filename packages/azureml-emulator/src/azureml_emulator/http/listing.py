@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.store import Resource
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.store import Resource
 
 _PAGE_SIZE = 200
 

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from azureml_emulator.scopes import Scopes
-from azureml_emulator.settings import Settings, cloud_name
-from azureml_emulator.tokens import TENANT
+from azureml_emulator.kernel.settings import Settings, cloud_name
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.security.tokens import TENANT
 
 
 class Metadata:

@@ -7,28 +7,28 @@ import os
 import sys
 from pathlib import Path
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.content import ContentHashes
-from azureml_emulator.jobs.environment import inherited
-from azureml_emulator.jobs.launch import Launcher, PlainLauncher
-from azureml_emulator.jobs.mlflow_server import MlflowServer
-from azureml_emulator.jobs.outgoing import Outgoing
-from azureml_emulator.jobs.places import Places
-from azureml_emulator.jobs.preload import Preload
-from azureml_emulator.jobs.records import JobRecords
-from azureml_emulator.jobs.resolve import Resolver
-from azureml_emulator.jobs.reuse import Reuse
-from azureml_emulator.jobs.runner import Runner
-from azureml_emulator.jobs.steps import StepRunner, StepTools
-from azureml_emulator.jobs.tracking import Tracking
-from azureml_emulator.jobs.warm import WarmLauncher
-from azureml_emulator.locator import Locator
-from azureml_emulator.operations import Operations
-from azureml_emulator.processes import Processes
-from azureml_emulator.settings import Settings
-from azureml_emulator.store import Store
+from azureml_emulator.jobs.execution.content_hashes import ContentHashes
+from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.reuse import Reuse
+from azureml_emulator.jobs.execution.runner import Runner
+from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
+from azureml_emulator.jobs.execution.step_variables import inherited
+from azureml_emulator.jobs.job_paths import Places
+from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.launching.fork_launcher import WarmLauncher
+from azureml_emulator.jobs.launching.launcher import Launcher, PlainLauncher
+from azureml_emulator.jobs.launching.preloading import Preload
+from azureml_emulator.jobs.tracking.http_client import Outgoing
+from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
+from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.operations import Operations
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.locator import Locator
 
 
 class JobParts:

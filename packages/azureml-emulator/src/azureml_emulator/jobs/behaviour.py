@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from azureml_emulator.behaviours import Action, Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import Conflict, EmulatorError, NotModelled
-from azureml_emulator.jobs.definitions import Graph
-from azureml_emulator.jobs.graph import read_command, read_pipeline
-from azureml_emulator.jobs.places import Places
-from azureml_emulator.jobs.preload import Preload
-from azureml_emulator.jobs.records import JobRecords
-from azureml_emulator.jobs.resolve import Resolver
-from azureml_emulator.jobs.runner import Runner
-from azureml_emulator.jobs.states import NOT_STARTED, TERMINAL
-from azureml_emulator.jobs.wire import refuse
-from azureml_emulator.kinds import Kind
-from azureml_emulator.locator import Locator
-from azureml_emulator.operations import Operation, Operations
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.jobs.definitions.states import NOT_STARTED, TERMINAL
+from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.definitions.wire import refuse
+from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.runner import Runner
+from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.jobs.job_paths import Places
+from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.launching.preloading import Preload
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotModelled
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.operations import Operation, Operations
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.locator import Locator
 
 # What of a job may be changed once it exists.
 _CHANGEABLE = ("displayName", "description", "tags", "isArchived")

@@ -8,17 +8,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azureml_emulator.behaviours import Action, Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, NotModelled
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.records import KIND as JOB_KIND
-from azureml_emulator.jobs.records import JobRecords, job_path
-from azureml_emulator.kinds import Kind
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.jobs.job_records import KIND as JOB_KIND
+from azureml_emulator.jobs.job_records import JobRecords, job_path
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.schedules.timetable import Timetable
 from azureml_emulator.schedules.trigger import read_trigger
-from azureml_emulator.store import Resource, Store
 
 KIND = "schedules"
 _CREATE_JOB = "CreateJob"

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import EmulatorError
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.schedules.occurrences import next_time
 from azureml_emulator.schedules.trigger import Cron, Recurrence
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tzlocal.windows_tz import win_tz
 
-from azureml_emulator.errors import BadRequest
+from azureml_emulator.kernel.errors import BadRequest
 
 Frequency = Literal["minute", "hour", "day", "week", "month"]
 _FREQUENCIES: dict[str, Frequency] = {

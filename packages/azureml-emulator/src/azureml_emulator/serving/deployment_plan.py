@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.clusters import KUBERNETES, MANAGED
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED
 
 _DURATION = re.compile(
     r"^P(?:(?P<days>\d+(?:\.\d+)?)D)?"

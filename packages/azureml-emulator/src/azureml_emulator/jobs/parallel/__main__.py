@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from azureml_emulator.jobs.parallel.batches import UnusableInput, file_batches, table_batches
 from azureml_emulator.jobs.parallel.driver import Driver
 from azureml_emulator.jobs.parallel.logs import RunLogs
+from azureml_emulator.jobs.parallel.mini_batches import UnusableInput, file_batches, table_batches
 from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, read_plan
 
 _LOGS = Path("logs")

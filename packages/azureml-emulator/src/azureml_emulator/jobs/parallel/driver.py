@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from azureml_emulator.jobs.parallel.batches import MiniBatch
 from azureml_emulator.jobs.parallel.logs import RunLogs
+from azureml_emulator.jobs.parallel.mini_batches import MiniBatch
 from azureml_emulator.jobs.parallel.plan import Plan
-from azureml_emulator.jobs.parallel.process import ProcessLost, TookTooLong, WorkerProcess
-from azureml_emulator.jobs.parallel.tally import Tally
+from azureml_emulator.jobs.parallel.progress import Tally
+from azureml_emulator.jobs.parallel.worker_process import ProcessLost, TookTooLong, WorkerProcess
 
 # For init() of the entry script, as the service's first_task_creation_timeout.
 INIT_SECONDS = 600.0

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from azureml_emulator.jobs.parallel.batches import DELIMITED, Piece
+from azureml_emulator.jobs.parallel.mini_batches import DELIMITED, Piece
 
 _MODULE = "azureml_entry_script"
 

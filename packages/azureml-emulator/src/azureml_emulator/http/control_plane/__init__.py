@@ -1,0 +1,1 @@
+"""Azure Resource Manager's routes: resources, templates, registries, Event Grid, Monitor."""

@@ -1,0 +1,65 @@
+"""The registry front door's own routes: temporary access to upload an asset's bytes, or to read them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from azureml_emulator.http.requests import json_body
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.references import InRegistry, parse_reference
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.resources.uploaded_versions import upload_reference
+from azureml_emulator.storage.storage_access import StorageAccess
+
+
+class RegistryStorage:
+    """Answers for /tempdatarefs and /datarefs."""
+
+    def __init__(self, store: Store, scopes: Scopes, access: StorageAccess) -> None:
+        self._store = store
+        self._scopes = scopes
+        self._access = access
+
+    async def begin_upload(self, request: Request) -> Response:
+        """Where the bytes of a version may be written; whether they may become it, its PUT decides."""
+        scope, asset = await self._asset(request)
+        # A second upload for one version gets a place of its own: the SDK skips what is uploaded already,
+        # and would not notice that its files differ.
+        again = f"/{uuid4()}" if self._store.get(asset.key) is not None else ""
+        return JSONResponse(upload_reference(self._access, scope.storage_account, asset.key + again))
+
+    async def read(self, request: Request) -> Response:
+        """An address from which a version's bytes can be read. Raises BadRequest for one of other storage."""
+        scope, _ = await self._asset(request)
+        uri = str((await json_body(request)).get("blobUri", ""))
+        account, _, rest = urlsplit(uri).path.lstrip("/").partition("/")
+        container, _, name = rest.partition("/")
+        if account != scope.storage_account or not container:
+            raise BadRequest(f"'{uri}' is not in the storage of the registry '{scope.name}'.", target="blobUri")
+        return JSONResponse(
+            {
+                "blobReferenceForConsumption": {
+                    "blobUri": self._access.url(account, container, name),
+                    "storageAccountArmId": "",
+                    "credential": {
+                        "credentialType": "SAS",
+                        "sasUri": self._access.readable_account(account, container),
+                    },
+                }
+            }
+        )
+
+    async def _asset(self, request: Request) -> tuple[Scope, ResourcePath]:
+        text = str((await json_body(request)).get("assetId", ""))
+        reference = parse_reference(text)
+        if not isinstance(reference, InRegistry) or not reference.version:
+            raise BadRequest(f"'{text}' is not the id of a version in a registry.", target="assetId")
+        scope = self._scopes.find_registry(reference.registry)
+        pairs = ((reference.kind, reference.name), ("versions", reference.version))
+        return scope, ResourcePath(scope, pairs)

@@ -1,0 +1,1 @@
+"""The services beside the control plane: scoring, run history, MLflow, batch endpoints."""

@@ -1,0 +1,1 @@
+"""A job's document as values: steps, states, command lines, the wire's small forms. Pure: no I/O."""

@@ -1,0 +1,96 @@
+"""Reads the small forms of a job's wire document: inputs, outputs, durations, literals, ids. Pure: no I/O.
+
+Pipeline nodes write snake_case (job_input_type) where jobs write camelCase (jobInputType); both are read here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from azureml_emulator.jobs.definitions.steps import DATA_TYPES, Data, Literal
+from azureml_emulator.kernel.errors import BadRequest
+
+_DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
+_SECONDS = (86400, 3600, 60, 1)
+_BOOLEANS = frozenset({"true", "false"})
+
+
+def refuse(message: str, target: str | None = None) -> BadRequest:
+    """The service's refusal of a job that cannot run."""
+    return BadRequest(message, code="UserError", target=target)
+
+
+def field_of(document: dict[str, Any], name: str) -> Any:
+    """A field written in camelCase or in snake_case, or None."""
+    snake = re.sub(r"([A-Z])", r"_\1", name).lower()
+    value = document.get(name)
+    return document.get(snake) if value is None else value
+
+
+def read_input(name: str, value: Any) -> Literal | Data:
+    """An input's value on the wire. Raises BadRequest for a form that carries neither a value nor a uri."""
+    if not isinstance(value, dict):
+        return Literal(as_text(value))
+    kind = (field_of(value, "jobInputType") or value.get("type") or "literal").lower()
+    if kind == "literal" or ("uri" not in value and "value" in value):
+        if value.get("value") is None:
+            raise refuse(f"The input '{name}' has no value.", f"inputs.{name}")
+        return Literal(as_text(value["value"]))
+    if not value.get("uri"):
+        raise refuse(f"The input '{name}' of type {kind} has no path.", f"inputs.{name}")
+    return Data(value["uri"], kind, str(value.get("mode") or "").lower())
+
+
+def as_text(value: Any) -> str:
+    """A literal as the service writes it: booleans as True and False."""
+    return str(value)
+
+
+def bool_of(value: Any, *, default: bool) -> bool:
+    """A boolean that may travel as text."""
+    return default if value is None else str(value).lower() == "true"
+
+
+def seconds(value: Any, target: str) -> float | None:
+    """A duration in seconds: a number, or ISO 8601 (PT1M30S). None stays None. Raises BadRequest."""
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    match = _DURATION.match(str(value))
+    if match is None:
+        raise refuse(f"'{value}' is no ISO 8601 duration.", target)
+    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True))
+
+
+def check_literal(text: str, declared: dict[str, Any], where: str) -> None:
+    """Raise BadRequest when a literal is not of the declared type, range or enumeration."""
+    kind = str(declared.get("type", "string")).lower()
+    if kind in DATA_TYPES:
+        raise refuse(f"{where} is of type {kind}: it takes data, not the value '{text}'.", where)
+    if kind == "boolean" and text.lower() not in _BOOLEANS:
+        raise refuse(f"{where} must be a boolean, not '{text}'.", where)
+    if kind in {"number", "integer"}:
+        _check_number(text, kind, declared, where)
+    allowed = declared.get("enum")
+    if allowed and text not in {str(choice) for choice in allowed}:
+        raise refuse(f"{where} must be one of {', '.join(map(str, allowed))}, not '{text}'.", where)
+
+
+def _check_number(text: str, kind: str, declared: dict[str, Any], where: str) -> None:
+    try:
+        number = int(text) if kind == "integer" else float(text)
+    except ValueError as error:
+        raise refuse(f"{where} must be of type {kind}, not '{text}'.", where) from error
+    low, high = declared.get("min"), declared.get("max")
+    if low is not None and number < float(low):
+        raise refuse(f"{where} must be at least {low}, not {text}.", where)
+    if high is not None and number > float(high):
+        raise refuse(f"{where} must be at most {high}, not {text}.", where)
+
+
+def arm_id(text: Any) -> str | None:
+    """A reference without the prefix of its short form (`azureml:name`, not `azureml://…`); None for nothing."""
+    reference = str(text or "")
+    return (reference if reference.startswith("azureml://") else reference.removeprefix("azureml:")) or None

@@ -1,0 +1,55 @@
+"""From a parallel step's settings and places to its plan and its environment variables. Writes the plan's file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from azureml_emulator.jobs.definitions.steps import ParallelSettings
+from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, Plan
+
+_MODEL_VARIABLE = "AZUREML_MODEL_DIR"
+_HOME_VARIABLE = "AZUREML_BI_OUTPUT_PATH"
+_FILE_OUTPUT = "uri_file"
+
+
+@dataclass(frozen=True)
+class RunPlaces:
+    """Where a step's things lie: its plan, inputs, outputs (with their types), and the folder above its model."""
+
+    plan: Path
+    inputs: dict[str, Path]
+    outputs: dict[str, Path]
+    output_types: dict[str, str]
+    model: Path | None
+
+
+def parallel_variables(settings: ParallelSettings, places: RunPlaces) -> dict[str, str]:
+    """Write the plan; the variables that lead the driver to it and the entry script to its model and output."""
+    Plan(
+        entry_script=settings.entry_script,
+        input=str(places.inputs[settings.input]),
+        table=settings.table,
+        mini_batch_size=settings.mini_batch_size,
+        workers=settings.workers,
+        retries=settings.retries,
+        timeout=settings.timeout,
+        failed_batches=settings.failed_batches,
+        failed_items=settings.failed_items,
+        failed_percent=settings.failed_percent,
+        append=_append(settings, places),
+        logging_level=settings.logging_level,
+    ).write(places.plan)
+    variables = {PLAN_VARIABLE: str(places.plan)}
+    if places.model is not None:
+        variables[_MODEL_VARIABLE] = str(places.model)
+    if settings.home is not None:
+        variables[_HOME_VARIABLE] = str(places.outputs[settings.home])
+    return variables
+
+
+def _append(settings: ParallelSettings, places: RunPlaces) -> str | None:
+    if settings.append_to is None:
+        return None
+    place = places.outputs[settings.append_to]
+    return str(place if places.output_types[settings.append_to] == _FILE_OUTPUT else place / settings.append_name)

@@ -1,0 +1,1 @@
+"""MLflow: its server process, and the runs of jobs in it."""

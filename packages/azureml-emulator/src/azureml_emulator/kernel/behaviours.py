@@ -1,0 +1,174 @@
+"""What a kind of resource does beyond being stored: the default, which only stores, and its extension points.
+
+Kinds with a behaviour of their own subclass Behaviour next to what they need (`jobs/`, `serving/`);
+`app.py` lists them. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import Conflict
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.operations import Operation
+from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath
+from azureml_emulator.kernel.store import Resource, Store
+
+Action = Callable[[Resource, dict[str, Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a PUT or DELETE led to: the resource as it stands and the operation that goes on, if one does."""
+
+    resource: Resource | None
+    created: bool = False
+    operation: Operation | None = None
+
+
+class Behaviour:
+    """Stores what it is given. A subclass overrides what its kind does differently."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Create or replace the resource at `path` from the request's body."""
+        return self.put_now(kind, path, body)
+
+    def put_now(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """The same without an await inside, for use in a transaction."""
+        existing = self.store.get(path.key)
+        kind.check_addresses(body.get("properties", {}))
+        refuse_changed_content(kind, existing, body)
+        resource = self.store.put(self.draft(kind, path, body, existing))
+        return Stored(resource, created=existing is None)
+
+    async def patch(self, kind: Kind, resource: Resource, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Merge the body into the resource (RFC 7396) and put it."""
+        return await self.put(kind, path, merge(resource.document, body))
+
+    async def delete(self, resource: Resource) -> Stored:
+        """Delete the resource and what is below it."""
+        self.store.delete(resource.key)
+        return Stored(None)
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document to answer for a GET or in a list; must not change anything."""
+        return resource.document
+
+    def actions(self) -> dict[str, Action]:
+        """POST actions by name in lower case: each gets the resource and the body, answers JSON."""
+        return {}
+
+    def draft(
+        self,
+        kind: Kind,
+        path: ResourcePath,
+        body: dict[str, Any],
+        existing: Resource | None,
+        **internal: Any,
+    ) -> Resource:
+        """The resource that a body makes: what was sent, plus id, name, type, systemData and state."""
+        properties = {**body.get("properties", {}), "provisioningState": "Succeeded"}
+        above = f"{PROVIDER}/{path.scope.kind}" if path.pairs else PROVIDER
+        document = {
+            **{key: value for key, value in body.items() if key != "properties"},
+            "id": existing.id if existing else path.id,
+            "name": path.name,
+            "type": f"{above}/{kind.path}",
+            "properties": properties,
+            "systemData": self._system_data(existing),
+        }
+        kept = existing.internal if existing else {}
+        return Resource(path.key, kind.path.lower(), path.parent.key, document, {**kept, **internal})
+
+    def _system_data(self, existing: Resource | None) -> dict[str, str]:
+        now = self.clock.timestamp()
+        before = existing.document["systemData"] if existing else {}
+        return {
+            "createdAt": before.get("createdAt", now),
+            "createdBy": before.get("createdBy", "emulator"),
+            "createdByType": "User",
+            "lastModifiedAt": now,
+            "lastModifiedBy": "emulator",
+            "lastModifiedByType": "User",
+        }
+
+
+class VersionBehaviour(Behaviour):
+    """An asset's version: immutable in content, and the reason its container exists."""
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Store the version, and the container above it with the latest version's number."""
+        with self.store.transaction():
+            stored = self.put_now(kind, path, body)
+            self._put_container(path, stored)
+        return stored
+
+    def _put_container(self, path: ResourcePath, stored: Stored) -> None:
+        container = path.parent
+        existing = self.store.get(container.key)
+        if existing is not None and not stored.created:
+            return
+        fresh = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
+        properties: dict[str, Any] = dict(existing.properties) if existing else fresh
+        properties["latestVersion"] = path.name
+        # The next whole number above all that were; versions that are no whole numbers do not count.
+        highest = int(properties.get("nextVersion") or "1") - 1
+        properties["nextVersion"] = str(max(highest, int(path.name) if path.name.isdigit() else 0) + 1)
+        body = {"properties": properties}
+        kind = Kind(container.kind)
+        self.store.put(self.draft(kind, container, body, existing))
+
+
+class ContainerBehaviour(Behaviour):
+    """What is above an asset's versions: its description, tags and whether it is archived may change."""
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Change the container; what follows from its versions stays."""
+        existing = self.store.get(path.key)
+        kept = {
+            name: existing.properties[name]
+            for name in ("latestVersion", "nextVersion")
+            if existing is not None and name in existing.properties
+        }
+        fresh = {"latestVersion": None, "nextVersion": "1", "isArchived": False}
+        return self.put_now(kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}})
+
+
+def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:
+    """Raise Conflict when a PUT would change what makes an existing version what it is."""
+    if existing is None:
+        return
+    sent = body.get("properties", {})
+    changed = [name for name in kind.content if sent.get(name) != existing.properties.get(name)]
+    if changed:
+        raise Conflict(
+            f"{kind.path} '{existing.id.rsplit('/', 3)[1]}' version '{existing.name}' already exists with "
+            f"other content ({', '.join(changed)} differ). A version is immutable: register a new version. "
+            "Only tags, description and isArchived of an existing version can be changed.",
+            code="UserError",
+        )
+
+
+def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """JSON merge patch (RFC 7396): null removes, objects merge, all else replaces."""
+    merged = dict(base)
+    for key, value in change.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def with_state(resource: Resource, state: str) -> Resource:
+    """A copy of the resource in another provisioning state."""
+    return resource.with_properties(provisioningState=state)

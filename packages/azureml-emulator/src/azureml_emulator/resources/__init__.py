@@ -1,0 +1,1 @@
+"""Behaviours of kinds that neither run nor serve: workspaces, registries, assets, datastores, computes."""

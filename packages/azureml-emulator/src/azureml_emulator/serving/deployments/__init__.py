@@ -1,0 +1,1 @@
+"""Online endpoints and deployments as resources: what a control plane request changes."""

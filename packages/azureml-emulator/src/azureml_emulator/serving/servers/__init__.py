@@ -1,0 +1,1 @@
+"""The servers of deployments: folder, process, connections, health, restarts."""

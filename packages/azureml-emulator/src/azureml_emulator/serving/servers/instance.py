@@ -1,0 +1,196 @@
+"""One running server of a deployment: its process group, its connections, its limits, its end.
+
+Knows one revision and nothing of endpoints; `fleet.py` decides when one is started, replaced or restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.processes.supervisor import GRACE_SECONDS
+from azureml_emulator.serving.data_collection.event_writer import Collector
+from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
+from azureml_emulator.serving.servers.deadlines import Deadlines
+from azureml_emulator.serving.servers.revision import Revision, last_lines
+from azureml_emulator.serving.servers.server_starter import ServerProcess, Starter
+from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost
+
+# A server that never answered a request has nothing to end in order.
+ABANDONED_GRACE_SECONDS = 0.2
+_HOST = "127.0.0.1"
+_FIRST_POLL_SECONDS = 0.05
+_PROBE_REQUEST = [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+_OK = 200
+_SHOWN_LINES = 30
+
+
+@dataclass(frozen=True)
+class ServerStart:
+    """All that is needed to start a deployment's server, and to start it again."""
+
+    identifier: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    revision: Revision
+    plan: Plan
+    collector: Collector | None = None
+
+
+class TooManyRequests(Exception):
+    """The deployment's limits are reached."""
+
+
+class Instance:
+    """A started server. Made by `start`; everything else is about a process that exists."""
+
+    def __init__(self, start: ServerStart, process: ServerProcess) -> None:
+        self.start = start
+        self.plan = start.plan
+        self.admitted = 0
+        self.deadlines = Deadlines(start.plan.request_timeout)
+        self._process = process
+        self._pool: Pool | None = None
+        self._drained = asyncio.Event()
+        self._slots = asyncio.Semaphore(start.plan.worked_on)
+        self._ended = asyncio.ensure_future(process.wait())
+
+    @classmethod
+    async def launch(cls, start: ServerStart, starter: Starter) -> Instance:
+        """Start the process; `ready` says when it serves."""
+        start.revision.port_file.unlink(missing_ok=True)
+        process = await starter.spawn(
+            start.identifier,
+            start.command,
+            folder=start.revision.code,
+            environment=start.environment,
+            log=start.revision.log,
+        )
+        return cls(start, process)
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that leads the server's group."""
+        return self._process.pid
+
+    @property
+    def port(self) -> int | None:
+        """The loopback port the server took; None before it did."""
+        file = self.start.revision.port_file
+        return int(file.read_text()) if file.exists() else None
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to a server that is up."""
+        assert self._pool is not None, "asked for connections before the server was up"  # noqa: S101
+        return self._pool
+
+    @property
+    def running(self) -> bool:
+        """True until the process has ended."""
+        return not self._ended.done()
+
+    async def ready(self) -> None:
+        """Wait until the server answers its probe. Raises BadRequest, with its log, when it does not."""
+        try:
+            async with asyncio.timeout(self.plan.start_limit):
+                await self._until_healthy()
+        except TimeoutError:
+            await self.stop(ABANDONED_GRACE_SECONDS)
+            limit = f"{self.plan.start_limit:g}"
+            raise self._failure(
+                f"The server was not up within {limit} seconds, which is what its liveness probe allows"
+            ) from None
+        if not self.running:
+            raise self._failure(f"The server ended with exit code {self._ended.result()} before it was up")
+
+    async def watch(self) -> str:
+        """Wait until the process ends or its liveness probe fails too often; why, in a few words."""
+        probe = self.plan.liveness
+        failures = 0
+        while failures < probe.failure_threshold:
+            await asyncio.wait({self._ended}, timeout=seconds_of(probe.period))
+            if not self.running:
+                return f"the process ended with exit code {self._ended.result()}"
+            failures = 0 if await self._healthy(probe) else failures + 1
+        return f"{failures} liveness probes in a row failed"
+
+    async def admit(self) -> None:
+        """Wait for a place among the requests worked on. Raises TooManyRequests at the limits."""
+        if self.admitted >= self.plan.admitted:
+            raise TooManyRequests
+        self.admitted += 1
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            await asyncio.wait_for(self._slots.acquire(), self.plan.queue_wait)
+        except TimeoutError:
+            self.admitted -= 1
+            raise TooManyRequests from None
+        except BaseException:
+            self.admitted -= 1
+            raise
+
+    def release(self) -> None:
+        """Give the place back."""
+        self.admitted -= 1
+        self._slots.release()
+        if not self.admitted:
+            self._drained.set()
+
+    async def drain(self) -> None:
+        """Wait until no request is left, at most as long as one may take; then stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.plan.request_timeout + self.plan.queue_wait):
+                self._drained.clear()
+                if self.admitted:
+                    await self._drained.wait()
+        await self.stop()
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the process group, by force after `grace` seconds, and the connections; safe to call twice."""
+        if self._pool is not None:
+            self._pool.close()
+        if self.running:
+            await self._process.stop(grace)
+        await self._ended
+
+    def kill(self) -> None:
+        """Drop every connection at once: the server is gone or as good as gone."""
+        if self._pool is not None:
+            self._pool.close()
+
+    async def _until_healthy(self) -> None:
+        probe = self.plan.readiness
+        successes = 0
+        while self.running and successes < probe.success_threshold:
+            if self._pool is None and (port := self.port) is not None:
+                self._pool = Pool(_HOST, port)
+            if self._pool is not None and await self._healthy(probe):
+                successes += 1
+            else:
+                await asyncio.wait({self._ended}, timeout=_FIRST_POLL_SECONDS)
+
+    async def _healthy(self, probe: Probe) -> bool:
+        pool = self.pool
+        try:
+            async with asyncio.timeout(seconds_of(probe.timeout)):
+                connection = pool.idle() or await pool.connect(seconds_of(probe.timeout))
+                try:
+                    answer = await connection.ask(_PROBE_REQUEST)
+                finally:
+                    pool.give(connection)
+        except (TimeoutError, OSError, UpstreamLost):
+            return False
+        return answer.status == _OK
+
+    def _failure(self, reason: str) -> BadRequest:
+        lines = "\n".join(last_lines(self.start.revision.log, _SHOWN_LINES))
+        return BadRequest(
+            f"User container has crashed or terminated: {reason}. The last lines of its log:\n{lines}",
+            code="ResourceNotReady",
+        )
