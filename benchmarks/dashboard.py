@@ -22,13 +22,13 @@ from figures import Figure, report
 
 from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow
+from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render
 from mlops.dashboard.server import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
-from mlops.project import STAGE_NAMES, StageName
-from mlops.rollout.metrics import Interval
-from mlops.rollout.view import Deployment, View
-from mlops.serving.stage_status import StageStatus
+from mlops.endpoint.stage_status import StageStatus
+from mlops.endpoint.view import Deployment, View
+from mlops.settings.project import STAGE_NAMES, StageName
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 from chromium import PROGRAM, open_tab

@@ -23,15 +23,14 @@ import numpy.typing as npt
 from figures import Figure, report
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.bootstrap import compare
-from mlops.gates.metrics import prepare
+from mlops.gates.metrics import compare, prepare
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import run_gates
 from mlops.gates.rows import Rows, read_rows
-from mlops.gates.rules import GATES_FILE, Bootstrap, GatesFile, read_gates
-from mlops.gates.scoring import open_scorer
-from mlops.package import package_digest
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.models.scoring import open_scorer
+from mlops.settings.gates import GATES_FILE, Bootstrap, GatesFile, read_gates
+from mlops.settings.releases import Release
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT_ROWS = 7_500

@@ -15,8 +15,8 @@ from monitoring_world import ROOT, SCHEMA, SETTINGS, WINDOW, Rows, collected, dr
 from package import Package
 
 from mlops.monitoring.measures import Measurements
-from mlops.monitoring.rules import MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
+from mlops.settings.monitoring import MonitorFile, read_monitor_rules
 
 ROWS = 3_000
 PLANTED_SEED = 99

@@ -18,8 +18,8 @@ from request_schema import Feature, RequestSchema
 from scorer import ScoredRows
 from werkzeug.datastructures import Headers
 
-from mlops.collected import reading
-from mlops.serving import scoring_call
+from mlops.azure.collected_data import reading
+from mlops.endpoint import client as scoring_call
 
 PATIENCE_SECONDS = 30.0
 SCHEMA = RequestSchema((Feature("age", "number", None, None, None),), threshold=0.5)

@@ -15,17 +15,16 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import AzureBlobDatastore, Data, Model
 
 from azureml_emulator.testing import running_emulator
-from mlops.collected.frames import Collected
-from mlops.collected.reading import read_collected
-from mlops.collected.storage import find_collections
-from mlops.collected.window import Window
-from mlops.project import load_project
+from mlops.azure.collected_data.frames import Collected
+from mlops.azure.collected_data.reading import read_collected
+from mlops.azure.collected_data.storage import find_collections
+from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import connect
+from mlops.endpoint.client import SYNTHETIC_HEADER, Address, address_of, call
 from mlops.promotion.recent import recent_inputs
+from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
-from mlops.serving.address import address_of
-from mlops.serving.deployment_files import load_deployment, load_endpoint
-from mlops.serving.scoring_call import SYNTHETIC_HEADER, Address, call
-from mlops.workspace import connect
+from mlops.settings.project import load_project
 
 pytestmark = pytest.mark.xdist_group("collection")
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops.layout import ENDPOINT_FOLDER
+from mlops.core.layout import ENDPOINT_FOLDER
 
 GRAFANA = Path(__file__).parents[2] / "endpoints" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "scoring.json").read_text())

@@ -13,13 +13,12 @@ from azure.ai.ml.entities import (
     ManagedOnlineEndpoint,
 )
 
-from mlops.errors import ProjectError
-from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
-from mlops.project import Project, Stage, load_project
+from mlops.core.documents import read_yaml
+from mlops.core.errors import ProjectError
+from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
+from mlops.rollout.deployment_files import configuration_of, definition, load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
-from mlops.serving.definition import definition
-from mlops.serving.deployment_files import configuration_of, load_deployment, load_endpoint
-from mlops.yaml_lines import read_yaml
+from mlops.settings.project import Project, Stage, load_project
 
 ROOT = Path(__file__).parents[2]
 ONLINE = ROOT / "endpoints" / "online"

@@ -11,12 +11,12 @@ import pytest
 
 from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow
+from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render
 from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
-from mlops.project import STAGE_NAMES, StageName
-from mlops.rollout.metrics import Interval
-from mlops.rollout.view import Deployment, View
-from mlops.serving.stage_status import StageStatus
+from mlops.endpoint.stage_status import StageStatus
+from mlops.endpoint.view import Deployment, View
+from mlops.settings.project import STAGE_NAMES, StageName
 
 TAKEN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 Making = Callable[..., Snapshot]

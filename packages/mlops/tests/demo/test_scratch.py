@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mlops.core.git import git_commit
 from mlops.demo.scratch import PACE, Scratch, forget, prepare
-from mlops.project import load_project
-from mlops.releases.manifest import read_manifest
-from mlops.source_version import git_commit
+from mlops.settings.project import load_project
+from mlops.settings.releases import read_manifest
 
 ROOT = Path(__file__).parents[4]
 

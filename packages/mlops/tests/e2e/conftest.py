@@ -17,10 +17,10 @@ from azure.ai.ml import MLClient
 from quicker import make_quicker
 from warm_programs import run_module
 
-from mlops.emulator import ensure_started
-from mlops.project import Project, load_project
-from mlops.promotion.connections import Connections
-from mlops.workspace import connect
+from mlops.azure.clients import Connections
+from mlops.azure.workspace import connect
+from mlops.local.emulator import ensure_started
+from mlops.settings.project import Project, load_project
 
 ROOT = Path(__file__).parents[4]
 PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
-from mlops.project import Project
+from mlops.azure.workspace import connect
+from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
+from mlops.endpoint.observe import observe
+from mlops.endpoint.scoring import score
+from mlops.models.data_asset import DataVersion, ensure_data
+from mlops.models.registration import Origin, find_version, register
 from mlops.rollout.deploy import deploy
-from mlops.rollout.observe import observe
-from mlops.serving.scoring import score
-from mlops.training.data_asset import DataVersion, ensure_data
-from mlops.training.registration import Origin, find_version, register
+from mlops.settings.project import Project
 from mlops.training.run import train
-from mlops.workspace import connect
 
 from .conftest import PATIENCE_SECONDS, Clone, Lifecycle, make_clone
 

@@ -12,13 +12,13 @@ from azure.ai.ml import MLClient
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.errors import InputError
-from mlops.package import file_sha256
+from mlops.core.errors import InputError
+from mlops.models.data_asset import find_data
+from mlops.models.package import file_sha256
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
-from mlops.training.data_asset import find_data
 from mlops.training.run import finish_training
 
 from .conftest import Clone, Lifecycle, Team, git

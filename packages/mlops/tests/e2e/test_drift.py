@@ -16,22 +16,22 @@ from warm_programs import run_module
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.collected.reading import INPUTS, OUTPUTS
-from mlops.collected.storage import find_collections
-from mlops.collected.window import Window
+from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
+from mlops.azure.clients import Connections
+from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
+from mlops.azure.collected_data.storage import find_collections
+from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import connect
 from mlops.demo.handler import listening
 from mlops.demo.subscribing import subscribed
+from mlops.endpoint.observe import observe
+from mlops.models.origin import read_provenance
+from mlops.models.package_store import fetch_package
 from mlops.monitoring.run import EVENT_KIND, monitor
-from mlops.project import load_project
-from mlops.promotion.connections import Connections
-from mlops.promotion.origin import read_provenance
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import MADE_OF, begun_for
-from mlops.retraining.pointer import read_pointer
+from mlops.retraining.trigger import read_trigger
 from mlops.rollout.deploy import deploy
-from mlops.rollout.observe import observe
-from mlops.training.package_store import fetch_package
-from mlops.workspace import connect
+from mlops.settings.project import load_project
 
 from .conftest import Lifecycle, git
 
@@ -151,9 +151,9 @@ def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
     assert "rows that prod was asked from" in page
 
     # and what it was trained on says where it comes from, in the log, at the data, and in the package
-    made_of, version = begun.event.evidence[MADE_OF], begun.event.evidence["data"]
+    data_description, version = begun.event.evidence[DATA_DESCRIPTION], begun.event.evidence["data"]
     data = client.data.get("credit-default", version)
-    assert data.description == made_of == retraining["made_of"]
+    assert data.description == data_description == retraining["data_description"]
     assert {"stage", "window", "models", "labels", "history", "labelled", "without_outcome"} <= set(data.tags)
     assert int(data.tags["labelled"].replace(",", "")) + int(data.tags["known"].replace(",", "")) == REQUESTS
     package, _ = fetch_package(client, scratch_places.project, "credit-default", retraining["model"]["version"])
@@ -177,7 +177,7 @@ def test_run_again_it_says_what_it_finds_and_starts_no_second_training(
     records = AuditLog(client).read()[0]
     event = told.first["drift"]["event"]
     cause = cause_of(scratch_places, event)
-    pointer = read_pointer(f"prod/{cause.number}")
+    pointer = read_trigger(f"prod/{cause.number}")
     found = begin(scratch_places, pointer, datetime.now(UTC))
     assert isinstance(found, Begun)
     assert found.job == told.first["drift"]["retraining"]["job"]

@@ -12,15 +12,15 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
-from mlops.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
-from mlops.project import load_project
-from mlops.promotion.judgement import gate
+from mlops.azure.workspace import connect_registry
+from mlops.core.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
+from mlops.githost.builder import WORKSTATION
+from mlops.promotion.gate_run import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
-from mlops.provenance.builder import WORKSTATION
 from mlops.provenance.statement import parse_statement
-from mlops.releases.manifest import read_manifest
 from mlops.rollout.deploy import deploy
-from mlops.workspace import connect_registry
+from mlops.settings.project import load_project
+from mlops.settings.releases import read_manifest
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.promotion.forge import AzureRepos
+from mlops.githost.pull_requests import AzureRepos
 
 from .conftest import Work
 

@@ -21,9 +21,9 @@ from sklearn.metrics import average_precision_score, brier_score_loss, f1_score,
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows
-from mlops.gates.rules import GatesFile, read_gates
-from mlops.package import package_digest
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.settings.gates import GatesFile, read_gates
+from mlops.settings.releases import Release
 
 COMMIT = "1f" * 20
 SHA256 = "b" * 64

@@ -12,9 +12,9 @@ import pytest
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows, read_rows
-from mlops.gates.rules import GATES_FILE, read_gates
-from mlops.package import package_digest
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.releases import Release
 
 ROOT = Path(__file__).parents[4]
 COMMIT = "1f" * 20

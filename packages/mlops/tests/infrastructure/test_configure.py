@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops.project import load_project
+from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
 OUTPUTS = {

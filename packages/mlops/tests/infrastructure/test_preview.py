@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlops.ci.report import blocks_as_markdown
-from mlops.errors import MachineError
+from mlops.core.errors import MachineError
 from mlops.infrastructure.preview import PreviewResult, StackChange, preview
 
 ROOT = Path(__file__).parents[4]

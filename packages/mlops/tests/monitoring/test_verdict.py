@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from mlops.collected.window import Window
-from mlops.errors import ProjectError
-from mlops.judging.measures import Measured
-from mlops.monitoring.catalogue import CATALOGUE
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -64,7 +63,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
 
 
 @pytest.mark.parametrize(
-    ("changed", "service", "state", "mendable"),
+    ("changed", "service", "state", "retrainable"),
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
@@ -77,11 +76,11 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, mendable: tuple
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
 ) -> None:
     verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
 
-    assert (verdict.state, verdict.mendable) == (state, mendable)
+    assert (verdict.state, verdict.retrainable) == (state, retrainable)
 
 
 def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:

@@ -13,12 +13,12 @@ import pytest
 from forge_standin import AzureForge, Forge, GitHubForge
 from forge_standin.az_documents import guid
 
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.azure_settings import AzureSettings
 from mlops.protection.check import ProtectionResult, azure_findings, check_repository, github_findings
-from mlops.protection.expectations import read_expectations
 from mlops.protection.finding import Finding
 from mlops.protection.github_settings import Reply, routes
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import read_expectations
 
 EXPECTATIONS = Path(__file__).parents[4] / "releases" / "protection.yml"
 FEDERATED = "WorkloadIdentityFederation"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import InputError, MachineError
-from mlops.git import Repository
+from mlops.core.errors import InputError, MachineError
+from mlops.core.git import Repository
 from mlops.protection.check import check_repository
 
 from .conftest import Protected, azure_documents, changed, failing, judged_on_azure

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from mlops.project import STAGE_NAMES
-from mlops.provenance.policy import read_policy
+from mlops.settings.project import STAGE_NAMES
+from mlops.settings.provenance import read_policy
 
 from .conftest import EXPECTED
 

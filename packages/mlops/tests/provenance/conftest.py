@@ -13,14 +13,14 @@ import pytest
 import yaml
 from forge_standin import GitHubForge
 
-from mlops.git import Repository
-from mlops.package import package_digest
-from mlops.promotion.origin import read_provenance
-from mlops.provenance.builder import current_builder
+from mlops.core.git import Repository
+from mlops.githost.builder import current_builder
+from mlops.models.origin import read_provenance
+from mlops.models.package import package_digest
+from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import Evidence
-from mlops.releases.manifest import Release
-from mlops.training.registration import ModelVersion
+from mlops.settings.releases import Release
 
 POLICY = Path(__file__).parents[4] / "releases" / "provenance.yml"
 TRAINING = {

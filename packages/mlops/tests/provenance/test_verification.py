@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops.errors import ProjectError, PromotionRefused, RolloutFailed
-from mlops.promotion.origin import read_provenance
-from mlops.provenance.builder import builder_of
-from mlops.provenance.policy import allows, read_policy, with_builder
+from mlops.core.errors import ProjectError, PromotionRefused, RolloutFailed
+from mlops.core.remote_address import RemoteAddress
+from mlops.githost.builder import builder_of
+from mlops.models.origin import read_provenance
 from mlops.provenance.statement import parse_statement, state_provenance
 from mlops.provenance.verification import require_at_deployment, require_at_promotion
-from mlops.remote_address import RemoteAddress
+from mlops.settings.provenance import allows, read_policy, with_builder
 
 from .conftest import POLICY, TRAINING, Case
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import InputError
-from mlops.git import REMOTE
-from mlops.remote_address import RemoteAddress
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE
+from mlops.core.remote_address import RemoteAddress
 from mlops.replaying.machine import machine
 from mlops.replaying.source import Checkout, Remote
 from workflow_replay.testing import Origin

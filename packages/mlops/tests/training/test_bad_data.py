@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.errors import InputError
-from mlops.project import load_project
-from mlops.training.data_asset import ensure_data
+from mlops.azure.workspace import connect
+from mlops.core.errors import InputError
+from mlops.models.data_asset import ensure_data
+from mlops.settings.project import load_project
 from mlops.training.failure import telling_lines
 from mlops.training.validation import read_warnings
-from mlops.workspace import connect
 
 ROOT = Path(__file__).parents[4]
 LOG = [

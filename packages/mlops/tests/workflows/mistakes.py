@@ -1,7 +1,7 @@
 """Plants mistakes into copies of the CI files, one at a time, and shows that a linter or a replay catches each.
 
-`uv run python packages/mlops/tests/workflows/mistakes.py` prints the table and ends with 1 when a mistake lives. It is no part of
-`pytest`, because a mistake costs seconds; CI runs it beside the tests. Needs Linux or macOS.
+`uv run python packages/mlops/tests/workflows/mistakes.py` prints the table and ends with 1 when a mistake lives. It is
+no part of `pytest`, because a mistake costs seconds; CI runs it beside the tests. Needs Linux or macOS.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlops.retraining.pointer import Pointer, read_pointer
+from mlops.retraining.trigger import TriggerReference, read_trigger
 from workflow_replay.events import Dispatch, Event, Manual
 
 from .conftest import ROOT, System, Ways
@@ -37,7 +37,7 @@ def test_drift_starts_a_training_that_logs_in_as_retraining(ways: Ways, system: 
     assert call.words[3:5] == ("retrain", "--because")
     assert call.seen[VARIABLES[system]] == named(system, "retraining")
     # and the command understands what it is given; only GitHub hands the whole event on
-    assert read_pointer(call.words[5]) == Pointer("prod", 17, EVENT["id"] if system == "github" else None)
+    assert read_trigger(call.words[5]) == TriggerReference("prod", 17, EVENT["id"] if system == "github" else None)
 
 
 @both_systems

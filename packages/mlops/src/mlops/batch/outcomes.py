@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlops.errors import JobFailed
+from mlops.core.errors import JobFailed
 
 OUTCOMES_FILE: Final = "outcomes.jsonl"
 SCORED: Final = "scored"

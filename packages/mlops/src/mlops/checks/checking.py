@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops.checks import assets, batch, fingerprints, pins
-from mlops.checks.component import PIPELINE, check_component
-from mlops.checks.pipeline import check_pipeline
-from mlops.checks.problem import Problem
+from mlops.checks.pipelines.component import PIPELINE, check_component
+from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
 from mlops.checks.releases import check_releases
 from mlops.checks.versions import versioned
-from mlops.layout import PIPELINE_FILE
+from mlops.checks.yaml.problem import Problem
+from mlops.core.layout import PIPELINE_FILE
 
 
 def check_project(root: Path) -> list[Problem]:

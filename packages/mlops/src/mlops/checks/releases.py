@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.checks.problem import Problem
-from mlops.errors import ProjectError
-from mlops.gates.rules import GATES_FILE, read_gates
-from mlops.monitoring.rules import MONITOR_FILE, read_monitor_rules
-from mlops.project import STAGE_NAMES
-from mlops.protection.expectations import read_expectations
-from mlops.provenance.policy import read_policy
-from mlops.releases.manifest import RELEASE_FOLDER, manifest_path, read_manifest
-from mlops.retire.rules import RETIREMENT_FILE, deadlines_in
-from mlops.retraining.rules import RETRAINING_FILE, read_retraining_rules
+from mlops.checks.yaml.problem import Problem
+from mlops.core.errors import ProjectError
+from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
+from mlops.settings.project import STAGE_NAMES
+from mlops.settings.protection import read_expectations
+from mlops.settings.provenance import read_policy
+from mlops.settings.releases import RELEASE_FOLDER, manifest_path, read_manifest
+from mlops.settings.retirement import RETIREMENT_FILE, deadlines_in
+from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
 
 _READERS: Final[tuple[Callable[[Path], Any], ...]] = (
     lambda root: read_gates(root / GATES_FILE),

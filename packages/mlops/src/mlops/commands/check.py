@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops.ci.place import Place
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
-from mlops.results import Block, Line, Result
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
+from mlops.core.results import Block, Line, Result
+from mlops.core.source_location import Place
 
 if TYPE_CHECKING:
     from mlops.checks import Problem
@@ -76,8 +76,8 @@ def command(project_path: Path | None, *, fix: bool, repository: bool, as_json: 
     do, logins. What differs from releases/protection.yml is listed with the way to set it; nothing is changed.
     """
     from mlops.checks import check_project, fix_project
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     root = load_project(project_path).root
     if repository:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import STAGES, json_option
-from mlops.command_line import command as mlops_command
+from mlops.cli.command_line import STAGES, json_option
+from mlops.cli.command_line import command as mlops_command
 
 
 @mlops_command(
@@ -55,11 +55,11 @@ def command(
     the event starts a training on what was asked. The newer model waits as a proposal for staging, with the drift
     as its reason. A second time no training begins: retraining.yml has a cool-down.
     """
-    from mlops.demo.journey import Wish, demo
-    from mlops.emulator import stop
-    from mlops.errors import InputError
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.demo.lifecycle import DemoOptions, demo
+    from mlops.local.emulator import stop
+    from mlops.settings.project import load_project, parse_stage
 
     stories = [name for name, is_wished in (("--bad-model", bad_model), ("--drift", drift)) if is_wished]
     if stories and until != STAGES[-1]:
@@ -68,7 +68,7 @@ def command(
         raise InputError("--bad-model and --drift are two stories", "Run them one after the other.")
     project = load_project(project_path)
     try:
-        result = demo(project, data, Wish(parse_stage(until), bad_model, drift), fresh=fresh)
+        result = demo(project, data, DemoOptions(parse_stage(until), bad_model, drift), fresh=fresh)
     finally:
         if stop_after:
             stop(project)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -46,8 +46,8 @@ def command(
 
     With --batch the same model goes to the stage's batch endpoint instead: callers get it from the next call on.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
@@ -58,7 +58,7 @@ def command(
     if newer is not None:
         return answer(newer, as_json=as_json)
 
-    from mlops.workspace import connect
+    from mlops.azure.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
     if batch:

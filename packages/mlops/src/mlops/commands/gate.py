@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -47,15 +47,15 @@ def command(
         raise click.UsageError("say what to judge: either --stage or --since")
     if since is not None and (base or markdown or html):
         raise click.UsageError("--base, --markdown and --html belong to one --stage, not to --since")
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(stage) if stage else None
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import Connections
     from mlops.promotion.gate_result import write_reports
-    from mlops.promotion.judgement import gate
+    from mlops.promotion.gate_run import gate
     from mlops.promotion.range_gate import gate_range
 
     places = Connections(project)

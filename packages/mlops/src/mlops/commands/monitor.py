@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 _SPAN: Final = re.compile(r"(\d{1,4})([hd])")
 _HOURS: Final = {"h": 1, "d": 24}
@@ -84,14 +84,14 @@ def command(
     for drift, 11 when the data cannot be believed, 12 when the service does not answer as it should. The
     verdict is noted in the audit log, once for the same window and data, however often this is run.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
+    from mlops.azure.workspace import connect
     from mlops.monitoring.run import monitor, window_of
-    from mlops.workspace import connect
 
     asked = window_of(since, until, window, datetime.now(UTC))
     client = connect(project.settings.stage(stage_name))

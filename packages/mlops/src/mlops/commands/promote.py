@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import STAGES, json_option
-from mlops.command_line import command as mlops_command
+from mlops.cli.command_line import STAGES, json_option
+from mlops.cli.command_line import command as mlops_command
 
 
 @mlops_command(
@@ -40,13 +40,13 @@ def command(
     twice, it updates the same branch and pull request. With --when-ready it is time when the stage before has run
     the model for `wait_hours` of releases/<stage>.yml without breaking its SLO, and nobody has proposed it yet.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(target)
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import Connections
     from mlops.promotion.promote import promote
     from mlops.promotion.readiness import not_yet
 

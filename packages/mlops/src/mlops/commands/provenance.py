@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -32,17 +32,17 @@ def command(project_path: Path | None, *, stage: str, version: str | None, folde
     as promotions commit it. Either way it is checked against the bytes, git and releases/provenance.yml, as
     `mlops deploy` does. Exits with 1 when the stage would refuse it.
     """
-    from mlops.errors import InputError
-    from mlops.project import load_project, parse_stage
-    from mlops.releases.manifest import TRAINING_STAGE
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.releases import TRAINING_STAGE
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
     if version is not None and stage_name != TRAINING_STAGE:
         raise InputError(f"which version {stage} runs is said by releases/{stage}.yml", "Leave out --version.")
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import Connections
     from mlops.provenance.inspection import inspect
 
     return answer(inspect(Connections(project), stage_name, version, folder), as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 _EVENTS = (
     "push", "pull_request", "workflow_dispatch", "schedule", "repository_dispatch", "workflow_run", "merge_group",
@@ -73,10 +73,10 @@ def command(
     Exits with 1 when the run fails, with 0 also when the event does not start it, and with 2 for a file that the
     service would refuse.
     """
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
     from mlops.replaying.event import EventOptions, from_shell, pairs
     from mlops.replaying.replay import ReplayOptions, replay_file
+    from mlops.settings.project import load_project
 
     wanted = EventOptions(event_name, base, action, type_, cron, payload, title, pairs(inputs, "--input"))
     options = ReplayOptions(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -24,13 +24,13 @@ def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bo
     What is live in any stage stays, and so does what is kept for an instant return. Every stage is asked, so the login
     must be allowed to read all of them.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import Connections
     from mlops.retire.applying import apply_plan
     from mlops.retire.collecting import make_plan
     from mlops.retire.result import RetireResult

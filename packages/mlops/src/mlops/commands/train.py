@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -61,14 +61,14 @@ def command(
         raise click.UsageError("--job names a job that runs already: it goes with neither --submit nor --data")
     if data and data_version:
         raise click.UsageError("say what to train on once: either --data or --data-version")
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project, parse_stage
 
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
+    from mlops.azure.workspace import connect
     from mlops.training.run import finish_training, submit_training, train
-    from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
     if job is not None:

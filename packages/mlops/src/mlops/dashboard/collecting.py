@@ -11,16 +11,16 @@ from azure.core.exceptions import AzureError
 
 from mlops.audit.history import StageHistory
 from mlops.audit.log import AuditLog
-from mlops.azure_errors import explain
+from mlops.azure.clients import Connections
+from mlops.azure.errors import explain
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management
+from mlops.core.errors import MlopsError
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from mlops.errors import MlopsError
-from mlops.project import MANAGED, STAGE_NAMES, StageName
-from mlops.promotion.connections import Connections
-from mlops.releases.manifest import Release, manifest_file, read_manifest
-from mlops.rollout.metrics import Monitor
-from mlops.rollout.view import View
-from mlops.serving.stage_status import StageStatus, stage_status
-from mlops.workspace import connect_management
+from mlops.endpoint.stage_status import StageStatus, stage_status
+from mlops.endpoint.view import View
+from mlops.settings.project import MANAGED, STAGE_NAMES, StageName
+from mlops.settings.releases import Release, manifest_file, read_manifest
 
 _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from mlops.audit.history import COLUMNS, row_of
 from mlops.audit.record import Record
+from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from mlops.dashboard.story import Rollout, gates, measured, rollouts, windows
-from mlops.markdown import clean
+from mlops.dashboard.timeline import Rollout, gates, measured, rollouts, windows
 
 ROLLOUTS_SHOWN: Final = 10
 GATES_SHOWN: Final = 10
@@ -49,8 +49,8 @@ class StagePart:
             return "not known"
         if status.view is None or not status.view.exists or status.view.live is None:
             return "runs nothing"
-        if status.view.going_on:
-            return f"rollout: {status.view.going_on.phase}"
+        if status.view.in_progress:
+            return f"rollout: {status.view.in_progress.phase}"
         return "settled" if status.view.deployments[status.view.live].ready else "not healthy"
 
     @property
@@ -100,9 +100,9 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
 
 def _part(stage: StageSnapshot) -> StagePart:
     view = stage.status.view
-    going_on = view is not None and view.going_on is not None
+    in_progress = view is not None and view.in_progress is not None
     seen = windows(stage.history.records)
-    return StagePart(stage, rollouts(stage.history.records, going_on=going_on), seen[0] if seen else None)
+    return StagePart(stage, rollouts(stage.history.records, in_progress=in_progress), seen[0] if seen else None)
 
 
 def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:

@@ -12,15 +12,15 @@ from typing import Any, Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure_errors import explain
+from mlops.azure.clients import Connections
+from mlops.azure.errors import explain
+from mlops.cli.progress import say
+from mlops.core.errors import MlopsError
+from mlops.core.results import Block, Line, Result
+from mlops.core.stopping import stop_signals
 from mlops.dashboard.collecting import take_snapshot
 from mlops.dashboard.page import Page, render
 from mlops.dashboard.server import DashboardServer
-from mlops.errors import MlopsError
-from mlops.progress import say
-from mlops.promotion.connections import Connections
-from mlops.results import Block, Line, Result
-from mlops.stopping import stop_signals
 
 PAGE_FILE: Final = "dashboard.html"
 _REST_SECONDS: Final = 15.0

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlops.audit.history import StageHistory
-from mlops.project import StageName
-from mlops.releases.manifest import Release
-from mlops.rollout.metrics import Interval
-from mlops.serving.stage_status import StageStatus
+from mlops.azure.service_metrics import Interval
+from mlops.endpoint.stage_status import StageStatus
+from mlops.settings.project import StageName
+from mlops.settings.releases import Release
 
 # How far back the service is shown, and in what steps: half an hour, as the page says.
 SERVICE_WINDOW: Final = timedelta(hours=24)

@@ -14,20 +14,20 @@ from typing import Any, Final
 
 import polars as pl
 
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import PromotionRefused, RolloutFailed
+from mlops.core.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
+from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.callers import Callers
 from mlops.demo.releasing import merge, release_to
 from mlops.demo.scratch import Scratch
-from mlops.errors import PromotionRefused, RolloutFailed
-from mlops.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
-from mlops.progress import say
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
+from mlops.endpoint.client import address_of
+from mlops.endpoint.current_deployment import live_model
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
-from mlops.results import Block, Line, Result, Table
 from mlops.rollout.deploy import deploy
-from mlops.serving.address import address_of
+from mlops.settings.project import StageName
+from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
 from mlops.training.held_out import held_out_file
 from mlops.training.run import train
 

@@ -13,8 +13,7 @@ from typing import Final
 
 import aiohttp
 
-from mlops.serving.scoring_call import REQUEST_ID_HEADER, Address
-from mlops.serving.trust import trust
+from mlops.endpoint.client import REQUEST_ID_HEADER, Address, trust
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0

@@ -14,27 +14,27 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.demo.day import SPAN, Played, make_day, play
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, JobFailed, MachineError
+from mlops.core.layout import PROJECT_FILE
+from mlops.core.results import Block, Line, Result
 from mlops.demo.handler import listening
 from mlops.demo.scratch import Scratch
 from mlops.demo.subscribing import subscribed
-from mlops.errors import InputError, JobFailed, MachineError
-from mlops.layout import PROJECT_FILE
+from mlops.demo.traffic import SPAN, SimulatedTraffic, make_traffic_day, simulate_traffic
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
 from mlops.monitoring.run import monitor, window_of
-from mlops.progress import say
-from mlops.project import Project, StageName, load_project
 from mlops.promotion.branch import PROMOTIONS
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.writing import change_values
-from mlops.results import Block, Line, Result
-from mlops.retraining.pointer import read_pointer
-from mlops.retraining.rules import RETRAINING_FILE, CollectedRows
 from mlops.retraining.run import RetrainResult, retrain
+from mlops.retraining.trigger import read_trigger
+from mlops.settings.manifest_files import change_values
+from mlops.settings.project import Project, StageName, load_project
+from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.training.held_out import held_out_file
-from mlops.training.package_store import fetch_package
 
 WATCHED: Final[StageName] = "prod"
 # What was asked a minute ago: nobody waits for outcomes to settle here.
@@ -57,7 +57,7 @@ class DriftResult(Result):
     `waiting` are the branches of promotions that nobody has merged yet.
     """
 
-    played: Played
+    played: SimulatedTraffic
     found: MonitorResult
     event: dict[str, Any]
     retrained: RetrainResult
@@ -118,8 +118,8 @@ def show_drift(scratch: Scratch) -> DriftResult:
     package, _ = fetch_package(places.models(WATCHED), project, project.settings.model, live.version)
     # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
     rows = held_out_file(places.training, project, read_provenance(package).job)
-    day = make_day(project, rows, read_schema(package))
-    played = play(places, WATCHED, live, day)
+    day = make_traffic_day(project, rows, read_schema(package))
+    played = simulate_traffic(places, WATCHED, live, day)
     with listening() as handler, subscribed(stage, handler.address):
         # Who called before it, as in another story of the demo, is not of the day.
         window = window_of(played.began, None, SPAN, datetime.now(UTC))
@@ -134,7 +134,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
         if event is None:
             raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
         say(f"event {event.get('type')}: {event.get('subject')}")
-        retrained = retrain(places, read_pointer(json.dumps(event)), datetime.now(UTC))
+        retrained = retrain(places, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 

@@ -16,7 +16,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any, Final, cast
 
-from mlops.loopback import LOOPBACK, LoopbackServer
+from mlops.core.loopback import LOOPBACK, LoopbackServer
 
 # What Event Grid's largest event has.
 _LARGEST_BYTES: Final = 1_048_576

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import PromotionRefused
+from mlops.core.git import REMOTE
+from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
-from mlops.errors import PromotionRefused
-from mlops.git import REMOTE
-from mlops.progress import say
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
 from mlops.promotion.gate_result import write_reports
-from mlops.promotion.judgement import gate, obstacles, reason_of
+from mlops.promotion.gate_run import gate, obstacles, reason_of
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.results import Block, Line
 from mlops.rollout.deploy import DeployResult, deploy
+from mlops.settings.project import StageName
+from mlops.settings.releases import TRAINING_STAGE
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mlops.git import REMOTE, Repository
-from mlops.layout import STATE_FOLDER, private_folder
-from mlops.project import STAGE_NAMES, Project, load_project
-from mlops.provenance.builder import WORKSTATION
-from mlops.provenance.policy import POLICY_FILE, with_builder
-from mlops.releases.manifest import manifest_path
-from mlops.releases.pace import Pace, at_pace
+from mlops.core.git import REMOTE, Repository
+from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.githost.builder import WORKSTATION
+from mlops.settings.project import STAGE_NAMES, Project, load_project
+from mlops.settings.provenance import POLICY_FILE, with_builder
+from mlops.settings.releases import manifest_path
+from mlops.settings.rollout_timing import Pace, at_pace
 
 DEMO_FOLDER: Final = STATE_FOLDER / "demo"
 BRANCH: Final = "main"

@@ -9,10 +9,9 @@ from typing import Any, Final
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from mlops.announcing.announcement import DRIFT_FOUND
-from mlops.announcing.topic import topic_id
-from mlops.project import Stage
-from mlops.workspace import connect_management
+from mlops.audit.announcement import DRIFT_FOUND, topic_id
+from mlops.azure.workspace import connect_management
+from mlops.settings.project import Stage
 
 _API_VERSION: Final = "2022-06-15"
 _SUBSCRIPTION: Final = "retraining"

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.gates.rows import Rows
-from mlops.gates.rules import Group, SmallestBand
-from mlops.judging.measures import NothingToMeasure
+from mlops.settings.gates import Group, SmallestBand
+from mlops.settings.measures import NothingToMeasure
 
 Inside = npt.NDArray[np.bool_]
 _FEWEST_BANDS = 2

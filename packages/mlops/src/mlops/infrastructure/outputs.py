@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlops.errors import InputError, MachineError
-from mlops.layout import INFRASTRUCTURE_FOLDER
-from mlops.project import (
+from mlops.core.errors import InputError, MachineError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER
+from mlops.settings.project import (
     ClientId,
     ComputeName,
     ConnectionString,

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from mlops.errors import MachineError, ProjectError
-from mlops.layout import INFRASTRUCTURE_FOLDER
-from mlops.results import Block, Line, Result, Table
+from mlops.core.errors import MachineError, ProjectError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER
+from mlops.core.results import Block, Line, Result, Table
 
 # The stacks that CI brings up. That of the repository's protection takes an administrator's token, which CI has not.
 STACKS: Final = ("shared", "dev", "staging", "prod")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from mlops.infrastructure.outputs import StackOutputs
-from mlops.project import MANAGED, StageName, read_settings
+from mlops.settings.project import MANAGED, StageName, read_settings
 
 # What a stage is served from that leaves Kubernetes: the smallest machine that Azure recommends.
 _MACHINE: Final = "Standard_DS3_v2"

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops.collected.window import Window
-from mlops.errors import JobFailed
-from mlops.judging.measures import Measured, NothingToMeasure, Span, not_measured
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import JobFailed
+from mlops.settings.measures import Measured, NothingToMeasure, Span, not_measured
 
 MEASURES_FILE: Final = "measures.json"
 FORMAT: Final = 1

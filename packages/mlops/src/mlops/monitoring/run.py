@@ -10,24 +10,24 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.announcing.topic import announce
+from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.collected.window import Window
-from mlops.errors import InputError
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import InputError
+from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.monitoring.measures import nothing_collected
 from mlops.monitoring.measuring import Results, measure
-from mlops.monitoring.occasion import find_occasion
 from mlops.monitoring.report import Monitored
+from mlops.monitoring.request import find_monitoring_request
 from mlops.monitoring.result import MonitorResult, write_report
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
-from mlops.project import Project, StageName
-from mlops.training.data_asset import DataVersion, ensure_data
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.project import Project, StageName
 
 EVENT_KIND: Final = "monitor"
-_OCCASION: Final = "occasion"
+_FINGERPRINT: Final = "fingerprint"
 _NO_JOB: Final = "none"
 _HOUR: Final = timedelta(hours=1)
 
@@ -53,44 +53,42 @@ def monitor(
     """
     rules = read_monitor_rules(project.path(MONITOR_FILE))
     outcomes = _labels(client, project, labels)
-    occasion = find_occasion(client, project, stage, window, rules, outcomes)
+    request = find_monitoring_request(client, project, stage, window, rules, outcomes)
     results = (
-        measure(client, project, occasion, rules)
-        if occasion.folder
-        else Results(_NO_JOB, nothing_collected(window), {})
+        measure(client, project, request, rules) if request.folder else Results(_NO_JOB, nothing_collected(window), {})
     )
-    service = measure_service(occasion.stage, occasion.live, window, rules.fewest_requests)
+    service = measure_service(request.stage, request.live, window, rules.fewest_requests)
     verdict = judge_window(rules, stage, results.measurements, service)
-    monitored = Monitored(occasion, project.settings.model, results, service, verdict)
+    monitored = Monitored(request, project.settings.model, results, service, verdict)
     record, is_new = AuditLog(client).append_once(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
     )
-    announce(occasion.stage, record)
+    announce(request.stage, record)
     return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html))
 
 
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
     """The verdict as an audit event: every measure's value, what moved, and whether a newer model is asked for."""
-    verdict, occasion = monitored.verdict, monitored.occasion
+    verdict, request = monitored.verdict, monitored.request
     values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes if each.observed is not None}
     facts = {
         "state": verdict.state,
-        "retrain": ", ".join(verdict.mendable) or "no",
-        "since": occasion.window.since.isoformat(),
-        "until": occasion.window.until.isoformat(),
+        "retrain": ", ".join(verdict.retrainable) or "no",
+        "since": request.window.since.isoformat(),
+        "until": request.window.until.isoformat(),
         "rows": f"{monitored.results.measurements.rows}",
         "moved": ", ".join(monitored.moved[:3]) or "nothing",
         "job": monitored.results.job,
-        _OCCASION: _occasion(monitored, rules),
+        _FINGERPRINT: _fingerprint(monitored, rules),
     }
     return Event(
         kind=EVENT_KIND,
-        stage=occasion.stage_name,
+        stage=request.stage_name,
         step=EVENT_KIND,
         model=monitored.model,
-        version=occasion.live.version,
-        digest=occasion.live.digest,
-        target=occasion.live.deployment,
+        version=request.live.version,
+        digest=request.live.digest,
+        target=request.live.deployment,
         verdict="none" if verdict.state == "quiet" else "passed" if verdict.state == "healthy" else "failed",
         reason=monitored.reason,
         evidence=values | facts,
@@ -98,15 +96,15 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
 
 
 def _is_same(event: Event, monitored: Monitored, rules: MonitorFile) -> bool:
-    return event.kind == EVENT_KIND and event.evidence.get(_OCCASION) == _occasion(monitored, rules)
+    return event.kind == EVENT_KIND and event.evidence.get(_FINGERPRINT) == _fingerprint(monitored, rules)
 
 
-def _occasion(monitored: Monitored, rules: MonitorFile) -> str:
+def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:
     """One text for one verdict on one window: not for what changes from second to second, such as a latency."""
-    verdict, occasion = monitored.verdict, monitored.occasion
+    verdict, request = monitored.verdict, monitored.request
     facts: list[Any] = [
-        str(occasion.window),
-        occasion.live.digest,
+        str(request.window),
+        request.live.digest,
         monitored.results.measurements.digest,
         rules.model_dump(mode="json"),
         verdict.state,

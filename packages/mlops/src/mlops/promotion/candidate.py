@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mlops.errors import PromotionRefused, RolloutFailed
+from mlops.azure.clients import Connections
+from mlops.core.errors import PromotionRefused, RolloutFailed
+from mlops.endpoint.current_deployment import Live, live_model, prove_live
 from mlops.gates.proposal import Candidate
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import Live, live_model, prove_live
-from mlops.promotion.origin import release_of
-from mlops.releases.manifest import SOURCE_STAGES, TRAINING_STAGE
-from mlops.training.package_store import fetch_package, package_of_model
-from mlops.training.registration import ModelVersion, find_version
+from mlops.models.origin import release_of
+from mlops.models.package_store import fetch_package, package_of_model
+from mlops.models.registration import ModelVersion, find_version
+from mlops.settings.project import StageName
+from mlops.settings.releases import SOURCE_STAGES, TRAINING_STAGE
 
 
 def find_candidate(places: Connections, target: StageName, version: str | None) -> Candidate:
@@ -33,7 +33,7 @@ def find_candidate(places: Connections, target: StageName, version: str | None) 
             "The version was replaced: do not promote it, train and register again.",
         )
     candidate = Candidate(package, release_of(package, model, target))
-    _prove(places, source, live, candidate)
+    _verify(places, source, live, candidate)
     return candidate
 
 
@@ -61,7 +61,7 @@ def _running(places: Connections, source: StageName, target: StageName, version:
     return live
 
 
-def _prove(places: Connections, source: StageName, live: Live, candidate: Candidate) -> None:
+def _verify(places: Connections, source: StageName, live: Live, candidate: Candidate) -> None:
     """Ask the live deployment the package's golden questions: what does not answer is not healthy."""
     try:
         prove_live(places.stage(source), places.project.settings.stage(source), live, candidate.folder)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import release_of
-from mlops.releases.manifest import Release, manifest_file, manifest_path, parse_manifest
-from mlops.training.package_store import fetch_package
-from mlops.training.registration import ModelVersion
+from mlops.azure.clients import Connections
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import release_of
+from mlops.models.package_store import fetch_package
+from mlops.models.registration import ModelVersion
+from mlops.settings.project import StageName
+from mlops.settings.releases import Release, manifest_file, manifest_path, parse_manifest
 
 
 def champion_release(places: Connections, stage: StageName, base: str | None, challenger: Release) -> Release | None:

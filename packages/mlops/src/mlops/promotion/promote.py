@@ -12,26 +12,26 @@ from typing import Any
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.errors import MlopsError
+from mlops.azure.clients import Connections
+from mlops.core.errors import MlopsError
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result, Table
 from mlops.gates.proposal import Candidate
+from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_markdown import markdown_report
-from mlops.git import Repository
-from mlops.project import StageName
+from mlops.githost.pull_requests import PullRequest, forge_of, picture_address
+from mlops.models.registration import ModelVersion
 from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
 from mlops.promotion.candidate import find_candidate
 from mlops.promotion.champion import live_release, release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.forge import PullRequest, forge_of, picture_address
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
-from mlops.promotion.judgement import evidence_of, judge, reason_of
+from mlops.promotion.gate_run import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
 from mlops.provenance.verification import Evidence, require_at_promotion
-from mlops.releases.manifest import TRAINING_STAGE, Release
-from mlops.results import Block, Line, Result, Table
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import StageName
+from mlops.settings.releases import TRAINING_STAGE, Release
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.ci.place import Place
-from mlops.errors import MlopsError, ProjectError
-from mlops.gates.report_markdown import markdown_report
-from mlops.git import Repository
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
+from mlops.azure.clients import Connections
+from mlops.core.errors import MlopsError, ProjectError
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result
+from mlops.core.source_location import Place
+from mlops.endpoint.current_deployment import live_model
+from mlops.gates.render import markdown_report
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
-from mlops.promotion.judgement import gate
-from mlops.promotion.live import live_model
-from mlops.releases.manifest import Release
-from mlops.releases.plan import plan
-from mlops.results import Block, Line, Result
+from mlops.promotion.gate_run import gate
+from mlops.promotion.release_changes import plan
+from mlops.settings.project import StageName
+from mlops.settings.releases import Release
 
 
 @dataclass(frozen=True)

@@ -12,25 +12,18 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.project import StageName
+from mlops.azure.clients import Connections
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.results import Block, Line, Result
+from mlops.endpoint.current_deployment import Live, live_model
 from mlops.promotion.branch import branch_name, find_base
 from mlops.promotion.champion import release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import Live, live_model
-from mlops.releases.manifest import (
-    SOURCE_STAGES,
-    TRAINING_STAGE,
-    Model,
-    manifest_file,
-    manifest_path,
-    read_manifest,
-)
-from mlops.results import Block, Line, Result
-from mlops.rollout.metrics import Monitor
 from mlops.rollout.rollback import BY_HAND
-from mlops.workspace import connect_management
+from mlops.settings.project import StageName
+from mlops.settings.releases import SOURCE_STAGES, TRAINING_STAGE, Model, manifest_file, manifest_path, read_manifest
 
 _FINISH: Final = "finish"
 

@@ -11,19 +11,19 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError
-from mlops.git import Repository
-from mlops.markdown import escape
-from mlops.project import StageName
+from mlops.azure.clients import Connections
+from mlops.core.errors import InputError
+from mlops.core.git import Repository
+from mlops.core.markdown import escape
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.current_deployment import Live, live_model
+from mlops.githost.pull_requests import PullRequest, forge_of
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.champion import release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.forge import PullRequest, forge_of
-from mlops.promotion.live import Live, live_model
 from mlops.promotion.promote import Proposed
-from mlops.releases.manifest import Release, manifest_path
-from mlops.results import Block, Line, Result, Table
 from mlops.rollout.rollback import BY_HAND, LEFT
+from mlops.settings.project import StageName
+from mlops.settings.releases import Release, manifest_path
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import PromotionRefused
-from mlops.promotion.connections import Connections
-from mlops.quiet import quiet
-from mlops.releases.manifest import Model
-from mlops.training.package_store import fetch_package
+from mlops.azure.clients import Connections
+from mlops.azure.sdk_output import suppress_output
+from mlops.core.errors import PromotionRefused
+from mlops.models.package_store import fetch_package
+from mlops.settings.releases import Model
 
 
 def share(places: Connections, model: Model) -> bool:
@@ -19,7 +19,7 @@ def share(places: Connections, model: Model) -> bool:
     registry = places.project.settings.registry
     is_new = not _has(places, model)
     if is_new:
-        with quiet():
+        with suppress_output():
             places.training.models.share(
                 model.name,
                 model.version,

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.errors import InputError, MlopsError
-from mlops.git import REMOTE, Repository
+from mlops.core.errors import InputError, MlopsError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import RemoteAddress, parse_remote
+from mlops.core.results import Block, Line, Result, Table
 from mlops.protection import (
     azure_branch,
     azure_places,
@@ -18,10 +20,8 @@ from mlops.protection import (
     github_places,
     github_settings,
 )
-from mlops.protection.expectations import EXPECTATIONS_FILE, Expectations, read_expectations
 from mlops.protection.finding import Finding, Outcome
-from mlops.remote_address import RemoteAddress, parse_remote
-from mlops.results import Block, Line, Result, Table
+from mlops.settings.protection import EXPECTATIONS_FILE, Expectations, read_expectations
 
 _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",

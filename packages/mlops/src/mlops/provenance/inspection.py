@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.errors import MlopsError, ProjectError
-from mlops.package import checksums
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.origin import read_provenance, release_of
+from mlops.azure.clients import Connections
+from mlops.core.errors import MlopsError, ProjectError
+from mlops.core.results import Block, Line, Result, Table
+from mlops.models.origin import read_provenance, release_of
+from mlops.models.package import checksums
+from mlops.models.package_store import fetch_package, package_of_model
+from mlops.models.registration import ModelVersion, find_builder, find_version
 from mlops.provenance.attestation import CHECKSUM_FILE
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import Evidence, committed_problems, statement_problems
-from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
-from mlops.results import Block, Line, Result, Table
-from mlops.training.package_store import fetch_package, package_of_model
-from mlops.training.registration import ModelVersion, find_builder, find_version
+from mlops.settings.project import StageName
+from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
 
 STATEMENT_FILE: Final = "statement.json"
 PREDICATE_FILE: Final = "predicate.json"

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops.errors import MlopsError, PromotionRefused, RolloutFailed
-from mlops.git import REMOTE, Repository
-from mlops.package import DIGEST_PREFIX, file_digests
-from mlops.project import StageName
+from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import RemoteAddress, parse_remote
+from mlops.models.package import DIGEST_PREFIX, file_digests
+from mlops.models.registration import ModelVersion
 from mlops.provenance.attestation import attestation_problem
-from mlops.provenance.policy import POLICY_FILE, Demands, allows, read_policy
 from mlops.provenance.statement import Statement, parse_statement, statement_path
-from mlops.releases.manifest import Release
-from mlops.remote_address import RemoteAddress, parse_remote
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import StageName
+from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
+from mlops.settings.releases import Release
 
 _DEEP = "In CI, check out the whole history (fetch-depth: 0)."
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mlops.errors import InputError
-from mlops.progress import say
-from mlops.remote_address import ForgeKind
+from mlops.cli.progress import say
+from mlops.core.errors import InputError
+from mlops.core.remote_address import ForgeKind
+from mlops.core.stopping import stop_signals
 from mlops.replaying.event import EventOptions, event
 from mlops.replaying.machine import Machine, machine
 from mlops.replaying.programs import asked_for
 from mlops.replaying.result import ReplayResult
 from mlops.replaying.source import Checkout, Source
-from mlops.stopping import stop_signals
 from workflow_replay import azure, github
 from workflow_replay.approvals import Approval, ApprovalRequest, Approvals
 from workflow_replay.azure.effects import EFFECTS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.results import Block, Line, Result, Table, Tone
+from mlops.core.results import Block, Line, Result, Table, Tone
 from workflow_replay.record import JobRun, Run, commands, document, played
 
 

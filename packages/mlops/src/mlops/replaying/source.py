@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.remote_address import ForgeKind, RemoteAddress, parse_remote
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import ForgeKind, RemoteAddress, parse_remote
 
 _NEW: Final = "0" * 40
 _DEFAULT_BRANCH: Final = "main"

@@ -16,19 +16,19 @@ from azure.core.exceptions import HttpResponseError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure_errors import service_message
-from mlops.errors import WorkspaceError
-from mlops.progress import say
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.quiet import quiet
+from mlops.azure.clients import Connections
+from mlops.azure.errors import service_message
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import say
+from mlops.core.errors import WorkspaceError
+from mlops.endpoint.observe import observe
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
 from mlops.retire.collecting import make_plan
 from mlops.retire.plan import Item
 from mlops.rollout.change import Change, renewed
 from mlops.rollout.execute import refusal, write_change
 from mlops.rollout.lease import held_by_another, lease_from, lease_in, new_owner
-from mlops.rollout.observe import observe
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+from mlops.settings.project import StageName
 
 RETIREMENT: Final = "retirement"
 _STEPS: Final = {"model": "archive", "deployment": "delete"}
@@ -74,7 +74,7 @@ def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Ite
 
 def _delete(places: Connections, stage: StageName, item: Item) -> None:
     endpoint = places.project.settings.stage(stage).endpoint
-    with quiet():
+    with suppress_output():
         places.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
 
 

@@ -12,15 +12,15 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.errors import WorkspaceError
-from mlops.project import STAGE_NAMES, StageName
-from mlops.promotion.connections import Connections
-from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.azure.clients import Connections
+from mlops.core.errors import WorkspaceError
+from mlops.endpoint.observe import observe
+from mlops.endpoint.view import View
+from mlops.models.registration import DIGEST_TAG
 from mlops.retire.plan import Item, Uses, Version, last_uses, plan_deployments, plan_models
-from mlops.retire.rules import read_deadlines
-from mlops.rollout.observe import observe
-from mlops.rollout.view import View
-from mlops.training.registration import DIGEST_TAG
+from mlops.settings.project import STAGE_NAMES, StageName
+from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.settings.retirement import read_deadlines
 
 
 def make_plan(places: Connections, stage: StageName) -> list[Item]:

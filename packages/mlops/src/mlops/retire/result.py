@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops.markdown import clean
-from mlops.results import Block, Line, Result, Table
+from mlops.core.markdown import clean
+from mlops.core.results import Block, Line, Result, Table
 from mlops.retire.plan import Item
 
 _COLUMNS: Final = ("", "what", "name", "model version", "why")

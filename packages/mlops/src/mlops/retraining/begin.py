@@ -15,30 +15,30 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError, WorkspaceError
-from mlops.progress import say
-from mlops.project import parse_stage
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.retraining.fresh_data import FreshData, fresh_data
-from mlops.retraining.permission import (
+from mlops.audit.retraining_policy import (
     BEGUN,
     CAUSE,
     CAUSE_RECORD,
     DATA,
+    DATA_DESCRIPTION,
     JOB,
-    MADE_OF,
     RETRAINING,
     NotBegun,
     begun_for,
-    objection_to,
-    overspent,
+    rate_limit_reason,
+    rejection_reason,
 )
-from mlops.retraining.pointer import Pointer
-from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
-from mlops.training.package_store import fetch_package
+from mlops.azure.clients import Connections
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, WorkspaceError
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
+from mlops.retraining.training_data import TrainingData, training_data
+from mlops.retraining.trigger import TriggerReference
+from mlops.settings.project import parse_stage
+from mlops.settings.releases import TRAINING_STAGE
+from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
 from mlops.training.run import submit_training
 
 _HASH_CHARACTERS: Final = slice(7, 19)
@@ -51,10 +51,10 @@ class Begun:
     job: str
     cause: Record
     record: int
-    made_of: str = ""
+    data_description: str = ""
 
 
-def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
+def begin(places: Connections, pointer: TriggerReference, now: datetime) -> Begun | NotBegun:
     """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
@@ -73,12 +73,12 @@ def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBe
     facts = before.event.evidence
     job = facts[JOB]
     if not _is_there(places.training, job):
-        is_new = MADE_OF in facts
+        is_new = DATA_DESCRIPTION in facts
         submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
-    return Begun(job, cause, before.number, facts.get(MADE_OF, ""))
+    return Begun(job, cause, before.number, facts.get(DATA_DESCRIPTION, ""))
 
 
-def _look_up(places: Connections, pointer: Pointer) -> Record:
+def _look_up(places: Connections, pointer: TriggerReference) -> Record:
     """What a pointer points to, from a log that holds."""
     records, breaks = AuditLog(places.stage(pointer.stage)).read()
     if breaks:
@@ -100,12 +100,16 @@ def _permitted(
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
-    objection = objection_to(cause, rules, now) or _overtaken(places, cause) or overspent(log.read()[0], rules, now)
+    objection = (
+        rejection_reason(cause, rules, now)
+        or _superseded_reason(places, cause)
+        or rate_limit_reason(log.read()[0], rules, now)
+    )
     if objection:
         return NotBegun(objection)
     project, happened = places.project, cause.event
     package, _ = fetch_package(places.models(parse_stage(happened.stage)), project, happened.model, happened.version)
-    data = fresh_data(places, rules.data, cause, read_schema(package))
+    data = training_data(places, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
@@ -115,7 +119,7 @@ def _permitted(
     refused: list[str] = []
 
     def may(records: Sequence[Record]) -> bool:
-        refused[:] = [overspent(records, rules, now)]
+        refused[:] = [rate_limit_reason(records, rules, now)]
         return not refused[0] and begun_for(records, cause) is None
 
     record = log.append_if(event, may)
@@ -126,12 +130,12 @@ def _permitted(
     return same or NotBegun(refused[0])
 
 
-def begun_event(cause: Record, job: str, data: FreshData) -> Event:
+def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
     """The record of a beginning: the cause's reason and evidence, the job, the data and what they were made of."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
-    if data.made_of:
-        facts[MADE_OF] = data.made_of
+    if data.data_description:
+        facts[DATA_DESCRIPTION] = data.data_description
     return Event(
         kind=RETRAINING,
         stage=TRAINING_STAGE,
@@ -145,7 +149,7 @@ def begun_event(cause: Record, job: str, data: FreshData) -> Event:
     )
 
 
-def _overtaken(places: Connections, cause: Record) -> str:
+def _superseded_reason(places: Connections, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
     stage = places.project.settings.stage(parse_stage(event.stage))

@@ -28,7 +28,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlops.audit.log import actor
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
 
 # Longer than any single call may last, but for the making of a deployment; what a killed process of another machine
 # leaves holds as long.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlops.releases.left_out import MIRROR, LeftOut
-from mlops.rollout.view import FULL, content_of
+from azure.ai.ml import MLClient
+
+from mlops.azure.service_health import Objective
+from mlops.azure.service_metrics import Monitor
+from mlops.endpoint.view import FULL, revision_of
+from mlops.settings.project import Project, Stage, StageName
+from mlops.settings.releases import MIRROR, LeftOut
 
 CREATE = "create"
 SMOKE = "smoke"
@@ -43,7 +50,7 @@ class Plan:
     @property
     def content(self) -> str:
         """What a deployment of this plan is, to be compared with what deployments are."""
-        return content_of(self.digest, self.configuration)
+        return revision_of(self.digest, self.configuration)
 
     @property
     def longest_seconds(self) -> float:
@@ -68,3 +75,23 @@ def step_phase(percentage: int) -> str:
 def step_of(phase: str) -> int | None:
     """The share of traffic in a phase; None for the phases before live traffic moves."""
     return int(phase.removeprefix(_STEP)) if phase.startswith(_STEP) else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stage, the plan for it, and the model package on this machine.
+
+    `model` is the reference that a deployment names; `requests_per_second` that of the synthetic callers.
+    `monitor` is None where Azure Monitor measures nothing: on Kubernetes, synthetic callers judge alone.
+    """
+
+    client: MLClient
+    project: Project
+    stage_name: StageName
+    stage: Stage
+    plan: Plan
+    objective: Objective
+    requests_per_second: float
+    model: str
+    package: Path
+    monitor: Callable[[str], Monitor] | None

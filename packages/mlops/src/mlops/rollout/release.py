@@ -7,25 +7,51 @@ are verified before anything of the stage is touched.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from azure.ai.ml import MLClient
+from azure.ai.ml.entities import KubernetesOnlineEndpoint, Model, OnlineEndpoint
+from azure.ai.ml.exceptions import AssetPathException
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.errors import InputError, ProjectError, RolloutFailed
-from mlops.progress import say
-from mlops.project import KUBERNETES, MANAGED, Project, Stage, StageName
+from mlops.azure.sdk_output import suppress_output
+from mlops.azure.service_health import Objective
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management, connect_registry
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, ProjectError, RolloutFailed
+from mlops.models.package_store import fetch_package
+from mlops.models.registration import DIGEST_TAG, ModelVersion, find_version
 from mlops.provenance.verification import Evidence, require_at_deployment
-from mlops.releases.left_out import MIRROR, left_out
-from mlops.releases.manifest import TRAINING_STAGE, Manifest, manifest_file, read_manifest
-from mlops.rollout.kind import require_kind
-from mlops.rollout.metrics import Monitor
-from mlops.rollout.plan import Plan
-from mlops.rollout.target import Target
-from mlops.rollout.verdict import Objective
-from mlops.rollout.workspace_model import bring
-from mlops.serving.deployment_files import configuration_of
-from mlops.training.package_store import fetch_package
-from mlops.training.registration import ModelVersion, find_version
-from mlops.workspace import connect_management, connect_registry
+from mlops.rollout.deployment_files import configuration_of
+from mlops.rollout.plan import Plan, Target
+from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage, StageName
+from mlops.settings.releases import MIRROR, TRAINING_STAGE, Manifest, left_out, manifest_file, read_manifest
+
+
+def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
+    """Raise RolloutFailed when the endpoint stands elsewhere than where the stage wants it; none yet is fine."""
+    try:
+        endpoint = client.online_endpoints.get(stage.endpoint)
+    except ResourceNotFoundError:
+        return
+    found, wanted = _where(endpoint), (stage.kubernetes_compute or "").lower()
+    if found.lower() != wanted:
+        raise RolloutFailed(
+            f"endpoint {stage.endpoint} is {_words(found)}, but project.yml says that {name} is {_words(wanted)}",
+            f"Nothing was changed. An endpoint stays where it was made: give {name} another `endpoint` in project.yml, "
+            "move its callers, and delete the old one.",
+        )
+
+
+def _where(endpoint: OnlineEndpoint) -> str:
+    """The name of the compute that an endpoint is on; "" for a managed one."""
+    compute = endpoint.compute if isinstance(endpoint, KubernetesOnlineEndpoint) else ""
+    return (compute or "").rpartition("/")[2]
+
+
+def _words(compute: str) -> str:
+    return f"served by {KUBERNETES} ({compute})" if compute else f"served by {MANAGED} machines"
 
 
 def find_target(client: MLClient, project: Project, stage: StageName, version: str | None) -> tuple[Target, MLClient]:
@@ -36,7 +62,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     """
     manifest = read_manifest(manifest_file(project.root, stage), stage)
     place = project.settings.stage(stage)
-    _require_witness(manifest, stage, place)
+    _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)
     model, reference, models = _model(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
@@ -48,7 +74,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     released = None if stage == TRAINING_STAGE else manifest.release
     require_at_deployment(project.root, Evidence(stage, model, package, released))
     if place.serving == KUBERNETES and stage != TRAINING_STAGE:
-        reference = bring(client, models, project, model, package)
+        reference = copy_to_workspace(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
     for each in plan.left_out:
         say(f"{each.phase} is left out: {each.reason}")
@@ -92,7 +118,7 @@ def _model(
     return ModelVersion(released.name, released.version, released.digest), reference, connect_registry(registry)
 
 
-def _require_witness(manifest: Manifest, stage: StageName, place: Stage) -> None:
+def _require_health_source(manifest: Manifest, stage: StageName, place: Stage) -> None:
     """Raise ProjectError when nobody could say how a new deployment does."""
     if place.serving == KUBERNETES and not manifest.rollout.load.seconds:
         raise ProjectError(
@@ -117,3 +143,46 @@ def _plan(project: Project, place: Stage, model: ModelVersion, manifest: Manifes
         soak_seconds=rollout.soak_seconds,
         patience_seconds=rollout.patience_seconds,
     )
+
+
+_REGISTRY_TAG = "registry"
+
+
+def copy_to_workspace(
+    client: MLClient, registry: MLClient, project: Project, model: ModelVersion, package: Path
+) -> str:
+    """See to it that a workspace has the version with the package's bytes; how a deployment names it there.
+
+    Raises RolloutFailed when the workspace has other bytes under that version.
+    """
+    if not _has(client, model):
+        say(f"{model.name} {model.version} is copied into the stage's workspace: Kubernetes takes none of a registry")
+        _create(client, registry.models.get(model.name, model.version), project, model, package)
+    _, digest = fetch_package(client, project, model.name, model.version)
+    if digest != model.digest:
+        raise RolloutFailed(
+            f"the stage's workspace has version {model.version} of model {model.name} with digest {digest}, "
+            f"but {model.digest} was released",
+            "Nothing was changed. A version never changes: train and register a new one, and promote that.",
+        )
+    return f"azureml:{model.name}:{model.version}"
+
+
+def _create(client: MLClient, shared: Model, project: Project, model: ModelVersion, package: Path) -> None:
+    tags = {DIGEST_TAG: model.digest, _REGISTRY_TAG: project.settings.registry}
+    copy = Model(name=model.name, version=model.version, type=shared.type, path=package, tags=tags)
+    try:
+        with suppress_output():
+            client.models.create_or_update(copy)
+    except (AssetPathException, HttpResponseError):
+        # Another rollout may have been faster; whose bytes these are is asked afterwards.
+        if not _has(client, model):
+            raise
+
+
+def _has(client: MLClient, model: ModelVersion) -> bool:
+    try:
+        client.models.get(model.name, model.version)
+    except ResourceNotFoundError:
+        return False
+    return True

@@ -18,21 +18,21 @@ from typing import Any
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import Interrupted
-from mlops.evaluation import Metric, read_metrics
-from mlops.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
-from mlops.package import REPORT_FILE
-from mlops.progress import Step, say, step_board
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
-from mlops.sample import sample_file
-from mlops.source_version import git_commit
-from mlops.training.data_asset import DataVersion, accept, ensure_data, find_data, refuse
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import Step, say, step_board
+from mlops.core.errors import Interrupted
+from mlops.core.git import git_commit
+from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
+from mlops.core.results import Block, Line, Result, Table
+from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
+from mlops.models.evaluation import Metric, read_metrics
+from mlops.models.package import REPORT_FILE
+from mlops.models.package_store import package_of_job
+from mlops.models.registration import ModelVersion, Origin, register
+from mlops.settings.project import Project, StageName
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
-from mlops.training.package_store import package_of_job
-from mlops.training.registration import ModelVersion, Origin, register
+from mlops.training.sample import sample_file
 from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, submit
 from mlops.training.validation import validation_warnings
 
@@ -251,7 +251,7 @@ def _import_ahead() -> None:
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
         return Interrupted(f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`.")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
-from mlops.rollout.view import FULL, View
+from mlops.core.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
+from mlops.endpoint.view import FULL, View
 
 from .callers import NO_ANSWER, OK, Answer
 from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking
@@ -140,8 +140,8 @@ def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: Wor
             rollout.kill()
             rollout.join()
             view = world.view()
-            assert view.going_on
-            killed.append(view.going_on.phase)
+            assert view.in_progress
+            killed.append(view.in_progress.phase)
             assert sum(view.traffic.values()) == FULL
         rollout = world.begin()
         rollout.join()

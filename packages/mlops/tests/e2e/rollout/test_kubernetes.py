@@ -10,9 +10,9 @@ import yaml
 from azure.ai.ml.entities import KubernetesCompute, KubernetesOnlineDeployment, KubernetesOnlineEndpoint, Model
 
 from mlops.audit.log import AuditLog
-from mlops.errors import ProjectError, RolloutFailed
+from mlops.core.errors import ProjectError, RolloutFailed
+from mlops.models.registration import DIGEST_TAG
 from mlops.rollout.rollback import rollback
-from mlops.training.registration import DIGEST_TAG
 
 from .world import MODEL, World, make_project
 

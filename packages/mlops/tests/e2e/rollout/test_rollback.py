@@ -7,9 +7,9 @@ import json
 import pytest
 
 from mlops.audit.log import AuditLog
-from mlops.errors import RolloutFailed
+from mlops.azure.workspace import connect_registry
+from mlops.core.errors import RolloutFailed
 from mlops.rollout.rollback import rollback
-from mlops.workspace import connect_registry
 
 from .world import AT_ONCE, MODEL, World, soaking
 

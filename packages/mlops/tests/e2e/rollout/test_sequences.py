@@ -14,9 +14,9 @@ from contextlib import suppress
 
 import pytest
 
-from mlops.errors import RolloutFailed
+from mlops.core.errors import RolloutFailed
+from mlops.endpoint.view import FULL
 from mlops.rollout.rollback import rollback
-from mlops.rollout.view import FULL
 
 from .world import AT_ONCE, World, soaking
 

@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from process_variables import variables_set
 
 from azureml_emulator.testing import running_emulator
-from mlops.errors import RolloutFailed
+from mlops.core.errors import RolloutFailed
 from mlops.rollout.change import Change
 from mlops.rollout.execute import write_change
 from mlops.rollout.lease import LEASE_SECONDS, held_by_another, lease_in
@@ -56,8 +56,8 @@ def test_lease_outlasts_the_making_of_a_deployment_without_a_renewal(strict_worl
     # then nobody else may begin, now or at any time until the deployment counts as failed
     with pytest.raises(RolloutFailed, match="another rollout of strict-staging is under way"):
         world.deploy()
-    assert view.going_on
-    given_up = view.going_on.since + timedelta(seconds=PATIENCE_SECONDS)
+    assert view.in_progress
+    given_up = view.in_progress.since + timedelta(seconds=PATIENCE_SECONDS)
     assert held_by_another(view.tags, ELSEWHERE, given_up) == begun
 
     # and the one that began goes on by itself

@@ -16,18 +16,18 @@ from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
+from mlops.azure.clients import Connections
+from mlops.azure.workspace import connect_registry
+from mlops.core.errors import RolloutFailed
 from mlops.dashboard.serving import write_page
-from mlops.errors import RolloutFailed
-from mlops.project import STAGE_NAMES
-from mlops.promotion.connections import Connections
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
+from mlops.models.registration import DIGEST_TAG
 from mlops.retire.applying import apply_plan
 from mlops.retire.collecting import make_plan
 from mlops.rollout.change import Change
 from mlops.rollout.execute import write_change
 from mlops.rollout.lease import lease_from
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
-from mlops.training.registration import DIGEST_TAG
-from mlops.workspace import connect_registry
+from mlops.settings.project import STAGE_NAMES
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 

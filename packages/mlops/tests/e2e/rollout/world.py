@@ -20,16 +20,15 @@ from azure.ai.ml.entities import Model
 from warm_programs import start_module, start_script
 
 from azureml_emulator.testing import RunningEmulator
-from mlops.package import package_digest
-from mlops.project import Project, StageName, load_project
+from mlops.azure.workspace import connect, connect_registry
+from mlops.endpoint.client import address_of, call
+from mlops.endpoint.observe import observe
+from mlops.endpoint.view import TAG_BEFORE, View
+from mlops.models.package import package_digest
 from mlops.rollout.change import Change
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_change
-from mlops.rollout.observe import observe
-from mlops.rollout.view import TAG_BEFORE, View
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import call
-from mlops.workspace import connect, connect_registry
+from mlops.settings.project import Project, StageName, load_project
 
 from .callers import Callers, counted
 from .tiny_model import golden_request, write_package
@@ -208,7 +207,7 @@ class World:
 
     def wait_for_phase(self, phase: str) -> View:
         """Look until a rollout is in a phase."""
-        return self.wait_for(lambda view: view.going_on is not None and view.going_on.phase == phase)
+        return self.wait_for(lambda view: view.in_progress is not None and view.in_progress.phase == phase)
 
     def live_version(self) -> str:
         """The version that has all traffic; fails when traffic is split or mirrored, or a rollout goes on."""
@@ -216,7 +215,7 @@ class World:
         assert view.live
         assert {name: share for name, share in view.traffic.items() if share} == {view.live: 100}, view.traffic
         assert not any(view.mirror.values())
-        assert view.going_on is None, view.tags
+        assert view.in_progress is None, view.tags
         return view.deployments[view.live].model_version
 
     @contextmanager

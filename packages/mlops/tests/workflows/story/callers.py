@@ -8,12 +8,12 @@ from typing import Final
 
 from process_variables import variables_set
 
+from mlops.azure.workspace import connect
+from mlops.core.layout import SAMPLE_REQUEST
 from mlops.demo.callers import Callers
-from mlops.layout import SAMPLE_REQUEST
-from mlops.project import Project, StageName
-from mlops.promotion.live import live_model
-from mlops.serving.address import address_of
-from mlops.workspace import connect
+from mlops.endpoint.client import address_of
+from mlops.endpoint.current_deployment import live_model
+from mlops.settings.project import Project, StageName
 
 PER_SECOND: Final = 50.0
 

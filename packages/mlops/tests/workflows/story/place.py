@@ -21,9 +21,9 @@ from quicker import LESS_WORK, make_quicker
 from warm_programs import run_module
 from warm_uv import WarmUv
 
-from mlops.project import STAGE_NAMES
-from mlops.releases.manifest import manifest_path
-from mlops.releases.pace import Pace, at_pace
+from mlops.settings.project import STAGE_NAMES
+from mlops.settings.releases import manifest_path
+from mlops.settings.rollout_timing import Pace, at_pace
 from workflow_replay import azure, github
 from workflow_replay.approvals import Approval, ApprovalRequest
 from workflow_replay.azure.effects import connections
@@ -38,8 +38,8 @@ from workflow_replay.tokens import TokenRequest
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
-    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments", "packages", "pipelines",
-    "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
+    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
+    "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
 )  # fmt: skip
 IGNORED: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"

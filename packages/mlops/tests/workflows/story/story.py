@@ -14,8 +14,8 @@ from typing import Any, Final
 from forge_standin.state import PullRequest as Proposal
 
 from mlops.demo.callers import Callers
-from mlops.project import STAGE_NAMES, StageName, load_project
-from mlops.releases.manifest import manifest_path, parse_manifest
+from mlops.settings.project import STAGE_NAMES, StageName, load_project
+from mlops.settings.releases import manifest_path, parse_manifest
 from workflow_replay.events import Manual, Schedule
 from workflow_replay.record import Run
 

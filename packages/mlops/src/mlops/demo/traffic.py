@@ -1,0 +1,116 @@
+"""A day of other callers at a stage: who they are, that they have asked, and what became of them later.
+
+A day's worth of requests, asked within seconds. Their ids follow from the rows: the same day is asked only once.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from mlops.azure.clients import Connections
+from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
+from mlops.azure.collected_data.reading import read_collected
+from mlops.azure.collected_data.window import Window
+from mlops.cli.progress import say
+from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
+from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
+from mlops.core.waiting import poll
+from mlops.demo.callers import ask_each
+from mlops.endpoint.client import address_of
+from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.observe import observe
+from mlops.models.package import file_sha256
+from mlops.models.package_documents import Schema
+from mlops.settings.project import Project, StageName
+
+SPAN: Final = timedelta(days=1)
+_KEY_CHARACTERS: Final = 12
+_ERROR_LINES: Final = 15
+# Rows are on their way for about a second; a busy machine takes longer.
+_PATIENCE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class TrafficDay:
+    """Rows to ask for by request id, and a file with their outcomes."""
+
+    ids: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+    outcomes: Path
+
+
+@dataclass(frozen=True)
+class SimulatedTraffic:
+    """How many requests a day had, when it began, and how many seconds asking took; None when it was asked before."""
+
+    requests: int
+    began: datetime
+    seconds: float | None
+
+
+def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
+    """Shift rows as the project's script does. Raises MachineError when it fails."""
+    folder = private_folder(project.path(ROWS_FOLDER))
+    file = folder / f"shifted-{rows_of.stem}.csv"
+    script = project.required_file(SHIFT_SCRIPT)
+    command = [sys.executable, str(script), "--rows-of", str(rows_of), "--out", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = tuple(done.stderr.splitlines()[-_ERROR_LINES:])
+        raise MachineError(f"{script} failed with exit code {done.returncode}", "Correct the script.", lines)
+    rows = pl.read_csv(file)
+    ids = tuple(f"day-{file_sha256(file)[:_KEY_CHARACTERS]}-{number}" for number in range(rows.height))
+    asked = rows.select(schema.names).iter_rows(named=True)
+    bodies = tuple(json.dumps({"input_data": [row]}).encode() for row in asked)
+    outcomes = file.with_suffix(".outcomes.csv")
+    known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
+    known.write_csv(outcomes)
+    return TrafficDay(ids, bodies, outcomes)
+
+
+def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
+    """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
+
+    Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
+    """
+    client, stage = places.stage(stage_name), places.project.settings.stage(stage_name)
+    known = _collected(places, stage_name, day)
+    if len(known) == len(day.ids):
+        return SimulatedTraffic(len(day.ids), min(known.values()), None)
+    say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
+    begun = time.monotonic()
+    missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
+    answers = ask_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
+    seconds = time.monotonic() - begun
+    wrong = {answer: count for answer, count in answers.items() if answer != str(HTTPStatus.OK.value)}
+    if wrong:
+        told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
+        raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
+    for elapsed in poll():
+        here = _collected(places, stage_name, day)
+        if len(here) == len(day.ids):
+            return SimulatedTraffic(len(here), min(here.values()), seconds)
+        if elapsed > _PATIENCE_SECONDS:
+            raise WorkspaceError(
+                f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
+            )
+    raise AssertionError("looks() never ends")
+
+
+def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
+    """Which requests of a day a stage has collected, whichever deployment answered, and when."""
+    client, endpoint = places.stage(stage_name), places.project.settings.stage(stage_name).endpoint
+    window = Window.last(SPAN, datetime.now(UTC))
+    found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
+    mine = found.frame.filter(pl.col(CORRELATION_ID).is_in(day.ids))
+    return dict(mine.select(CORRELATION_ID, TIME).iter_rows())

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlops.core.errors import ProjectError
+from mlops.settings.project import STAGE_NAMES, Project, load_project
+from mlops.settings.retirement import RETIREMENT_FILE, read_deadlines
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with the deadlines of this one, to be changed."""
+    (tmp_path / "releases").mkdir()
+    for name in ("project.yml", RETIREMENT_FILE):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    return load_project(tmp_path)
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_this_projects_deadlines_can_be_read_and_keep_something(stage: str) -> None:
+    deadlines = read_deadlines(load_project(ROOT), next(name for name in STAGE_NAMES if name == stage))
+
+    assert deadlines.newest_models >= 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("newest_models: 10 # these", "newest_models: 0 # these", "stages.dev.newest_models"),
+        ("deployment_days: 1 ", "deployment_days: -1 ", "stages.dev.deployment_days"),
+        ("model_days: 30", "model_day: 30", "stages.dev.model_day: is no known key"),
+        ("model_days: 30", 'model_days: "30"', "stages.dev.model_days"),
+    ],
+    ids=["nothing stays", "before it began", "misspelt", "text"],
+)
+def test_wrong_deadline_is_told_with_its_line(project: Project, old: str, new: str, told: str) -> None:
+    file = project.path(RETIREMENT_FILE)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+    with pytest.raises(ProjectError) as refused:
+        read_deadlines(project, "dev")
+
+    assert any(told in detail and "retirement.yml:" in detail for detail in refused.value.details)
