@@ -40,7 +40,7 @@ from azureml_emulator.http.recording import Recording
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
-from azureml_emulator.kernel.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
+from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
@@ -148,10 +148,10 @@ class Emulator:
             self.store, topics, self.deliveries, self.scopes, self.tokens, strict=settings.strict
         )
         behaviours = self._behaviours()
-        self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
+        self.arm = Arm(self.store, self.operations, self.scopes, behaviours, base_url)
         sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
         self.scopes.scope_actions["import"] = sharing.begin_import
-        self.arm.base_url = base_url
+
         self.emulator_routes = EmulatorRoutes(self.store, base_url)
         self.token_route = TokenRoute(self.tokens, keys.identity_header)
         self.metadata = Metadata(base_url, settings, self.scopes)
@@ -172,26 +172,27 @@ class Emulator:
         )
         return ScoringFirst(framework, self.scoring)
 
-    def _behaviours(self) -> dict[str, Behaviour]:
+    def _behaviours(self) -> Behaviours:
         version = VersionBehaviour(self.store, self.clock)
-        container = ContainerBehaviour(self.store, self.clock)
-        uploaded = UploadedVersions(self.store, self.clock, self.access)
-        return {
-            "batchendpoints": self.batch_endpoints,
-            "batchendpoints/deployments": BatchDeployments(self.store, self.clock, self.locator, version),
-            "computes": Computes(self.store, self.clock, self.operations),
-            **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
-            "datastores": Datastores(self.store, self.clock, self.access),
-            "codes/versions": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preload),
-            "components/versions": version,
-            "data/versions": uploaded,
-            "environments/versions": version,
-            "jobs": self.jobs.behaviour,
-            "onlineendpoints": self.endpoints,
-            "onlineendpoints/deployments": self.deployments,
-            "schedules": self.schedules,
-            "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
-        }
+        return Behaviours(
+            {
+                "stored": Behaviour(self.store, self.clock),
+                "asset_container": ContainerBehaviour(self.store, self.clock),
+                "asset_version": version,
+                "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
+                "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preload),
+                "model_version": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
+                "scope": self.scopes,
+                "batch_endpoint": self.batch_endpoints,
+                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
+                "compute": Computes(self.store, self.clock, self.operations),
+                "datastore": Datastores(self.store, self.clock, self.access),
+                "job": self.jobs.behaviour,
+                "online_endpoint": self.endpoints,
+                "online_deployment": self.deployments,
+                "schedule": self.schedules,
+            }
+        )
 
     def _routes(self) -> list[Route]:
         location = "/subscriptions/{s}/providers/{p}/locations/{l}"

@@ -284,15 +284,15 @@ def test_a_parallel_step_has_azures_defaults_and_the_node_goes_before_the_compon
     settings = step.parallel
     assert (step.code, step.environment) == ("the-code", "the-environment")
     assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
-    assert (settings.input, settings.append_to, settings.table) == ("data", "rows", False)
+    assert (settings.input_name, settings.append_to, settings.is_table) == ("data", "rows", False)
     assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
-    assert (settings.failed_batches, settings.failed_items, settings.failed_percent) == (7, 5, 100)
+    assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
 def test_a_table_is_cut_by_bytes() -> None:
     settings = read_parallel(input_data="${{inputs.table}}", mini_batch_size="10kb").parallel
 
-    assert (settings.table, settings.mini_batch_size) == (True, 10240)
+    assert (settings.is_table, settings.mini_batch_size) == (True, 10240)
 
 
 WRONG_PARALLEL = {

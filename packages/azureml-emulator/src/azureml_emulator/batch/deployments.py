@@ -15,7 +15,7 @@ from azureml_emulator.batch.endpoints import default_deployment
 from azureml_emulator.kernel.behaviours import Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
-from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.locator import Locator
@@ -77,7 +77,7 @@ class BatchDeployments(Behaviour):
         version = str(uuid.UUID(hashlib.sha256(content).hexdigest()[:32]))
         place = ResourcePath(path.scope, (("components", _ANONYMOUS), ("versions", version)))
         body = {"properties": {"componentSpec": specification, "isAnonymous": True}}
-        await self._components.put(Kind("components/versions", content=("componentSpec",)), place, body)
+        await self._components.put(kind_of("components/versions"), place, body)
         return place.id
 
     def _check_parts(self, properties: dict[str, Any], scope: Scope) -> None:

@@ -37,7 +37,6 @@ class BatchJobs:
         request = read_request(body)
         path = job_path(parse_resource_path(endpoint.id).scope, request.name or f"batchjob-{self._clock.identifier()}")
         kind = kind_of(_JOB_KIND)
-        assert kind is not None, "the kind of jobs is in the table"  # noqa: S101
         kind.check_name(path.name)
         if self._store.get(path.key) is not None:
             raise Conflict(f"There is a job '{path.name}' already: name another one.", code="UserError", target="name")

@@ -1,18 +1,18 @@
 """What a kind of resource does beyond being stored: the default, which only stores, and its extension points.
 
-Kinds with a behaviour of their own subclass Behaviour next to what they need (`jobs/`, `serving/`);
-`app.py` lists them. Knows no HTTP.
+Kinds with a behaviour of their own subclass Behaviour next to what they need (`jobs/`, `serving/`). Which kind has
+which is said in `kinds.py` by name, and `app.py` makes one for each name. Knows no HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Conflict
-from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.kinds import KINDS, BehaviourName, Kind, kind_of
 from azureml_emulator.kernel.operations import Operation
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath
 from azureml_emulator.kernel.store import Resource, Store
@@ -122,8 +122,7 @@ class VersionBehaviour(Behaviour):
         highest = int(properties.get("nextVersion") or "1") - 1
         properties["nextVersion"] = str(max(highest, int(path.name) if path.name.isdigit() else 0) + 1)
         body = {"properties": properties}
-        kind = Kind(container.kind)
-        self.store.put(self.draft(kind, container, body, existing))
+        self.store.put(self.draft(kind_of(container.kind), container, body, existing))
 
 
 class ContainerBehaviour(Behaviour):
@@ -139,6 +138,19 @@ class ContainerBehaviour(Behaviour):
         }
         fresh = {"latestVersion": None, "nextVersion": "1", "isArchived": False}
         return self.put_now(kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}})
+
+
+class Behaviours:
+    """The behaviour of every kind. Raises KeyError when the table of kinds names one that is missing."""
+
+    def __init__(self, by_name: Mapping[BehaviourName, Behaviour]) -> None:
+        self._by_name = by_name
+        for kind in KINDS.values():
+            self.of(kind)
+
+    def of(self, kind: Kind) -> Behaviour:
+        """The behaviour that the table of kinds names."""
+        return self._by_name[kind.behaviour]
 
 
 def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:

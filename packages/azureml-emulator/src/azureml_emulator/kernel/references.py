@@ -24,38 +24,35 @@ _DATASTORE = re.compile(
     r"datastores/(?P<datastore>[^/]+)(?:/paths/(?P<path>.*))?$"
 )
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)(?:/(?:paths/)?(.*))?$")
-_SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))$")
+_SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@[^:@/]+)$")
 
 
 @dataclass(frozen=True)
 class InRegistry:
-    """An asset of a registry, by the registry's name. `label` is "latest" when no version is named."""
+    """An asset of a registry, by the registry's name; `version` is None for the latest."""
 
     registry: str
     kind: str
     name: str
     version: str | None
-    label: str | None = None
 
 
 @dataclass(frozen=True)
 class InWorkspaceGuid:
-    """An asset of a workspace that is named by its immutable id."""
+    """An asset of a workspace that is named by its immutable id; `version` is None for the latest."""
 
     guid: str
     kind: str
     name: str
     version: str | None
-    label: str | None = None
 
 
 @dataclass(frozen=True)
 class InScope:
-    """An asset of the scope that the reference stands in, by name and version or label."""
+    """An asset of the scope in which the reference stands; `version` is None for the latest."""
 
     name: str
     version: str | None
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,15 +98,18 @@ def parse_reference(text: str) -> Reference:
 
 
 def _registry_asset(match: re.Match[str]) -> InRegistry:
-    registry, kind, name, how, which = match.groups()
-    versioned = how.lower() == "versions"
-    return InRegistry(registry, kind, name, which if versioned else None, None if versioned else which)
+    registry, kind, name, by, value = match.groups()
+    return InRegistry(registry, kind, name, _version(by, value))
 
 
 def _workspace_asset(match: re.Match[str]) -> InWorkspaceGuid:
-    _, guid, kind, name, how, which = match.groups()
-    versioned = how.lower() == "versions"
-    return InWorkspaceGuid(guid, kind, name, which if versioned else None, None if versioned else which)
+    _, guid, kind, name, by, value = match.groups()
+    return InWorkspaceGuid(guid, kind, name, _version(by, value))
+
+
+def _version(by: str, value: str) -> str | None:
+    """The version that a reference names; a label stands for the latest."""
+    return value if by.lower() == "versions" else None
 
 
 def _datastore(match: re.Match[str]) -> InDatastore:
@@ -125,7 +125,7 @@ def _job_output(match: re.Match[str]) -> OfJob:
 
 
 def _short(match: re.Match[str]) -> InScope:
-    return InScope(match["name"], match["version"], match["label"])
+    return InScope(match["name"], match["version"])
 
 
 _FORMS = (

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from typing import Any
 
-from azureml_emulator.kernel.behaviours import Behaviour
+from azureml_emulator.kernel.behaviours import Behaviours
 from azureml_emulator.kernel.errors import BadRequest, Conflict, NotModelled
 from azureml_emulator.kernel.kinds import kind_of
 from azureml_emulator.kernel.operations import Operation, Operations
@@ -17,8 +17,6 @@ from azureml_emulator.resources.models import CONTENT_DIGEST
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
-
-_COPIED = ("tags", "properties", "description", "isAnonymous")
 
 
 class Sharing:
@@ -31,7 +29,7 @@ class Sharing:
         locator: Locator,
         blobs: Blobs,
         access: StorageAccess,
-        behaviours: dict[str, Behaviour],
+        behaviours: Behaviours,
     ) -> None:
         self._store = store
         self._operations = operations
@@ -56,10 +54,9 @@ class Sharing:
         return self._operations.start(target.id, self._import(source, target))
 
     async def _import(self, source: Resource, target: ResourcePath) -> None:
-        kind = kind_of(source.kind)
-        behaviour = self._behaviours.get(source.kind)
-        if kind is None or behaviour is None or source.kind not in _IMPORTED:
+        if source.kind not in _IMPORTED:
             raise NotModelled(f"The emulator shares {', '.join(_IMPORTED)}, not {source.kind}.")
+        kind = kind_of(source.kind)
         kind.check_name(target.parent.name)
         existing = self._store.get(target.key)
         if existing is not None:
@@ -69,7 +66,7 @@ class Sharing:
         properties.pop("provisioningState", None)
         if source.kind == "data/versions":
             properties["dataUri"] = await self._copy_data(source, target)
-        await behaviour.put(kind, target, {"properties": properties})
+        await self._behaviours.of(kind).put(kind, target, {"properties": properties})
 
     async def _copy_data(self, source: Resource, target: ResourcePath) -> str:
         content = self._locator.content(source)
@@ -85,12 +82,11 @@ class Sharing:
 
 def refuse_other(source: Resource, existing: Resource) -> None:
     """Raise Conflict unless the existing version has the same content as the one to import."""
-    kind = kind_of(source.kind)
-    names = kind.content if kind is not None else ()
     if source.kind == "models/versions":
         same = source.internal.get(CONTENT_DIGEST) == existing.internal.get(CONTENT_DIGEST)
     else:
-        same = all(source.properties.get(name) == existing.properties.get(name) for name in names)
+        content = kind_of(source.kind).content
+        same = all(source.properties.get(name) == existing.properties.get(name) for name in content)
     if not same:
         raise Conflict(
             f"{existing.id} already exists with other content. A version is immutable: share it under a new version.",

@@ -96,20 +96,18 @@ class Scopes(Behaviour):
         return resource
 
     def _scope_resource(self, scope: Scope, body: dict[str, Any]) -> Resource:
-        kind = Kind(scope.kind)
         path = ResourcePath(scope, ())
         given = {"location": self._settings.location, **body}
         known = {"friendlyName": scope.name, "publicNetworkAccess": "Enabled"}
         if scope.kind == "workspaces":
             known |= {"workspaceId": scope.guid, "storageAccount": self._storage_id(scope)}
         given["properties"] = {**known, **body.get("properties", {})}
-        return self.draft(kind, path, given, self.store.get(scope.key))
+        return self.draft(kind_of(scope.kind), path, given, self.store.get(scope.key))
 
     def _put_default(self, scope: Scope, segment: str, name: str, body: dict[str, Any]) -> None:
-        kind = kind_of(segment)
         path = ResourcePath(scope, ((segment, name),))
-        if kind is not None and self.store.get(path.key) is None:
-            self.store.put(self.draft(kind, path, body, None))
+        if self.store.get(path.key) is None:
+            self.store.put(self.draft(kind_of(segment), path, body, None))
 
     def _storage_id(self, scope: Scope) -> str:
         group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.resource_group}"

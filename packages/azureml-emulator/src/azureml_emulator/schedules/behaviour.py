@@ -14,7 +14,7 @@ from azureml_emulator.jobs.job_records import JobRecords, job_path
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
-from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.schedules.timetable import Timetable
@@ -100,7 +100,7 @@ class Schedules(Behaviour):
             "displayName": f"{resource.name}-{moment.astimezone(UTC).strftime(_TIME_FORMAT)}",
             "experimentName": definition.get("experimentName") or resource.name,
         }
-        await self._jobs.put(Kind(JOB_KIND), path, {"properties": made})
+        await self._jobs.put(kind_of(JOB_KIND), path, {"properties": made})
         return path.name
 
     async def _trigger(self, resource: Resource, body: dict[str, Any]) -> dict[str, str]:

@@ -55,7 +55,7 @@ class Probe(_Settings):
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """One deployment as it shall run: references, variables, limits in seconds and in requests."""
 
     model: str | None
@@ -109,7 +109,7 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def read_plan(document: dict[str, Any]) -> Plan:
+def read_plan(document: dict[str, Any]) -> DeploymentPlan:
     """The plan of a deployment's document. Raises BadRequest for a value that Azure refuses."""
     properties = with_defaults(document.get("properties", {}))
     compute = properties.get("endpointComputeType", MANAGED)
@@ -117,7 +117,7 @@ def read_plan(document: dict[str, Any]) -> Plan:
         raise BadRequest(f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}.")
     requests = RequestSettings.model_validate(properties["requestSettings"])
     code = properties.get("codeConfiguration") or {}
-    return Plan(
+    return DeploymentPlan(
         model=properties.get("model"),
         code=code.get("codeId"),
         script=code.get("scoringScript"),

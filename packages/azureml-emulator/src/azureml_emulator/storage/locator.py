@@ -22,7 +22,6 @@ from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resou
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
 
-_LATEST = "latest"
 _CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", "codes/versions": "codeUri"}
 
 

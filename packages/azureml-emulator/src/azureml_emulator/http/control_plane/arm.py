@@ -5,7 +5,6 @@ What a kind does differently is its Behaviour's business; what is a 501 here is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 
 from azureml_emulator.http.listing import page
 from azureml_emulator.http.requests import json_body, resource_part, unknown_route
-from azureml_emulator.kernel.behaviours import Behaviour, Stored
+from azureml_emulator.kernel.behaviours import Behaviours, Stored
 from azureml_emulator.kernel.errors import BadRequest, NotFound
-from azureml_emulator.kernel.kinds import SCOPE_NAME, Kind, kind_of
+from azureml_emulator.kernel.kinds import Kind, find_kind, kind_of
 from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import (
     PROVIDER,
@@ -46,14 +45,13 @@ class Arm:
     """Serves every path below a workspace or registry."""
 
     def __init__(
-        self, store: Store, operations: Operations, scopes: Scopes, behaviours: Mapping[str, Behaviour]
+        self, store: Store, operations: Operations, scopes: Scopes, behaviours: Behaviours, base_url: str
     ) -> None:
         self._store = store
         self._operations = operations
         self._scopes = scopes
         self._behaviours = behaviours
-        self._default = Behaviour(store, scopes.clock)
-        self.base_url = ""
+        self._base_url = base_url
 
     async def serve(self, request: Request) -> Response:
         """Answer one request."""
@@ -99,7 +97,7 @@ class Arm:
         found = [
             resource for resource in self._store.of_kind(parameters["scopes"]) if resource.key.startswith(above.lower())
         ]
-        return JSONResponse(page(request, found, self._scopes.present, self.base_url))
+        return JSONResponse(page(request, found, self._scopes.present, self._base_url))
 
     async def _resource(self, request: Request, path: ResourcePath) -> Response:
         kind = self._kind(request, path)
@@ -110,21 +108,20 @@ class Arm:
                 return await self._put(request, kind, path)
             case "PATCH":
                 resource = self._find(path)
-                stored = await self._behaviour(path.kind).patch(kind, resource, path, await _document(request))
+                stored = await self._behaviours.of(kind).patch(kind, resource, path, await _document(request))
                 return await self._stored(path, stored)
             case "DELETE":
                 resource = self._store.get(path.key)
                 if resource is None:
                     return Response(status_code=204)
-                return await self._stored(path, await self._behaviour(path.kind).delete(resource))
+                return await self._stored(path, await self._behaviours.of(kind).delete(resource))
         raise unknown_route(request)
 
     async def _put(self, request: Request, kind: Kind, path: ResourcePath) -> Response:
         _check_names(kind, path)
-        parent_kind = kind_of(path.parent.kind)
-        if parent_kind is not None and parent_kind.container_of is None:
+        if path.pairs and not kind_of(path.parent.kind).is_container:
             self._find(path.parent)
-        return await self._stored(path, await self._behaviour(path.kind).put(kind, path, await _document(request)))
+        return await self._stored(path, await self._behaviours.of(kind).put(kind, path, await _document(request)))
 
     async def _stored(self, path: ResourcePath, stored: Stored) -> Response:
         headers = {}
@@ -143,29 +140,29 @@ class Arm:
 
     def _operation_headers(self, path: ResourcePath, operation: Operation) -> dict[str, str]:
         place = f"/subscriptions/{path.scope.subscription}/providers/{PROVIDER}/locations/emulator"
-        url = f"{self.base_url}{place}/{_STATUS_SEGMENT}/{operation.id}"
+        url = f"{self._base_url}{place}/{_STATUS_SEGMENT}/{operation.id}"
         return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": _FIRST_RETRY_AFTER}
 
     def _collection(self, request: Request, path: ResourcePath) -> Response:
         kind = f"{path.kind}/{path.tail}" if path.pairs else str(path.tail)
-        if kind_of(kind) is None:
+        if find_kind(kind) is None or kind.lower() in _SCOPE_KINDS:
             raise unknown_route(request)
         if "hash" in request.query_params:
             # Clients ask by the hash of the content under a name they have just made up; the service
             # answers with what has this content under any name.
             within = f"{path.scope.key}/"
             resources = [each for each in self._store.of_kind(kind) if each.key.startswith(within)]
-            return JSONResponse(page(request, resources, self._present, self.base_url))
+            return JSONResponse(page(request, resources, self._present, self._base_url))
         if path.pairs and self._store.get(path.key) is None:
             if kind.lower().endswith("/versions"):
                 return JSONResponse({"value": []})
             self._find(path)
         resources = self._store.children(path.key, kind)
-        return JSONResponse(page(request, resources, self._present, self.base_url))
+        return JSONResponse(page(request, resources, self._present, self._base_url))
 
     async def _action(self, request: Request, path: ResourcePath) -> Response:
-        actions = self._behaviour(path.kind).actions()
-        action = actions.get(str(path.tail).lower())
+        kind = find_kind(path.kind)
+        action = self._behaviours.of(kind).actions().get(str(path.tail).lower()) if kind is not None else None
         if action is None:
             raise unknown_route(request)
         answer = await action(self._action_target(path), await json_body(request))
@@ -184,9 +181,9 @@ class Arm:
         existing = self._store.get(path.key)
         if existing is not None or str(path.tail).lower() != "startpendingupload":
             return existing or self._find(path)
-        kind = kind_of(path.kind) or Kind(path.kind)
+        kind = kind_of(path.kind)
         _check_names(kind, path)
-        return self._default.draft(kind, path, {}, None)
+        return self._behaviours.of(kind).draft(kind, path, {}, None)
 
     def _find(self, path: ResourcePath) -> Resource:
         resource = self._store.get(path.key) or self._default_version(path)
@@ -204,14 +201,14 @@ class Arm:
         return current[-1] if current else None
 
     def _kind(self, request: Request, path: ResourcePath) -> Kind:
-        kind = Kind(path.scope.kind, name_pattern=SCOPE_NAME) if not path.pairs else kind_of(path.kind)
+        kind = find_kind(path.kind)
         if kind is None or (path.pairs and path.scope.kind not in kind.scopes):
             raise unknown_route(request)
         return kind
 
     def _present(self, resource: Resource) -> dict[str, Any]:
         """The document to answer; what lives in a registry names itself as the registry's clients know it."""
-        document = self._behaviour(resource.kind).present(resource)
+        document = self._behaviours.of(kind_of(resource.kind)).present(resource)
         if not resource.kind.endswith("/versions"):
             return document
         path = parse_resource_path(resource.id)
@@ -219,18 +216,12 @@ class Arm:
             return document
         return {**document, "id": registry_id(path)}
 
-    def _behaviour(self, kind: str) -> Behaviour:
-        if kind in _SCOPE_KINDS:
-            return self._scopes
-        return self._behaviours.get(kind.lower(), self._default)
-
 
 def _check_names(kind: Kind, path: ResourcePath) -> None:
     """Raise BadRequest when the name of what is made breaks its pattern, or that of what it is in."""
     kind.check_name(path.name)
-    parent_kind = kind_of(path.parent.kind)
-    if parent_kind is not None:
-        parent_kind.check_name(path.parent.name)
+    if len(path.pairs) > 1:
+        kind_of(path.parent.kind).check_name(path.parent.name)
 
 
 async def _document(request: Request) -> dict[str, Any]:

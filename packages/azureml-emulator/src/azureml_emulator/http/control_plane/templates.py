@@ -18,7 +18,7 @@ from starlette.routing import Route
 from azureml_emulator.http.requests import json_body, unknown_route
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotFound, NotModelled
-from azureml_emulator.kernel.kinds import SCOPE_NAME, Kind
+from azureml_emulator.kernel.kinds import kind_of
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
@@ -131,7 +131,7 @@ class Templates:
     async def _deploy(self, request: Request) -> Response:
         given = request.path_params
         wanted = read_template((await json_body(request)).get("properties"))
-        kind = Kind("workspaces", name_pattern=SCOPE_NAME)
+        kind = kind_of("workspaces")
         kind.check_name(wanted.name)
         scope = Scope(given["subscription"], given["group"], "workspaces", wanted.name)
         stored = await self._scopes.put(kind, ResourcePath(scope, ()), wanted.body)

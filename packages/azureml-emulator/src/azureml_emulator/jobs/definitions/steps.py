@@ -45,11 +45,6 @@ class StepInput:
     source: Source
     mode: str = ""
 
-    @property
-    def is_data(self) -> bool:
-        """Whether the step gets a path (or an address) rather than a value."""
-        return self.type in DATA_TYPES
-
 
 @dataclass(frozen=True)
 class StepOutput:
@@ -66,25 +61,25 @@ class ParallelSettings:
 
     Thresholds count what may fail, UNLIMITED for everything; `timeout` is seconds for one call of `run`.
     `append_to` names the output that gets what the script returns, `append_name` the file if it is a folder.
-    `model` is a registered model whose folder the script finds by AZUREML_MODEL_DIR; `home` names the output whose
-    folder it finds by AZUREML_BI_OUTPUT_PATH. Both are None but for a batch deployment's step.
+    `model` is a registered model whose folder the script finds by AZUREML_MODEL_DIR; `score_output` names the output
+    whose folder it finds by AZUREML_BI_OUTPUT_PATH. Both are None except for a batch deployment's step.
     """
 
     entry_script: str
-    input: str
-    table: bool
+    input_name: str
+    is_table: bool
     mini_batch_size: int
     workers: int
     retries: int
     timeout: float
-    failed_batches: int
-    failed_items: int
-    failed_percent: int
+    max_failed_batches: int
+    max_failed_items: int
+    max_failed_percent: int
     append_to: str | None
     append_name: str
     logging_level: str
     model: str | None
-    home: str | None
+    score_output: str | None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azureml_emulator.jobs.definitions.steps import ParallelSettings
-from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, Plan
+from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, RunPlan
 
 _MODEL_VARIABLE = "AZUREML_MODEL_DIR"
-_HOME_VARIABLE = "AZUREML_BI_OUTPUT_PATH"
+_SCORE_VARIABLE = "AZUREML_BI_OUTPUT_PATH"
 _FILE_OUTPUT = "uri_file"
 
 
@@ -26,29 +26,16 @@ class RunPlaces:
 
 def parallel_variables(settings: ParallelSettings, places: RunPlaces) -> dict[str, str]:
     """Write the plan; the variables that lead the driver to it and the entry script to its model and output."""
-    Plan(
-        entry_script=settings.entry_script,
-        input=str(places.inputs[settings.input]),
-        table=settings.table,
-        mini_batch_size=settings.mini_batch_size,
-        workers=settings.workers,
-        retries=settings.retries,
-        timeout=settings.timeout,
-        failed_batches=settings.failed_batches,
-        failed_items=settings.failed_items,
-        failed_percent=settings.failed_percent,
-        append=_append(settings, places),
-        logging_level=settings.logging_level,
-    ).write(places.plan)
+    RunPlan(settings, str(places.inputs[settings.input_name]), _append_path(settings, places)).write(places.plan)
     variables = {PLAN_VARIABLE: str(places.plan)}
     if places.model is not None:
         variables[_MODEL_VARIABLE] = str(places.model)
-    if settings.home is not None:
-        variables[_HOME_VARIABLE] = str(places.outputs[settings.home])
+    if settings.score_output is not None:
+        variables[_SCORE_VARIABLE] = str(places.outputs[settings.score_output])
     return variables
 
 
-def _append(settings: ParallelSettings, places: RunPlaces) -> str | None:
+def _append_path(settings: ParallelSettings, places: RunPlaces) -> str | None:
     if settings.append_to is None:
         return None
     place = places.outputs[settings.append_to]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 import sys
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
 
 _LOG_LINES_IN_ERROR = 20
-_log = logging.getLogger(__name__)
 
 
 class StepFailed(Exception):

@@ -57,20 +57,20 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
         raise refuse(f"'{where}' appends to the output '{append_to}', which its component does not have.", "task")
     return ParallelSettings(
         entry_script=str(task["entry_script"]),
-        input=source,
-        table=table,
+        input_name=source,
+        is_table=table,
         mini_batch_size=_size(given.get("mini_batch_size"), where, table=table),
         workers=_workers(given, where),
         retries=_number(field_of(retry, "maxRetries"), _DEFAULT_RETRIES, f"{where}.retry_settings.max_retries", 0),
         timeout=_timeout(retry.get("timeout"), where),
-        failed_batches=_threshold(given.get("mini_batch_error_threshold"), where),
-        failed_items=_threshold(_argument(arguments, _ERROR_ARGUMENT) or given.get("error_threshold"), where),
-        failed_percent=_number(_argument(arguments, _PERCENT_ARGUMENT), _EVERY_PERCENT, where, 0),
+        max_failed_batches=_threshold(given.get("mini_batch_error_threshold"), where),
+        max_failed_items=_threshold(_argument(arguments, _ERROR_ARGUMENT) or given.get("error_threshold"), where),
+        max_failed_percent=_number(_argument(arguments, _PERCENT_ARGUMENT), _EVERY_PERCENT, where, 0),
         append_to=append_to,
         append_name=str(task.get("append_file_name") or "parallel_run_step.txt"),
         logging_level=_level(given.get("logging_level"), where),
         model=arm_id(task.get("model")),
-        home=next(iter(outputs), None) if task.get("type") == _MODEL_TASK else None,
+        score_output=next(iter(outputs), None) if task.get("type") == _MODEL_TASK else None,
     )
 
 

@@ -10,7 +10,7 @@ from azureml_emulator.jobs.definitions.steps import Graph
 
 
 @dataclass(frozen=True)
-class Plan:
+class NextSteps:
     """What to do now. `stop`: end what runs. `end` is the job's final state, None while something goes on."""
 
     start: tuple[str, ...] = ()
@@ -19,7 +19,7 @@ class Plan:
     end: State | None = None
 
 
-def decide(graph: Graph, states: Mapping[str, State], limit: int) -> Plan:
+def decide(graph: Graph, states: Mapping[str, State], limit: int) -> NextSteps:
     """The next moves. `states` has every step; at most `limit` steps may be under way at once."""
     failed = any(state == FAILED for state in states.values())
     halted = failed and not graph.continue_on_step_failure
@@ -29,7 +29,7 @@ def decide(graph: Graph, states: Mapping[str, State], limit: int) -> Plan:
     ready = [name for name in waiting if name not in skip and _ready(graph, states, name)]
     start = tuple(ready[: max(0, limit - under_way)])
     going_on = under_way or len(waiting) > len(skip)
-    return Plan(start, skip, halted and under_way > 0, None if going_on else _end(states))
+    return NextSteps(start, skip, halted and under_way > 0, None if going_on else _end(states))
 
 
 def _ready(graph: Graph, states: Mapping[str, State], name: str) -> bool:

@@ -22,9 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     plan = read_plan(file)
     logs = RunLogs(_LOGS.resolve())
     scratch = file.parent / "rows"
-    cut = table_batches if plan.table else file_batches
+    cut = table_batches if plan.settings.is_table else file_batches
     try:
-        batches = cut(Path(plan.input), plan.mini_batch_size)
+        batches = cut(Path(plan.input_path), plan.settings.mini_batch_size)
     except UnusableInput as error:
         print(error, file=sys.stderr)
         return 1

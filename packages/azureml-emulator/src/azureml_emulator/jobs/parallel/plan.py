@@ -6,27 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from azureml_emulator.jobs.definitions.steps import ParallelSettings
+
 # Names the plan's file to the driver, which the command line shows people.
 PLAN_VARIABLE = "AZUREML_PARALLEL_PLAN"
 _FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the driver does. Paths are absolute; `append` is the file for what the script returns, if any."""
+class RunPlan:
+    """What the driver does: the step's settings, the absolute path of its input, and the file for its results."""
 
-    entry_script: str
-    input: str
-    table: bool
-    mini_batch_size: int
-    workers: int
-    retries: int
-    timeout: float
-    failed_batches: int
-    failed_items: int
-    failed_percent: int
-    append: str | None
-    logging_level: str
+    settings: ParallelSettings
+    input_path: str
+    append_path: str | None
 
     def write(self, file: Path) -> None:
         """Write it for the driver, for its owner only."""
@@ -35,6 +28,8 @@ class Plan:
         file.chmod(_FILE_MODE)
 
 
-def read_plan(file: Path) -> Plan:
-    """Read what `Plan.write` wrote."""
-    return Plan(**json.loads(file.read_text(encoding="utf-8")))
+def read_plan(file: Path) -> RunPlan:
+    """Read what `RunPlan.write` wrote."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    settings = ParallelSettings(**document["settings"])
+    return RunPlan(settings, document["input_path"], document["append_path"])

@@ -1,20 +1,20 @@
-"""What of a parallel run is done, failed or left, and whether that is too much. Pure: no I/O, no clock."""
+"""How far a parallel run is: what succeeded, what failed, and whether too much did. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from azureml_emulator.jobs.parallel.plan import Plan
+from azureml_emulator.jobs.definitions.steps import UNLIMITED, ParallelSettings
 
-_UNLIMITED = -1
 _PERCENT = 100
 
 
 @dataclass
-class Tally:
-    """Counts of mini-batches and of the items in them."""
+class Progress:
+    """Counts of mini-batches and of the items in them, and the settings that say how many may fail."""
 
     total: int
+    settings: ParallelSettings
     succeeded: int = 0
     failed: int = 0
     items: int = 0
@@ -22,11 +22,11 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """How many mini-batches are done with, one way or the other."""
+        """How many mini-batches are done, successfully or not."""
         return self.succeeded + self.failed
 
     def returned(self, items: int, returned: int) -> None:
-        """A call of run() came back. For fewer things than it got, the mini-batch has failed, and those items have."""
+        """A call of run() came back. With fewer results than items, the mini-batch and the missing items failed."""
         missing = max(0, items - returned)
         self.items += items - missing
         self.failed_items += missing
@@ -36,25 +36,26 @@ class Tally:
             self.succeeded += 1
 
     def gave_up(self, items: int) -> None:
-        """All tries of a mini-batch failed; its items with it."""
+        """Every attempt at a mini-batch failed, and its items with it."""
         self.failed += 1
         self.failed_items += items
 
-    def breach(self, plan: Plan) -> str | None:
-        """Why the run must end now; None when it may go on."""
-        if plan.failed_batches != _UNLIMITED and self.failed > plan.failed_batches:
-            return f"{self.failed} mini-batches failed; mini_batch_error_threshold is {plan.failed_batches}"
-        if plan.failed_items != _UNLIMITED and self.failed_items > plan.failed_items:
-            return f"{self.failed_items} items failed; error_threshold is {plan.failed_items}"
-        if self.failed * _PERCENT > plan.failed_percent * self.total:
-            return f"{self.failed} of {self.total} mini-batches failed; at most {plan.failed_percent} % may"
+    def breach(self) -> str | None:
+        """Why the run must end now; None while it may go on."""
+        limits = self.settings
+        if limits.max_failed_batches != UNLIMITED and self.failed > limits.max_failed_batches:
+            return f"{self.failed} mini-batches failed; mini_batch_error_threshold is {limits.max_failed_batches}"
+        if limits.max_failed_items != UNLIMITED and self.failed_items > limits.max_failed_items:
+            return f"{self.failed_items} items failed; error_threshold is {limits.max_failed_items}"
+        if self.failed * _PERCENT > limits.max_failed_percent * self.total:
+            return f"{self.failed} of {self.total} mini-batches failed; at most {limits.max_failed_percent} % may fail"
         return None
 
-    def verdict(self, plan: Plan) -> str | None:
-        """Why the run as a whole has failed, once it is over; None when it has not."""
+    def failure(self) -> str | None:
+        """Why the run as a whole has failed, once it is over; None when it succeeded."""
         if self.ended and not self.items:
             return "No succeeded mini-batch item was returned from run()"
-        return self.breach(plan)
+        return self.breach()
 
     def sentence(self) -> str:
         """The counts in one line."""

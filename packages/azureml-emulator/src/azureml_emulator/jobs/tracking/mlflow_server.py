@@ -44,11 +44,6 @@ class MlflowServer:
         self._task: asyncio.Task[None] | None = None
         self.address = ""
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether it answers."""
-        return self._ready.is_set()
-
     def open(self) -> None:
         """Begin in the background; no more than once."""
         if self._task is not None:

@@ -21,7 +21,7 @@ from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_pat
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.serving.data_collection.collector_config import read_collector
 from azureml_emulator.serving.data_collection.collector_registry import Collectors
-from azureml_emulator.serving.deployment_plan import Plan, read_plan, with_defaults
+from azureml_emulator.serving.deployment_plan import DeploymentPlan, read_plan, with_defaults
 from azureml_emulator.serving.deployments.endpoints import BUSY, DEPLOYMENT_KIND, Endpoints
 from azureml_emulator.serving.deployments.server_state import CONDITION_PROPERTIES, with_condition
 from azureml_emulator.serving.servers.fleet import Fleet
@@ -128,7 +128,7 @@ class Deployments(Behaviour):
         self._fleet.ensure(path.key, path.name).resume(start)
 
     async def _roll_out(
-        self, path: ResourcePath, plan: Plan, parts: _Parts, revision: Revision, request: dict[str, Any]
+        self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> None:
         try:
             active = await self._prepare(path, plan, parts, revision, request)
@@ -145,7 +145,7 @@ class Deployments(Behaviour):
         await asyncio.to_thread(self._sweep, path, revision)
 
     async def _prepare(
-        self, path: ResourcePath, plan: Plan, parts: _Parts, revision: Revision, request: dict[str, Any]
+        self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> dict[str, Any]:
         model = None
         if parts.model is not None:
@@ -169,14 +169,16 @@ class Deployments(Behaviour):
             "environment": resolved,
         }
 
-    def _start(self, revision: Revision, plan: Plan, path: ResourcePath, active: dict[str, Any]) -> ServerStart:
+    def _start(
+        self, revision: Revision, plan: DeploymentPlan, path: ResourcePath, active: dict[str, Any]
+    ) -> ServerStart:
         command = server_command(revision, active["script"])
         identifier = f"deployment {path.key} {revision.folder.name}"
         # The collector's port is another one after each start of the emulator, so these are not kept.
         collector, variables = self._collectors.make(path, active["request"]["properties"], revision.folder)
         return ServerStart(identifier, command, {**active["variables"], **variables}, revision, plan, collector)
 
-    def _find_parts(self, plan: Plan, path: ResourcePath) -> _Parts:
+    def _find_parts(self, plan: DeploymentPlan, path: ResourcePath) -> _Parts:
         model = self._locator.asset(plan.model, "models", path.scope) if plan.model else None
         code = self._locator.asset(plan.code, "codes", path.scope) if plan.code else None
         if code is not None and not plan.script:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.processes.supervisor import GRACE_SECONDS
 from azureml_emulator.serving.data_collection.event_writer import Collector
-from azureml_emulator.serving.deployment_plan import Plan, Probe, seconds_of
+from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe, seconds_of
 from azureml_emulator.serving.servers.deadlines import Deadlines
 from azureml_emulator.serving.servers.revision import Revision, last_lines
 from azureml_emulator.serving.servers.server_starter import ServerProcess, Starter
@@ -36,7 +36,7 @@ class ServerStart:
     command: Sequence[str]
     environment: Mapping[str, str]
     revision: Revision
-    plan: Plan
+    plan: DeploymentPlan
     collector: Collector | None = None
 
 

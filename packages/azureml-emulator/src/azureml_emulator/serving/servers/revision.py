@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from azureml_emulator.kernel.errors import BadRequest
-from azureml_emulator.serving.deployment_plan import Plan
+from azureml_emulator.serving.deployment_plan import DeploymentPlan
 
 _FOLDER_MODE = 0o700
 _READ_ONLY = 0o444
@@ -104,7 +104,7 @@ def server_command(revision: Revision, script: str) -> list[str]:
 
 
 def server_environment(
-    revision: Revision, plan: Plan, model: ModelSource | None, names: dict[str, str]
+    revision: Revision, plan: DeploymentPlan, model: ModelSource | None, names: dict[str, str]
 ) -> dict[str, str]:
     """The server's environment variables: what Azure sets, then what the deployment asks for."""
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
