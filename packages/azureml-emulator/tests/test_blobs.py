@@ -238,7 +238,7 @@ def test_one_name_cannot_be_blob_and_folder(container: Any, prefix: str) -> None
     from azure.core.exceptions import ResourceExistsError
 
     container.upload_blob(f"{prefix}/a", b"x")
-    with pytest.raises(ResourceExistsError, match="cannot have both"):
+    with pytest.raises(ResourceExistsError, match="cannot store both"):
         container.upload_blob(f"{prefix}/a/b", b"x")
     assert container.download_blob(f"{prefix}/a").readall() == b"x"
 

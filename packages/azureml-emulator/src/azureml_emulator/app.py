@@ -1,6 +1,6 @@
-"""The composition root: makes every part once, in one order, and lists every route and middleware.
+"""The composition root: creates every part once, in one order, and lists every route and middleware.
 
-No logic of its own; a new surface is a line here and a file in `http/`.
+Has no logic of its own. A new HTTP surface is one line here and one file in `http/`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.http.auth import DemandToken, TokenRoute
+from azureml_emulator.http.auth import RequireToken, TokenRoute
 from azureml_emulator.http.blob_service.service import BlobService
 from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
@@ -32,11 +32,11 @@ from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
 from azureml_emulator.http.control_plane.templates import Templates
 from azureml_emulator.http.data_plane.batch_scoring import BatchScoring
 from azureml_emulator.http.data_plane.mlflow_proxy import MlflowProxy
+from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
-from azureml_emulator.http.data_plane.scoring import Scoring, ScoringFirst
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
 from azureml_emulator.http.metadata import Metadata
-from azureml_emulator.http.recording import Recording
+from azureml_emulator.http.recording import ExchangeRecorder
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
@@ -51,7 +51,7 @@ from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.datastores import Datastores
 from azureml_emulator.resources.models import Models
-from azureml_emulator.resources.registry_import import Sharing
+from azureml_emulator.resources.registry_import import RegistryImport
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
@@ -59,11 +59,11 @@ from azureml_emulator.security.certificates import ensure_certificates
 from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.serving.data_collection.collector_registry import Collectors
+from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
 from azureml_emulator.serving.deployments.deployments import Deployments
 from azureml_emulator.serving.deployments.endpoints import Endpoints
 from azureml_emulator.serving.servers.fleet import Fleet
-from azureml_emulator.serving.servers.server_starter import Starter
+from azureml_emulator.serving.servers.server_starter import ServerStarter
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
@@ -91,8 +91,8 @@ class Emulator:
         self.processes = Processes(self.store)
         self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
         self.scopes.base_url = base_url
-        warm = settings.step_launcher == "warm"
-        self.starter = Starter(self.processes, settings.state / "deployments-server.log", warm=warm)
+        fork = settings.step_launcher == "fork"
+        self.starter = ServerStarter(self.processes, settings.state / "deployments-server.log", fork=fork)
         self.fleet = Fleet(self.starter)
         self.endpoints = Endpoints(
             self.store,
@@ -103,7 +103,7 @@ class Emulator:
             base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
-        self.collectors = Collectors(self.locator)
+        self.collectors = CollectorRegistry(self.locator)
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -114,7 +114,7 @@ class Emulator:
             self.collectors,
             settings.state / "deployments",
         )
-        self.scoring = Scoring(
+        self.scoring = ScoringRouter(
             self.endpoints,
             self.fleet,
             self.tokens,
@@ -134,8 +134,8 @@ class Emulator:
             self.processes,
             variables(ReadyRecord.of(settings, base_url, bundle)),
         )
-        self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.places, self.access)
-        self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.outgoing, self.jobs.records)
+        self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.job_paths, self.access)
+        self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.http_client, self.jobs.records)
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, base_url)
         batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
@@ -149,7 +149,7 @@ class Emulator:
         )
         behaviours = self._behaviours()
         self.arm = Arm(self.store, self.operations, self.scopes, behaviours, base_url)
-        sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
+        sharing = RegistryImport(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
         self.scopes.scope_actions["import"] = sharing.begin_import
 
         self.emulator_routes = EmulatorRoutes(self.store, base_url)
@@ -159,13 +159,13 @@ class Emulator:
         self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
 
     def application(self) -> ASGIApp:
-        """The ASGI application: scoring outside of the framework, all else within."""
+        """The ASGI application: scoring bypasses the framework, everything else goes through it."""
         framework = Starlette(
             routes=self._routes(),
             # Outermost first.
             middleware=[
-                Middleware(Recording, file=self.settings.record),
-                Middleware(DemandToken, tokens=self.tokens),
+                Middleware(ExchangeRecorder, file=self.settings.record),
+                Middleware(RequireToken, tokens=self.tokens),
             ],
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
@@ -180,7 +180,7 @@ class Emulator:
                 "asset_container": ContainerBehaviour(self.store, self.clock),
                 "asset_version": version,
                 "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
-                "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preload),
+                "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
                 "model_version": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
                 "scope": self.scopes,
                 "batch_endpoint": self.batch_endpoints,
@@ -246,7 +246,7 @@ class Emulator:
         self.schedules.open()
         self.deliveries.open()
         yield
-        await self.schedules.timetable.close()
+        await self.schedules.scheduler.close()
         await self.jobs.close()
         await self.operations.stop()
         await self.scoring.stop()
@@ -259,18 +259,18 @@ class Emulator:
 
 
 async def not_modelled(request: Request) -> Response:
-    """Every route that nothing else answers."""
+    """Refuse every route that nothing else answers."""
     raise unknown_route(request)
 
 
 async def refuse(_: Request, error: Exception) -> Response:
-    """Turn a refusal into Azure's error reply."""
+    """Render an error of the emulator in Azure's error shape."""
     if not isinstance(error, EmulatorError):
         raise error
     return JSONResponse(error_document(error), status_code=error.status)
 
 
 async def defect(request: Request, error: Exception) -> Response:
-    """Answer for a defect of the emulator in Azure's shape; the server logs the error in full."""
-    message = f"The emulator failed at {request.method} {request.url.path}: {type(error).__name__}: {error}"
+    """Render a bug of the emulator in Azure's error shape; the server logs the traceback."""
+    message = f"The emulator failed on {request.method} {request.url.path}: {type(error).__name__}: {error}"
     return JSONResponse(error_body("InternalServerError", message), status_code=500)

@@ -162,13 +162,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an-unknown-step": (
         {"a": node("use", inputs={"data": bound("${{parent.jobs.nobody.outputs.out}}")})},
-        "no step 'nobody'",
+        "unknown step 'nobody'",
     ),
     "an-unknown-output-of-a-step": (
         {"m": node("make"), "a": node("use", inputs={"data": bound("${{parent.jobs.m.outputs.no}}")})},
         "no output 'no'",
     ),
-    "a-missing-required-input": ({"a": node("use")}, "misses its required input 'data'"),
+    "a-missing-required-input": ({"a": node("use")}, "required input 'data' of the step 'a' is missing"),
     "an-input-the-component-lacks": ({"a": node("make", inputs={"x": bound("1")})}, "no input 'x'"),
     "an-output-the-component-lacks": ({"a": node("make", outputs={"x": {}})}, "no output 'x'"),
     "an-output-bound-to-nothing": (
@@ -178,9 +178,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "text-for-a-number": ({"a": node("make", inputs={"rate": bound("much")})}, "type number"),
     "a-number-over-the-maximum": ({"a": node("make", inputs={"rate": bound("2")})}, "at most 1"),
     "a-choice-not-offered": ({"a": node("make", inputs={"mode": bound("lazy")})}, "one of fast, slow"),
-    "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "takes data"),
+    "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "needs data"),
     "a-timeout-that-is-none": ({"a": node("make", limits={"timeout": "soon"})}, "ISO 8601"),
-    "no-component": ({"a": {"type": "command"}}, "names no component"),
+    "no-component": ({"a": {"type": "command"}}, "has no component"),
 }
 
 
@@ -297,12 +297,12 @@ def test_a_table_is_cut_by_bytes() -> None:
 
 WRONG_PARALLEL = {
     "no input to cut": ({"input_data": "data"}, "must be ${{inputs.NAME}}"),
-    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "cuts the input 'other'"),
-    "no entry script": ({"task": {"entry_script": ""}}, "names no entry script"),
+    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "splits the input 'other'"),
+    "no entry script": ({"task": {"entry_script": ""}}, "has no entry script"),
     "an output that is not there": ({"task": {"append_row_to": "${{outputs.other}}"}}, "appends to the output 'other'"),
     "no size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
     "no time": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
-    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be a whole number from 1"),
+    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
     "quotes left open": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 

@@ -18,7 +18,7 @@ def test_defaults_are_those_of_azure() -> None:
 def test_limits_grow_with_the_instances() -> None:
     settings = {"maxConcurrentRequestsPerInstance": 3, "maxQueueWait": "PT1.5S", "requestTimeout": "PT1M"}
     plan = read_plan({"sku": {"capacity": 2}, "properties": {"requestSettings": settings}})
-    assert (plan.worked_on, plan.admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
+    assert (plan.max_concurrent, plan.admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
 
 
 @pytest.mark.parametrize(

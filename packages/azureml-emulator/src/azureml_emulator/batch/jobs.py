@@ -1,4 +1,4 @@
-"""The jobs of batch endpoints: a request makes one, and lists show which endpoint and deployment they came from."""
+"""The jobs of batch endpoints: invocations start them, and lists find them by endpoint and deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPE = f"{PROVIDER}/workspaces/batchEndpoints/jobs"
 
 
 class BatchJobs:
-    """Makes and finds them."""
+    """Starts and finds jobs of batch endpoints."""
 
     def __init__(self, store: Store, clock: Clock, locator: Locator, jobs: Jobs, records: JobRecords) -> None:
         self._store = store
@@ -32,14 +32,16 @@ class BatchJobs:
         self._records = records
 
     async def invoke(self, endpoint: Resource, deployment_name: str | None, body: dict[str, Any]) -> Resource:
-        """Start a job. Raises BadRequest for a request that no deployment can answer."""
+        """Start a job. Raises BadRequest for an invocation that no deployment can run."""
         deployment = deployment_of(self._store, endpoint, deployment_name)
         request = read_request(body)
         path = job_path(parse_resource_path(endpoint.id).scope, request.name or f"batchjob-{self._clock.identifier()}")
         kind = kind_of(_JOB_KIND)
         kind.check_name(path.name)
         if self._store.get(path.key) is not None:
-            raise Conflict(f"There is a job '{path.name}' already: name another one.", code="UserError", target="name")
+            raise Conflict(
+                f"The job '{path.name}' already exists: choose another name.", code="UserError", target="name"
+            )
         if is_pipeline(deployment.properties):
             component = self._locator.asset(deployment.internal["component"], "components", path.scope)
             settings = deployment.properties["deploymentConfiguration"].get("settings") or {}
@@ -53,7 +55,7 @@ class BatchJobs:
             **made,
         }
         await self._jobs.put(kind, path, {"properties": properties})
-        return self._records.note(path.key, batch_endpoint=endpoint.key, batch_deployment=deployment.key)
+        return self._records.set_internal(path.key, batch_endpoint=endpoint.key, batch_deployment=deployment.key)
 
     def of(self, endpoint: Resource, deployment: str | None) -> list[Resource]:
         """The jobs of an endpoint, or of one of its deployments, oldest first."""
@@ -65,6 +67,6 @@ class BatchJobs:
 
 
 def batch_document(endpoint: Resource, job: Resource) -> dict[str, Any]:
-    """A job as batch endpoints answer it."""
+    """A job in the format of batch endpoints."""
     shown = {name: job.properties.get(name) for name in _SHOWN}
     return {"id": f"{endpoint.id}/jobs/{job.name}", "name": job.name, "type": _TYPE, "properties": shown}

@@ -1,4 +1,4 @@
-"""The environment variables that lead any program with azure-ai-ml to an emulator, as shells set them."""
+"""The environment variables that point programs with azure-ai-ml at an emulator, and the shell lines that set them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def variables(
 ) -> dict[str, str]:
     """The variables by name. They must be set before azure.ai.ml is imported.
 
-    Where `environment` sends requests through a proxy, loopback is exempted: no proxy reaches it. Without the
-    `public_roots` a program trusts the emulator alone, and is spared to load them at each of its connections.
+    When `environment` names a proxy, loopback is exempted from it. Without `public_roots` a program trusts the
+    emulator only, and does not have to load the public root certificates for each connection.
     """
     settings = record.settings
     bundle = str(record.bundle if public_roots else record.authority)
@@ -43,14 +43,14 @@ def variables(
 
 
 def assignments(values: dict[str, str], shell: Shell) -> str:
-    """One line a variable that sets it when the shell evaluates it, each value quoted."""
+    """One line per variable, quoted, which sets it when the shell evaluates the line."""
     return "".join(f"{_assignment(name, value, shell)}\n" for name, value in values.items())
 
 
 def _exemptions(environment: Mapping[str, str]) -> dict[str, str]:
     if not any(environment.get(name) for name in _PROXIES):
         return {}
-    # Programs read either spelling, and many only the lower one where both are there.
+    # Programs read either spelling; when both are set, many read the lower-case one only.
     exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     named = [host for host in exempt.split(",") if host]
     value = ",".join([*named, *(host for host in _LOOPBACK_HOSTS if host not in named)])

@@ -1,6 +1,6 @@
-"""Starts and stops the emulator's process, and says what it is doing. Imports nothing that is slow.
+"""Starts and stops the emulator's process and asks for its status. Imports nothing slow.
 
-`server.py` is the process itself; what both know is in `ready_file.py`.
+`server.py` is the process itself; what both share is in `ready_file.py`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator.control.ready_file import ALREADY_RUNS, REFUSED, ReadyFile, ReadyRecord, StateLock, is_own
+from azureml_emulator.control.ready_file import (
+    ALREADY_RUNNING,
+    REFUSED,
+    ReadyFile,
+    ReadyRecord,
+    StateLock,
+    is_state_folder,
+)
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import Settings
-from azureml_emulator.processes.process_identity import birth
+from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.tokens import Tokens
 
@@ -35,14 +42,14 @@ _LOG_MODE = 0o600
 
 
 class DaemonError(Exception):
-    """What was asked cannot be done; the message says why and what to do."""
+    """A command cannot be carried out; the message says why and what to do."""
 
 
 def start(settings: Settings) -> tuple[ReadyRecord, bool]:
-    """Start the emulator and wait until it serves; (where it is, whether it was started now).
+    """Start the emulator and wait until it serves. Returns its record and whether it was started by this call.
 
-    One that already runs on the folder is taken as it is, unless it has another port than the one asked
-    for. Raises DaemonError when it does not come up, with the end of its log.
+    An emulator that already runs on the folder is used as it is. Raises DaemonError when that one has other
+    settings, or when the new one does not start; the message then has the end of its log.
     """
     running = ReadyFile(settings.state).read()
     if running is not None:
@@ -52,7 +59,7 @@ def start(settings: Settings) -> tuple[ReadyRecord, bool]:
         log, begin = _open_log(settings.state)
     except OSError as error:
         raise DaemonError(
-            f"The state folder {settings.state} cannot be used: {error.strerror}. Name another one with --state."
+            f"The state folder {settings.state} cannot be used: {error.strerror}. Choose another one with --state."
         ) from error
     command = [sys.executable, "-m", "azureml_emulator.server", settings.model_dump_json()]
     with os.fdopen(log, "ab") as output:
@@ -67,45 +74,47 @@ def start(settings: Settings) -> tuple[ReadyRecord, bool]:
 
 
 def refuse_running(state: Path) -> None:
-    """Raise DaemonError when an emulator runs on the folder: for a start that cannot just take it as it is."""
+    """Raise DaemonError when an emulator runs on the folder; for callers that cannot use a running one."""
     record = ReadyFile(state).read()
     if record is not None:
         raise DaemonError(
             f"An emulator already runs on {state} (process {record.pid}). Stop it first (azureml-emulator stop), "
-            "or name another folder with --state."
+            "or choose another folder with --state."
         )
 
 
 def stop(state: Path) -> int | None:
-    """End the emulator of a state folder and wait for it; its process id, or None when none runs."""
+    """Stop the emulator of a state folder and wait for its end. Returns its process id, None when none was running."""
     record = ReadyFile(state).read()
     if record is None:
         return None
     _signal(record, signal.SIGTERM)
-    if not wait_until(lambda: birth(record.pid) != record.born, STOP_SECONDS):
+    if not wait_until(lambda: process_start_time(record.pid) != record.start_time, STOP_SECONDS):
         _signal(record, signal.SIGKILL)
-        if not wait_until(lambda: birth(record.pid) != record.born, STOP_SECONDS):
-            raise DaemonError(f"Process {record.pid} does not end, not even by SIGKILL.")
+        if not wait_until(lambda: process_start_time(record.pid) != record.start_time, STOP_SECONDS):
+            raise DaemonError(f"Process {record.pid} does not end, not even after SIGKILL.")
     return record.pid
 
 
 def reset(state: Path) -> bool:
-    """Delete a state folder; False when there is none. Raises DaemonError while its emulator runs."""
+    """Delete a state folder. Returns False when it does not exist. Raises DaemonError while its emulator runs."""
     record = ReadyFile(state).read()
     if record is not None:
-        raise DaemonError(f"The emulator of {state} runs (process {record.pid}). Stop it first: azureml-emulator stop.")
+        raise DaemonError(
+            f"The emulator on {state} is running (process {record.pid}). Stop it first: azureml-emulator stop."
+        )
     if not state.exists():
         return False
-    check_own(state)
+    check_state_folder(state)
     shutil.rmtree(state)
     return True
 
 
 def summary(record: ReadyRecord) -> dict[str, Any]:
-    """What the running emulator has, as `summary.py` says. Raises DaemonError when it does not answer."""
+    """What the running emulator has (`http/emulator_routes.py`). Raises DaemonError when it does not answer."""
     context = ssl.create_default_context(cafile=str(record.bundle))
     try:
-        # A loopback address of our own, never one from outside; no proxy of the environment in between.
+        # The address is on loopback and our own, so no proxy of the environment may come in between.
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
@@ -116,29 +125,29 @@ def summary(record: ReadyRecord) -> dict[str, Any]:
             return json.load(reply)
     except OSError as error:
         raise DaemonError(
-            f"Process {record.pid} runs but does not answer at {record.base_url}: {error}. "
+            f"Process {record.pid} is running but does not answer at {record.base_url}: {error}. "
             f"See {log_file(record.settings.state)}."
         ) from error
 
 
 def log_file(state: Path) -> Path:
-    """Where the process writes its log."""
+    """The file that gets the process's log."""
     return state / "emulator.log"
 
 
-def check_own(state: Path) -> None:
-    """Raise DaemonError for a folder with files that no emulator made: it may be named by mistake."""
-    if not is_own(state):
+def check_state_folder(state: Path) -> None:
+    """Raise DaemonError for a folder whose files no emulator wrote: it may have been named by mistake."""
+    if not is_state_folder(state):
         raise DaemonError(
-            f"{state} has files and is no emulator's state folder. Name an empty or new folder with --state."
+            f"{state} is not empty and not a state folder of an emulator. Choose an empty or new folder with --state."
         )
 
 
 def _check_same(running: ReadyRecord, settings: Settings) -> None:
     if settings.port not in {0, running.port}:
         raise DaemonError(
-            f"An emulator already runs on {settings.state}: process {running.pid}, port {running.port}, not "
-            f"{settings.port}. Stop it first (azureml-emulator stop), or name another folder with --state."
+            f"An emulator already runs on {settings.state}: process {running.pid} on port {running.port}, not on "
+            f"{settings.port}. Stop it first (azureml-emulator stop), or choose another folder with --state."
         )
     ignored = {"port", "state"}
     wanted, has = settings.model_dump(exclude=ignored), running.settings.model_dump(exclude=ignored)
@@ -151,16 +160,16 @@ def _check_same(running: ReadyRecord, settings: Settings) -> None:
 
 
 def _open_log(state: Path) -> tuple[int, int]:
-    """The log's descriptor and its length, in a state folder that is made if need be. Raises OSError."""
+    """The log's file descriptor and current length; the state folder is created if needed. Raises OSError."""
     state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    check_own(state)
+    check_state_folder(state)
     StateLock(state).mark()
     descriptor = os.open(log_file(state), os.O_APPEND | os.O_CREAT | os.O_WRONLY, _LOG_MODE)
     return descriptor, os.fstat(descriptor).st_size
 
 
 def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin: int) -> ReadyRecord:
-    """The record of the process once it serves, or of the other one that it found to serve. Raises DaemonError."""
+    """The record of the process once it serves, or of another one that already did. Raises DaemonError."""
     ready = ReadyFile(settings.state)
 
     def serves() -> bool:
@@ -169,7 +178,7 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
 
     in_time = wait_until(serves, START_SECONDS)
     record = ready.read()
-    if in_time and record is not None and process.poll() in {None, ALREADY_RUNS}:
+    if in_time and record is not None and process.poll() in {None, ALREADY_RUNNING}:
         return record
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -184,7 +193,7 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
 
 
 def wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    """Ask until `done` says so, at most `seconds`; whether it did."""
+    """Poll `done` for at most `seconds`. Returns whether it became true."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
@@ -194,5 +203,5 @@ def wait_until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 def _signal(record: ReadyRecord, number: signal.Signals) -> None:
-    if birth(record.pid) == record.born:
+    if process_start_time(record.pid) == record.start_time:
         os.kill(record.pid, number)

@@ -1,4 +1,4 @@
-"""The emulator's own routes: whether it serves, and a summary of what it has for `azureml-emulator status`."""
+"""The emulator's own routes: its health, and the summary that `azureml-emulator status` shows."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class EmulatorRoutes:
         self._base_url = base_url
 
     def routes(self) -> list[Route]:
-        """Every route it answers."""
+        """The routes of this class."""
         return [Route("/_emulator/health", self.health), Route("/_emulator/summary", self.summary)]
 
     async def health(self, _: Request) -> Response:
-        """Answers once the emulator serves."""
+        """Answer once the emulator serves."""
         return JSONResponse({"status": "ready"})
 
     async def summary(self, _: Request) -> Response:

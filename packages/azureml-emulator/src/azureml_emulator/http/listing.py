@@ -1,4 +1,4 @@
-"""What a list answers: order, filters and pages. Reads query parameters, stores nothing."""
+"""Lists: order, filters and pages, by the query parameters of a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def page(
     if "desc" in query.get("$orderBy", query.get("orderBy", "")).lower():
         found.reverse()
     elif "$orderBy" not in query:
-        # Azure answers the newest first where no order is asked for.
+        # Azure answers the newest first by default.
         found.reverse()
     start = _number(query.get("$skip", query.get("skip", "0")), "$skip")
     limit = _number(query.get("$top", query.get("top", str(_PAGE_SIZE))), "$top")
@@ -53,5 +53,5 @@ def _listed(resource: Resource, request: Request) -> bool:
 
 def _number(text: str, name: str) -> int:
     if not text.isdigit():
-        raise BadRequest(f"{name} must be a whole number, not '{text}'.", target=name)
+        raise BadRequest(f"{name} must be a non-negative integer, not '{text}'.", target=name)
     return int(text)

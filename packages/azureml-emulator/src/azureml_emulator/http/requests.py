@@ -1,4 +1,4 @@
-"""What routes read of a request: a JSON body and the ARM part of a path; and the refusal of an unknown route."""
+"""Helpers for routes: JSON bodies, the ARM part of a path, and the error for a route that is not modelled."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _FRONT_DOOR = "/mferp/managementfrontend"
 
 
 def resource_part(path: str) -> str:
-    """The ARM path without the prefix of the registry front door."""
+    """The ARM path of a request path, without the prefix that registries' clients use."""
     return path.removeprefix(_FRONT_DOOR)
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """The request's body as an object; an empty body is an empty object. Raises BadRequest."""
+    """The request body as a JSON object; an empty body is an empty object. Raises BadRequest."""
     if not await request.body():
         return {}
     body = await json_value(request)
@@ -28,7 +28,7 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 async def json_value(request: Request) -> Any:
-    """The request's body as any JSON value. Raises BadRequest."""
+    """The request body as any JSON value. Raises BadRequest."""
     try:
         return json.loads(await request.body())
     except ValueError as error:
@@ -36,7 +36,7 @@ async def json_value(request: Request) -> Any:
 
 
 def unknown_route(request: Request) -> NotModelled:
-    """The refusal of a route that the emulator does not have; names the route."""
+    """The error for a route that the emulator does not have; it names the route."""
     version = request.query_params.get("api-version", "none")
     return NotModelled(
         f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "

@@ -1,4 +1,4 @@
-"""All that jobs take, wired together; what begins and ends with the emulator. The root of the folder `jobs`."""
+"""Wires the parts of jobs together, and starts and stops them with the emulator. The root of the folder `jobs`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
 from azureml_emulator.jobs.execution.step_variables import inherited
-from azureml_emulator.jobs.job_paths import Places
+from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords
-from azureml_emulator.jobs.launching.fork_launcher import WarmLauncher
+from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.launcher import Launcher, PlainLauncher
-from azureml_emulator.jobs.launching.preloading import Preload
-from azureml_emulator.jobs.tracking.http_client import Outgoing
+from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.clock import Clock
@@ -32,7 +32,7 @@ from azureml_emulator.storage.locator import Locator
 
 
 class JobParts:
-    """Every part of jobs; `variables` lead a step that uses azure-ai-ml back to this emulator."""
+    """The parts of jobs. `variables` point steps that use azure-ai-ml at this emulator."""
 
     def __init__(
         self,
@@ -47,21 +47,21 @@ class JobParts:
         variables: dict[str, str],
     ) -> None:
         state = settings.state
-        self._early_mlflow = settings.mlflow_start == "early"
-        self.outgoing = Outgoing()
-        self.mlflow = MlflowServer(store, processes, self.outgoing, state / "mlflow")
-        self.tracking = Tracking(self.mlflow, self.outgoing, clock)
+        self._is_eager = settings.background_start == "eager"
+        self.http_client = HttpClient()
+        self.mlflow = MlflowServer(store, processes, self.http_client, state / "mlflow")
+        self.tracking = Tracking(self.mlflow, self.http_client, clock)
         self.records = JobRecords(store, clock)
-        self.places = Places(store, blobs, locator, state / "jobs")
+        self.job_paths = JobPaths(store, blobs, locator, state / "jobs")
         plain = PlainLauncher(processes)
-        # Forking after imports is unsafe on macOS: its system libraries start threads.
-        warm = settings.step_launcher == "warm" and sys.platform == "linux"
-        self._warm = WarmLauncher(store, processes, plain, state / "fork-server.log") if warm else None
-        launcher: Launcher = self._warm or plain
-        self.preload = Preload(self._warm.learn if self._warm else _learn_nothing)
+        # Forking after imports is unsafe on macOS, whose system libraries start threads.
+        may_fork = settings.step_launcher == "fork" and sys.platform == "linux"
+        self._forking = ForkLauncher(store, processes, plain, state / "fork-server.log") if may_fork else None
+        launcher: Launcher = self._forking or plain
+        self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
         tools = StepTools(
             records=self.records,
-            places=self.places,
+            job_paths=self.job_paths,
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
             tracking=self.tracking,
@@ -72,33 +72,35 @@ class JobParts:
             parallel=settings.parallel_steps,
         )
         self.runner = Runner(
-            self.records, StepRunner(tools), self.tracking, self.places, clock, settings.parallel_steps
+            self.records, StepRunner(tools), self.tracking, self.job_paths, clock, settings.parallel_steps
         )
         self.behaviour = Jobs(
-            store, clock, operations, locator, self.records, self.runner, self.places, self.preload, base_url
+            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
         )
         self._closing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """At start, after orphans were reaped: end what was interrupted, and begin what runs in the background."""
+        """At start, after orphans were reaped: fail interrupted jobs, and start what runs in the background."""
         interrupted = self.runner.fail_interrupted()
-        if self._early_mlflow:
+        if self._is_eager:
             self.mlflow.open()
-        if self._warm is not None:
-            self._warm.open()
+        if self._forking is not None:
+            self._forking.open()
+            if self._is_eager:
+                self.preloader.learn_project(Path.cwd())
         self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
 
     async def close(self) -> None:
-        """End jobs, the warm server and MLflow."""
+        """Stop jobs, the fork server and MLflow."""
         await self.runner.stop()
         if self._closing is not None:
             self._closing.cancel()
             await asyncio.gather(self._closing, return_exceptions=True)
-        # Before MLflow ends: it waits for connections that are open.
-        await self.outgoing.close()
-        ending = [self.mlflow.close(), *([self._warm.close()] if self._warm is not None else [])]
+        # Before MLflow stops, which waits for open connections.
+        await self.http_client.close()
+        ending = [self.mlflow.close(), *([self._forking.close()] if self._forking is not None else [])]
         await asyncio.gather(*ending)
 
 
 def _learn_nothing(_: object) -> None:
-    """Plain processes import for themselves."""
+    """Do nothing: fresh processes import by themselves."""

@@ -1,7 +1,7 @@
-"""The resources of jobs and of the steps inside them: made, moved from state to state, and found. Runs nothing.
+"""The records of jobs and of their steps: created, changed in state, and looked up. Runs nothing.
 
-A step of a pipeline is a job of its own whose parent is the pipeline, so that lists of jobs do not show it.
-A job's end is final: the first terminal state wins, and later moves change nothing.
+A step of a pipeline is a job whose parent is the pipeline, so that lists of jobs do not show it. The first terminal
+state of a job is final; later changes of the state have no effect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RUNS = "mlflow run"
 
 
 class JobRecords:
-    """Everything the store knows of jobs."""
+    """The jobs in the store."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -30,18 +30,18 @@ class JobRecords:
         """The job or step with this name. Raises NotFound."""
         job = self._store.get(job_path(scope, name).key)
         if job is None:
-            raise NotFound(f"There is no job '{name}' in the workspace '{scope.name}'.", code="UserError")
+            raise NotFound(f"The workspace '{scope.name}' has no job '{name}'.", code="UserError")
         return job
 
     def get(self, key: str) -> Resource:
-        """A job that is known to exist."""
+        """A job by its key. Raises NotFound when it was deleted."""
         job = self._store.get(key)
         if job is None:
             raise NotFound(f"The job {key} was deleted.", code="UserError")
         return job
 
     def children(self, job: Resource) -> list[Resource]:
-        """The steps of a pipeline, in the order they were made."""
+        """The steps of a pipeline, oldest first."""
         return self._store.children(job.key, KIND)
 
     def unfinished(self) -> list[Resource]:
@@ -72,8 +72,8 @@ class JobRecords:
         internal = {"parent": job.name, "step": step.name, "created": now, "outputs": {}, "output_types": {}}
         return self._store.put(Resource(path.key, KIND, job.key, document, internal))
 
-    def move(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
-        """Put a job into a state, unless it has ended; `error` is the reason of a failure."""
+    def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
+        """Set the state of a job, unless it has ended. `error` is the reason of a failure."""
         job = self.get(key)
         now = job.properties["status"]
         if now in TERMINAL or (now == CANCEL_REQUESTED and state not in TERMINAL):
@@ -85,31 +85,31 @@ class JobRecords:
             changes["ended"] = self._clock.timestamp()
         return self._store.put(job.with_properties(status=state).with_internal(**changes))
 
-    def note(self, key: str, **facts: Any) -> Resource:
-        """Keep facts of a job that only the emulator needs."""
-        return self._store.put(self.get(key).with_internal(**facts))
+    def set_internal(self, key: str, **fields: Any) -> Resource:
+        """Set internal fields of a job, which clients do not see."""
+        return self._store.put(self.get(key).with_internal(**fields))
 
-    def note_properties(self, key: str, **facts: str) -> Resource:
-        """Add to a job's user-visible property bag; names are written with `_` for `.`."""
+    def add_properties(self, key: str, **fields: str) -> Resource:
+        """Add to the user-visible properties of a job; `_` in a name stands for `.`."""
         job = self.get(key)
         bag = {
             **(job.properties.get("properties") or {}),
-            **{name.replace("_", "."): text for name, text in facts.items()},
+            **{name.replace("_", "."): text for name, text in fields.items()},
         }
         return self._store.put(job.with_properties(properties=bag))
 
-    def note_run(self, key: str, run: str, page: str) -> None:
-        """Keep which MLflow run is a job's, and the run's page below MLflow's address."""
-        job = self.note(key, run=run, page=page)
+    def record_run(self, key: str, run: str, page: str) -> None:
+        """Record the MLflow run of a job, and its page below MLflow's address."""
+        job = self.set_internal(key, run=run, page=page)
         self._store.put_record(_RUNS, run, {"job": job.name})
 
     def run_of_job(self, scope: Scope, name: str) -> str:
-        """The id of the MLflow run of a job; a name that is no job's stays as it is."""
+        """The id of the MLflow run of a job; an unknown name is returned unchanged."""
         job = self._store.get(job_path(scope, name).key)
         return job.internal.get("run", name) if job else name
 
     def job_of_run(self, run: str) -> str:
-        """The name of the job whose MLflow run this is; an id that is no job's stays as it is."""
+        """The name of the job of an MLflow run; an unknown id is returned unchanged."""
         return (self._store.record(_RUNS, run) or {}).get("job", run)
 
     def delete(self, job: Resource) -> None:
@@ -121,15 +121,15 @@ class JobRecords:
 
 
 def job_path(scope: Scope, name: str) -> ResourcePath:
-    """Where a job is."""
+    """The resource path of a job."""
     return ResourcePath(scope, ((KIND, name),))
 
 
 def failure(message: str, code: str = "UserError") -> dict[str, Any]:
-    """A job's error as run history answers it."""
+    """An error of a job in the format of run history."""
     return {"error": {"code": code, "message": message, "messageParameters": {}, "details": []}}
 
 
 def failure_message(job: Resource) -> str:
-    """Why a job failed; empty when it did not."""
+    """The error message of a job; empty when it has not failed."""
     return job.internal.get("error", {}).get("error", {}).get("message", "")

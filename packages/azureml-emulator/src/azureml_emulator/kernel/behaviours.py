@@ -1,7 +1,7 @@
 """What a kind of resource does beyond being stored: the default, which only stores, and its extension points.
 
-Kinds with a behaviour of their own subclass Behaviour next to what they need (`jobs/`, `serving/`). Which kind has
-which is said in `kinds.py` by name, and `app.py` makes one for each name. Knows no HTTP.
+A kind with a behaviour of its own subclasses Behaviour in the package that it belongs to (`jobs/`, `serving/`). Which
+kind has which behaviour is said by name in `kinds.py`; `app.py` creates one for each name. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Action = Callable[[Resource, dict[str, Any]], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Stored:
-    """What a PUT or DELETE led to: the resource as it stands and the operation that goes on, if one does."""
+    """The result of a PUT or DELETE: the resource as it is now, and the long-running operation if there is one."""
 
     resource: Resource | None
     created: bool = False
@@ -30,7 +30,7 @@ class Stored:
 
 
 class Behaviour:
-    """Stores what it is given. A subclass overrides what its kind does differently."""
+    """Stores documents as they are sent. A subclass overrides what its kind does differently."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
@@ -41,7 +41,7 @@ class Behaviour:
         return self.put_now(kind, path, body)
 
     def put_now(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """The same without an await inside, for use in a transaction."""
+        """The same without an await, for use inside a transaction."""
         existing = self.store.get(path.key)
         kind.check_addresses(body.get("properties", {}))
         refuse_changed_content(kind, existing, body)
@@ -53,16 +53,16 @@ class Behaviour:
         return await self.put(kind, path, merge(resource.document, body))
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete the resource and what is below it."""
+        """Delete the resource and everything below it."""
         self.store.delete(resource.key)
         return Stored(None)
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document to answer for a GET or in a list; must not change anything."""
+        """The document that a GET or a list answers. Changes nothing."""
         return resource.document
 
     def actions(self) -> dict[str, Action]:
-        """POST actions by name in lower case: each gets the resource and the body, answers JSON."""
+        """POST actions by their name in lower case. Each takes the resource and the body, and returns JSON."""
         return {}
 
     def draft(
@@ -73,7 +73,7 @@ class Behaviour:
         existing: Resource | None,
         **internal: Any,
     ) -> Resource:
-        """The resource that a body makes: what was sent, plus id, name, type, systemData and state."""
+        """The resource for a body: what was sent, plus id, name, type, systemData and provisioning state."""
         properties = {**body.get("properties", {}), "provisioningState": "Succeeded"}
         above = f"{PROVIDER}/{path.scope.kind}" if path.pairs else PROVIDER
         document = {
@@ -101,10 +101,10 @@ class Behaviour:
 
 
 class VersionBehaviour(Behaviour):
-    """An asset's version: immutable in content, and the reason its container exists."""
+    """The version of an asset: its content is immutable, and its container exists because of it."""
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Store the version, and the container above it with the latest version's number."""
+        """Store the version, and its container with the latest and the next version number."""
         with self.store.transaction():
             stored = self.put_now(kind, path, body)
             self._put_container(path, stored)
@@ -118,7 +118,7 @@ class VersionBehaviour(Behaviour):
         fresh = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
         properties: dict[str, Any] = dict(existing.properties) if existing else fresh
         properties["latestVersion"] = path.name
-        # The next whole number above all that were; versions that are no whole numbers do not count.
+        # The next integer above all versions so far; versions that are not integers do not count.
         highest = int(properties.get("nextVersion") or "1") - 1
         properties["nextVersion"] = str(max(highest, int(path.name) if path.name.isdigit() else 0) + 1)
         body = {"properties": properties}
@@ -126,10 +126,10 @@ class VersionBehaviour(Behaviour):
 
 
 class ContainerBehaviour(Behaviour):
-    """What is above an asset's versions: its description, tags and whether it is archived may change."""
+    """The container of an asset's versions: its description, its tags and whether it is archived may change."""
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Change the container; what follows from its versions stays."""
+        """Change the container, except for what follows from its versions."""
         existing = self.store.get(path.key)
         kept = {
             name: existing.properties[name]
@@ -141,7 +141,7 @@ class ContainerBehaviour(Behaviour):
 
 
 class Behaviours:
-    """The behaviour of every kind. Raises KeyError when the table of kinds names one that is missing."""
+    """The behaviour of every kind. Raises KeyError when one that the table of kinds names is missing."""
 
     def __init__(self, by_name: Mapping[BehaviourName, Behaviour]) -> None:
         self._by_name = by_name
@@ -154,7 +154,7 @@ class Behaviours:
 
 
 def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:
-    """Raise Conflict when a PUT would change what makes an existing version what it is."""
+    """Raise Conflict when a PUT would change the content of an existing version."""
     if existing is None:
         return
     sent = body.get("properties", {})
@@ -169,7 +169,7 @@ def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """JSON merge patch (RFC 7396): null removes, objects merge, all else replaces."""
+    """JSON merge patch (RFC 7396): null removes, objects merge, everything else replaces."""
     merged = dict(base)
     for key, value in change.items():
         if value is None:

@@ -1,4 +1,4 @@
-"""Now and new identifiers, injectable so that tests can fix both; nothing else asks the system for them."""
+"""The current time and new identifiers, injectable so that tests can fix both."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time in UTC, timezone-aware."""
     return datetime.now(UTC)
 
 
 def random_identifier() -> str:
-    """A new UUID as text with hyphens."""
+    """A new UUID as text."""
     return str(uuid.uuid4())
 
 
@@ -24,11 +24,11 @@ RandomSource = Callable[[], float]
 
 @dataclass(frozen=True)
 class Clock:
-    """Where time and identifiers come from."""
+    """Source of the current time and of new identifiers."""
 
     now: Callable[[], datetime] = utc_now
     identifier: Callable[[], str] = random_identifier
 
     def timestamp(self) -> str:
-        """Now as Azure writes it: ISO 8601, microseconds, UTC with a Z-equivalent offset."""
+        """The current time as Azure writes it: ISO 8601 with microseconds, in UTC."""
         return self.now().isoformat(timespec="microseconds")

@@ -1,9 +1,9 @@
-"""Every refusal the emulator answers, as one tree, and the one place that renders it in Azure's error shape.
+"""Every error that the emulator answers, as one tree, and the one place that renders it in Azure's error shape.
 
     EmulatorError
     ├── BadRequest 400          the request itself is wrong
-    │   └── InvalidTraffic 400  a traffic split that does not add up or names nobody
-    ├── Unauthorized 401        no token, a wrong key
+    │   └── InvalidTraffic 400  a traffic split that does not add up, or an unknown deployment
+    ├── Unauthorized 401        no token, or a wrong key
     ├── Forbidden 403           a signature that does not cover the request
     ├── NotFound 404            no such resource
     ├── Conflict 409            what exists is different, or busy
@@ -12,9 +12,9 @@
     ├── TooLarge 413            a body over the limit
     ├── RangeNotSatisfiable 416 a range past the end
     ├── NotModelled 501         a route or a feature that the emulator does not have
-    └── Unavailable 503         what is asked is not up
+    └── Unavailable 503         what is asked for is not running
 
-Says nothing about HTTP frameworks: `http/` turns these into responses.
+Knows no HTTP framework: `http/` turns these into responses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 
 class EmulatorError(Exception):
-    """A refusal with Azure's error code and the HTTP status that goes with it."""
+    """An error with Azure's error code and its HTTP status."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "ServiceError"
@@ -43,13 +43,13 @@ class BadRequest(EmulatorError):
 
 
 class InvalidTraffic(BadRequest):
-    """A traffic split that does not add up or names a deployment that is not there."""
+    """A traffic split that does not add up or names an unknown deployment."""
 
     code = "InvalidTraffic"
 
 
 class Unauthorized(EmulatorError):
-    """No token, or one that is not ours."""
+    """No token, or one that this emulator did not issue."""
 
     status = 401
     code = "Unauthorized"
@@ -70,7 +70,7 @@ class NotFound(EmulatorError):
 
 
 class Conflict(EmulatorError):
-    """What exists under this name is different, or busy."""
+    """A resource of this name exists with other content, or is busy."""
 
     status = 409
     code = "Conflict"
@@ -112,19 +112,19 @@ class NotModelled(EmulatorError):
 
 
 class Unavailable(EmulatorError):
-    """What is asked for is not up (yet)."""
+    """What is asked for is not running, or not yet."""
 
     status = 503
     code = "ServiceUnavailable"
 
 
 def error_document(error: EmulatorError) -> dict[str, Any]:
-    """The body Azure Resource Manager answers for an error: {"error": {code, message, target, details}}."""
+    """The error body of Azure Resource Manager: {"error": {code, message, target, details, additionalInfo}}."""
     return error_body(error.error_code, error.message, error.target)
 
 
 def error_body(code: str, message: str, target: str | None = None) -> dict[str, Any]:
-    """The same body for an error that is stored rather than raised, such as a failed operation's."""
+    """The same body for an error that is not raised, such as that of a failed operation."""
     component = {"type": "ComponentName", "info": {"value": "managementfrontend"}}
     return {
         "error": {

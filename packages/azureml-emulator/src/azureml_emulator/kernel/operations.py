@@ -1,6 +1,6 @@
-"""Long-running operations: work that goes on after the reply, and what a poll of it answers.
+"""Long-running operations: work that continues after the reply, and its status for polling.
 
-Leaves what the work is to its caller, and the wire to `http/arm.py`.
+The work itself is the caller's; the wire format is `http/control_plane/arm.py`'s.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from azureml_emulator.kernel.store import Store
 
 Status = Literal["InProgress", "Succeeded", "Failed", "Canceled"]
 _TOPIC = "operation"
-_INTERRUPTED = "The emulator stopped while this operation was going on. Send the request again."
+_INTERRUPTED = "The emulator stopped during this operation. Send the request again."
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: its status, and the error's code and message when it failed."""
+    """One operation: its status, and the error code and message when it failed."""
 
     id: str
     target: str
@@ -35,7 +35,7 @@ class Operation:
 
 
 class Operations:
-    """Starts operations as tasks, keeps their status in the store, and ends them with the process."""
+    """Starts operations as tasks, keeps their status in the store, and cancels them at the end of the process."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -43,33 +43,33 @@ class Operations:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, target: str, work: Coroutine[Any, Any, None]) -> Operation:
-        """Run `work` in the background; it fails the operation by raising an EmulatorError."""
+        """Run `work` in the background. When it raises an EmulatorError, the operation fails with it."""
         operation = Operation(self._clock.identifier(), target, "InProgress", self._clock.timestamp())
         self._save(operation)
         self._tasks[operation.id] = asyncio.create_task(self._run(operation, work))
         return operation
 
     def get(self, identifier: str) -> Operation | None:
-        """The operation with this id as it stands, or None."""
+        """The operation with this id, or None."""
         value = self._store.record(_TOPIC, identifier)
         return Operation(**value) if value else None
 
     async def settle(self, operation: Operation, seconds: float) -> Operation:
-        """Wait at most `seconds` for the end; return the operation as it then stands."""
+        """Wait at most `seconds` for the end. Returns the operation as it is then."""
         task = self._tasks.get(operation.id)
         if task is not None:
             await asyncio.wait({task}, timeout=seconds)
         return self.get(operation.id) or operation
 
     def fail_interrupted(self) -> None:
-        """At start: mark what was going on when the last process ended as failed, with the reason."""
+        """At start: mark operations that the end of the last process interrupted as failed, with the reason."""
         for value in self._store.records(_TOPIC).values():
             operation = Operation(**value)
             if operation.status == "InProgress":
                 self._end(operation, "Failed", "Interrupted", _INTERRUPTED)
 
     async def stop(self) -> None:
-        """Cancel what is going on and wait for it."""
+        """Cancel every running operation and wait for its end."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -84,8 +84,8 @@ class Operations:
             self._end(operation, "Failed", "Interrupted", _INTERRUPTED)
             raise
         except Exception as error:
-            # A defect of the emulator must reach the caller as a failed operation, not hang its poll;
-            # it is logged in full and raised again so that the task shows it too.
+            # A bug of the emulator must reach the caller as a failed operation instead of a poll that never ends. It is
+            # logged with its traceback, and raised again so that the task shows it too.
             _log.exception("operation on %s", operation.target)
             self._end(operation, "Failed", "InternalServerError", f"{type(error).__name__}: {error}")
             raise

@@ -1,6 +1,6 @@
-"""How one resource names another, or a place in storage: every `azureml:` form, read into frozen values.
+"""References to assets and to data: every `azureml:` form, parsed into frozen values.
 
-Pure text: no I/O. `locator.py` finds what they name.
+Pure: no I/O. `storage/locator.py` finds what they refer to.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class InScope:
 
 @dataclass(frozen=True)
 class InDatastore:
-    """A path in a datastore; `scope` is None for the one the reference stands in."""
+    """A path in a datastore; `scope` is None for the scope in which the reference stands."""
 
     datastore: str
     path: str
@@ -66,7 +66,7 @@ class InDatastore:
 
 @dataclass(frozen=True)
 class OfJob:
-    """A named output of a job, and maybe a path below it."""
+    """A named output of a job, and optionally a path below it."""
 
     job: str
     output: str
@@ -84,7 +84,7 @@ Reference = ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore 
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a reference in any of the forms the SDK and the YAML use. Raises BadRequest for any other."""
+    """Parse a reference in any of the forms that the SDK and the YAML use. Raises BadRequest for any other."""
     bare = text.removeprefix("azureml:") if text.startswith("azureml:/subscriptions") else text
     if bare.startswith("/subscriptions/"):
         return parse_resource_path(bare)
@@ -94,7 +94,7 @@ def parse_reference(text: str) -> Reference:
         match = pattern.match(bare)
         if match:
             return build(match)
-    raise BadRequest(f"'{text}' is not a reference to an asset or to data that the emulator can read.")
+    raise BadRequest(f"'{text}' is not a reference to an asset or to data that the emulator understands.")
 
 
 def _registry_asset(match: re.Match[str]) -> InRegistry:

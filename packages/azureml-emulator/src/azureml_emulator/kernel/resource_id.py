@@ -1,4 +1,4 @@
-"""Azure Resource Manager ids: what a path names. Pure text in, frozen values out; no I/O."""
+"""Azure Resource Manager ids, parsed into frozen values. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IDENTITY_NAMESPACE = uuid.UUID("5e2c1f0e-2b1f-4a59-9a3e-0d6a8b1c7f42")
 
 @dataclass(frozen=True)
 class Scope:
-    """A workspace or a registry: what every other resource lives in."""
+    """A workspace or a registry, which contains every other resource."""
 
     subscription: str
     resource_group: str
@@ -40,12 +40,12 @@ class Scope:
 
     @property
     def key(self) -> str:
-        """The id in lower case: ARM ids compare without case."""
+        """The id in lower case, since ARM ids are case-insensitive."""
         return self.id.lower()
 
     @property
     def guid(self) -> str:
-        """The immutable id (workspaceId), the same every time for one name."""
+        """The immutable id (workspaceId), derived from the name."""
         return str(uuid.uuid5(_IDENTITY_NAMESPACE, self.key))
 
     @property
@@ -61,7 +61,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class ResourcePath:
-    """What an ARM path names: (type, name) pairs below a scope, then maybe a collection or an action.
+    """What an ARM path names: (type, name) pairs below a scope, and optionally a collection or an action.
 
     `/…/workspaces/w/models/m/versions` has pairs (("models", "m"),) and tail "versions".
     """
@@ -72,7 +72,7 @@ class ResourcePath:
 
     @property
     def id(self) -> str:
-        """The id of the resource that the pairs name."""
+        """The ARM id of the resource that the pairs name."""
         return self.scope.id + "".join(f"/{kind}/{name}" for kind, name in self.pairs)
 
     @property
@@ -82,12 +82,12 @@ class ResourcePath:
 
     @property
     def kind(self) -> str:
-        """The types joined, as in the KINDS table: "models/versions"; the scope itself is its own kind."""
+        """The types, joined as in the KINDS table: "models/versions"; for a scope "workspaces" or "registries"."""
         return "/".join(kind for kind, _ in self.pairs) or self.scope.kind
 
     @property
     def name(self) -> str:
-        """The last name."""
+        """The last name of the path."""
         return self.pairs[-1][1] if self.pairs else self.scope.name
 
     @property
@@ -101,21 +101,21 @@ class ResourcePath:
 
 
 def short_name(key: str) -> str:
-    """A short name for a key, the same every time, for folders and user names: 16 hex digits."""
+    """A short name for a key, for folders and user names: 16 hex digits of its SHA-256."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def registry_id(path: ResourcePath) -> str:
-    """The id by which clients know what lives in a registry: azureml://registries/r/models/m/versions/1."""
+    """The id of an asset in a registry as clients know it: azureml://registries/r/models/m/versions/1."""
     pairs = "".join(f"/{kind}/{name}" for kind, name in path.pairs)
     return f"azureml://registries/{path.scope.name}{pairs}"
 
 
 def parse_resource_path(path: str) -> ResourcePath:
-    """Read an ARM path below a workspace or registry. Raises BadRequest for any other."""
+    """Parse an ARM path of or below a workspace or registry. Raises BadRequest for any other."""
     match = _SCOPE.match(path)
     if match is None:
-        raise BadRequest(f"'{path}' is not the id of a workspace, a registry or something in one.")
+        raise BadRequest(f"'{path}' is not the id of a workspace, of a registry, or of a resource in one.")
     scope_kind: ScopeKind = "workspaces" if match["kind"].lower() == "workspaces" else "registries"
     scope = Scope(match["subscription"], match["group"], scope_kind, match["name"])
     parts = match["rest"].strip("/").split("/") if match["rest"].strip("/") else []
@@ -124,7 +124,7 @@ def parse_resource_path(path: str) -> ResourcePath:
 
 
 def parse_request_path(encoded: str) -> ResourcePath:
-    """Read a path as a request has it: a slash that is encoded belongs to a name. Raises BadRequest."""
+    """Parse the path of a request, where an encoded slash belongs to a name. Raises BadRequest."""
     path = parse_resource_path(encoded)
     decoded = urllib.parse.unquote
     scope = Scope(

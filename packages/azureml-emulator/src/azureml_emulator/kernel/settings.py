@@ -1,4 +1,4 @@
-"""What can be set of an emulator, parsed once and frozen; reads the environment, touches no file."""
+"""The settings of an emulator, parsed once and frozen. Reads the environment, touches no file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 ENVIRONMENT_PREFIX = "AZUREML_EMULATOR_"
 LOOPBACK = "127.0.0.1"
-# The certificate of a state folder's own authority.
+# The file name of the certificate of a state folder's authority.
 AUTHORITY_FILE = "authority.pem"
 
 
 class Settings(BaseModel):
-    """One emulator's settings.
+    """The settings of one emulator.
 
-    `port` 0 means: the one used last time, else any free one. `strict` stops workspaces from
-    coming into being when first asked for. `step_launcher` says how steps of jobs and servers of deployments
-    are started: forked from a warm server that has their imports, or as plain processes. `mlflow_start` "late"
-    starts MLflow when something first needs it, for emulators that live briefly. `model_errors` "as_azure"
-    answers 424 for every model answer but 200, as managed endpoints do; "passed" keeps the model's own status.
-    `endpoint_operations` "one_at_a_time" refuses an operation on an endpoint or on one of its deployments while
-    another goes on anywhere in the endpoint; "by_resource" only while one on the same resource does.
+    `port` 0 is the port used last, else any free one. `strict` requires workspaces and registries to be created.
+    `step_launcher` says how steps and servers of deployments are started: forked from a server that has their imports,
+    or as fresh processes. `background_start` "lazy" starts MLflow on first use and imports nothing ahead, for emulators
+    with a short life. `model_errors` "as_azure" answers 424 for any status of a model other than 200, as managed
+    endpoints do; "passed" keeps the status of the model. `endpoint_operations` "one_at_a_time" refuses an operation on
+    an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
+    another runs on the same resource.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,8 +31,8 @@ class Settings(BaseModel):
     state: Path
     port: int = Field(default=0, ge=0, le=65535)
     strict: bool = False
-    step_launcher: Literal["warm", "plain"] = "warm"
-    mlflow_start: Literal["early", "late"] = "early"
+    step_launcher: Literal["fork", "plain"] = "fork"
+    background_start: Literal["eager", "lazy"] = "eager"
     model_errors: Literal["passed", "as_azure"] = "passed"
     endpoint_operations: Literal["by_resource", "one_at_a_time"] = "by_resource"
     parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
 
 def default_state() -> Path:
-    """The state folder where none is named: one per person, in the place the XDG base directories name."""
+    """The default state folder: one per user, where the XDG base directories have it."""
     named = os.environ.get(f"{ENVIRONMENT_PREFIX}STATE")
     if named:
         return Path(named).expanduser().resolve()
@@ -54,5 +54,5 @@ def default_state() -> Path:
 
 
 def cloud_name(base_url: str) -> str:
-    """What an emulator is called as a cloud; a name an address, for clients keep what a name once stood for."""
+    """The name of the cloud. It differs by address, because clients cache the cloud behind a name."""
     return f"AzureMLEmulator-{base_url.rpartition(':')[2]}"

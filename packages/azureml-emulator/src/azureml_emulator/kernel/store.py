@@ -1,7 +1,7 @@
-"""The only place that knows SQLite: resources, operations and blob properties as rows of JSON.
+"""Persistence in SQLite: resources, and small records such as operations and blob properties, as rows of JSON.
 
-No rule of Azure lives here. One connection, used from the event loop's thread only; WAL mode, so
-that what was committed survives a kill -9.
+The only place that knows SQLite, and it knows no rule of Azure. One connection, used from the event loop's thread only;
+WAL mode, so that committed writes survive a kill -9.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SOUND = "ok"
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource: `document` is what the wire shows, `internal` what only the emulator knows.
+    """One resource: `document` is what clients see, `internal` what only the emulator knows.
 
     `key` and `parent` are ARM ids in lower case, `kind` a path of the KINDS table in lower case.
     `sequence` grows with creation and stays with the resource; 0 before it is stored.
@@ -53,7 +53,7 @@ class Resource:
 
     @property
     def id(self) -> str:
-        """The ARM id as first written."""
+        """The ARM id in the case in which it was first written."""
         return self.document["id"]
 
     @property
@@ -63,7 +63,7 @@ class Resource:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """The document's properties, the part that differs by kind."""
+        """The `properties` of the document, which differ by kind."""
         return self.document["properties"]
 
     def with_properties(self, **changes: Any) -> Resource:
@@ -79,11 +79,11 @@ Watcher = Callable[[Resource | None, Resource], None]
 
 
 class StoreDamaged(Exception):
-    """The file cannot be used; the message names it and says why."""
+    """The database cannot be used; the message names the file and the reason."""
 
 
 class Store:
-    """Resources by key, and small records by topic and key. Raises StoreDamaged when the file is none of ours."""
+    """Resources by key, and small records by topic and key. Raises StoreDamaged for a file that cannot be used."""
 
     def __init__(self, file: Path) -> None:
         try:
@@ -99,7 +99,7 @@ class Store:
         self._watchers: list[Watcher] = []
 
     def watch(self, watcher: Watcher) -> None:
-        """Have `watcher` called with each resource as it was and as it is, in the transaction that changes it."""
+        """Call `watcher` with each changed resource, before and after, inside the transaction that changes it."""
         self._watchers.append(watcher)
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All the writes inside, or none. Must not span an await."""
+        """Apply all writes of the block, or none. Must not span an await."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -144,7 +144,7 @@ class Store:
         return stored
 
     def get(self, key: str) -> Resource | None:
-        """One resource by id in any case, or None."""
+        """One resource by its id, compared without case, or None."""
         row = self._connection.execute(f"{_SELECT} WHERE key = ?", (key.lower(),)).fetchone()
         return _resource(row) if row else None
 

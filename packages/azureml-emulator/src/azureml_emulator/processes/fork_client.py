@@ -1,22 +1,24 @@
-"""Programs forked from a server that has their imports: the client side of `forkserver.py`.
+"""The client side of the fork server (`fork_server.py`): starts it, lets it import modules, and forks programs from it.
 
-What is imported, and which programs are started like this, is decided by those who start them.
+Which modules are imported, and which programs are forked, is decided by the callers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from azureml_emulator.processes.fork_server import FRAME
 from azureml_emulator.processes.supervisor import GRACE_SECONDS, Processes, RunningProcess, stop_group
 
-# Read while a library is imported or when its C code loads: a fork would come too late for them.
+# Variables that are read when a library is imported or its C code is loaded, so before a fork.
 _READ_AT_IMPORT = (
     "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "BLIS_", "POLARS_", "RAYON_", "KMP_",
     "LD_", "DYLD_", "MPL", "MALLOC_", "TZ", "LC_", "LANG", "OTEL_",
@@ -24,7 +26,7 @@ _READ_AT_IMPORT = (
 
 
 class ForkedProcess:
-    """A program that the fork server runs."""
+    """A program that was forked from the server."""
 
     def __init__(self, identifier: str, pid: int, ended: asyncio.Future[int], processes: Processes) -> None:
         self._identifier = identifier
@@ -34,7 +36,7 @@ class ForkedProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process, which leads a group of its own."""
+        """The id of the process, which leads its own process group."""
         return self._pid
 
     async def wait(self) -> int:
@@ -44,12 +46,12 @@ class ForkedProcess:
         return code
 
     async def stop(self, grace: float = GRACE_SECONDS) -> int:
-        """Ask the group to end, and after `grace` seconds make it."""
+        """Send SIGTERM to the group, and SIGKILL after `grace` seconds. Returns the exit code."""
         return await stop_group(self._pid, self.wait, grace)
 
 
 class ForkServer:
-    """One run of the server, and the socket to it."""
+    """One fork server process, and the socket to it."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class ForkServer:
         return cls(processes, process, environment, reader, writer)
 
     async def preload(self, modules: list[str]) -> str | None:
-        """Import modules; the name of one that makes forking unsafe, which ends this server's usefulness."""
+        """Import modules. Returns a module that makes forking unsafe; the server must not be used after that."""
         self.ready = False
         self._imported = asyncio.get_running_loop().create_future()
         self._send({"op": "import", "modules": modules})
@@ -99,7 +101,7 @@ class ForkServer:
         return unsafe
 
     def can_run(self, environment: Mapping[str, str]) -> bool:
-        """Whether a program with these variables would be the same as a fork: none is read at an import."""
+        """Whether a fork with these variables equals a fresh process: no variable that is read at import differs."""
         names = environment.keys() | self._environment.keys()
         changed = {name for name in names if environment.get(name) != self._environment.get(name)}
         return not any(name.startswith(_READ_AT_IMPORT) for name in changed)
@@ -107,7 +109,7 @@ class ForkServer:
     async def run(
         self, identifier: str, words: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path
     ) -> ForkedProcess:
-        """Fork `python …`, its output appended to `log`. Raises ConnectionError when the server is gone."""
+        """Fork `python …`, with its output appended to `log`. Raises ConnectionError when the server has ended."""
         loop = asyncio.get_running_loop()
         started, ended = loop.create_future(), loop.create_future()
         self._started[identifier], self._ended[identifier] = started, ended
@@ -131,7 +133,7 @@ class ForkServer:
             await asyncio.wait(self._ended.values())
 
     async def stop(self) -> None:
-        """End the server and all its children."""
+        """Stop the server and all its children."""
         self.ready = self.alive = False
         self._writer.close()
         await self._process.stop()
@@ -147,28 +149,42 @@ class ForkServer:
         try:
             while True:
                 (length,) = FRAME.unpack(await self._reader.readexactly(FRAME.size))
-                self._note(json.loads(await self._reader.readexactly(length)))
+                self._handle(json.loads(await self._reader.readexactly(length)))
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             self._lost()
 
-    def _note(self, report: dict[str, object]) -> None:
+    def _handle(self, report: dict[str, object]) -> None:
         match report:
             case {"event": "started", "id": str(identifier), "pid": int(pid)}:
-                self._started.pop(identifier).set_result(pid)
+                started = self._started.pop(identifier)
+                if started.cancelled():
+                    _kill(pid)
+                else:
+                    started.set_result(pid)
             case {"event": "exited", "id": str(identifier), "code": int(code)}:
                 self._ended.pop(identifier).set_result(code)
-            case {"event": "imported", "unsafe": unsafe} if self._imported is not None:
+            case {"event": "imported", "unsafe": unsafe} if self._imported and not self._imported.done():
                 self._imported.set_result(unsafe if isinstance(unsafe, str) else None)
 
     def _lost(self) -> None:
-        """The server has ended: its children were killed with it."""
+        """The server has ended, and its children were killed with it."""
         self.ready = self.alive = False
-        gone = ConnectionResetError("the fork server ended")
+        lost = ConnectionResetError("the fork server ended")
         waiting = [*self._started.values(), *([self._imported] if self._imported else [])]
         for future in waiting:
             if not future.done():
-                future.set_exception(gone)
+                future.set_exception(lost)
         for future in self._ended.values():
             if not future.done():
                 future.set_result(-signal.SIGKILL)
         self._ended.clear()
+
+
+def _kill(pid: int) -> None:
+    """Kill a child whose caller was cancelled before it started."""
+    # It may not lead its process group yet.
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)

@@ -1,10 +1,10 @@
-"""The warm fork server: a process that imports heavy modules once and forks a child for every program. A program.
+"""The fork server: a process that imports heavy modules once, and forks a child for every program. A program.
 
 Run as `python -P -m azureml_emulator.processes.fork_server` with a socket as standard input; standard library only.
-It speaks frames (4 bytes of length, then JSON). Requests: {"op": "import", "modules"} and {"op": "run", "id",
+Messages are frames (4 bytes of length, then JSON). Requests: {"op": "import", "modules"} and {"op": "run", "id",
 "arguments", "folder", "environment", "log"}. Reports: {"event": "imported", "modules", "failed", "unsafe"},
-{"event": "started", "id", "pid"} and {"event": "exited", "id", "code"}, a code below zero naming a signal.
-It ends, and its children with it, when the other side of the socket closes.
+{"event": "started", "id", "pid"} and {"event": "exited", "id", "code"}, where a negative code is a signal. The server
+ends, and its children with it, when the other side of the socket closes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FRAME = struct.Struct(">I")
-# They start threads when imported, and do without them or start them again in a forked child: imported first,
-# so that the threads of any other module stand out.
+# These start threads at import, but work in a forked child. They are imported first, so that threads of any other
+# module are noticed.
 _FORK_AWARE = ("numpy", "scipy.linalg", "onnxruntime")
-# Housekeeping of pyarrow's and polars' memory, whose absence in a child does no harm.
+# Housekeeping threads of pyarrow and polars, which a child can do without.
 _HARMLESS_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 _PR_SET_PDEATHSIG = 1
 _LOG_MODE = 0o600
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 class Server:
-    """One connection, the children that run, and what was imported."""
+    """One connection and the running children."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -65,9 +65,9 @@ class Server:
         self._threads = 0
 
     def serve(self) -> None:
-        """Handle requests and deaths, one after another, until the connection closes."""
+        """Handle requests and exits of children, one by one, until the connection closes."""
         signal.set_wakeup_fd(self._wake_writer)
-        signal.signal(signal.SIGCHLD, _noted)
+        signal.signal(signal.SIGCHLD, _wake_up)
         while True:
             ready, _, _ = select.select([self._connection, self._wake_reader], [], [])
             if self._wake_reader in ready:
@@ -108,7 +108,7 @@ class Server:
         for name in modules:
             (done if _try_import(name) else failed).append(name)
             if _count_threads() > self._threads:
-                # A fork copies no threads: what waits for them in a child would wait for ever.
+                # A fork does not copy threads: code in a child that waits for one would wait forever.
                 self._report({"event": "imported", "modules": done, "failed": failed, "unsafe": name})
                 return
         gc.collect()
@@ -119,11 +119,11 @@ class Server:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become(parent, request)
+            self._run_child(parent, request)
         self._children[pid] = request["id"]
         self._report({"event": "started", "id": request["id"], "pid": pid})
 
-    def _become(self, parent: int, request: dict[str, Any]) -> NoReturn:
+    def _run_child(self, parent: int, request: dict[str, Any]) -> NoReturn:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -175,7 +175,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def run_arguments(arguments: list[str]) -> int:
-    """Run `python script.py …` or `python [-P] -m module …` in this process as the interpreter would; the exit code."""
+    """Run `python script.py …` or `python [-P] -m module …` as the interpreter would. Returns the exit code."""
     try:
         safe_path = arguments[1] == "-P"
         if safe_path:
@@ -227,7 +227,7 @@ def _exit_code(ending: SystemExit) -> int:
 
 
 def _print_without_server(error: BaseException) -> None:
-    """The traceback from the step's first own frame on."""
+    """Print the traceback from the first frame of the program on."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
@@ -245,14 +245,14 @@ def _redirect(log: str) -> None:
 
 
 def _reseed() -> None:
-    """Give the child random numbers of its own; the `random` module does so itself."""
+    """Seed numpy's generator anew in the child, as the `random` module does by itself."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
 
 
 def _leave(code: int) -> NoReturn:
-    """End the child as the interpreter would: threads joined, exit handlers run, streams flushed."""
+    """End the child as the interpreter would: join threads, run exit handlers, flush streams."""
     try:
         threading._shutdown()  # ty: ignore[missing-attribute]
         atexit._run_exitfuncs()
@@ -267,7 +267,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _try_import(name: str) -> bool:
-    """Whether a module imports; what it prints is not shown, since no step asked for it."""
+    """Import a module without showing its output. Returns whether it succeeded."""
     sink = io.StringIO()
     try:
         with redirect_stdout(sink), redirect_stderr(sink):
@@ -285,8 +285,8 @@ def _count_threads() -> int:
     return sum(1 for name in names if name not in _HARMLESS_THREADS)
 
 
-def _noted(_signal: int, _frame: types.FrameType | None) -> None:
-    """SIGCHLD only has to wake the loop."""
+def _wake_up(_signal: int, _frame: types.FrameType | None) -> None:
+    """Do nothing: SIGCHLD only has to wake up the loop."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which process is which: ids are used again, start times are not. Imports nothing that is slow."""
+"""Tells processes apart by id and start time: ids are reused, start times are not. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 _ZOMBIE = "Z"
 
 
-def birth(pid: int) -> str | None:
-    """What tells a process from a later one with the same id: its start time; None when it has ended.
+def process_start_time(pid: int) -> str | None:
+    """When a process started, as text that tells it from a later one with the same id; None when it has ended.
 
-    One that has ended and that nobody has waited for counts as ended.
+    A zombie counts as ended.
     """
     if sys.platform == "linux":
         try:

@@ -1,8 +1,8 @@
-"""The only place that starts what jobs and deployments run: spawn with a log, end the whole group, reap after a crash.
+"""Starts the processes of jobs and deployments, with a log; stops whole groups; reaps orphans after a crash.
 
-Each process leads a session of its own, so that ending it ends what it started. Its identity is
-recorded before anything waits for it: when the emulator is killed, the watchdog ends the survivors, and
-should that be killed too, the next start of the emulator does.
+The only place that spawns them. Each process leads a session of its own, so that stopping it stops what it started. Its
+identity is recorded at once: when the emulator is killed, the watchdog kills the survivors, and should the watchdog be
+killed too, the next start of the emulator does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from azureml_emulator.kernel.store import Store
-from azureml_emulator.processes.process_identity import birth
+from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.processes.watchdog import Watchdog
 
 GRACE_SECONDS = 5.0
@@ -25,7 +25,7 @@ _LOG_MODE = 0o600
 
 
 class RunningProcess:
-    """One process that leads its own group."""
+    """One process, the leader of its own process group."""
 
     def __init__(self, identifier: str, process: asyncio.subprocess.Process, processes: Processes) -> None:
         self.identifier = identifier
@@ -34,7 +34,7 @@ class RunningProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is the group's id as well."""
+        """The process id, which is the id of the group as well."""
         return self._process.pid
 
     @property
@@ -49,12 +49,12 @@ class RunningProcess:
         return code
 
     async def stop(self, grace: float = GRACE_SECONDS) -> int:
-        """Ask the group to end, and after `grace` seconds make it."""
+        """Send SIGTERM to the group, and SIGKILL after `grace` seconds. Returns the exit code."""
         return await stop_group(self.pid, self.wait, grace)
 
 
 class Processes:
-    """Starts processes and remembers which run."""
+    """Starts processes and records which ones run."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -85,25 +85,26 @@ class Processes:
         return RunningProcess(identifier, process, self)
 
     def remember(self, identifier: str, pid: int) -> None:
-        """Record a running process, so that others can end it when this one cannot."""
-        born = birth(pid)
-        self._watchdog.begun(pid, born)
-        self._store.put_record(_TOPIC, identifier, {"pid": pid, "born": born})
+        """Record a running process, so that it can be killed when this one no longer can."""
+        start_time = process_start_time(pid)
+        self._watchdog.started(pid, start_time)
+        self._store.put_record(_TOPIC, identifier, {"pid": pid, "start_time": start_time})
 
     def forget(self, identifier: str, pid: int) -> None:
-        """Strike a process that has ended from the record."""
+        """Remove the record of a process that has ended."""
         self._watchdog.ended(pid)
         self._store.delete_record(_TOPIC, identifier)
 
     def close(self) -> None:
-        """Nothing is started any more: let the watchdog end, and with it what still runs."""
+        """At the end: stop the watchdog, which kills what still runs."""
         self._watchdog.close()
 
     def reap_orphans(self) -> list[str]:
-        """At start: kill every recorded process that is still the one recorded; their identifiers."""
+        """At start: kill the recorded processes that still run. Returns their identifiers."""
         reaped = []
         for identifier, record in self._store.records(_TOPIC).items():
-            if record["born"] is not None and birth(record["pid"]) == record["born"]:
+            recorded = record.get("start_time")
+            if recorded is not None and process_start_time(record["pid"]) == recorded:
                 with suppress(ProcessLookupError):
                     os.killpg(record["pid"], signal.SIGKILL)
                 reaped.append(identifier)
@@ -112,7 +113,7 @@ class Processes:
 
 
 async def stop_group(pid: int, wait: Callable[[], Awaitable[int]], grace: float = GRACE_SECONDS) -> int:
-    """SIGTERM to the group that `pid` leads, SIGKILL after `grace` seconds; `wait()` gives the exit code."""
+    """Send SIGTERM to the group that `pid` leads, and SIGKILL after `grace` seconds. Returns what `wait()` does."""
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGTERM)
     try:

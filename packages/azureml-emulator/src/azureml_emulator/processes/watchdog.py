@@ -1,8 +1,8 @@
-"""Ends what a killed emulator leaves: a small process that outlives it, and kills the groups it was told of.
+"""Kills what a killed emulator leaves behind: a small process that outlives it and knows its process groups.
 
-The kernel's own way (PR_SET_PDEATHSIG) ends one process and not what it started, such as a shell's commands, and
-Linux only. Here the end of the pipe says that the emulator has gone, however it went. `python -m` this module is
-the process; `Watchdog` is the emulator's side. Decides nothing else: `processes.py` knows what runs.
+Linux's PR_SET_PDEATHSIG kills one process but not what it started, such as the commands of a shell. Here the end of a
+pipe says that the emulator has ended, however it did. `python -m` this module is the process; `Watchdog` is the
+emulator's side. Which groups there are is decided in `supervisor.py`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import IO
 
-from azureml_emulator.processes.process_identity import birth
+from azureml_emulator.processes.process_identity import process_start_time
 
-_BEGUN = "+"
+_STARTED = "+"
 _ENDED = "-"
-_NO_BIRTH = "?"
+_UNKNOWN_TIME = "?"
 _END_SECONDS = 5.0
 
 
 class Watchdog:
-    """Starts the process when there is first something to watch."""
+    """Starts the process when there is something to watch for the first time."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def begun(self, pid: int, born: str | None) -> None:
+    def started(self, pid: int, start_time: str | None) -> None:
         """Watch the group that `pid` leads."""
         if self._process is None:
             self._process = subprocess.Popen(
@@ -38,43 +38,43 @@ class Watchdog:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._tell(f"{_BEGUN} {pid} {(born or _NO_BIRTH).replace(' ', '_')}\n")
+        self._send(f"{_STARTED} {pid} {(start_time or _UNKNOWN_TIME).replace(' ', '_')}\n")
 
     def ended(self, pid: int) -> None:
-        """Watch it no longer."""
-        self._tell(f"{_ENDED} {pid}\n")
+        """Stop watching the group."""
+        self._send(f"{_ENDED} {pid}\n")
 
     def close(self) -> None:
-        """End the process, which kills what is still watched."""
+        """End the process, which kills the groups that are still watched."""
         if self._process is not None:
             self._process.communicate(timeout=_END_SECONDS)
             self._process = None
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:
             return
-        # Somebody ended it: what is left then ends at the next start of the emulator.
+        # Without the watchdog, orphans are killed at the next start of the emulator.
         with suppress(BrokenPipeError):
             os.write(self._process.stdin.fileno(), line.encode())
 
 
 def watch(lines: Iterable[str]) -> None:
-    """Read what begins and ends until the pipe closes, then kill every group that has not ended."""
+    """Read which groups start and end until the pipe closes, then kill those that have not ended."""
     running: dict[int, str] = {}
     for line in lines:
-        what, pid, *born = line.split()
-        if what == _BEGUN:
-            running[int(pid)] = born[0]
+        what, pid, *start_time = line.split()
+        if what == _STARTED:
+            running[int(pid)] = start_time[0]
         else:
             running.pop(int(pid), None)
-    for pid, born in running.items():
-        if (birth(pid) or "").replace(" ", "_") == born:
+    for pid, start_time in running.items():
+        if (process_start_time(pid) or "").replace(" ", "_") == start_time:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
 
 def main(stream: IO[str]) -> None:
-    """Watch. A signal to all processes must not end this one first: it ends when the emulator has ended."""
+    """Watch. SIGTERM to every process must not end this one first: it ends when the emulator has ended."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     watch(stream)
 

@@ -1,1 +1,1 @@
-"""Behaviours of kinds that neither run nor serve: workspaces, registries, assets, datastores, computes."""
+"""Behaviours of the kinds that start no process: workspaces, registries, assets, datastores, computes."""

@@ -1,6 +1,6 @@
-"""Compute targets: clusters, instances and attached Kubernetes as documents, with Azure's rules.
+"""Compute targets as documents with Azure's rules: clusters, instances, attached Kubernetes clusters.
 
-Jobs and deployments run on this machine.
+Jobs and deployments run on this machine, whatever compute they name.
 """
 
 from __future__ import annotations
@@ -51,22 +51,22 @@ class Computes(Behaviour):
                 inner = attached(path.name, outer)
             case other:
                 known = f"{_CLUSTER}, {_INSTANCE} and {KUBERNETES}"
-                raise NotModelled(f"The emulator has {known}, no compute of type '{other}'.")
+                raise NotModelled(f"The emulator does not model computes of the type '{other}', only {known}.")
         location = {"computeLocation": body.get("location", "")} if body.get("location") else {}
         return self.put_now(kind, path, {**body, "properties": {**location, **outer, "properties": inner}})
 
     def actions(self) -> dict[str, Action]:
         """POST start, stop and restart of instances; listNodes of clusters."""
         return {
-            "start": lambda resource, _: self._turn(resource, "Running"),
-            "restart": lambda resource, _: self._turn(resource, "Running"),
-            "stop": lambda resource, _: self._turn(resource, "Stopped"),
+            "start": lambda resource, _: self._set_state(resource, "Running"),
+            "restart": lambda resource, _: self._set_state(resource, "Running"),
+            "stop": lambda resource, _: self._set_state(resource, "Stopped"),
             "listnodes": self._nodes,
         }
 
-    async def _turn(self, resource: Resource, state: str) -> Operation:
+    async def _set_state(self, resource: Resource, state: str) -> Operation:
         if resource.properties["computeType"] != _INSTANCE:
-            raise BadRequest(f"'{resource.name}' is a cluster, which starts and stops by itself.", code="UserError")
+            raise BadRequest(f"'{resource.name}' is a cluster, which cannot be started or stopped.", code="UserError")
 
         async def work() -> None:
             current = self.store.get(resource.key)
@@ -78,7 +78,7 @@ class Computes(Behaviour):
 
     async def _nodes(self, resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
         if resource.properties["computeType"] != _CLUSTER:
-            raise BadRequest(f"'{resource.name}' is no cluster.", code="UserError")
+            raise BadRequest(f"'{resource.name}' is not a cluster.", code="UserError")
         return {"nodes": []}
 
 
@@ -92,10 +92,10 @@ def _cluster(name: str, inner: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise BadRequest("'scaleSettings' must be an object.", code="UserError", target="scaleSettings")
     scale = {**_SCALE_DEFAULTS, **given}
-    least, most = scale.get("minNodeCount"), scale.get("maxNodeCount")
-    if not isinstance(least, int) or not isinstance(most, int) or not 0 <= least <= most or most == 0:
+    low, high = scale.get("minNodeCount"), scale.get("maxNodeCount")
+    if not isinstance(low, int) or not isinstance(high, int) or not 0 <= low <= high or high == 0:
         raise BadRequest(
-            f"The cluster '{name}' cannot have between {least} and {most} nodes: minNodeCount must be 0 or "
+            f"The cluster '{name}' cannot have between {low} and {high} nodes: minNodeCount must be 0 or "
             "more and at most maxNodeCount, which must be 1 or more.",
             code="UserError",
             target="scaleSettings",

@@ -1,6 +1,6 @@
-"""Attached Kubernetes clusters: what an attachment says, and whether a deployment fits what the cluster offers. Pure.
+"""Attached Kubernetes clusters: the attachment, and whether a deployment fits its instance types. Pure: no I/O.
 
-Nothing is scheduled on a cluster: deployments of it run on this machine as all others do.
+Nothing is scheduled on a cluster: its deployments run on this machine like all others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from azureml_emulator.kernel.store import Resource
 
 KUBERNETES = "Kubernetes"
 MANAGED = "Managed"
-# What every cluster has, unless the attachment defines it otherwise.
+# Every cluster has this instance type, unless the attachment defines it differently.
 DEFAULT_INSTANCE_TYPE = "defaultinstancetype"
 _DEFAULT_LIMITS = {"cpu": "2", "memory": "2Gi"}
 _DEFAULT_NAMESPACE = "default"
@@ -33,7 +33,7 @@ _UNITS = {"": 1.0, "m": 1e-3} | {
 
 
 def attached(name: str, compute: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties of an attachment with what Azure fills in. Raises BadRequest for one that it refuses."""
+    """The properties of an attachment with Azure's defaults. Raises BadRequest for one that Azure refuses."""
     cluster = compute.get("resourceId")
     if not isinstance(cluster, str) or not _CLUSTER_ID.fullmatch(cluster):
         raise BadRequest(
@@ -46,21 +46,21 @@ def attached(name: str, compute: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_fit(endpoint: Resource, compute: Resource | None, request: Mapping[str, Any]) -> None:
-    """Raise BadRequest when the deployment of a request cannot stand where its endpoint does."""
+    """Raise BadRequest when a deployment does not fit the compute of its endpoint."""
     properties = request["properties"]
     wanted = properties.get("endpointComputeType", MANAGED)
     offered = KUBERNETES if endpoint.properties.get("compute") else MANAGED
     if wanted != offered:
         raise BadRequest(
             f"endpointComputeType is {wanted}, but the endpoint '{endpoint.name}' is {offered}: "
-            "a deployment is of its endpoint's kind.",
+            "a deployment must be of the same type as its endpoint.",
             target="endpointComputeType",
         )
     if wanted != KUBERNETES:
         return
     if compute is None:
         where = endpoint.properties["compute"]
-        raise BadRequest(f"The compute of the endpoint, {where}, is not attached any more.", target="compute")
+        raise BadRequest(f"The compute of the endpoint, {where}, is no longer attached.", target="compute")
     _refuse_registry(properties)
     _check_resources(compute, properties)
 
@@ -70,7 +70,7 @@ def _refuse_registry(properties: Mapping[str, Any]) -> None:
         reference = properties.get(name)
         if isinstance(reference, str) and reference.lower().startswith(_REGISTRY_REFERENCE):
             raise BadRequest(
-                f"'{name}' is {reference}: Kubernetes deployments take nothing from a registry. "
+                f"'{name}' is {reference}: Kubernetes deployments cannot use assets of a registry. "
                 "Register it in the workspace.",
                 target=name,
             )
@@ -94,7 +94,7 @@ def _check_resources(compute: Resource, properties: Mapping[str, Any]) -> None:
     ):
         for resource, less, more in _exceeding(lower, upper):
             raise BadRequest(
-                f"The deployment's {what} have {resource} {less}, more than {where} with {more}.",
+                f"The {what} of the deployment are {resource} {less}, more than {where} with {more}.",
                 target="containerResourceRequirements",
             )
 
@@ -112,14 +112,14 @@ def amount(quantity: str) -> float:
     unit = (match["unit"] or "") if match else ""
     scale = _UNITS.get(unit if unit == "m" else unit[:1].upper() + unit[1:])
     if match is None or scale is None or float(match["number"]) == 0:
-        raise BadRequest(f"'{quantity}' is no Kubernetes quantity above 0 such as 500m, 2 or 2Gi.")
+        raise BadRequest(f"'{quantity}' is not a positive Kubernetes quantity such as 500m, 2 or 2Gi.")
     return float(match["number"]) * scale
 
 
 def _exceeding(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for resource in ("cpu", "memory"):
         less, more = lower.get(resource), upper.get(resource)
-        # Each must be a quantity, also one that is compared with nothing.
+        # Both are parsed, so that an invalid one is refused even without a counterpart.
         sizes = [amount(str(each)) for each in (less, more) if each is not None]
         if len(sizes) > 1 and sizes[0] > sizes[1]:
             yield resource, str(less), str(more)

@@ -1,8 +1,8 @@
-"""Model versions: their bytes are copied when they are registered, so that no one can change them after.
+"""Model versions: registration copies the model's files, so that they cannot change afterwards.
 
-On Azure a model version points to where its files were, and the service trusts that nobody writes there
-again. Here a job's folder and uploads are plain files, so a registration takes a copy below a prefix that
-the blob service refuses to write to; the version points to that copy.
+On Azure a model version points to its original files, and the service relies on their not being overwritten. Here
+outputs of jobs and uploads are plain files, so a registration copies them below a prefix to which the Blob service
+does not write, and the version points to the copy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
 
-# The name of the internal fact that says what a registered model's bytes are.
+# The internal field with the digest of a registered model's files.
 CONTENT_DIGEST = "digest"
 _MLFLOW_TYPE = "mlflow_model"
 _MLFLOW_FILE = "MLmodel"
@@ -53,9 +53,9 @@ class Models(UploadedVersions):
         self._locator = locator
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Register a version with a copy of its files, or change what may change of one.
+        """Register a version with a copy of its files, or change the mutable properties of an existing one.
 
-        Raises BadRequest when the files are not there, Conflict for other content under a known version.
+        Raises BadRequest when the files do not exist, Conflict for other content under an existing version.
         """
         properties = body.get("properties", {})
         uri = properties.get("modelUri")
@@ -73,7 +73,7 @@ class Models(UploadedVersions):
     async def _register(
         self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
     ) -> Stored:
-        """Move the copy to its place and store the version; without an await in between."""
+        """Move the copy to its final path and store the version, without an await in between."""
         existing = self.store.get(path.key)
         properties = body["properties"]
         if existing is not None:
@@ -92,9 +92,9 @@ class Models(UploadedVersions):
         return Stored(self.store.put(digested), stored.created)
 
     async def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
-        """A body that names a place with the version's own bytes, naming the version's own place.
+        """The body, with its address replaced by that of the registered copy.
 
-        Raises Conflict for a place with other bytes.
+        Raises Conflict when the files at the given address differ from the registered ones.
         """
         existing = self.store.get(path.key)
         if existing is None:
@@ -112,20 +112,20 @@ class Models(UploadedVersions):
         source = self._locator.path(uri, scope)
         if not source.exists() or (source.is_dir() and not any(source.iterdir())):
             raise BadRequest(
-                f"The model's files were not found: '{uri}' has none. Check the job's output or upload them.",
+                f"The model's files were not found at '{uri}'. Check the job's output, or upload the files.",
                 code="UserError",
                 target="modelUri",
             )
         if properties.get("modelType") == _MLFLOW_TYPE and not (source / _MLFLOW_FILE).is_file():
             raise BadRequest(
-                f"'{uri}' is no MLflow model: it has no file {_MLFLOW_FILE}.",
+                f"'{uri}' is not an MLflow model: it has no file {_MLFLOW_FILE}.",
                 code="UserError",
                 target="modelUri",
             )
         return source
 
     def _copy(self, source: Path) -> tuple[Path, str]:
-        """A read-only copy of the source under its own name, alone in a folder; and its digest."""
+        """A read-only copy of the source in a temporary folder of its own, and its digest."""
         folder = self._uploads.scratch()
         target = folder / source.name
         if source.is_dir():
@@ -140,28 +140,28 @@ class Models(UploadedVersions):
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":
             return self._access.url(scope.storage_account, scope.default_container, name)
-        place = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"azureml://{place}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+        group = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
+        return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
 
 
 def _refuse_other(existing: Resource, digest: str, uri: str) -> None:
     if digest != existing.internal[CONTENT_DIGEST]:
         raise Conflict(
-            f"{existing.id} already exists with other content: the files at '{uri}' are not those it was "
+            f"{existing.id} already exists with other content: the files at '{uri}' differ from those it was "
             "registered with. A version is immutable: register a new version.",
             code="UserError",
         )
 
 
 def _move(content: Path, target: Path) -> None:
-    # What lies there belongs to a version that was deleted, or to one that a kill kept from being stored.
+    # Files may remain there from a deleted version, or from a registration that was killed before it was stored.
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
     content.replace(target)
 
 
 def _flavors(content: Path) -> dict[str, Any]:
-    """What an MLflow model says it can be loaded as; clients need the key for every other model too."""
+    """The flavors of an MLflow model; empty for any other model, for which clients need the key as well."""
     file = content / _MLFLOW_FILE
     if not file.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""Registries: taking assets over from workspaces, with their bytes, and the temporary access to them."""
+"""Sharing with registries: a registry imports an asset of a workspace, with a copy of its bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
 
 
-class Sharing:
+class RegistryImport:
     """Imports assets into registries."""
 
     def __init__(
@@ -41,11 +41,11 @@ class Sharing:
     async def begin_import(self, registry: Resource, body: dict[str, Any]) -> Operation:
         """POST import: copy the asset that `sourceAssetId` names. Raises BadRequest or NotFound at once."""
         if registry.kind != "registries":
-            raise BadRequest("Assets are imported into a registry.")
+            raise BadRequest("Assets can be imported into registries only.")
         properties = body.get("properties") or body
         reference = parse_reference(str(properties.get("sourceAssetId", "")))
         if not isinstance(reference, InWorkspaceGuid):
-            raise BadRequest("'sourceAssetId' must name an asset of a workspace.", target="sourceAssetId")
+            raise BadRequest("'sourceAssetId' must refer to an asset of a workspace.", target="sourceAssetId")
         scope = parse_resource_path(registry.id).scope
         source = self._locator.asset(str(properties["sourceAssetId"]), reference.kind, scope)
         name = properties.get("destinationName") or reference.name
@@ -55,12 +55,12 @@ class Sharing:
 
     async def _import(self, source: Resource, target: ResourcePath) -> None:
         if source.kind not in _IMPORTED:
-            raise NotModelled(f"The emulator shares {', '.join(_IMPORTED)}, not {source.kind}.")
+            raise NotModelled(f"The emulator can share {', '.join(_IMPORTED)}, not {source.kind}.")
         kind = kind_of(source.kind)
         kind.check_name(target.parent.name)
         existing = self._store.get(target.key)
         if existing is not None:
-            refuse_other(source, existing)
+            refuse_other_content(source, existing)
             return
         properties = dict(source.properties)
         properties.pop("provisioningState", None)
@@ -71,17 +71,17 @@ class Sharing:
     async def _copy_data(self, source: Resource, target: ResourcePath) -> str:
         content = self._locator.content(source)
         if not content.exists():
-            raise BadRequest(f"The data of {source.id} was not found.", code="UserError")
+            raise BadRequest(f"The files of {source.id} were not found.", code="UserError")
         account, container = target.scope.storage_account, target.scope.default_container
         name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in target.pairs for part in pair)}/{content.name}"
-        place = self._blobs.path(account, container, name)
-        await asyncio.to_thread(shutil.rmtree, place.parent, ignore_errors=True)
+        path = self._blobs.path(account, container, name)
+        await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
         await asyncio.to_thread(self._blobs.copy, content, account, container, name)
         return self._access.url(account, container, name)
 
 
-def refuse_other(source: Resource, existing: Resource) -> None:
-    """Raise Conflict unless the existing version has the same content as the one to import."""
+def refuse_other_content(source: Resource, existing: Resource) -> None:
+    """Raise Conflict unless the existing version has the same content as the imported one."""
     if source.kind == "models/versions":
         same = source.internal.get(CONTENT_DIGEST) == existing.internal.get(CONTENT_DIGEST)
     else:

@@ -1,6 +1,6 @@
-"""Workspaces and registries, which come into being when first asked for, with what Azure gives a new one.
+"""Workspaces and registries: created on first use, with the default datastores and compute of a new workspace.
 
-A strict emulator makes none: then each must be created by a PUT, as on Azure.
+A strict emulator creates none by itself: each needs a PUT, as on Azure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
 
 DEFAULT_DATASTORE = "workspaceblobstore"
-# Where the service keeps the logs and artefacts of jobs.
+# Where the service keeps the logs and artifacts of jobs.
 ARTIFACT_DATASTORE = "workspaceartifactstore"
 ARTIFACT_CONTAINER = "azureml"
 DEFAULT_COMPUTE = "cpu-cluster"
@@ -27,18 +27,18 @@ _COMPUTE_NODES = 4
 
 
 class Scopes(Behaviour):
-    """The behaviour of workspaces and registries, and the one place that makes them."""
+    """The behaviour of workspaces and registries, and the only place that creates them."""
 
     def __init__(self, store: Store, clock: Clock, blobs: Blobs, settings: Settings) -> None:
         super().__init__(store, clock)
         self._blobs = blobs
         self._settings = settings
         self.base_url = ""
-        # POST actions of a scope itself, which need parts that need scopes; `app.py` fills them in.
+        # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
         self.scope_actions: dict[str, Action] = {}
 
     def require(self, scope: Scope) -> Resource:
-        """The scope's resource, made on first use. Raises NotFound when strict and it is not there."""
+        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist."""
         existing = self.store.get(scope.key)
         if existing is not None:
             return existing
@@ -51,7 +51,7 @@ class Scopes(Behaviour):
         return self._create(scope, {"location": self._settings.location})
 
     def find_registry(self, name: str) -> Scope:
-        """The registry with this name, made in the settings' resource group on first use. Raises NotFound."""
+        """The registry of this name; created in the default resource group on first use. Raises NotFound if strict."""
         for resource in self.store.of_kind("registries"):
             if resource.name.lower() == name.lower():
                 return parse_resource_path(resource.id).scope
@@ -60,12 +60,12 @@ class Scopes(Behaviour):
         return scope
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:  # noqa: ARG002
-        """Create the scope with its default datastore and compute, or change its tags and description."""
+        """Create the scope with its default datastores and compute, or change its tags and description."""
         existing = self.store.get(path.scope.key)
         return Stored(self._create(path.scope, body), created=existing is None)
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete the scope with all that is in it, its storage included."""
+        """Delete the scope with everything in it, including its storage."""
         stored = await super().delete(resource)
         await asyncio.to_thread(self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account)
         return stored
@@ -75,7 +75,7 @@ class Scopes(Behaviour):
         return self.scope_actions
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with the addresses of the process that answers."""
+        """The document, with addresses of this process."""
         if resource.kind != "workspaces":
             return resource.document
         host = self.base_url.removeprefix("https://")

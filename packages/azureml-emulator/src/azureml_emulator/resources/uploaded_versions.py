@@ -1,4 +1,4 @@
-"""Versions of assets whose bytes a client uploads: where they go, and what addresses the version answers."""
+"""Asset versions whose files a client uploads: where to upload them, and the addresses that a version shows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ADDRESSES = ("codeUri", "modelUri", "dataUri")
 
 
 class UploadedVersions(VersionBehaviour):
-    """Versions whose bytes a client uploads into a container made for them."""
+    """Versions whose files a client uploads into a container of their own."""
 
     def __init__(self, store: Store, clock: Clock, access: StorageAccess) -> None:
         super().__init__(store, clock)
         self._access = access
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with addresses in the emulator's storage as they are now."""
+        """The document; addresses in the emulator's storage have the current port."""
         properties = resource.properties
         found = {name: self._access.current(properties[name]) for name in _ADDRESSES if properties.get(name)}
         return resource.with_properties(**found).document
@@ -38,7 +38,7 @@ class UploadedVersions(VersionBehaviour):
 
 
 def upload_reference(access: StorageAccess, account: str, key: str) -> dict[str, Any]:
-    """Where the bytes of the version with this key may be written: the same container every time."""
+    """Where the files of a version may be uploaded: the container is derived from the version's key."""
     container = f"snapshot-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     return {
         "pendingUploadId": container,

@@ -1,8 +1,8 @@
-"""The emulator's own certificate authority: one for each state folder, and a server certificate for loopback.
+"""The emulator's certificate authority, one per state folder, and its server certificate for loopback.
 
-Clients of Azure refuse plain http, so the emulator speaks TLS. Nothing is installed in the system:
-`azureml-emulator env` names the bundle, which holds this authority and, because the variables that
-name a bundle replace a program's own roots, the public roots of certifi (where installed) as well.
+Azure's clients refuse plain HTTP, so the emulator speaks TLS. Nothing is installed in the system: `azureml-emulator
+env` names a bundle with this authority. The variables that name a bundle replace a program's own roots, so the bundle
+also has the public roots of certifi, where that is installed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FILE_MODE = 0o600
 
 @dataclass(frozen=True)
 class Certificates:
-    """The files of one folder: the authority, the bundle for clients, the server's certificate and key."""
+    """The files: the authority's certificate, the bundle for clients, the server's certificate and key."""
 
     authority: Path
     bundle: Path
@@ -40,16 +40,16 @@ class Certificates:
 
 
 def ensure_certificates(folder: Path, now: datetime) -> Certificates:
-    """Make what is missing or near its expiry; what is good stays, so that clients keep trusting it."""
+    """Create what is missing or about to expire. Valid files stay, so that clients keep trusting them."""
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     files = Certificates(
         folder / AUTHORITY_FILE, folder / "bundle.pem", folder / "server.pem", folder / "server-key.pem"
     )
     authority_key = folder / "authority-key.pem"
-    if not (authority_key.exists() and _lasts(files.authority, now)):
+    if not (authority_key.exists() and _is_valid(files.authority, now)):
         _make_authority(files.authority, authority_key, now)
         files.server.unlink(missing_ok=True)
-    if not (files.server_key.exists() and _lasts(files.server, now)):
+    if not (files.server_key.exists() and _is_valid(files.server, now)):
         _make_server(files, authority_key, now)
     _write(files.bundle, files.authority.read_bytes() + _public_roots())
     return files
@@ -63,7 +63,7 @@ def _public_roots() -> bytes:
     return Path(certifi.where()).read_bytes()
 
 
-def _lasts(file: Path, now: datetime) -> bool:
+def _is_valid(file: Path, now: datetime) -> bool:
     if not file.exists():
         return False
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
@@ -88,7 +88,7 @@ def _make_server(files: Certificates, authority_key_file: Path, now: datetime) -
     authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
     authority_key = serialization.load_pem_private_key(authority_key_file.read_bytes(), password=None)
     if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{authority_key_file} holds no elliptic curve key.")
+        raise TypeError(f"{authority_key_file} does not contain an elliptic curve key.")
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost")])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
@@ -144,7 +144,7 @@ def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Replace the file in one step, private from its first byte: a client may be reading the old one."""
+    """Replace a file atomically, private from its first byte: a client may be reading the old one."""
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_EXCL, _FILE_MODE), "wb") as stream:

@@ -1,4 +1,4 @@
-"""The random secrets of one state folder, made once and kept in one private file."""
+"""The random secrets of one state folder, created once and kept in one private file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _random() -> str:
 
 
 class SecretKeys(BaseModel):
-    """What proves that a request may ask for a token, and what signs tokens and storage signatures."""
+    """The header that a request for a token needs, and the keys that sign tokens and storage signatures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ def read_secret_keys(state: Path) -> SecretKeys:
 
 
 def ensure_secret_keys(state: Path) -> SecretKeys:
-    """Read the secrets, made on first use."""
+    """Read the secrets; they are created on first use."""
     file = state / _FILE
     if not file.exists():
         fresh = file.with_suffix(".new")

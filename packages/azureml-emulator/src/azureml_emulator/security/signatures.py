@@ -1,7 +1,7 @@
-"""Shared access signatures: what a storage address may do, on which container, until when.
+"""Shared access signatures (SAS) for one container of the emulator's storage.
 
-The query parameters are Azure's (sv, sr, sp, se, sig); the signature is the emulator's own, over
-account, container, permissions and expiry, since no client checks it. Pure but for the clock.
+The query parameters are Azure's (sv, sr, sp, se, sig). No client verifies the signature, so it is the emulator's own,
+over account, container, permissions and expiry. No I/O except for the clock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REFUSED = "AuthenticationFailed"
 
 
 class Signatures:
-    """Signs access to one container, and checks it."""
+    """Signs and checks access to one container."""
 
     def __init__(self, key: str, clock: Clock) -> None:
         self._key = key.encode()
@@ -37,7 +37,7 @@ class Signatures:
         return urlencode({"sv": _VERSION, "sr": "c", "sp": permissions, "se": expiry, "sig": signature})
 
     def check(self, account: str, container: str, needed: str, query: Mapping[str, str]) -> None:
-        """Raise Forbidden unless the query's signature is good and grants one of `needed`."""
+        """Raise Forbidden unless the query's signature is valid and grants one of the permissions in `needed`."""
         permissions, expiry = query.get("sp", ""), query.get("se", "")
         expected = self._signature(account, container, permissions, expiry)
         if not hmac.compare_digest(expected.encode(), query.get("sig", "").encode()):

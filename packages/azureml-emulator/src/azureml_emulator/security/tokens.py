@@ -1,6 +1,6 @@
-"""Access tokens: JSON web tokens signed with the state folder's key (HS256). Pure but for the clock.
+"""Access tokens: JSON web tokens signed with the state folder's key (HS256). No I/O except for the clock.
 
-Clients read a token's `aud` and `tid`; only this emulator checks its signature.
+Clients read `aud` and `tid` of a token; only this emulator verifies its signature.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCOPE_SUFFIX = "/.default"
 
 @dataclass(frozen=True)
 class Token:
-    """A token's text and when it expires, in whole seconds of the epoch."""
+    """A token, and when it expires in seconds of the epoch."""
 
     text: str
     expires: int
@@ -32,14 +32,14 @@ class Token:
 
 
 class Tokens:
-    """Issues tokens and recognises its own."""
+    """Issues and verifies tokens."""
 
     def __init__(self, key: str, clock: Clock) -> None:
         self._key = key.encode()
         self._clock = clock
 
     def issue(self, audience: str) -> Token:
-        """A token for a resource or scope; `/.default` of a scope is dropped, as Azure's identity does."""
+        """A token for a resource or scope; the suffix `/.default` of a scope is dropped, as Azure does."""
         now = int(self._clock.now().timestamp())
         audience = audience.removesuffix(_SCOPE_SUFFIX)
         expires = now + LIFETIME_SECONDS
@@ -60,10 +60,10 @@ class Tokens:
         return Token(f"{signed}.{self._sign(signed)}", expires, audience)
 
     def check(self, text: str) -> dict[str, Any]:
-        """The token's claims. Raises Unauthorized for one that is not ours, broken or expired."""
+        """The token's claims. Raises Unauthorized for a token that is foreign, broken or expired."""
         signed, _, signature = text.rpartition(".")
         if not hmac.compare_digest(self._sign(signed).encode(), signature.encode()):
-            raise Unauthorized("The access token is not one of this emulator's.", code="InvalidAuthenticationToken")
+            raise Unauthorized("The access token was not issued by this emulator.", code="InvalidAuthenticationToken")
         claims = json.loads(_decode(signed.partition(".")[2]))
         if claims["exp"] <= self._clock.now().timestamp():
             raise Unauthorized("The access token has expired.", code="ExpiredAuthenticationToken")

@@ -1,4 +1,4 @@
-"""What a deployment's document asks for, read into frozen values with Azure's defaults. Pure: no I/O."""
+"""What an online deployment asks for, parsed into frozen values with Azure's defaults. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _DURATION = re.compile(
     r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
 )
 _SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
-# Azure lets twice as many requests in as may be worked on; the other half waits.
-_ADMITTED_PER_WORKED_ON = 2
+# Azure admits twice as many requests as a deployment may process at once; the other half waits.
+_ADMITTED_PER_PROCESSED = 2
 _FIXED = "Default"
 _AUTOMATIC = "TargetUtilization"
 _COMPUTE_TYPES = (MANAGED, KUBERNETES)
@@ -37,7 +37,7 @@ class _Settings(BaseModel):
 
 
 class RequestSettings(_Settings):
-    """How many requests a deployment takes and how long each may wait and run; durations as ISO 8601."""
+    """How many requests a deployment accepts, and how long each may wait and run; durations as ISO 8601."""
 
     max_concurrent_requests_per_instance: int = Field(default=1, ge=1)
     max_queue_wait: Duration = "PT0.5S"
@@ -45,7 +45,7 @@ class RequestSettings(_Settings):
 
 
 class Probe(_Settings):
-    """When a server counts as up, and when as dead; durations as ISO 8601."""
+    """When a server counts as ready or as dead; durations as ISO 8601."""
 
     failure_threshold: int = Field(default=30, ge=1)
     success_threshold: int = Field(default=1, ge=1)
@@ -56,7 +56,7 @@ class Probe(_Settings):
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """One deployment as it shall run: references, variables, limits in seconds and in requests."""
+    """One deployment as it should run: references, environment variables, limits in seconds and in requests."""
 
     model: str | None
     code: str | None
@@ -72,24 +72,24 @@ class DeploymentPlan:
     readiness: Probe
 
     @property
-    def worked_on(self) -> int:
-        """How many requests may be at the server at once."""
+    def max_concurrent(self) -> int:
+        """How many requests the server may process at once."""
         return self.concurrent * self.instances
 
     @property
     def admitted(self) -> int:
-        """How many requests may be at the server or wait for it; more are refused at once."""
-        return _ADMITTED_PER_WORKED_ON * self.worked_on
+        """How many requests may be processed or waiting; more are refused immediately."""
+        return _ADMITTED_PER_PROCESSED * self.max_concurrent
 
     @property
     def start_limit(self) -> float:
-        """Seconds within which the server must be up: what the liveness probe tolerates."""
+        """Seconds within which the server must be ready: what the liveness probe tolerates."""
         probe = self.liveness
         return seconds_of(probe.initial_delay) + probe.failure_threshold * seconds_of(probe.period)
 
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    """A deployment's properties with the settings that Azure fills in. Raises BadRequest."""
+    """The properties of a deployment with Azure's defaults. Raises BadRequest."""
     filled = {
         **properties,
         "scaleSettings": properties.get("scaleSettings") or {"scaleType": _FIXED},
@@ -110,7 +110,7 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_plan(document: dict[str, Any]) -> DeploymentPlan:
-    """The plan of a deployment's document. Raises BadRequest for a value that Azure refuses."""
+    """The plan for a deployment's document. Raises BadRequest for a value that Azure refuses."""
     properties = with_defaults(document.get("properties", {}))
     compute = properties.get("endpointComputeType", MANAGED)
     if compute not in _COMPUTE_TYPES:
@@ -142,38 +142,38 @@ def seconds_of(duration: str) -> float:
 
 
 def _instances(sku: dict[str, Any], scale: dict[str, Any], compute: str) -> int:
-    """How many instances: a fixed number, or on Kubernetes the least of a range, since nothing is scaled here."""
+    """The number of instances; of a range on Kubernetes the minimum, since nothing is scaled here."""
     kind = scale.get("scaleType", _FIXED)
     if kind == _AUTOMATIC and compute == KUBERNETES:
-        return _least(scale)
+        return _low(scale)
     if kind != _FIXED:
         raise BadRequest(
             f"scaleType is '{kind}'; it must be {_FIXED}, or {_AUTOMATIC} on {KUBERNETES}.", target="scaleSettings"
         )
     capacity = sku.get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
-        raise BadRequest(
-            f"The instance count is {capacity!r}; it must be a whole number from 1.", target="sku.capacity"
-        )
+        raise BadRequest(f"The instance count is {capacity!r}; it must be a positive integer.", target="sku.capacity")
     return capacity
 
 
-def _least(scale: dict[str, Any]) -> int:
-    least, most = scale.get("minInstances", 1), scale.get("maxInstances", 1)
-    if not isinstance(least, int) or not isinstance(most, int) or not 1 <= least <= most:
+def _low(scale: dict[str, Any]) -> int:
+    low, high = scale.get("minInstances", 1), scale.get("maxInstances", 1)
+    if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high:
         raise BadRequest(
-            f"The deployment cannot have between {least!r} and {most!r} instances: minInstances must be 1 or more "
+            f"The deployment cannot have between {low!r} and {high!r} instances: minInstances must be 1 or more "
             "and at most maxInstances.",
             code="InvalidDeploymentSpec",
             target="scaleSettings",
         )
-    return least
+    return low
 
 
 def _variables(given: dict[str, Any]) -> dict[str, str]:
     for name, value in given.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
-            raise BadRequest(f"The environment variable '{name}' is not a name with a text.", target=name)
+            raise BadRequest(
+                f"The environment variable '{name}' needs a valid name and a string as its value.", target=name
+            )
     return dict(given)
 
 

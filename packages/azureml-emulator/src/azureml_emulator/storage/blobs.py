@@ -1,7 +1,7 @@
 """Blob storage as folders of plain files: accounts, containers, blobs. Bytes here, properties in the store.
 
-A blob's name is its path below the container's folder, so that a job writes its outputs where the
-service would put them. Knows no HTTP (`http/blob.py` does) and no Azure ML.
+A blob's name is its path below the container's folder, so that a job writes its outputs where the service would put
+them. Knows no HTTP (`http/blob_service/` does) and no Azure ML.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.store import Store
 
-# Below this prefix lie the bytes of registered versions; nothing is written there from outside.
+# The bytes of registered versions are below this prefix, where clients cannot write.
 IMMUTABLE_PREFIX = "azureml-registered/"
 _TOPIC = "blob"
 _FOLDER_MODE = 0o700
 _MAX_NAME = 1024
-# What file systems take for one part of a path, in bytes; Azure takes less for a container and more for a blob.
+# What file systems allow for one part of a path. Azure allows less for a container and more for a blob.
 _MAX_PART_BYTES = 255
 
 
 @dataclass(frozen=True)
 class Blob:
-    """One blob: its name, where its bytes lie, size in bytes, and change time in seconds of the epoch."""
+    """One blob: its name, its file, its size in bytes, and its change time in seconds of the epoch."""
 
     name: str
     file: Path
@@ -37,7 +37,7 @@ class Blob:
 
     @property
     def etag(self) -> str:
-        """Changes whenever the bytes were written."""
+        """The ETag, which changes with every write."""
         return f'"0x{int(self.modified * 1e9):X}"'
 
     @property
@@ -47,7 +47,7 @@ class Blob:
 
 
 class Blobs:
-    """All the storage accounts of one emulator below one folder."""
+    """The storage accounts of one emulator, below one folder."""
 
     def __init__(self, root: Path, store: Store) -> None:
         self.root = root
@@ -55,17 +55,17 @@ class Blobs:
         root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
 
     def container(self, account: str, container: str) -> Path:
-        """The folder of a container, made when it is not there."""
+        """The folder of a container; created if needed."""
         folder = self.root / _segment(account) / _segment(container)
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return folder
 
     def has_container(self, account: str, container: str) -> bool:
-        """Whether a container is there already."""
+        """Whether a container exists."""
         return (self.root / _segment(account) / _segment(container)).is_dir()
 
     def path(self, account: str, container: str, name: str) -> Path:
-        """Where a blob or a folder of blobs lies. Raises BadRequest for a name that leaves the container."""
+        """The path of a blob or of a folder of blobs. Raises BadRequest for a name that leaves the container."""
         return self.container(account, container) / _relative(name)
 
     def get(self, account: str, container: str, name: str) -> Blob:
@@ -77,7 +77,7 @@ class Blobs:
         return Blob(name, file, status.st_size, status.st_mtime)
 
     def list(self, account: str, container: str, prefix: str = "") -> Iterator[Blob]:
-        """All blobs whose name starts with `prefix`, in the order of their names."""
+        """The blobs whose names start with `prefix`, ordered by name."""
         folder = self.container(account, container)
         for name in sorted(_names(folder, prefix)):
             file = folder / name
@@ -85,7 +85,7 @@ class Blobs:
             yield Blob(name, file, status.st_size, status.st_mtime)
 
     def commit(self, account: str, container: str, name: str, written: Path, properties: dict[str, Any]) -> Blob:
-        """Make a fully written temporary file the blob in one step: readers see the old bytes or the new."""
+        """Turn a completely written temporary file into the blob, atomically: readers see the old bytes or the new."""
         file = self.path(account, container, name)
         file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         written.replace(file)
@@ -108,15 +108,15 @@ class Blobs:
         self._store.delete_record(_TOPIC, _key(account, container, name))
 
     def delete_account(self, account: str) -> None:
-        """Delete all containers of an account. The properties of its blobs stay; new blobs replace them."""
+        """Delete all containers of an account. Properties of its blobs stay until new blobs replace them."""
         shutil.rmtree(self.root / _segment(account), ignore_errors=True)
 
     def properties(self, account: str, container: str, name: str) -> dict[str, Any]:
-        """What was set of a blob: contentType, contentMd5, metadata; empty for a file that a job wrote."""
+        """The properties that a client set: contentType, contentMd5, metadata; empty for a file that a job wrote."""
         return self._store.record(_TOPIC, _key(account, container, name)) or {}
 
     def set_properties(self, account: str, container: str, name: str, properties: dict[str, Any]) -> None:
-        """Replace what was set of a blob."""
+        """Replace the properties of a blob."""
         self._store.put_record(_TOPIC, _key(account, container, name), properties)
 
 
@@ -126,7 +126,7 @@ def _key(account: str, container: str, name: str) -> str:
 
 def _segment(text: str) -> str:
     if not text or "/" in text or text in {".", ".."} or not text.isprintable() or _is_long(text):
-        raise BadRequest(f"'{text}' is not the name of a container.", code="InvalidResourceName")
+        raise BadRequest(f"'{text}' is not a valid container name.", code="InvalidResourceName")
     return text
 
 
@@ -138,7 +138,7 @@ def _relative(name: str) -> PurePosixPath:
     path = PurePosixPath(name.strip("/"))
     inside = not path.is_absolute() and ".." not in path.parts and name.isprintable()
     if not inside or len(name) > _MAX_NAME or any(_is_long(part) for part in path.parts):
-        raise BadRequest(f"'{name}' is not the name of a blob.", code="InvalidResourceName")
+        raise BadRequest(f"'{name}' is not a valid blob name.", code="InvalidResourceName")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Finds what a reference names: the asset's resource, and the folder or file where its bytes lie.
+"""Resolves references: to the resource of an asset, and to the file or folder with its bytes.
 
 Reads the store and storage, changes nothing.
 """
@@ -26,14 +26,14 @@ _CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", 
 
 
 class Locator:
-    """Answers where things are. All questions name the scope that the reference stands in."""
+    """Resolves references in the scope in which they stand."""
 
     def __init__(self, store: Store, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
 
     def asset(self, text: str, kind: str, scope: Scope) -> Resource:
-        """The asset version that `text` names; `kind` ("models") decides for short forms. Raises NotFound."""
+        """The asset version that `text` refers to; short forms are of the type `kind` ("models"). Raises NotFound."""
         reference = parse_reference(text)
         match reference:
             case ResourcePath():
@@ -45,10 +45,10 @@ class Locator:
             case InScope(name=name, version=version):
                 return self._version(scope, kind, name, version, text)
             case _:
-                raise BadRequest(f"'{text}' does not name one of {kind}.")
+                raise BadRequest(f"'{text}' does not refer to one of {kind}.")
 
     def path(self, text: str, scope: Scope) -> Path:
-        """Where the bytes lie that a data or asset reference names; they may not exist yet."""
+        """The path of the bytes that a data or asset reference refers to; it may not exist yet."""
         reference = parse_reference(text)
         match reference:
             case InDatastore(datastore=datastore, path=path, scope=named):
@@ -63,7 +63,7 @@ class Locator:
                 return self.content(self.asset(text, "data", scope))
 
     def content(self, resource: Resource) -> Path:
-        """Where the bytes of a model, data or code version lie."""
+        """The path of the bytes of a model, data or code version."""
         name = _CONTENT_PROPERTY.get(resource.kind)
         if name is None:
             raise BadRequest(f"{resource.id} has no content in storage.")
@@ -82,28 +82,28 @@ class Locator:
         versions = self._store.children(container.key, f"{kind}/versions")
         current = [resource for resource in versions if not resource.properties.get("isArchived")]
         if not current:
-            raise NotFound(f"'{text}': there is no version of {kind} '{name}'.", code="ResourceNotFound")
+            raise NotFound(f"'{text}': {kind} '{name}' has no version.", code="ResourceNotFound")
         return current[-1]
 
     def _registry(self, name: str) -> Scope:
         for resource in self._store.of_kind("registries"):
             if resource.name.lower() == name.lower():
                 return parse_resource_path(resource.id).scope
-        raise NotFound(f"There is no registry '{name}'.", code="ResourceNotFound")
+        raise NotFound(f"The registry '{name}' does not exist.", code="ResourceNotFound")
 
     def _workspace(self, guid: str) -> Scope:
         for resource in self._store.of_kind("workspaces"):
             scope = parse_resource_path(resource.id).scope
             if guid.lower() in {scope.guid, scope.name.lower()}:
                 return scope
-        raise NotFound(f"There is no workspace with the id '{guid}'.", code="ResourceNotFound")
+        raise NotFound(f"A workspace with the id '{guid}' does not exist.", code="ResourceNotFound")
 
     def _in_datastore(self, scope: Scope, datastore: str, path: str) -> Path:
         key = ResourcePath(scope, (("datastores", datastore),)).key
         resource = self._resource(key, f"datastore '{datastore}'")
         container = resource.properties.get("containerName")
         if not container:
-            raise NotModelled(f"The datastore '{datastore}' is no blob datastore; the emulator has no other.")
+            raise NotModelled(f"The datastore '{datastore}' is not a blob datastore; the emulator has no other type.")
         return self._blobs.path(scope.storage_account, container, path)
 
     def _job_output(self, reference: OfJob, scope: Scope) -> Path:
@@ -119,5 +119,7 @@ class Locator:
         account, _, rest = unquote(urlsplit(url).path).lstrip("/").partition("/")
         container, _, name = rest.partition("/")
         if not container or not (self._blobs.root / account).is_dir():
-            raise NotModelled(f"'{url}' is not in the emulator's storage; it fetches nothing else.")
+            raise NotModelled(
+                f"'{url}' is not in the emulator's storage; the emulator does not download from elsewhere."
+            )
         return self._blobs.path(account, container, name)

@@ -1,7 +1,6 @@
-"""Addresses of the emulator's storage that carry their own permission.
+"""Signed addresses of the emulator's storage, and account names as Azure's clients need them.
 
-Account names as clients of Azure need them, and addresses of this process: its port may be another at
-the next start, so nothing with a port in it is stored as truth.
+The port may differ after the next start, so an address that contains it is updated whenever it is shown.
 """
 
 from __future__ import annotations
@@ -25,35 +24,35 @@ class StorageAccess:
         self._signatures = signatures
 
     def account_name(self, account: str) -> str:
-        """The name a datastore answers.
+        """The account name that a datastore shows.
 
-        Clients build `https://<name>.blob.<suffix>/` from it. This name puts the emulator's own address
-        first and turns all that clients add into a query that nobody reads.
+        Clients build `https://<name>.blob.<suffix>/` from it. This name starts with the emulator's own address, and
+        turns what clients append into a query string, which is ignored.
         """
         return f"{self._base_url.removeprefix('https://')}/{account}?"
 
     def url(self, account: str, container: str, name: str = "") -> str:
-        """The address of a container or blob, without permission."""
+        """The address of a container or blob, unsigned."""
         return f"{self._base_url}/{account}/{container}" + (f"/{name}" if name else "")
 
     def token(self, account: str, container: str, lifetime: timedelta = _LIFETIME) -> str:
-        """The query that lets read and write a container, which is made if need be."""
+        """The query string that permits to read and write a container, which is created if needed."""
         self._blobs.container(account, container)
         return self._signatures.sign(account, container, READ_WRITE, lifetime)
 
     def readable_account(self, account: str, container: str) -> str:
-        """An account's address with the permission to read one of its containers."""
+        """The address of an account, with a signature to read one of its containers."""
         return f"{self._base_url}/{account}?{self._signatures.sign(account, container, READ_ONLY, _LIFETIME)}"
 
     def readable_url(self, account: str, container: str, name: str = "") -> str:
-        """An address with the permission to read the container it is in, such as a log's."""
+        """The address of a blob such as a log, with a signature to read its container."""
         signed = self._signatures.sign(account, container, READ_ONLY, _LIFETIME)
         return f"{self.url(account, container, name)}?{signed}"
 
     def writable_url(self, account: str, container: str) -> str:
-        """A container's address with the permission to read and write it."""
+        """The address of a container, with a signature to read and write it."""
         return f"{self.url(account, container)}?{self.token(account, container)}"
 
     def current(self, url: str) -> str:
-        """An address in the emulator's storage as it is now; any other text as it is."""
+        """An address in the emulator's storage, with the current port; any other text unchanged."""
         return _OWN_ADDRESS.sub(self._base_url, url)

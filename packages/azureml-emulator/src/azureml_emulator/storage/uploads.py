@@ -1,7 +1,7 @@
-"""Bytes on their way into storage: temporary files beside the blobs, and the blocks of blobs to be.
+"""Uploads in progress: temporary files beside the blobs, and uncommitted blocks.
 
-An upload becomes a blob only when all of it is here, by a rename; what is cut off leaves nothing.
-Blocks wait, as on Azure, for the list that names them, at most a week.
+An upload becomes a blob by a rename, once it is complete; an interrupted one leaves nothing. As on Azure, blocks wait
+at most a week for the block list that commits them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COPY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Written:
+class ReceivedFile:
     """A complete temporary file, its size in bytes, and its MD5 in base64."""
 
     file: Path
@@ -32,14 +32,14 @@ class Written:
 
 
 class Uploads:
-    """The folder of what is not yet a blob; in the same file system as the blobs."""
+    """The folder of uploads in progress, on the same file system as the blobs."""
 
     def __init__(self, root: Path) -> None:
         self._partial = root / "partial"
         self._blocks = root / "blocks"
 
     def clear(self) -> None:
-        """At start: forget what the last process did not finish, and blocks that nobody asked for in time."""
+        """At start: delete what the last process did not finish, and expired blocks."""
         shutil.rmtree(self._partial, ignore_errors=True)
         for folder in (self._partial, self._blocks):
             folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -48,8 +48,8 @@ class Uploads:
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder)
 
-    async def receive(self, chunks: AsyncIterator[bytes], expected: int) -> Written:
-        """Write a request's body. Raises BadRequest, and leaves nothing, unless it has `expected` bytes."""
+    async def receive(self, chunks: AsyncIterator[bytes], expected: int) -> ReceivedFile:
+        """Write a request body to a file. Raises BadRequest, and leaves no file, unless it has `expected` bytes."""
         file = self._partial / uuid4().hex
         digest = hashlib.md5(usedforsecurity=False)
         size = 0
@@ -60,31 +60,31 @@ class Uploads:
                     digest.update(chunk)
                     size += len(chunk)
             if size != expected:
-                raise BadRequest(f"The body has {size} bytes, announced were {expected}.", code="InvalidInput")
+                raise BadRequest(f"The body has {size} bytes, but Content-Length is {expected}.", code="InvalidInput")
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-        return Written(file, size, base64.b64encode(digest.digest()).decode())
+        return ReceivedFile(file, size, base64.b64encode(digest.digest()).decode())
 
     def scratch(self) -> Path:
-        """A fresh folder in the same file system, which the next start clears if the caller does not."""
+        """A new temporary folder on the same file system; the next start deletes it if the caller does not."""
         folder = self._partial / uuid4().hex
         folder.mkdir(mode=_FOLDER_MODE)
         return folder
 
-    def keep_block(self, blob_key: str, block: str, written: Written) -> None:
-        """Keep a received block of a blob under its id."""
+    def keep_block(self, blob_key: str, block: str, written: ReceivedFile) -> None:
+        """Keep an uncommitted block of a blob under its id."""
         folder = self._folder(blob_key)
         folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         written.file.replace(folder / _digest(block))
 
     def blocks_size(self, blob_key: str) -> int:
-        """The bytes of all blocks that wait for a blob."""
+        """The size in bytes of all uncommitted blocks of a blob."""
         folder = self._folder(blob_key)
         return sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
 
     def join_blocks(self, blob_key: str, blocks: Sequence[str]) -> Path:
-        """A temporary file of the blocks in this order. Raises BadRequest for a block that is not here."""
+        """A temporary file with the blocks in this order. Raises BadRequest for an unknown block."""
         folder = self._folder(blob_key)
         sources = [folder / _digest(block) for block in blocks]
         if not all(source.is_file() for source in sources):
@@ -97,7 +97,7 @@ class Uploads:
         return target
 
     def drop_blocks(self, blob_key: str) -> None:
-        """Forget the blocks of a blob: it is complete, or was replaced."""
+        """Delete the uncommitted blocks of a blob."""
         shutil.rmtree(self._folder(blob_key), ignore_errors=True)
 
     def _folder(self, blob_key: str) -> Path:

@@ -153,7 +153,7 @@ def test_a_mini_batch_that_fails_is_tried_again_and_the_error_is_kept(run: Run) 
 
     assert ran.code == 0, ran.output
     assert (ran.calls("part-4"), len(ran.rows)) == (3, 5)
-    assert ran.log("user/error.txt").count("ValueError: not yet; it is tried again") == 2
+    assert ran.log("user/error.txt").count("ValueError: not yet; it will be retried") == 2
     assert "Traceback" in ran.log("user/error/*/*")
 
 

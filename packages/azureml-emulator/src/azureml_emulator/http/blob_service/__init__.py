@@ -1,1 +1,1 @@
-"""The Blob service's routes: reads, writes, lists and the shapes of its replies."""
+"""The Blob service: reads, writes, lists, and the format of its replies."""

@@ -1,4 +1,4 @@
-"""The shapes of the Blob service's replies: headers, lists and errors in XML, parts of files."""
+"""The format of the Blob service's replies: headers, lists and errors in XML, ranges of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEFAULT_TYPE = "application/octet-stream"
 
 
 def storage_headers() -> dict[str, str]:
-    """What every reply of the service has."""
+    """The headers of every reply."""
     return {
         "x-ms-version": _VERSION,
         "x-ms-request-id": str(uuid4()),
@@ -35,14 +35,14 @@ def storage_headers() -> dict[str, str]:
 
 
 def container_headers(folder: Path) -> dict[str, str]:
-    """What a container answers of itself."""
+    """The headers of a container."""
     container = Blob(folder.name, folder, 0, folder.stat().st_mtime)
     lease = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
     return storage_headers() | {"ETag": container.etag, "Last-Modified": container.changed} | lease
 
 
 def blob_headers(blob: Blob, properties: dict[str, Any]) -> dict[str, str]:
-    """What a blob answers of itself."""
+    """The headers of a blob."""
     headers = storage_headers() | {
         "ETag": blob.etag,
         "Last-Modified": blob.changed,
@@ -60,7 +60,7 @@ def blob_headers(blob: Blob, properties: dict[str, Any]) -> dict[str, str]:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last of `bytes=a-b`; None: the whole. Raises RangeNotSatisfiable."""
+    """The [start, stop) of `bytes=a-b`; None for the whole blob. Raises RangeNotSatisfiable."""
     match = _RANGE.match(header) if header else None
     if match is None:
         return None
@@ -72,7 +72,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 async def file_chunks(file: Path, start: int, stop: int) -> AsyncIterator[bytes]:
-    """The bytes of a part of a file, a chunk at a time, read outside the event loop."""
+    """The bytes [start, stop) of a file in chunks, read outside the event loop."""
     left = stop - start
     with file.open("rb") as stream:
         stream.seek(start)
@@ -85,7 +85,7 @@ async def file_chunks(file: Path, start: int, stop: int) -> AsyncIterator[bytes]
 
 
 def md5_of(file: Path, start: int, stop: int) -> str:
-    """The MD5 of a part of a file, in base64."""
+    """The MD5 of the bytes [start, stop) of a file, in base64."""
     with file.open("rb") as stream:
         stream.seek(start)
         digest = hashlib.md5(stream.read(stop - start), usedforsecurity=False)
@@ -95,7 +95,7 @@ def md5_of(file: Path, start: int, stop: int) -> str:
 def list_reply(
     request: Request, container: str, found: list[Blob], properties: Callable[[Blob], dict[str, Any]]
 ) -> Response:
-    """One page of a container's list: blobs, and with a delimiter the prefixes they share."""
+    """One page of a list of blobs; with a delimiter also the prefixes that they share."""
     query = request.query_params
     prefix, delimiter, marker = query.get("prefix", ""), query.get("delimiter", ""), query.get("marker", "")
     size = _page_size(query.get("maxresults"))
@@ -119,7 +119,7 @@ def list_reply(
 
 
 def error_reply(error: EmulatorError, method: str) -> Response:
-    """A refusal in storage's shape: the code in a header, and in XML."""
+    """An error in the format of storage: the code in a header and in XML."""
     root = ElementTree.Element("Error")
     ElementTree.SubElement(root, "Code").text = error.error_code
     ElementTree.SubElement(root, "Message").text = error.message
@@ -129,7 +129,7 @@ def error_reply(error: EmulatorError, method: str) -> Response:
 
 
 def _entries(found: list[Blob], prefix: str, delimiter: str, marker: str) -> list[tuple[str, Blob | None]]:
-    """Blobs, and one entry for each shared prefix up to the delimiter; what is after the marker."""
+    """The blobs after the marker, with one entry for all that share a prefix up to the delimiter."""
     entries: dict[str, Blob | None] = {}
     for blob in found:
         name, within, _ = blob.name[len(prefix) :].partition(delimiter) if delimiter else (blob.name, "", "")
@@ -144,7 +144,7 @@ def _page_size(text: str | None) -> int:
     if text is None:
         return _LIST_SIZE
     if not text.isdigit() or int(text) == 0:
-        raise BadRequest("maxresults must be a whole number above 0.", code="InvalidQueryParameterValue")
+        raise BadRequest("maxresults must be a positive integer.", code="InvalidQueryParameterValue")
     return min(int(text), _LIST_SIZE)
 
 

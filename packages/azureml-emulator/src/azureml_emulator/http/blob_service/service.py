@@ -1,7 +1,7 @@
-"""The Blob service: what azure-storage-blob asks for uploads, downloads, lists and metadata of block blobs.
+"""The Blob service for azure-storage-blob: uploads, downloads, lists and metadata of block blobs.
 
-Dispatches, checks the signature and answers reads; `blob_writes.py` takes what is sent, `blob_replies.py`
-has storage's shapes. Append and page blobs, copies, leases and snapshots are 501.
+Dispatches, checks signatures and answers reads; `writes.py` handles uploads, `replies.py` has the formats. Append and
+page blobs, copies, leases and snapshots answer 501.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from azureml_emulator.http.blob_service.replies import (
     md5_of,
     storage_headers,
 )
-from azureml_emulator.http.blob_service.writes import BlobWrites, Place
+from azureml_emulator.http.blob_service.writes import BlobAddress, BlobWrites
 from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotFound, NotModelled, PreconditionFailed
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blob, Blobs
 from azureml_emulator.storage.uploads import Uploads
 
-Handler = Callable[[Request, Place], Awaitable[Response]]
+Handler = Callable[[Request, BlobAddress], Awaitable[Response]]
 
 
 class BlobService:
@@ -43,7 +43,7 @@ class BlobService:
         self._signatures = signatures
         self._tokens = tokens
         writes = BlobWrites(blobs, uploads)
-        # (method, comp) → the permissions of which one is needed, and who answers
+        # (method, comp) → (permissions of which one is required, handler)
         self._on_container: dict[tuple[str, str], tuple[str, Handler]] = {
             ("GET", "list"): ("l", self._list),
             ("GET", ""): ("rl", self._container_properties),
@@ -65,23 +65,23 @@ class BlobService:
         }
 
     async def serve(self, request: Request) -> Response:
-        """Answer one request; errors in storage's shape."""
+        """Answer one request; errors have the format of storage."""
         try:
             return await self._serve(request)
         except EmulatorError as error:
             return error_reply(error, request.method)
 
     async def serve_account(self, request: Request) -> Response:
-        """Answer a list of an account: of the one container that the prefix begins with.
+        """Answer a list of an account, limited to the container at the start of the prefix.
 
-        Clients take the first segment of a registry's address for its container, which here is the account.
+        Clients take the first segment of a registry's address for the container; here it is the account.
         """
         account, (container, _, prefix) = request.path_params["account"], _prefix(request).partition("/")
-        place = Place(account, container, "")
+        address = BlobAddress(account, container, "")
         try:
             if request.query_params.get("comp") != "list" or not container:
-                raise NotModelled("The emulator's storage does not list accounts.")
-            self._authorize(request, place, "l")
+                raise NotModelled("The emulator's storage does not list the containers of an account.")
+            self._authorize(request, address, "l")
             found = await asyncio.to_thread(lambda: list(self._blobs.list(account, container, prefix)))
         except EmulatorError as error:
             return error_reply(error, request.method)
@@ -90,34 +90,34 @@ class BlobService:
 
     async def _serve(self, request: Request) -> Response:
         parameters = request.path_params
-        place = Place(parameters["account"], parameters["container"], parameters.get("blob", ""))
-        operations = self._on_blob if place.name else self._on_container
+        address = BlobAddress(parameters["account"], parameters["container"], parameters.get("blob", ""))
+        operations = self._on_blob if address.name else self._on_container
         needed, handler = operations.get((request.method, request.query_params.get("comp", "")), ("", None))
         if handler is None:
             raise NotModelled(
-                f"The emulator's storage does not have {request.method} with "
+                f"The emulator's storage does not model {request.method} with "
                 f"comp '{request.query_params.get('comp', '')}' on {request.url.path}."
             )
-        self._authorize(request, place, needed)
-        if place.name:
-            self._blobs.path(place.account, place.container, place.name)
-        if place.name.startswith(IMMUTABLE_PREFIX) and request.method in {"PUT", "DELETE"}:
+        self._authorize(request, address, needed)
+        if address.name:
+            self._blobs.path(address.account, address.container, address.name)
+        if address.name.startswith(IMMUTABLE_PREFIX) and request.method in {"PUT", "DELETE"}:
             raise Conflict(
-                f"'{place.name}' belongs to a registered version, which is immutable.",
+                f"'{address.name}' belongs to a registered version, which is immutable.",
                 code="BlobImmutableDueToPolicy",
             )
-        return await handler(request, place)
+        return await handler(request, address)
 
-    def _authorize(self, request: Request, place: Place, needed: str) -> None:
+    def _authorize(self, request: Request, address: BlobAddress, needed: str) -> None:
         if "sig" in request.query_params:
-            self._signatures.check(place.account, place.container, needed, request.query_params)
+            self._signatures.check(address.account, address.container, needed, request.query_params)
         else:
             check_bearer(request.headers.get("authorization", ""), self._tokens)
 
-    async def _get(self, request: Request, place: Place) -> Response:
-        blob = self._blobs.get(place.account, place.container, place.name)
+    async def _get(self, request: Request, address: BlobAddress) -> Response:
+        blob = self._blobs.get(address.account, address.container, address.name)
         _check_read(request, blob)
-        headers = blob_headers(blob, self._properties(place, blob))
+        headers = blob_headers(blob, self._properties(address, blob))
         part = byte_range(request.headers.get("x-ms-range") or request.headers.get("range"), blob.size)
         if part is None:
             headers["Content-Length"] = str(blob.size)
@@ -134,40 +134,40 @@ class BlobService:
             headers["Content-MD5"] = await asyncio.to_thread(md5_of, blob.file, start, stop)
         return StreamingResponse(file_chunks(blob.file, start, stop), status_code=206, headers=headers)
 
-    async def _head(self, request: Request, place: Place) -> Response:
-        blob = self._blobs.get(place.account, place.container, place.name)
+    async def _head(self, request: Request, address: BlobAddress) -> Response:
+        blob = self._blobs.get(address.account, address.container, address.name)
         _check_read(request, blob)
-        headers = blob_headers(blob, self._properties(place, blob))
+        headers = blob_headers(blob, self._properties(address, blob))
         headers["Content-Length"] = str(blob.size) if request.method == "HEAD" else "0"
         return Response(headers=headers)
 
-    async def _list(self, request: Request, place: Place) -> Response:
-        self._require_container(place)
+    async def _list(self, request: Request, address: BlobAddress) -> Response:
+        self._require_container(address)
         prefix = _prefix(request)
-        found = await asyncio.to_thread(lambda: list(self._blobs.list(place.account, place.container, prefix)))
-        return list_reply(request, place.container, found, lambda blob: self._properties(place, blob))
+        found = await asyncio.to_thread(lambda: list(self._blobs.list(address.account, address.container, prefix)))
+        return list_reply(request, address.container, found, lambda blob: self._properties(address, blob))
 
-    def _require_container(self, place: Place) -> None:
-        if not self._blobs.has_container(place.account, place.container):
+    def _require_container(self, address: BlobAddress) -> None:
+        if not self._blobs.has_container(address.account, address.container):
             raise NotFound("The specified container does not exist.", code="ContainerNotFound")
 
-    async def _container_properties(self, _: Request, place: Place) -> Response:
-        self._require_container(place)
-        return Response(headers=container_headers(self._blobs.container(place.account, place.container)))
+    async def _container_properties(self, _: Request, address: BlobAddress) -> Response:
+        self._require_container(address)
+        return Response(headers=container_headers(self._blobs.container(address.account, address.container)))
 
-    async def _create_container(self, _: Request, place: Place) -> Response:
-        # Whoever may write to a container has a signature for it, so it exists; a token may make new ones.
-        if self._blobs.has_container(place.account, place.container):
+    async def _create_container(self, _: Request, address: BlobAddress) -> Response:
+        # A signature is issued for existing containers only, so this creates one for the holder of a token.
+        if self._blobs.has_container(address.account, address.container):
             raise Conflict("The specified container already exists.", code="ContainerAlreadyExists")
-        folder = self._blobs.container(place.account, place.container)
+        folder = self._blobs.container(address.account, address.container)
         return Response(status_code=201, headers=container_headers(folder))
 
-    async def _account(self, _: Request, __: Place) -> Response:
+    async def _account(self, _: Request, __: BlobAddress) -> Response:
         kind = {"x-ms-sku-name": "Standard_LRS", "x-ms-account-kind": "StorageV2"}
         return Response(headers=storage_headers() | kind)
 
-    def _properties(self, place: Place, blob: Blob) -> dict[str, object]:
-        return self._blobs.properties(place.account, place.container, blob.name)
+    def _properties(self, address: BlobAddress, blob: Blob) -> dict[str, object]:
+        return self._blobs.properties(address.account, address.container, blob.name)
 
 
 def _prefix(request: Request) -> str:
@@ -181,16 +181,16 @@ def _check_read(request: Request, blob: Blob) -> None:
 
 
 class StorageAccountConvertor(Convertor[str]):
-    """The first segment of an address of the blob service, which no other route's can be."""
+    """The first segment of a storage address, which no other route can have."""
 
     regex = "emu[0-9a-f]{12}"
 
     def convert(self, value: str) -> str:
-        """The name as it is."""
+        """The name, unchanged."""
         return value
 
     def to_string(self, value: str) -> str:
-        """The name as it is."""
+        """The name, unchanged."""
         return value
 
 

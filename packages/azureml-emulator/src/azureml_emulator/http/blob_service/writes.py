@@ -1,6 +1,6 @@
-"""What is sent to the Blob service: whole blobs, blocks and their lists, metadata, deletes.
+"""Writes to the Blob service: whole blobs, blocks and block lists, metadata, deletes.
 
-Bytes go to a temporary file and become the blob in one step (`uploads.py`, `blobs.py`).
+Bytes go to a temporary file, which then becomes the blob atomically (`storage/uploads.py`, `storage/blobs.py`).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from azureml_emulator.kernel.errors import (
     TooLarge,
 )
 from azureml_emulator.storage.blobs import Blob, Blobs
-from azureml_emulator.storage.uploads import Uploads, Written
+from azureml_emulator.storage.uploads import ReceivedFile, Uploads
 
-# What Azure takes in one Put Blob; here also what a blob of blocks may have.
-MAXIMUM_BYTES = 5000 * 1024 * 1024
-# 50,000 blocks, the most that Azure takes, fit.
-_MAXIMUM_LIST_BYTES = 8 * 1024 * 1024
+# Azure's limit for Put Blob; here also the limit for a blob of blocks.
+MAX_BLOB_BYTES = 5000 * 1024 * 1024
+# Enough for 50,000 blocks, Azure's limit.
+_MAX_LIST_BYTES = 8 * 1024 * 1024
 _METADATA_PREFIX = "x-ms-meta-"
 _METADATA_NAME = re.compile(r"^[A-Za-z_]\w*$")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a blob is, or is to be; `name` is empty for the container itself."""
+class BlobAddress:
+    """The address of a blob; `name` is empty for the container itself."""
 
     account: str
     container: str
@@ -47,100 +47,102 @@ class Place:
 
     @property
     def key(self) -> str:
-        """One text for the place."""
+        """The address as one string."""
         return f"{self.account}/{self.container}/{self.name}"
 
 
 class BlobWrites:
-    """Takes what is sent."""
+    """Handles writes."""
 
     def __init__(self, blobs: Blobs, uploads: Uploads) -> None:
         self._blobs = blobs
         self._uploads = uploads
 
-    async def put(self, request: Request, place: Place) -> Response:
-        """Put Blob: all of a blob in one request."""
+    async def put(self, request: Request, address: BlobAddress) -> Response:
+        """Put Blob: a whole blob in one request."""
         kind = request.headers.get("x-ms-blob-type", "")
         if kind != "BlockBlob" or "x-ms-copy-source" in request.headers:
-            raise NotModelled(f"The emulator's storage has block blobs and no copies (x-ms-blob-type '{kind}').")
+            raise NotModelled(f"The emulator's storage models block blobs without copies (x-ms-blob-type '{kind}').")
         properties = _properties(request)
-        self._check_conditions(request, place)
+        self._check_conditions(request, address)
         written = await self._receive(request)
         properties["contentMd5"] = written.md5
-        blob = self._commit(place, written.file, properties)
+        blob = self._commit(address, written.file, properties)
         return Response(status_code=201, headers=_written_headers(blob) | {"Content-MD5": written.md5})
 
-    async def put_block(self, request: Request, place: Place) -> Response:
-        """Put Block: a part that waits for its list."""
+    async def put_block(self, request: Request, address: BlobAddress) -> Response:
+        """Put Block: a block, to be committed by a block list."""
         block = request.query_params.get("blockid", "")
         if not block:
             raise BadRequest("The query parameter 'blockid' is missing.", code="InvalidQueryParameterValue")
-        if self._uploads.blocks_size(place.key) + _length(request) > MAXIMUM_BYTES:
-            raise TooLarge(f"A blob of the emulator may have {MAXIMUM_BYTES} bytes.")
+        if self._uploads.blocks_size(address.key) + _length(request) > MAX_BLOB_BYTES:
+            raise TooLarge(f"A blob may have at most {MAX_BLOB_BYTES} bytes.")
         written = await self._receive(request)
-        self._uploads.keep_block(place.key, block, written)
+        self._uploads.keep_block(address.key, block, written)
         return Response(status_code=201, headers=storage_headers() | {"Content-MD5": written.md5})
 
-    async def put_block_list(self, request: Request, place: Place) -> Response:
-        """Put Block List: the blocks become the blob."""
+    async def put_block_list(self, request: Request, address: BlobAddress) -> Response:
+        """Put Block List: commit the blocks as the blob."""
         properties = _properties(request)
         properties["contentMd5"] = request.headers.get("x-ms-blob-content-md5")
-        self._check_conditions(request, place)
-        if _length(request) > _MAXIMUM_LIST_BYTES:
-            raise TooLarge(f"A block list may have {_MAXIMUM_LIST_BYTES} bytes.")
+        self._check_conditions(request, address)
+        if _length(request) > _MAX_LIST_BYTES:
+            raise TooLarge(f"A block list may have at most {_MAX_LIST_BYTES} bytes.")
         blocks = _block_names(await request.body())
-        joined = await asyncio.to_thread(self._uploads.join_blocks, place.key, blocks)
-        blob = self._commit(place, joined, properties)
-        self._uploads.drop_blocks(place.key)
+        joined = await asyncio.to_thread(self._uploads.join_blocks, address.key, blocks)
+        blob = self._commit(address, joined, properties)
+        self._uploads.drop_blocks(address.key)
         return Response(status_code=201, headers=_written_headers(blob))
 
-    async def put_metadata(self, request: Request, place: Place) -> Response:
-        """Set Blob Metadata: replaces all of it."""
-        blob = self._blobs.get(place.account, place.container, place.name)
-        known = self._blobs.properties(place.account, place.container, place.name)
+    async def put_metadata(self, request: Request, address: BlobAddress) -> Response:
+        """Set Blob Metadata: replace all metadata."""
+        blob = self._blobs.get(address.account, address.container, address.name)
+        known = self._blobs.properties(address.account, address.container, address.name)
         changed = {**known, "metadata": _metadata(request)}
-        self._blobs.set_properties(place.account, place.container, place.name, changed)
-        # As on Azure the blob gets a new time and ETag with its metadata.
+        self._blobs.set_properties(address.account, address.container, address.name, changed)
+        # As on Azure, new metadata changes the time and the ETag of the blob.
         blob.file.touch()
-        return Response(headers=_written_headers(self._blobs.get(place.account, place.container, place.name)))
+        return Response(headers=_written_headers(self._blobs.get(address.account, address.container, address.name)))
 
-    async def delete(self, _: Request, place: Place) -> Response:
+    async def delete(self, _: Request, address: BlobAddress) -> Response:
         """Delete Blob."""
-        self._blobs.delete(place.account, place.container, place.name)
+        self._blobs.delete(address.account, address.container, address.name)
         return Response(status_code=202, headers=storage_headers() | {"x-ms-delete-type-permanent": "true"})
 
-    async def _receive(self, request: Request) -> Written:
+    async def _receive(self, request: Request) -> ReceivedFile:
         length = _length(request)
-        if length > MAXIMUM_BYTES:
-            raise TooLarge(f"A blob of the emulator may have {MAXIMUM_BYTES} bytes, this one has {length}.")
+        if length > MAX_BLOB_BYTES:
+            raise TooLarge(f"A blob may have at most {MAX_BLOB_BYTES} bytes, this one has {length}.")
         try:
             written = await self._uploads.receive(_chunks(request), length)
         except ClientDisconnect as error:
-            raise BadRequest("The client went away in the middle of the upload.", code="InvalidInput") from error
+            raise BadRequest("The client disconnected during the upload.", code="InvalidInput") from error
         expected = request.headers.get("content-md5")
         if expected not in {None, written.md5}:
             written.file.unlink()
-            raise BadRequest(f"The body's MD5 is {written.md5}, announced was {expected}.", code="Md5Mismatch")
+            raise BadRequest(
+                f"The MD5 of the body is {written.md5}, but Content-MD5 is {expected}.", code="Md5Mismatch"
+            )
         return written
 
-    def _commit(self, place: Place, written: Path, properties: dict[str, Any]) -> Blob:
+    def _commit(self, address: BlobAddress, written: Path, properties: dict[str, Any]) -> Blob:
         try:
-            return self._blobs.commit(place.account, place.container, place.name, written, properties)
+            return self._blobs.commit(address.account, address.container, address.name, written, properties)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise Conflict(
-                f"'{place.name}' is both a blob and the folder of other blobs; the emulator keeps blobs "
-                "as files and cannot have both.",
+                f"'{address.name}' would be both a blob and the folder of other blobs; the emulator keeps blobs "
+                "as files and cannot store both.",
                 code="BlobNameConflict",
             ) from error
         finally:
             written.unlink(missing_ok=True)
 
-    def _check_conditions(self, request: Request, place: Place) -> None:
+    def _check_conditions(self, request: Request, address: BlobAddress) -> None:
         wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
         if wanted is None and unwanted is None:
             return
         try:
-            etag = self._blobs.get(place.account, place.container, place.name).etag
+            etag = self._blobs.get(address.account, address.container, address.name).etag
         except NotFound:
             etag = None
         if unwanted == "*" and etag is not None:
@@ -153,7 +155,7 @@ class BlobWrites:
 def _length(request: Request) -> int:
     text = request.headers.get("content-length", "")
     if not text.isdigit():
-        raise LengthRequired("A body needs a Content-Length.")
+        raise LengthRequired("A request with a body needs a Content-Length.")
     return int(text)
 
 
@@ -170,7 +172,7 @@ def _metadata(request: Request) -> dict[str, str]:
     }
     for name in found:
         if not _METADATA_NAME.match(name):
-            raise BadRequest(f"'{name}' is not a name of metadata.", code="InvalidMetadata")
+            raise BadRequest(f"'{name}' is not a valid metadata name.", code="InvalidMetadata")
     return found
 
 
@@ -180,13 +182,13 @@ def _properties(request: Request) -> dict[str, Any]:
 
 
 def _block_names(body: bytes) -> list[str]:
-    # No entity of a document type is expanded: one is refused before it is parsed.
+    # Document types are refused before parsing, so that no entity is expanded.
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise BadRequest("A block list has no document type.", code="InvalidXmlDocument")
+        raise BadRequest("A block list must not have a document type.", code="InvalidXmlDocument")
     try:
         root = ElementTree.fromstring(body)  # noqa: S314 - see above
     except ElementTree.ParseError as error:
-        raise BadRequest(f"The block list is no XML: {error}", code="InvalidXmlDocument") from error
+        raise BadRequest(f"The block list is not valid XML: {error}", code="InvalidXmlDocument") from error
     return [element.text or "" for element in root]
 
 

@@ -1,1 +1,1 @@
-"""Azure Resource Manager's routes: resources, templates, registries, Event Grid, Monitor."""
+"""Azure Resource Manager: resources, template deployments, registries, Event Grid, Azure Monitor."""

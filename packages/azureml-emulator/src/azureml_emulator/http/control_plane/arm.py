@@ -1,6 +1,6 @@
 """Azure Resource Manager: one generic create, read, list and delete over the KINDS table.
 
-What a kind does differently is its Behaviour's business; what is a 501 here is not modelled.
+What differs by kind is in the kind's Behaviour. A route that is not modelled answers 501.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from azureml_emulator.kernel.resource_id import (
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
 
-# Azure's clients take a number of seconds here; without it they wait 5 to 30 s between polls.
+# Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
 RETRY_AFTER = "0.2"
-# The reply that begins an operation needs a whole number; clients poll once before they wait.
+# The reply that starts an operation needs an integer. Clients poll once before they wait.
 _FIRST_RETRY_AFTER = "1"
-# An operation that ends within this many seconds is answered as done, which saves the client its first poll.
+# An operation that ends within this many seconds is answered as done, which saves the client a poll.
 SETTLE_SECONDS = 0.05
 _STATUS_SEGMENT = "mfeOperationsStatus"
 _RESULT_SEGMENT = "mfeOperationResults"
-# What clients ask for where no version is named.
+# The version that clients ask for when none is named.
 _NEWEST_NAMES = ("azureml_default",)
-# What must be an object below `properties` of any kind, if it is there.
+# These must be objects below the `properties` of any kind, if present.
 _OBJECTS = ("properties", "tags")
 _SCOPE_KINDS = ("workspaces", "registries")
 
@@ -67,10 +67,10 @@ class Arm:
         raise unknown_route(request)
 
     async def poll(self, request: Request) -> Response:
-        """Answer what an operation's status is."""
+        """Answer the status of an operation."""
         operation = self._operations.get(request.path_params["operation"])
         if operation is None:
-            raise NotFound(f"There is no operation '{request.path_params['operation']}'.")
+            raise NotFound(f"The operation '{request.path_params['operation']}' does not exist.")
         body: dict[str, Any] = {"id": request.url.path, "name": operation.id, "status": operation.status}
         body |= {"startTime": operation.started, "endTime": operation.ended}
         if operation.status == "Failed":
@@ -78,10 +78,10 @@ class Arm:
         return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
 
     async def result(self, request: Request) -> Response:
-        """Answer 202 while an action goes on, and an empty 204 after it: clients parse any body."""
+        """Answer 202 while an action runs, and then 204 without a body, since clients would parse one."""
         operation = self._operations.get(request.path_params["operation"])
         if operation is None:
-            raise NotFound(f"There is no operation '{request.path_params['operation']}'.")
+            raise NotFound(f"The operation '{request.path_params['operation']}' does not exist.")
         if operation.status == "InProgress":
             return Response(status_code=202, headers={"Retry-After": RETRY_AFTER})
         return Response(status_code=204)
@@ -127,7 +127,7 @@ class Arm:
         headers = {}
         if stored.operation is not None:
             operation = await self._operations.settle(stored.operation, SETTLE_SECONDS)
-            # A failed one as well: only its poll can carry the error.
+            # Also for a failed one, whose error only a poll can return.
             if operation.status != "Succeeded":
                 headers = self._operation_headers(path, operation)
         resource = self._store.get(path.key)
@@ -139,8 +139,8 @@ class Arm:
         return JSONResponse(self._present(resource), status, headers=headers)
 
     def _operation_headers(self, path: ResourcePath, operation: Operation) -> dict[str, str]:
-        place = f"/subscriptions/{path.scope.subscription}/providers/{PROVIDER}/locations/emulator"
-        url = f"{self._base_url}{place}/{_STATUS_SEGMENT}/{operation.id}"
+        location = f"/subscriptions/{path.scope.subscription}/providers/{PROVIDER}/locations/emulator"
+        url = f"{self._base_url}{location}/{_STATUS_SEGMENT}/{operation.id}"
         return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": _FIRST_RETRY_AFTER}
 
     def _collection(self, request: Request, path: ResourcePath) -> Response:
@@ -148,8 +148,8 @@ class Arm:
         if find_kind(kind) is None or kind.lower() in _SCOPE_KINDS:
             raise unknown_route(request)
         if "hash" in request.query_params:
-            # Clients ask by the hash of the content under a name they have just made up; the service
-            # answers with what has this content under any name.
+            # Clients search by content hash under a new random name; the service answers with assets of any name
+            # that have this content.
             within = f"{path.scope.key}/"
             resources = [each for each in self._store.of_kind(kind) if each.key.startswith(within)]
             return JSONResponse(page(request, resources, self._present, self._base_url))
@@ -177,7 +177,7 @@ class Arm:
         return JSONResponse(answer)
 
     def _action_target(self, path: ResourcePath) -> Resource:
-        """The resource an action is about; an upload is begun for a version that is not there yet."""
+        """The resource of an action; uploads start before their version exists."""
         existing = self._store.get(path.key)
         if existing is not None or str(path.tail).lower() != "startpendingupload":
             return existing or self._find(path)
@@ -193,7 +193,7 @@ class Arm:
         return resource
 
     def _default_version(self, path: ResourcePath) -> Resource | None:
-        """The version that a name for the newest one stands for."""
+        """The latest version, when the path has the name that stands for it."""
         if path.name not in _NEWEST_NAMES or not path.kind.lower().endswith("/versions"):
             return None
         versions = self._store.children(path.parent.key, path.kind)
@@ -207,7 +207,7 @@ class Arm:
         return kind
 
     def _present(self, resource: Resource) -> dict[str, Any]:
-        """The document to answer; what lives in a registry names itself as the registry's clients know it."""
+        """The document to answer; assets of a registry have the id that the registry's clients know."""
         document = self._behaviours.of(kind_of(resource.kind)).present(resource)
         if not resource.kind.endswith("/versions"):
             return document
@@ -218,14 +218,14 @@ class Arm:
 
 
 def _check_names(kind: Kind, path: ResourcePath) -> None:
-    """Raise BadRequest when the name of what is made breaks its pattern, or that of what it is in."""
+    """Raise BadRequest when the name of the resource or of its parent breaks its pattern."""
     kind.check_name(path.name)
     if len(path.pairs) > 1:
         kind_of(path.parent.kind).check_name(path.parent.name)
 
 
 async def _document(request: Request) -> dict[str, Any]:
-    """The body of a PUT or PATCH, with what every kind takes for objects checked. Raises BadRequest."""
+    """The body of a PUT or PATCH. Raises BadRequest when a property that must be an object is not one."""
     body = await json_body(request)
     properties = body.get("properties", {})
     if not isinstance(properties, dict):

@@ -1,4 +1,4 @@
-"""Azure Monitor's metrics of online endpoints and deployments: routes and their parameters, nothing of the counting."""
+"""Azure Monitor's routes for online endpoints and deployments; what is counted is in `serving/metrics/`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from azureml_emulator.serving.metrics.request_counts import DeploymentMetrics
 from azureml_emulator.serving.metrics.series import answer, describe, moment
 from azureml_emulator.serving.servers.fleet import Fleet
 
-# Clients write the provider in either way.
+# Clients use both spellings.
 _PROVIDERS = ("microsoft.insights", "Microsoft.Insights")
 _NAMESPACES = {KIND: ENDPOINT_NAMESPACE, DEPLOYMENT_KIND: DEPLOYMENT_NAMESPACE}
 
@@ -39,7 +39,7 @@ class Monitor:
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """The routes, which must come before the generic one of the control plane."""
+        """The routes; they must precede the generic route of the control plane."""
         served = (("metrics", self.metrics), ("metricDefinitions", self.definitions))
         return [
             Route(f"/subscriptions/{{rest:path}}/providers/{provider}/{name}", serve)
@@ -48,7 +48,7 @@ class Monitor:
         ]
 
     async def metrics(self, request: Request) -> Response:
-        """The values asked for."""
+        """The values of metrics."""
         resource, namespace = self._find(request)
         query = read_query(request.query_params, DEFINITIONS[namespace], self._clock.now())
         values = answer(query, self._counts(resource), resource.id)
@@ -65,7 +65,7 @@ class Monitor:
         )
 
     async def definitions(self, request: Request) -> Response:
-        """Which metrics there are."""
+        """The definitions of the metrics."""
         resource, namespace = self._find(request)
         known: Sequence[Definition] = DEFINITIONS[namespace]
         return JSONResponse({"value": [describe(definition, resource.id, namespace) for definition in known]})
@@ -85,7 +85,7 @@ class Monitor:
     def _counts(self, resource: Resource) -> Mapping[str, DeploymentMetrics]:
         endpoint = self._store.get(resource.parent) if resource.kind.lower() == DEPLOYMENT_KIND else resource
         if endpoint is not None and endpoint.properties.get("compute"):
-            # What runs on a cluster of one's own is measured there; Azure Monitor has no points of it.
+            # Azure Monitor has no data of endpoints on Kubernetes: they are measured on the cluster.
             return {}
         if resource.kind.lower() == DEPLOYMENT_KIND:
             found = [resource]

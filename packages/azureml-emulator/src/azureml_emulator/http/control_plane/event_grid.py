@@ -1,4 +1,4 @@
-"""Event Grid's routes: subscriptions to workspaces and topics, topics, and the addresses where topics take events."""
+"""Event Grid's routes: topics, subscriptions to topics and workspaces, and the addresses that accept events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CREATED = 201
 
 
 class EventGrid:
-    """Serves what is Event Grid's."""
+    """Serves the routes of Event Grid."""
 
     def __init__(
         self, store: Store, topics: Topics, deliveries: Deliveries, scopes: Scopes, tokens: Tokens, *, strict: bool
@@ -37,12 +37,12 @@ class EventGrid:
         self._strict = strict
 
     def routes(self) -> list[Route]:
-        """The routes, which must come before the generic one of the control plane."""
-        below = f"/subscriptions/{{above:path}}/providers/{PROVIDER}/eventSubscriptions"
+        """The routes; they must precede the generic route of the control plane."""
+        below = f"/subscriptions/{{source:path}}/providers/{PROVIDER}/eventSubscriptions"
         topic = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/topics/{{name}}"
         changing = ["GET", "PUT", "DELETE"]
         return [
-            Route("/_emulator/control/events", self.waiting),
+            Route("/_emulator/control/events", self.pending),
             Route(below, self.list_subscriptions),
             Route(f"{below}/{{name}}", self.subscription, methods=changing),
             Route(f"{below}/{{name}}/getFullUrl", self.full_url, methods=["POST"]),
@@ -50,33 +50,33 @@ class EventGrid:
             Route(f"{PUBLISHING_PREFIX}{{guid}}/api/events", self.publish, methods=["POST"]),
         ]
 
-    async def waiting(self, _: Request) -> Response:
-        """What is on its way, for tests."""
-        return JSONResponse({"value": list(self._deliveries.waiting().values())})
+    async def pending(self, _: Request) -> Response:
+        """Pending deliveries, for tests."""
+        return JSONResponse({"value": list(self._deliveries.pending().values())})
 
     async def list_subscriptions(self, request: Request) -> Response:
         """All subscriptions to a workspace or topic."""
-        found = self._topics.subscriptions(self._above(request))
+        found = self._topics.subscriptions(self._source(request))
         return JSONResponse({"value": [resource.document for resource in found]})
 
     async def subscription(self, request: Request) -> Response:
-        """Read, make or delete one."""
-        above, name = self._above(request), request.path_params["name"]
+        """Read, create or delete a subscription."""
+        source, name = self._source(request), request.path_params["name"]
         if request.method == "PUT":
-            resource = await self._topics.put_subscription(above, name, await json_body(request))
+            resource = await self._topics.put_subscription(source, name, await json_body(request))
             return JSONResponse(resource.document, _CREATED)
         if request.method == "DELETE":
-            self._topics.delete(f"{above}/providers/{PROVIDER}/eventSubscriptions/{name}")
+            self._topics.delete(f"{source}/providers/{PROVIDER}/eventSubscriptions/{name}")
             return Response(status_code=200)
-        return JSONResponse(self._topics.subscription(above, name).document)
+        return JSONResponse(self._topics.subscription(source, name).document)
 
     async def full_url(self, request: Request) -> Response:
-        """A subscription's address with its query."""
-        resource = self._topics.subscription(self._above(request), request.path_params["name"])
+        """The address of a subscription including its query string."""
+        resource = self._topics.subscription(self._source(request), request.path_params["name"])
         return JSONResponse({"endpointUrl": resource.internal[REQUEST]["destination"]["properties"]["endpointUrl"]})
 
     async def topic(self, request: Request) -> Response:
-        """Read, make or delete a topic; one that is read comes into being, unless strict."""
+        """Read, create or delete a topic. Unless strict, reading creates it."""
         identifier = request.url.path
         if request.method == "DELETE":
             self._topics.delete(identifier)
@@ -87,10 +87,10 @@ class EventGrid:
         return JSONResponse(self._topics.present_topic(self._find_topic(identifier)))
 
     async def publish(self, request: Request) -> Response:
-        """Take events of others: all of a request, or none."""
+        """Accept events from a publisher: all events of the request, or none."""
         claims = check_bearer(request.headers.get("authorization", ""), self._tokens)
         if not str(claims["aud"]).startswith(_AUDIENCE):
-            raise Unauthorized(f"The token is for '{claims['aud']}': a topic takes tokens for {_AUDIENCE}.")
+            raise Unauthorized(f"The token is for '{claims['aud']}'; a topic requires tokens for {_AUDIENCE}.")
         topic = self._topics.topic_at(request.path_params["guid"])
         events = read_events(await json_value(request))
         with self._store.transaction():
@@ -103,9 +103,9 @@ class EventGrid:
             return self._topics.put_topic(identifier, {})
         return self._topics.topic(identifier)
 
-    def _above(self, request: Request) -> str:
-        """The id of the workspace or topic that a path is below, which must be there."""
-        identifier = f"/subscriptions/{request.path_params['above']}"
+    def _source(self, request: Request) -> str:
+        """The id of the workspace or topic in a path. Raises NotFound when it does not exist."""
+        identifier = f"/subscriptions/{request.path_params['source']}"
         if f"/providers/{PROVIDER}/topics/".lower() in identifier.lower():
             return str(self._find_topic(identifier).id)
         path = parse_resource_path(identifier)

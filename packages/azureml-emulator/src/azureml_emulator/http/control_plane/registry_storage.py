@@ -1,4 +1,4 @@
-"""The registry front door's own routes: temporary access to upload an asset's bytes, or to read them."""
+"""Temporary access to the storage of registries: to upload the files of an asset, or to read them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from azureml_emulator.storage.storage_access import StorageAccess
 
 
 class RegistryStorage:
-    """Answers for /tempdatarefs and /datarefs."""
+    """Serves /tempdatarefs and /datarefs."""
 
     def __init__(self, store: Store, scopes: Scopes, access: StorageAccess) -> None:
         self._store = store
@@ -27,15 +27,15 @@ class RegistryStorage:
         self._access = access
 
     async def begin_upload(self, request: Request) -> Response:
-        """Where the bytes of a version may be written; whether they may become it, its PUT decides."""
+        """Where the files of a version may be uploaded. Whether they become the version is decided by its PUT."""
         scope, asset = await self._asset(request)
-        # A second upload for one version gets a place of its own: the SDK skips what is uploaded already,
-        # and would not notice that its files differ.
+        # A second upload for a version gets a container of its own: the SDK skips files that are uploaded already,
+        # and would not notice that they differ.
         again = f"/{uuid4()}" if self._store.get(asset.key) is not None else ""
         return JSONResponse(upload_reference(self._access, scope.storage_account, asset.key + again))
 
     async def read(self, request: Request) -> Response:
-        """An address from which a version's bytes can be read. Raises BadRequest for one of other storage."""
+        """A signed address to read the files of a version. Raises BadRequest for an address in other storage."""
         scope, _ = await self._asset(request)
         uri = str((await json_body(request)).get("blobUri", ""))
         account, _, rest = urlsplit(uri).path.lstrip("/").partition("/")

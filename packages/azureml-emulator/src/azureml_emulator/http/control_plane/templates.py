@@ -1,8 +1,8 @@
-"""Template deployments of Azure Resource Manager, as far as clients send them to make a workspace.
+"""Template deployments of Azure Resource Manager, as far as clients use them to create a workspace.
 
-The SDK creates a workspace by a template with everything around it: storage, a key vault, a place for metrics. Of
-these the emulator makes the workspace, which has storage of its own here; the rest is accepted by its type. Any other
-type, a workspace of another kind and a private endpoint are a 501. Knows `[parameters('x')]` and no other function.
+The SDK creates a workspace by a template that also has storage, a key vault and Application Insights. The emulator
+creates the workspace, which has storage of its own here, and accepts the other resources by their type. Any other type,
+another kind of workspace and private endpoints answer 501. The only template function is `[parameters('x')]`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from azureml_emulator.resources.scopes import Scopes
 _TOPIC = "template deployment"
 _WORKSPACES = f"{PROVIDER}/workspaces".lower()
 _NESTED = "microsoft.resources/deployments"
-# What stands around a workspace in the SDK's template, mostly under conditions.
-_AROUND = frozenset(
+# The other resources of the SDK's template, most of them conditional.
+_ACCEPTED_TYPES = frozenset(
     {
         "microsoft.authorization/roleassignments",
         "microsoft.insights/components",
@@ -45,22 +45,22 @@ _AROUND = frozenset(
 _PRIVATE_ENDPOINT = "privateEndpointType"
 _NONE = "none"
 _KIND = "default"
-_TAKEN = ("friendlyName", "description", "publicNetworkAccess")
+_USED_PROPERTIES = ("friendlyName", "description", "publicNetworkAccess")
 _PARAMETER = re.compile(r"^\[\s*parameters\('([^']+)'\)\s*\]$", re.IGNORECASE)
-# Clients parse a duration; what is done at once took none.
+# Clients parse it.
 _DURATION = "PT0S"
 
 
 @dataclass(frozen=True)
-class WantedWorkspace:
-    """The workspace that a template makes."""
+class RequestedWorkspace:
+    """The workspace that a template asks for."""
 
     name: str
     body: dict[str, Any]
 
 
 class Templates:
-    """Serves deployments of templates to a resource group, and says that the group exists."""
+    """Serves template deployments to resource groups, and the resource groups themselves."""
 
     def __init__(self, store: Store, clock: Clock, scopes: Scopes, settings: Settings) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Templates:
         self._settings = settings
 
     def routes(self) -> list[Route]:
-        """The routes, in both spellings that clients have."""
+        """The routes, in both spellings that clients use."""
         listed: list[Route] = []
         for spelling in ("resourcegroups", "resourceGroups"):
             group = f"/subscriptions/{{subscription}}/{spelling}/{{group}}"
@@ -77,13 +77,13 @@ class Templates:
             listed += [
                 Route(group, self.group, methods=["GET", "HEAD"]),
                 Route(one, self.deployment, methods=["GET", "HEAD", "PUT", "DELETE", "PATCH"]),
-                # Without the provider, as its interface has it.
+                # Without the provider, as in Azure's API.
                 Route(f"{group}/deployments/{{name}}/operations", self.operations),
             ]
         return listed
 
     async def group(self, request: Request) -> Response:
-        """A resource group: each exists, since the emulator has none of its own."""
+        """A resource group. Every name exists, since the emulator keeps no groups."""
         if request.method == "HEAD":
             return Response(status_code=204)
         given = request.path_params
@@ -99,7 +99,7 @@ class Templates:
         )
 
     async def deployment(self, request: Request) -> Response:
-        """Make what a template asks for, at once; or show what one made."""
+        """Deploy a template, synchronously; or show a deployment."""
         if request.method == "PUT":
             return await self._deploy(request)
         if request.method not in {"GET", "HEAD"}:
@@ -107,7 +107,7 @@ class Templates:
         return JSONResponse(self._find(request)["deployment"])
 
     async def operations(self, request: Request) -> Response:
-        """What a deployment did: one operation, the workspace's."""
+        """The operations of a deployment: one, for the workspace."""
         record = self._find(request)
         workspace = record["deployment"]["properties"]["outputResources"][0]["id"]
         operation = {
@@ -160,13 +160,13 @@ class Templates:
         return record
 
 
-def read_template(properties: Any) -> WantedWorkspace:
+def read_template(properties: Any) -> RequestedWorkspace:
     """The workspace that a deployment's properties ask for. Raises BadRequest or NotModelled."""
     template = _object(properties, "properties").get("template")
     parameters = _values(_object(template, "template"), _object(properties, "properties").get("parameters"))
     found = [resource for resource in _resources(template) if _checked_type(resource) == _WORKSPACES]
     if len(found) != 1:
-        raise NotModelled(f"The emulator deploys templates with one {PROVIDER}/workspaces, not {len(found)}.")
+        raise NotModelled(f"The emulator deploys templates with exactly one {PROVIDER}/workspaces, not {len(found)}.")
     kind = str(_resolved(found[0].get("kind"), parameters) or _KIND)
     if kind.lower() != _KIND:
         raise NotModelled(f"The emulator does not model {PROVIDER}/workspaces of the kind '{kind}'.")
@@ -175,14 +175,14 @@ def read_template(properties: Any) -> WantedWorkspace:
     return _workspace(found[0], parameters)
 
 
-def _workspace(resource: dict[str, Any], parameters: dict[str, Any]) -> WantedWorkspace:
+def _workspace(resource: dict[str, Any], parameters: dict[str, Any]) -> RequestedWorkspace:
     name = _resolved(resource.get("name"), parameters)
     if not isinstance(name, str):
-        raise BadRequest("The template's workspace has no name that is a text.", code="InvalidTemplate")
+        raise BadRequest("The name of the template's workspace is not a string.", code="InvalidTemplate")
     body = {part: _resolved(resource.get(part), parameters) for part in ("location", "tags")}
     sent = _object(resource.get("properties", {}), "properties of the workspace")
-    properties = {part: _resolved(sent.get(part), parameters) for part in _TAKEN}
-    return WantedWorkspace(name, {**_present(body), "kind": "Default", "properties": _present(properties)})
+    properties = {part: _resolved(sent.get(part), parameters) for part in _USED_PROPERTIES}
+    return RequestedWorkspace(name, {**_present(body), "kind": "Default", "properties": _present(properties)})
 
 
 def _resources(template: Any) -> list[dict[str, Any]]:
@@ -193,19 +193,19 @@ def _resources(template: Any) -> list[dict[str, Any]]:
 
 
 def _checked_type(resource: dict[str, Any]) -> str:
-    """A resource's type in lower case. Raises NotModelled, which names it."""
+    """The type of a resource in lower case. Raises NotModelled for a type that the emulator does not accept."""
     kind = str(resource.get("type"))
     lower = kind.lower()
     if lower == _NESTED:
         for nested in _resources(_object(resource.get("properties"), "a nested deployment").get("template")):
             _checked_type(nested)
-    elif lower != _WORKSPACES and lower not in _AROUND:
+    elif lower != _WORKSPACES and lower not in _ACCEPTED_TYPES:
         raise NotModelled(f"The emulator does not deploy resources of the type {kind}.")
     return lower
 
 
 def _values(template: dict[str, Any], sent: Any) -> dict[str, Any]:
-    """The parameters' values, defaults included."""
+    """The values of the parameters, including defaults."""
     declared = _object(template.get("parameters") or {}, "parameters of the template")
     given = _object(sent or {}, "parameters")
     defaults = {name: _object(value, name).get("defaultValue") for name, value in declared.items()}
@@ -213,7 +213,7 @@ def _values(template: dict[str, Any], sent: Any) -> dict[str, Any]:
 
 
 def _resolved(value: Any, parameters: dict[str, Any]) -> Any:
-    """A value of the template, a parameter put in. Raises NotModelled for any other expression."""
+    """A value of the template with its parameter resolved. Raises NotModelled for any other expression."""
     if not isinstance(value, str) or not value.startswith("["):
         return value
     match = _PARAMETER.match(value)

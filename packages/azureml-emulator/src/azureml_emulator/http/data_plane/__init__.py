@@ -1,1 +1,1 @@
-"""The services beside the control plane: scoring, run history, MLflow, batch endpoints."""
+"""The data plane: scoring, run history, MLflow tracking, and invocations of batch endpoints."""

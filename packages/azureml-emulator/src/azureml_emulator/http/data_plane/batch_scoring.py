@@ -1,4 +1,4 @@
-"""Batch endpoints' own addresses: a POST starts a job, and lists of the jobs that it started."""
+"""Invocations of batch endpoints: a POST starts a job, and lists show the jobs that were started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CREATED = 201
 
 
 class BatchScoring:
-    """Serves what is not Azure Resource Manager's of batch endpoints."""
+    """Serves the scoring addresses of batch endpoints, and their lists of jobs."""
 
     def __init__(self, endpoints: BatchEndpoints, jobs: BatchJobs, tokens: Tokens, base_url: str) -> None:
         self._endpoints = endpoints
@@ -31,7 +31,7 @@ class BatchScoring:
         self._base_url = base_url
 
     def routes(self) -> list[Route]:
-        """The addresses of invocation, and those of lists, which only the front door has."""
+        """The routes; those of lists exist below the registry front door only."""
         listed = "/mferp/managementfrontend/subscriptions/{rest:path}/batchEndpoints/{endpoint}"
         return [
             Route(f"{BATCH_PREFIX}{{guid}}/{{endpoint}}/jobs", self.invoke, methods=["POST"]),
@@ -40,22 +40,22 @@ class BatchScoring:
         ]
 
     async def invoke(self, request: Request) -> Response:
-        """Start a job at the deployment that the header names, else at the default one."""
+        """Start a job of the deployment that the header names, or of the default one."""
         self._authorize(request)
         endpoint = self._endpoints.find(request.path_params["guid"], request.path_params["endpoint"])
         if endpoint is None:
-            raise NotFound(f"There is no batch endpoint at {request.url.path}.")
+            raise NotFound(f"No batch endpoint has the address {request.url.path}.")
         named = request.headers.get(_DEPLOYMENT_HEADER)
         job = await self._jobs.invoke(endpoint, named, await json_body(request))
         return JSONResponse(batch_document(endpoint, job), _CREATED)
 
     async def list_jobs(self, request: Request) -> Response:
-        """The jobs of an endpoint or of one deployment, the newest first."""
+        """The jobs of an endpoint or of one of its deployments, newest first."""
         path = parse_request_path(resource_part(request.scope["raw_path"].decode("ascii")))
         endpoint_path = path.parent if "deployment" in request.path_params else path
         endpoint = self._endpoints.store.get(endpoint_path.key)
         if endpoint is None:
-            raise NotFound(f"There is no batch endpoint '{endpoint_path.name}'.", code="UserError")
+            raise NotFound(f"The batch endpoint '{endpoint_path.name}' does not exist.", code="UserError")
         found = self._jobs.of(endpoint, request.path_params.get("deployment"))
 
         def present(job: Resource) -> dict[str, object]:
@@ -64,10 +64,10 @@ class BatchScoring:
         return JSONResponse(page(request, found, present, self._base_url))
 
     def _authorize(self, request: Request) -> None:
-        """Raise Unauthorized unless the request has a token for Azure Machine Learning itself."""
+        """Raise Unauthorized unless the request has a token for Azure Machine Learning."""
         claims = check_bearer(request.headers.get("authorization", ""), self._tokens)
         if not str(claims["aud"]).startswith(_AUDIENCE):
             raise Unauthorized(
-                f"The token is for '{claims['aud']}': a batch endpoint takes tokens for {_AUDIENCE}.",
+                f"The token is for '{claims['aud']}'; a batch endpoint requires tokens for {_AUDIENCE}.",
                 code="InvalidAuthenticationToken",
             )

@@ -1,7 +1,7 @@
-"""The way of azureml-mlflow (`azureml://` tracking addresses) to the MLflow server: a proxy behind the token check.
+"""A proxy to the MLflow server for azureml-mlflow (`azureml://` tracking addresses), behind the token check.
 
-On Azure a job's name is its run's id. Here MLflow has ids of its own: names become ids on the way in, and ids
-become names on the way out.
+On Azure the name of a job is the id of its run. Here MLflow creates its own ids, so requests have job names replaced by
+run ids, and replies the reverse.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yarl import URL
 
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.job_records import JobRecords
-from azureml_emulator.jobs.tracking.http_client import Outgoing
+from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.errors import Unavailable
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope
@@ -32,15 +32,15 @@ Translate = Callable[[str], str]
 
 
 class MlflowProxy:
-    """Passes MLflow's REST API on."""
+    """Forwards MLflow's REST API."""
 
-    def __init__(self, server: MlflowServer, outgoing: Outgoing, records: JobRecords) -> None:
+    def __init__(self, server: MlflowServer, http_client: HttpClient, records: JobRecords) -> None:
         self._server = server
-        self._outgoing = outgoing
+        self._outgoing = http_client
         self._records = records
 
     def routes(self) -> list[Route]:
-        """Every route it answers."""
+        """The routes of this class."""
         workspace = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}/workspaces/{{w}}"
         methods = ["GET", "POST", "PATCH", "DELETE", "PUT"]
         return [
@@ -49,7 +49,7 @@ class MlflowProxy:
         ]
 
     async def serve(self, request: Request) -> Response:
-        """Pass one request on, with run ids for jobs' names, and its answer back, with jobs' names for run ids."""
+        """Forward one request with run ids instead of job names, and the reply with job names instead of run ids."""
         rest = request.path_params["rest"]
         if not rest.startswith(_API) or ".." in rest:
             raise unknown_route(request)
@@ -78,7 +78,7 @@ class MlflowProxy:
 
 
 def _translated(raw: bytes, translate: Translate) -> bytes:
-    """JSON with every run id in it translated; anything else as it is."""
+    """JSON with every run id translated; anything else unchanged."""
     if not raw:
         return raw
     try:

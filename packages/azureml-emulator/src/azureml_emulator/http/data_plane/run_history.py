@@ -1,6 +1,6 @@
-"""Run history: what clients ask to follow a job, list its steps, fetch its logs and find its outputs.
+"""Run history: the routes by which clients follow a job, list its steps, fetch its logs and find its outputs.
 
-Shows facts of `jobs/records.py`; changes only a job's name, description, tags and archived flag.
+Shows what `jobs/job_records.py` keeps; changes only a job's display name, description, tags and archived flag.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, Places, artifact_name
+from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
 from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
@@ -27,16 +27,16 @@ _OUTPUT_ID = "azureml://jobs/{job}/outputs/{output}"
 
 
 class History:
-    """Answers the data plane about jobs."""
+    """Serves run history, and the locations of outputs."""
 
-    def __init__(self, records: JobRecords, jobs: Jobs, places: Places, access: StorageAccess) -> None:
+    def __init__(self, records: JobRecords, jobs: Jobs, job_paths: JobPaths, access: StorageAccess) -> None:
         self._records = records
         self._jobs = jobs
-        self._places = places
+        self._job_paths = job_paths
         self._access = access
 
     def routes(self) -> list[Route]:
-        """Every route it answers."""
+        """The routes of this class."""
         history = f"/history/v1.0{_WORKSPACE}"
         by_experiment = f"{history}/experiments/{{experiment}}/runs/{{run}}"
         resolved = "batchGetResolvedUris"
@@ -51,8 +51,8 @@ class History:
             Route(by_experiment, self.change, methods=["PATCH"]),
             Route(f"{by_experiment}/details", self.details),
             Route(f"{by_experiment}/children", self.children),
-            Route(f"/data/v1.0{_WORKSPACE}/dataversion/{resolved}", self.data_places, methods=["POST"]),
-            Route(f"/modelregistry/v1.0{_WORKSPACE}/models/{resolved}", self.model_places, methods=["POST"]),
+            Route(f"/data/v1.0{_WORKSPACE}/dataversion/{resolved}", self.data_locations, methods=["POST"]),
+            Route(f"/modelregistry/v1.0{_WORKSPACE}/models/{resolved}", self.model_locations, methods=["POST"]),
         ]
 
     async def run(self, request: Request) -> Response:
@@ -60,7 +60,7 @@ class History:
         return JSONResponse(self._run(self._find(request)))
 
     async def details(self, request: Request) -> Response:
-        """One run with the addresses of its logs, and why it failed."""
+        """One run with the addresses of its logs and its error."""
         job = self._find(request)
         run = self._run(job)
         return JSONResponse(
@@ -80,14 +80,14 @@ class History:
         return JSONResponse({"value": [self._run(child) for child in shown]})
 
     async def run_data(self, request: Request) -> Response:
-        """One run by a body that names it."""
+        """One run, named in the body."""
         name = (await json_body(request)).get("runId")
         if not isinstance(name, str):
             raise BadRequest("runId is missing.", target="runId")
         return JSONResponse({"runMetadata": self._run(self._records.find(_scope(request), name))})
 
     async def change(self, request: Request) -> Response:
-        """Change a job's name, description, tags, properties or archived flag."""
+        """Change the display name, description, tags, properties or archived flag of a job."""
         job = self._find(request)
         sent = await json_body(request)
         changes = {name: sent[name] for name in ("displayName", "description") if sent.get(name) is not None}
@@ -100,7 +100,7 @@ class History:
         return JSONResponse(self._run(self._jobs.change(job, changes)))
 
     async def services(self, request: Request) -> Response:
-        """The pages of a job."""
+        """The web pages of a job."""
         job = self._find(request)
         instances = {
             name: {
@@ -115,29 +115,29 @@ class History:
         }
         return JSONResponse({"instances": instances})
 
-    async def data_places(self, request: Request) -> Response:
-        """Where outputs that are data lie, by the ids that a run's outputs have."""
-        found = await self._output_places(request)
+    async def data_locations(self, request: Request) -> Response:
+        """The locations of data outputs, by the asset ids of a run's outputs."""
+        found = await self._output_locations(request)
         return JSONResponse({"values": {key: {"uri": uri, "type": "uri_folder"} for key, uri in found.items()}})
 
-    async def model_places(self, request: Request) -> Response:
-        """Where outputs that are models lie."""
-        found = await self._output_places(request)
+    async def model_locations(self, request: Request) -> Response:
+        """The locations of model outputs."""
+        found = await self._output_locations(request)
         return JSONResponse({"values": {key: {"path": uri} for key, uri in found.items()}})
 
-    async def _output_places(self, request: Request) -> dict[str, str]:
+    async def _output_locations(self, request: Request) -> dict[str, str]:
         scope = _scope(request)
         return {
-            identifier: self._output_place(scope, identifier)
+            identifier: self._output_location(scope, identifier)
             for identifier in (await json_body(request)).get("values") or []
         }
 
-    def _output_place(self, scope: Scope, identifier: str) -> str:
+    def _output_location(self, scope: Scope, identifier: str) -> str:
         name, _, output = identifier.removeprefix("azureml://jobs/").partition("/outputs/")
         outputs = self._records.find(scope, name).internal.get("outputs", {})
         if output not in outputs:
             raise NotFound(f"The job '{name}' has no output '{output}'.")
-        return self._places.address(scope, self._places.absolute(outputs[output]))
+        return self._job_paths.address(scope, self._job_paths.absolute(outputs[output]))
 
     def _find(self, request: Request) -> Resource:
         return self._records.find(_scope(request), request.path_params["run"])
@@ -181,7 +181,9 @@ class History:
     def _logs(self, job: Resource) -> dict[str, str]:
         scope = parse_resource_path(job.id).scope
         owner = job.internal.get("reused", job.name)
-        found = [name for name in (PIPELINE_LOG, STEP_LOG) if (self._places.artifacts(scope, owner) / name).is_file()]
+        found = [
+            name for name in (PIPELINE_LOG, STEP_LOG) if (self._job_paths.artifacts(scope, owner) / name).is_file()
+        ]
         return {
             name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))
             for name in found
@@ -195,7 +197,7 @@ _DETAILS = (
 
 
 def _created(internal: dict[str, Any]) -> str | None:
-    """When a job was made; the service makes a step's run no sooner than the step begins."""
+    """When a run was created; the service creates the run of a step when the step starts."""
     begun = internal.get("started") if "parent" in internal else None
     return begun or internal.get("created")
 

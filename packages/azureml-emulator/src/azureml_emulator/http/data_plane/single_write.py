@@ -1,7 +1,7 @@
-"""An ASGI extension that writes a reply in one piece: head and body in one TLS record, for what must be fast.
+"""An ASGI extension that writes a response at once, head and body in one TLS record, for responses that must be fast.
 
-uvicorn's own `send` checks every header by regular expression and writes head and body apart, which wakes the
-caller twice. Offered as `scope["extensions"][WHOLE_REPLY]`; an application uses it or sends as ever.
+uvicorn's own `send` validates every header by regular expression, and writes head and body separately, which wakes the
+caller twice. Offered as `scope["extensions"][SINGLE_WRITE]`; an application may use it or send as usual.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-WHOLE_REPLY = "azureml_emulator.whole_reply"
-WholeReply = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
-"""(status, headers of names and values that are known to be clean, body) → False when it must be sent in pieces."""
+SINGLE_WRITE = "azureml_emulator.single_write"
+SingleWrite = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+"""(status, headers that need no validation, body) → False when the application must send the response as usual."""
 _CONTENT_LENGTH = b"content-length"
-# Answers that have no body and must not say how long it is.
+# Responses without a body, which must not have a Content-Length.
 _WITHOUT_LENGTH = frozenset({204, 304})
 
 
-class WholeReplyProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the extension in every scope."""
+class SingleWriteProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with the extension in every scope."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        extensions: dict[str, Any] = {WHOLE_REPLY: partial(_write, cycle)}
+        extensions: dict[str, Any] = {SINGLE_WRITE: partial(_write, cycle)}
         cycle.scope["extensions"] = extensions
         super()._start_asgi_task(cycle, app)
 

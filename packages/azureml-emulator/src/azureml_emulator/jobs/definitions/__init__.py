@@ -1,1 +1,1 @@
-"""A job's document as values: steps, states, command lines, the wire's small forms. Pure: no I/O."""
+"""What jobs consist of: steps, states, command lines, values on the wire. Pure: no I/O."""

@@ -1,7 +1,7 @@
-"""A step's command line: optional parts, inputs and outputs put in, and whether it needs a shell. Pure: no I/O.
+"""The command line of a step: substitutes inputs and outputs, and tells whether it needs a shell. Pure: no I/O.
 
-Azure pastes values into a shell command as they are. Here a value splits into words and honours its
-own quotes in the same way, but nothing in a value is ever run: `; rm -rf x` stays three words.
+Azure pastes values into a shell command verbatim. Here a value is split into words and its quotes are honoured in the
+same way, but nothing in a value is executed: `; rm -rf x` stays four words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+?)(?:\.path)?\s*\}\}")
 _CONTINUATION = re.compile(r"\\\r?\n")
-# Outside quotes each of these means something to a shell beyond separating words.
+# Outside quotes, a shell does more with each of these than separate words.
 _SHELL_CHARACTERS = frozenset("|&;<>()$`*?[]{}~#!\\\n")
 _SHELL_IN_DOUBLE_QUOTES = frozenset("$`\\")
 _INTERPRETERS = frozenset({"python", "python3"})
@@ -22,7 +22,7 @@ _INTERPRETERS = frozenset({"python", "python3"})
 
 @dataclass(frozen=True)
 class Reference:
-    """One `${{inputs.x}}` or `${{outputs.x}}`; optional when it stands inside `$[[ ]]`."""
+    """One `${{inputs.x}}` or `${{outputs.x}}`; optional inside `$[[ ]]`."""
 
     side: str
     name: str
@@ -30,7 +30,7 @@ class Reference:
 
 
 def references(template: str) -> list[Reference]:
-    """Every reference in a command."""
+    """All references in a command."""
     optional = "".join(_OPTIONAL.findall(template))
     required = _OPTIONAL.sub("", template)
     found = [Reference(side, name, True) for side, name in _REFERENCE.findall(optional)]
@@ -38,9 +38,9 @@ def references(template: str) -> list[Reference]:
 
 
 def substitute(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str], paths: frozenset[str]) -> str:
-    """The command with its values in; `paths` names the inputs that are paths, which never split into words.
+    """The command with its values. `paths` names the inputs that are paths, which are never split into words.
 
-    Optional parts that name an absent input are dropped. Raises KeyError for any other absent name.
+    Optional parts with an absent input are dropped. Raises KeyError for any other absent name.
     """
     text = _OPTIONAL.sub(lambda match: _optional(match[1], inputs), template)
     done: list[str] = []
@@ -57,7 +57,7 @@ def substitute(template: str, inputs: Mapping[str, str], outputs: Mapping[str, s
 
 
 def plain_arguments(command: str) -> list[str] | None:
-    """The words of `python script.py …` or `python -m module …`; None for what needs a shell."""
+    """The words of `python script.py …` or `python -m module …`; None for any other command."""
     text = _CONTINUATION.sub(" ", command).strip()
     if _needs_shell(text):
         return None
@@ -73,7 +73,7 @@ def _optional(part: str, inputs: Mapping[str, str]) -> str:
 
 
 def _quote_after(text: str, quote: str) -> str:
-    """Which quote is open after `text`, when `quote` was open before it."""
+    """The quote that is open after `text`, when `quote` was open before it."""
     escaped = False
     for character in text:
         if escaped:

@@ -1,4 +1,4 @@
-"""The states a job can be in, as the service spells them."""
+"""The states of a job, as the service spells them."""
 
 from __future__ import annotations
 

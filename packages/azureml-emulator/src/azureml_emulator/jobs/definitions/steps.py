@@ -1,4 +1,4 @@
-"""What a job is, read and checked: steps, where their inputs come from, where their outputs go. Values only."""
+"""The graph of a job: steps, the sources of their inputs, the destinations of their outputs. Values only."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 DIRECT = "direct"
-# A threshold that no number of failures reaches.
+# A threshold without a limit.
 UNLIMITED = -1
 
 
 @dataclass(frozen=True)
 class Literal:
-    """A value as text: "0.05", "True", "a b"."""
+    """A literal value as text: "0.05", "True", "a b"."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Data:
-    """A file, folder or asset, by its reference."""
+    """A file, folder or asset, by reference."""
 
     uri: str
     type: str
@@ -39,7 +39,7 @@ Source = Literal | Data | FromStep
 
 @dataclass(frozen=True)
 class StepInput:
-    """One input of a step: its declared type, where it comes from, and how it is handed over."""
+    """One input of a step: its declared type, its source, and its mode."""
 
     type: str
     source: Source
@@ -48,7 +48,7 @@ class StepInput:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """One output of a step; `uri` names its place where the author chose one, `exposed_as` a job's output."""
+    """One output of a step. `uri` is the author's path for it, `exposed_as` the output of the job it is bound to."""
 
     type: str
     uri: str | None = None
@@ -57,12 +57,12 @@ class StepOutput:
 
 @dataclass(frozen=True)
 class ParallelSettings:
-    """How one input is cut and run. `mini_batch_size` counts files, or bytes when the input is a table.
+    """How an input is split and processed. `mini_batch_size` counts files, or bytes when the input is a table.
 
-    Thresholds count what may fail, UNLIMITED for everything; `timeout` is seconds for one call of `run`.
-    `append_to` names the output that gets what the script returns, `append_name` the file if it is a folder.
-    `model` is a registered model whose folder the script finds by AZUREML_MODEL_DIR; `score_output` names the output
-    whose folder it finds by AZUREML_BI_OUTPUT_PATH. Both are None except for a batch deployment's step.
+    The `max_failed_…` fields are thresholds, UNLIMITED for none; `timeout` is in seconds per call of `run`.
+    `append_to` is the output that gets what the script returns, `append_name` the file name if that is a folder.
+    `model` is the registered model for AZUREML_MODEL_DIR, `score_output` the output for AZUREML_BI_OUTPUT_PATH; both
+    are None except in the step of a batch deployment.
     """
 
     entry_script: str
@@ -84,9 +84,9 @@ class ParallelSettings:
 
 @dataclass(frozen=True)
 class Step:
-    """One command to run. `timeout` in seconds; `component` is the id of its component's version, if it has one.
+    """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
-    `parallel` is there when the command runs an entry script over mini-batches.
+    `parallel` is set when the command runs an entry script over mini-batches.
     """
 
     name: str
@@ -106,13 +106,13 @@ class Step:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The names of the steps that must have completed before this one starts."""
+        """The names of the steps that must complete before this one starts."""
         return frozenset(wanted.source.step for wanted in self.inputs.values() if isinstance(wanted.source, FromStep))
 
 
 @dataclass(frozen=True)
 class Graph:
-    """All the steps of a job, each after the ones it needs; `outputs` maps a job's outputs to steps' outputs."""
+    """The steps of a job in topological order. `outputs` maps the outputs of the job to those of steps."""
 
     steps: dict[str, Step]
     outputs: dict[str, FromStep] = field(default_factory=dict)

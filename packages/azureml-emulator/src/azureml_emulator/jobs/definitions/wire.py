@@ -1,6 +1,6 @@
-"""Reads the small forms of a job's wire document: inputs, outputs, durations, literals, ids. Pure: no I/O.
+"""Values in the wire format of jobs: inputs, durations, literals, booleans, ids. Pure: no I/O.
 
-Pipeline nodes write snake_case (job_input_type) where jobs write camelCase (jobInputType); both are read here.
+Pipeline nodes use snake_case (job_input_type) where jobs use camelCase (jobInputType); both are read here.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _BOOLEANS = frozenset({"true", "false"})
 
 
 def refuse(message: str, target: str | None = None) -> BadRequest:
-    """The service's refusal of a job that cannot run."""
+    """The error for a job that cannot run, as the service has it."""
     return BadRequest(message, code="UserError", target=target)
 
 
 def field_of(document: dict[str, Any], name: str) -> Any:
-    """A field written in camelCase or in snake_case, or None."""
+    """A field in camelCase or in snake_case, or None."""
     snake = re.sub(r"([A-Z])", r"_\1", name).lower()
     value = document.get(name)
     return document.get(snake) if value is None else value
 
 
 def read_input(name: str, value: Any) -> Literal | Data:
-    """An input's value on the wire. Raises BadRequest for a form that carries neither a value nor a uri."""
+    """The value of an input. Raises BadRequest when it has neither a value nor a uri."""
     if not isinstance(value, dict):
         return Literal(as_text(value))
     kind = (field_of(value, "jobInputType") or value.get("type") or "literal").lower()
@@ -43,12 +43,12 @@ def read_input(name: str, value: Any) -> Literal | Data:
 
 
 def as_text(value: Any) -> str:
-    """A literal as the service writes it: booleans as True and False."""
+    """A literal as the service writes it: booleans are True and False."""
     return str(value)
 
 
 def bool_of(value: Any, *, default: bool) -> bool:
-    """A boolean that may travel as text."""
+    """A boolean, which may be a string on the wire."""
     return default if value is None else str(value).lower() == "true"
 
 
@@ -60,15 +60,15 @@ def seconds(value: Any, target: str) -> float | None:
         return float(value)
     match = _DURATION.match(str(value))
     if match is None:
-        raise refuse(f"'{value}' is no ISO 8601 duration.", target)
+        raise refuse(f"'{value}' is not an ISO 8601 duration.", target)
     return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True))
 
 
 def check_literal(text: str, declared: dict[str, Any], where: str) -> None:
-    """Raise BadRequest when a literal is not of the declared type, range or enumeration."""
+    """Raise BadRequest when a literal does not have the declared type, range or enumeration."""
     kind = str(declared.get("type", "string")).lower()
     if kind in DATA_TYPES:
-        raise refuse(f"{where} is of type {kind}: it takes data, not the value '{text}'.", where)
+        raise refuse(f"{where} is of type {kind} and needs data, not the value '{text}'.", where)
     if kind == "boolean" and text.lower() not in _BOOLEANS:
         raise refuse(f"{where} must be a boolean, not '{text}'.", where)
     if kind in {"number", "integer"}:
@@ -91,6 +91,6 @@ def _check_number(text: str, kind: str, declared: dict[str, Any], where: str) ->
 
 
 def arm_id(text: Any) -> str | None:
-    """A reference without the prefix of its short form (`azureml:name`, not `azureml://…`); None for nothing."""
+    """A reference without the prefix of its short form (`azureml:name`, not `azureml://…`); None when empty."""
     reference = str(text or "")
     return (reference if reference.startswith("azureml://") else reference.removeprefix("azureml:")) or None

@@ -1,1 +1,1 @@
-"""Running jobs: a pipeline's steps in order, and each step from its inputs to its outputs."""
+"""Runs jobs: the steps of a pipeline in order, and each step from its inputs to its outputs."""

@@ -1,4 +1,4 @@
-"""From a parallel step's settings and places to its plan and its environment variables. Writes the plan's file."""
+"""Prepares a parallel step: writes the plan for its driver, and returns its environment variables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FILE_OUTPUT = "uri_file"
 
 
 @dataclass(frozen=True)
-class RunPlaces:
-    """Where a step's things lie: its plan, inputs, outputs (with their types), and the folder above its model."""
+class ParallelPaths:
+    """The paths of a parallel step: plan, inputs, outputs (with their types), and the folder above its model."""
 
     plan: Path
     inputs: dict[str, Path]
@@ -24,19 +24,19 @@ class RunPlaces:
     model: Path | None
 
 
-def parallel_variables(settings: ParallelSettings, places: RunPlaces) -> dict[str, str]:
-    """Write the plan; the variables that lead the driver to it and the entry script to its model and output."""
-    RunPlan(settings, str(places.inputs[settings.input_name]), _append_path(settings, places)).write(places.plan)
-    variables = {PLAN_VARIABLE: str(places.plan)}
-    if places.model is not None:
-        variables[_MODEL_VARIABLE] = str(places.model)
+def parallel_variables(settings: ParallelSettings, paths: ParallelPaths) -> dict[str, str]:
+    """Write the plan. Returns the variables with its path, and with those of the model and the score output."""
+    RunPlan(settings, str(paths.inputs[settings.input_name]), _append_path(settings, paths)).write(paths.plan)
+    variables = {PLAN_VARIABLE: str(paths.plan)}
+    if paths.model is not None:
+        variables[_MODEL_VARIABLE] = str(paths.model)
     if settings.score_output is not None:
-        variables[_SCORE_VARIABLE] = str(places.outputs[settings.score_output])
+        variables[_SCORE_VARIABLE] = str(paths.outputs[settings.score_output])
     return variables
 
 
-def _append_path(settings: ParallelSettings, places: RunPlaces) -> str | None:
+def _append_path(settings: ParallelSettings, paths: ParallelPaths) -> str | None:
     if settings.append_to is None:
         return None
-    place = places.outputs[settings.append_to]
-    return str(place if places.output_types[settings.append_to] == _FILE_OUTPUT else place / settings.append_name)
+    path = paths.outputs[settings.append_to]
+    return str(path if paths.output_types[settings.append_to] == _FILE_OUTPUT else path / settings.append_name)

@@ -1,4 +1,4 @@
-"""Finds what a step names: the bytes of its inputs, its code, its environment. Reads, changes nothing."""
+"""Resolves the references of a step: inputs, code, environment, model. Reads, changes nothing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CONTENT = ("image", "condaFile", "build")
 
 
 class Resolver:
-    """Answers for the steps of one workspace at a time."""
+    """Resolves the references of steps in a scope."""
 
     def __init__(self, locator: Locator) -> None:
         self._locator = locator
 
     def environment(self, step: Step, scope: Scope) -> dict[str, Any]:
-        """The environment a step names: its name, version, and what it is made of. Raises NotFound."""
+        """The environment of a step: its name, its version, and its content. Raises NotFound."""
         if step.environment is None:
             return {}
         if step.environment.startswith(_CURATED):
-            # Azure's own environments exist only there; what runs here is this interpreter anyway.
+            # Curated environments exist on Azure only; here this interpreter runs anyway.
             return {"name": step.environment, "version": None}
         resource = self._locator.asset(step.environment, "environments", scope)
         parts = resource.id.split("/")
@@ -33,22 +33,22 @@ class Resolver:
         return {"name": parts[-3], "version": parts[-1], **found}
 
     def code(self, step: Step, scope: Scope) -> Path | None:
-        """The folder of a step's code snapshot; None when it has none. Raises NotFound."""
+        """The folder of a step's code snapshot, or None. Raises NotFound."""
         if step.code is None:
             return None
         folder = self._locator.content(self._locator.asset(step.code, "codes", scope))
         if not folder.is_dir():
-            raise NotFound(f"The code of the step '{step.name}' was never uploaded: {step.code} has no files.")
+            raise NotFound(f"The code of the step '{step.name}' was not uploaded: {step.code} has no files.")
         return folder
 
     def model(self, step: Step, scope: Scope) -> Path | None:
-        """The folder above the registered model that a parallel step is for; None for others. Raises NotFound."""
+        """The folder above the registered model of a batch deployment's step; None for others. Raises NotFound."""
         if step.parallel is None or step.parallel.model is None:
             return None
         return self._locator.content(self._locator.asset(step.parallel.model, "models", scope)).parent
 
     def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:
-        """Where each data input of a step lies; `earlier` has the outputs of other steps. Raises BadRequest."""
+        """The paths of a step's data inputs. `earlier` has the outputs of other steps. Raises BadRequest."""
         found: dict[str, Path] = {}
         for name, wanted in step.inputs.items():
             match wanted.source:
@@ -74,7 +74,7 @@ class Resolver:
 
 
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
-    """What the command gets for each input: text, a path, or for the mode "direct" an address."""
+    """The value of each input in the command: text, a path, or an address in the mode "direct"."""
     given = {}
     for name, wanted in step.inputs.items():
         if isinstance(wanted.source, Literal):

@@ -1,7 +1,6 @@
-"""Finds an earlier run of the same step: same component content, same values, same bytes of inputs.
+"""Reuses an earlier run of the same step: same component content, same values, same bytes of inputs.
 
-Trusts nothing that vanished or was changed since: an earlier output counts only while its bytes are the ones
-that were hashed when it was made.
+A run is reused only while its outputs still have the bytes that were hashed when it completed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _TOPIC = "reuse"
 
 
 class Reuse:
-    """What has run before, by fingerprint."""
+    """Earlier runs by fingerprint."""
 
     def __init__(self, store: Store, hashes: ContentHashes, root: Path) -> None:
         self._store = store
@@ -35,7 +34,7 @@ class Reuse:
     async def fingerprint(
         self, step: Step, code: Path | None, environment: dict[str, Any], paths: dict[str, Path]
     ) -> str:
-        """One hash of all that decides what a step makes; `paths` has the places of its data inputs."""
+        """A hash of everything that determines the outputs of a step. `paths` has its data inputs."""
         inputs: dict[str, list[str]] = {}
         for name, wanted in step.inputs.items():
             if isinstance(wanted.source, Literal):
@@ -57,7 +56,7 @@ class Reuse:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     async def find(self, scope: Scope, fingerprint: str) -> Resource | None:
-        """The job that ran this before, with all its outputs still as it left them."""
+        """The earlier job with this fingerprint whose outputs are unchanged, or None."""
         record = self._store.record(f"{_TOPIC} {scope.key}", fingerprint)
         job = self._store.get(job_path(scope, record["job"]).key) if record else None
         if record is None or job is None or job.properties["status"] != COMPLETED:
@@ -66,13 +65,13 @@ class Reuse:
         return job if unchanged else None
 
     async def remember(self, scope: Scope, fingerprint: str, job: Resource) -> None:
-        """Keep a completed job for later runs of the same step."""
+        """Record a completed job for later runs of the same step."""
         contents = await asyncio.to_thread(self._contents, job.internal["outputs"])
         self._store.put_record(f"{_TOPIC} {scope.key}", fingerprint, {"job": job.name, "contents": contents})
 
     def _contents(self, outputs: dict[str, str]) -> dict[str, str | None]:
-        places = {name: self._root / relative for name, relative in outputs.items()}
-        return {name: self._hashes.of(place) if place.exists() else None for name, place in places.items()}
+        paths = {name: self._root / relative for name, relative in outputs.items()}
+        return {name: self._hashes.of(path) if path.exists() else None for name, path in paths.items()}
 
     def _unchanged(self, contents: dict[str, str | None], outputs: dict[str, str]) -> bool:
         return self._contents(outputs) == contents

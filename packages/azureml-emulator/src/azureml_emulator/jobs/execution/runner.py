@@ -1,6 +1,6 @@
-"""Runs jobs: a task for each, which asks `schedule.py` what to do whenever a step ends, until the job has ended.
+"""Runs jobs: one task per job, which asks `graph/scheduling.py` for the next steps whenever a step ends.
 
-Cancelling, stopping and the start after a crash are here too. What a step is, is `steps.py`'s business.
+Also cancels jobs, stops them with the emulator, and fails interrupted ones. A single step is run by `step_runner.py`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from azureml_emulator.jobs.definitions.states import (
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
 from azureml_emulator.jobs.graph.scheduling import decide
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, LogFile, Places
+from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.resource_id import Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
 
-_INTERRUPTED = "The emulator stopped while this job was running, and its processes with it. Submit it again."
+_INTERRUPTED = "The emulator stopped while this job was running. Submit it again."
 _INTERRUPTED_CODE = "Interrupted"
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Progress:
-    """The steps of one pipeline while it runs."""
+    """The progress of one running pipeline."""
 
     records: dict[str, Resource]
     states: dict[str, State]
@@ -46,21 +46,21 @@ class _Progress:
 
 
 class Runner:
-    """All the jobs that run."""
+    """The running jobs."""
 
     def __init__(
         self,
         records: JobRecords,
         steps: StepRunner,
         tracking: Tracking,
-        places: Places,
+        job_paths: JobPaths,
         clock: Clock,
         parallel: int,
     ) -> None:
         self._records = records
         self._steps = steps
         self._tracking = tracking
-        self._places = places
+        self._job_paths = job_paths
         self._clock = clock
         self._parallel = parallel
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -73,20 +73,20 @@ class Runner:
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
     async def cancel(self, job: Resource) -> None:
-        """Ask a job to end; returns at once. A job that has ended stays as it is."""
-        self._records.move(job.key, CANCEL_REQUESTED)
+        """Cancel a job, without waiting for its end. No effect on a job that has ended."""
+        self._records.set_state(job.key, CANCEL_REQUESTED)
         task = self._tasks.get(job.key)
         if task is not None:
             task.cancel()
 
     async def ended(self, job: Resource) -> None:
-        """Wait until a job that runs has ended."""
+        """Wait until a running job has ended."""
         task = self._tasks.get(job.key)
         if task is not None:
             await asyncio.wait({task})
 
     async def stop(self) -> None:
-        """End all jobs with the emulator."""
+        """Stop all jobs, at the end of the emulator."""
         self._stopping = True
         running = list(self._tasks.values())
         for task in running:
@@ -94,18 +94,18 @@ class Runner:
         await asyncio.gather(*running, return_exceptions=True)
 
     def fail_interrupted(self) -> dict[str, State]:
-        """At start: jobs that were running when the last process ended have failed, with the reason.
+        """At start: mark jobs that the end of the last process interrupted as failed, with the reason.
 
-        Gives the MLflow runs that are still open, with the state to close them with.
+        Returns the MLflow runs that are still open, with the states in which to close them.
         """
         open_runs: dict[str, State] = {}
         for job in self._records.unfinished():
-            asked = job.properties["status"] == CANCEL_REQUESTED
+            canceled = job.properties["status"] == CANCEL_REQUESTED
             waiting = "parent" in job.internal and "started" not in job.internal
-            if asked or waiting:
-                ended = self._records.move(job.key, CANCELED)
+            if canceled or waiting:
+                ended = self._records.set_state(job.key, CANCELED)
             else:
-                ended = self._records.move(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
+                ended = self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
             if "run" in ended.internal and "reused" not in ended.internal:
                 open_runs[ended.internal["run"]] = ended.properties["status"]
         return open_runs
@@ -118,14 +118,14 @@ class Runner:
                 await self._run_single(job, graph)
         except asyncio.CancelledError:
             if self._stopping:
-                self._records.move(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
+                self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
             else:
-                self._records.move(job.key, CANCELED)
+                self._records.set_state(job.key, CANCELED)
         except Exception as error:
-            # A defect of the emulator must end the job, not leave it running for ever; it is raised again.
+            # A bug of the emulator must end the job rather than leave it running forever. It is raised again.
             _log.exception("job %s", job.name)
             message = f"The emulator failed: {type(error).__name__}: {error}"
-            self._records.move(job.key, FAILED, failure(message, "InternalServerError"))
+            self._records.set_state(job.key, FAILED, failure(message, "InternalServerError"))
             raise
 
     async def _run_single(self, job: Resource, graph: Graph) -> None:
@@ -134,7 +134,7 @@ class Runner:
         await self._steps.run(job, step, context, {})
 
     async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
-        self._records.move(job.key, PREPARING)
+        self._records.set_state(job.key, PREPARING)
         scope = parse_resource_path(job.id).scope
         root = asyncio.create_task(self._begin_run(job))
         context = self._context(job, graph, parent_run=root)
@@ -143,28 +143,28 @@ class Runner:
             for name, step in graph.steps.items()
         }
         progress = _Progress(records, dict.fromkeys(graph.steps, NOT_STARTED))
-        log = LogFile(self._places.log(scope, job.name, PIPELINE_LOG))
+        log = LogFile(self._job_paths.log(scope, job.name, PIPELINE_LOG))
         log.stamped(self._clock.now(), f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
-        self._records.move(job.key, RUNNING)
+        self._records.set_state(job.key, RUNNING)
         try:
             end = await self._advance(graph, context, progress, log)
         except asyncio.CancelledError:
-            await self._abandon(progress)
-            log.stamped(self._clock.now(), "Pipeline ended before its steps did: canceled.")
+            await self._cancel_steps(progress)
+            log.stamped(self._clock.now(), "Pipeline canceled.")
             await self._close(root, CANCELED)
             raise
-        self._expose(job, graph, progress)
+        self._bind_outputs(job, graph, progress)
         log.stamped(self._clock.now(), f"Pipeline {job.name}: {end}.")
         await self._close(root, end)
-        self._records.move(job.key, end, self._failure(progress) if end == FAILED else None)
+        self._records.set_state(job.key, end, self._failure(progress) if end == FAILED else None)
 
     async def _advance(self, graph: Graph, context: JobContext, progress: _Progress, log: LogFile) -> State:
         while True:
             plan = decide(graph, progress.states, self._parallel)
             for name in plan.skip:
                 progress.states[name] = CANCELED
-                self._records.move(progress.records[name].key, CANCELED)
-                log.stamped(self._clock.now(), f"{name}: not run, since a step before it did not complete.")
+                self._records.set_state(progress.records[name].key, CANCELED)
+                log.stamped(self._clock.now(), f"{name}: not run, because a step that it needs did not complete.")
             for name in plan.start:
                 progress.states[name] = RUNNING
                 step = self._steps.run(progress.records[name], graph.steps[name], context, progress.outputs)
@@ -187,34 +187,34 @@ class Runner:
         record = self._records.get(progress.records[name].key)
         progress.states[name] = state
         progress.outputs[name] = {
-            output: self._places.absolute(relative) for output, relative in record.internal["outputs"].items()
+            output: self._job_paths.absolute(relative) for output, relative in record.internal["outputs"].items()
         }
         reused = record.internal.get("reused")
         note = f" (reused from {reused})" if reused else ""
         reason = f": {failure_message(record).splitlines()[0]}" if state == FAILED else ""
         log.stamped(self._clock.now(), f"{name}: {state}{note}{reason}")
 
-    async def _abandon(self, progress: _Progress) -> None:
+    async def _cancel_steps(self, progress: _Progress) -> None:
         for task in progress.tasks:
             task.cancel()
         await asyncio.gather(*progress.tasks, return_exceptions=True)
         for record in progress.records.values():
-            self._records.move(record.key, CANCELED)
+            self._records.set_state(record.key, CANCELED)
 
-    def _expose(self, job: Resource, graph: Graph, progress: _Progress) -> None:
-        """Give the job the outputs of its steps that are bound to its own."""
+    def _bind_outputs(self, job: Resource, graph: Graph, progress: _Progress) -> None:
+        """Set the outputs of the job to those of the steps that are bound to them."""
         outputs, types = {}, {}
         for name, source in graph.outputs.items():
             step = self._records.get(progress.records[source.step].key)
             if source.output in step.internal["outputs"]:
                 outputs[name] = step.internal["outputs"][source.output]
                 types[name] = step.internal["output_types"][source.output]
-        self._records.note(job.key, outputs=outputs, output_types=types)
+        self._records.set_internal(job.key, outputs=outputs, output_types=types)
 
     def _failure(self, progress: _Progress) -> dict[str, object]:
         failed = [name for name, state in progress.states.items() if state == FAILED]
         first = self._records.get(progress.records[failed[0]].key)
-        others = f" Failed as well: {', '.join(failed[1:])}." if failed[1:] else ""
+        others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
         return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
 
     def _context(self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None) -> JobContext:
@@ -232,7 +232,7 @@ class Runner:
         experiment = properties.get("experimentName") or "Default"
         tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
         if tracked is not None:
-            self._records.note_run(job.key, tracked.run, tracked.page)
+            self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked
 
     async def _close(self, root: asyncio.Task[TrackedRun | None], end: State) -> None:

@@ -1,6 +1,6 @@
-"""Runs one step to its end: inputs, reuse, working folder, MLflow run, process, outputs, and what its log says.
+"""Runs one step: inputs, reuse, working folder, MLflow run, process, outputs, log.
 
-`runner.py` decides when; this file knows nothing of graphs.
+`runner.py` decides when; this file knows no graphs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import FromStep, Step
-from azureml_emulator.jobs.execution.parallel_step import RunPlaces, parallel_variables
+from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
-from azureml_emulator.jobs.job_paths import STEP_LOG, LogFile, Places
+from azureml_emulator.jobs.job_paths import STEP_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -41,12 +41,12 @@ _LOG_LINES_IN_ERROR = 20
 
 
 class StepFailed(Exception):
-    """A step cannot start or did not succeed; the message is for its author."""
+    """A step could not start or did not succeed; the message is for its author."""
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What all the steps of one job share. `parent_run` comes to the MLflow run of the job, or to None."""
+    """What the steps of one job share. The result of `parent_run` is the MLflow run of the job, or None."""
 
     scope: Scope
     root: str
@@ -58,10 +58,10 @@ class JobContext:
 
 @dataclass(frozen=True)
 class StepTools:
-    """The parts that running a step takes."""
+    """The parts that running a step needs."""
 
     records: JobRecords
-    places: Places
+    job_paths: JobPaths
     resolver: Resolver
     reuse: Reuse
     tracking: Tracking
@@ -74,7 +74,7 @@ class StepTools:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A step on the eve of its start."""
+    """A step that is ready to start."""
 
     command: str
     folder: Path
@@ -83,7 +83,7 @@ class _Prepared:
 
 
 class StepRunner:
-    """Runs steps, a limited number of processes at a time."""
+    """Runs steps, a limited number at a time."""
 
     def __init__(self, tools: StepTools) -> None:
         self._tools = tools
@@ -92,24 +92,24 @@ class StepRunner:
     async def run(
         self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
     ) -> State:
-        """Run a step; its final state, which its record has too. Cancelling this task cancels the step."""
+        """Run a step. Returns its final state. Cancelling this task cancels the step."""
         records, key = self._tools.records, record.key
-        records.move(key, QUEUED)
+        records.set_state(key, QUEUED)
         try:
             async with self._slots:
                 await self._run(record, step, context, earlier)
         except StepFailed as error:
-            records.move(key, FAILED, failure(str(error)))
+            records.set_state(key, FAILED, failure(str(error)))
         except EmulatorError as error:
-            records.move(key, FAILED, failure(error.message, error.error_code))
+            records.set_state(key, FAILED, failure(error.message, error.error_code))
         except OSError as error:
-            records.move(key, FAILED, failure(f"The step '{step.name}' could not be run: {error}", "SystemError"))
+            records.set_state(key, FAILED, failure(f"The step '{step.name}' could not run: {error}", "SystemError"))
         except asyncio.CancelledError:
-            records.move(key, CANCELED)
+            records.set_state(key, CANCELED)
             await self._close(record)
             raise
         else:
-            records.move(key, COMPLETED)
+            records.set_state(key, COMPLETED)
         await self._close(record)
         return records.get(key).properties["status"]
 
@@ -117,10 +117,10 @@ class StepRunner:
         self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
     ) -> None:
         tools, scope = self._tools, context.scope
-        tools.records.move(record.key, PREPARING)
+        tools.records.set_state(record.key, PREPARING)
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
-        tools.records.note(record.key, environment=environment)
+        tools.records.set_internal(record.key, environment=environment)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:
@@ -129,13 +129,15 @@ class StepRunner:
                 return
         tracked = await self._begin_run(record, step, context)
         prepared = await self._prepare(record, step, context, code, paths, tracked)
-        self._introduce(record, step, environment, prepared, scope)
-        await self._execute(record, step, scope, prepared)
-        tools.records.move(record.key, FINALIZING)
+        log = tools.job_paths.log(scope, record.name, STEP_LOG)
+        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log)
+        await self._write_log_header(record, step, environment, prepared, launch)
+        await self._execute(record, step, launch)
+        tools.records.set_state(record.key, FINALIZING)
         finished = tools.records.get(record.key)
         if fingerprint is not None:
             await tools.reuse.remember(scope, fingerprint, finished)
-        await asyncio.to_thread(tools.places.clear, record.name)
+        await asyncio.to_thread(tools.job_paths.clear, record.name)
 
     async def _reused(self, record: Resource, scope: Scope, fingerprint: str) -> bool:
         tools = self._tools
@@ -143,15 +145,15 @@ class StepRunner:
         if before is None:
             return False
         kept = {name: before.internal[name] for name in ("outputs", "output_types")}
-        tools.records.note(
+        tools.records.set_internal(
             record.key,
             **kept,
             run=before.internal.get("run"),
             page=before.internal.get("page"),
             reused=before.name,
         )
-        tools.records.note_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
-        tools.records.move(record.key, RUNNING)
+        tools.records.add_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
+        tools.records.set_state(record.key, RUNNING)
         return True
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
@@ -163,7 +165,7 @@ class StepRunner:
                 context.experiment, step.display_name, record.name, parent.run if parent else None
             )
         if tracked is not None:
-            self._tools.records.note_run(record.key, tracked.run, tracked.page)
+            self._tools.records.record_run(record.key, tracked.run, tracked.page)
         return tracked
 
     async def _prepare(
@@ -177,20 +179,20 @@ class StepRunner:
     ) -> _Prepared:
         tools, scope = self._tools, context.scope
         outputs = {
-            name: tools.places.output(scope, record.name, name, output, context.datastore)
+            name: tools.job_paths.output(scope, record.name, name, output, context.datastore)
             for name, output in step.outputs.items()
         }
-        tools.records.note(
+        tools.records.set_internal(
             record.key,
-            outputs={name: tools.places.relative(place) for name, place in outputs.items()},
+            outputs={name: tools.job_paths.relative(path) for name, path in outputs.items()},
             output_types={name: output.type for name, output in step.outputs.items()},
         )
-        folder = await asyncio.to_thread(tools.places.prepare, scope, record.name, code)
-        # Of outputs of other steps only: what else there is has an address, and may lie in a registry.
+        folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
+        # Of other steps' outputs only: any other data has an address, and may be in a registry.
         made = [name for name, wanted in step.inputs.items() if isinstance(wanted.source, FromStep)]
-        addresses = {name: tools.places.address(scope, paths[name]) for name in made}
+        addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
-        given_outputs = {name: str(place) for name, place in outputs.items()}
+        given_outputs = {name: str(path) for name, path in outputs.items()}
         command = substitute(step.command, given, given_outputs, frozenset(paths))
         _refuse_missing_script(step, command, folder)
         environment = {
@@ -213,35 +215,33 @@ class StepRunner:
     def _parallel(
         self, record: Resource, step: Step, scope: Scope, paths: dict[str, Path], outputs: dict[str, Path]
     ) -> dict[str, str]:
-        """The variables of a parallel step, its plan written; none for other steps."""
+        """Write the plan of a parallel step. Returns its variables; none for other steps."""
         if step.parallel is None:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
-        file = self._tools.places.plan(record.name)
-        place = RunPlaces(file, paths, outputs, kinds, self._tools.resolver.model(step, scope))
-        return parallel_variables(step.parallel, place)
+        file = self._tools.job_paths.plan(record.name)
+        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope))
+        return parallel_variables(step.parallel, files)
 
-    def _introduce(
-        self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, scope: Scope
+    async def _write_log_header(
+        self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, launch: Launch
     ) -> None:
-        log = LogFile(self._tools.places.log(scope, record.name, STEP_LOG))
-        log.write(f"# Step '{step.name}' of the job {record.internal.get('parent', record.name)}, as {record.name}.")
+        log = LogFile(launch.log)
+        log.write(f"# Step '{step.name}' of job {record.internal.get('parent', record.name)}, run {record.name}.")
         log.write(f"# Environment: {_described(environment)}.")
-        log.write("# It is resolved and recorded; what runs is the interpreter that started the emulator:")
-        how = self._tools.launcher.describe(prepared.command)
-        log.write(f"# {sys.executable} (Python {platform.python_version()}), as {how}.")
-        for name, place in prepared.outputs.items():
-            log.write(f"# Output '{name}': {place}")
+        log.write("# It is resolved and recorded, but the step runs in the interpreter that started the emulator:")
+        how = await self._tools.launcher.describe(launch)
+        log.write(f"# {sys.executable} (Python {platform.python_version()}), started {how}.")
+        for name, path in prepared.outputs.items():
+            log.write(f"# Output '{name}': {path}")
         log.write(f"$ {prepared.command}")
 
-    async def _execute(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> None:
-        log = self._tools.places.log(scope, record.name, STEP_LOG)
-        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log)
+    async def _execute(self, record: Resource, step: Step, launch: Launch) -> None:
         process = await self._tools.launcher.start(launch)
-        self._tools.records.move(record.key, RUNNING)
+        self._tools.records.set_state(record.key, RUNNING)
         code = await self._wait(process, step)
         if code != 0:
-            tail = LogFile(log).tail(_LOG_LINES_IN_ERROR)
+            tail = LogFile(launch.log).tail(_LOG_LINES_IN_ERROR)
             raise StepFailed(f"The step '{step.name}' {_ending(code)}. The last lines of its log:\n{tail}")
 
     async def _wait(self, process: StepProcess, step: Step) -> int:
@@ -250,7 +250,7 @@ class StepRunner:
                 return await process.wait()
         except TimeoutError as error:
             await process.stop()
-            message = f"The step '{step.name}' ran longer than its limit of {step.timeout:g} s and was ended."
+            message = f"The step '{step.name}' exceeded its timeout of {step.timeout:g} s and was stopped."
             raise StepFailed(message) from error
         except asyncio.CancelledError:
             await process.stop()
@@ -276,14 +276,14 @@ def _refuse_missing_script(step: Step, command: str, folder: Path) -> None:
 
 def _described(environment: dict[str, Any]) -> str:
     if not environment:
-        return "none is named"
-    made_of = environment.get("image") or ("a build context" if environment.get("build") else "an image of Azure's own")
+        return "none"
+    base = environment.get("image") or ("a build context" if environment.get("build") else "one of Azure's images")
     with_conda = " with conda packages" if environment.get("condaFile") else ""
     version = environment.get("version")
-    return f"{environment['name']}{f':{version}' if version else ''} ({made_of}{with_conda})"
+    return f"{environment['name']}{f':{version}' if version else ''} ({base}{with_conda})"
 
 
 def _ending(code: int) -> str:
     if code < 0:
-        return f"was ended by signal {-code}"
+        return f"was killed by signal {-code}"
     return f"exited with code {code}"

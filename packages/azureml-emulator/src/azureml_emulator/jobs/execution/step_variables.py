@@ -1,4 +1,4 @@
-"""The environment variables of a step: the emulator's own, what Azure sets, what the author set. Pure: no I/O."""
+"""The environment variables of a step: inherited, set by Azure, for tracking, for inputs and outputs. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from azureml_emulator.kernel.settings import ENVIRONMENT_PREFIX
 
 
 def inherited(variables: Mapping[str, str], interpreter: Path) -> dict[str, str]:
-    """The emulator's own variables that steps get too, with its interpreter first on the path."""
+    """The emulator's variables that steps inherit, with its interpreter first on the path."""
     kept = {name: text for name, text in variables.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     kept["PATH"] = os.pathsep.join([str(interpreter.parent), kept.get("PATH", os.defpath)])
     return kept
@@ -20,7 +20,7 @@ def inherited(variables: Mapping[str, str], interpreter: Path) -> dict[str, str]
 def azure_variables(
     scope: Scope, *, job: str, root: str, experiment: str, location: str, folder: Path
 ) -> dict[str, str]:
-    """What the service tells every job about itself."""
+    """The variables that Azure sets for every job."""
     return {
         "AZUREML_RUN_ID": job,
         "AZUREML_ROOT_RUN_ID": root,
@@ -42,7 +42,7 @@ def azure_variables(
 
 
 def tracking_variables(address: str, run: str, experiment: str) -> dict[str, str]:
-    """What leads MLflow to the step's run."""
+    """The variables that point MLflow at the run of the step."""
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_RUN_ID": run,
@@ -52,6 +52,6 @@ def tracking_variables(address: str, run: str, experiment: str) -> dict[str, str
 
 
 def data_variables(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> dict[str, str]:
-    """Where inputs and outputs are, as the service's runtime names them."""
+    """The variables with the paths of inputs and outputs, as on Azure."""
     read = {f"AZURE_ML_INPUT_{name}": text for name, text in inputs.items()}
     return read | {f"AZURE_ML_OUTPUT_{name}": text for name, text in outputs.items()}

@@ -1,1 +1,1 @@
-"""From a job's document to the graph of its steps, and which step comes next. Pure: no I/O."""
+"""From the document of a job to the graph of its steps, and the scheduling of steps. Pure: no I/O."""

@@ -1,6 +1,6 @@
-"""Where the inputs of a pipeline's steps come from: bindings followed through pipelines inside pipelines. Pure: no I/O.
+"""Resolves the bindings of step inputs, also through nested pipelines. Pure: no I/O.
 
-Which steps there are, and in which order, is said in graph.py.
+The steps themselves and their order are read in `reader.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
 @dataclass(frozen=True)
 class Frame:
-    """The inside of one pipeline: the job itself (no parent), or a pipeline component that a node runs."""
+    """The scope of one pipeline: the job itself (no parent), or a pipeline component that a node runs."""
 
     prefix: str
     jobs: dict[str, Any]
@@ -36,9 +36,9 @@ class Frame:
 
 
 class Bindings:
-    """Follows what the steps of one pipeline job are bound to; `inputs` are the job's own.
+    """Resolves the bindings in one pipeline job, whose own inputs are `inputs`.
 
-    `find_component` gives the specification of a component's version by its id.
+    `find_component` returns the specification of a component version by its id.
     """
 
     def __init__(self, find_component: FindComponent, inputs: dict[str, Literal | Data]) -> None:
@@ -46,17 +46,17 @@ class Bindings:
         self._inputs = inputs
 
     def specification(self, frame: Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
-        """What the component that a node runs says of itself. Raises NotModelled for another kind of step."""
+        """The specification of a node's component. Raises NotModelled for an unsupported type of step."""
         kind = str(node.get("type", "command")).lower()
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
         component = arm_id(node.get("componentId"))
         if component is None:
-            raise refuse(f"The step '{frame.prefix}{name}' names no component.", f"jobs.{name}.component")
+            raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")
         return self._find_component(component)
 
     def inner(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Frame:
-        """The inside of a node that runs a pipeline component."""
+        """The scope of a node that runs a pipeline component."""
         declared = specification.get("inputs") or {}
         where = f"{frame.prefix}{name}"
         refuse_unknown(where, "input", node.get("inputs") or {}, declared)
@@ -65,7 +65,7 @@ class Bindings:
         return Frame(f"{where}.", specification.get("jobs") or {}, frame, node, outputs, declared)
 
     def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
-        """Where a value comes from, followed through all the pipelines around it; None: nowhere, it is optional."""
+        """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""
         source = read_input(where, value)
         if isinstance(source, Data):
             return source
@@ -77,7 +77,7 @@ class Bindings:
     def _inlined(self, frame: Frame, where: str, match: re.Match[str]) -> str:
         source = self._expression(frame, where, match[1], match[2])
         if not isinstance(source, Literal):
-            raise refuse(f"{where}: '{match[0]}' is no value that fits into text.", where)
+            raise refuse(f"{where}: '{match[0]}' is not a literal value, which text requires.", where)
         return source.text
 
     def _expression(self, frame: Frame, where: str, side: str, name: str) -> Source | None:
@@ -85,7 +85,7 @@ class Bindings:
             return self._parent_input(frame, where, name)
         output = _STEP_OUTPUT.match(name)
         if side != "jobs" or output is None:
-            raise refuse(f"{where}: '${{{{parent.{side}.{name}}}}}' is not something an input can be bound to.", where)
+            raise refuse(f"{where}: '${{{{parent.{side}.{name}}}}}' cannot be bound to an input.", where)
         return self._of_job(frame, where, output[1], output[2])
 
     def _parent_input(self, frame: Frame, where: str, name: str) -> Source | None:
@@ -104,11 +104,11 @@ class Bindings:
             return Literal(as_text(specification["default"]))
         if bool_of(specification.get("optional"), default=False):
             return None
-        raise refuse(f"{where}: the input '{name}' of the pipeline component is required and not given.", where)
+        raise refuse(f"{where}: the required input '{name}' of the pipeline component is missing.", where)
 
     def _of_job(self, frame: Frame, where: str, job: str, output: str) -> FromStep:
         if job not in frame.jobs:
-            raise refuse(f"{where}: there is no step '{job}'.{known(frame.jobs)}", where)
+            raise refuse(f"{where}: unknown step '{job}'.{known(frame.jobs)}", where)
         node = frame.jobs[job]
         specification = self.specification(frame, job, node)
         outputs = specification.get("outputs") or {}
@@ -125,14 +125,14 @@ class Bindings:
 
 
 def parent_output(value: Any) -> str | None:
-    """The output of the pipeline around it that an output is bound to."""
+    """The output of the enclosing pipeline to which an output is bound."""
     text = value.get("value") if isinstance(value, dict) else value
     match = _EXPRESSION.fullmatch(str(text).strip()) if text else None
     return match[2] if match and match[1] == "outputs" else None
 
 
 def refuse_unknown(where: str, what: str, given: dict[str, Any], declared: dict[str, Any]) -> None:
-    """Raise BadRequest when something is given that the component does not declare."""
+    """Raise BadRequest for inputs or outputs that the component does not declare."""
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise refuse(
@@ -142,5 +142,5 @@ def refuse_unknown(where: str, what: str, given: dict[str, Any], declared: dict[
 
 
 def known(names: Any) -> str:
-    """A sentence that says which names there are."""
+    """A sentence with the existing names, for an error message."""
     return f" It has: {', '.join(sorted(names))}." if names else " It has none."

@@ -1,6 +1,6 @@
-"""What a parallel step asks for, read from its node and its component with Azure's defaults. Pure: no I/O.
+"""The settings of a parallel step, from its node and its component, with Azure's defaults. Pure: no I/O.
 
-The step's process gets the same values as a JSON file, with places instead of references; see `plan.py`.
+The process of the step gets them in a JSON file, with paths instead of references: `jobs/parallel/plan.py`.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ _DEFAULT_FILES = 1
 _DEFAULT_TABLE_BYTES = 1024 * 1024
 _DEFAULT_RETRIES = 2
 _DEFAULT_TIMEOUT = 60.0
-_MAXIMUM_TIMEOUT = 259200
-_MOST_WORKERS = 64
+_MAX_TIMEOUT = 259200
+_MAX_WORKERS = 64
 _EVERY_PERCENT = 100
 _INPUT = re.compile(r"^\$\{\{\s*inputs\.([\w.-]+?)\s*\}\}$")
 _OUTPUT = re.compile(r"^\$\{\{\s*outputs\.([\w.-]+?)\s*\}\}$")
 _SIZE = re.compile(r"^(\d+)\s*([kmg]b)?$", re.IGNORECASE)
 _UNITS = {"": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "WARN", "ERROR"})
-# Arguments that the driver takes for itself, besides those that the entry script reads.
+# Arguments of the driver itself, among those for the entry script.
 _ERROR_ARGUMENT = "--error_threshold"
 _PERCENT_ARGUMENT = "--allowed_failed_percent"
 
 
 def read_settings(node: dict[str, Any], specification: dict[str, Any], where: str) -> ParallelSettings:
-    """The settings of a node of the type `parallel`; what the node says goes before what its component says.
+    """The settings of a node of the type `parallel`; the node's own override those of its component.
 
     Raises BadRequest for what the service refuses, NotModelled for partitions by key.
     """
     given = {**specification, **{name: value for name, value in node.items() if value is not None}}
     if given.get("partition_keys"):
-        raise NotModelled(f"'{where}' is partitioned by keys: the emulator cuts mini-batches by size.")
+        raise NotModelled(f"'{where}' is partitioned by keys; the emulator splits mini-batches by size only.")
     task = {**(specification.get("task") or {}), **(node.get("task") or {})}
     source = _named(_INPUT, given.get("input_data"), where, "input_data")
     declared = (specification.get("inputs") or {}).get(source)
     if declared is None:
-        raise refuse(f"'{where}' cuts the input '{source}', which its component does not have.", "input_data")
+        raise refuse(f"'{where}' splits the input '{source}', which its component does not have.", "input_data")
     if not task.get("entry_script"):
-        raise refuse(f"'{where}' names no entry script.", "task.entry_script")
+        raise refuse(f"'{where}' has no entry script.", "task.entry_script")
     table = str(declared.get("type", "")).lower() in _TABLE_TYPES
     arguments = _words(task, where)
     retry = given.get("retry_settings") or {}
@@ -75,7 +75,7 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
 
 
 def driver_command(task: dict[str, Any]) -> str:
-    """The command line that runs a task, with references in it."""
+    """The command line of a task, with unresolved references."""
     return f"python -m {_DRIVER} {_program_arguments(task)}".strip()
 
 
@@ -97,7 +97,9 @@ def _size(value: Any, where: str, *, table: bool) -> int:
     match = _SIZE.match(str(value).strip())
     size = int(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0
     if size < 1:
-        raise refuse(f"'{where}': mini_batch_size is '{value}'; it must be a number of files, or 10kb.", where)
+        raise refuse(
+            f"'{where}': mini_batch_size is '{value}'; it must be a number of files, or a size such as 10kb.", where
+        )
     return size
 
 
@@ -105,15 +107,15 @@ def _workers(given: dict[str, Any], where: str) -> int:
     resources = given.get("resources") or {}
     instances = _number(field_of(resources, "instanceCount"), 1, f"{where}.resources.instance_count", 1)
     each = _number(given.get("max_concurrency_per_instance"), 1, f"{where}.max_concurrency_per_instance", 1)
-    return min(_MOST_WORKERS, instances * each)
+    return min(_MAX_WORKERS, instances * each)
 
 
 def _timeout(value: Any, where: str) -> float:
     if value is None:
         return _DEFAULT_TIMEOUT
     wanted = seconds(int(value) if str(value).isdigit() else value, f"{where}.retry_settings.timeout")
-    if wanted is None or not 0 < wanted <= _MAXIMUM_TIMEOUT:
-        raise refuse(f"'{where}': the timeout of a mini-batch is '{value}'; it must be seconds up to 259200.", where)
+    if wanted is None or not 0 < wanted <= _MAX_TIMEOUT:
+        raise refuse(f"'{where}': the timeout of a mini-batch is '{value}'; it must be at most 259200 seconds.", where)
     return wanted
 
 
@@ -121,15 +123,15 @@ def _threshold(value: Any, where: str) -> int:
     return _number(value, UNLIMITED, where, UNLIMITED)
 
 
-def _number(value: Any, default: int, where: str, least: int) -> int:
+def _number(value: Any, default: int, where: str, minimum: int) -> int:
     if value is None:
         return default
     try:
         number = int(value)
     except (TypeError, ValueError):
-        number = least - 1
-    if number < least:
-        raise refuse(f"'{where}': '{value}' must be a whole number from {least}.", where)
+        number = minimum - 1
+    if number < minimum:
+        raise refuse(f"'{where}': '{value}' must be an integer of at least {minimum}.", where)
     return number
 
 

@@ -1,7 +1,7 @@
-"""A job's document as a graph: steps and their order. Refuses what the service refuses at submission. Pure: no I/O.
+"""Reads the document of a job as a graph of steps. Refuses what the service refuses at submission. Pure: no I/O.
 
-Pipeline components inside a pipeline are flattened: step `train` of node `inner` is the step `inner.train`. What their
-inputs are bound to is followed in bindings.py.
+Nested pipeline components are flattened: step `train` of node `inner` is the step `inner.train`. The bindings of inputs
+are resolved in `bindings.py`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ _SEVERAL_PROCESSES = "process_count_per_instance"
 
 
 def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> Graph:
-    """The graph of a pipeline job. `find_component` gives the specification of a component's version by its id.
+    """The graph of a pipeline job. `find_component` returns the specification of a component version by its id.
 
-    Raises BadRequest for a job that cannot run, NotModelled for a kind of step the emulator does not have.
+    Raises BadRequest for a job that cannot run, NotModelled for an unsupported type of step.
     """
     inputs = {name: read_input(name, value) for name, value in (properties.get("inputs") or {}).items()}
     outputs = {name: value or {} for name, value in (properties.get("outputs") or {}).items()}
@@ -82,10 +82,10 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 
 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
-    """The graph of a single command job: one step with the job's own name. Raises BadRequest."""
+    """The graph of a command job: one step with the name of the job. Raises BadRequest."""
     _refuse_distribution(properties, name)
     if not properties.get("environmentId"):
-        raise refuse("A command job names the environment it runs in.", "environmentId")
+        raise refuse("A command job needs an environment.", "environmentId")
     inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
     outputs = {key: _output(value or {}, {}) for key, value in (properties.get("outputs") or {}).items()}
     step = Step(
@@ -110,7 +110,7 @@ class _Reader:
         self._bindings = bindings
 
     def steps(self, frame: Frame) -> Iterator[Step]:
-        """Every step of a pipeline, and of the pipelines inside it."""
+        """The steps of a pipeline and of its nested pipelines."""
         for name, node in frame.jobs.items():
             specification = self._bindings.specification(frame, name, node)
             if specification.get("type", "command") == PIPELINE:
@@ -120,7 +120,7 @@ class _Reader:
 
     def _step(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
         where = f"{frame.prefix}{name}"
-        runs = _runs(node, specification, where)
+        runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
         declared_outputs = specification.get("outputs") or {}
         refuse_unknown(where, "input", node.get("inputs") or {}, declared)
@@ -162,7 +162,9 @@ class _Reader:
             if source is None:
                 if bool_of(specification.get("optional"), default=False):
                     continue
-                raise refuse(f"The step '{where}' misses its required input '{name}'.", f"jobs.{where}.inputs.{name}")
+                raise refuse(
+                    f"The required input '{name}' of the step '{where}' is missing.", f"jobs.{where}.inputs.{name}"
+                )
             if isinstance(source, Literal):
                 check_literal(source.text, specification, f"jobs.{where}.inputs.{name}")
             kind = str(specification.get("type", "string")).lower()
@@ -170,7 +172,9 @@ class _Reader:
             inherited = source.mode if isinstance(source, Data) else ""
             inputs[name] = StepInput(kind, source, str(mode or inherited or specification.get("mode") or "").lower())
             if kind not in DATA_TYPES and not isinstance(source, Literal):
-                raise refuse(f"jobs.{where}.inputs.{name} takes a {kind}, not data.", f"jobs.{where}.inputs.{name}")
+                raise refuse(
+                    f"jobs.{where}.inputs.{name} needs a value of type {kind}, not data.", f"jobs.{where}.inputs.{name}"
+                )
         return inputs
 
     def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
@@ -208,8 +212,8 @@ def _command(specification: dict[str, Any], where: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Runs:
-    """What a step runs: a command of its own, or an entry script over mini-batches."""
+class _StepTask:
+    """What a step runs: a command, or an entry script over mini-batches."""
 
     command: str
     code: str | None
@@ -217,14 +221,14 @@ class _Runs:
     parallel: ParallelSettings | None = None
 
 
-def _runs(node: dict[str, Any], specification: dict[str, Any], where: str) -> _Runs:
+def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         _refuse_distribution(node, where)
         environment = arm_id(node.get("environment") or specification.get("environment"))
-        return _Runs(_command(specification, where), arm_id(specification.get("code")), environment)
+        return _StepTask(_command(specification, where), arm_id(specification.get("code")), environment)
     task = {**(specification.get("task") or {}), **(node.get("task") or {})}
     settings = read_settings(node, specification, where)
-    return _Runs(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
+    return _StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
 
 
 def _variables(given: dict[str, Any] | None) -> dict[str, str]:
@@ -237,7 +241,7 @@ def _check_references(step: Step) -> None:
         if reference.name not in declared and not reference.optional:
             raise refuse(
                 f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."
-                f"{known(declared)} An input that may be absent belongs inside $[[ ]].",
+                f"{known(declared)} An optional input must be inside $[[ ]].",
                 f"jobs.{step.name}.command",
             )
 
@@ -260,11 +264,11 @@ def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
 
 def _refuse_registration(given: dict[str, Any], where: str) -> None:
     if field_of(given, "assetName"):
-        raise NotModelled(f"'{where}': the emulator does not register a job's outputs as data assets by itself.")
+        raise NotModelled(f"'{where}': the emulator does not model outputs that are registered as data assets.")
 
 
 def _refuse_distribution(node: dict[str, Any], where: str) -> None:
     distribution = node.get("distribution") or {}
     instances = field_of(node.get("resources") or {}, "instanceCount") or 1
     if int(instances) > 1 or int(distribution.get(_SEVERAL_PROCESSES) or 1) > 1:
-        raise NotModelled(f"'{where}' asks for several instances or processes: the emulator runs one.")
+        raise NotModelled(f"'{where}' asks for several instances or processes; the emulator runs one.")

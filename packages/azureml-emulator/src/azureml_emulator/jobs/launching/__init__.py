@@ -1,1 +1,1 @@
-"""How a step's process is started: fresh, or forked from a server that has its imports."""
+"""Starts the processes of steps: fresh, or forked from a server that has their imports."""

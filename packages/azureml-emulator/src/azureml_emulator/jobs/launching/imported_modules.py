@@ -1,4 +1,4 @@
-"""Learns which installed modules a code snapshot imports, by reading its Python files. Runs nothing of it."""
+"""Finds the installed modules that code imports, by reading its Python files. Executes nothing of it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ import importlib.util
 import sys
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
-_MOST_FILES = 500
-_MOST_BYTES = 1_000_000
+_MAX_FILES = 500
+_MAX_FILE_BYTES = 1_000_000
 
 
-def third_party_imports(snapshot: Path) -> set[str]:
-    """The installed modules ("mlflow", "sklearn.ensemble") that the Python files below a folder import anywhere."""
-    files = [file for _, file in zip(range(_MOST_FILES), sorted(snapshot.rglob("*.py")), strict=False)]
-    own = {path.stem for path in snapshot.rglob("*.py")} | {path.name for path in snapshot.iterdir() if path.is_dir()}
-    found = {name for file in files if file.stat().st_size <= _MOST_BYTES for name in _imports(file)}
+def third_party_imports(folders: Sequence[Path]) -> set[str]:
+    """The installed modules ("mlflow", "sklearn.ensemble") that the Python files below these folders import.
+
+    The folders belong together: what one imports from another is not installed.
+    """
+    files = [file for folder in folders for file in islice(sorted(folder.rglob("*.py")), _MAX_FILES)]
+    own = {file.stem for file in files} | {each.name for folder in folders for each in _packages(folder)}
+    found = {name for file in files if file.stat().st_size <= _MAX_FILE_BYTES for name in _imports(file)}
     return {name for name in found if name.partition(".")[0] not in own and _is_installed(name)}
+
+
+def _packages(folder: Path) -> Iterator[Path]:
+    """The folders that the code can import by name."""
+    yield folder
+    yield from (path for path in folder.iterdir() if path.is_dir())
 
 
 def _imports(file: Path) -> Iterator[str]:
@@ -35,12 +45,12 @@ def _imports(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
-            # `from mlflow import onnx` may name a submodule; whether it is one is asked later.
+            # `from mlflow import onnx` may name a submodule; whether it is one is checked later.
             yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a module lies in site-packages; its parents may have to be looked at, never imported."""
+    """Whether a module is in site-packages, found without importing its parents."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return False
@@ -56,7 +66,7 @@ def _is_installed(name: str) -> bool:
 
 @cache
 def _location(top: str) -> Path | None:
-    """The folder of an installed package (or the path of a module without its suffix); None elsewhere."""
+    """The folder of an installed package, or the path of an installed module without its suffix; None for others."""
     try:
         specification = importlib.util.find_spec(top)
     except (ImportError, ValueError):

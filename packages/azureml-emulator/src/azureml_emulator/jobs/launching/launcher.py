@@ -1,4 +1,4 @@
-"""How a step's process is started: what is asked, what is given back, and the plain way. `warm.py` is the other."""
+"""The interface for starting the process of a step, and its simple implementation; `fork_launcher.py` is the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from azureml_emulator.processes.supervisor import Processes
 
 @dataclass(frozen=True)
 class Launch:
-    """One process to start: `command` is its whole command line, `log` gets its output appended."""
+    """One process to start: `command` is the whole command line; output is appended to `log`."""
 
     identifier: str
     command: str
@@ -24,11 +24,11 @@ class Launch:
 
 
 class StepProcess(Protocol):
-    """A step that runs."""
+    """The process of a running step."""
 
     @property
     def pid(self) -> int:
-        """The id of the process, which leads a group of its own."""
+        """The id of the process, which leads its own process group."""
         ...
 
     async def wait(self) -> int:
@@ -36,30 +36,30 @@ class StepProcess(Protocol):
         ...
 
     async def stop(self) -> int:
-        """End the whole group."""
+        """Stop the whole process group."""
         ...
 
 
 class Launcher(Protocol):
-    """Starts steps."""
+    """Starts the processes of steps."""
 
     async def start(self, launch: Launch) -> StepProcess:
-        """Start one. Raises OSError when it cannot."""
+        """Start a process. Raises OSError."""
         ...
 
-    def describe(self, command: str) -> str:
-        """In a few words how this command would be started, for the step's log."""
+    async def describe(self, launch: Launch) -> str:
+        """How a process is going to be started, for the log of the step: "as a fresh process"."""
         ...
 
 
 class PlainLauncher:
-    """Starts every step as a fresh process: plain Python commands directly, all else by a shell as Azure does."""
+    """Starts every step as a fresh process: plain Python commands directly, all others by a shell, as Azure does."""
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
 
     async def start(self, launch: Launch) -> StepProcess:
-        """Start one. Raises OSError when it cannot."""
+        """Start a process. Raises OSError."""
         return await self._processes.spawn(
             launch.identifier,
             command_words(launch.command),
@@ -68,13 +68,13 @@ class PlainLauncher:
             log=launch.log,
         )
 
-    def describe(self, command: str) -> str:
-        """A process of its own, or a shell."""
-        return "a process of its own" if plain_arguments(command) else "bash"
+    async def describe(self, launch: Launch) -> str:
+        """How a process is going to be started."""
+        return "as a fresh process" if plain_arguments(launch.command) else "by bash"
 
 
 def command_words(command: str) -> list[str]:
-    """The words to execute: this interpreter for a plain Python command, a shell for any other."""
+    """The arguments to execute: this interpreter for a plain Python command, a shell for any other."""
     words = plain_arguments(command)
     if words is not None:
         return [sys.executable, *words[1:]]

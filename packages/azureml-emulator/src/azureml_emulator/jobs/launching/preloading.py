@@ -1,4 +1,4 @@
-"""What the warm server is told to import: learned from each code snapshot once, in the background."""
+"""Tells the fork server what to import: what the code of steps imports, read in the background before a job runs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.launching.imported_modules import third_party_imports
+from azureml_emulator.jobs.launching.project_code import project_root, step_code
 from azureml_emulator.kernel.behaviours import Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
@@ -19,45 +20,56 @@ from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
 
 
-class Preload:
-    """Reads snapshots and tells `learn` their imports."""
+class Preloader:
+    """Reads code in the background, and passes the modules that it imports to `learn`."""
 
     def __init__(self, learn: Callable[[Iterable[str]], None]) -> None:
         self._learn = learn
         self._seen: set[Path] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def learn(self, snapshot: Path | None) -> None:
-        """Read a snapshot that was not read before, in the background."""
+    def learn_snapshot(self, snapshot: Path | None) -> None:
+        """Read a code snapshot, once."""
         if snapshot is None or snapshot in self._seen or not snapshot.is_dir():
             return
         self._seen.add(snapshot)
-        task = asyncio.create_task(self._read(snapshot))
+        self._read(lambda: third_party_imports([snapshot]))
+
+    def learn_project(self, folder: Path) -> None:
+        """Read the code of the steps in the project that a folder is in, which is likely to be run."""
+        root = project_root(folder)
+        if root is not None:
+            self._read(lambda: {name for code in step_code(root) for name in third_party_imports(code)})
+
+    def _read(self, find: Callable[[], set[str]]) -> None:
+        async def read() -> None:
+            self._learn(await asyncio.to_thread(find))
+
+        task = asyncio.create_task(read())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _read(self, snapshot: Path) -> None:
-        self._learn(await asyncio.to_thread(third_party_imports, snapshot))
-
 
 class CodeVersions(UploadedVersions):
-    """Code versions: as soon as one is there, its imports are learned, before any job asks for it."""
+    """Code versions, whose imports are learned as soon as they are stored."""
 
-    def __init__(self, store: Store, clock: Clock, access: StorageAccess, locator: Locator, preload: Preload) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, access: StorageAccess, locator: Locator, preloader: Preloader
+    ) -> None:
         super().__init__(store, clock, access)
         self._locator = locator
-        self._preload = preload
+        self._preloader = preloader
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Store the version and learn from it."""
         stored = await super().put(kind, path, body)
         if stored.resource is not None:
-            self._preload.learn(self._place(stored))
+            self._preloader.learn_snapshot(self._folder(stored))
         return stored
 
-    def _place(self, stored: Stored) -> Path | None:
+    def _folder(self, stored: Stored) -> Path | None:
         try:
             return self._locator.content(stored.resource) if stored.resource else None
         except EmulatorError:
-            # Code that lies elsewhere is refused when a job names it; here it only cannot be read ahead.
+            # Code outside the emulator's storage is refused when a job uses it; here it just cannot be read.
             return None

@@ -1,6 +1,6 @@
-"""Runs a plan: hands mini-batches to worker processes, tries again what failed, and ends when too much has.
+"""Runs a plan: distributes mini-batches to worker processes, retries failures, and stops when there are too many.
 
-A thread for each worker process. Standard library only: the script's imports are its own.
+One thread per worker process. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from azureml_emulator.jobs.parallel.logs import RunLogs
 from azureml_emulator.jobs.parallel.mini_batches import MiniBatch
 from azureml_emulator.jobs.parallel.plan import RunPlan
 from azureml_emulator.jobs.parallel.progress import Progress
-from azureml_emulator.jobs.parallel.worker_process import ProcessLost, TookTooLong, WorkerProcess
+from azureml_emulator.jobs.parallel.worker_process import WorkerLost, WorkerProcess, WorkerTimeout
 
-# For init() of the entry script, as the service's first_task_creation_timeout.
+# The limit for init() of the entry script, like the service's first_task_creation_timeout.
 INIT_SECONDS = 600.0
 
 
@@ -41,10 +41,10 @@ class Driver:
         self._broken: str | None = None
 
     def run(self) -> str | None:
-        """Work through all mini-batches; why the run failed, or None."""
+        """Process all mini-batches. Returns why the run failed, or None."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         count = min(self._settings.workers, len(self._batches))
-        self._logs.progress(f"{len(self._batches)} mini-batches for {count} processes")
+        self._logs.progress(f"{len(self._batches)} mini-batches, {count} processes")
         threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
         for thread in threads:
             thread.start()
@@ -64,13 +64,13 @@ class Driver:
                     return
                 process = self._try(number, process, *taken)
         except OSError as error:
-            self._break(f"a process could not be worked with: {error}")
+            self._break(f"a worker process failed: {error}")
         finally:
             if process is not None:
                 process.finish()
 
     def _take(self) -> tuple[MiniBatch, int] | None:
-        """The next mini-batch and how often it was tried; None when there is nothing left, or no more may be done."""
+        """The next mini-batch and how often it was tried; None when none is left or the run must stop."""
         with self._changed:
             while not self._waiting and self._under_way and self._broken is None:
                 self._changed.wait()
@@ -83,27 +83,27 @@ class Driver:
         process = WorkerProcess(number, self._settings.entry_script, self._arguments, self._logs)
         try:
             reply = process.ready(INIT_SECONDS)
-        except TookTooLong:
+        except WorkerTimeout:
             reply = {"event": "broken", "error": f"init() took longer than {INIT_SECONDS:g} s", "trace": ""}
-        except ProcessLost as error:
+        except WorkerLost as error:
             reply = {"event": "broken", "error": f"init(): {error}", "trace": ""}
         if reply["event"] == "ready":
             return process
         process.kill()
-        self._logs.error(number, f"The entry script could not be made ready: {reply['error']}", reply["trace"])
-        self._break(f"the entry script could not be made ready: {reply['error']}")
+        self._logs.error(number, f"The entry script could not be initialised: {reply['error']}", reply["trace"])
+        self._break(f"the entry script could not be initialised: {reply['error']}")
         return None
 
     def _try(self, number: int, process: WorkerProcess, batch: MiniBatch, tried: int) -> WorkerProcess | None:
-        """One try of a mini-batch; the process, or None when it had to be ended."""
+        """One attempt at a mini-batch. Returns the process, or None when it had to be killed."""
         begun = time.monotonic()
         try:
             reply = process.run(batch, self._rows(batch), self._settings.timeout)
-        except TookTooLong:
+        except WorkerTimeout:
             process.kill()
             self._failed(number, batch, tried, f"run() took longer than {self._settings.timeout:g} s", "")
             return None
-        except ProcessLost as error:
+        except WorkerLost as error:
             process.kill()
             self._failed(number, batch, tried, str(error), "")
             return None
@@ -125,7 +125,7 @@ class Driver:
 
     def _failed(self, number: int, batch: MiniBatch, tried: int, error: str, trace: str) -> None:
         again = tried < self._settings.retries
-        what = "it is tried again" if again else f"it failed {tried + 1} times and counts as failed"
+        what = "it will be retried" if again else f"it failed {tried + 1} times and counts as failed"
         self._logs.error(number, f"Mini-batch {batch.index}: {error}; {what}.", trace)
         with self._changed:
             if again:
@@ -136,7 +136,7 @@ class Driver:
             self._settle()
 
     def _settle(self) -> None:
-        """With the lock held: one mini-batch less is under way."""
+        """One running mini-batch has ended. Called with the lock held."""
         self._under_way -= 1
         self._broken = self._broken or self._progress.breach()
         self._changed.notify_all()
@@ -150,7 +150,7 @@ class Driver:
         return self._scratch / f"{batch.index:08d}.rows"
 
     def _append(self) -> None:
-        """What the script returned, in the order of the mini-batches, into the one file for it."""
+        """Write what the script returned into one file, in the order of the mini-batches."""
         if self._plan.append_path is None:
             return
         target = Path(self._plan.append_path)

@@ -1,6 +1,6 @@
-"""Cuts an input into mini-batches: files by number, tables by size. Standard library only; reads, changes nothing.
+"""Splits an input into mini-batches: files by number, tables by size. Standard library only; reads, changes nothing.
 
-A table is what an MLTable file describes: delimited text, cut at the ends of lines, or parquet, cut at row groups.
+A table is described by an MLTable file: delimited text, split at line ends, or parquet, split at row groups.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _DEFAULT_DELIMITER = ","
 _READERS = (DELIMITED, PARQUET)
 
 
-class UnusableInput(Exception):
-    """The input has nothing to run on, or is no table that can be read; the message is for the job's author."""
+class InputError(Exception):
+    """The input is empty, or is a table that cannot be read; the message is for the author of the job."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a table's file: bytes [start, end) of delimited text after its header, or row groups of parquet."""
+    """A part of a table: bytes [start, end) of delimited text after its header, or row groups of parquet."""
 
     file: str
     reader: str
@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """What one call of `run` gets: `files`, or the rows of `piece`. `items` is None while nobody has counted them."""
+    """The argument of one call of `run`: `files`, or the rows of `piece`."""
 
     index: int
     files: tuple[str, ...] = ()
@@ -42,25 +42,25 @@ class MiniBatch:
 
     @property
     def items(self) -> int | None:
-        """How many things there are to be returned for."""
+        """The number of items, each of which needs a result; None for rows, which are not counted yet."""
         return len(self.files) if self.piece is None else None
 
 
 def file_batches(source: Path, size: int) -> list[MiniBatch]:
-    """The files at or below a place in the order of their paths, `size` at a time. Raises UnusableInput."""
+    """The files at or below a path, ordered by path, `size` per mini-batch. Raises InputError."""
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
-        raise UnusableInput(f"The input has no files: '{source.name}' is empty. Give a file, or a folder with some.")
+        raise InputError(f"The input has no files: '{source.name}' is empty. Use a file, or a folder with files.")
     names = [str(file) for file in files]
     return [MiniBatch(index, tuple(names[at : at + size])) for index, at in enumerate(range(0, len(names), size))]
 
 
 def table_batches(source: Path, size: int) -> list[MiniBatch]:
-    """The rows that an MLTable describes, about `size` bytes at a time. Raises UnusableInput."""
+    """The rows of an MLTable, about `size` bytes per mini-batch. Raises InputError."""
     description = source / _TABLE_FILE if source.is_dir() else source
     if not description.is_file():
-        raise UnusableInput(f"The input is no table: '{source.name}' has no file {_TABLE_FILE}.")
-    # Not before it is needed: the driver of plain files starts without it.
+        raise InputError(f"The input is not a table: '{source.name}' has no file {_TABLE_FILE}.")
+    # Imported here, because drivers of plain files do not need it.
     import yaml
 
     document = yaml.safe_load(description.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def table_batches(source: Path, size: int) -> list[MiniBatch]:
         for piece in (_text_pieces(file, size, options) if reader == DELIMITED else _parquet_pieces(file, size))
     ]
     if not pieces:
-        raise UnusableInput(f"The input has no rows: the files that {_TABLE_FILE} names are empty or not there.")
+        raise InputError(f"The input has no rows: the files in {_TABLE_FILE} are empty or do not exist.")
     return [MiniBatch(index, piece=piece) for index, piece in enumerate(pieces)]
 
 
@@ -82,14 +82,14 @@ def _reader(document: Any) -> tuple[str, dict[str, Any]]:
                 return name, {}
             if isinstance(step, dict) and name in step:
                 return name, step[name] or {}
-    raise UnusableInput(f"The input is no table: its {_TABLE_FILE} has neither {DELIMITED} nor {PARQUET}.")
+    raise InputError(f"The input cannot be read: its {_TABLE_FILE} has neither {DELIMITED} nor {PARQUET}.")
 
 
 def _table_files(document: Any, folder: Path) -> Iterator[Path]:
     for entry in document.get("paths") or []:
         text = entry.get("file") or entry.get("folder") or entry.get("pattern")
         if not text or "://" in str(text) or Path(str(text)).is_absolute():
-            raise UnusableInput(f"{_TABLE_FILE}: the emulator reads files beside it, not '{text}'.")
+            raise InputError(f"{_TABLE_FILE}: the emulator reads files in the same folder only, not '{text}'.")
         found = sorted(folder.glob(str(text).removeprefix("./")))
         for path in found:
             yield from sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]

@@ -1,4 +1,4 @@
-"""A worker process as its driver sees it: started, asked, and ended when it takes too long. Standard library only."""
+"""A worker process as the driver sees it: started, sent mini-batches, killed on a timeout. Standard library only."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _READ_BYTES = 65536
 _END_SECONDS = 5.0
 
 
-class ProcessLost(Exception):
-    """The process ended before it answered; the message says how."""
+class WorkerLost(Exception):
+    """The process ended before it replied; the message says how."""
 
 
-class TookTooLong(Exception):
-    """The process did not answer within its time, and was ended."""
+class WorkerTimeout(Exception):
+    """The process did not reply in time."""
 
 
 class WorkerProcess:
-    """One process that has imported the entry script. Used by one thread."""
+    """One worker process. Used by a single thread."""
 
     def __init__(self, number: int, script: str, arguments: Sequence[str], logs: RunLogs) -> None:
         to_worker, self._requests = os.pipe()
@@ -46,21 +46,21 @@ class WorkerProcess:
         self._received = b""
 
     def ready(self, seconds: float) -> dict[str, Any]:
-        """Wait for init(); what the worker says then. Raises ProcessLost or TookTooLong."""
+        """Wait for init(). Returns the worker's reply. Raises WorkerLost or WorkerTimeout."""
         return self._reply(seconds)
 
     def run(self, batch: MiniBatch, rows: Path, seconds: float) -> dict[str, Any]:
-        """One call of run(); what the worker says of it. Raises ProcessLost or TookTooLong."""
+        """Call run() on a mini-batch. Returns the worker's reply. Raises WorkerLost or WorkerTimeout."""
         piece = None if batch.piece is None else asdict(batch.piece)
         request = {"index": batch.index, "files": batch.files, "piece": piece, "rows": str(rows)}
         try:
             _write_all(self._requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
-            raise ProcessLost(self._ending()) from None
+            raise WorkerLost(self._ending()) from None
         return self._reply(seconds)
 
     def finish(self) -> None:
-        """No more mini-batches: let it shut down, by force if it does not."""
+        """Let the worker shut down, and kill it if it does not."""
         os.close(self._requests)
         try:
             self._process.wait(_END_SECONDS)
@@ -70,7 +70,7 @@ class WorkerProcess:
         os.close(self._replies)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self._process.kill()
         self._process.wait()
         os.close(self._requests)
@@ -81,10 +81,10 @@ class WorkerProcess:
         while b"\n" not in self._received:
             readable, _, _ = select.select([self._replies], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
-                raise TookTooLong
+                raise WorkerTimeout
             chunk = os.read(self._replies, _READ_BYTES)
             if not chunk:
-                raise ProcessLost(self._ending())
+                raise WorkerLost(self._ending())
             self._received += chunk
         line, _, self._received = self._received.partition(b"\n")
         return json.loads(line)
@@ -92,7 +92,7 @@ class WorkerProcess:
     def _ending(self) -> str:
         code = self._process.wait()
         if code < 0:
-            return f"its process was ended by signal {-code} ({signal.Signals(-code).name})"
+            return f"its process was killed by signal {-code} ({signal.Signals(-code).name})"
         return f"its process exited with code {code}"
 
 

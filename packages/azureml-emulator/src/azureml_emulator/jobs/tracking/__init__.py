@@ -1,1 +1,1 @@
-"""MLflow: its server process, and the runs of jobs in it."""
+"""MLflow: the server process, and the runs of jobs in it."""

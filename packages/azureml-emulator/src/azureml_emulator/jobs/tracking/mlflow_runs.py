@@ -1,6 +1,6 @@
-"""The MLflow runs of jobs: made before a job starts, closed when it ends, over MLflow's REST API.
+"""The MLflow runs of jobs: created when a job starts, closed when it ends, by MLflow's REST API.
 
-A job does not depend on them: when MLflow fails, that is logged and the job goes on without a run.
+Jobs do not depend on them: when MLflow fails, that is logged, and the job continues without a run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from azureml_emulator.jobs.definitions.states import CANCELED, COMPLETED, State
-from azureml_emulator.jobs.tracking.http_client import Outgoing
+from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Unavailable
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 
 class TrackingFailed(Exception):
-    """MLflow refused a request; the message is its own."""
+    """MLflow refused a request; the message is MLflow's."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run, where steps find it, and its page below that address."""
+    """A run: its id, the tracking address, and its page below that address."""
 
     run: str
     address: str
@@ -38,16 +38,16 @@ class TrackedRun:
 
 
 class Tracking:
-    """Makes and closes runs."""
+    """Creates and closes runs."""
 
-    def __init__(self, server: MlflowServer, outgoing: Outgoing, clock: Clock) -> None:
+    def __init__(self, server: MlflowServer, http_client: HttpClient, clock: Clock) -> None:
         self._server = server
-        self._outgoing = outgoing
+        self._outgoing = http_client
         self._clock = clock
         self._experiments: dict[str, str] = {}
 
     async def begin(self, experiment: str, name: str, job: str, parent: str | None) -> TrackedRun | None:
-        """A new run for a job, nested below the run `parent`; None, and a line in the log, when MLflow fails."""
+        """Create a run for a job, nested below the run `parent`. Returns None, and logs it, when MLflow fails."""
         tags = {"mlflow.runName": name, "azureml.job": job, "mlflow.source.type": "JOB"}
         if parent:
             tags["mlflow.parentRunId"] = parent
@@ -90,7 +90,7 @@ class Tracking:
         return known
 
     async def end_when_ready(self, runs: dict[str, State]) -> None:
-        """Close runs that an interrupted process left open, once MLflow answers."""
+        """Close runs that an interrupted process left open, once MLflow is ready."""
         if not runs:
             return
         try:
@@ -116,7 +116,7 @@ class Tracking:
 
 
 def milliseconds(moment: datetime) -> int:
-    """MLflow's time: milliseconds of the epoch."""
+    """A time as MLflow writes it: milliseconds of the epoch."""
     return int(moment.timestamp() * 1000)
 
 

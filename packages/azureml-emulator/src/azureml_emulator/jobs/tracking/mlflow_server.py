@@ -1,6 +1,6 @@
-"""The MLflow server that steps log to and people look at: one process, sqlite, restarted when it dies.
+"""The MLflow tracking server and UI: one process with SQLite, restarted when it dies.
 
-Starts in the background, so that nothing but what needs it waits for it.
+It starts in the background; only what needs it waits for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
-from azureml_emulator.jobs.tracking.http_client import Outgoing
+from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.kernel.errors import Unavailable
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.kernel.store import Store
@@ -26,7 +26,7 @@ _IDENTIFIER = "mlflow"
 _RECORD = ("address", "mlflow")
 _POLL_SECONDS = 0.1
 _START_SECONDS = 120.0
-_MOST_STARTS = 5
+_MAX_STARTS = 5
 _FOLDER_MODE = 0o700
 _log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ _log = logging.getLogger(__name__)
 class MlflowServer:
     """Keeps one MLflow server running."""
 
-    def __init__(self, store: Store, processes: Processes, outgoing: Outgoing, folder: Path) -> None:
+    def __init__(self, store: Store, processes: Processes, http_client: HttpClient, folder: Path) -> None:
         self._store = store
         self._processes = processes
-        self._outgoing = outgoing
+        self._outgoing = http_client
         self._folder = folder
         self._ready = asyncio.Event()
         self._process: RunningProcess | None = None
@@ -45,14 +45,14 @@ class MlflowServer:
         self.address = ""
 
     def open(self) -> None:
-        """Begin in the background; no more than once."""
+        """Start it in the background; no effect when it was started before."""
         if self._task is not None:
             return
         self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._task = asyncio.create_task(self._keep_running())
 
     async def close(self) -> None:
-        """End it."""
+        """Stop it."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -61,16 +61,16 @@ class MlflowServer:
             await self._process.stop()
 
     async def ready(self, seconds: float = _START_SECONDS) -> str:
-        """Wait until it answers, started if need be; its address. Raises Unavailable when it does not in time."""
+        """Wait until it is ready, starting it if needed. Returns its address. Raises Unavailable after `seconds`."""
         self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
         except TimeoutError as error:
-            raise Unavailable(f"MLflow does not answer; its log is {self._folder / 'server.log'}.") from error
+            raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
         return self.address
 
     async def _keep_running(self) -> None:
-        for _ in range(_MOST_STARTS):
+        for _ in range(_MAX_STARTS):
             port = free_port(self._last_port())
             self.address = f"http://{LOOPBACK}:{port}"
             self._process = await self._spawn(port)
@@ -83,16 +83,16 @@ class MlflowServer:
             code = await waiting
             answering.cancel()
             self._ready.clear()
-            _log.warning("MLflow ended with code %s; it is started again", code)
-        _log.error("MLflow ended %d times; see %s", _MOST_STARTS, self._folder / "server.log")
+            _log.warning("MLflow exited with code %s; restarting it", code)
+        _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
 
     def _last_port(self) -> int:
         return int((self._store.record(*_RECORD) or {}).get("port", 0))
 
     async def _spawn(self, port: int) -> RunningProcess:
-        # `mlflow server` imports everything twice, in a process that only waits: ask for its application itself.
-        # It runs in its own folder, so that a path with odd characters never gets into an address.
-        # These variables are what that command passes on to it (mlflow.server, pinned in pyproject.toml).
+        # `mlflow server` imports everything twice, once in a process that only waits, so its application is run
+        # directly. It runs in its own folder, so that special characters of the path never get into a URI. The
+        # variables are those that the command would set (mlflow.server, pinned in pyproject.toml).
         environment = {
             **os.environ,
             "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
@@ -125,13 +125,13 @@ class MlflowServer:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if it is free, else any free port."""
-    for port in (wanted, 0):
+def free_port(preferred: int) -> int:
+    """The preferred port if it is free, else any free port."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
             return probe.getsockname()[1]
-    raise Unavailable("No port is free.")
+    raise Unavailable("No port is available.")

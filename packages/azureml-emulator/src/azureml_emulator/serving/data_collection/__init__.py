@@ -1,1 +1,1 @@
-"""Data collection: what a deployment collects, who may send it, the files it goes to."""
+"""Data collection of deployments: its configuration, the server that scripts send to, the files it writes."""

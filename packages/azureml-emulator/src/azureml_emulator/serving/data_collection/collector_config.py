@@ -1,6 +1,6 @@
-"""What a deployment's data collector asks for, and how an event of it is written. Pure: no I/O.
+"""The configuration of a deployment's data collector, and the format of a collected event. Pure: no I/O.
 
-Events are CloudEvents in JSON, one a line, with the names that Azure's data collector gives their parts.
+Events are CloudEvents in JSON, one per line, with the attribute names of Azure's data collector.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from azureml_emulator.kernel.errors import BadRequest
 
-# Collections of these names are the payloads, which the router collects; scripts fill all others.
+# The collections of these names hold the payloads, which the router collects; scripts fill all others.
 REQUEST = "request"
 RESPONSE = "response"
 _ROLLING = {
@@ -31,7 +31,7 @@ _ENABLED = "enabled"
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection: the share of requests it takes (0 to 1), and the data asset it belongs to, if any."""
+    """One collection: its sampling rate (0 to 1), and the data asset that it belongs to, if any."""
 
     name: str
     sampling_rate: float
@@ -39,20 +39,20 @@ class Collection:
 
 
 @dataclass(frozen=True)
-class CollectorPlan:
-    """The collections that are on, and the pattern of the folders that their files go to."""
+class CollectorConfig:
+    """The enabled collections, and the strftime pattern of their folders."""
 
     collections: dict[str, Collection]
     folders: str
 
     def folder(self, moment: datetime) -> str:
-        """The folder for what happened at a moment, below the collection's own."""
+        """The folder for a point in time, below the folder of the collection."""
         return moment.strftime(self.folders)
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something to keep: its collection, when it was, its attributes, and its data as it came."""
+class CollectedEvent:
+    """One collected event: its collection, time, attributes, and unparsed data."""
 
     collection: str
     moment: datetime
@@ -60,7 +60,7 @@ class Event:
     body: bytes
 
     def line(self, source: str) -> bytes:
-        """The event as one line of JSON, without the line's end."""
+        """The event as one line of JSON, without a line break."""
         document: dict[str, Any] = {
             "specversion": "1.0",
             "id": str(uuid.uuid4()),
@@ -74,8 +74,8 @@ class Event:
         return json.dumps(document, separators=(",", ":")).encode()
 
 
-def read_collector(properties: Mapping[str, Any]) -> CollectorPlan | None:
-    """The collector of a deployment's properties; None when nothing is collected. Raises BadRequest."""
+def read_collector_config(properties: Mapping[str, Any]) -> CollectorConfig | None:
+    """The configuration in a deployment's properties; None when nothing is collected. Raises BadRequest."""
     asked = properties.get("dataCollector") or {}
     rolling = str(asked.get("rollingRate") or _DEFAULT_ROLLING).lower()
     if rolling not in _ROLLING:
@@ -85,16 +85,16 @@ def read_collector(properties: Mapping[str, Any]) -> CollectorPlan | None:
     found = {}
     for name, given in (asked.get("collections") or {}).items():
         if str(given.get("dataCollectionMode", "")).lower() == _ENABLED:
-            # The names are in lower case wherever Azure's own library looks for them.
+            # Azure's library looks names up in lower case.
             found[name.lower()] = Collection(name, _rate(name, given.get("samplingRate")), given.get("dataId"))
-    return CollectorPlan(found, _ROLLING[rolling]) if found else None
+    return CollectorConfig(found, _ROLLING[rolling]) if found else None
 
 
 def _rate(name: str, given: Any) -> float:
     rate = 1.0 if given is None else given
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
         raise BadRequest(
-            f"samplingRate of the collection '{name}' is {given!r}; it must be from 0 to 1.", target="samplingRate"
+            f"samplingRate of the collection '{name}' is {given!r}; it must be between 0 and 1.", target="samplingRate"
         )
     return float(rate)
 

@@ -1,4 +1,4 @@
-"""Gives a deployment its data collector: where its collections lie, who may send to them, what its server must know."""
+"""The data collectors of all deployments: their folders, their credentials, and the variables of their servers."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.kernel.resource_id import ResourcePath, short_name
-from azureml_emulator.serving.data_collection.collector_config import Collection, read_collector
-from azureml_emulator.serving.data_collection.collector_server import CollectorPort
-from azureml_emulator.serving.data_collection.event_writer import CollectedData, Collector
+from azureml_emulator.serving.data_collection.collector_config import Collection, read_collector_config
+from azureml_emulator.serving.data_collection.collector_server import CollectorServer
+from azureml_emulator.serving.data_collection.event_writer import Collector, EventWriter
 from azureml_emulator.storage.locator import Locator
 
-_DEFAULT_PLACE = "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
+_DEFAULT_FOLDER = "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
 
 
-class Collectors:
-    """The data collectors of all deployments."""
+class CollectorRegistry:
+    """Creates and removes data collectors."""
 
     def __init__(self, locator: Locator) -> None:
         self._locator = locator
-        self._data = CollectedData()
-        self._port = CollectorPort()
+        self._writer = EventWriter()
+        self._server = CollectorServer()
 
     async def open(self) -> None:
-        """Begin to take what scripts collect."""
-        await self._port.open()
+        """Start to accept what scripts collect."""
+        await self._server.open()
 
     async def stop(self) -> None:
-        """Write what was taken, and take no more."""
-        await self._port.close()
-        await self._data.stop()
+        """Stop accepting, and write what is pending."""
+        await self._server.close()
+        await self._writer.stop()
 
     def make(
         self, path: ResourcePath, properties: dict[str, Any], folder: Path
     ) -> tuple[Collector | None, dict[str, str]]:
-        """The collector of the server that runs in `folder`, and the variables that the server needs.
+        """The collector for the server that runs in `folder`, and the environment variables that the server needs.
 
-        None and no variables when the deployment collects nothing.
-        Raises NotFound when the data asset of a collection is not there.
+        None and no variables when the deployment collects nothing. Raises NotFound when the data asset of a
+        collection does not exist.
         """
-        plan = read_collector(properties)
-        if plan is None:
+        config = read_collector_config(properties)
+        if config is None:
             return None, {}
-        folders = {name: self._folder(path, collection) for name, collection in plan.collections.items()}
+        folders = {name: self._folder(path, collection) for name, collection in config.collections.items()}
         # Named after the folder: two servers of one deployment never append to the same file.
-        collector = Collector(plan, path.id, folders, folder.name, self._data)
-        variables = self._port.admit(f"{short_name(path.key)}-{folder.name}", collector, folder)
+        collector = Collector(config, path.id, folders, folder.name, self._writer)
+        variables = self._server.register(f"{short_name(path.key)}-{folder.name}", collector, folder)
         return collector, variables
 
     def forget(self, path: ResourcePath) -> None:
-        """Take nothing more from a deployment."""
-        self._port.dismiss(short_name(path.key))
+        """Stop accepting from a deployment."""
+        self._server.unregister(short_name(path.key))
 
     def _folder(self, path: ResourcePath, collection: Collection) -> Path:
-        default = f"{_DEFAULT_PLACE}/{path.parent.name}/{path.name}/{collection.name}"
+        default = f"{_DEFAULT_FOLDER}/{path.parent.name}/{path.name}/{collection.name}"
         return self._locator.path(collection.data_id or default, path.scope)

@@ -1,7 +1,7 @@
-"""Takes what scripts collect with azureml-ai-monitoring, as Azure's data collector does beside each server.
+"""The server to which scripts send events by azureml-ai-monitoring, like the sidecar of Azure's data collector.
 
-The library posts to a host and a port that environment variables name, over plain HTTP on loopback, and cannot name
-its deployment: name and secret therefore stand before the host, from where it sends them as basic authentication.
+The library posts plain HTTP to the host and port in two environment variables, and does not name its deployment: so a
+name and a secret precede the host, and the library sends them as basic authentication.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectorPlan, Event
+from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 from azureml_emulator.serving.data_collection.event_writer import Collector
 
 _HOST = "127.0.0.1"
-_LARGEST_HEAD = 1 << 16
-_LARGEST_BODY = 16 * 1024 * 1024
+_MAX_HEAD_BYTES = 1 << 16
+_MAX_BODY_BYTES = 16 * 1024 * 1024
 _IDLE_SECONDS = 30.0
 _TYPE = "ce-type"
 _TYPE_PREFIX = "azureml.inference."
@@ -34,8 +34,8 @@ _CONFIGURATION = "data_collector.json"
 _FILE_MODE = 0o600
 
 
-class Refused(Exception):
-    """The message cannot be taken; (status, reason)."""
+class MessageRejected(Exception):
+    """The message is rejected with an HTTP status and a reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -43,8 +43,8 @@ class Refused(Exception):
         self.reason = reason
 
 
-class CollectorPort:
-    """The listening port, and the deployments that may send to it."""
+class CollectorServer:
+    """The listening socket, and the deployments that may send to it."""
 
     def __init__(self) -> None:
         self._server: asyncio.Server | None = None
@@ -52,20 +52,20 @@ class CollectorPort:
 
     async def open(self) -> None:
         """Listen on a free port of loopback."""
-        self._server = await asyncio.start_server(self._serve, _HOST, 0, limit=_LARGEST_HEAD)
+        self._server = await asyncio.start_server(self._serve, _HOST, 0, limit=_MAX_HEAD_BYTES)
 
     async def close(self) -> None:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
 
-    def admit(self, name: str, collector: Collector, folder: Path) -> dict[str, str]:
-        """Let a deployment send; the environment variables that its server needs, whose file goes to `folder`."""
-        assert self._server is not None, "asked for the port before it was open"  # noqa: S101
+    def register(self, name: str, collector: Collector, folder: Path) -> dict[str, str]:
+        """Accept events of a deployment. Returns the variables that its server needs; their file is in `folder`."""
+        assert self._server is not None, "a deployment was registered before the server was open"  # noqa: S101
         secret = secrets.token_urlsafe(24)
         self._collectors[name] = (secret, collector)
         file = folder / _CONFIGURATION
-        file.write_text(json.dumps(_configuration(collector.plan)))
+        file.write_text(json.dumps(_configuration(collector.config)))
         file.chmod(_FILE_MODE)
         return {
             "AZUREML_MDC_CONFIG_PATH": str(file),
@@ -73,19 +73,19 @@ class CollectorPort:
             "AZUREML_MDC_PORT": str(self._server.sockets[0].getsockname()[1]),
         }
 
-    def dismiss(self, prefix: str) -> None:
-        """Take nothing more from deployments whose name begins so."""
-        self._collectors = {name: known for name, known in self._collectors.items() if not name.startswith(prefix)}
+    def unregister(self, prefix: str) -> None:
+        """Stop accepting from the deployments whose names start with `prefix`."""
+        self._collectors = {name: entry for name, entry in self._collectors.items() if not name.startswith(prefix)}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        status, reason = 200, "taken"
+        status, reason = 200, "accepted"
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 self._take(*await _read(reader))
-        except Refused as refused:
-            status, reason = refused.status, refused.reason
+        except MessageRejected as rejected:
+            status, reason = rejected.status, rejected.reason
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            status, reason = 400, "the request is not whole"
+            status, reason = 400, "the request is incomplete"
         body = reason.encode()
         with suppress(ConnectionError):
             writer.write(b"HTTP/1.1 %d -\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(body)))
@@ -96,30 +96,30 @@ class CollectorPort:
     def _take(self, headers: dict[str, str], body: bytes) -> None:
         collector = self._collector(headers.get("authorization", ""))
         name = headers.get(_TYPE, "").removeprefix(_TYPE_PREFIX).lower()
-        if name not in collector.plan.collections or name in {REQUEST, RESPONSE}:
-            raise Refused(404, f"the deployment does not collect '{name}'")
+        if name not in collector.config.collections or name in {REQUEST, RESPONSE}:
+            raise MessageRejected(404, f"the deployment does not collect '{name}'")
         attributes = {ours: headers[theirs] for theirs, names in _NAMES.items() if theirs in headers for ours in names}
         moment = headers.get("ce-time", "")
         when = datetime.fromtimestamp(int(moment), UTC) if moment.isdigit() else datetime.now(UTC)
-        collector.take(Event(name, when, attributes, body))
+        collector.collect(CollectedEvent(name, when, attributes, body))
 
     def _collector(self, authorization: str) -> Collector:
         try:
             name, _, secret = base64.b64decode(authorization.partition(" ")[2]).decode().partition(":")
         except ValueError as error:
-            raise Refused(401, "who sends this is not named") from error
+            raise MessageRejected(401, "the sender is not named") from error
         expected, collector = self._collectors.get(name, ("", None))
         if collector is None or not hmac.compare_digest(secret, expected):
-            raise Refused(401, "who sends this is not known")
+            raise MessageRejected(401, "the sender is unknown")
         return collector
 
 
-def _configuration(plan: CollectorPlan) -> dict[str, object]:
+def _configuration(config: CollectorConfig) -> dict[str, object]:
     return {
         "runMode": "cloud",
         "collections": {
             name: {"enabled": True, "sampleRatePercentage": 100 * collection.sampling_rate}
-            for name, collection in plan.collections.items()
+            for name, collection in config.collections.items()
         },
     }
 
@@ -129,6 +129,6 @@ async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
     fields = (line.partition(":") for line in head[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}
     length = headers.get("content-length", "")
-    if not length.isdigit() or int(length) > _LARGEST_BODY:
-        raise Refused(413, f"a body needs a length of at most {_LARGEST_BODY} bytes")
+    if not length.isdigit() or int(length) > _MAX_BODY_BYTES:
+        raise MessageRejected(413, f"a body needs a Content-Length of at most {_MAX_BODY_BYTES} bytes")
     return headers, await reader.readexactly(int(length))

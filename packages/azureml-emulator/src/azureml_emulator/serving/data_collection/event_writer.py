@@ -1,6 +1,6 @@
-"""Keeps what deployments collect: takes events without waiting, and appends them to files in batches.
+"""Writes collected events: queues them without blocking, and appends them to files in batches.
 
-A request never waits for this and never fails because of it: what does not fit is dropped and counted.
+A request never waits for this and never fails because of it: events that exceed the queue are dropped and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from azureml_emulator.kernel.clock import RandomSource
-from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectorPlan, Event
+from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 
 PENDING_EVENTS = 10_000
 PENDING_BYTES = 64 * 1024 * 1024
@@ -23,75 +23,77 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """One deployment's collections while it serves."""
+    """The collections of one deployment while it serves."""
 
     def __init__(
-        self, plan: CollectorPlan, source: str, folders: dict[str, Path], instance: str, sink: CollectedData
+        self, config: CollectorConfig, source: str, folders: dict[str, Path], instance: str, sink: EventWriter
     ) -> None:
-        self.plan = plan
+        self.config = config
         self.collected = 0
         self.dropped = 0
         self._source = source
         self._folders = folders
         self._instance = instance
         self._sink = sink
-        rates = {name: plan.collections[name].sampling_rate for name in (REQUEST, RESPONSE) if name in plan.collections}
+        rates = {
+            name: config.collections[name].sampling_rate for name in (REQUEST, RESPONSE) if name in config.collections
+        }
         self._payload_rates = rates
 
     @property
-    def takes_payloads(self) -> bool:
-        """Whether the router has anything to collect."""
+    def collects_payloads(self) -> bool:
+        """Whether the router has to collect requests or responses."""
         return bool(self._payload_rates)
 
-    def payloads(
+    def collect_payloads(
         self,
         target: str,
         method: str,
         request_id: str,
         request: bytes,
         response: bytes,
-        chance: RandomSource = random.random,
+        random_source: RandomSource = random.random,
     ) -> None:
-        """Take one request and its answer; one draw decides for both, so that they can be put together again."""
-        drawn = chance()
+        """Collect one request and its response. A single draw decides for both, so that they can be joined later."""
+        drawn = random_source()
         identity = {"correlationid": request_id, "xrequestid": request_id}
         now = datetime.now(UTC)
         parts = ((REQUEST, request, {"path": target, "method": method, **identity}), (RESPONSE, response, identity))
         for name, body, attributes in parts:
             if drawn < self._payload_rates.get(name, 0.0):
-                self.take(Event(name, now, attributes, body))
+                self.collect(CollectedEvent(name, now, attributes, body))
 
-    def take(self, event: Event) -> None:
-        """Take one event, or drop it when too much waits already."""
+    def collect(self, event: CollectedEvent) -> None:
+        """Collect one event, or drop it when the queue is full."""
         if self._sink.offer(self, event):
             self.collected += 1
         else:
             self.dropped += 1
 
     def document(self) -> dict[str, int]:
-        """What was taken and what was lost."""
+        """How many events were collected, and how many were dropped."""
         return {"events": self.collected, "dropped": self.dropped}
 
-    def file(self, event: Event) -> Path:
-        """Where an event is kept."""
-        return self._folders[event.collection] / self.plan.folder(event.moment) / f"{self._instance}.jsonl"
+    def file(self, event: CollectedEvent) -> Path:
+        """The file for an event."""
+        return self._folders[event.collection] / self.config.folder(event.moment) / f"{self._instance}.jsonl"
 
-    def line(self, event: Event) -> bytes:
-        """The event as it is kept."""
+    def line(self, event: CollectedEvent) -> bytes:
+        """The event as a line of its file."""
         return event.line(self._source)
 
 
-class CollectedData:
-    """What waits to be written, of all deployments."""
+class EventWriter:
+    """The queue of events of all deployments."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Collector, Event]] = []
+        self._waiting: list[tuple[Collector, CollectedEvent]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
 
-    def offer(self, collector: Collector, event: Event) -> bool:
-        """Take an event to be written soon; False when it does not fit."""
+    def offer(self, collector: Collector, event: CollectedEvent) -> bool:
+        """Queue an event to be written soon. Returns False when the queue is full."""
         if len(self._waiting) >= PENDING_EVENTS or self._bytes + len(event.body) > PENDING_BYTES:
             return False
         self._waiting.append((collector, event))
@@ -101,7 +103,7 @@ class CollectedData:
         return True
 
     async def stop(self) -> None:
-        """Write what waits."""
+        """Write the queued events."""
         if self._writing is not None:
             await self._writing
         if self._timer is not None:
@@ -127,8 +129,8 @@ class CollectedData:
             collector.dropped += count
 
 
-def _append(batch: list[tuple[Collector, Event]]) -> dict[Collector, int]:
-    """Append the events to their files; how many of each collector could not be written."""
+def _append(batch: list[tuple[Collector, CollectedEvent]]) -> dict[Collector, int]:
+    """Append the events to their files. Returns how many could not be written, by collector."""
     lines: dict[tuple[Collector, Path], list[bytes]] = defaultdict(list)
     for collector, event in batch:
         lines[collector, collector.file(event)].append(collector.line(event) + b"\n")

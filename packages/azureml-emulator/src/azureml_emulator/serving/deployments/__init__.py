@@ -1,1 +1,1 @@
-"""Online endpoints and deployments as resources: what a control plane request changes."""
+"""Online endpoints and deployments as resources of the control plane."""

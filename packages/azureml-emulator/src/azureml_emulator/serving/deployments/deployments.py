@@ -1,7 +1,7 @@
-"""Online deployments as resources: a PUT starts a server beside the one that runs, and swaps when it is up.
+"""Online deployments as resources: a PUT starts a new server beside the running one, and swaps when it is ready.
 
-What a resource keeps for itself (`internal`): `request`, the body last asked for; `active`, the revision that
-serves and the document it was made from; `latest`, the revision tried last; `failure`, why that one failed.
+A resource's `internal` fields: `request`, the last requested body; `active`, the revision that serves and what it was
+made from; `latest`, the revision that was tried last; `failure`, why that one failed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path, short_name
 from azureml_emulator.kernel.store import Resource, Store
-from azureml_emulator.serving.data_collection.collector_config import read_collector
-from azureml_emulator.serving.data_collection.collector_registry import Collectors
+from azureml_emulator.serving.data_collection.collector_config import read_collector_config
+from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, read_plan, with_defaults
 from azureml_emulator.serving.deployments.endpoints import BUSY, DEPLOYMENT_KIND, Endpoints
-from azureml_emulator.serving.deployments.server_state import CONDITION_PROPERTIES, with_condition
+from azureml_emulator.serving.deployments.server_state import STATE_PROPERTIES, with_server_state
 from azureml_emulator.serving.servers.fleet import Fleet
-from azureml_emulator.serving.servers.instance import ServerStart
+from azureml_emulator.serving.servers.instance import ServerSpec
 from azureml_emulator.serving.servers.revision import (
     ModelSource,
     Revision,
@@ -39,13 +39,13 @@ from azureml_emulator.storage.locator import Locator
 
 _DEFAULT_TAIL = 5000
 _STORAGE_CONTAINER = "storageinitializer"
-_INTERRUPTED = "The emulator stopped while an operation on this deployment went on. Send the request again."
+_INTERRUPTED = "The emulator stopped during an operation on this deployment. Send the request again."
 _MLFLOW_MODEL = "mlflow_model"
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The assets a plan names, found."""
+    """The assets that a plan refers to."""
 
     model: Resource | None
     code: Resource | None
@@ -63,7 +63,7 @@ class Deployments(Behaviour):
         locator: Locator,
         fleet: Fleet,
         endpoints: Endpoints,
-        collectors: Collectors,
+        collectors: CollectorRegistry,
         folder: Path,
     ) -> None:
         super().__init__(store, clock)
@@ -75,7 +75,7 @@ class Deployments(Behaviour):
         self._folder = folder
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Create or update a deployment. Raises Conflict while another operation on it goes on."""
+        """Create or update a deployment. Raises Conflict while another operation on it runs."""
         existing = self.store.get(path.key)
         _refuse_busy(existing)
         self._endpoints.refuse_busy(path.parent)
@@ -83,7 +83,7 @@ class Deployments(Behaviour):
         if existing is not None and _unchanged(existing, request):
             return Stored(existing)
         plan = read_plan(request)
-        read_collector(request["properties"])
+        read_collector_config(request["properties"])
         self._endpoints.check_fit(path, request)
         parts = self._find_parts(plan, path)
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
@@ -95,7 +95,7 @@ class Deployments(Behaviour):
         return Stored(resource, created=existing is None, operation=self._operations.start(path.key, work))
 
     async def delete(self, resource: Resource) -> Stored:
-        """Stop a deployment after the requests it works on. Raises BadRequest while it has traffic."""
+        """Stop a deployment after its current requests, and delete it. Raises BadRequest while it has traffic."""
         _refuse_busy(resource)
         self._endpoints.refuse_busy(parse_resource_path(resource.id).parent)
         self._refuse_traffic(resource)
@@ -103,23 +103,23 @@ class Deployments(Behaviour):
         return Stored(None, operation=self._operations.start(resource.key, self._remove(resource)))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document; of a deployment that failed or is not up with the reason among its properties."""
-        return with_condition(resource.document, resource.internal.get("failure"), self._fleet.get(resource.key))
+        """The document; when the deployment failed or is down, its properties say why."""
+        return with_server_state(resource.document, resource.internal.get("failure"), self._fleet.get(resource.key))
 
     def actions(self) -> dict[str, Action]:
         """getLogs."""
         return {"getlogs": self._get_logs}
 
     def resume(self) -> None:
-        """At start: bring back what served, and fail what was being made."""
+        """At start: restore the servers that ran, and fail interrupted operations."""
         for resource in self.store.of_kind(DEPLOYMENT_KIND):
             if resource.properties["provisioningState"] in BUSY:
                 self._mark_failed(parse_resource_path(resource.id), _INTERRUPTED)
             active = resource.internal.get("active")
             if active is not None:
-                self._bring_back(parse_resource_path(resource.id), active)
+                self._restore(parse_resource_path(resource.id), active)
 
-    def _bring_back(self, path: ResourcePath, active: dict[str, Any]) -> None:
+    def _restore(self, path: ResourcePath, active: dict[str, Any]) -> None:
         try:
             start = self._start(Revision(Path(active["folder"])), read_plan(active["request"]), path, active)
         except EmulatorError as error:
@@ -171,12 +171,12 @@ class Deployments(Behaviour):
 
     def _start(
         self, revision: Revision, plan: DeploymentPlan, path: ResourcePath, active: dict[str, Any]
-    ) -> ServerStart:
+    ) -> ServerSpec:
         command = server_command(revision, active["script"])
         identifier = f"deployment {path.key} {revision.folder.name}"
-        # The collector's port is another one after each start of the emulator, so these are not kept.
+        # The port of the collector changes with each start of the emulator, so these are not stored.
         collector, variables = self._collectors.make(path, active["request"]["properties"], revision.folder)
-        return ServerStart(identifier, command, {**active["variables"], **variables}, revision, plan, collector)
+        return ServerSpec(identifier, command, {**active["variables"], **variables}, revision, plan, collector)
 
     def _find_parts(self, plan: DeploymentPlan, path: ResourcePath) -> _Parts:
         model = self._locator.asset(plan.model, "models", path.scope) if plan.model else None
@@ -185,8 +185,8 @@ class Deployments(Behaviour):
             raise BadRequest("codeConfiguration has no scoringScript.", target="scoringScript")
         if code is None and (model is None or model.properties.get("modelType") != _MLFLOW_MODEL):
             raise NotModelled(
-                "The deployment has no code_configuration and its model is no mlflow_model. The emulator "
-                "serves a scoring script or an MLflow model; it does not run container images of one's own."
+                "The deployment has no code_configuration and its model is not an mlflow_model. The emulator "
+                "serves a scoring script or an MLflow model; it does not run custom container images."
             )
         environment = None
         if plan.environment and plan.environment.lower().startswith(("/subscriptions", "azureml:/subscriptions")):
@@ -215,7 +215,7 @@ class Deployments(Behaviour):
         await asyncio.to_thread(shutil.rmtree, self._folder / short_name(resource.key), ignore_errors=True)
 
     def _drop_zero_traffic(self, path: ResourcePath) -> None:
-        """Take a deleted deployment's 0 % out of the endpoint's traffic, which may name only what exists."""
+        """Remove a deleted deployment with 0 % from the endpoint's traffic, which must name existing deployments."""
         endpoint = self.store.get(path.parent.key)
         if endpoint is None:
             return
@@ -234,7 +234,7 @@ class Deployments(Behaviour):
             self.store.put(with_state(resource, state).with_internal(**internal))
 
     def _sweep(self, path: ResourcePath, current: Revision) -> None:
-        """Remove the folders of revisions that serve no more."""
+        """Delete the folders of revisions that no longer serve."""
         for folder in (self._folder / short_name(path.key)).iterdir():
             if folder != current.folder:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -245,17 +245,17 @@ class Deployments(Behaviour):
             return {"content": _storage_log(resource)}
         tail = body.get("tail") or _DEFAULT_TAIL
         if not isinstance(tail, int) or tail < 1:
-            raise BadRequest(f"tail is {tail!r}; it must be a whole number from 1.", target="tail")
+            raise BadRequest(f"tail is {tail!r}; it must be a positive integer.", target="tail")
         lines = await asyncio.to_thread(last_lines, Revision(Path(latest)).log, tail) if latest else []
         failure = resource.internal.get("failure")
         return {"content": "\n".join([*lines, *([failure] if failure else [])])}
 
 
 def _request(body: dict[str, Any]) -> dict[str, Any]:
-    """What a body asks for, apart from what the service adds: the same for the same wish."""
+    """What a body asks for, without what the service adds; equal for equal requests."""
     properties = {name: value for name, value in body.get("properties", {}).items() if name != "provisioningState"}
     named = {
-        name: value for name, value in (properties.get("properties") or {}).items() if name not in CONDITION_PROPERTIES
+        name: value for name, value in (properties.get("properties") or {}).items() if name not in STATE_PROPERTIES
     }
     properties["properties"] = named
     wanted = {name: body[name] for name in ("location", "tags", "sku", "kind", "identity") if name in body}
@@ -263,7 +263,7 @@ def _request(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:
-    """The document as Azure shows it: an instance count, and the data collector's modes with a capital."""
+    """The document as Azure shows it: with an instance count, and the data collector's modes capitalised."""
     properties = dict(request["properties"])
     collector = properties.get("dataCollector")
     if collector:
@@ -290,7 +290,7 @@ def _refuse_busy(resource: Resource | None) -> None:
     if resource is not None and resource.properties["provisioningState"] in BUSY:
         state = resource.properties["provisioningState"]
         raise Conflict(
-            f"Another operation on the deployment '{resource.name}' is going on (it is {state}). "
+            f"Another operation on the deployment '{resource.name}' is in progress (its state is {state}). "
             "Wait until it has ended."
         )
 
@@ -298,4 +298,4 @@ def _refuse_busy(resource: Resource | None) -> None:
 def _storage_log(resource: Resource) -> str:
     properties = resource.properties
     code = (properties.get("codeConfiguration") or {}).get("codeId")
-    return f"Copied the model {properties.get('model')} and the code {code} into the deployment's own folder."
+    return f"Copied the model {properties.get('model')} and the code {code} into the deployment's folder."

@@ -1,6 +1,6 @@
 """Online endpoints as resources: keys, tokens, addresses, and the traffic between their deployments.
 
-Keeps keys beside the document, never in it. What serves is `fleet.py`'s; a request's way is the router's.
+Keys are kept beside the document, never in it. Servers are `servers/fleet.py`'s, requests the router's.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEY_NAMES = {"primary": "primaryKey", "secondary": "secondaryKey"}
 
 @dataclass
 class Endpoint:
-    """What the router knows of an endpoint; replaced whole whenever the resource changes."""
+    """What the router needs of an endpoint; replaced whenever the resource changes."""
 
     name: str
     key: str
@@ -49,7 +49,7 @@ class Endpoint:
 
 
 class Endpoints(Behaviour):
-    """The behaviour of onlineEndpoints, and the router's directory of them."""
+    """The behaviour of onlineEndpoints, and the directory of endpoints for the router."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Endpoints(Behaviour):
         return Stored(None, operation=self._operations.start(resource.key, self._delete(resource)))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with the addresses of the process that answers."""
+        """The document, with addresses of this process."""
         scope = parse_resource_path(resource.id).scope
         base = f"{self._base_url}{ENDPOINTS_PREFIX}{scope.guid}/{resource.name}"
         addresses = {"scoringUri": f"{base}/score", "swaggerUri": f"{base}/swagger.json"}
@@ -109,17 +109,17 @@ class Endpoints(Behaviour):
         return {"listkeys": self._list_keys, "regeneratekeys": self._regenerate_keys, "token": self._token}
 
     def find(self, guid: str, name: str) -> Endpoint | None:
-        """The endpoint behind a scoring address; names compare without case."""
+        """The endpoint of a scoring address; names are compared without case."""
         return self._directory.get((guid.lower(), name.lower()))
 
     def load(self) -> None:
-        """At start: fill the directory from the store; a deletion that was cut off has failed."""
+        """At start: fill the directory from the store; an interrupted deletion has failed."""
         for resource in self.store.of_kind(KIND):
             cut_off = resource.properties["provisioningState"] == _DELETING
             self.refresh(self.store.put(with_state(resource, "Failed")) if cut_off else resource)
 
     def refresh(self, resource: Resource) -> None:
-        """Tell the router how an endpoint and its deployments stand now."""
+        """Update the router's directory for an endpoint and its deployments."""
         path = parse_resource_path(resource.id)
         deployments = {}
         for child in self.store.children(resource.key, DEPLOYMENT_KIND):
@@ -138,13 +138,13 @@ class Endpoints(Behaviour):
         )
 
     def refresh_parent(self, deployment: ResourcePath) -> None:
-        """The same, for the endpoint of a deployment."""
+        """Update the router's directory for the endpoint of a deployment."""
         resource = self.store.get(deployment.parent.key)
         if resource is not None:
             self.refresh(resource)
 
     def refuse_busy(self, path: ResourcePath) -> None:
-        """Raise Conflict while an operation on this endpoint goes on; with `one_at_a_time`, on its deployments too."""
+        """Raise Conflict while an operation on this endpoint runs; with `one_at_a_time` also one on its deployments."""
         endpoint = self.store.get(path.key)
         if endpoint is None:
             return
@@ -153,12 +153,12 @@ class Endpoints(Behaviour):
             state = each.properties["provisioningState"]
             if state in BUSY:
                 raise Conflict(
-                    f"Another operation on the endpoint '{path.name}' is going on ({each.name} is {state}). "
+                    f"Another operation on the endpoint '{path.name}' is in progress ({each.name} is {state}). "
                     "Wait until it has ended."
                 )
 
     def check_fit(self, deployment: ResourcePath, request: dict[str, Any]) -> None:
-        """Raise BadRequest when the deployment of a request cannot stand where its endpoint does."""
+        """Raise BadRequest when a deployment does not fit the compute of its endpoint."""
         endpoint = self.store.get(deployment.parent.key)
         if endpoint is None:
             raise NotFound(f"{deployment.parent.id} does not exist.", code="ResourceNotFound")
@@ -192,7 +192,7 @@ class Endpoints(Behaviour):
         compute = self.store.get(given)
         if compute is None or compute.properties.get("computeType") != KUBERNETES:
             raise BadRequest(
-                f"The endpoint's compute, {given}, is no Kubernetes compute of this workspace: attach the cluster.",
+                f"The endpoint's compute, {given}, is not a Kubernetes compute of this workspace: attach the cluster.",
                 target="compute",
             )
 
@@ -214,7 +214,7 @@ class Endpoints(Behaviour):
         if kind not in _KEY_NAMES:
             raise BadRequest(f"keyType is '{body.get('keyType')}'; it must be Primary or Secondary.", target="keyType")
         keys = dict(resource.internal["keys"])
-        # The SDK sends the key as it is now: only another value is one to take over.
+        # The SDK sends the current key: only a different value is a new key.
         given = body.get("keyValue")
         keys[_KEY_NAMES[kind]] = given if given and given not in keys.values() else _new_key()
         changed = self.store.put(resource.with_internal(keys=keys))

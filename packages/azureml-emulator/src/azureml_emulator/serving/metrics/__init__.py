@@ -1,1 +1,1 @@
-"""What is counted of scoring requests, and how Azure Monitor answers it. Pure: no I/O."""
+"""Counts of scoring requests, and Azure Monitor's metrics of them. Pure: no I/O."""

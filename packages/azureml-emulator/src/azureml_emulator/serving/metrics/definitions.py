@@ -1,7 +1,7 @@
-"""The metrics that Azure Monitor has of online endpoints and their deployments: names, units, dimensions. Data only.
+"""Azure Monitor's metrics of online endpoints and deployments: names, units, dimensions. Data only.
 
 As in Microsoft's reference of supported metrics for Microsoft.MachineLearningServices/workspaces/onlineEndpoints
-and …/onlineEndpoints/deployments; those that the emulator cannot measure are left out.
+and …/onlineEndpoints/deployments; metrics that the emulator cannot measure are left out.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ INTERVALS: dict[str, int] = {
     "PT12H": 43200,
     "P1D": 86400,
 }
-# What is kept of an endpoint's counts; on Azure it is P93D.
+# How long counts are kept; on Azure it is P93D.
 RETENTION = "P1D"
 AGGREGATIONS = ("Average", "Minimum", "Maximum", "Total", "Count")
 
 Measure = Literal["requests", "latency"] | int
-"""What a metric is made of: requests counted, their mean time, or the percentile of their times."""
+"""What a metric measures: the number of requests, their mean latency, or a percentile of their latencies."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One metric; `dimensions` are what its values can be filtered and split by."""
+    """One metric; its values can be filtered and split by `dimensions`."""
 
     name: str
     title: str

@@ -1,6 +1,6 @@
-"""Reads the parameters of a question to Azure Monitor's metrics: which, when, in what steps, split by what. Pure.
+"""Parses a query for Azure Monitor's metrics: metrics, timespan, interval, aggregations, filter. Pure: no I/O.
 
-Refuses what Azure refuses, and by name what it has and the emulator has not.
+Refuses what Azure refuses, and names what Azure has and the emulator does not model.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from azureml_emulator.serving.metrics.definitions import AGGREGATIONS, INTERVALS
 FULL = "FULL"
 _DEFAULT_WINDOW = timedelta(hours=1)
 _DEFAULT_TOP = 10
-_LARGEST_WINDOW_DAYS = 31
+_MAX_WINDOW_DAYS = 31
 _CONDITION = re.compile(r"^\(*\s*(?P<name>\w+)\s+(?P<operator>\w+)\s+'(?P<value>[^']*)'\s*\)*$")
 _CONNECTIVE = re.compile(r"\s+(and|or)\s+(?=\(*\s*\w+\s+\w+\s+')", re.IGNORECASE)
 _NOT_MODELLED = ("orderby", "rollupby")
 _ANY = "*"
 
-Wanted = dict[str, frozenset[str] | None]
-"""The values asked for by dimension, in lower case; None stands for each value that there is."""
+DimensionFilters = dict[str, frozenset[str] | None]
+"""The requested values by dimension, in lower case; None stands for every value, each by itself."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One question: [start, end) in seconds of the epoch, in steps of `seconds` (the whole window when None)."""
+    """One query: [start, end) in seconds of the epoch, in bins of `seconds` (the whole timespan when None)."""
 
     definitions: tuple[Definition, ...]
     start: float
@@ -36,12 +36,12 @@ class Query:
     interval: str
     seconds: int | None
     aggregations: tuple[str, ...]
-    wanted: Wanted
+    filters: DimensionFilters
     top: int
 
 
 def read_query(given: Mapping[str, str], known: Sequence[Definition], now: datetime) -> Query:
-    """The question in a request's parameters. Raises BadRequest and NotModelled with what is wrong."""
+    """Parse the query parameters of a request. Raises BadRequest or NotModelled."""
     parameters = {name.lower(): value for name, value in given.items()}
     refused = [name for name in _NOT_MODELLED if parameters.get(name)]
     if refused or parameters.get("resulttype", "Data").lower() != "data":
@@ -51,9 +51,9 @@ def read_query(given: Mapping[str, str], known: Sequence[Definition], now: datet
     interval = (parameters.get("interval") or next(iter(INTERVALS))).upper()
     if interval != FULL and interval not in INTERVALS:
         raise BadRequest(f"The interval '{interval}' is not one of {', '.join(INTERVALS)} and {FULL}.")
-    wanted = _wanted(parameters.get("$filter") or "")
+    filters = _read_filter(parameters.get("$filter") or "")
     if parameters.get("validatedimensions", "true").lower() != "false":
-        _check_dimensions(wanted, definitions)
+        _check_dimensions(filters, definitions)
     return Query(
         definitions,
         start.timestamp(),
@@ -61,7 +61,7 @@ def read_query(given: Mapping[str, str], known: Sequence[Definition], now: datet
         interval,
         INTERVALS.get(interval),
         _aggregations(parameters.get("aggregation") or AGGREGATIONS[0]),
-        wanted,
+        filters,
         _top(parameters.get("top")),
     )
 
@@ -81,15 +81,15 @@ def _timespan(given: str | None, now: datetime) -> tuple[datetime, datetime]:
         return now - _DEFAULT_WINDOW, now
     first, slash, last = given.partition("/")
     try:
-        # A plus sign that was not escaped has become a space on its way.
+        # An unescaped plus sign arrives as a space.
         start, end = (datetime.fromisoformat(part.strip().replace(" ", "+")) for part in (first, last))
     except ValueError as error:
         raise BadRequest(f"The timespan '{given}' is not '<start>/<end>' in ISO 8601: {error}.") from error
     start, end = (each if each.tzinfo else each.replace(tzinfo=UTC) for each in (start, end))
     if not slash or start >= end:
         raise BadRequest(f"The timespan '{given}' must begin before it ends.")
-    if end - start > timedelta(days=_LARGEST_WINDOW_DAYS):
-        raise BadRequest(f"The timespan '{given}' is longer than {_LARGEST_WINDOW_DAYS} days.")
+    if end - start > timedelta(days=_MAX_WINDOW_DAYS):
+        raise BadRequest(f"The timespan '{given}' is longer than {_MAX_WINDOW_DAYS} days.")
     return start, end
 
 
@@ -106,12 +106,12 @@ def _top(given: str | None) -> int:
     if given is None:
         return _DEFAULT_TOP
     if not given.isdigit() or int(given) < 1:
-        raise BadRequest(f"top is '{given}'; it must be a whole number from 1.", target="top")
+        raise BadRequest(f"top is '{given}'; it must be a positive integer.", target="top")
     return int(given)
 
 
-def _wanted(text: str) -> Wanted:
-    wanted: dict[str, set[str]] = {}
+def _read_filter(text: str) -> DimensionFilters:
+    filters: dict[str, set[str]] = {}
     if not text.strip():
         return {}
     parts = _CONNECTIVE.split(text.strip())
@@ -119,25 +119,27 @@ def _wanted(text: str) -> Wanted:
     for connective, condition in zip(["and", *parts[1::2]], parts[::2], strict=True):
         name, value = _condition(condition, text)
         if connective.lower() == "or" and name != before:
-            raise BadRequest(f"The filter \"{text}\" joins two dimensions with 'or', which only joins values of one.")
-        wanted.setdefault(name, set()).add(value)
+            raise BadRequest(
+                f"The filter \"{text}\" joins two dimensions with 'or', which can only join values of one dimension."
+            )
+        filters.setdefault(name, set()).add(value)
         before = name
-    return {name: None if _ANY in values else frozenset(values) for name, values in wanted.items()}
+    return {name: None if _ANY in values else frozenset(values) for name, values in filters.items()}
 
 
 def _condition(condition: str, text: str) -> tuple[str, str]:
     match = _CONDITION.match(condition.strip())
     if match is None:
-        raise BadRequest(f"The filter \"{text}\" is not made of conditions such as deployment eq 'blue'.")
+        raise BadRequest(f"The filter \"{text}\" must consist of conditions such as deployment eq 'blue'.")
     if match["operator"].lower() != "eq":
         raise NotModelled(f"The emulator's metrics do not model '{match['operator']}' in a filter, only 'eq'.")
     return match["name"].lower(), match["value"].lower()
 
 
-def _check_dimensions(wanted: Wanted, definitions: Sequence[Definition]) -> None:
+def _check_dimensions(filters: DimensionFilters, definitions: Sequence[Definition]) -> None:
     for definition in definitions:
         has = {name.lower() for name in definition.dimensions}
-        missing = [name for name in wanted if name not in has]
+        missing = [name for name in filters if name not in has]
         if missing:
             raise BadRequest(
                 f"Metric: {definition.name} does not support requested dimension combination: "

@@ -1,8 +1,8 @@
-"""What happened at one deployment: requests, statuses and times, in total and over time. Pure: no I/O.
+"""Counts of one deployment: requests, statuses and latencies, in total and over time. Pure: no I/O.
 
-Times fall into buckets that grow by a fixed ratio, so a percentile is exact to that ratio at any length of
-record. What Azure Monitor answers of an endpoint is made of these (`metric_series.py`): the last hour is kept by the
-second, so that a window of a few seconds can be asked for, and the last day by the minute.
+Latencies fall into buckets that grow by a fixed ratio, so a percentile is exact to that ratio, however long the record
+is. Azure Monitor's answers are computed from these (`series.py`): the last hour is kept by the second, so that a query
+may ask for a few seconds, and the last day by the minute.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 KEPT_SECONDS = 60 * 60
 KEPT_MINUTES = 24 * 60
-SECONDS_A_MINUTE = 60
+SECONDS_PER_MINUTE = 60
 FASTEST_SECONDS = 0.0001
 BUCKET_RATIO = 1.04
 PERCENTILES = (50, 90, 95, 99)
@@ -23,8 +23,8 @@ _LOG_RATIO = math.log(BUCKET_RATIO)
 
 
 @dataclass
-class Tally:
-    """Requests by (status answered, the model's own status), and their times in seconds by bucket."""
+class RequestCounts:
+    """Requests by (status sent, the model's own status), and their latencies in seconds by bucket."""
 
     statuses: Counter[tuple[int, int | None]] = field(default_factory=Counter)
     buckets: Counter[int] = field(default_factory=Counter)
@@ -36,23 +36,23 @@ class Tally:
         self.buckets[bucket_of(seconds)] += 1
         self.seconds += seconds
 
-    def merge(self, other: Tally) -> None:
-        """Count what another tally has counted."""
+    def merge(self, other: RequestCounts) -> None:
+        """Add the counts of another."""
         self.statuses.update(other.statuses)
         self.buckets.update(other.buckets)
         self.seconds += other.seconds
 
     @property
     def requests(self) -> int:
-        """How many were counted."""
+        """The number of requests."""
         return self.statuses.total()
 
     def percentile(self, percent: float) -> float | None:
-        """The time in seconds that `percent` of the requests stayed within; None when there were none."""
+        """The latency in seconds of this percentile; None when there were no requests."""
         return percentile(self.buckets, percent)
 
     def document(self) -> dict[str, Any]:
-        """The tally as JSON, times in milliseconds."""
+        """The counts as JSON, with latencies in milliseconds."""
         by_status: Counter[str] = Counter()
         by_model: Counter[str] = Counter()
         classes: Counter[str] = Counter()
@@ -73,18 +73,18 @@ class Tally:
 
 
 class DeploymentMetrics:
-    """One deployment's tallies: in total, with live and mirrored requests apart, and over time, with both.
+    """The counts of one deployment: in total, with live and mirrored requests apart, and over time, with both together.
 
-    A request counts for the moment of its answer. A mirror has no live traffic, so that over time its copies are what
-    is counted of it, as the metrics of Azure count by deployment.
+    A request counts at the time of its response. A mirror has no live traffic, so its counts over time are those of its
+    copies, as in Azure's metrics by deployment.
     """
 
     def __init__(self) -> None:
-        self.live = Tally()
-        self.mirrored = Tally()
+        self.live = RequestCounts()
+        self.mirrored = RequestCounts()
         self.mirror_dropped = 0
-        self._seconds: OrderedDict[int, Tally] = OrderedDict()
-        self._minutes: OrderedDict[int, Tally] = OrderedDict()
+        self._seconds: OrderedDict[int, RequestCounts] = OrderedDict()
+        self._minutes: OrderedDict[int, RequestCounts] = OrderedDict()
 
     def add(self, now: float, status: int, model_status: int | None, seconds: float, *, mirrored: bool = False) -> None:
         """Count one request that was answered at `now` (seconds of the epoch) after `seconds`."""
@@ -92,27 +92,27 @@ class DeploymentMetrics:
         second = int(now)
         tally = self._seconds.get(second)
         if tally is None:
-            tally = self._seconds[second] = Tally()
+            tally = self._seconds[second] = RequestCounts()
             self._fold(second - KEPT_SECONDS)
         tally.add(status, model_status, seconds)
 
-    def window(self, since: float, until: float) -> Iterator[tuple[int, Tally]]:
-        """The tallies of the seconds that begin in [since, until), by their start; older ones by the minute.
+    def window(self, since: float, until: float) -> Iterator[tuple[int, RequestCounts]]:
+        """The counts of the seconds in [since, until) by their start, older ones by the minute.
 
-        The second in which a window begins belongs to it.
+        The second in which the window starts belongs to it.
         """
         for minute, tally in self._minutes.items():
-            if int(since) <= minute * SECONDS_A_MINUTE < until:
-                yield minute * SECONDS_A_MINUTE, tally
+            if int(since) <= minute * SECONDS_PER_MINUTE < until:
+                yield minute * SECONDS_PER_MINUTE, tally
         for second, tally in self._seconds.items():
             if int(since) <= second < until:
                 yield second, tally
 
     def _fold(self, oldest: int) -> None:
-        """Add the seconds before `oldest` to their minutes."""
+        """Move the counts of seconds before `oldest` to their minutes."""
         while next(iter(self._seconds)) < oldest:
             second, tally = self._seconds.popitem(last=False)
-            self._minutes.setdefault(second // SECONDS_A_MINUTE, Tally()).merge(tally)
+            self._minutes.setdefault(second // SECONDS_PER_MINUTE, RequestCounts()).merge(tally)
             while len(self._minutes) > KEPT_MINUTES:
                 self._minutes.popitem(last=False)
 
@@ -125,17 +125,17 @@ class DeploymentMetrics:
 
 
 def bucket_of(seconds: float) -> int:
-    """The number of the bucket a time falls into; 0 holds everything up to FASTEST_SECONDS."""
+    """The bucket of a latency; bucket 0 holds everything up to FASTEST_SECONDS."""
     return max(0, math.ceil(math.log(seconds / FASTEST_SECONDS) / _LOG_RATIO)) if seconds > 0 else 0
 
 
 def bucket_end(bucket: int) -> float:
-    """The longest time, in seconds, that falls into a bucket."""
+    """The upper bound of a bucket, in seconds."""
     return FASTEST_SECONDS * BUCKET_RATIO**bucket
 
 
 def percentile(buckets: Counter[int], percent: float) -> float | None:
-    """The time in seconds that `percent` of what the buckets hold stayed within; None when they are empty."""
+    """The latency in seconds of a percentile; None when the buckets are empty."""
     wanted = math.ceil(buckets.total() * percent / 100)
     for bucket in sorted(buckets):
         wanted -= buckets[bucket]

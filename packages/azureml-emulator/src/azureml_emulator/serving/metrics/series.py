@@ -1,7 +1,7 @@
-"""Answers a question to Azure Monitor's metrics from the counts of deployments, in Azure's words. Pure.
+"""Answers queries for Azure Monitor's metrics from the counts of deployments. Pure: no I/O.
 
-Bins begin where Azure's do, at whole steps of the interval, but hold only what happened within the timespan to the
-second: a window of a few seconds that begins within a minute is one bin with exactly its requests.
+Bins start where Azure's do, at multiples of the interval, but count only requests within the timespan, to the second: a
+timespan of a few seconds within a minute is one bin with exactly its requests.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 
 from azureml_emulator.serving.metrics.definitions import INTERVALS, RETENTION, Definition
 from azureml_emulator.serving.metrics.query import Query
-from azureml_emulator.serving.metrics.request_counts import DeploymentMetrics, Tally
+from azureml_emulator.serving.metrics.request_counts import DeploymentMetrics, RequestCounts
 
-_SECONDS_A_MINUTE = 60
-# What Envoy, which is Azure's router, writes for a value that there is none of.
+_SECONDS_PER_MINUTE = 60
+# What Envoy, Azure's router, writes for a missing value.
 _NO_MODEL_STATUS = "-"
 _METRIC_TYPE = "Microsoft.Insights/metrics"
 
 Key = tuple[str, ...]
-"""The values of the dimensions that the filter names, in its order."""
+"""The values of the dimensions in the filter, in its order."""
 
 
 def answer(query: Query, counts: Mapping[str, DeploymentMetrics], resource: str) -> list[dict[str, Any]]:
-    """The metrics asked for, each with its time series, as Azure Monitor answers them."""
+    """The requested metrics with their time series, in Azure Monitor's format."""
     return [_metric(query, definition, counts, resource) for definition in query.definitions]
 
 
 def describe(definition: Definition, resource: str, namespace: str) -> dict[str, Any]:
-    """A metric's definition, as Azure Monitor answers it."""
+    """The definition of a metric, in Azure Monitor's format."""
     return {
         "id": f"{resource}/providers/microsoft.insights/metricdefinitions/{definition.name}",
         "resourceId": resource,
@@ -50,9 +50,9 @@ def _metric(
     query: Query, definition: Definition, counts: Mapping[str, DeploymentMetrics], resource: str
 ) -> dict[str, Any]:
     series = _series(query, definition, counts)
-    if not query.wanted:
+    if not query.filters:
         series.setdefault((), {})
-    shown = list(series.items())[: query.top if query.wanted else None]
+    shown = list(series.items())[: query.top if query.filters else None]
     return {
         "id": f"{resource}/providers/{_METRIC_TYPE}/{definition.name}",
         "type": _METRIC_TYPE,
@@ -62,7 +62,7 @@ def _metric(
         "timeseries": [
             {
                 "metadatavalues": [
-                    {"name": _text(name, name), "value": value} for name, value in zip(query.wanted, key, strict=True)
+                    {"name": _text(name, name), "value": value} for name, value in zip(query.filters, key, strict=True)
                 ],
                 "data": [_point(query, definition, begin, bins.get(begin)) for begin in _bin_starts(query)],
             }
@@ -74,10 +74,10 @@ def _metric(
 
 def _series(
     query: Query, definition: Definition, counts: Mapping[str, DeploymentMetrics]
-) -> dict[Key, dict[float, dict[int, Tally]]]:
-    """The tallies by values of dimensions, then by the start of their bin, then by minute."""
-    found: dict[Key, dict[float, dict[int, Tally]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(Tally)),
+) -> dict[Key, dict[float, dict[int, RequestCounts]]]:
+    """The counts by dimension values, then by the start of the bin, then by minute."""
+    found: dict[Key, dict[float, dict[int, RequestCounts]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(RequestCounts)),
     )
     named = {name.lower() for name in definition.dimensions}
     for deployment, metrics in sorted(counts.items()):
@@ -85,17 +85,17 @@ def _series(
             for dimensions, part in _split(deployment, tally, by_status=definition.measure == "requests"):
                 key = _key(query, named, dimensions)
                 if key is not None:
-                    minute = int(second) // _SECONDS_A_MINUTE
+                    minute = int(second) // _SECONDS_PER_MINUTE
                     found[key][_bin_start(query, second)][minute].merge(part)
     return found
 
 
-def _split(deployment: str, tally: Tally, *, by_status: bool) -> Iterator[tuple[dict[str, str], Tally]]:
+def _split(deployment: str, tally: RequestCounts, *, by_status: bool) -> Iterator[tuple[dict[str, str], RequestCounts]]:
     if not by_status:
         yield {"deployment": deployment}, tally
         return
     for (status, model_status), count in tally.statuses.items():
-        part = Tally()
+        part = RequestCounts()
         part.statuses[status, model_status] = count
         yield (
             {
@@ -110,9 +110,9 @@ def _split(deployment: str, tally: Tally, *, by_status: bool) -> Iterator[tuple[
 
 
 def _key(query: Query, named: set[str], dimensions: dict[str, str]) -> Key | None:
-    """The values by which the query splits; None for what its filter leaves out."""
+    """The values by which the query splits; None for what its filter excludes."""
     values = []
-    for name, allowed in query.wanted.items():
+    for name, allowed in query.filters.items():
         value = dimensions.get(name, "") if name in named else ""
         if name in named and allowed is not None and value.lower() not in allowed:
             return None
@@ -135,7 +135,9 @@ def _ceiling(moment: float) -> int:
     return int(moment) + (moment > int(moment))
 
 
-def _point(query: Query, definition: Definition, begin: float, minutes: dict[int, Tally] | None) -> dict[str, Any]:
+def _point(
+    query: Query, definition: Definition, begin: float, minutes: dict[int, RequestCounts] | None
+) -> dict[str, Any]:
     point: dict[str, Any] = {"timeStamp": moment(begin)}
     if minutes:
         values = _values(definition, minutes)
@@ -143,13 +145,13 @@ def _point(query: Query, definition: Definition, begin: float, minutes: dict[int
     return point
 
 
-def _values(definition: Definition, minutes: dict[int, Tally]) -> dict[str, float]:
+def _values(definition: Definition, minutes: dict[int, RequestCounts]) -> dict[str, float]:
     if definition.measure == "requests":
-        # One sample a minute, as Azure takes them: what is averaged are minutes, not requests.
+        # One sample per minute, as on Azure: the average is over minutes, not over requests.
         samples = [float(tally.requests) for tally in minutes.values()]
         total, count = sum(samples), float(len(samples))
         return _statistics(total / count, min(samples), max(samples), total, count)
-    merged = Tally()
+    merged = RequestCounts()
     for tally in minutes.values():
         merged.merge(tally)
     if definition.measure == "latency":
@@ -159,9 +161,9 @@ def _values(definition: Definition, minutes: dict[int, Tally]) -> dict[str, floa
     return _statistics(value, value, value, value, 1.0)
 
 
-def _percentile(tally: Tally, percent: int) -> float:
+def _percentile(tally: RequestCounts, percent: int) -> float:
     seconds = tally.percentile(percent)
-    assert seconds is not None, "a bin is only made for requests"  # noqa: S101
+    assert seconds is not None, "a bin exists for requests only"  # noqa: S101
     return round(1000 * seconds, 3)
 
 
@@ -170,7 +172,7 @@ def _statistics(average: float, minimum: float, maximum: float, total: float, co
 
 
 def moment(seconds: float) -> str:
-    """A moment (seconds of the epoch) as Azure Monitor writes it."""
+    """A time (seconds of the epoch) in Azure Monitor's format."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds" if seconds % 1 else "seconds")
     return text.replace("+00:00", "Z")
 

@@ -1,1 +1,1 @@
-"""A scoring request's way: which deployment answers it, and the exchange with its server."""
+"""Routing of scoring requests: the choice of a deployment, and the exchange with its server."""

@@ -1,7 +1,7 @@
-"""One request at one deployment: waits for its place, asks the server within the time allowed, counts.
+"""Forwards one request to one deployment: within its concurrency limits and its timeout, and counts it.
 
-Knows no endpoint and no caller. A request whose connection broke before a byte of an answer had come is
-sent once more, as a front door does: scoring must be free of side effects.
+Knows no endpoint and no caller. A request whose connection broke before the first byte of a response is sent once more,
+as Azure does: scoring must be free of side effects.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from azureml_emulator.serving.servers.fleet import Deployment
 from azureml_emulator.serving.servers.instance import Instance, TooManyRequests
-from azureml_emulator.serving.servers.upstream import Answer, Connection, Headers, UpstreamLost
+from azureml_emulator.serving.servers.upstream import Connection, Headers, UpstreamLost, UpstreamResponse
 
 REQUEST_ID = b"x-request-id"
 REASON_HEADER = b"ms-azureml-model-error-reason"
 _ATTEMPTS = 2
 _JOINED_BYTES = 1 << 16
-# What Azure's logs call a request whose caller went away before an answer.
+# The status of a request whose caller disconnected before the response, as in Azure's logs.
 _CALLER_GONE = 499
 
 
-class Refusal(Exception):
-    """An answer that is not the model's."""
+class RouterError(Exception):
+    """A response of the router itself rather than of the model."""
 
     def __init__(self, status: int, code: str, message: str, headers: Headers | None = None) -> None:
         super().__init__(message)
@@ -33,8 +33,8 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
-    """One request as it goes to a server: the request line, headers without a length, the body."""
+class ForwardedRequest:
+    """One request to a server: request line, headers without Content-Length, body."""
 
     method: bytes
     target: bytes
@@ -43,11 +43,11 @@ class Question:
 
     @property
     def request_id(self) -> str:
-        """What the caller, or the router, named the request."""
+        """The request id, set by the caller or the router."""
         return next((value.decode("latin-1") for name, value in self.headers if name == REQUEST_ID), "")
 
     def lines(self) -> list[bytes]:
-        """The request as HTTP/1.1."""
+        """The request as HTTP/1.1, in one or two pieces."""
         fields = b"".join([b"%b: %b\r\n" % header for header in self.headers])
         head = b"%b %b HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: %d\r\n\r\n" % (
             self.method,
@@ -55,12 +55,12 @@ class Question:
             fields,
             len(self.body),
         )
-        # One piece where copying is cheap: a server that gets two may wait for the second one's packet.
+        # One piece when copying is cheap: after the first of two, a server may have to wait for the next packet.
         return [head + self.body] if len(self.body) <= _JOINED_BYTES else [head, self.body]
 
 
 class Outcome:
-    """What became of one request, for the counts: the status answered, the model's own, the time."""
+    """The outcome of one request, for the counts: the status sent, the model's own status, the time."""
 
     __slots__ = ("began", "model_status", "status")
 
@@ -71,28 +71,28 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """Since the request was taken up."""
+        """Seconds since the request was accepted."""
         return time.perf_counter() - self.began
 
     def count(self, deployment: Deployment, *, mirrored: bool = False) -> None:
-        """Add it to the deployment's counts."""
+        """Add it to the counts of the deployment."""
         deployment.metrics.add(time.time(), self.status, self.model_status, self.seconds, mirrored=mirrored)
 
 
 class Exchange:
-    """The deployment's answer, while its connection is held: `async with Exchange(...) as answer`.
+    """The response of a deployment while its connection is held: `async with Exchange(...) as response`.
 
-    Raises Refusal when there is none.
+    Raises RouterError when there is none.
     """
 
     __slots__ = ("_answer", "_connection", "_deployment", "_instance", "_outcome", "_question")
 
-    def __init__(self, deployment: Deployment, question: Question, outcome: Outcome) -> None:
+    def __init__(self, deployment: Deployment, question: ForwardedRequest, outcome: Outcome) -> None:
         self._deployment = deployment
         self._question = question
         self._outcome = outcome
 
-    async def __aenter__(self) -> Answer:
+    async def __aenter__(self) -> UpstreamResponse:
         deployment = self._deployment
         instance = await deployment.wait_ready()
         if instance is None:
@@ -109,7 +109,7 @@ class Exchange:
         self._instance = instance
         self._outcome.status = self._outcome.model_status = self._answer.status
         collector = instance.start.collector
-        if collector is not None and collector.takes_payloads:
+        if collector is not None and collector.collects_payloads:
             self._answer.kept = []
         return self._answer
 
@@ -120,17 +120,17 @@ class Exchange:
         if collector is not None and kept is not None and failure is None:
             asked = self._question
             target, method = asked.target.decode("latin-1"), asked.method.decode("latin-1")
-            collector.payloads(target, method, asked.request_id, asked.body, b"".join(kept))
+            collector.collect_payloads(target, method, asked.request_id, asked.body, b"".join(kept))
 
 
-async def copy_to(deployment: Deployment, question: Question) -> None:
-    """Ask a mirror the same question, count what became of it, and forget the answer."""
+async def mirror_to(deployment: Deployment, question: ForwardedRequest) -> None:
+    """Send a copy of a request to a mirror, count the outcome, and discard the response."""
     outcome = Outcome()
     try:
         async with Exchange(deployment, question, outcome) as answer:
             async for _ in answer.chunks():
                 pass
-    except Refusal as refusal:
+    except RouterError as refusal:
         outcome.status = refusal.status
     except UpstreamLost:
         outcome.status = 502
@@ -138,7 +138,9 @@ async def copy_to(deployment: Deployment, question: Question) -> None:
         outcome.count(deployment, mirrored=True)
 
 
-async def _ask(deployment: Deployment, instance: Instance, question: Question) -> tuple[Connection, Answer]:
+async def _ask(
+    deployment: Deployment, instance: Instance, question: ForwardedRequest
+) -> tuple[Connection, UpstreamResponse]:
     try:
         return await _attempt(deployment, instance, question.lines())
     except TimeoutError:
@@ -148,10 +150,12 @@ async def _ask(deployment: Deployment, instance: Instance, question: Question) -
             f"The deployment '{deployment.name}' did not answer within {limit:g} seconds. The limit is "
             "request_timeout_ms of its request_settings."
         )
-        raise Refusal(status, "RequestTimeout", message, [(REASON_HEADER, b"request_timeout")]) from None
+        raise RouterError(status, "RequestTimeout", message, [(REASON_HEADER, b"request_timeout")]) from None
 
 
-async def _attempt(deployment: Deployment, instance: Instance, lines: list[bytes]) -> tuple[Connection, Answer]:
+async def _attempt(
+    deployment: Deployment, instance: Instance, lines: list[bytes]
+) -> tuple[Connection, UpstreamResponse]:
     lost: UpstreamLost | OSError | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -168,27 +172,27 @@ async def _attempt(deployment: Deployment, instance: Instance, lines: list[bytes
         except UpstreamLost as error:
             connection.close()
             lost = error
-            if not error.untouched:
+            if not error.before_response:
                 break
         except BaseException:
             connection.close()
             raise
-    message = f"The connection to the deployment '{deployment.name}' broke before it answered: {lost}."
-    raise Refusal(502, "BadGateway", message, [(REASON_HEADER, b"model_connection_lost")])
+    message = f"The connection to the deployment '{deployment.name}' was lost before a response: {lost}."
+    raise RouterError(502, "BadGateway", message, [(REASON_HEADER, b"model_connection_lost")])
 
 
-def _not_ready(deployment: Deployment) -> Refusal:
-    trouble = deployment.trouble or "it has not answered its probe yet"
-    message = f"The deployment '{deployment.name}' is not up ({deployment.health}): {trouble}."
-    return Refusal(503, "ModelNotReady", message, [(REASON_HEADER, b"model_not_ready"), (b"retry-after", b"1")])
+def _not_ready(deployment: Deployment) -> RouterError:
+    unhealthy_reason = deployment.unhealthy_reason or "its readiness probe has not succeeded yet"
+    message = f"The deployment '{deployment.name}' is not ready ({deployment.health}): {unhealthy_reason}."
+    return RouterError(503, "ModelNotReady", message, [(REASON_HEADER, b"model_not_ready"), (b"retry-after", b"1")])
 
 
-def _too_many(deployment: Deployment, instance: Instance) -> Refusal:
+def _too_many(deployment: Deployment, instance: Instance) -> RouterError:
     plan = instance.plan
     message = (
-        f"The deployment '{deployment.name}' has too many requests: {plan.worked_on} are worked on and at "
-        f"most {plan.admitted - plan.worked_on} wait, no longer than {plan.queue_wait:g} seconds. The limits "
+        f"The deployment '{deployment.name}' has too many requests: it processes {plan.max_concurrent} at once, and at "
+        f"most {plan.admitted - plan.max_concurrent} more wait for up to {plan.queue_wait:g} seconds. The limits "
         "are max_concurrent_requests_per_instance and max_queue_wait_ms of its request_settings."
     )
     headers = [(REASON_HEADER, b"too_many_pending_requests"), (b"retry-after", b"1")]
-    return Refusal(429, "TooManyRequests", message, headers)
+    return RouterError(429, "TooManyRequests", message, headers)

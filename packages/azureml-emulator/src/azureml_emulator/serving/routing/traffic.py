@@ -1,6 +1,6 @@
-"""Which deployment answers a request, and which gets a copy of it. Pure: no I/O, chance is injected.
+"""The traffic split: which deployment gets a request, and which a copy of it. Pure: no I/O, randomness is injected.
 
-Leaves to its callers who exists and what runs; says only whether a split is allowed and where a request goes.
+Callers say which deployments exist and serve; this file decides whether a split is valid and where a request goes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"
 
 @dataclass(frozen=True)
 class Split:
-    """Live traffic by deployment in percent, and at most one deployment that gets copies of it."""
+    """Percent of live traffic by deployment, and at most one deployment that gets copies."""
 
     live: tuple[tuple[str, int], ...] = ()
     mirror: tuple[str, int] | None = None
 
     def pick(self, chance: RandomSource) -> str | None:
-        """The deployment for one request, by weight; None when no deployment has traffic."""
+        """The deployment for one request, chosen by weight; None when no deployment has traffic."""
         if len(self.live) == 1:
             return self.live[0][0]
         point = chance() * ALL_PERCENT
@@ -50,10 +50,10 @@ def read_split(
     existing: Collection[str],
     serving: Collection[str],
 ) -> Split:
-    """The split that an endpoint's document asks for; deployments with 0 % are left out.
+    """The split in an endpoint's document, without deployments at 0 %.
 
-    `existing` are the endpoint's deployments, `serving` those of them that something serves.
-    Raises InvalidTraffic with the reason for anything Azure refuses.
+    `existing` are the endpoint's deployments, `serving` those that have a server.
+    Raises InvalidTraffic for anything that Azure refuses.
     """
     live = _percentages(traffic or {}, "traffic")
     copies = _percentages(mirror or {}, "mirrorTraffic")
@@ -75,7 +75,7 @@ def _percentages(given: Mapping[str, Any], target: str) -> dict[str, int]:
         whole = isinstance(percent, int) and not isinstance(percent, bool)
         if not whole or not 0 <= percent <= ALL_PERCENT:
             raise InvalidTraffic(
-                f"The percentage of deployment '{name}' is {percent!r}; it must be a whole number from 0 to 100.",
+                f"The percentage of deployment '{name}' is {percent!r}; it must be an integer from 0 to 100.",
                 target=target,
             )
     return dict(given)
@@ -86,8 +86,8 @@ def _check_targets(given: Mapping[str, int], existing: Collection[str], serving:
     for name, percent in given.items():
         if name not in existing:
             raise InvalidTraffic(
-                f"Traffic names the deployment '{name}', which this endpoint does not have "
-                f"(it has: {known}). Create the deployment first.",
+                f"The traffic names the unknown deployment '{name}' "
+                f"(the endpoint has: {known}). Create the deployment first.",
                 target="traffic",
             )
         if percent and name not in serving:

@@ -1,1 +1,1 @@
-"""The servers of deployments: folder, process, connections, health, restarts."""
+"""The servers of deployments: their folders, processes, connections, health and restarts."""

@@ -1,4 +1,4 @@
-"""gunicorn's logger for deployments, without its access log: the inference server logs every request itself.
+"""gunicorn's logger without an access log, since the inference server logs every request itself.
 
 Named on the server's command line. Imports nothing of the emulator.
 """
@@ -11,7 +11,7 @@ from gunicorn.glogging import Logger
 
 
 class NoAccessLog(Logger):
-    """Logs errors and lifecycle as gunicorn does, and no requests."""
+    """Logs errors and lifecycle events like gunicorn, but no requests."""
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
-        """Leave a request to the inference server's own line."""
+        """Log nothing."""

@@ -1,6 +1,6 @@
-"""Ends waits that last longer than one limit, with one timer for all of them. Knows nothing of what is waited for.
+"""Timeouts for many futures with one limit and a single timer.
 
-A timer of its own for each request costs several times what the rest of a request's bookkeeping does.
+A timer per request would cost several times as much as the rest of a request's bookkeeping.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Any
 
 
 class Deadlines:
-    """Futures that must be done within `limit` seconds from when each is watched."""
+    """Futures that must be done within `limit` seconds after they were added."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        # In the order in which they end, since the limit is the same for all.
+        # Ordered by deadline, since the limit is the same for all.
         self._watched: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        """How many are watched, among them perhaps some that are done."""
+        """How many are watched; some of them may be done."""
         return len(self._watched)
 
     def watch(self, future: asyncio.Future[Any]) -> None:
-        """Let the future raise TimeoutError when it is not done in time."""
+        """Set TimeoutError on the future when it is not done in time."""
         self._drop_done()
         loop = asyncio.get_running_loop()
         self._watched.append((loop.time() + self.limit, future))

@@ -1,6 +1,6 @@
-"""One running server of a deployment: its process group, its connections, its limits, its end.
+"""One running server of a deployment: its process group, connections, limits and shutdown.
 
-Knows one revision and nothing of endpoints; `fleet.py` decides when one is started, replaced or restarted.
+Knows one revision and no endpoints; `fleet.py` decides when a server is started, replaced or restarted.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from azureml_emulator.serving.data_collection.event_writer import Collector
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe, seconds_of
 from azureml_emulator.serving.servers.deadlines import Deadlines
 from azureml_emulator.serving.servers.revision import Revision, last_lines
-from azureml_emulator.serving.servers.server_starter import ServerProcess, Starter
+from azureml_emulator.serving.servers.server_starter import ServerProcess, ServerStarter
 from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost
 
-# A server that never answered a request has nothing to end in order.
+# A server that never answered a request needs no graceful shutdown.
 ABANDONED_GRACE_SECONDS = 0.2
 _HOST = "127.0.0.1"
 _FIRST_POLL_SECONDS = 0.05
@@ -29,8 +29,8 @@ _SHOWN_LINES = 30
 
 
 @dataclass(frozen=True)
-class ServerStart:
-    """All that is needed to start a deployment's server, and to start it again."""
+class ServerSpec:
+    """Everything that is needed to start the server of a deployment, and to restart it."""
 
     identifier: str
     command: Sequence[str]
@@ -41,13 +41,13 @@ class ServerStart:
 
 
 class TooManyRequests(Exception):
-    """The deployment's limits are reached."""
+    """The deployment has reached its limits."""
 
 
 class Instance:
-    """A started server. Made by `start`; everything else is about a process that exists."""
+    """A started server; `launch` creates one."""
 
-    def __init__(self, start: ServerStart, process: ServerProcess) -> None:
+    def __init__(self, start: ServerSpec, process: ServerProcess) -> None:
         self.start = start
         self.plan = start.plan
         self.admitted = 0
@@ -55,12 +55,12 @@ class Instance:
         self._process = process
         self._pool: Pool | None = None
         self._drained = asyncio.Event()
-        self._slots = asyncio.Semaphore(start.plan.worked_on)
+        self._slots = asyncio.Semaphore(start.plan.max_concurrent)
         self._ended = asyncio.ensure_future(process.wait())
 
     @classmethod
-    async def launch(cls, start: ServerStart, starter: Starter) -> Instance:
-        """Start the process; `ready` says when it serves."""
+    async def launch(cls, start: ServerSpec, starter: ServerStarter) -> Instance:
+        """Start the process; `ready` waits until it serves."""
         start.revision.port_file.unlink(missing_ok=True)
         process = await starter.spawn(
             start.identifier,
@@ -78,14 +78,14 @@ class Instance:
 
     @property
     def port(self) -> int | None:
-        """The loopback port the server took; None before it did."""
+        """The loopback port of the server; None until it is bound."""
         file = self.start.revision.port_file
         return int(file.read_text()) if file.exists() else None
 
     @property
     def pool(self) -> Pool:
-        """The connections to a server that is up."""
-        assert self._pool is not None, "asked for connections before the server was up"  # noqa: S101
+        """The connections to the server, once it is ready."""
+        assert self._pool is not None, "connections requested before the server was ready"  # noqa: S101
         return self._pool
 
     @property
@@ -94,7 +94,7 @@ class Instance:
         return not self._ended.done()
 
     async def ready(self) -> None:
-        """Wait until the server answers its probe. Raises BadRequest, with its log, when it does not."""
+        """Wait until the readiness probe succeeds. Raises BadRequest, with the server's log, when it does not."""
         try:
             async with asyncio.timeout(self.plan.start_limit):
                 await self._until_healthy()
@@ -102,24 +102,24 @@ class Instance:
             await self.stop(ABANDONED_GRACE_SECONDS)
             limit = f"{self.plan.start_limit:g}"
             raise self._failure(
-                f"The server was not up within {limit} seconds, which is what its liveness probe allows"
+                f"The server was not ready within {limit} seconds, the limit of its liveness probe"
             ) from None
         if not self.running:
-            raise self._failure(f"The server ended with exit code {self._ended.result()} before it was up")
+            raise self._failure(f"The server exited with code {self._ended.result()} before it was ready")
 
     async def watch(self) -> str:
-        """Wait until the process ends or its liveness probe fails too often; why, in a few words."""
+        """Wait until the process ends or its liveness probe fails too often. Returns the reason."""
         probe = self.plan.liveness
         failures = 0
         while failures < probe.failure_threshold:
             await asyncio.wait({self._ended}, timeout=seconds_of(probe.period))
             if not self.running:
-                return f"the process ended with exit code {self._ended.result()}"
+                return f"the process exited with code {self._ended.result()}"
             failures = 0 if await self._healthy(probe) else failures + 1
-        return f"{failures} liveness probes in a row failed"
+        return f"{failures} consecutive liveness probes failed"
 
     async def admit(self) -> None:
-        """Wait for a place among the requests worked on. Raises TooManyRequests at the limits."""
+        """Wait for a slot. Raises TooManyRequests at the limits."""
         if self.admitted >= self.plan.admitted:
             raise TooManyRequests
         self.admitted += 1
@@ -136,14 +136,14 @@ class Instance:
             raise
 
     def release(self) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self.admitted -= 1
         self._slots.release()
         if not self.admitted:
             self._drained.set()
 
     async def drain(self) -> None:
-        """Wait until no request is left, at most as long as one may take; then stop."""
+        """Wait for the current requests, at most as long as one may take; then stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.plan.request_timeout + self.plan.queue_wait):
                 self._drained.clear()
@@ -152,7 +152,7 @@ class Instance:
         await self.stop()
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """End the process group, by force after `grace` seconds, and the connections; safe to call twice."""
+        """Stop the process group, with SIGKILL after `grace` seconds, and close connections; safe to call twice."""
         if self._pool is not None:
             self._pool.close()
         if self.running:
@@ -160,7 +160,7 @@ class Instance:
         await self._ended
 
     def kill(self) -> None:
-        """Drop every connection at once: the server is gone or as good as gone."""
+        """Drop every connection immediately, when the server has ended or hangs."""
         if self._pool is not None:
             self._pool.close()
 

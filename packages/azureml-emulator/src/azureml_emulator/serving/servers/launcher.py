@@ -1,7 +1,7 @@
-"""The process of one deployment: Microsoft's inference server on a loopback port of its own choosing.
+"""The process of one deployment: Microsoft's inference server on a free loopback port.
 
-Started as `python -m azureml_emulator.serving.servers.launcher PORT_FILE SCRIPT`. Binds the socket itself, so that no
-port can be taken between choosing and binding, and writes it to PORT_FILE. Imports nothing of the emulator.
+Started as `python -m azureml_emulator.serving.servers.launcher PORT_FILE SCRIPT`. Binds the socket itself, so that
+no other process can take the port in between, and writes it to PORT_FILE. Imports nothing of the emulator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
-# gunicorn takes sockets it is given in systemd's way: from descriptor 3 on, announced by these variables.
+# gunicorn accepts sockets as systemd passes them: from descriptor 3 on, announced by the variables LISTEN_*.
 _FIRST_DESCRIPTOR = 3
 _PR_SET_PDEATHSIG = 1
 
@@ -30,7 +30,7 @@ def main(port_file: Path, script: str) -> None:
     fresh.replace(port_file)
     sys.argv = [sys.argv[0], "--entry_script", script, "--port", str(port)]
 
-    # Imported here: it takes half a second, in which the emulator can already see the port.
+    # Imported here, because it takes half a second and the port is visible meanwhile.
     from azureml_inference_server_http import amlserver
 
     amlserver.run()
@@ -39,8 +39,8 @@ def main(port_file: Path, script: str) -> None:
 def _listen() -> int:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted connections inherit it. gunicorn writes head and body apart: with Nagle's algorithm the body would wait
-    # for the acknowledgement of the head, which a client may hold back for 40 ms.
+    # Accepted connections inherit this option. gunicorn writes head and body separately: with Nagle's algorithm the
+    # body would wait for the acknowledgement of the head, which a client may delay by 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind((_LOOPBACK, 0))
     listener.listen(_BACKLOG)
@@ -56,7 +56,7 @@ def _listen() -> int:
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends, so that a killed emulator leaves none behind."""
+    """Ask Linux to kill this process when its parent ends, so that a killed emulator leaves no servers behind."""
     if sys.platform != "linux":
         return
     parent = os.getppid()

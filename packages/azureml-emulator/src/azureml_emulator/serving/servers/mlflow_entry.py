@@ -1,8 +1,8 @@
-"""The scoring script of a deployment that brings only an MLflow model, as Azure generates one.
+"""The scoring script of a deployment that has only an MLflow model, like the one that Azure generates.
 
-Copied into the deployment's code folder: runs in the inference server's process, imports nothing of the
-emulator. Takes {"input_data": {"columns", "index", "data"}} or {"input_data": [row objects or rows]} and
-answers a list.
+It is copied into the deployment's code folder, runs in the inference server's process, and imports nothing of the
+emulator. Takes {"input_data": {"columns", "index", "data"}} or {"input_data": [row objects or rows]} and answers a
+list.
 """
 
 import json
@@ -27,13 +27,13 @@ def init() -> None:
     root = Path(os.environ["AZUREML_MODEL_DIR"])
     descriptions = sorted(root.rglob("MLmodel"))
     if not descriptions:
-        raise FileNotFoundError(f"There is no MLmodel file below {root}: this is no MLflow model.")
+        raise FileNotFoundError(f"There is no MLmodel file below {root}: this is not an MLflow model.")
     model = mlflow.pyfunc.load_model(str(descriptions[0].parent))
 
 
 @rawhttp
 def run(request: AMLRequest) -> AMLResponse:
-    """Answer one request with the model's predictions, or 400 with what is wrong with it."""
+    """Answer one request with the model's predictions, or with 400 and the reason."""
     try:
         document = json.loads(request.get_data(cache=False))
         answer = model.predict(_rows(document), params=document.get("params"))

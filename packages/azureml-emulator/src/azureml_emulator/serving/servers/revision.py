@@ -1,6 +1,6 @@
-"""The folder a deployment's server runs from: its own copy of the code and the model, and its log.
+"""The folder from which the server of a deployment runs: a copy of the code and of the model, and the log.
 
-A copy, so that nothing done to the assets later reaches what serves. Files only: starts nothing.
+A copy, so that later changes of the assets do not affect the server. Files only: starts no process.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _READ_ONLY = 0o444
 _GENERATED_SCRIPT = "mlflow_entry.py"
 _LOG = "log.txt"
 _PORT = "port"
-# What of the emulator's own environment a server may see: what finds programs and texts, never its secrets.
+# The emulator's environment variables that a server inherits; none of them is a secret.
 _PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-# One request at a time a worker, as Azure's image does, but with connections that stay open.
+# One request at a time per worker, as in Azure's image, but with keep-alive connections.
 _SERVER_ARGUMENTS = (
     "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
     "--logger-class azureml_emulator.serving.servers.access_log.NoAccessLog"
@@ -31,7 +31,7 @@ _MAX_LOG_READ = 1 << 20
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A registered model: its name and version, and where its bytes lie."""
+    """A registered model: its name, its version, and the path of its files."""
 
     name: str
     version: str
@@ -40,33 +40,33 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class Revision:
-    """One attempt to serve one state of a deployment."""
+    """One attempt to serve one configuration of a deployment."""
 
     folder: Path
 
     @property
     def code(self) -> Path:
-        """The copy of the code: the server's working folder."""
+        """The copy of the code, which is the working folder of the server."""
         return self.folder / "azureml-app"
 
     @property
     def models(self) -> Path:
-        """Where copies of models lie, as AZUREML_MODEL_DIR is laid out on Azure."""
+        """The folder of model copies, with the layout of AZUREML_MODEL_DIR on Azure."""
         return self.folder / "azureml-models"
 
     @property
     def log(self) -> Path:
-        """What the server printed."""
+        """The output of the server."""
         return self.folder / _LOG
 
     @property
     def port_file(self) -> Path:
-        """Where the server says which port it took."""
+        """The file to which the server writes its port."""
         return self.folder / _PORT
 
 
 def make_revision(revision: Revision, code: Path | None, model: ModelSource | None) -> None:
-    """Copy code and model into the revision's folder. Raises BadRequest when their bytes are missing."""
+    """Copy code and model into the folder of the revision. Raises BadRequest when their files are missing."""
     revision.folder.mkdir(mode=_FOLDER_MODE, parents=True)
     if code is None:
         revision.code.mkdir(mode=_FOLDER_MODE)
@@ -82,12 +82,12 @@ def make_revision(revision: Revision, code: Path | None, model: ModelSource | No
 
 
 def check_script(revision: Revision, script: str | None) -> str:
-    """The scoring script's path below the code folder. Raises BadRequest when it is not there."""
+    """The path of the scoring script below the code folder. Raises BadRequest when it does not exist."""
     if script is None:
         return _GENERATED_SCRIPT
     path = PurePosixPath(script)
     if path.is_absolute() or ".." in path.parts:
-        raise BadRequest(f"The scoring script '{script}' must lie inside the code folder.", target="scoringScript")
+        raise BadRequest(f"The scoring script '{script}' must be inside the code folder.", target="scoringScript")
     if not (revision.code / path).is_file():
         found = ", ".join(sorted(file.name for file in revision.code.glob("*.py"))) or "no Python file"
         raise BadRequest(
@@ -106,7 +106,7 @@ def server_command(revision: Revision, script: str) -> list[str]:
 def server_environment(
     revision: Revision, plan: DeploymentPlan, model: ModelSource | None, names: dict[str, str]
 ) -> dict[str, str]:
-    """The server's environment variables: what Azure sets, then what the deployment asks for."""
+    """The environment variables of the server: those that Azure sets, then those of the deployment."""
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     variables |= {"AML_APP_ROOT": str(revision.code), "PYTHONUNBUFFERED": "1", **names}
     if model is not None:
@@ -118,7 +118,7 @@ def server_environment(
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last `count` lines of a log; none when there is no log."""
+    """The last `count` lines of a log; none when the file does not exist."""
     if not log.is_file():
         return []
     with log.open("rb") as stream:
@@ -128,7 +128,7 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 def _copy_tree(source: Path, target: Path, what: str) -> None:
     if not source.exists():
-        raise BadRequest(f"The {what} of the deployment has no content in storage: {source.name} does not exist.")
+        raise BadRequest(f"The {what} of the deployment has no files in storage: {source.name} does not exist.")
     target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target)

@@ -1,8 +1,8 @@
-"""Starts the servers of deployments: forked from one that has imported what each of them needs, else as processes.
+"""Starts the servers of deployments: forked from a process that has imported their libraries, or as fresh processes.
 
-Microsoft's inference server takes seconds to import and reads its settings while it does: only the libraries that it
-is made of are imported before a fork. What a script imports is left to it: some libraries, such as Prometheus', look
-when they are imported at variables that the script has set just before.
+Microsoft's inference server takes seconds to import, and reads its settings at import: so only the libraries that it
+uses are imported before a fork. The imports of scoring scripts are left to the scripts: some libraries, such as
+Prometheus', read environment variables at import that the script has just set.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from azureml_emulator.processes.fork_client import ForkServer
 from azureml_emulator.processes.supervisor import GRACE_SECONDS, Processes
 
 _SERVER = "fork server of deployments"
-# Without gunicorn, which notes its working folder when it is imported.
+# Not gunicorn, which stores its working folder at import.
 _LIBRARIES = (
     "flask", "flask_cors", "pydantic_settings", "azure.monitor.opentelemetry", "inference_schema.schema_util",
-    # What Azure's collector of data is made of.
+    # Used by azureml-ai-monitoring.
     "pandas",
 )  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
 class ServerProcess(Protocol):
-    """A server's process, which leads a group of its own."""
+    """The process of a server, which leads its own process group."""
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """The process id."""
         ...
 
     async def wait(self) -> int:
@@ -40,35 +40,35 @@ class ServerProcess(Protocol):
         ...
 
     async def stop(self, grace: float = GRACE_SECONDS) -> int:
-        """Ask the group to end, and after `grace` seconds make it."""
+        """Send SIGTERM to the group, and SIGKILL after `grace` seconds. Returns the exit code."""
         ...
 
 
-class Starter:
-    """Starts servers; the fork server comes into being with the first of them."""
+class ServerStarter:
+    """Starts servers; the fork server is started with the first one."""
 
-    def __init__(self, processes: Processes, log: Path, *, warm: bool) -> None:
+    def __init__(self, processes: Processes, log: Path, *, fork: bool) -> None:
         self._processes = processes
         self._log_file = log
-        # Forking after imports is unsafe on macOS: its system libraries start threads.
-        self._warm = warm and sys.platform == "linux"
+        # Forking after imports is unsafe on macOS, whose system libraries start threads.
+        self._may_fork = fork and sys.platform == "linux"
         self._server: ForkServer | None = None
         self._opening = asyncio.Lock()
 
     async def spawn(
         self, identifier: str, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path
     ) -> ServerProcess:
-        """Start `python …` in the folder of a script, its output appended to `log`. Raises OSError if it cannot."""
-        server = await self._forking(environment) if self._warm else None
+        """Start `python …` in a folder, with its output appended to `log`. Raises OSError."""
+        server = await self._forking(environment) if self._may_fork else None
         if server is not None and server.can_run(environment):
             try:
                 return await server.run(identifier, command, folder=folder, environment=environment, log=log)
             except ConnectionError:
-                _log.warning("the fork server is gone; %s is started as a process", identifier)
+                _log.warning("the fork server has ended; %s is started as a fresh process", identifier)
         return await self._processes.spawn(identifier, command, folder=folder, environment=environment, log=log)
 
     async def close(self) -> None:
-        """End the fork server, and with it what it has forked."""
+        """Stop the fork server and the processes that it forked."""
         if self._server is not None:
             await self._server.stop()
 
@@ -83,12 +83,12 @@ class Starter:
             server = await ForkServer.open(self._processes, _SERVER, environment, self._log_file)
             unsafe = await server.preload(list(_LIBRARIES))
         except OSError as error:
-            _log.warning("the fork server failed (%s); servers are started as processes", error)
-            self._warm = False
+            _log.warning("the fork server failed (%s); servers are started as fresh processes", error)
+            self._may_fork = False
             return None
         if unsafe is not None:
-            _log.warning("%s starts threads when it is imported; servers are started as processes", unsafe)
-            self._warm = False
+            _log.warning("%s starts threads at import; servers are started as fresh processes", unsafe)
+            self._may_fork = False
             await server.stop()
             return None
         return server

@@ -1,8 +1,8 @@
-"""A small HTTP/1.1 client for one server on loopback: connections that stay open, one request each at a time.
+"""A small HTTP/1.1 client for one server on loopback: keep-alive connections, one request at a time on each.
 
-Knows nothing of deployments. A general client costs several times what the whole router may; this one
-parses with httptools and hands a small answer over in one step, once it is whole: one that breaks off in the
-middle can then still be answered with an error.
+Knows no deployments. A general-purpose client would take several times as long as the whole router. This one parses
+with httptools, and delivers a small response only when it is complete, so that a broken one can be answered with an
+error.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import httptools
 
 Headers = list[tuple[bytes, bytes]]
 _HIGH_WATER = 1 << 20
-# Answers of a known length up to this are waited for; longer ones and streams are passed on as they come.
+# Responses of a known length up to this are buffered; longer ones and streams are passed on as they arrive.
 _WHOLE_BYTES = 1 << 16
 
 
 class UpstreamLost(Exception):
-    """The connection ended before the answer did. `untouched`: not a byte of an answer had come."""
+    """The connection was lost before the end of the response. `before_response`: before its first byte."""
 
-    def __init__(self, message: str, *, untouched: bool) -> None:
+    def __init__(self, message: str, *, before_response: bool) -> None:
         super().__init__(message)
-        self.untouched = untouched
+        self.before_response = before_response
 
 
-class Answer:
-    """A server's answer: its status and headers, and its body, whole or still coming.
+class UpstreamResponse:
+    """The response of a server: status, headers, and a body that is complete or still arriving.
 
-    A list as `kept` gets the body's parts as they are read.
+    When `kept` is a list, the parts of the body are appended to it as they are read.
     """
 
     def __init__(self, status: int, headers: Headers, connection: Connection) -> None:
@@ -43,18 +43,18 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """True when the whole body is there already."""
+        """Whether the whole body has arrived."""
         return self._connection.complete
 
     def whole(self) -> bytes:
-        """The body of a complete answer."""
+        """The body of a complete response."""
         body = self._connection.take()
         if self.kept is not None:
             self.kept.append(body)
         return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises UpstreamLost when it breaks off."""
+        """The body as it arrives. Raises UpstreamLost when it breaks off."""
         while True:
             ended = self._connection.complete
             chunk = self._connection.take()
@@ -68,13 +68,13 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: writes a request, parses the answer."""
+    """One connection: writes a request, parses the response."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._head: asyncio.Future[Answer] | None = None
+        self._head: asyncio.Future[UpstreamResponse] | None = None
         self._more: asyncio.Event | None = None
         self._headers: Headers = []
         self._body: list[bytes] = []
@@ -86,8 +86,8 @@ class Connection(asyncio.Protocol):
         self.reusable = True
         self.closed = False
 
-    def ask(self, request: list[bytes]) -> asyncio.Future[Answer]:
-        """Send a request; the future gives a small answer once it is whole, any other once its headers are there."""
+    def ask(self, request: list[bytes]) -> asyncio.Future[UpstreamResponse]:
+        """Send a request. The future yields a small response once it is complete, any other after its headers."""
         self._headers = []
         self._body = []
         self._held = 0
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         return self._head
 
     def take(self) -> bytes:
-        """What has come of the body since the last time."""
+        """The part of the body that has arrived since the last call."""
         taken = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
         if self._held > _HIGH_WATER and self._transport is not None and not self.closed:
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        # uvloop's transports are none of asyncio's classes, only of their shape.
+        # uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -131,12 +131,12 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"the server's answer is no HTTP: {error}")
+            self._fail(f"the response is not valid HTTP: {error}")
             self.close()
             return
         head = self._head
         if self._presentable and head is not None and not head.done():
-            head.set_result(Answer(self._parser.get_status_code(), self._headers, self))
+            head.set_result(UpstreamResponse(self._parser.get_status_code(), self._headers, self))
         if self._more is not None:
             self._more.set()
         if self._held > _HIGH_WATER and not self.complete and self._transport is not None:
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
 
     def _fail(self, message: str) -> None:
-        self._failure = UpstreamLost(message, untouched=not self._began)
+        self._failure = UpstreamLost(message, before_response=not self._began)
         if self._head is not None and not self._head.done():
             self._head.set_exception(self._failure)
         if self._more is not None:
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """Open connections to one server; the last one used is used first, so that few stay warm."""
+    """Open connections to one server; the most recently used one is reused first."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
@@ -184,7 +184,7 @@ class Pool:
         self._open: set[Connection] = set()
 
     def idle(self) -> Connection | None:
-        """A connection that is open and has nothing to do, or None."""
+        """An open connection that is idle, or None."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
@@ -200,18 +200,18 @@ class Pool:
         return connection
 
     def give(self, connection: Connection) -> None:
-        """Give a connection back; one with an unfinished answer, or that the server closes, is ended."""
+        """Return a connection; one with an unfinished response, or that the server closes, is closed."""
         if connection.complete and connection.reusable and not connection.closed:
             self._idle.append(connection)
         else:
             connection.close()
 
     def forget(self, connection: Connection) -> None:
-        """Strike out a connection that has ended."""
+        """Remove a connection that has ended."""
         self._open.discard(connection)
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         self._idle.clear()
         for connection in list(self._open):
             connection.close()

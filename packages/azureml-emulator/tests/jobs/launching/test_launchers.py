@@ -53,20 +53,20 @@ CRASH = "import sys\n\ndef inner():\n    raise ValueError('the reason')\n\ninner
 ENDINGS = {
     "exit_with_a_number": ("import sys; sys.exit(3)", "exited with code 3", ""),
     "exit_with_text": ("import sys; sys.exit('words')", "exited with code 1", "words"),
-    "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by signal 9", ""),
+    "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by signal 9", ""),
     "crash": (CRASH, "exited with code 1", "ValueError: the reason"),
 }
 
 
-@pytest.fixture(scope="module", params=["warm", "plain"])
+@pytest.fixture(scope="module", params=["fork", "plain"])
 def launcher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningEmulator]:
     state = tmp_path_factory.mktemp(request.param) / "state"
-    with running_emulator(state, step_launcher=request.param, mlflow_start="late") as running:
+    with running_emulator(state, step_launcher=request.param, background_start="lazy") as running:
         yield running
 
 
 def described(launcher: RunningEmulator) -> str:
-    return "a fork of the warm server" if launcher.settings.step_launcher == "warm" else "a process of its own"
+    return "forked from the fork server" if launcher.settings.step_launcher == "fork" else "as a fresh process"
 
 
 def until_warm(launcher: RunningEmulator, submitter: Any, code: str, script: str = "probe.py") -> str:
@@ -129,7 +129,7 @@ def test_endings(
     assert described(launcher) in log
     assert ending in message
     assert words in message
-    assert "forkserver" not in log
+    assert "fork_server" not in log
 
 
 def test_a_module_runs_too(

@@ -1,4 +1,4 @@
-"""The timetable with a clock that the test moves."""
+"""The scheduler with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest
-from azureml_emulator.schedules.timetable import Timetable
+from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import Cron, Recurrence, read_trigger
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 class World:
-    """A timetable, its clock, and what it started."""
+    """A scheduler, its clock, and what it started."""
 
     def __init__(self) -> None:
         self.now = BEGIN
         self.started: list[tuple[str, str]] = []
         self.refusing: set[str] = set()
         self.done = asyncio.Event()
-        self.timetable = Timetable(Clock(now=lambda: self.now), self.start)
+        self.scheduler = Scheduler(Clock(now=lambda: self.now), self.start)
 
     async def start(self, key: str, moment: datetime) -> None:
         if key in self.refusing:
@@ -32,7 +32,7 @@ class World:
 
     async def at(self, hours: float) -> None:
         self.now = BEGIN + timedelta(hours=hours)
-        await self.timetable.tick()
+        await self.scheduler.tick()
 
 
 def hourly(interval: int = 1) -> Recurrence | Cron:
@@ -47,8 +47,8 @@ def played(play: Callable[[World], Coroutine[None, None, None]]) -> World:
 
 def test_each_is_started_when_its_time_has_come_and_once() -> None:
     async def play(world: World) -> None:
-        world.timetable.put("one", hourly(), BEGIN)
-        world.timetable.put("three", hourly(3), BEGIN)
+        world.scheduler.put("one", hourly(), BEGIN)
+        world.scheduler.put("three", hourly(3), BEGIN)
         for hours in (0.5, 1, 1.5, 2, 3.1):
             await world.at(hours)
 
@@ -57,7 +57,7 @@ def test_each_is_started_when_its_time_has_come_and_once() -> None:
 
 def test_what_was_missed_is_made_up_for_once() -> None:
     async def play(world: World) -> None:
-        world.timetable.put("one", hourly(), BEGIN)
+        world.scheduler.put("one", hourly(), BEGIN)
         await world.at(5.5)
         await world.at(6)
 
@@ -66,9 +66,9 @@ def test_what_was_missed_is_made_up_for_once() -> None:
 
 def test_a_new_one_may_be_due_at_once_and_a_removed_one_never_is() -> None:
     async def play(world: World) -> None:
-        world.timetable.put("now", hourly(), BEGIN - timedelta.resolution)
-        world.timetable.put("gone", hourly(), BEGIN - timedelta.resolution)
-        world.timetable.remove("gone")
+        world.scheduler.put("now", hourly(), BEGIN - timedelta.resolution)
+        world.scheduler.put("gone", hourly(), BEGIN - timedelta.resolution)
+        world.scheduler.remove("gone")
         await world.at(0)
 
     assert played(play).started == [("now", "08:00")]
@@ -77,8 +77,8 @@ def test_a_new_one_may_be_due_at_once_and_a_removed_one_never_is() -> None:
 def test_one_that_cannot_start_its_job_does_not_keep_the_others() -> None:
     async def play(world: World) -> None:
         world.refusing = {"a"}
-        world.timetable.put("a", hourly(), BEGIN)
-        world.timetable.put("b", hourly(), BEGIN)
+        world.scheduler.put("a", hourly(), BEGIN)
+        world.scheduler.put("b", hourly(), BEGIN)
         await world.at(1)
         world.refusing = set()
         await world.at(2)
@@ -88,10 +88,10 @@ def test_one_that_cannot_start_its_job_does_not_keep_the_others() -> None:
 
 def test_its_task_wakes_up_by_itself_also_for_one_that_comes_later() -> None:
     async def play(world: World) -> None:
-        world.timetable.open()
+        world.scheduler.open()
         await asyncio.sleep(0)
-        world.timetable.put("now", hourly(), BEGIN - timedelta.resolution)
+        world.scheduler.put("now", hourly(), BEGIN - timedelta.resolution)
         await world.done.wait()
-        await world.timetable.close()
+        await world.scheduler.close()
 
     assert played(play).started == [("now", "08:00")]

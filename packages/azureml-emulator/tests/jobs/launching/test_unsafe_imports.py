@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from azureml_emulator.jobs.launching.fork_launcher import WarmLauncher
+from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.launcher import Launch, PlainLauncher
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes
@@ -18,23 +18,24 @@ LIBRARIES = {
     "calm": "VALUE = 1\n",
 }
 STEP = "import sys, threading; print('calm' in sys.modules, 'awake' in sys.modules, threading.active_count())"
-FORKED = "a fork of the warm server"
-PATIENCE_SECONDS = 60
+FORKED = "forked from the fork server"
+PATIENCE_SECONDS = 300
 
 
 async def step_after_both_are_learned(folder: Path) -> tuple[str, int]:
     """What a step says that is started once both libraries were learned, and its exit code."""
     store = Store(folder / "store.sqlite")
     processes = Processes(store)
-    launcher = WarmLauncher(store, processes, PlainLauncher(processes), folder / "server.log")
+    launcher = ForkLauncher(store, processes, PlainLauncher(processes), folder / "server.log")
     launcher.open()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             launcher.learn({"awake", "calm"})
-            while not (said_unsafe(store) and launcher.describe("python step.py") == FORKED):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.02)
             log = folder / "step.log"
-            step = await launcher.start(Launch("step", "python step.py", folder, dict(os.environ), log))
+            launch = Launch("step", "python step.py", folder, dict(os.environ), log)
+            while await launcher.describe(launch) != FORKED or not said_unsafe(store):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.02)
+            step = await launcher.start(launch)
             code = await step.wait()
             return log.read_text(), code
     finally:

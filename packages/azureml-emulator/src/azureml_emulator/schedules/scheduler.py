@@ -1,4 +1,4 @@
-"""Starts what is due: one task that sleeps until the next moment of any schedule. Knows no resources and no jobs."""
+"""Starts what is due: one task that sleeps until the next occurrence of any schedule. Knows no resources, no jobs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
-from azureml_emulator.schedules.occurrences import next_time
+from azureml_emulator.schedules.occurrences import next_occurrence
 from azureml_emulator.schedules.trigger import Cron, Recurrence
 
-# The clock may jump, as when a laptop wakes up: never sleep longer than this without a look at it.
-_LONGEST_SLEEP = timedelta(seconds=30)
+# The clock may jump, for example when a laptop wakes up, so it is checked at least this often.
+_MAX_SLEEP = timedelta(seconds=30)
 _log = logging.getLogger(__name__)
 
 Start = Callable[[str, datetime], Awaitable[None]]
@@ -26,10 +26,10 @@ class _Entry:
     due: datetime | None
 
 
-class Timetable:
-    """The enabled schedules by key. `start` is called with a key and the moment that was due.
+class Scheduler:
+    """The enabled schedules by key. `start` is called with a key and the time that was due.
 
-    Of several moments that were missed, such as while the emulator's machine slept, one is made up for.
+    Of several occurrences that were missed while the machine slept, one is made up for.
     """
 
     def __init__(self, clock: Clock, start: Start) -> None:
@@ -40,25 +40,25 @@ class Timetable:
         self._task: asyncio.Task[None] | None = None
 
     def put(self, key: str, trigger: Recurrence | Cron, after: datetime) -> None:
-        """Run a schedule from its first moment after `after` on."""
-        self._entries[key] = _Entry(trigger, next_time(trigger, after))
+        """Add or replace a schedule, from its first occurrence after `after` on."""
+        self._entries[key] = _Entry(trigger, next_occurrence(trigger, after))
         self._changed.set()
 
     def remove(self, key: str) -> None:
-        """Run a schedule no more; no error when it did not."""
+        """Remove a schedule; no error for an unknown one."""
         self._entries.pop(key, None)
 
     def due(self, key: str) -> datetime | None:
-        """When a schedule runs next; None when it does not."""
+        """When a schedule runs next, or None."""
         entry = self._entries.get(key)
         return entry.due if entry is not None else None
 
     def open(self) -> None:
-        """Begin."""
+        """Start the task."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """End; what it started goes on."""
+        """Stop the task; jobs that it started continue."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -69,7 +69,7 @@ class Timetable:
         for key, entry in list(self._entries.items()):
             if entry.due is None or entry.due > now:
                 continue
-            moment, entry.due = entry.due, next_time(entry.trigger, now)
+            moment, entry.due = entry.due, next_occurrence(entry.trigger, now)
             try:
                 await self._start(key, moment)
             except EmulatorError as error:
@@ -87,5 +87,5 @@ class Timetable:
 
     def _pause(self) -> timedelta:
         moments = [entry.due for entry in self._entries.values() if entry.due is not None]
-        left = min(moments, default=self._clock.now() + _LONGEST_SLEEP) - self._clock.now()
-        return min(max(left, timedelta(0)), _LONGEST_SLEEP)
+        left = min(moments, default=self._clock.now() + _MAX_SLEEP) - self._clock.now()
+        return min(max(left, timedelta(0)), _MAX_SLEEP)
