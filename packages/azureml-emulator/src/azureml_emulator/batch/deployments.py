@@ -16,6 +16,7 @@ from azureml_emulator.kernel.behaviours import Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 from azureml_emulator.kernel.kinds import Kind, kind_of
+from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.locator import Locator
@@ -23,7 +24,6 @@ from azureml_emulator.storage.locator import Locator
 _ANONYMOUS = "azureml_anonymous"
 _SERVERLESS = "serverless"
 _PIPELINE_TYPE = "pipeline"
-_CURATED = "azureml://registries/azureml/"
 
 
 class BatchDeployments(Behaviour):
@@ -98,7 +98,7 @@ class BatchDeployments(Behaviour):
         environment = properties.get("environmentId")
         if not environment:
             raise BadRequest("The deployment names no environment.", target="environmentId")
-        if not environment.startswith(_CURATED):
+        if not environment.startswith(CURATED_PREFIX):
             self._locator.asset(environment, "environments", scope)
         self._check_compute(properties.get("compute"), scope)
 

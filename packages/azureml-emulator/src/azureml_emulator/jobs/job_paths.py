@@ -19,7 +19,6 @@ PIPELINE_LOG = "logs/azureml/executionlogs.txt"
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
-_TAIL_BYTES = 8192
 
 
 class JobPaths:
@@ -107,7 +106,7 @@ class JobPaths:
 
 
 class LogFile:
-    """The log of a job, as the emulator itself writes and reads it."""
+    """The log of a job, as the emulator itself writes to it."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -121,15 +120,6 @@ class LogFile:
     def stamped(self, moment: datetime, text: str) -> None:
         """Append one line with a timestamp."""
         self.write(f"[{moment:%Y-%m-%d %H:%M:%S}Z] {text}")
-
-    def tail(self, lines: int) -> str:
-        """The last lines; empty when the file does not exist."""
-        if not self.file.is_file():
-            return ""
-        with self.file.open("rb") as stream:
-            stream.seek(max(0, self.file.stat().st_size - _TAIL_BYTES))
-            text = stream.read().decode(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
 
 
 def artifact_name(job: str, name: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 
+# The registry of Azure's curated environments, which exist on Azure only.
+CURATED_PREFIX = "azureml://registries/azureml/"
 _REGISTRY_ASSET = re.compile(
     r"^azureml://registries/([^/]+)/([^/]+)/([^/]+)/(versions|labels)/([^/]+)/?$", re.IGNORECASE
 )

@@ -23,7 +23,7 @@ from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
-from azureml_emulator.storage.content_digest import digest_of
+from azureml_emulator.storage.content_digest import content_digest
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
@@ -103,7 +103,7 @@ class Models(UploadedVersions):
         uri = self._access.current(properties["modelUri"])
         if uri != self._access.current(existing.properties["modelUri"]):
             source = self._source(uri, properties, path.scope)
-            _refuse_other(existing, await asyncio.to_thread(digest_of, source), uri)
+            _refuse_other(existing, await asyncio.to_thread(content_digest, source), uri)
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
         kept = {"modelUri": existing.properties["modelUri"], "flavors": flavors}
         return {**body, "properties": {**properties, **kept}}
@@ -135,7 +135,7 @@ class Models(UploadedVersions):
         for file in [target, *target.rglob("*")]:
             if file.is_file():
                 file.chmod(_READ_ONLY)
-        return target, digest_of(target)
+        return target, content_digest(target)
 
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":

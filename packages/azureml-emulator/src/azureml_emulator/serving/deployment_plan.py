@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED
 
-_DURATION = re.compile(
-    r"^P(?:(?P<days>\d+(?:\.\d+)?)D)?"
-    r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
-)
-_SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
 # Azure admits twice as many requests as a deployment may process at once; the other half waits.
 _ADMITTED_PER_PROCESSED = 2
 _FIXED = "Default"
@@ -25,7 +20,7 @@ _COMPUTE_TYPES = (MANAGED, KUBERNETES)
 
 
 def _checked(duration: str) -> str:
-    seconds_of(duration)
+    parse_duration(duration)
     return duration
 
 
@@ -77,7 +72,7 @@ class DeploymentPlan:
         return self.concurrent * self.instances
 
     @property
-    def admitted(self) -> int:
+    def max_admitted(self) -> int:
         """How many requests may be processed or waiting; more are refused immediately."""
         return _ADMITTED_PER_PROCESSED * self.max_concurrent
 
@@ -85,7 +80,7 @@ class DeploymentPlan:
     def start_limit(self) -> float:
         """Seconds within which the server must be ready: what the liveness probe tolerates."""
         probe = self.liveness
-        return seconds_of(probe.initial_delay) + probe.failure_threshold * seconds_of(probe.period)
+        return parse_duration(probe.initial_delay) + probe.failure_threshold * parse_duration(probe.period)
 
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
@@ -126,19 +121,11 @@ def read_plan(document: dict[str, Any]) -> DeploymentPlan:
         managed=compute == MANAGED,
         instances=_instances(document.get("sku") or {}, properties["scaleSettings"], compute),
         concurrent=requests.max_concurrent_requests_per_instance,
-        queue_wait=seconds_of(requests.max_queue_wait),
-        request_timeout=seconds_of(requests.request_timeout),
+        queue_wait=parse_duration(requests.max_queue_wait),
+        request_timeout=parse_duration(requests.request_timeout),
         liveness=Probe.model_validate(properties["livenessProbe"]),
         readiness=Probe.model_validate(properties["readinessProbe"]),
     )
-
-
-def seconds_of(duration: str) -> float:
-    """An ISO 8601 duration of days and smaller in seconds. Raises BadRequest for anything else."""
-    match = _DURATION.match(duration)
-    if match is None or not any(match.groupdict().values()):
-        raise BadRequest(f"'{duration}' is not an ISO 8601 duration such as PT5S.")
-    return sum(float(value) * _SECONDS[unit] for unit, value in match.groupdict().items() if value)
 
 
 def _instances(sku: dict[str, Any], scale: dict[str, Any], compute: str) -> int:

@@ -15,9 +15,9 @@ from azureml_emulator.kernel.errors import NotFound, Unauthorized
 from azureml_emulator.kernel.resource_id import parse_request_path
 from azureml_emulator.kernel.store import Resource
 from azureml_emulator.security.tokens import Tokens
+from azureml_emulator.serving.deployments.endpoints import AAD_AUDIENCE
+from azureml_emulator.serving.routing.traffic import DEPLOYMENT_HEADER
 
-_AUDIENCE = "https://ml.azure.com"
-_DEPLOYMENT_HEADER = "azureml-model-deployment"
 _CREATED = 201
 
 
@@ -45,7 +45,7 @@ class BatchScoring:
         endpoint = self._endpoints.find(request.path_params["guid"], request.path_params["endpoint"])
         if endpoint is None:
             raise NotFound(f"No batch endpoint has the address {request.url.path}.")
-        named = request.headers.get(_DEPLOYMENT_HEADER)
+        named = request.headers.get(DEPLOYMENT_HEADER)
         job = await self._jobs.invoke(endpoint, named, await json_body(request))
         return JSONResponse(batch_document(endpoint, job), _CREATED)
 
@@ -66,8 +66,8 @@ class BatchScoring:
     def _authorize(self, request: Request) -> None:
         """Raise Unauthorized unless the request has a token for Azure Machine Learning."""
         claims = check_bearer(request.headers.get("authorization", ""), self._tokens)
-        if not str(claims["aud"]).startswith(_AUDIENCE):
+        if not str(claims["aud"]).startswith(AAD_AUDIENCE):
             raise Unauthorized(
-                f"The token is for '{claims['aud']}'; a batch endpoint requires tokens for {_AUDIENCE}.",
+                f"The token is for '{claims['aud']}'; a batch endpoint requires tokens for {AAD_AUDIENCE}.",
                 code="InvalidAuthenticationToken",
             )

@@ -9,10 +9,9 @@ import re
 from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import DATA_TYPES, Data, Literal
+from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 
-_DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
-_SECONDS = (86400, 3600, 60, 1)
 _BOOLEANS = frozenset({"true", "false"})
 
 
@@ -58,10 +57,10 @@ def seconds(value: Any, target: str) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    match = _DURATION.match(str(value))
-    if match is None:
-        raise refuse(f"'{value}' is not an ISO 8601 duration.", target)
-    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True))
+    try:
+        return parse_duration(str(value))
+    except ValueError as error:
+        raise refuse(f"{error}.", target) from error
 
 
 def check_literal(text: str, declared: dict[str, Any], where: str) -> None:

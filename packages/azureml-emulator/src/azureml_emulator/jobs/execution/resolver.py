@@ -7,10 +7,10 @@ from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import DIRECT, Data, FromStep, Literal, Step
 from azureml_emulator.kernel.errors import BadRequest, EmulatorError, NotFound
+from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.storage.locator import Locator
 
-_CURATED = "azureml://registries/azureml/"
 _CONTENT = ("image", "condaFile", "build")
 
 
@@ -24,7 +24,7 @@ class Resolver:
         """The environment of a step: its name, its version, and its content. Raises NotFound."""
         if step.environment is None:
             return {}
-        if step.environment.startswith(_CURATED):
+        if step.environment.startswith(CURATED_PREFIX):
             # Curated environments exist on Azure only; here this interpreter runs anyway.
             return {"name": step.environment, "version": None}
         resource = self._locator.asset(step.environment, "environments", scope)

@@ -36,6 +36,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
+from azureml_emulator.processes.log_file import last_lines
 
 _LOG_LINES_IN_ERROR = 20
 
@@ -241,7 +242,7 @@ class StepRunner:
         self._tools.records.set_state(record.key, RUNNING)
         code = await self._wait(process, step)
         if code != 0:
-            tail = LogFile(launch.log).tail(_LOG_LINES_IN_ERROR)
+            tail = "\n".join(last_lines(launch.log, _LOG_LINES_IN_ERROR))
             raise StepFailed(f"The step '{step.name}' {_ending(code)}. The last lines of its log:\n{tail}")
 
     async def _wait(self, process: StepProcess, step: Step) -> int:

@@ -15,10 +15,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 from azureml_emulator.serving.data_collection.event_writer import Collector
 
-_HOST = "127.0.0.1"
 _MAX_HEAD_BYTES = 1 << 16
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 _IDLE_SECONDS = 30.0
@@ -52,7 +52,7 @@ class CollectorServer:
 
     async def open(self) -> None:
         """Listen on a free port of loopback."""
-        self._server = await asyncio.start_server(self._serve, _HOST, 0, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, limit=_MAX_HEAD_BYTES)
 
     async def close(self) -> None:
         """Stop listening."""
@@ -69,7 +69,7 @@ class CollectorServer:
         file.chmod(_FILE_MODE)
         return {
             "AZUREML_MDC_CONFIG_PATH": str(file),
-            "AZUREML_MDC_HOST": f"{name}:{secret}@{_HOST}",
+            "AZUREML_MDCLOOPBACK": f"{name}:{secret}@{LOOPBACK}",
             "AZUREML_MDC_PORT": str(self._server.sockets[0].getsockname()[1]),
         }
 

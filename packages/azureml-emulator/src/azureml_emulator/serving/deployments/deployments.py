@@ -19,6 +19,7 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path, short_name
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.serving.data_collection.collector_config import read_collector_config
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, read_plan, with_defaults
@@ -30,7 +31,6 @@ from azureml_emulator.serving.servers.revision import (
     ModelSource,
     Revision,
     check_script,
-    last_lines,
     make_revision,
     server_command,
     server_environment,

@@ -191,7 +191,7 @@ def _too_many(deployment: Deployment, instance: Instance) -> RouterError:
     plan = instance.plan
     message = (
         f"The deployment '{deployment.name}' has too many requests: it processes {plan.max_concurrent} at once, and at "
-        f"most {plan.admitted - plan.max_concurrent} more wait for up to {plan.queue_wait:g} seconds. The limits "
+        f"most {plan.max_admitted - plan.max_concurrent} more wait for up to {plan.queue_wait:g} seconds. The limits "
         "are max_concurrent_requests_per_instance and max_queue_wait_ms of its request_settings."
     )
     headers = [(REASON_HEADER, b"too_many_pending_requests"), (b"retry-after", b"1")]

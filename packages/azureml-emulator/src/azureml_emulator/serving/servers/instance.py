@@ -10,18 +10,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.processes.supervisor import GRACE_SECONDS
 from azureml_emulator.serving.data_collection.event_writer import Collector
-from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe, seconds_of
+from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe
 from azureml_emulator.serving.servers.deadlines import Deadlines
-from azureml_emulator.serving.servers.revision import Revision, last_lines
+from azureml_emulator.serving.servers.revision import Revision
 from azureml_emulator.serving.servers.server_starter import ServerProcess, ServerStarter
 from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost
 
 # A server that never answered a request needs no graceful shutdown.
 ABANDONED_GRACE_SECONDS = 0.2
-_HOST = "127.0.0.1"
 _FIRST_POLL_SECONDS = 0.05
 _PROBE_REQUEST = [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
 _OK = 200
@@ -112,7 +114,7 @@ class Instance:
         probe = self.plan.liveness
         failures = 0
         while failures < probe.failure_threshold:
-            await asyncio.wait({self._ended}, timeout=seconds_of(probe.period))
+            await asyncio.wait({self._ended}, timeout=parse_duration(probe.period))
             if not self.running:
                 return f"the process exited with code {self._ended.result()}"
             failures = 0 if await self._healthy(probe) else failures + 1
@@ -120,7 +122,7 @@ class Instance:
 
     async def admit(self) -> None:
         """Wait for a slot. Raises TooManyRequests at the limits."""
-        if self.admitted >= self.plan.admitted:
+        if self.admitted >= self.plan.max_admitted:
             raise TooManyRequests
         self.admitted += 1
         if not self._slots.locked():
@@ -169,7 +171,7 @@ class Instance:
         successes = 0
         while self.running and successes < probe.success_threshold:
             if self._pool is None and (port := self.port) is not None:
-                self._pool = Pool(_HOST, port)
+                self._pool = Pool(LOOPBACK, port)
             if self._pool is not None and await self._healthy(probe):
                 successes += 1
             else:
@@ -178,8 +180,8 @@ class Instance:
     async def _healthy(self, probe: Probe) -> bool:
         pool = self.pool
         try:
-            async with asyncio.timeout(seconds_of(probe.timeout)):
-                connection = pool.idle() or await pool.connect(seconds_of(probe.timeout))
+            async with asyncio.timeout(parse_duration(probe.timeout)):
+                connection = pool.idle() or await pool.connect(parse_duration(probe.timeout))
                 try:
                     answer = await connection.ask(_PROBE_REQUEST)
                 finally:

@@ -26,7 +26,6 @@ _SERVER_ARGUMENTS = (
     "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
     "--logger-class azureml_emulator.serving.servers.access_log.NoAccessLog"
 )
-_MAX_LOG_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,15 +114,6 @@ def server_environment(
     asked = plan.variables.get("GUNICORN_CMD_ARGS", "")
     variables["GUNICORN_CMD_ARGS"] = f"{_SERVER_ARGUMENTS} {asked}".strip()
     return variables
-
-
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last `count` lines of a log; none when the file does not exist."""
-    if not log.is_file():
-        return []
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _MAX_LOG_READ))
-        return stream.read().decode(errors="replace").splitlines()[-count:]
 
 
 def _copy_tree(source: Path, target: Path, what: str) -> None:
