@@ -44,7 +44,6 @@ from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerB
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
-from azureml_emulator.kernel.resource_id import PROVIDER
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes
@@ -79,18 +78,33 @@ class Emulator:
         self.settings = settings
         self.base_url = base_url
         self.clock = clock or Clock()
-        self.store = Store(settings.state / "emulator.sqlite")
-        self.blobs = Blobs(settings.state / "blobs", self.store)
-        keys = ensure_secret_keys(settings.state)
-        self.tokens = Tokens(keys.token_key, self.clock)
-        signatures = Signatures(keys.storage_key, self.clock)
-        self.access = StorageAccess(base_url, self.blobs, signatures)
-        self.uploads = Uploads(settings.state / "uploads")
+        self._keys = ensure_secret_keys(settings.state)
+        self.tokens = Tokens(self._keys.token_key, self.clock)
+        self._create_storage()
+        self._create_serving()
+        self._create_jobs()
+        self._create_events()
+        behaviours = self._behaviours()
+        registry_import = RegistryImport(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
+        self.scopes.scope_actions["import"] = registry_import.begin_import
+        self.arm = Arm(self.store, self.operations, self.scopes, behaviours, base_url)
+
+    def _create_storage(self) -> None:
+        """The store, blob storage, operations and processes, on which everything else rests."""
+        state = self.settings.state
+        self.store = Store(state / "emulator.sqlite")
+        self.blobs = Blobs(state / "blobs", self.store)
+        self.uploads = Uploads(state / "uploads")
+        self.signatures = Signatures(self._keys.storage_key, self.clock)
+        self.access = StorageAccess(self.base_url, self.blobs, self.signatures)
         self.locator = Locator(self.store, self.blobs)
         self.operations = Operations(self.store, self.clock)
         self.processes = Processes(self.store)
-        self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
-        self.scopes.base_url = base_url
+        self.scopes = Scopes(self.store, self.clock, self.blobs, self.settings, self.base_url)
+
+    def _create_serving(self) -> None:
+        """Online endpoints, their deployments, and the router."""
+        settings = self.settings
         fork = settings.step_launcher == "fork"
         self.starter = ServerStarter(self.processes, settings.state / "deployments-server.log", fork=fork)
         self.fleet = Fleet(self.starter)
@@ -100,7 +114,7 @@ class Emulator:
             self.operations,
             self.fleet,
             self.tokens,
-            base_url,
+            self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
         self.collectors = CollectorRegistry(self.locator)
@@ -114,49 +128,37 @@ class Emulator:
             self.collectors,
             settings.state / "deployments",
         )
-        self.scoring = ScoringRouter(
+        self.router = ScoringRouter(
             self.endpoints,
             self.fleet,
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
-        self.templates = Templates(self.store, self.clock, self.scopes, settings)
-        self.monitor = Monitor(self.store, self.fleet, self.clock)
-        bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
+
+    def _create_jobs(self) -> None:
+        """Jobs, and what starts them: batch endpoints and schedules."""
+        bundle = ensure_certificates(self.settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
-            settings,
-            base_url,
+            self.settings,
+            self.base_url,
             self.store,
             self.clock,
             self.blobs,
             self.locator,
             self.operations,
             self.processes,
-            variables(ReadyRecord.of(settings, base_url, bundle)),
+            variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
         )
-        self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.job_paths, self.access)
-        self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.http_client, self.jobs.records)
-        self.batch_endpoints = BatchEndpoints(self.store, self.clock, base_url)
-        batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
-        self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
+        self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
+        self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _create_events(self) -> None:
+        """Event Grid: topics, subscriptions, and deliveries of what changes in the store."""
         webhooks = Webhooks()
         self.deliveries = Deliveries(self.store, self.blobs, self.clock, webhooks)
         self.store.watch(self.deliveries.watch)
-        topics = Topics(self.store, webhooks, settings.location, base_url)
-        self.event_grid = EventGrid(
-            self.store, topics, self.deliveries, self.scopes, self.tokens, strict=settings.strict
-        )
-        behaviours = self._behaviours()
-        self.arm = Arm(self.store, self.operations, self.scopes, behaviours, base_url)
-        sharing = RegistryImport(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
-        self.scopes.scope_actions["import"] = sharing.begin_import
-
-        self.emulator_routes = EmulatorRoutes(self.store, base_url)
-        self.token_route = TokenRoute(self.tokens, keys.identity_header)
-        self.metadata = Metadata(base_url, settings, self.scopes)
-        self.registry_storage = RegistryStorage(self.store, self.scopes, self.access)
-        self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
+        self.topics = Topics(self.store, webhooks, self.settings.location, self.base_url)
 
     def application(self) -> ASGIApp:
         """The ASGI application: scoring bypasses the framework, everything else goes through it."""
@@ -170,7 +172,7 @@ class Emulator:
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
-        return ScoringFirst(framework, self.scoring)
+        return ScoringFirst(framework, self.router)
 
     def _behaviours(self) -> Behaviours:
         version = VersionBehaviour(self.store, self.clock)
@@ -195,42 +197,27 @@ class Emulator:
         )
 
     def _routes(self) -> list[Route]:
-        location = "/subscriptions/{s}/providers/{p}/locations/{l}"
+        """Every route; the first that matches a request answers it."""
         front_door = "/mferp/managementfrontend/subscriptions"
-        version = "{name}/versions/{version}"
-        scopes = f"providers/{PROVIDER}/{{scopes}}"
+        event_grid = EventGrid(
+            self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
+        )
         return [
-            *self.emulator_routes.routes(),
-            Route("/_emulator/metrics", self.scoring.metrics),
-            Route(f"{location}/mfeOperationsStatus/{{operation}}", self.arm.poll),
-            Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
-            Route(f"/subscriptions/{{s}}/{scopes}", self.arm.workspaces),
-            Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
-            *self.templates.routes(),
-            *self.monitor.routes(),
-            *self.batch_scoring.routes(),
-            *self.event_grid.routes(),
+            *EmulatorRoutes(self.store, self.base_url).routes(),
+            Route("/_emulator/metrics", self.router.metrics),
+            *self.arm.listing_routes(),
+            *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
+            *Monitor(self.store, self.fleet, self.clock).routes(),
+            *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
+            *event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
-            Route(
-                f"{front_door}/{{rest:path}}/tempdatarefs/{version}",
-                self.registry_storage.begin_upload,
-                methods=["PUT"],
-            ),
-            Route(f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]),
+            *RegistryStorage(self.store, self.scopes, self.access).routes(front_door),
             Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
-            *self.history.routes(),
-            *self.mlflow_proxy.routes(),
-            Route("/metadata/endpoints", self.metadata.clouds),
-            Route("/msi/token", self.token_route.serve),
-            Route("/discovery", self.metadata.services),
-            Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.metadata.registry),
-            Route("/{account:storage_account}", self.blob_service.serve_account),
-            Route("/{account:storage_account}/{container}", self.blob_service.serve, methods=_ALL_METHODS),
-            Route(
-                "/{account:storage_account}/{container}/{blob:path}",
-                self.blob_service.serve,
-                methods=_ALL_METHODS,
-            ),
+            *History(self.jobs.records, self.jobs.behaviour, self.jobs.job_paths, self.access).routes(),
+            *MlflowProxy(self.jobs.mlflow, self.jobs.http_client, self.jobs.records).routes(),
+            *Metadata(self.base_url, self.settings, self.scopes).routes(),
+            *TokenRoute(self.tokens, self._keys.identity_header).routes(),
+            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
             Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
         ]
 
@@ -249,7 +236,7 @@ class Emulator:
         await self.schedules.scheduler.close()
         await self.jobs.close()
         await self.operations.stop()
-        await self.scoring.stop()
+        await self.router.stop()
         await self.fleet.stop()
         await self.starter.close()
         await self.collectors.stop()

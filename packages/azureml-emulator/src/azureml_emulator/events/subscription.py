@@ -16,10 +16,10 @@ _MAX_ATTEMPTS: Final = 30
 _MAX_LIFETIME_MINUTES: Final = 1440
 _BOOLEAN: Final = "boolequals"
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
-    "stringin": lambda value, wanted: value == wanted,
-    "stringbeginswith": lambda value, wanted: value.startswith(wanted),
-    "stringendswith": lambda value, wanted: value.endswith(wanted),
-    "stringcontains": lambda value, wanted: wanted in value,
+    "stringin": lambda value, expected: value == expected,
+    "stringbeginswith": lambda value, expected: value.startswith(expected),
+    "stringendswith": lambda value, expected: value.endswith(expected),
+    "stringcontains": lambda value, expected: expected in value,
 }
 
 

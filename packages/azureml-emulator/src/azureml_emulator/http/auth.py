@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azureml_emulator.kernel.errors import BadRequest, Unauthorized, error_document
@@ -37,6 +38,10 @@ class TokenRoute:
     def __init__(self, tokens: Tokens, identity_header: str) -> None:
         self._tokens = tokens
         self._identity_header = identity_header.encode()
+
+    def routes(self) -> list[Route]:
+        """The one route of this class."""
+        return [Route("/msi/token", self.serve)]
 
     async def serve(self, request: Request) -> Response:
         """Issue a token to a caller that knows the secret of the state folder."""

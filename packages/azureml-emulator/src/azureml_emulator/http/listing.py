@@ -44,9 +44,9 @@ def _listed(resource: Resource, request: Request) -> bool:
     enabled = bool(resource.properties.get("isEnabled"))
     if (view == "EnabledOnly" and not enabled) or (view == "DisabledOnly" and enabled):
         return False
-    wanted = request.query_params.get("hash")
-    if wanted is not None:
-        return resource.properties.get("properties", {}).get("hash_sha256") == wanted
+    content_hash = request.query_params.get("hash")
+    if content_hash is not None:
+        return resource.properties.get("properties", {}).get("hash_sha256") == content_hash
     default = request.query_params.get("isDefault")
     return default is None or bool(resource.properties.get("isDefault")) == (default.lower() == "true")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from azureml_emulator.kernel.settings import Settings, cloud_name
 from azureml_emulator.resources.scopes import Scopes
@@ -19,6 +20,14 @@ class Metadata:
         self._base_url = base_url
         self._settings = settings
         self._scopes = scopes
+
+    def routes(self) -> list[Route]:
+        """The routes of this class."""
+        return [
+            Route("/metadata/endpoints", self.clouds),
+            Route("/discovery", self.services),
+            Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.registry),
+        ]
 
     async def clouds(self, _: Request) -> Response:
         """The list of clouds; this emulator is the only one."""

@@ -17,7 +17,7 @@ from azureml_emulator.jobs.execution.step_variables import inherited
 from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
-from azureml_emulator.jobs.launching.launcher import Launcher, PlainLauncher
+from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
@@ -46,18 +46,14 @@ class JobParts:
         processes: Processes,
         variables: dict[str, str],
     ) -> None:
-        state = settings.state
         self._is_eager = settings.background_start == "eager"
         self.http_client = HttpClient()
-        self.mlflow = MlflowServer(store, processes, self.http_client, state / "mlflow")
+        self.mlflow = MlflowServer(store, processes, self.http_client, settings.state / "mlflow")
         self.tracking = Tracking(self.mlflow, self.http_client, clock)
         self.records = JobRecords(store, clock)
-        self.job_paths = JobPaths(store, blobs, locator, state / "jobs")
+        self.job_paths = JobPaths(store, blobs, locator, settings.state / "jobs")
         plain = PlainLauncher(processes)
-        # Forking after imports is unsafe on macOS, whose system libraries start threads.
-        may_fork = settings.step_launcher == "fork" and sys.platform == "linux"
-        self._forking = ForkLauncher(store, processes, plain, state / "fork-server.log") if may_fork else None
-        launcher: Launcher = self._forking or plain
+        self._forking = _fork_launcher(settings, store, processes, plain)
         self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
         tools = StepTools(
             records=self.records,
@@ -65,7 +61,7 @@ class JobParts:
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
             tracking=self.tracking,
-            launcher=launcher,
+            launcher=self._forking or plain,
             clock=clock,
             variables={**inherited(os.environ, Path(sys.executable)), **variables},
             location=settings.location,
@@ -100,6 +96,13 @@ class JobParts:
         await self.http_client.close()
         ending = [self.mlflow.close(), *([self._forking.close()] if self._forking is not None else [])]
         await asyncio.gather(*ending)
+
+
+def _fork_launcher(settings: Settings, store: Store, processes: Processes, plain: PlainLauncher) -> ForkLauncher | None:
+    # Forking after imports is unsafe on macOS, whose system libraries start threads.
+    if settings.step_launcher != "fork" or sys.platform != "linux":
+        return None
+    return ForkLauncher(store, processes, plain, settings.state / "fork-server.log")
 
 
 def _learn_nothing(_: object) -> None:

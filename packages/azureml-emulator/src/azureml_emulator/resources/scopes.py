@@ -29,11 +29,11 @@ _COMPUTE_NODES = 4
 class Scopes(Behaviour):
     """The behaviour of workspaces and registries, and the only place that creates them."""
 
-    def __init__(self, store: Store, clock: Clock, blobs: Blobs, settings: Settings) -> None:
+    def __init__(self, store: Store, clock: Clock, blobs: Blobs, settings: Settings, base_url: str) -> None:
         super().__init__(store, clock)
         self._blobs = blobs
         self._settings = settings
-        self.base_url = ""
+        self._base_url = base_url
         # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
         self.scope_actions: dict[str, Action] = {}
 
@@ -78,9 +78,9 @@ class Scopes(Behaviour):
         """The document, with addresses of this process."""
         if resource.kind != "workspaces":
             return resource.document
-        host = self.base_url.removeprefix("https://")
+        host = self._base_url.removeprefix("https://")
         addresses = {
-            "discoveryUrl": f"{self.base_url}/discovery",
+            "discoveryUrl": f"{self._base_url}/discovery",
             "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{resource.id}",
         }
         return {**resource.document, "properties": {**resource.properties, **addresses}}

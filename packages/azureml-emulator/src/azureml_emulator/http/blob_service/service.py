@@ -13,6 +13,7 @@ from dataclasses import replace
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from azureml_emulator.http.auth import check_bearer
 from azureml_emulator.http.blob_service.replies import (
@@ -63,6 +64,15 @@ class BlobService:
             ("GET", "metadata"): ("r", self._head),
             ("HEAD", "metadata"): ("r", self._head),
         }
+
+    def routes(self, methods: list[str]) -> list[Route]:
+        """The routes of accounts, containers and blobs; any method is answered in the format of storage."""
+        container = "/{account:storage_account}/{container}"
+        return [
+            Route("/{account:storage_account}", self.serve_account),
+            Route(container, self.serve, methods=methods),
+            Route(f"{container}/{{blob:path}}", self.serve, methods=methods),
+        ]
 
     async def serve(self, request: Request) -> Response:
         """Answer one request; errors have the format of storage."""
@@ -175,8 +185,8 @@ def _prefix(request: Request) -> str:
 
 
 def _check_read(request: Request, blob: Blob) -> None:
-    wanted = request.headers.get("if-match")
-    if wanted not in {None, "*", blob.etag}:
+    if_match = request.headers.get("if-match")
+    if if_match not in {None, "*", blob.etag}:
         raise PreconditionFailed("The blob has changed: the condition of If-Match is not met.")
 
 

@@ -138,17 +138,17 @@ class BlobWrites:
             written.unlink(missing_ok=True)
 
     def _check_conditions(self, request: Request, address: BlobAddress) -> None:
-        wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
-        if wanted is None and unwanted is None:
+        if_match, if_none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
+        if if_match is None and if_none_match is None:
             return
         try:
             etag = self._blobs.get(address.account, address.container, address.name).etag
         except NotFound:
             etag = None
-        if unwanted == "*" and etag is not None:
+        if if_none_match == "*" and etag is not None:
             raise Conflict("The specified blob already exists.", code="BlobAlreadyExists")
-        missed = wanted is not None and (etag is None or wanted not in {"*", etag})
-        if missed or (etag is not None and unwanted == etag):
+        missed = if_match is not None and (etag is None or if_match not in {"*", etag})
+        if missed or (etag is not None and if_none_match == etag):
             raise PreconditionFailed("The condition of If-Match or If-None-Match is not met.")
 
 

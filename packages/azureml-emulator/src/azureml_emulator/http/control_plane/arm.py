@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from azureml_emulator.http.listing import page
 from azureml_emulator.http.requests import json_body, resource_part, unknown_route
@@ -52,6 +53,17 @@ class Arm:
         self._scopes = scopes
         self._behaviours = behaviours
         self._base_url = base_url
+
+    def listing_routes(self) -> list[Route]:
+        """The routes of operations, and of lists of workspaces and registries."""
+        location = "/subscriptions/{s}/providers/{p}/locations/{l}"
+        scopes = f"providers/{PROVIDER}/{{scopes}}"
+        return [
+            Route(f"{location}/{_STATUS_SEGMENT}/{{operation}}", self.poll),
+            Route(f"{location}/{_RESULT_SEGMENT}/{{operation}}", self.result),
+            Route(f"/subscriptions/{{s}}/{scopes}", self.workspaces),
+            Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.workspaces),
+        ]
 
     async def serve(self, request: Request) -> Response:
         """Answer one request."""

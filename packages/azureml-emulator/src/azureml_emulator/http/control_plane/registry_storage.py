@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.kernel.errors import BadRequest
@@ -25,6 +26,14 @@ class RegistryStorage:
         self._store = store
         self._scopes = scopes
         self._access = access
+
+    def routes(self, front_door: str) -> list[Route]:
+        """The routes, below the front door of registries; they must precede its generic route."""
+        version = "{name}/versions/{version}"
+        return [
+            Route(f"{front_door}/{{rest:path}}/tempdatarefs/{version}", self.begin_upload, methods=["PUT"]),
+            Route(f"{front_door}/{{rest:path}}/datarefs/{version}", self.read, methods=["POST"]),
+        ]
 
     async def begin_upload(self, request: Request) -> Response:
         """Where the files of a version may be uploaded. Whether they become the version is decided by its PUT."""

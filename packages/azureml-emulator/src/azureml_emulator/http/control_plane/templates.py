@@ -130,11 +130,11 @@ class Templates:
 
     async def _deploy(self, request: Request) -> Response:
         given = request.path_params
-        wanted = read_template((await json_body(request)).get("properties"))
+        workspace = read_template((await json_body(request)).get("properties"))
         kind = kind_of("workspaces")
-        kind.check_name(wanted.name)
-        scope = Scope(given["subscription"], given["group"], "workspaces", wanted.name)
-        stored = await self._scopes.put(kind, ResourcePath(scope, ()), wanted.body)
+        kind.check_name(workspace.name)
+        scope = Scope(given["subscription"], given["group"], "workspaces", workspace.name)
+        stored = await self._scopes.put(kind, ResourcePath(scope, ()), workspace.body)
         deployment = {
             "id": _identifier(request),
             "name": given["name"],

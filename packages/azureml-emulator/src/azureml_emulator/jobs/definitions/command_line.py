@@ -68,8 +68,8 @@ def plain_arguments(command: str) -> list[str] | None:
 
 
 def _optional(part: str, inputs: Mapping[str, str]) -> str:
-    wanted = [name for side, name in _REFERENCE.findall(part) if side == "inputs"]
-    return part if all(name in inputs for name in wanted) else ""
+    required = [name for side, name in _REFERENCE.findall(part) if side == "inputs"]
+    return part if all(name in inputs for name in required) else ""
 
 
 def _quote_after(text: str, quote: str) -> str:

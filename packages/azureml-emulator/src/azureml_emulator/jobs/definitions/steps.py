@@ -107,7 +107,9 @@ class Step:
     @property
     def needs(self) -> frozenset[str]:
         """The names of the steps that must complete before this one starts."""
-        return frozenset(wanted.source.step for wanted in self.inputs.values() if isinstance(wanted.source, FromStep))
+        return frozenset(
+            step_input.source.step for step_input in self.inputs.values() if isinstance(step_input.source, FromStep)
+        )
 
 
 @dataclass(frozen=True)

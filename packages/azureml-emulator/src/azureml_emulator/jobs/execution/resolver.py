@@ -50,8 +50,8 @@ class Resolver:
     def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:
         """The paths of a step's data inputs. `earlier` has the outputs of other steps. Raises BadRequest."""
         found: dict[str, Path] = {}
-        for name, wanted in step.inputs.items():
-            match wanted.source:
+        for name, step_input in step.inputs.items():
+            match step_input.source:
                 case FromStep(step=before, output=output):
                     found[name] = earlier[before][output]
                 case Data(uri=uri):
@@ -60,7 +60,7 @@ class Resolver:
                     continue
             if not found[name].exists():
                 raise BadRequest(
-                    f"The input '{name}' of the step '{step.name}' does not exist: {_origin(wanted.source)}.",
+                    f"The input '{name}' of the step '{step.name}' does not exist: {_origin(step_input.source)}.",
                     code="UserError",
                 )
         return found
@@ -76,11 +76,11 @@ class Resolver:
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
     """The value of each input in the command: text, a path, or an address in the mode "direct"."""
     given = {}
-    for name, wanted in step.inputs.items():
-        if isinstance(wanted.source, Literal):
-            given[name] = wanted.source.text
-        elif wanted.mode == DIRECT:
-            given[name] = wanted.source.uri if isinstance(wanted.source, Data) else addresses[name]
+    for name, step_input in step.inputs.items():
+        if isinstance(step_input.source, Literal):
+            given[name] = step_input.source.text
+        elif step_input.mode == DIRECT:
+            given[name] = step_input.source.uri if isinstance(step_input.source, Data) else addresses[name]
         else:
             given[name] = str(paths[name])
     return given

@@ -36,12 +36,12 @@ class Reuse:
     ) -> str:
         """A hash of everything that determines the outputs of a step. `paths` has its data inputs."""
         inputs: dict[str, list[str]] = {}
-        for name, wanted in step.inputs.items():
-            if isinstance(wanted.source, Literal):
-                inputs[name] = ["literal", wanted.source.text]
+        for name, step_input in step.inputs.items():
+            if isinstance(step_input.source, Literal):
+                inputs[name] = ["literal", step_input.source.text]
             else:
                 content = await asyncio.to_thread(self._hashes.of, paths[name])
-                inputs[name] = ["data", wanted.type, wanted.mode, content]
+                inputs[name] = ["data", step_input.type, step_input.mode, content]
         facts = {
             "command": step.command,
             "code": await asyncio.to_thread(self._hashes.of, code) if code else None,

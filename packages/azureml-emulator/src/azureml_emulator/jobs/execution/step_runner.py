@@ -179,18 +179,10 @@ class StepRunner:
         tracked: TrackedRun | None,
     ) -> _Prepared:
         tools, scope = self._tools, context.scope
-        outputs = {
-            name: tools.job_paths.output(scope, record.name, name, output, context.datastore)
-            for name, output in step.outputs.items()
-        }
-        tools.records.set_internal(
-            record.key,
-            outputs={name: tools.job_paths.relative(path) for name, path in outputs.items()},
-            output_types={name: output.type for name, output in step.outputs.items()},
-        )
+        outputs = self._create_outputs(record, step, context)
         folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
         # Of other steps' outputs only: any other data has an address, and may be in a registry.
-        made = [name for name, wanted in step.inputs.items() if isinstance(wanted.source, FromStep)]
+        made = [name for name, step_input in step.inputs.items() if isinstance(step_input.source, FromStep)]
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
@@ -212,6 +204,20 @@ class StepRunner:
             **step.environment_variables,
         }
         return _Prepared(command, folder, environment, outputs)
+
+    def _create_outputs(self, record: Resource, step: Step, context: JobContext) -> dict[str, Path]:
+        """The paths of the step's outputs, recorded before it runs."""
+        paths = self._tools.job_paths
+        outputs = {
+            name: paths.output(context.scope, record.name, name, output, context.datastore)
+            for name, output in step.outputs.items()
+        }
+        self._tools.records.set_internal(
+            record.key,
+            outputs={name: paths.relative(path) for name, path in outputs.items()},
+            output_types={name: output.type for name, output in step.outputs.items()},
+        )
+        return outputs
 
     def _parallel(
         self, record: Resource, step: Step, scope: Scope, paths: dict[str, Path], outputs: dict[str, Path]

@@ -113,10 +113,10 @@ def _workers(given: dict[str, Any], where: str) -> int:
 def _timeout(value: Any, where: str) -> float:
     if value is None:
         return _DEFAULT_TIMEOUT
-    wanted = seconds(int(value) if str(value).isdigit() else value, f"{where}.retry_settings.timeout")
-    if wanted is None or not 0 < wanted <= _MAX_TIMEOUT:
+    duration = seconds(int(value) if str(value).isdigit() else value, f"{where}.retry_settings.timeout")
+    if duration is None or not 0 < duration <= _MAX_TIMEOUT:
         raise refuse(f"'{where}': the timeout of a mini-batch is '{value}'; it must be at most 259200 seconds.", where)
-    return wanted
+    return duration
 
 
 def _threshold(value: Any, where: str) -> int:

@@ -248,8 +248,8 @@ def _check_references(step: Step) -> None:
 
 def _check_bindings(steps: dict[str, Step]) -> None:
     for step in steps.values():
-        for name, wanted in step.inputs.items():
-            if isinstance(wanted.source, FromStep) and wanted.source.step == step.name:
+        for name, step_input in step.inputs.items():
+            if isinstance(step_input.source, FromStep) and step_input.source.step == step.name:
                 raise refuse(f"The step '{step.name}' reads its own output in '{name}'.", f"jobs.{step.name}")
 
 

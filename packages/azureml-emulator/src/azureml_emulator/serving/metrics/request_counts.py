@@ -136,10 +136,10 @@ def bucket_end(bucket: int) -> float:
 
 def percentile(buckets: Counter[int], percent: float) -> float | None:
     """The latency in seconds of a percentile; None when the buckets are empty."""
-    wanted = math.ceil(buckets.total() * percent / 100)
+    remaining = math.ceil(buckets.total() * percent / 100)
     for bucket in sorted(buckets):
-        wanted -= buckets[bucket]
-        if wanted <= 0:
+        remaining -= buckets[bucket]
+        if remaining <= 0:
             return bucket_end(bucket)
     return None
 

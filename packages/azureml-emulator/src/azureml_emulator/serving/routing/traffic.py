@@ -99,13 +99,13 @@ def _check_targets(given: Mapping[str, int], existing: Collection[str], serving:
 
 
 def _check_mirror(live: Mapping[str, int], copies: Mapping[str, int]) -> None:
-    wanted = {name: percent for name, percent in copies.items() if percent}
-    if len(wanted) > 1:
+    mirrors = {name: percent for name, percent in copies.items() if percent}
+    if len(mirrors) > 1:
         raise InvalidTraffic(
-            f"Traffic is mirrored to {len(wanted)} deployments ({_shown(wanted)}); only one can be a mirror.",
+            f"Traffic is mirrored to {len(mirrors)} deployments ({_shown(mirrors)}); only one can be a mirror.",
             target="mirrorTraffic",
         )
-    for name, percent in wanted.items():
+    for name, percent in mirrors.items():
         if percent > MIRROR_LIMIT_PERCENT:
             raise InvalidTraffic(
                 f"{percent} % of the traffic is mirrored to '{name}'; at most {MIRROR_LIMIT_PERCENT} % can be.",
