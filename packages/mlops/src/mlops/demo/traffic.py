@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
@@ -34,6 +35,8 @@ from mlops.models.package_documents import Schema
 from mlops.settings.project import Project, StageName
 
 SPAN: Final = timedelta(days=1)
+# How exactly collected rows say when they were asked; a window's end is not part of it.
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _KEY_CHARACTERS: Final = 12
 _ERROR_LINES: Final = 15
 # Rows are on their way for about a second; a busy machine takes longer.
@@ -51,10 +54,13 @@ class TrafficDay:
 
 @dataclass(frozen=True)
 class SimulatedTraffic:
-    """How many requests a day had, when it began, and how many seconds asking took; None when it was asked before."""
+    """How many requests a day had, in which window, and how many seconds asking took; None when it was asked before.
+
+    The window follows from the rows alone: it is the same whenever and however often it is looked up.
+    """
 
     requests: int
-    began: datetime
+    window: Window
     seconds: float | None
 
 
@@ -78,15 +84,15 @@ def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> Traffic
     return TrafficDay(ids, bodies, outcomes)
 
 
-def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
+def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
     """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
 
     Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
     """
-    client, stage = places.stage(stage_name), places.project.settings.stage(stage_name)
-    known = _collected(places, stage_name, day)
+    client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
+    known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
-        return SimulatedTraffic(len(day.ids), min(known.values()), None)
+        return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
     say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
@@ -97,19 +103,23 @@ def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
     for elapsed in poll():
-        here = _collected(places, stage_name, day)
+        here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
-            return SimulatedTraffic(len(here), min(here.values()), seconds)
+            return SimulatedTraffic(len(here), _window_of(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
             raise WorkspaceError(
                 f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
             )
-    raise AssertionError("looks() never ends")
+    raise AssertionError("poll() never ends")
 
 
-def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
+def _window_of(times: Collection[datetime]) -> Window:
+    return Window(min(times), max(times) + _MILLISECOND)
+
+
+def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
-    client, endpoint = places.stage(stage_name), places.project.settings.stage(stage_name).endpoint
+    client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
     found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
     mine = found.frame.filter(pl.col(CORRELATION_ID).is_in(day.ids))

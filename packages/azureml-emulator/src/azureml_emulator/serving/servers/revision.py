@@ -20,7 +20,7 @@ _GENERATED_SCRIPT = "mlflow_entry.py"
 _LOG = "log.txt"
 _PORT = "port"
 # The emulator's environment variables that a server inherits; none of them is a secret.
-_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
 # One request at a time per worker, as in Azure's image, but with keep-alive connections.
 _SERVER_ARGUMENTS = (
     "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
