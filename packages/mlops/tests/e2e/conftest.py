@@ -17,7 +17,7 @@ from azure.ai.ml import MLClient
 from quicker import make_quicker
 from warm_programs import run_module
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.workspace import connect
 from mlops.local.emulator import ensure_started
 from mlops.settings.project import Project, load_project
@@ -151,9 +151,9 @@ class Team:
     folder: Path
 
     @property
-    def places(self) -> Connections:
+    def clients(self) -> WorkspaceClients:
         """The stages as this clone's project.yml names them."""
-        return Connections(load_project(self.folder))
+        return WorkspaceClients(load_project(self.folder))
 
     def colleague(self, name: str) -> Team:
         """Another clone of the same remote."""

@@ -30,8 +30,8 @@ class Staging:
     """The stage's live deployment and those who call it."""
 
     def __init__(self, team: Team) -> None:
-        stage = team.places.project.settings.stages.staging
-        self.client = team.places.stage("staging")
+        stage = team.clients.project.settings.stages.staging
+        self.client = team.clients.stage("staging")
         self.endpoint = stage.endpoint
         live = live_model(self.client, stage)
         assert live
@@ -77,7 +77,7 @@ def population(data_file: Path) -> pl.DataFrame:
 
 
 def proposed_to_staging(team: Team) -> GateReport:
-    report = promote(team.places, "staging", None).report
+    report = promote(team.clients, "staging", None).report
     assert report
     return report
 

@@ -44,8 +44,8 @@ class Prod:
 
     def __init__(self, lifecycle: Lifecycle, team: Team) -> None:
         self.lifecycle = lifecycle
-        self.client = team.places.stage(STAGE)
-        project = team.places.project
+        self.client = team.clients.stage(STAGE)
+        project = team.clients.project
         self.stage = project.settings.stages.prod
         live = live_model(self.client, self.stage)
         assert live

@@ -11,8 +11,8 @@ from mlops.settings.project import Project, StageName
 from mlops.settings.releases import TRAINING_STAGE
 
 
-class Connections:
-    """The places of one project. Safe to use from several threads."""
+class WorkspaceClients:
+    """The clients of one project. Safe to use from several threads."""
 
     def __init__(self, project: Project) -> None:
         self.project = project

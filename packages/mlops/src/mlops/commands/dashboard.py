@@ -40,14 +40,14 @@ def command(project_path: Path | None, *, folder: Path | None, port: int, as_jso
 
     project = load_project(project_path)
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.dashboard.serving import ServedResult, serve_page, write_page
 
-    places = Connections(project)
+    clients = WorkspaceClients(project)
     if folder is not None:
-        return answer(write_page(places, folder), as_json=as_json)
+        return answer(write_page(clients, folder), as_json=as_json)
 
     def begun(result: ServedResult) -> int:
         return answer(result, as_json=as_json)
 
-    return serve_page(places, port, begun)
+    return serve_page(clients, port, begun)

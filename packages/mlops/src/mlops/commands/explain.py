@@ -65,7 +65,7 @@ def command(
 
 def _live(project: Project, stage: str) -> tuple[str, Path]:
     """What a stage runs: its name, and its package."""
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.core.errors import InputError
     from mlops.endpoint.current_deployment import live_model
     from mlops.models.package_store import package_of_model
@@ -73,9 +73,9 @@ def _live(project: Project, stage: str) -> tuple[str, Path]:
     from mlops.settings.project import parse_stage
 
     name = parse_stage(stage)
-    places = Connections(project)
-    live = live_model(places.stage(name), project.settings.stage(name))
+    clients = WorkspaceClients(project)
+    live = live_model(clients.stage(name), project.settings.stage(name))
     if live is None:
         raise InputError(f"{name} runs nothing yet", f"Deploy: `mlops deploy --stage {name}`.")
     model = ModelVersion(project.settings.model, live.version, live.digest)
-    return f"{model.name} {model.version}", package_of_model(places.models(name), project, model)
+    return f"{model.name} {model.version}", package_of_model(clients.models(name), project, model)

@@ -53,13 +53,13 @@ def command(
     project = load_project(project_path)
     stage_name = parse_stage(stage) if stage else None
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.gate_result import write_reports
     from mlops.promotion.gate_run import gate
     from mlops.promotion.range_gate import gate_range
 
-    places = Connections(project)
+    clients = WorkspaceClients(project)
     if stage_name is None:
-        return answer(gate_range(places, since or "", record=record), as_json=as_json)
-    report = gate(places, stage_name, base, record=record)
+        return answer(gate_range(clients, since or "", record=record), as_json=as_json)
+    report = gate(clients, stage_name, base, record=record)
     return answer(write_reports(project, report, markdown, html), as_json=as_json)

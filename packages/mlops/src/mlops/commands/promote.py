@@ -46,10 +46,10 @@ def command(
     project = load_project(project_path)
     stage_name = parse_stage(target)
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.promote import promote
     from mlops.promotion.readiness import not_yet
 
-    places = Connections(project)
-    too_early = not_yet(places, stage_name, datetime.now(UTC)) if when_ready else None
-    return answer(too_early or promote(places, stage_name, version, pull_request=pull_request), as_json=as_json)
+    clients = WorkspaceClients(project)
+    too_early = not_yet(clients, stage_name, datetime.now(UTC)) if when_ready else None
+    return answer(too_early or promote(clients, stage_name, version, pull_request=pull_request), as_json=as_json)

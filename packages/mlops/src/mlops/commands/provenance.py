@@ -42,7 +42,7 @@ def command(project_path: Path | None, *, stage: str, version: str | None, folde
     if version is not None and stage_name != TRAINING_STAGE:
         raise InputError(f"which version {stage} runs is said by releases/{stage}.yml", "Leave out --version.")
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.provenance.inspection import inspect
 
-    return answer(inspect(Connections(project), stage_name, version, folder), as_json=as_json)
+    return answer(inspect(WorkspaceClients(project), stage_name, version, folder), as_json=as_json)

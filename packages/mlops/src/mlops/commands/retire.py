@@ -30,13 +30,13 @@ def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bo
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.retire.applying import apply_plan
     from mlops.retire.collecting import make_plan
     from mlops.retire.result import RetireResult
 
-    places = Connections(project)
-    planned = make_plan(places, stage_name)
+    clients = WorkspaceClients(project)
+    planned = make_plan(clients, stage_name)
     if applied:
-        apply_plan(places, stage_name, planned)
+        apply_plan(clients, stage_name, planned)
     return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)

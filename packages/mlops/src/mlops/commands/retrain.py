@@ -40,8 +40,8 @@ def command(project_path: Path | None, *, because: str, submit: bool, as_json: b
     project = load_project(project_path)
     pointer = read_trigger(because)
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.retraining.run import begin_retraining, retrain
 
     act = begin_retraining if submit else retrain
-    return answer(act(Connections(project), pointer, datetime.now(UTC)), as_json=as_json)
+    return answer(act(WorkspaceClients(project), pointer, datetime.now(UTC)), as_json=as_json)

@@ -27,7 +27,7 @@ def command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
     project = load_project(project_path)
     stage_name = parse_stage(stage)
 
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.revert import revert
 
-    return answer(revert(Connections(project), stage_name), as_json=as_json)
+    return answer(revert(WorkspaceClients(project), stage_name), as_json=as_json)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError
@@ -61,9 +61,9 @@ class ServedResult(Result):
         return [Line(f"dashboard  {self.address}"), Line("Ctrl-C ends it", "hint")]
 
 
-def write_page(places: Connections, folder: Path) -> WrittenResult:
+def write_page(clients: WorkspaceClients, folder: Path) -> WrittenResult:
     """Write the page into a folder, as one file that needs nothing else. Raises MlopsError when nobody answers."""
-    snapshot = take_snapshot(places)
+    snapshot = take_snapshot(clients)
     page = render(snapshot, served=False)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / PAGE_FILE
@@ -74,25 +74,25 @@ def write_page(places: Connections, folder: Path) -> WrittenResult:
     return WrittenResult(str(file), page.version, not_known)
 
 
-def serve_page(places: Connections, port: int, begun: Callable[[ServedResult], int]) -> int:
+def serve_page(clients: WorkspaceClients, port: int, begun: Callable[[ServedResult], int]) -> int:
     """Serve the page until SIGINT or SIGTERM; `begun` is told where, and gives the exit code."""
-    with stop_signals() as stop, DashboardServer(port, _page(places)) as server:
+    with stop_signals() as stop, DashboardServer(port, _page(clients)) as server:
         code = begun(ServedResult(server.address))
         threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
         rest = _REST_SECONDS
         while stop.reason is None:
             stop.pause(rest)
             if stop.reason is None:
-                rest = _refresh(places, server)
+                rest = _refresh(clients, server)
         server.shutdown()
         return code
 
 
-def _refresh(places: Connections, server: DashboardServer) -> float:
+def _refresh(clients: WorkspaceClients, server: DashboardServer) -> float:
     """Show what is now, or say why not; how many seconds to rest then."""
     begun = time.monotonic()
     try:
-        server.show(_page(places))
+        server.show(_page(clients))
     except (AzureError, MlException, MlopsError) as error:
         explained = error if isinstance(error, MlopsError) else explain(error)
         problem = f"not renewed: {explained.message if explained else error}"
@@ -101,5 +101,5 @@ def _refresh(places: Connections, server: DashboardServer) -> float:
     return max(_REST_SECONDS, _REST_FACTOR * (time.monotonic() - begun))
 
 
-def _page(places: Connections) -> Page:
-    return render(take_snapshot(places), served=True)
+def _page(clients: WorkspaceClients) -> Page:
+    return render(take_snapshot(clients), served=True)

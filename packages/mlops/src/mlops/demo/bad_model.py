@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.core.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
@@ -103,41 +103,41 @@ class BadModelResult(Result):
         ]
 
 
-def show_bad_models(scratch: Scratch, places: Connections, data: Path | None, good: str) -> BadModelResult:
+def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | None, good: str) -> BadModelResult:
     """Try to release both, and leave every stage with what it ran before."""
-    stopped = _stopped_by_gate(scratch, places, data)
-    release_to(scratch, places, TRAINING_STAGE, good)
-    before = _live(places)
-    reason, callers = _rolled_back(scratch, places, data)
-    return BadModelResult(stopped, reason, before, _live(places), callers.requests, callers.failures)
+    stopped = _stopped_by_gate(scratch, clients, data)
+    release_to(scratch, clients, TRAINING_STAGE, good)
+    before = _live(clients)
+    reason, callers = _rolled_back(scratch, clients, data)
+    return BadModelResult(stopped, reason, before, _live(clients), callers.requests, callers.failures)
 
 
-def _stopped_by_gate(scratch: Scratch, places: Connections, data: Path | None) -> PromotionResult:
+def _stopped_by_gate(scratch: Scratch, clients: WorkspaceClients, data: Path | None) -> PromotionResult:
     say("a worse model: one tree")
-    worse = train(places.training, scratch.at_source(), TRAINING_STAGE, data, _WORSE)
-    release_to(scratch, places, TRAINING_STAGE, worse.model.version)
+    worse = train(clients.training, scratch.at_source(), TRAINING_STAGE, data, _WORSE)
+    release_to(scratch, clients, TRAINING_STAGE, worse.model.version)
     scratch.at_branch()
-    result = promote(places, _GATED, None)
+    result = promote(clients, _GATED, None)
     if result.proposed is not None:
         raise PromotionRefused("the gates let a model of one tree through", "Look at releases/gates.yml.")
     return result
 
 
-def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tuple[str, Callers]:
+def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None) -> tuple[str, Callers]:
     say("a model as good as the live one, whose scoring script tires")
-    other = train(places.training, scratch.at_source(), TRAINING_STAGE, data, _AS_GOOD)
-    release_to(scratch, places, TRAINING_STAGE, other.model.version)
-    release_to(scratch, places, _GATED, other.model.version)
+    other = train(clients.training, scratch.at_source(), TRAINING_STAGE, data, _AS_GOOD)
+    release_to(scratch, clients, TRAINING_STAGE, other.model.version)
+    release_to(scratch, clients, _GATED, other.model.version)
     scratch.at_branch()
-    merge(scratch, places, promote(places, _BUSY, None))
+    merge(scratch, clients, promote(clients, _BUSY, None))
     _tire(scratch)
     stage = scratch.project.settings.stage(_BUSY)
-    live = live_model(places.stage(_BUSY), stage)
+    live = live_model(clients.stage(_BUSY), stage)
     if live is None:
         raise RolloutFailed(f"nothing runs in {_BUSY}", "Run `mlops demo` first.")
-    address = address_of(places.stage(_BUSY), stage.endpoint, live.scoring_uri)
-    with Callers(address, _questions(places, other.job), _CALLERS_PER_SECOND) as callers:
-        reason = _rollout_that_fails(scratch, places)
+    address = address_of(clients.stage(_BUSY), stage.endpoint, live.scoring_uri)
+    with Callers(address, _questions(clients, other.job), _CALLERS_PER_SECOND) as callers:
+        reason = _rollout_that_fails(scratch, clients)
     # The manifest has to say again what runs.
     scratch.at_branch()
     scratch.repository.revert_merge()
@@ -145,16 +145,16 @@ def _rolled_back(scratch: Scratch, places: Connections, data: Path | None) -> tu
     return reason, callers
 
 
-def _questions(places: Connections, job: str) -> list[bytes]:
+def _questions(clients: WorkspaceClients, job: str) -> list[bytes]:
     """One row each, of those that no model has seen: what callers ask is collected, and judged for drift one day."""
-    names = json.loads(places.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
-    rows = pl.read_parquet(held_out_file(places.training, places.project, job), columns=list(names))
+    names = json.loads(clients.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
+    rows = pl.read_parquet(held_out_file(clients.training, clients.project, job), columns=list(names))
     return [json.dumps({"input_data": [row]}).encode() for row in rows.head(_QUESTIONS).iter_rows(named=True)]
 
 
-def _rollout_that_fails(scratch: Scratch, places: Connections) -> str:
+def _rollout_that_fails(scratch: Scratch, clients: WorkspaceClients) -> str:
     try:
-        deploy(places.stage(_BUSY), scratch.project, _BUSY)
+        deploy(clients.stage(_BUSY), scratch.project, _BUSY)
     except RolloutFailed as error:
         return error.message
     raise RolloutFailed("the tiring model was not rolled back", f"Look at releases/{_BUSY}.yml: is its SLO kept wide?")
@@ -170,6 +170,6 @@ def _tire(scratch: Scratch) -> None:
     script.write_text(script.read_text(encoding="utf-8") + _TIRED.format(requests=requests, seconds=seconds))
 
 
-def _live(places: Connections) -> str:
-    live = live_model(places.stage(_BUSY), places.project.settings.stage(_BUSY))
+def _live(clients: WorkspaceClients) -> str:
+    live = live_model(clients.stage(_BUSY), clients.project.settings.stage(_BUSY))
     return f"version {live.version} ({live.deployment})" if live else "nothing"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, JobFailed, MachineError
 from mlops.core.layout import PROJECT_FILE
@@ -109,17 +109,17 @@ class DriftResult(Result):
 def show_drift(scratch: Scratch) -> DriftResult:
     """Play the day, and let what follows from it happen. Prod has to run a release. Safe to run again."""
     project = _prepared(scratch)
-    places = Connections(project)
+    clients = WorkspaceClients(project)
     stage = project.settings.stage(WATCHED)
-    client = places.stage(WATCHED)
+    client = clients.stage(WATCHED)
     live = live_model(client, stage)
     if live is None:
         raise InputError(f"{WATCHED} runs nothing, so nobody can call it", "Run `mlops demo` first.")
-    package, _ = fetch_package(places.models(WATCHED), project, project.settings.model, live.version)
+    package, _ = fetch_package(clients.models(WATCHED), project, project.settings.model, live.version)
     # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
-    rows = held_out_file(places.training, project, read_provenance(package).job)
+    rows = held_out_file(clients.training, project, read_provenance(package).job)
     day = make_traffic_day(project, rows, read_schema(package))
-    played = simulate_traffic(places, WATCHED, live, day)
+    played = simulate_traffic(clients, WATCHED, live, day)
     with listening() as handler, subscribed(stage, handler.address):
         # Who called before it, as in another story of the demo, is not of the day.
         window = window_of(played.began, None, SPAN, datetime.now(UTC))
@@ -134,7 +134,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
         if event is None:
             raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
         say(f"event {event.get('type')}: {event.get('subject')}")
-        retrained = retrain(places, read_trigger(json.dumps(event)), datetime.now(UTC))
+        retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 

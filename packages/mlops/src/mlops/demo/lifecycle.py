@@ -70,7 +70,7 @@ class DemoResult(Result):
     def blocks(self) -> Sequence[Block]:
         """The tables of the parts, what every stage runs, and where to look."""
         promotions = [block for each in self.released for block in each.blocks()]
-        places = [
+        where_to_look = [
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
             *(self.drift.where if self.drift else ()),
@@ -86,7 +86,7 @@ class DemoResult(Result):
             *(self.bad.blocks() if self.bad else ()),
             *(self.drift.blocks() if self.drift else ()),
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
-            Table("where to look", (), tuple(places)),
+            Table("where to look", (), tuple(where_to_look)),
             Line(f"the whole way took {self.seconds:.1f} s", "good"),
             Line(in_progress if self.goes_on else stopped, "hint"),
         ]
@@ -132,25 +132,25 @@ def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: 
 def _lifecycle(
     project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
 ) -> DemoResult:
-    from mlops.azure.clients import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.demo.releasing import release_to
     from mlops.endpoint.scoring import score
     from mlops.training.run import train
 
-    places = Connections(scratch.project)
-    trained = train(places.training, scratch.at_source(), TRAINING_STAGE, data)
+    clients = WorkspaceClients(scratch.project)
+    trained = train(clients.training, scratch.at_source(), TRAINING_STAGE, data)
     # Where runs are seen is known once there was one; asking takes a process of its own.
     tracking = side.submit(tracking_address, project)
     stages = STAGE_NAMES[: STAGE_NAMES.index(wish.until) + 1]
-    released = [release_to(scratch, places, stage, trained.model.version) for stage in stages]
+    released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
     bad = drift = None
     if wish.bad_model:
         from mlops.demo.bad_model import show_bad_models
 
-        bad = show_bad_models(scratch, places, data, trained.model.version)
-        released = [release_to(scratch, places, stage, trained.model.version) for stage in stages]
+        bad = show_bad_models(scratch, clients, data, trained.model.version)
+        released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
     request = project.required_file(SAMPLE_REQUEST).read_bytes()
-    scored = score(places.stage(wish.until), scratch.project, wish.until, request)
+    scored = score(clients.stage(wish.until), scratch.project, wish.until, request)
     if wish.drift:
         from mlops.demo.drift import show_drift
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import PromotionRefused
 from mlops.core.git import REMOTE
@@ -56,21 +56,21 @@ class Released:
         ]
 
 
-def release_to(scratch: Scratch, places: Connections, stage: StageName, version: str) -> Released:
+def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str) -> Released:
     """Bring a version to a stage: by deploying it where models are trained, by a promotion elsewhere.
 
     Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
     """
     if stage == TRAINING_STAGE:
-        return Released(stage, deploy(places.stage(stage), scratch.at_source(), stage, version))
+        return Released(stage, deploy(clients.stage(stage), scratch.at_source(), stage, version))
     scratch.at_branch()
     say(f"promotion to {stage}")
-    promotion = promote(places, stage, None)
-    report = merge(scratch, places, promotion) if promotion.report else None
-    return Released(stage, deploy(places.stage(stage), scratch.at_branch(), stage, None), promotion, report)
+    promotion = promote(clients, stage, None)
+    report = merge(scratch, clients, promotion) if promotion.report else None
+    return Released(stage, deploy(clients.stage(stage), scratch.at_branch(), stage, None), promotion, report)
 
 
-def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> Path:
+def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:
     """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
     if promotion.report is None or promotion.proposed is None:
         reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
@@ -79,7 +79,7 @@ def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> 
     branch = promotion.proposed.branch
     scratch.repository.merge(f"refs/remotes/{REMOTE}/{branch}", f"Merge {branch}")
     say(f"merged {branch}")
-    report = gate(places, promotion.stage, promotion.proposed.base)
+    report = gate(clients, promotion.stage, promotion.proposed.base)
     written = write_reports(scratch.project, report, None, None)
     if not report.promotes:
         raise PromotionRefused(reason_of(report), f"The report: {written.html}", obstacles(report))

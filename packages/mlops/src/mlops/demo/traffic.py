@@ -17,7 +17,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
@@ -78,13 +78,13 @@ def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> Traffic
     return TrafficDay(ids, bodies, outcomes)
 
 
-def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
+def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
     """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
 
     Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
     """
-    client, stage = places.stage(stage_name), places.project.settings.stage(stage_name)
-    known = _collected(places, stage_name, day)
+    client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
+    known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
         return SimulatedTraffic(len(day.ids), min(known.values()), None)
     say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
@@ -97,7 +97,7 @@ def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
     for elapsed in poll():
-        here = _collected(places, stage_name, day)
+        here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
             return SimulatedTraffic(len(here), min(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
@@ -107,9 +107,9 @@ def simulate_traffic(places: Connections, stage_name: StageName, live: Live, day
     raise AssertionError("looks() never ends")
 
 
-def _collected(places: Connections, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
+def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
-    client, endpoint = places.stage(stage_name), places.project.settings.stage(stage_name).endpoint
+    client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
     found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
     mine = found.frame.filter(pl.col(CORRELATION_ID).is_in(day.ids))

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
@@ -29,30 +29,30 @@ from mlops.training.held_out import held_out_file
 _HELD_OUT = "held-out rows"
 
 
-def gate(places: Connections, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
+def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
     """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
-    manifest = read_manifest(manifest_file(places.project.root, stage), stage)
+    manifest = read_manifest(manifest_file(clients.project.root, stage), stage)
     if manifest.release is None:
         raise InputError(
             f"releases/{stage}.yml releases nothing, so there is nothing to judge",
             f"Propose a release: `mlops promote --to {stage}`.",
         )
     challenger = manifest.release
-    champion = champion_release(places, stage, base, challenger)
-    report = judge(places, stage, _provenance_warnings(places, stage, fetched(places, stage, challenger)), champion)
+    champion = champion_release(clients, stage, base, challenger)
+    report = judge(clients, stage, _provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion)
     if record:
-        AuditLog(places.stage(stage)).append(gate_event(report))
+        AuditLog(clients.stage(stage)).append(gate_event(report))
     return report
 
 
-def judge(places: Connections, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
+def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
-    project = places.project
+    project = clients.project
     gates = read_gates(project.path(GATES_FILE))
     with ThreadPoolExecutor() as threads:
-        other = threads.submit(fetched, places, stage, champion) if champion else None
-        rows = threads.submit(_held_out, places, challenger.folder)
-        recent = recent_inputs(places.stage(stage), project.settings.stage(stage).endpoint, gates.recent_days)
+        other = threads.submit(fetched, clients, stage, champion) if champion else None
+        rows = threads.submit(_held_out, clients, challenger.folder)
+        recent = recent_inputs(clients.stage(stage), project.settings.stage(stage).endpoint, gates.recent_days)
         proposal = Proposal(
             stage,
             challenger,
@@ -61,23 +61,23 @@ def judge(places: Connections, stage: StageName, challenger: Candidate, champion
             recent.rows,
             recent.notes,
             recent.problem,
-            _retraining_reason(places, challenger.folder),
+            _retraining_reason(clients, challenger.folder),
         )
     return run_gates(proposal, gates)
 
 
-def fetched(places: Connections, stage: StageName, release: Release) -> Candidate:
+def fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Candidate:
     """A release with the package that its stage would deploy; whether the bytes are right, a gate says."""
-    package, _ = fetch_package(places.models(stage), places.project, release.model.name, release.model.version)
+    package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
     return Candidate(package, release)
 
 
-def _provenance_warnings(places: Connections, stage: StageName, candidate: Candidate) -> Candidate:
+def _provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
     """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
     model = candidate.release.model
     digest = package_digest(candidate.folder)
     evidence = Evidence(stage, ModelVersion(model.name, model.version, digest), candidate.folder, candidate.release)
-    return replace(candidate, doubts=tuple(committed_problems(places.project.root, evidence, signed=False)))
+    return replace(candidate, doubts=tuple(committed_problems(clients.project.root, evidence, signed=False)))
 
 
 def gate_event(report: GateReport) -> Event:
@@ -114,12 +114,12 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _retraining_reason(places: Connections, package: Path) -> tuple[str, ...]:
+def _retraining_reason(clients: WorkspaceClients, package: Path) -> tuple[str, ...]:
     """Why the model was trained; nothing is told from a log that does not hold."""
-    records, breaks = AuditLog(places.training).read()
+    records, breaks = AuditLog(clients.training).read()
     return () if breaks else retraining_reason(records, read_provenance(package).job)
 
 
-def _held_out(places: Connections, package: Path) -> Rows:
+def _held_out(clients: WorkspaceClients, package: Path) -> Rows:
     job = read_provenance(package).job
-    return read_rows(held_out_file(places.training, places.project, job), _HELD_OUT)
+    return read_rows(held_out_file(clients.training, clients.project, job), _HELD_OUT)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
 from mlops.core.markdown import escape
@@ -71,15 +71,15 @@ class RevertResult(Result):
         return [Line(self.reason, "bad"), Table("revert", (), tuple(rows)), Line(request.advice, "hint")]
 
 
-def revert(places: Connections, stage: StageName) -> RevertResult:
+def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     """Propose the last release of git that is what the stage runs; nothing when git says so already.
 
     Raises InputError when git never released what runs.
     """
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     base = find_base(repository)
     released = release_at(repository, base.commit, stage)
-    client, place = places.stage(stage), places.project.settings.stage(stage)
+    client, place = clients.stage(stage), clients.project.settings.stage(stage)
     live = live_model(client, place)
     name = f"version {live.version}" if live else _NOTHING
     agreement = _agreement(released, live, name)

@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.errors import service_message
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
@@ -35,22 +35,22 @@ _STEPS: Final = {"model": "archive", "deployment": "delete"}
 _SINCE: Final = "of no use since"
 
 
-def apply_plan(places: Connections, stage: StageName, planned: Sequence[Item]) -> None:
+def apply_plan(clients: WorkspaceClients, stage: StageName, planned: Sequence[Item]) -> None:
     """Archive and delete what is to go. Raises WorkspaceError when the service refuses, RolloutFailed when held."""
     models = [each for each in planned if each.retire and each.kind == "model"]
     deployments = [each for each in planned if each.retire and each.kind == "deployment"]
     for each in models:
-        _take(places, stage, each, lambda each=each: _archive(places, stage, each))
+        _take(clients, stage, each, lambda each=each: _archive(clients, stage, each))
     if deployments:
-        _delete_all(places, stage, deployments)
+        _delete_all(clients, stage, deployments)
 
 
-def _archive(places: Connections, stage: StageName, item: Item) -> None:
-    places.models(stage).models.archive(name=places.project.settings.model, version=item.version)
+def _archive(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
+    clients.models(stage).models.archive(name=clients.project.settings.model, version=item.version)
 
 
-def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Item]) -> None:
-    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequence[Item]) -> None:
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
     owner = new_owner()
 
     def refuse_another(found: OnlineEndpoint) -> None:
@@ -62,24 +62,24 @@ def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Ite
     write_change(client, endpoint, renewed(view, lease_from(owner, datetime.now(UTC))), refuse_another)
     try:
         # What was live or begun between the plan and our hold is needed again.
-        still = {each.name for each in make_plan(places, stage) if each.retire and each.kind == "deployment"}
+        still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
         for each in deployments:
             if each.name in still:
-                _take(places, stage, each, lambda each=each: _delete(places, stage, each))
+                _take(clients, stage, each, lambda each=each: _delete(clients, stage, each))
             else:
                 say(f"{each.name} stays: it is needed again")
     finally:
-        _release(places, stage, owner)
+        _release(clients, stage, owner)
 
 
-def _delete(places: Connections, stage: StageName, item: Item) -> None:
-    endpoint = places.project.settings.stage(stage).endpoint
+def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
+    endpoint = clients.project.settings.stage(stage).endpoint
     with suppress_output():
-        places.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
+        clients.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
 
 
-def _release(places: Connections, stage: StageName, owner: str) -> None:
-    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
     view = observe(client, endpoint)
     lease = lease_in(view.tags)
     if lease is not None and lease.owner == owner:
@@ -87,10 +87,10 @@ def _release(places: Connections, stage: StageName, owner: str) -> None:
         write_change(client, endpoint, Change(view.traffic, view.mirror, tags))
 
 
-def _take(places: Connections, stage: StageName, item: Item, act: Callable[[], None]) -> None:
+def _take(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
     """Note it, then do it; what the service refuses is noted as well."""
-    log = AuditLog(places.stage(stage))
-    event = _event(places, stage, item)
+    log = AuditLog(clients.stage(stage))
+    event = _event(clients, stage, item)
     log.append_once(event, lambda other: other == event)
     say(f"{event.step} {item.kind} {item.name}: {item.reason}")
     try:
@@ -104,12 +104,12 @@ def _take(places: Connections, stage: StageName, item: Item, act: Callable[[], N
         ) from error
 
 
-def _event(places: Connections, stage: StageName, item: Item) -> Event:
+def _event(clients: WorkspaceClients, stage: StageName, item: Item) -> Event:
     return Event(
         kind=RETIREMENT,
         stage=stage,
         step=_STEPS[item.kind],
-        model=places.project.settings.model,
+        model=clients.project.settings.model,
         version=item.version,
         digest=item.digest,
         target=item.name if item.kind == "deployment" else None,

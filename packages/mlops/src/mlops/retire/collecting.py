@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import WorkspaceError
 from mlops.endpoint.observe import observe
 from mlops.endpoint.view import View
@@ -23,27 +23,27 @@ from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
 from mlops.settings.retirement import read_deadlines
 
 
-def make_plan(places: Connections, stage: StageName) -> list[Item]:
+def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
     """What becomes of a stage's deployments and of the models that it takes.
 
     Every stage is asked, whichever is meant: what one of them runs must stay. Raises WorkspaceError when a log cannot
     be trusted, ProjectError when a release cannot be read, and whatever a workspace that cannot be asked raises.
     """
     now = datetime.now(UTC)
-    deadlines = read_deadlines(places.project, stage)
-    named = {name: _released(places, name) for name in STAGE_NAMES}
-    views = {name: observe(places.stage(name), places.project.settings.stage(name).endpoint) for name in STAGE_NAMES}
-    records = [record for name in STAGE_NAMES for record in _records(places, name)]
+    deadlines = read_deadlines(clients.project, stage)
+    named = {name: _released(clients, name) for name in STAGE_NAMES}
+    views = {name: observe(clients.stage(name), clients.project.settings.stage(name).endpoint) for name in STAGE_NAMES}
+    records = [record for name in STAGE_NAMES for record in _records(clients, name)]
     versions, deployments = last_uses(records, stage)
     uses = Uses({digest: why for each in named.values() for digest, why in each.items()}, _deployed(views))
     return [
-        *plan_models(_versions(places, stage), uses, versions, deadlines, now),
+        *plan_models(_versions(clients, stage), uses, versions, deadlines, now),
         *plan_deployments(views[stage], named[stage], deployments, deadlines, now),
     ]
 
 
-def _released(places: Connections, stage: StageName) -> dict[str, str]:
-    release = read_manifest(manifest_file(places.project.root, stage), stage).release
+def _released(clients: WorkspaceClients, stage: StageName) -> dict[str, str]:
+    release = read_manifest(manifest_file(clients.project.root, stage), stage).release
     return {release.model.digest: f"released to {stage}"} if release else {}
 
 
@@ -55,8 +55,8 @@ def _deployed(views: dict[StageName, View]) -> dict[str, str]:
     }
 
 
-def _records(places: Connections, stage: StageName) -> tuple[Record, ...]:
-    records, breaks = AuditLog(places.stage(stage)).read()
+def _records(clients: WorkspaceClients, stage: StageName) -> tuple[Record, ...]:
+    records, breaks = AuditLog(clients.stage(stage)).read()
     if breaks:
         raise WorkspaceError(
             f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
@@ -65,17 +65,17 @@ def _records(places: Connections, stage: StageName) -> tuple[Record, ...]:
     return records
 
 
-def _versions(places: Connections, stage: StageName) -> list[Version]:
+def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:
     """The versions in service where a stage takes its models from; archived ones are none."""
-    name = places.project.settings.model
+    name = clients.project.settings.model
     # A registry keeps what was trained under the same version, but not always its tags.
-    trained = _listed(places.training, name, ListViewType.ALL) if stage != TRAINING_STAGE else []
+    trained = _listed(clients.training, name, ListViewType.ALL) if stage != TRAINING_STAGE else []
     digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
     return [
         Version(
             str(each.version), (each.tags or {}).get(DIGEST_TAG) or digests.get(str(each.version), ""), _created(each)
         )
-        for each in _listed(places.models(stage), name, ListViewType.ACTIVE_ONLY)
+        for each in _listed(clients.models(stage), name, ListViewType.ACTIVE_ONLY)
     ]
 
 

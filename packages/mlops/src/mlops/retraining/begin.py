@@ -28,7 +28,7 @@ from mlops.audit.retraining_policy import (
     rate_limit_reason,
     rejection_reason,
 )
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.current_deployment import live_model
@@ -54,17 +54,17 @@ class Begun:
     data_description: str = ""
 
 
-def begin(places: Connections, pointer: TriggerReference, now: datetime) -> Begun | NotBegun:
+def begin(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> Begun | NotBegun:
     """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
     """
-    rules = read_retraining_rules(places.project.path(RETRAINING_FILE))
-    cause = _look_up(places, pointer)
-    log = AuditLog(places.training)
+    rules = read_retraining_rules(clients.project.path(RETRAINING_FILE))
+    cause = _look_up(clients, pointer)
+    log = AuditLog(clients.training)
     before = begun_for(log.read()[0], cause)
     if before is None:
-        found = _permitted(places, rules, cause, log, now)
+        found = _permitted(clients, rules, cause, log, now)
         if isinstance(found, NotBegun):
             return found
         before = found
@@ -72,15 +72,15 @@ def begin(places: Connections, pointer: TriggerReference, now: datetime) -> Begu
         say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
     facts = before.event.evidence
     job = facts[JOB]
-    if not _is_there(places.training, job):
+    if not _is_there(clients.training, job):
         is_new = DATA_DESCRIPTION in facts
-        submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
+        submit_training(clients.training, clients.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
     return Begun(job, cause, before.number, facts.get(DATA_DESCRIPTION, ""))
 
 
-def _look_up(places: Connections, pointer: TriggerReference) -> Record:
+def _look_up(clients: WorkspaceClients, pointer: TriggerReference) -> Record:
     """What a pointer points to, from a log that holds."""
-    records, breaks = AuditLog(places.stage(pointer.stage)).read()
+    records, breaks = AuditLog(clients.stage(pointer.stage)).read()
     if breaks:
         raise WorkspaceError(
             f"the audit log of {pointer.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
@@ -96,20 +96,20 @@ def _look_up(places: Connections, pointer: TriggerReference) -> Record:
 
 
 def _permitted(
-    places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
+    clients: WorkspaceClients, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
     objection = (
         rejection_reason(cause, rules, now)
-        or _superseded_reason(places, cause)
+        or _superseded_reason(clients, cause)
         or rate_limit_reason(log.read()[0], rules, now)
     )
     if objection:
         return NotBegun(objection)
-    project, happened = places.project, cause.event
-    package, _ = fetch_package(places.models(parse_stage(happened.stage)), project, happened.model, happened.version)
-    data = training_data(places, rules.data, cause, read_schema(package))
+    project, happened = clients.project, cause.event
+    package, _ = fetch_package(clients.models(parse_stage(happened.stage)), project, happened.model, happened.version)
+    data = training_data(clients, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
@@ -149,11 +149,11 @@ def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
     )
 
 
-def _superseded_reason(places: Connections, cause: Record) -> str:
+def _superseded_reason(clients: WorkspaceClients, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
-    stage = places.project.settings.stage(parse_stage(event.stage))
-    live = live_model(places.stage(parse_stage(event.stage)), stage)
+    stage = clients.project.settings.stage(parse_stage(event.stage))
+    live = live_model(clients.stage(parse_stage(event.stage)), stage)
     if live is not None and live.digest == event.digest:
         return ""
     runs = f"version {live.version}" if live else "nothing"

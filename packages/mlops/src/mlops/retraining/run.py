@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.core.results import Block, Line, Result
 from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
@@ -83,19 +83,19 @@ class RetrainResult(Result):
         return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
 
 
-def begin_retraining(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
-    return RetrainResult(begin(places, pointer, now))
+    return RetrainResult(begin(clients, pointer, now))
 
 
-def retrain(places: Connections, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
     What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.
     """
-    outcome = begin(places, pointer, now)
+    outcome = begin(clients, pointer, now)
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
-    model = finish_training(places.training, places.project, outcome.job).model
-    deployed = deploy(places.training, places.project, TRAINING_STAGE, model.version)
-    return RetrainResult(outcome, model, deployed, promote(places, _NEXT_STAGE, model.version))
+    model = finish_training(clients.training, clients.project, outcome.job).model
+    deployed = deploy(clients.training, clients.project, TRAINING_STAGE, model.version)
+    return RetrainResult(outcome, model, deployed, promote(clients, _NEXT_STAGE, model.version))

@@ -17,7 +17,7 @@ import polars as pl
 
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import Connections
+from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.frames import Collected
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
@@ -44,14 +44,14 @@ class TrainingData:
 
 
 def training_data(
-    places: Connections, wanted: str | CollectedRows, cause: Record, schema: Schema
+    clients: WorkspaceClients, wanted: str | CollectedRows, cause: Record, schema: Schema
 ) -> TrainingData | NotBegun:
     """Find or make the version. `schema` is of the model that drifted. Raises InputError as `find_data` does."""
     if isinstance(wanted, str):
-        return TrainingData(find_data(places.training, places.project.settings.data, wanted))
-    with tempfile.TemporaryDirectory(dir=private_folder(places.project.path(ROWS_FOLDER))) as folder:
+        return TrainingData(find_data(clients.training, clients.project.settings.data, wanted))
+    with tempfile.TemporaryDirectory(dir=private_folder(clients.project.path(ROWS_FOLDER))) as folder:
         try:
-            return _Making(places, wanted, cause, schema, Path(folder)).make()
+            return _Making(clients, wanted, cause, schema, Path(folder)).make()
         except InputError as error:
             return NotBegun(f"{error.message}. {error.advice}")
 
@@ -74,7 +74,7 @@ def training_window(rules: CollectedRows, cause: Record) -> Window:
 class _Making:
     """One version in the making; files on the way lie in `folder`."""
 
-    places: Connections
+    clients: WorkspaceClients
     rules: CollectedRows
     cause: Record
     schema: Schema
@@ -88,7 +88,7 @@ class _Making:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
         if not self.schema.id:
             raise InputError("the model that drifted names no column for the rows' numbers", "Train it again first.")
-        settings, training = self.places.project.settings, self.places.training
+        settings, training = self.clients.project.settings, self.clients.training
         labels, outcomes = self._outcomes(settings.labels)
         collected = self._collected()
         rows = label(collected.frame, outcomes, self.schema, self.stage)
@@ -118,7 +118,7 @@ class _Making:
         return folder
 
     def _outcomes(self, asset: str) -> tuple[DataVersion, Outcomes]:
-        client = self.places.stage(self.stage)
+        client = self.clients.stage(self.stage)
         try:
             labels = find_data(client, asset, NEWEST)
         except InputError as error:
@@ -129,7 +129,7 @@ class _Making:
         return labels, read_outcomes(download_data(client, labels, self._place("labels")), self.schema.target)
 
     def _collected(self) -> Collected:
-        client, endpoint = self.places.stage(self.stage), self.places.project.settings.stage(self.stage).endpoint
+        client, endpoint = self.clients.stage(self.stage), self.clients.project.settings.stage(self.stage).endpoint
         view = observe(client, endpoint)
         # A request that was mirrored is there twice; the one whose answer the caller got counts.
         deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
