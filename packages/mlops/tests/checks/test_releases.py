@@ -31,7 +31,7 @@ def test_as_shipped_they_are_right(project: Path) -> None:
         ("dev.yml", "slo:", "sol:", "sol"),
         ("gates.yml", "- measure: roc_auc", "- mesure: roc_auc", "mesure"),
         ("monitor.yml", "- measure:", "- mesure:", "mesure"),
-        ("retraining.yml", "cause_days:", "case_days:", "case_days"),
+        ("retraining.yml", "max_cause_age_days:", "case_days:", "case_days"),
         ("retirement.yml", "prod:", "production:", "production"),
         ("provenance.yml", "statement: required", "statement: perhaps", "statement"),
         ("protection.yml", "azure_devops:", "azure:", "azure"),

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mlops.core.git import git_commit
-from mlops.demo.scratch import PACE, Scratch, forget, prepare
+from mlops.demo.scratch import TIMING, Scratch, forget, prepare
 from mlops.settings.project import load_project
 from mlops.settings.releases import read_manifest
 
@@ -91,10 +91,10 @@ def test_rollouts_are_short_there_and_only_there(folder: Path) -> None:
 
     root = prepared(folder).at_branch().root
 
-    rollout = read_manifest(root / "releases" / "prod.yml", "prod").rollout
-    assert rollout.soak_seconds == PACE.soak_seconds
-    assert rollout.load.seconds == PACE.load_seconds
-    assert rollout.load.requests_per_second == PACE.requests_per_second
+    rollout = read_manifest(root / "releases" / "prod.yml").rollout
+    assert rollout.soak_seconds == TIMING.soak_seconds
+    assert rollout.load.seconds == TIMING.load_seconds
+    assert rollout.load.requests_per_second == TIMING.requests_per_second
     assert rollout.traffic_steps == (5, 25, 50, 100)
     assert (folder / "releases" / "prod.yml").read_bytes() == before
 

@@ -6,7 +6,9 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.project import STAGE_NAMES
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 HEAD = """\
@@ -15,7 +17,7 @@ calibration_bins: 10
 latency_calls: 500
 recent_days: 7
 recent_rows: 500
-smallest_band: {rows: 100, positives: 20}
+min_slice_size: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
 rules:
@@ -30,9 +32,9 @@ def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
 
 
 def test_the_templates_gates_ask_something_of_every_stage() -> None:
-    found = read_gates(ROOT / GATES_FILE)
+    found = read_gates(ROOT / GATES_FILE, ORDER)
 
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         asked = {rule.measure for rule in found.rules_at(stage)}
         assert {"digest_differences", "schema_breaks", "roc_auc", "golden_difference"} <= asked
     assert all(rule.why for rule in found.rules)
@@ -81,7 +83,7 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
 )
 def test_a_rule_that_could_not_block_is_refused(tmp_path: Path, rule: str, says: str) -> None:
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule))
+        read_gates(gates(tmp_path, rule), ORDER)
 
     sentences = "\n".join(refused.value.details)
     assert says in sentences
@@ -94,7 +96,7 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
     file = gates(tmp_path, "measure: roc_auk, why: x, every_stage: {min: 0.7}", HEAD + good)
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(file)
+        read_gates(file, ORDER)
 
     assert refused.value.details[0].startswith(f"gates.yml:{RULE_LINE + 1}: rules.1.measure: ")
 
@@ -114,7 +116,7 @@ def test_other_settings_are_checked_too(tmp_path: Path, old: str, new: str, says
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)))
+        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)), ORDER)
 
     assert says in "\n".join(refused.value.details)
 
@@ -123,7 +125,7 @@ def test_a_measure_has_one_rule(tmp_path: Path) -> None:
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"))
+        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"), ORDER)
 
     assert "more than one rule" in refused.value.details[0]
 
@@ -134,6 +136,6 @@ def test_a_stage_gets_its_own_bounds_and_a_zero_bound_is_a_bound(tmp_path: Path)
         "{dev: {max: 3}, staging: {max: 0}, prod: {max: 0}}"
     )  # fmt: skip
 
-    found = read_gates(file)
+    found = read_gates(file, ORDER)
 
-    assert [found.rules_at(stage)[0].bounds.max for stage in STAGE_NAMES] == [3, 0, 0]
+    assert [found.rules_at(stage)[0].bounds.max for stage in ORDER.names] == [3, 0, 0]

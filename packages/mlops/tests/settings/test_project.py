@@ -22,7 +22,7 @@ def test_shipped_file_is_valid_and_has_three_stages() -> None:
 
 
 BAD_FILES = [
-    ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "is no known key"),
+    ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "unknown key"),
     ("missing key", "model: credit-default # the registered", "# the registered", "model", "is missing"),
     (
         "number for text",
@@ -69,7 +69,11 @@ BAD_FILES = [
         "3 to 33",
     ),
     ("project name in capitals", "name: credit-default", "name: Credit", "name", "lower-case"),
-    ("stages as a list", "stages:\n  dev:", "stages: []\nunused:\n  dev:", "stages", "keys and values"),
+    ("no stage", "stages:\n  - name: dev", "stages: []\nunused:\n  - name: dev", "stages", "at least 1"),
+    ("two stages of one name", "- name: staging", "- name: dev", "stages.dev.name", "names must differ"),
+    ("stage in capitals", "- name: staging", "- name: Staging", "stages.Staging.name", "lower-case"),
+    ("a stage called like a file", "- name: prod", "- name: gates", "stages.gates.name", "reserved"),
+    ("another format", "format: 1", "format: 2", "format", "reads format 1"),
 ]
 
 
@@ -121,10 +125,10 @@ def dev_on_kubernetes(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_a_stage_is_served_by_machines_of_azure_or_by_a_cluster(tmp_path: Path) -> None:
-    stages = read_settings(dev_on_kubernetes(tmp_path)).stages
+    dev, _, prod = read_settings(dev_on_kubernetes(tmp_path)).stages
 
-    assert (stages.dev.serving, stages.dev.kubernetes_compute, stages.dev.max_instances) == ("kubernetes", "scoring", 5)
-    assert (stages.prod.serving, stages.prod.kubernetes_compute, stages.prod.max_instances) == ("managed", None, None)
+    assert (dev.serving, dev.kubernetes_compute, dev.max_instances) == ("kubernetes", "scoring", 5)
+    assert (prod.serving, prod.kubernetes_compute, prod.max_instances) == ("managed", None, None)
 
 
 BAD_COMBINATIONS = [

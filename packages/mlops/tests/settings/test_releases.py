@@ -9,8 +9,10 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.settings.manifest_files import write_release
-from mlops.settings.project import STAGE_NAMES, StageName
 from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.stages import StageName, StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 COMMIT = "1f" * 20
@@ -34,9 +36,9 @@ def staging(tmp_path: Path) -> Path:
     return Path(shutil.copy(manifest_file(ROOT, "staging"), tmp_path))
 
 
-@pytest.mark.parametrize("stage", STAGE_NAMES)
+@pytest.mark.parametrize("stage", ORDER.names)
 def test_the_templates_manifests_release_nothing_yet(stage: StageName) -> None:
-    manifest = read_manifest(manifest_file(ROOT, stage), stage)
+    manifest = read_manifest(manifest_file(ROOT, stage))
 
     assert manifest.rollout.traffic_steps[-1] == 100
 
@@ -44,21 +46,21 @@ def test_the_templates_manifests_release_nothing_yet(stage: StageName) -> None:
 def test_the_first_release_replaces_one_line_and_nothing_else(staging: Path) -> None:
     before = staging.read_text().splitlines()
 
-    changed = write_release(staging, "staging", release())
+    changed = write_release(staging, release())
 
     after = staging.read_text().splitlines()
     removed = [line for line in difflib.ndiff(before, after) if line.startswith("- ")]
     assert changed
     assert removed == ["- release: null"]
-    assert read_manifest(staging, "staging").release == release()
+    assert read_manifest(staging).release == release()
 
 
 def test_the_next_release_changes_only_the_lines_that_differ(staging: Path) -> None:
-    write_release(staging, "staging", release())
+    write_release(staging, release())
     staging.write_text(staging.read_text().replace("  source:", "  # reviewed by Ada\n  source: # from dev"))
     before = staging.read_text().splitlines()
 
-    write_release(staging, "staging", release("4", digest="sha256:" + "c" * 64))
+    write_release(staging, release("4", digest="sha256:" + "c" * 64))
 
     difference = list(difflib.ndiff(before, staging.read_text().splitlines()))
     added = [line.removeprefix("+ ").strip() for line in difference if line.startswith("+ ")]
@@ -67,10 +69,10 @@ def test_the_next_release_changes_only_the_lines_that_differ(staging: Path) -> N
 
 
 def test_writing_the_same_release_keeps_every_byte(staging: Path) -> None:
-    write_release(staging, "staging", release())
+    write_release(staging, release())
     before = staging.read_bytes()
 
-    changed = write_release(staging, "staging", release())
+    changed = write_release(staging, release())
 
     assert not changed
     assert staging.read_bytes() == before
@@ -79,7 +81,7 @@ def test_writing_the_same_release_keeps_every_byte(staging: Path) -> None:
 def test_the_same_release_is_written_in_the_same_bytes_every_time(staging: Path, tmp_path: Path) -> None:
     other = Path(shutil.copy(staging, tmp_path / "other.yml"))
     for file in (staging, other):
-        write_release(file, "staging", release())
+        write_release(file, release())
 
     assert staging.read_bytes() == other.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.yml", "staging.yml"]
@@ -88,15 +90,15 @@ def test_the_same_release_is_written_in_the_same_bytes_every_time(staging: Path,
 def test_text_that_looks_like_a_number_comes_back_as_text(staging: Path) -> None:
     poll = release("1e3", name="1234")
 
-    write_release(staging, "staging", poll)
+    write_release(staging, poll)
 
-    assert read_manifest(staging, "staging").release == poll
+    assert read_manifest(staging).release == poll
 
 
 def test_a_comment_beside_the_empty_release_stays(staging: Path) -> None:
     staging.write_text(staging.read_text().replace("release: null", "release: # ask the risk team"))
 
-    write_release(staging, "staging", release())
+    write_release(staging, release())
 
     assert "release: # ask the risk team\n  model:" in staging.read_text()
 
@@ -104,8 +106,8 @@ def test_a_comment_beside_the_empty_release_stays(staging: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "key", "says"),
     [
-        ("  soak_seconds:", "  soak_second:", 11, "rollout.soak_second", "is no known key"),
-        ("slo:", "slow:", 18, "slow", "is no known key"),
+        ("  soak_seconds:", "  soak_second:", 11, "rollout.soak_second", "unknown key"),
+        ("slo:", "slow:", 18, "slow", "unknown key"),
         ("[10, 50, 100]", "[50, 10, 100]", 10, "rollout.traffic_steps", "rise from step to step"),
         ("[10, 50, 100]", "[10, 50]", 10, "rollout.traffic_steps", "end with 100"),
         ("mirror_percentage: 10", "mirror_percentage: 60", 9, "rollout.mirror_percentage", "50"),
@@ -122,7 +124,7 @@ def test_a_wrong_manifest_is_refused_with_file_line_and_key(
     staging.write_text(staging.read_text().replace(old, new))
 
     with pytest.raises(ProjectError) as refused:
-        read_manifest(staging, "staging")
+        read_manifest(staging)
 
     sentences = "\n".join(refused.value.details)
     assert f"staging.yml:{line}: {key}: " in sentences
@@ -140,11 +142,11 @@ def test_a_wrong_manifest_is_refused_with_file_line_and_key(
     ],
 )
 def test_a_wrong_release_is_refused(staging: Path, old: str, new: str, says: str) -> None:
-    write_release(staging, "staging", release())
+    write_release(staging, release())
     staging.write_text(staging.read_text().replace(old, new))
 
     with pytest.raises(ProjectError) as refused:
-        read_manifest(staging, "staging")
+        read_manifest(staging)
 
     assert says in refused.value.details[0]
 
@@ -155,7 +157,7 @@ def test_a_release_that_skips_a_stage_is_not_written(tmp_path: Path, stage: Stag
     before = file.read_bytes()
 
     with pytest.raises(ProjectError):
-        write_release(file, stage, release(stage=source))
+        write_release(file, release(stage=source))
 
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
@@ -165,11 +167,11 @@ def test_a_merge_conflict_is_named_with_its_line(staging: Path) -> None:
     staging.write_text(staging.read_text().replace("release: null", "<<<<<<< HEAD\nrelease: null\n======="))
 
     with pytest.raises(ProjectError, match=r"staging\.yml:\d+"):
-        read_manifest(staging, "staging")
+        read_manifest(staging)
 
 
 def test_a_missing_manifest_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as refused:
-        read_manifest(tmp_path / "staging.yml", "staging")
+        read_manifest(tmp_path / "staging.yml")
 
     assert "git" in refused.value.advice

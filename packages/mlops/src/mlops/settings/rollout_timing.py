@@ -1,16 +1,16 @@
-"""A manifest with quicker rollouts, for places where nobody has an hour: the steps stay, their times shrink."""
+"""A manifest with quicker rollouts, for demos and tests: the steps stay, their times shrink."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from mlops.settings.manifest_files import change_values
-from mlops.settings.project import StageName
 from mlops.settings.releases import parse_manifest
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
-class Pace:
+class RolloutTiming:
     """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate."""
 
     soak_seconds: float
@@ -18,15 +18,15 @@ class Pace:
     requests_per_second: float
 
 
-def at_pace(text: str, stage: StageName, pace: Pace) -> bytes:
-    """A manifest's text in which nothing takes longer than `pace` says. Raises ProjectError for no manifest."""
+def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
+    """A manifest's text in which nothing takes longer than `timing` says. Raises ProjectError for no manifest."""
     rollout = parse_manifest(text, stage).rollout
     values = {
         "rollout": {
-            "soak_seconds": min(rollout.soak_seconds, pace.soak_seconds),
+            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
             "load": {
-                "requests_per_second": min(rollout.load.requests_per_second, pace.requests_per_second),
-                "seconds": min(rollout.load.seconds, pace.load_seconds),
+                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
+                "seconds": min(rollout.load.seconds, timing.load_seconds),
             },
         }
     }

@@ -21,9 +21,9 @@ from quicker import LESS_WORK, make_quicker
 from warm_programs import run_module
 from warm_uv import WarmUv
 
-from mlops.settings.project import STAGE_NAMES
 from mlops.settings.releases import manifest_path
-from mlops.settings.rollout_timing import Pace, at_pace
+from mlops.settings.rollout_timing import RolloutTiming, with_timing
+from mlops.settings.stages import StageOrder
 from workflow_replay import azure, github
 from workflow_replay.approvals import Approval, ApprovalRequest
 from workflow_replay.azure.effects import connections
@@ -35,6 +35,8 @@ from workflow_replay.queues import Queues
 from workflow_replay.record import Run, StepRun
 from workflow_replay.surroundings import Surroundings
 from workflow_replay.tokens import TokenRequest
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
@@ -61,7 +63,7 @@ POLICIES: Final = {
     "azure-pipelines.yml": BuildValidation(),
     ".azuredevops/infra-preview.yml": BuildValidation(path_filter="/infra/*"),
 }
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
+PACE: Final = RolloutTiming(soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0)
 # What a test machine has not the time for, or not the peace: file, as it is, and as it is here.
 QUICKER: Final = (
     ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
@@ -75,8 +77,8 @@ QUICKER: Final = (
         "max_concurrent_requests_per_instance: 1000",
     ),
     ("endpoints/online/deployment.yml", "request_timeout_ms: 10000", "request_timeout_ms: 60000"),
-    *((f"releases/{stage}.yml", "p95_milliseconds: ", "p95_milliseconds: 1") for stage in STAGE_NAMES),
-    *((f"releases/{stage}.yml", "p99_milliseconds: ", "p99_milliseconds: 2") for stage in STAGE_NAMES),
+    *((f"releases/{stage}.yml", "p95_milliseconds: ", "p95_milliseconds: 1") for stage in ORDER.names),
+    *((f"releases/{stage}.yml", "p99_milliseconds: ", "p99_milliseconds: 2") for stage in ORDER.names),
 )
 # Good in every test, and broken for whoever is no test, from the second model on.
 FLAW: Final = '''
@@ -281,9 +283,9 @@ def copy_project(folder: Path) -> None:
         else:
             shutil.copy(source, target)
     (folder / ".gitignore").write_text(IGNORED)
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         file = folder / manifest_path(stage)
-        file.write_bytes(at_pace(file.read_text(), stage, PACE))
+        file.write_bytes(with_timing(file.read_text(), stage, PACE))
     make_quicker(folder, QUICKER)
     script = folder / "endpoints/online/score.py"
     script.write_text(script.read_text() + FLAW)

@@ -14,13 +14,16 @@ from typing import Any, Final
 from forge_standin.state import PullRequest as Proposal
 
 from mlops.demo.callers import Callers
-from mlops.settings.project import STAGE_NAMES, StageName, load_project
+from mlops.settings.project import load_project
 from mlops.settings.releases import manifest_path, parse_manifest
+from mlops.settings.stages import StageName, StageOrder
 from workflow_replay.events import Manual, Schedule
 from workflow_replay.record import Run
 
 from .callers import calling
 from .place import MAIN_REF, Place, told
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 COMPONENT: Final = "components/train_model/component.yml"
 PIPELINE: Final = "pipelines/train.yml"
@@ -179,13 +182,13 @@ def commands(place: Place) -> tuple[str, ...]:
 def live(place: Place) -> dict[str, str | None]:
     """Which version has all of a stage's traffic; None where nothing runs."""
     stages = json.loads(place.mlops("status", "--json"))["stages"]
-    return {name: _whole(stages[name]) for name in STAGE_NAMES}
+    return {name: _whole(stages[name]) for name in ORDER.names}
 
 
 def released(place: Place) -> dict[str, str | None]:
     """Which version git says that a stage runs."""
     found = {}
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         text = place.forge.bare.run("show", f"main:{manifest_path(stage)}")
         release = parse_manifest(text, stage).release
         found[stage] = release.model.version if release else None
