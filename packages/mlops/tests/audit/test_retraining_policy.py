@@ -18,14 +18,22 @@ from mlops.retraining.begin import begun_event
 from mlops.retraining.training_data import TrainingData, training_window
 from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
-from mlops.settings.stages import StageOrder
+from mlops.settings.stages import StageOrder, stage_context
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-RULES = RetrainingRules(
-    format=1, stages=("prod",), cool_down_hours=24, max_runs_per_week=3, max_cause_age_days=7, data="newest"
+RULES = RetrainingRules.model_validate(
+    {
+        "format": 1,
+        "stages": ("prod",),
+        "cool_down_hours": 24,
+        "max_runs_per_week": 3,
+        "max_cause_age_days": 7,
+        "data": "newest",
+    },
+    context=stage_context(ORDER),
 )
 DATA = TrainingData(DataVersion("credit", "abc", "0" * 64))
 FACTS = {

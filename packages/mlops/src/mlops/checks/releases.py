@@ -17,7 +17,6 @@ from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
-from mlops.settings.stages import StageName
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order),
@@ -37,20 +36,8 @@ def check_releases(root: Path) -> Iterator[Problem]:
     for stage in project.order:
         if (root / manifest_path(stage)).is_file():
             yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))
-        else:
-            yield _missing(project, stage)
     for reader in _READERS:
         yield from _problems(root, lambda reader=reader: reader(project))
-
-
-def _missing(project: Project, stage: StageName) -> Problem:
-    return Problem(
-        manifest_path(stage).as_posix(),
-        1,
-        f"there is no manifest of {stage}, which project.yml lists",
-        f"restore it from git; for a new stage `mlops stages add {stage} --after {project.order.source_of(stage)}` "
-        "writes what is missing",
-    )
 
 
 def _problems(root: Path, reader: Callable[[], Any]) -> Iterator[Problem]:

@@ -91,8 +91,12 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with its examples below the help."""
-    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
-    return click.command(name, short_help=COMMANDS[name], epilog=epilog)
+    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+
+
+def examples_below(*examples: str) -> str:
+    """What stands below a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
 
 def json_option(function: Decorated) -> Decorated:

@@ -58,7 +58,7 @@ class CheckResult(Result):
 @mlops_command(
     "check",
     "mlops check",
-    "mlops check --fix      # write the pins of environments/ from uv.lock",
+    "mlops check --fix      # pins of environments/ from uv.lock, stages of CI files from project.yml",
     "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )

@@ -51,8 +51,8 @@ def command(
     what `train`, `deploy`, `promote` and `gate` do on Azure, in a scratch repository below .mlops/demo: your
     checkout stays as it is. A second run reuses what has not changed.
 
-    With --drift the callers of production become others, as in a recession: the monitor sees it, publishes an event, and
-    the event starts a training on what was asked. The newer model waits as a proposal for staging, with the drift
+    With --drift the callers of production become others, as in a recession: the monitor sees it, publishes an event,
+    and the event starts a training on what was asked. The newer model waits as a proposal for staging, with the drift
     as its reason. A second time no training begins: retraining.yml has a cool-down.
     """
     from mlops.cli.rendering import answer

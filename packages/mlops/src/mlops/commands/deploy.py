@@ -38,8 +38,8 @@ def command(
 ) -> int:
     """Roll out to a stage what it is to run, beside what runs there.
 
-    The first stage runs any registered version, the others run what releases/<stage>.yml says. The new deployment has to
-    answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
+    The first stage runs any registered version, the others run what releases/<stage>.yml says. The new deployment has
+    to answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
     as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
     returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
     old deployment is kept without traffic: `mlops rollback` returns to it in one call.

@@ -38,6 +38,14 @@ class Repository:
         """Whether tracked files differ from the commit checked out."""
         return bool(self._run("status", "--porcelain", "--untracked-files=no"))
 
+    def uncommitted(self, paths: Sequence[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+        """Those of some files, counted from `folder`, that differ from the commit checked out, new ones included."""
+        if not paths:
+            return ()
+        words = ("--porcelain", "--untracked-files=all", "-z", "--no-renames", "--", *map(str, paths))
+        prefix, listing = self.prefix(), self._ask("status", *words, strip=False) or ""
+        return tuple(PurePosixPath(line[3:]).relative_to(prefix) for line in listing.split("\0") if line)
+
     def is_pristine(self) -> bool:
         """Whether everything below `folder` that is not ignored is committed."""
         return not self._run("status", "--porcelain", "--", ".")

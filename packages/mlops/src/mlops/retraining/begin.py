@@ -133,7 +133,7 @@ def _permitted(
 
 
 def begun_event(cause: Record, training: StageName, job: str, data: TrainingData) -> Event:
-    """The record of a training that begins: the cause's reason and evidence, the job, and the data with their origin."""
+    """The record of a training that begins: the cause's reason and evidence, the job, the data and their origin."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
     if data.data_description:

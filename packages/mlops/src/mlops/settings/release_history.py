@@ -81,7 +81,7 @@ def mixed_changes(repository: Repository, since: str) -> tuple[str, ...]:
             if release and is_new and not (branch and release_at(repository, branch, stage) == release):
                 line = _line_of_stages(repository, commit)
                 problems.append(
-                    f"{PROJECT_FILE}:{line}: stages: commit {commit[:_SHORT]} changes the stages from {before} to {after} "
+                    f"{PROJECT_FILE}:{line}: stages: commit {commit[:_SHORT]} changes them from {before} to {after}, "
                     f"and releases to {stage}; open two pull requests, the stages first"
                 )
     return tuple(problems)

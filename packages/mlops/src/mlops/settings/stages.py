@@ -29,11 +29,19 @@ RESERVED_NAMES: Final = frozenset(
 _CONTEXT: Final = "stages"
 
 
-def _stage_name(text: str) -> str:
+def name_problem(text: str) -> str | None:
+    """Why a text cannot be the name of a stage; None when it can."""
     if not _NAME.fullmatch(text):
-        raise ValueError(f"'{text}' is not allowed: 2 to 12 lower-case letters and digits, a letter first")
+        return f"'{text}' is not allowed: 2 to 12 lower-case letters and digits, a letter first"
     if text in RESERVED_NAMES:
-        raise ValueError(f"'{text}' is reserved for something else in releases/, infra/ or CI; choose another name")
+        return f"'{text}' is reserved for something else in releases/, infra/ or CI; choose another name"
+    return None
+
+
+def _stage_name(text: str) -> str:
+    problem = name_problem(text)
+    if problem:
+        raise ValueError(problem)
     return text
 
 
