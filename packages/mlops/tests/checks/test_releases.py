@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The releases as they ship."""
+    """The releases as they ship, and the stages that they are about."""
+    shutil.copy(ROOT / "project.yml", tmp_path)
     shutil.copytree(ROOT / "releases", tmp_path / "releases")
     return tmp_path
 

@@ -41,6 +41,7 @@ THRESHOLD = 0.3
 SLOW_WIDTH = 384
 
 GATES = """
+format: 1
 bootstrap: {rounds: 200, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 100

@@ -135,8 +135,8 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
     [
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
-        ("- measure: f1", "- measure: f2", "no known measure"),
-        ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
+        ("- measure: f1", "- measure: f2", "unknown measure"),
+        ("groups: [sex, education, age]", "groups: [sex, education]", "unknown measure"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: ordering the risks is the model's work", "why: ''", "why"),

@@ -81,7 +81,7 @@ def test_what_kubernetes_leaves_out_is_told(folder: Path) -> None:
     # given a stage on a cluster, whose manifest asks for a mirror
     settings = yaml.safe_load((folder / "project.yml").read_text())
     place = {"serving": "kubernetes", "kubernetes_compute": "scoring", "instance_type": "small"}
-    settings["stages"]["staging"] |= place
+    settings["stages"][1] |= place
     (folder / "project.yml").write_text(yaml.safe_dump(settings))
     for stage, source in (("staging", "dev"), ("prod", "staging")):
         write_release(folder / "releases" / f"{stage}.yml", release("3", source))
@@ -144,7 +144,7 @@ def test_broken_manifests_are_named_by_file_and_line_and_hide_no_other(folder: P
     result = planned(folder)
 
     prod = result.problems[-1]
-    assert any(each.startswith("releases/dev.yml:11: rollout.soak_second: ") for each in result.problems)
+    assert any(each.startswith("releases/dev.yml:13: rollout.soak_second: ") for each in result.problems)
     assert any(re.match(r"releases/staging\.yml:\d+: could not find", each) for each in result.problems)
     assert prod.startswith("releases/prod.yml:1: the manifest is gone")
     assert result.exit_code == 3

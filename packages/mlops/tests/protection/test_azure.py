@@ -10,7 +10,6 @@ import pytest
 
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
-from mlops.protection.check import check_repository
 
 from .conftest import Protected, azure_documents, changed, failing, judged_on_azure
 

@@ -12,6 +12,7 @@ ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 HEAD = """\
+format: 1
 bootstrap: {rounds: 1000, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 500
@@ -22,7 +23,7 @@ groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
 rules:
 """
-RULE_LINE = 10
+RULE_LINE = 11
 
 
 def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
@@ -50,21 +51,22 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
             "measure: brier, why: x, stages: {dev: null, staging: null, prod: null}",
             "has no bound at any stage",
         ),
-        ("measure: brier, why: x, stages: {dev: {max: 1}, staging: {max: 1}}", "prod: is missing"),
+        ("measure: brier, why: x, stages: {dev: {max: 1}, staging: {max: 1}}", "stages: says nothing for prod"),
+        ("measure: brier, why: x, stages: {dev: null, stagin: null, prod: {max: 1}}", "did you mean 'staging'?"),
         (
             "measure: brier, why: x, every_stage: {max: 1}, stages: {dev: null, staging: null, prod: null}",
             "either",
         ),
         ("measure: brier, every_stage: {max: 0.2}", "why: is missing"),
         ("measure: brier, why: '', every_stage: {max: 0.2}", "rules.0.why"),
-        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "is no known key"),
+        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "unknown key"),
         ("measure: brier, why: x, every_stage: {max: .nan}", "finite"),
         ("measure: brier, why: x, every_stage: {max: .inf}", "finite"),
         ("measure: brier, why: x, every_stage: {max: '0.2'}", "number"),
         ("measure: brier, why: x, every_stage: {min: 0.3, max: 0.2}", "nothing could pass"),
-        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "no known measure"),
-        ("measure: selection_rate_difference, why: x, every_stage: {max: 1}", "no known measure"),
-        ("measure: selection_rate_difference.sex, why: x, every_stage: {max: 1}", "no known measure"),
+        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "unknown measure"),
+        ("measure: selection_rate_difference, why: x, every_stage: {max: 1}", "unknown measure"),
+        ("measure: selection_rate_difference.sex, why: x, every_stage: {max: 1}", "unknown measure"),
         ("measure: roc_auc, why: x, no_champion: pass, every_stage: {max_rise: 0.1}", "would never block"),
         ("measure: brier, why: x, no_champion: pass, every_stage: {max_drop: 0.1}", "would never block"),
         ("measure: brier, why: x, no_champion: pass, every_stage: {max_rise: -0.1}", "greater than"),
@@ -109,7 +111,7 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
         (", second: [2, 2]", "", "at least 2"),
         ("rounds: 1000", "rounds: 10", "greater than or equal to 100"),
         ("confidence: 0.95", "confidence: 95", "less than 1"),
-        ("recent_rows", "resent_rows", "no known key"),
+        ("recent_rows", "resent_rows", "unknown key"),
     ],
 )
 def test_other_settings_are_checked_too(tmp_path: Path, old: str, new: str, says: str) -> None:

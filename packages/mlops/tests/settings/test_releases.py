@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mlops.core.errors import ProjectError
-from mlops.settings.manifest_files import write_release
-from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.manifest_files import without_release, write_release
+from mlops.settings.releases import Release, manifest_file, parse_release, read_manifest
 from mlops.settings.stages import StageName, StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -106,14 +106,14 @@ def test_a_comment_beside_the_empty_release_stays(staging: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "key", "says"),
     [
-        ("  soak_seconds:", "  soak_second:", 11, "rollout.soak_second", "unknown key"),
-        ("slo:", "slow:", 18, "slow", "unknown key"),
-        ("[10, 50, 100]", "[50, 10, 100]", 10, "rollout.traffic_steps", "rise from step to step"),
-        ("[10, 50, 100]", "[10, 50]", 10, "rollout.traffic_steps", "end with 100"),
-        ("mirror_percentage: 10", "mirror_percentage: 60", 9, "rollout.mirror_percentage", "50"),
-        ("p99_milliseconds: 300", "p99_milliseconds: 30", 18, "slo", "lies below p95"),
-        ("error_rate: 0.001", "error_rate: 1.5", 21, "slo.error_rate", "less than or equal to 1"),
-        ("error_rate: 0.001", "error_rate: .nan", 21, "slo.error_rate", "less than or equal to 1"),
+        ("  soak_seconds:", "  soak_second:", 13, "rollout.soak_second", "unknown key"),
+        ("slo:", "slow:", 20, "slow", "unknown key"),
+        ("[10, 50, 100]", "[50, 10, 100]", 12, "rollout.traffic_steps", "rise from step to step"),
+        ("[10, 50, 100]", "[10, 50]", 12, "rollout.traffic_steps", "end with 100"),
+        ("mirror_percentage: 10", "mirror_percentage: 60", 11, "rollout.mirror_percentage", "50"),
+        ("p99_milliseconds: 300", "p99_milliseconds: 30", 20, "slo", "lies below p95"),
+        ("error_rate: 0.001", "error_rate: 1.5", 23, "slo.error_rate", "less than or equal to 1"),
+        ("error_rate: 0.001", "error_rate: .nan", 23, "slo.error_rate", "less than or equal to 1"),
         ("release: null", "", 1, "release", "is missing"),
     ],
     ids=lambda value: str(value)[:24],
@@ -137,8 +137,7 @@ def test_a_wrong_manifest_is_refused_with_file_line_and_key(
     [
         ('version: "3"', "version: 3", "put it into quotes"),
         ("sha256:" + "a" * 64, "sha256:" + "a" * 63, "release.model.digest"),
-        ("stage: dev", "stage: prod", "promote stage by stage"),
-        ("stage: dev", "stage: staging", "promote stage by stage"),
+        ("stage: dev", "stage: Dev!", "release.source.stage"),
     ],
 )
 def test_a_wrong_release_is_refused(staging: Path, old: str, new: str, says: str) -> None:
@@ -151,16 +150,33 @@ def test_a_wrong_release_is_refused(staging: Path, old: str, new: str, says: str
     assert says in refused.value.details[0]
 
 
-@pytest.mark.parametrize(("stage", "source"), [("prod", "dev"), ("prod", "prod"), ("dev", "staging")])
-def test_a_release_that_skips_a_stage_is_not_written(tmp_path: Path, stage: StageName, source: str) -> None:
-    file = Path(shutil.copy(manifest_file(ROOT, stage), tmp_path))
-    before = file.read_bytes()
+def test_the_name_that_a_key_has_since_format_1_is_told(staging: Path) -> None:
+    staging.write_text(staging.read_text().replace("progress_deadline_seconds:", "patience_seconds:"))
 
-    with pytest.raises(ProjectError):
-        write_release(file, release(stage=source))
+    with pytest.raises(ProjectError) as refused:
+        read_manifest(staging)
 
-    assert file.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    (told,) = refused.value.details
+    assert told.startswith("staging.yml:14: rollout.patience_seconds: is called `progress_deadline_seconds` since")
+
+
+def test_a_manifest_of_before_format_1_is_refused_but_its_release_can_be_read(staging: Path) -> None:
+    write_release(staging, release())
+    old = staging.read_text().replace("format: 1\n", "").replace("progress_deadline_seconds:", "patience_seconds:")
+    staging.write_text(old)
+
+    with pytest.raises(ProjectError) as refused:
+        read_manifest(staging)
+
+    assert "write `format: 1` at the top" in refused.value.details[0]
+    assert parse_release(old, "staging") == release()
+
+
+def test_a_manifest_without_its_release_is_what_it_was_before(staging: Path) -> None:
+    before = staging.read_bytes()
+    write_release(staging, release())
+
+    assert without_release(staging.read_text()) == before
 
 
 def test_a_merge_conflict_is_named_with_its_line(staging: Path) -> None:

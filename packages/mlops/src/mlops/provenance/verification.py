@@ -148,8 +148,9 @@ def _named(evidence: Evidence) -> str:
 def _advice(project: Project, evidence: Evidence) -> str:
     return (
         "Train it anew where the stage expects it, with no step that somebody else has run: "
-        f"{_train_anew(_remote(project.root))}; that makes a new version, to be promoted. Or change what the "
-        f"stage asks, in a reviewed change of {POLICY_FILE.as_posix()}: `mlops provenance --stage {evidence.stage}` shows both."
+        f"{_train_anew(_remote(project.root))}; that makes a new version, to be promoted. "
+        f"Or change what the stage asks, in a reviewed change of {POLICY_FILE.as_posix()}: "
+        f"`mlops provenance --stage {evidence.stage}` shows both."
     )
 
 

@@ -163,7 +163,7 @@ class Settings(YamlFile):
     model: AssetName
     data: AssetName
     registry: WorkspaceName
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MOST_STAGES, strict=False)]
+    stages: Annotated[tuple[Stage, ...], Field(strict=False)]
 
     @field_validator("stages", mode="before")
     @classmethod
@@ -174,6 +174,13 @@ class Settings(YamlFile):
                 f"has a key per stage, and is a list since format 1, in the order of promotion: write "
                 f"`- name: {first}` in place of `{first}:`, with its other keys below it, and so on for each stage"
             )
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _are_few(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if not 1 <= len(value) <= MOST_STAGES:
+            raise ValueError(f"has {len(value)} stages; a project has 1 to {MOST_STAGES}")
         return value
 
     @property
