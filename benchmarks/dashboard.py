@@ -30,7 +30,7 @@ from mlops.endpoint.stage_status import StageStatus
 from mlops.endpoint.view import Deployment, View
 from mlops.settings.stages import StageName
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packages" / "mlops" / "tests" / "browser"))
 from chromium import PROGRAM, open_tab
 
 from mlops.settings.stages import StageOrder

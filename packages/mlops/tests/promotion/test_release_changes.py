@@ -77,7 +77,7 @@ def test_first_releases_come_in_the_order_of_the_stages(folder: Path) -> None:
     assert result.document()["stages"][0]["deploy"] is True
 
 
-def test_what_kubernetes_leaves_out_is_told(folder: Path) -> None:
+def test_what_is_skipped_on_kubernetes_is_told(folder: Path) -> None:
     # given a stage on a cluster, whose manifest asks for a mirror
     settings = yaml.safe_load((folder / "project.yml").read_text())
     place = {"serving": "kubernetes", "kubernetes_compute": "scoring", "instance_type": "small"}
@@ -94,7 +94,7 @@ def test_what_kubernetes_leaves_out_is_told(folder: Path) -> None:
     assert [each["phase"] for each in staging["skipped_phases"]] == ["mirror"]
     assert "mirror_percentage 10" in staging["skipped_phases"][0]["reason"]
     assert prod["skipped_phases"] == []
-    assert [line for line in result.blocks() if "staging: mirror is left out" in str(line)]
+    assert [line for line in result.blocks() if "staging: mirror is skipped" in str(line)]
 
 
 def test_next_release_and_its_settings_are_told_from_and_to(folder: Path) -> None:
@@ -128,7 +128,7 @@ def test_settings_alone_and_a_removal_are_told(folder: Path) -> None:
 
 
 def test_comments_and_other_files_change_no_stage(folder: Path) -> None:
-    edit(folder, "prod", "# What callers are promised.", "# What we promise.")
+    edit(folder, "prod", "# The service level objective.", "# What we promise.")
     (folder / "README.md").write_text("hello")
     commit(folder)
 

@@ -70,7 +70,7 @@ BAD_FILES = [
         "3 to 33",
     ),
     ("project name in capitals", "name: credit-default", "name: Credit", "name", "lower-case"),
-    ("no stage", "stages:\n  - name: dev", "stages: []\nunused:\n  - name: dev", "stages", "at least 1"),
+    ("no stage", "stages:\n  - name: dev", "stages: []\nunused:\n  - name: dev", "stages", "has 0 stages"),
     ("two stages of one name", "- name: staging", "- name: dev", "stages.dev.name", "names must differ"),
     ("stage in capitals", "- name: staging", "- name: Staging", "stages.Staging.name", "lower-case"),
     ("a stage called like a file", "- name: prod", "- name: gates", "stages.gates.name", "reserved"),
@@ -111,7 +111,7 @@ serving: kubernetes
 """
 MANAGED = """\
 serving: managed # or kubernetes, with `kubernetes_compute`: docs/infrastructure.md
-    instance_type: Standard_DS2_v2 # the machine behind the endpoint
+    instance_type: Standard_DS2_v2 # the machine type behind the endpoint
     instance_count: 1
 """
 
@@ -214,7 +214,7 @@ def test_a_project_has_one_to_six_stages_in_its_own_order(tmp_path: Path, count:
 
 
 def test_a_stage_that_there_is_not_is_told_with_what_may_have_been_meant() -> None:
-    with pytest.raises(InputError, match="there is no stage 'prdo'; did you mean 'prod'?") as caught:
+    with pytest.raises(InputError, match=r"there is no stage 'prdo'; did you mean 'prod'") as caught:
         load_project(ROOT).settings.stage("prdo")
 
     assert "dev → staging → prod" in caught.value.advice

@@ -33,7 +33,7 @@ def test_this_projects_deadlines_can_be_read_and_keep_something(stage: str) -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("keep_latest_models: 10 # these", "keep_latest_models: 0 # these", "stages.dev.keep_latest_models"),
+        ("keep_latest_models: 10 # kept", "keep_latest_models: 0 # kept", "stages.dev.keep_latest_models"),
         ("deployment_days: 1 ", "deployment_days: -1 ", "stages.dev.deployment_days"),
         ("model_days: 30", "model_day: 30", "stages.dev.model_day: unknown key"),
         ("model_days: 30", 'model_days: "30"', "stages.dev.model_days"),

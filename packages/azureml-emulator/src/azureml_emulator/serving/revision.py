@@ -21,7 +21,7 @@ _GENERATED_SCRIPT = "mlflow_entry.py"
 _LOG = "log.txt"
 _PORT = "port"
 # What of the emulator's own environment a server may see: what finds programs and texts, never its secrets.
-_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
 # One request at a time a worker, as Azure's image does, but with connections that stay open.
 _SERVER_ARGUMENTS = (
     "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "

@@ -27,7 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "stages": "List, add or remove the stages that models move through.",
     "check": "Check components, pipelines and environments without a workspace.",
     "configure": "Fill in project.yml from what the infrastructure made.",
-    "replay": "Run a workflow of the CI system on this machine.",
+    "replay": "Run a CI workflow on this machine before you push it.",
     "preview": "Show what a range of commits changes in the infrastructure.",
     "train": "Train, evaluate and register a model.",
     "deploy": "Roll out to a stage what it is to run.",
@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, str]] = {
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
     "dashboard": "Show all stages on one page, served here or written as HTML.",
+    "detach": "Remove the template's packages from a fork, and install them pinned instead.",
 }
 _JSON_FLAG: Final = "--json"
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

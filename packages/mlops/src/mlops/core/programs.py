@@ -27,7 +27,13 @@ class Answer:
         return self.stderr_lines[-1] if self.stderr_lines else f"it ended with {self.code}"
 
 
-def ask(command: Sequence[str], folder: Path, given: str = "", otherwise: str = "") -> Answer:
+def ask(
+    command: Sequence[str],
+    folder: Path,
+    given: str = "",
+    otherwise: str = "",
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> Answer:
     """Run a program in a folder. Raises MachineError where it is missing (`otherwise`: what else to do) or hangs."""
     try:
         done = subprocess.run(
@@ -36,14 +42,14 @@ def ask(command: Sequence[str], folder: Path, given: str = "", otherwise: str = 
             input=given,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             check=False,
         )
     except FileNotFoundError as error:
         advice = f"Install `{command[0]}` and log in{f', or {otherwise}' if otherwise else ''}."
         raise MachineError(f"`{command[0]}` is not installed", advice) from error
     except subprocess.TimeoutExpired as error:
-        message = f"`{' '.join(command[:3])}` did not end within {_TIMEOUT_SECONDS} s"
+        message = f"`{' '.join(command[:3])}` did not end within {timeout_seconds:.0f} s"
         raise MachineError(message, "Is the network there? Run again: nothing is done twice.") from error
     return Answer(done.returncode, done.stdout, tuple(done.stderr.strip().splitlines()))
 

@@ -22,12 +22,12 @@ from mlops.core.results import Block, Line, Result
 from mlops.demo.handler import listening
 from mlops.demo.scratch import Scratch
 from mlops.demo.subscribing import subscribed
-from mlops.demo.traffic import SPAN, SimulatedTraffic, make_traffic_day, simulate_traffic
+from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
-from mlops.monitoring.run import monitor, window_of
+from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
 from mlops.retraining.run import RetrainResult, retrain
 from mlops.retraining.trigger import read_trigger
@@ -123,9 +123,8 @@ def show_drift(scratch: Scratch) -> DriftResult:
     day = make_traffic_day(project, rows, read_schema(package))
     played = simulate_traffic(clients, watched, live, day)
     with listening() as handler, subscribed(stage, handler.address):
-        # Who called before it, as in another story of the demo, is not of the day.
-        window = window_of(played.began, None, SPAN, datetime.now(UTC))
-        found = monitor(client, project, watched, window, day.outcomes, None)
+        # Callers before and after it, as in another story of the demo or when it is run again, are not of the day.
+        found = monitor(client, project, watched, played.window, day.outcomes, None)
         if found.monitored.verdict.state != "drift":
             raise JobFailed(
                 f"a day of other callers is no drift: {found.monitored.headline}",

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -35,6 +36,8 @@ from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 
 SPAN: Final = timedelta(days=1)
+# How exactly collected rows say when they were asked; a window's end is not part of it.
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _KEY_CHARACTERS: Final = 12
 _ERROR_LINES: Final = 15
 # Rows are on their way for about a second; a busy machine takes longer.
@@ -52,10 +55,13 @@ class TrafficDay:
 
 @dataclass(frozen=True)
 class SimulatedTraffic:
-    """How many requests a day had, when it began, and how many seconds asking took; None when it was asked before."""
+    """How many requests a day had, in which window, and how many seconds asking took; None when it was asked before.
+
+    The window follows from the rows alone: it is the same whenever and however often it is looked up.
+    """
 
     requests: int
-    began: datetime
+    window: Window
     seconds: float | None
 
 
@@ -87,7 +93,7 @@ def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Liv
     client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
     known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
-        return SimulatedTraffic(len(day.ids), min(known.values()), None)
+        return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
     say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
@@ -100,12 +106,16 @@ def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Liv
     for elapsed in poll():
         here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
-            return SimulatedTraffic(len(here), min(here.values()), seconds)
+            return SimulatedTraffic(len(here), _window_of(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
             raise WorkspaceError(
                 f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
             )
-    raise AssertionError("looks() never ends")
+    raise AssertionError("poll() never ends")
+
+
+def _window_of(times: Collection[datetime]) -> Window:
+    return Window(min(times), max(times) + _MILLISECOND)
 
 
 def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:

@@ -70,6 +70,8 @@ class Monitored:
     def advice(self) -> str:
         """What to do next."""
         match self.verdict.state:
+            case "quality" | "quiet" if not self.results.measurements.rows:
+                return "Nothing was collected in this window; `--to now` includes the present hour."
             case "drift" if self.verdict.retrain:
                 return "A model trained on newer data is asked for; look first at what moved."
             case "drift":

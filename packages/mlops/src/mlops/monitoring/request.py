@@ -64,7 +64,7 @@ def find_monitoring_request(
     folder, files = _collected(client, stage.endpoint, deployments, window)
     model = _reference(project, stage_name, live.version)
     facts = {
-        "window": str(window),
+        "window": [window.since.isoformat(), window.until.isoformat()],
         "live": [live.deployment, live.version, live.digest],
         "deployments": deployments,
         "files": files,

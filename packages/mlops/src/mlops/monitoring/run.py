@@ -30,19 +30,23 @@ from mlops.settings.stages import StageName
 EVENT_KIND: Final = "monitor"
 _FINGERPRINT: Final = "fingerprint"
 _NO_JOB: Final = "none"
-_HOUR: Final = timedelta(hours=1)
 
 
 def window_of(since: datetime | None, until: datetime | None, span: timedelta, now: datetime) -> Window:
-    """The window that is asked for; without an end, the one that ends with the hour that goes on at `now`.
+    """The window that is asked for; without `until`, the one that ends with the last full hour before `now`.
 
-    So the same command means the same window for an hour. Raises InputError for one that holds no time.
+    It never ends in the future: nothing is added to a window once it is measured, and the same command means the same
+    window for an hour. Raises InputError for a window that is empty or has not ended.
     """
-    end = until or now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + _HOUR
+    end = until or now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if end > now:
+        raise InputError(f"the window ends in the future, at {end.isoformat()}", "Give an earlier --to, or --to now.")
     try:
         return Window(since or end - span, end)
     except ValueError as error:
-        raise InputError(str(error), "Give --from before --to, such as --from 2026-03-01T00:00Z.") from error
+        raise InputError(
+            str(error), "Give --from before --to; without --to, the window ends with the last full hour."
+        ) from error
 
 
 def monitor(
@@ -101,12 +105,16 @@ def _is_same(event: Event, monitored: Monitored, rules: MonitorFile) -> bool:
 
 
 def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:
-    """One text for one verdict on one window: not for what changes from second to second, such as a latency."""
+    """Identify a verdict on a window: what it depends on and what it says, but no measured value.
+
+    Values may differ when the window is measured again (a late row, a latency); that alone is no new verdict.
+    """
     verdict, request = monitored.verdict, monitored.request
     facts: list[Any] = [
-        str(request.window),
+        request.window.since.isoformat(),
+        request.window.until.isoformat(),
         request.live.digest,
-        monitored.results.measurements.digest,
+        request.labels.sha256 if request.labels else None,
         rules.model_dump(mode="json"),
         verdict.state,
         [each.rule.measure for each in verdict.broken],

@@ -81,7 +81,7 @@ class MinSliceSize(Part):
 class GatesFile(YamlFile):
     """What gates.yml says."""
 
-    renamed_keys: ClassVar = {"smallest_band": "min_slice_size"}
+    renamed_keys: ClassVar = {"min_slice_size": "min_slice_size"}
 
     bootstrap: Bootstrap
     calibration_bins: Annotated[int, Field(ge=2, le=100)]

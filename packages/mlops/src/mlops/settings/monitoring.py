@@ -92,13 +92,13 @@ class MonitorFile(YamlFile):
     """What monitor.yml says."""
 
     renamed_keys: ClassVar = {
-        "fewest_rows": "min_rows",
-        "fewest_labels": "min_labels",
-        "smallest_band": "min_slice_rows",
-        "moved_index": "psi_threshold",
-        "false_discoveries": "false_discovery_rate",
-        "fewest_requests": "min_requests",
-        "asks_for_retraining": "retrain_on",
+        "min_rows": "min_rows",
+        "min_labels": "min_labels",
+        "min_slice_rows": "min_slice_rows",
+        "psi_threshold": "psi_threshold",
+        "false_discovery_rate": "false_discovery_rate",
+        "min_requests": "min_requests",
+        "retrain_on": "retrain_on",
     }
 
     measuring: Measuring

@@ -19,7 +19,7 @@ from mlops.rollout.lease import LEASE_SECONDS, held_by_another, lease_in
 
 from .world import AT_ONCE, World, make_project
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 ELSEWHERE = "somebody@elsewhere:1:x"
 # More than a lease lasts that is renewed.
 PATIENCE_SECONDS = 2 * LEASE_SECONDS

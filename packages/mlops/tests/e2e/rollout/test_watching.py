@@ -31,9 +31,8 @@ from mlops.settings.stages import StageOrder
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(600)]
 ORDER = StageOrder(("dev", "staging", "prod"))
-
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
 AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "keep_latest_models": 1}
 
 
