@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow

@@ -95,7 +95,7 @@ def heard() -> Iterator[tuple[str, Queue[Any]]]:
 
 @pytest.fixture
 def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    with running_emulator(tmp_path / "state", mlflow_start="late", strict=True) as running:
+    with running_emulator(tmp_path / "state", background_start="lazy", strict=True) as running:
         for name, value in running.variables.items():
             monkeypatch.setenv(name, value)
         yield running

@@ -31,7 +31,7 @@ def strict_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A stage whose endpoint knows one operation at a time; nothing is released to it yet."""
     folder = tmp_path_factory.mktemp("strict")
     state = folder / "state"
-    with running_emulator(state, mlflow_start="late", endpoint_operations="one_at_a_time") as emulator:
+    with running_emulator(state, background_start="lazy", endpoint_operations="one_at_a_time") as emulator:
         make_project(folder / "project", "strict")
         with variables_set(emulator.variables):
             world = World(emulator, folder / "project")
