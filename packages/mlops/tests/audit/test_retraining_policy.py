@@ -168,7 +168,6 @@ def test_a_record_and_a_verdict_point_as_well() -> None:
     [
         pytest.param("{", "no JSON", id="broken"),
         pytest.param("nowhere.json", "cannot be read", id="no file"),
-        pytest.param("test/3", "there is no stage 'test'", id="no stage"),
         pytest.param("{}", "specversion", id="empty"),
         pytest.param(
             json.dumps(event_text() | {"type": "mlops.RolledOut"}), "only mlops.DriftFound", id="another event"

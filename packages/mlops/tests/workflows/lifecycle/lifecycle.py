@@ -40,9 +40,9 @@ PROMOTE_TO_PROD: Final = "promote --to prod --when-ready"
 def training_commands(version: str) -> tuple[str, ...]:
     """The commands after a push that changes what a model is made of."""
     return (
-        "train --stage dev --submit --data-version",
-        "train --stage dev --job JOB",
-        f"provenance --stage dev --version {version} --out provenance",
+        "train --submit --data-version",
+        "train --job JOB",
+        f"provenance --version {version} --out provenance",
         f"deploy --stage dev --version {version} --unless-superseded",
         "promote --to staging --when-ready",
     )

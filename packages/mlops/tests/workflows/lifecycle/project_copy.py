@@ -21,7 +21,7 @@ PARTS: Final = (
 )  # fmt: skip
 GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"
-PACE: Final = RolloutTiming(
+TIMING: Final = RolloutTiming(
     soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
 )
 # File, text, replacement.
@@ -69,7 +69,7 @@ def copy_project(folder: Path) -> None:
     (folder / LOCK).unlink()
     for stage in ORDER.names:
         file = folder / manifest_path(stage)
-        file.write_bytes(with_timing(file.read_text(), stage, PACE))
+        file.write_bytes(with_timing(file.read_text(), stage, TIMING))
     reduce_work(folder, REPLACEMENTS)
     script = folder / "endpoints/online/score.py"
     script.write_text(script.read_text() + BUG)
