@@ -211,7 +211,7 @@ def workspace() -> MLClient:
     from mlops.azure.workspace import connect
     from mlops.settings.project import load_project
 
-    return connect(load_project(ROOT).settings.stages.dev)
+    return connect(load_project(ROOT).settings.stage("dev"))
 
 
 def deploy(client: MLClient, package: Path, version: str) -> None:
@@ -231,7 +231,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     endpoint = load_endpoint(project, ENDPOINT)
     with suppress_output():
         client.batch_endpoints.begin_create_or_update(endpoint).result()
-        deployment = load_deployment(project, project.settings.stages.dev, ENDPOINT, model)
+        deployment = load_deployment(project, project.settings.stage("dev"), ENDPOINT, model)
         made = client.batch_deployments.begin_create_or_update(deployment).result()
         endpoint.defaults = {"deployment_name": made.name}
         client.batch_endpoints.begin_create_or_update(endpoint).result()
