@@ -72,8 +72,6 @@ def read_protection(root: Path = ROOT) -> dict[str, Any]:
 
 
 def _stage_names(stages: object) -> tuple[str, ...]:
-    if isinstance(stages, dict):  # the form before stages became a list
-        return tuple(stages)
     if not isinstance(stages, list) or not all(isinstance(stage, dict) and "name" in stage for stage in stages):
         raise ValueError(f"{PROJECT_FILE}: stages is not a list of stages; begin each with `- name: dev`")
     return tuple(stage["name"] for stage in stages)

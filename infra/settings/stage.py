@@ -29,7 +29,7 @@ from settings.fields import (
 )
 from settings.project import ProjectStages
 
-RUNBOOKS = "docs/watching.md"
+RUNBOOKS = "docs/observability.md"
 
 
 class Azure(Frozen):
@@ -112,7 +112,7 @@ class Alerts(Frozen):
     score_drift: Annotated[float, Field(gt=0)] = 0.25
     """Population stability index of scores against training's, as in releases/monitor.yml. Kubernetes only."""
     runbooks: HttpsAddress | None = None
-    """The address of docs/watching.md; by default in the repository that `ci.github` names."""
+    """The address of docs/observability.md; by default in the repository that `ci.github` names."""
 
 
 class People(Frozen):

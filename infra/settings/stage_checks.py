@@ -34,7 +34,7 @@ def missing_ids(github: GitHub | None) -> Iterator[str]:
 def _profile(settings: StageSettings) -> Iterator[str]:
     stages, stage = settings.project_stages, settings.stage
     if settings.profile == "development" and stage != stages.training:
-        yield f"profile is development: only {stages.training}, the first stage of project.yml, may have that"
+        yield f"profile is development: only {stages.training}, the first stage of project.yml, may be that; set preproduction"
     if not settings.production and stages.is_production(stage) and not stages.is_only(stage):
         yield f"profile is {settings.profile}: {stage} is the last stage of project.yml; set production"
 
@@ -122,7 +122,7 @@ def _cluster(key: str, cluster: Cluster, settings: StageSettings) -> Iterator[st
 def _ci(settings: StageSettings) -> Iterator[str]:
     yield from missing_ids(settings.ci.github)
     if settings.ci.github is None and settings.alerts.runbooks is None:
-        yield "alerts.runbooks is missing: without ci.github, name the address where docs/watching.md can be read"
+        yield "alerts.runbooks is missing: without ci.github, name the address where docs/observability.md can be read"
 
 
 def _on_drift(settings: StageSettings) -> Iterator[str]:

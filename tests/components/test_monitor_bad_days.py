@@ -12,9 +12,9 @@ from labels import Labels, read_labels
 from measuring import measure
 from monitoring_world import SCHEMA, SETTINGS, UNTIL, VERSION, WINDOW, draw, make_package, store
 
-from mlops.collected.lines import Found as MlopsFound
-from mlops.collected.lines import is_input, whole_lines
-from mlops.collected.window import Window as MlopsWindow
+from mlops.azure.collected_data.lines import Found as MlopsFound
+from mlops.azure.collected_data.lines import is_input, whole_lines
+from mlops.azure.collected_data.window import Window as MlopsWindow
 
 MOMENT = UNTIL - timedelta(hours=3)
 FEATURES = SCHEMA.names

@@ -9,7 +9,7 @@ from monitoring_world import SCHEMA, SETTINGS, collected, draw, labels, make_pac
 from package import Package
 from planted import MOST_FALSE_ALARMS, PLANTS, ROWS, Plant, alarms, false_alarms, judged, planted, small_rules
 
-from mlops.monitoring.rules import MonitorFile
+from mlops.settings.monitoring import MonitorFile
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def test_what_is_planted_is_found(package: Package, rules: MonitorFile, plant: P
     assert plant.fires <= alarms(verdict)
     assert not plant.silent & alarms(verdict)
     # A newer model is asked for only where the data are believed, and one can mend it.
-    mendable = set(rules.asks_for_retraining) & alarms(verdict) if plant.state == "drift" else set()
-    assert set(verdict.mendable) == mendable
+    retrainable = set(rules.retrain_on) & alarms(verdict) if plant.state == "drift" else set()
+    assert set(verdict.retrainable) == retrainable
 
 
 def test_no_more_false_alarms_than_stated_in_windows_of_no_drift(package: Package, rules: MonitorFile):

@@ -1,4 +1,4 @@
-"""A managed Grafana for the metrics store. The dashboard is imported from the repository: docs/watching.md."""
+"""A managed Grafana for the metrics store. The dashboard is imported from the repository: docs/observability.md."""
 
 from __future__ import annotations
 

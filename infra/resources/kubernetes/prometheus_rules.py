@@ -1,7 +1,7 @@
 """The Prometheus alerts on the scoring pods, as a table: every alert with its expression and its limit.
 
 metrics.py declares the resources. The names of metrics are those of endpoints/online/metrics.py; the runbook of an
-alert is in docs/watching.md under its name.
+alert is in docs/observability.md under its name.
 """
 
 from __future__ import annotations

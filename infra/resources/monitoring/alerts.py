@@ -1,7 +1,7 @@
 """Metric alerts on slow or failing endpoints and failing jobs, and the action group that they notify.
 
 Azure Monitor has no metrics of a Kubernetes endpoint: there the alerts are on its pods, and on the pods' own metrics
-(resources/kubernetes/metrics.py). Every alert links to its runbook in docs/watching.md.
+(resources/kubernetes/metrics.py). Every alert links to its runbook in docs/observability.md.
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ from roles import Role
 from tests.conftest import STAGE_VARIANTS, dry_run_of, run_changed
 
 REPOSITORY = FOLDER.parent
-RUNBOOKS = REPOSITORY / "docs" / "watching.md"
+RUNBOOKS = REPOSITORY / "docs" / "observability.md"
 DASHBOARD = REPOSITORY / "endpoints" / "grafana" / "scoring.json"
 GROUPS = "alertsmanagement:PrometheusRuleGroup"
-ADDRESS = "https://github.com/example-org/credit-default/blob/main/docs/watching.md#"
+ADDRESS = "https://github.com/example-org/credit-default/blob/main/docs/observability.md#"
 # The variants whose cluster is scraped, and those with a Grafana.
 SCRAPED = {"dev-everything", "staging", "prod", "prod-drift"}
 WITH_GRAFANA = SCRAPED - {"staging"}
@@ -197,7 +197,7 @@ def test_every_alert_links_to_its_runbook() -> None:
     linked: set[str] = set()
     for variant in STAGE_VARIANTS:
         run = dry_run_of(variant)
-        address = "https://github.com/o/r/blob/main/docs/watching.md#" if variant == "dev-everything" else ADDRESS
+        address = "https://github.com/o/r/blob/main/docs/observability.md#" if variant == "dev-everything" else ADDRESS
         for alert in run.of("monitor:MetricAlert"):
             name = alert.name.removeprefix("alert-")
             assert alert.inputs["description"].endswith(f"Runbook: {address}{name}")
@@ -208,12 +208,12 @@ def test_every_alert_links_to_its_runbook() -> None:
                 assert rule["annotations"]["summary"]
                 linked.add(rule["alert"])
 
-    assert linked <= anchors, "docs/watching.md has no runbook for an alert"
-    assert anchors <= linked, "docs/watching.md has a runbook for an alert that does not exist"
+    assert linked <= anchors, "docs/observability.md has no runbook for an alert"
+    assert anchors <= linked, "docs/observability.md has a runbook for an alert that does not exist"
 
 
 def test_a_fork_without_github_names_its_own_page() -> None:
-    page = "https://dev.azure.com/o/p/_wiki/watching"
+    page = "https://dev.azure.com/o/p/_wiki/observability"
     devops = {"issuer": "https://login.example.com/v2.0", "subject": "sc://o/p/c"}
 
     group = run_changed("staging", {"ci": {"azure_devops": devops}, "alerts.runbooks": page}).one(GROUPS)
@@ -249,7 +249,7 @@ def test_alerts_use_the_metrics_of_the_dashboard() -> None:
     rules = dry_run_of("prod").one(GROUPS).inputs["rules"]
 
     assert {name for rule in rules for name in METRIC.findall(rule["expression"])} <= shown
-    assert queries["Drift of the scores"] == score_drift('{deployment=~"$deployment"}', "$window")
+    assert queries["Score drift"] == score_drift('{deployment=~"$deployment"}', "$window")
 
 
 @needs_promtool

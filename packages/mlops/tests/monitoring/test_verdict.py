@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from mlops.collected.window import Window
-from mlops.errors import ProjectError
-from mlops.judging.measures import Measured
-from mlops.monitoring.catalogue import CATALOGUE
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -23,7 +25,7 @@ FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Meas
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE)
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER)
 
 
 def fine(name: str) -> MeasureEntry:
@@ -64,7 +66,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
 
 
 @pytest.mark.parametrize(
-    ("changed", "service", "state", "mendable"),
+    ("changed", "service", "state", "retrainable"),
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
@@ -77,11 +79,11 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, mendable: tuple
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
 ) -> None:
     verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
 
-    assert (verdict.state, verdict.mendable) == (state, mendable)
+    assert (verdict.state, verdict.retrainable) == (state, retrainable)
 
 
 def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:
@@ -133,12 +135,12 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
     [
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
-        ("- measure: f1", "- measure: f2", "no known measure"),
-        ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
+        ("- measure: f1", "- measure: f2", "unknown measure"),
+        ("groups: [sex, education, age]", "groups: [sex, education]", "unknown measure"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
-        ("why: ordering the risks is the model's work", "why: ''", "why"),
-        ("fewest_rows: 500", "fewest_rows: 0", "greater than"),
+        ("why: the model's job is to rank risks", "why: ''", "why"),
+        ("min_rows: 500", "min_rows: 0", "greater than"),
         ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
     ],
 )
@@ -149,14 +151,7 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
     file.write_text(text.replace(old, new, 1))
 
     with pytest.raises(ProjectError) as refused:
-        read_monitor_rules(file)
+        read_monitor_rules(file, ORDER)
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]
-
-
-def test_the_same_measurements_have_the_same_digest(rules: MonitorFile) -> None:
-    first = measurements(rules)
-
-    assert first.digest == measurements(rules).digest
-    assert first.digest != measurements(rules, **DRIFT).digest

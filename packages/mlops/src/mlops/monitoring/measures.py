@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops.collected.window import Window
-from mlops.errors import JobFailed
-from mlops.judging.measures import Measured, NothingToMeasure, Span, not_measured
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import JobFailed
+from mlops.settings.measures import Measured, NothingToMeasure, Span, not_measured
 
 MEASURES_FILE: Final = "measures.json"
 FORMAT: Final = 1
@@ -104,11 +103,6 @@ class Measurements(_Part):
     features: tuple[ColumnDrift, ...]
     score: ColumnDrift | None
     performance: dict[str, Any] | None
-
-    @property
-    def digest(self) -> str:
-        """sha256 over everything that was measured."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def measured(self) -> dict[str, Measured]:
         """Every measure as rules judge it."""
