@@ -1,4 +1,4 @@
-"""Dry runs of the sample stacks, and of variants with other switches, each made once per process."""
+"""Dry runs of the sample stacks, and of variants with other switches, each run once per process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "dev",
         {
             "serving": "kubernetes",
-            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "watched": True, "grafana": True},
+            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "prometheus": True, "grafana": True},
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
