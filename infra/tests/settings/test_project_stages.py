@@ -48,7 +48,18 @@ def test_stages_are_read_in_order(tmp_path: Path, names: tuple[str, ...]) -> Non
         ("[", "is not valid YAML"),
         ("- x\n", "is not a mapping"),
     ],
-    ids=["twice", "reserved", "upper-case", "seven", "none", "names-only", "mapping", "no-stages", "not-yaml", "not-a-mapping"],
+    ids=[
+        "twice",
+        "reserved",
+        "upper-case",
+        "seven",
+        "none",
+        "names-only",
+        "mapping",
+        "no-stages",
+        "not-yaml",
+        "not-a-mapping",
+    ],
 )
 def test_wrong_stages_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=r"project\.yml") as caught:
