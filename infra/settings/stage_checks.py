@@ -34,7 +34,8 @@ def missing_ids(github: GitHub | None) -> Iterator[str]:
 def _profile(settings: StageSettings) -> Iterator[str]:
     stages, stage = settings.project_stages, settings.stage
     if settings.profile == "development" and stage != stages.training:
-        yield f"profile is development: only {stages.training}, the first stage of project.yml, may be that; set preproduction"
+        first = stages.training
+        yield f"profile is development: only {first}, the first stage of project.yml, may be that; set preproduction"
     if not settings.production and stages.is_production(stage) and not stages.is_only(stage):
         yield f"profile is {settings.profile}: {stage} is the last stage of project.yml; set production"
 
