@@ -158,6 +158,7 @@ def _steps_of_removing(name: StageName) -> tuple[str, ...]:
     return (
         f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
         f"and delete the environments {name} and infra-{name} on GitHub or in Azure DevOps.",
+        "`mlops check` says what is left to decide, such as a rule that had bounds there alone.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
     )
 
