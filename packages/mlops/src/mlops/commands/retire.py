@@ -31,9 +31,8 @@ def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bo
     stage_name = project.order.find(stage)
 
     from mlops.azure.clients import WorkspaceClients
-    from mlops.retire.applying import apply_plan
-    from mlops.retire.collecting import make_plan
-    from mlops.retire.result import RetireResult
+    from mlops.retire.applying import RetireResult, apply_plan
+    from mlops.retire.plan import make_plan
 
     clients = WorkspaceClients(project)
     planned = make_plan(clients, stage_name)

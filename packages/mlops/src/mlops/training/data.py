@@ -1,8 +1,11 @@
-"""The rows that no model of a training job has seen: the test part of its split, kept on this machine."""
+"""Data files on this machine: the generated sample, and the held-out rows of a training job."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -12,8 +15,9 @@ from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
 from mlops.azure.sdk_output import suppress_output
-from mlops.core.errors import JobFailed
-from mlops.core.layout import ROWS_FOLDER, private_folder
+from mlops.core.errors import JobFailed, MachineError
+from mlops.core.layout import ROWS_FOLDER, SAMPLE_FOLDER, SAMPLE_GENERATOR, private_folder
+from mlops.models.package import file_sha256
 from mlops.settings.project import Project
 
 _OUTPUT: Final = "split_data"
@@ -43,3 +47,36 @@ def held_out_file(client: MLClient, project: Project, job: str) -> Path:
             raise JobFailed(f"the output {_OUTPUT} of job {job} holds {len(found)} files {_TEST_PART}, not one")
         found[0].replace(file)
     return file
+
+
+_KEY_CHARACTERS = 12
+_ERROR_LINES = 15
+
+
+def sample_file(project: Project) -> Path:
+    """The generated sample; generates it when the generator has changed or never ran. Raises MachineError."""
+    generator = project.required_file(SAMPLE_GENERATOR)
+    folder = private_folder(project.path(SAMPLE_FOLDER))
+    file = folder / f"sample-{file_sha256(generator)[:_KEY_CHARACTERS]}.csv"
+    if not file.is_file():
+        _generate(generator, file)
+    return file
+
+
+def _generate(generator: Path, file: Path) -> None:
+    # Under another name first: an interrupted run must not leave half a sample behind.
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+    done = subprocess.run(
+        [sys.executable, str(generator), "--out", str(unfinished)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        unfinished.unlink(missing_ok=True)
+        raise MachineError(
+            f"{generator} failed with exit code {done.returncode}",
+            "Correct the generator, or give a file with --data.",
+            tuple(done.stderr.splitlines()[-_ERROR_LINES:]),
+        )
+    unfinished.replace(file)

@@ -1,7 +1,7 @@
-"""A handler of events, as the cloud's is: it allows a topic to send, takes CloudEvents, and hands them on to who works.
+"""An event handler on this machine, as Azure's would be: takes CloudEvents from a topic and hands them on.
 
-Only this machine can connect, and only who knows the path, which is new each time, is listened to. What an event says
-is believed by nobody: it is a pointer (retraining/pointer.py).
+It listens on the loopback address only and answers only under its secret path. The content of an event is not
+trusted: it only refers to a verdict in the audit log (retraining/trigger.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any, Final, cast
 
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+
+from mlops.audit.announcement import DRIFT_FOUND, topic_id
+from mlops.azure.workspace import connect_management
 from mlops.core.loopback import LOOPBACK, LoopbackServer
+from mlops.settings.project import Stage
 
 # What Event Grid's largest event has.
 _LARGEST_BYTES: Final = 1_048_576
@@ -104,3 +110,33 @@ class _Requests(BaseHTTPRequestHandler):
         for name, value in {**(headers or {}), "Content-Length": "0"}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+_API_VERSION: Final = "2022-06-15"
+_SUBSCRIPTION: Final = "retraining"
+_SCHEMA: Final = "CloudEventSchemaV1_0"
+
+
+@contextmanager
+def subscribed(stage: Stage, address: str) -> Generator[None]:
+    """Have the drift that the stage's topic is told of sent to an address, for a while."""
+    client, topic = connect_management(), topic_id(stage)
+    subscription = f"{topic}/providers/Microsoft.EventGrid/eventSubscriptions/{_SUBSCRIPTION}"
+    _send(client, "PUT", topic, {"location": stage.location, "properties": {"inputSchema": _SCHEMA}})
+    webhook = {"endpointType": "WebHook", "properties": {"endpointUrl": address}}
+    wanted = {
+        "destination": webhook,
+        "eventDeliverySchema": _SCHEMA,
+        "filter": {"includedEventTypes": [DRIFT_FOUND]},
+    }
+    _send(client, "PUT", subscription, {"properties": wanted})
+    try:
+        yield
+    finally:
+        # Nobody listens there any more: what comes later must not wait for somebody.
+        _send(client, "DELETE", subscription)
+
+
+def _send(client: ARMPipelineClient, verb: str, place: str, body: dict[str, Any] | None = None) -> None:
+    request = HttpRequest(verb, client.format_url(place), params={"api-version": _API_VERSION}, json=body)
+    client.send_request(request).raise_for_status()
