@@ -44,8 +44,8 @@ def _problems(root: Path, reader: Callable[[], Any]) -> Iterator[Problem]:
     try:
         reader()
     except ProjectError as error:
-        if not error.places:
+        if not error.locations:
             yield Problem(RELEASE_FOLDER.as_posix(), 1, error.message, error.advice)
-        for place in error.places:
-            file = place.file.relative_to(root) if place.file.is_absolute() else place.file
-            yield Problem(file.as_posix(), place.line, place.message, error.advice)
+        for location in error.locations:
+            file = location.file.relative_to(root) if location.file.is_absolute() else location.file
+            yield Problem(file.as_posix(), location.line, location.message, error.advice)

@@ -12,7 +12,7 @@ import click
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option
 from mlops.core.results import Block, Line, Result
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 if TYPE_CHECKING:
     from mlops.checks import Problem
@@ -27,9 +27,10 @@ class CheckResult(Result):
     fixed: tuple[str, ...]
 
     @property
-    def places(self) -> Sequence[Place]:
+    def locations(self) -> Sequence[SourceLocation]:
         """Every problem at its line."""
-        return [Place(self.root / each.file, each.line, f"{each.message}; {each.advice}") for each in self.problems]
+        found = ((each, f"{each.message}; {each.advice}") for each in self.problems)
+        return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
 
     @property
     def exit_code(self) -> int:
