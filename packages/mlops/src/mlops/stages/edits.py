@@ -24,15 +24,15 @@ from mlops.settings.provenance import POLICY_FILE
 from mlops.settings.releases import manifest_path
 from mlops.settings.retirement import RETIREMENT_FILE
 from mlops.settings.retraining import RETRAINING_FILE
-from mlops.settings.stages import StageName
+from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.ci_blocks import written_files
 from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 
 _STAGES: Final = "stages"
 _RULES: Final = "rules"
 _PROTECTED: Final = (("github", "environments"), ("azure_devops", "environments"), ("azure_devops", "connections"))
-# What the scanner of the infrastructure reports in which stages, and stands nevertheless.
-_POLICY: Final = INFRASTRUCTURE_FOLDER / "policy.yml"
+# What `pulumi stack init` writes for each stack.
+_SECRETS: Final = re.compile(r"^(?:secretsprovider|encryptedkey|encryptionsalt):[^\n]*\n", re.MULTILINE)
 _ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
 _FIRST_SPACE, _LAST_SPACE, _SPACE_STEP = 10, 250, 10
 
@@ -60,9 +60,9 @@ def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
         edits.append(Edit(_posix(file), text, _edited(file, text, _copying(paths, name, note))))
     for file, text in _protection(root):
         edits.append(Edit(_posix(file), text, _protected(text, after, name, note)))
-    stack = root / _stack(after)
-    if stack.is_file():
-        edits += _new_file(root, _posix(_stack(name)), _with_free_space(root, renamed(_text(root, _stack(after)))))
+    like = _similar_stack(order, after, name)
+    if (root / _stack(like)).is_file():
+        edits += _new_file(root, _posix(_stack(name)), _stack_text(root, like, name))
     edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
     return [edit for edit in edits if edit.before != edit.after]
 
@@ -76,7 +76,7 @@ def removals(root: Path, name: StageName) -> list[Edit]:
     own = (manifest_path(name), _posix(_stack(name)))
     edits += [Edit(file, _text(root, file), None) for file in own if (root / file).is_file()]
     listed: list[tuple[Path, list[KeyPath]]] = [(RETRAINING_FILE, [(_STAGES, name)])]
-    for file, paths in [*_entries(root, name, is_removed=True), *listed]:
+    for file, paths in [*_entries(root, name), *listed]:
         text = _text(root, file)
         edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))
     for file, text in _protection(root):
@@ -88,7 +88,7 @@ def removals(root: Path, name: StageName) -> list[Edit]:
     return [edit for edit in edits if edit.before != edit.after]
 
 
-def _entries(root: Path, stage: StageName, *, is_removed: bool = False) -> Iterator[tuple[Path, list[KeyPath]]]:
+def _entries(root: Path, stage: StageName) -> Iterator[tuple[Path, list[KeyPath]]]:
     """The files that have something per stage, and where in them a stage's is."""
     for file in (GATES_FILE, MONITOR_FILE):
         if (root / file).is_file():
@@ -98,14 +98,6 @@ def _entries(root: Path, stage: StageName, *, is_removed: bool = False) -> Itera
     for file in (RETIREMENT_FILE, POLICY_FILE):
         if (root / file).is_file():
             yield file, [(_STAGES, stage)]
-    if (root / _POLICY).is_file():
-        exceptions = parse_yaml(_text(root, _POLICY)).value
-        named = {at: _mapping(each).get(_STAGES) or [] for at, each in enumerate(exceptions or ())}
-        # What stands for one stage alone goes with it.
-        paths = {
-            at: (at,) if stages == [stage] and is_removed else (at, _STAGES, stage) for at, stages in named.items()
-        }
-        yield _POLICY, [paths[at] for at, stages in named.items() if stage in stages]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -157,6 +149,16 @@ def _renaming(old: str, new: str) -> Callable[[str], str]:
     """Puts one stage's name in the place of another's, where it stands as a word of its own or of a longer name."""
     word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])")
     return lambda text: word.sub(new, text)
+
+
+def _similar_stack(order: StageOrder, after: StageName, name: StageName) -> StageName:
+    """Whose infrastructure a new stage is like: that of where models are trained is like no other's."""
+    return order.next_after(name) or after if after == order.training else after
+
+
+def _stack_text(root: Path, like: StageName, name: StageName) -> str:
+    """Another stage's stack file under a new name, without what belongs to that one alone."""
+    return _with_free_space(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
 
 
 def _with_free_space(root: Path, stack: str) -> str:
