@@ -13,10 +13,10 @@ from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import Project, load_project
 from mlops.settings.protection import read_expectations
 from mlops.settings.provenance import read_policy
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
+from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order),

@@ -37,7 +37,7 @@ def list_command(project_path: Path | None, *, as_json: bool) -> int:
     """Show the stages in their order, and where each takes its models from."""
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
-    from mlops.stages.listing import StageList
+    from mlops.stages.change import StageList
 
     return answer(StageList(load_project(project_path)), as_json=as_json)
 

@@ -16,7 +16,6 @@ from mlops.core.layout import PROJECT_FILE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.source_location import SourceLocation
 from mlops.settings.project import Settings, parse_settings
-from mlops.settings.release_history import mixed_changes, order_at, skipped_stage
 from mlops.settings.releases import (
     RELEASE_FOLDER,
     Manifest,
@@ -28,6 +27,7 @@ from mlops.settings.releases import (
     skipped_phases,
 )
 from mlops.settings.stages import StageName, StageOrder
+from mlops.stages.release_history import mixed_changes, order_at, skipped_stage
 
 Kind = Literal["first release", "release", "removal", "settings"]
 

@@ -13,10 +13,10 @@ from mlops.core.errors import ProjectError
 from mlops.core.git import Repository
 from mlops.settings.manifest_files import without_release, write_release
 from mlops.settings.project import load_project
-from mlops.settings.release_history import mixed_changes, order_at, read_judged_manifest, release_at
 from mlops.settings.releases import Release, manifest_file
 from mlops.settings.stages import StageOrder
 from mlops.stages.change import add_stage, remove_stage
+from mlops.stages.release_history import mixed_changes, order_at, read_judged_manifest, release_at
 
 ROOT = Path(__file__).parents[4]
 
