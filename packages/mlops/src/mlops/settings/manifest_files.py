@@ -1,4 +1,4 @@
-"""Changes manifests, and other YAML, so that the difference in a pull request shows what changed and no more.
+"""Puts a release into a manifest so that the difference in a pull request shows what changed and no more.
 
 Comments and the order of keys stay; a manifest that holds the release already keeps every byte.
 """
@@ -61,42 +61,6 @@ def change_values(text: str, values: dict[str, Any]) -> str:
     return _dump(document)
 
 
-@dataclass(frozen=True)
-class RolloutTiming:
-    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
-
-    The latencies are those that a new deployment may have at least.
-    """
-
-    soak_seconds: float
-    load_seconds: float
-    requests_per_second: float
-    p95_milliseconds: float
-    p99_milliseconds: float
-
-
-def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
-    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
-    manifest = parse_manifest(text, stage)
-    rollout, slo = manifest.rollout, manifest.slo
-    values = {
-        "rollout": {
-            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
-            "load": {
-                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
-                "seconds": min(rollout.load.seconds, timing.load_seconds),
-            },
-        },
-        "slo": {
-            "p95_milliseconds": max(slo.p95_milliseconds, timing.p95_milliseconds),
-            "p99_milliseconds": max(slo.p99_milliseconds, timing.p99_milliseconds),
-        },
-    }
-    quicker = change_values(text, values)
-    parse_manifest(quicker, stage)
-    return quicker.encode()
-
-
 def _check(written: Manifest, release: Release, file: Path) -> None:
     if written.release != release:
         raise ProjectError(
@@ -152,3 +116,39 @@ def _yaml() -> YAML:
     yaml.width = _LINE_WIDTH
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+@dataclass(frozen=True)
+class RolloutTiming:
+    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
+
+    The latencies are those that a new deployment may have at least.
+    """
+
+    soak_seconds: float
+    load_seconds: float
+    requests_per_second: float
+    p95_milliseconds: float
+    p99_milliseconds: float
+
+
+def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
+    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
+    manifest = parse_manifest(text, stage)
+    rollout, slo = manifest.rollout, manifest.slo
+    values = {
+        "rollout": {
+            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
+            "load": {
+                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
+                "seconds": min(rollout.load.seconds, timing.load_seconds),
+            },
+        },
+        "slo": {
+            "p95_milliseconds": max(slo.p95_milliseconds, timing.p95_milliseconds),
+            "p99_milliseconds": max(slo.p99_milliseconds, timing.p99_milliseconds),
+        },
+    }
+    quicker = change_values(text, values)
+    parse_manifest(quicker, stage)
+    return quicker.encode()
