@@ -9,7 +9,7 @@ import shutil
 import socketserver
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -67,7 +67,7 @@ class Refusal(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def recording_proxy() -> Iterator[Proxy]:
+def recording_proxy() -> Generator[Proxy]:
     with Proxy() as proxy:
         Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy
