@@ -50,7 +50,7 @@ steps:
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """A proxy that connects nobody; it records the requests."""
+    """A proxy that refuses all requests, and records them."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Refusal)

@@ -126,7 +126,7 @@ class FakeGitHost(ABC):
 
     def begin(self, files: dict[str, str], message: str = "Begin") -> str:
         """Make a first commit on the default branch; return it."""
-        branch, identity = self.state.branch, "forge <forge@users.noreply.invalid> 0 +0000"
+        branch, identity = self.state.branch, "host <host@users.noreply.invalid> 0 +0000"
         lines = [f"commit refs/heads/{branch}", f"author {identity}", f"committer {identity}", *_data(message)]
         for name, text in files.items():
             lines += [f"M 100644 inline {name}", *_data(text)]
