@@ -1,4 +1,4 @@
-"""The README says what is so: its commands exist, and its quick start works in a process of its own."""
+"""The README is right: its commands exist, and its quick start works as it is printed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+
+from azureml_emulator.testing import RunningEmulator
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -20,11 +21,10 @@ def test_every_command_of_the_table_exists() -> None:
     assert named == commands
 
 
-def test_the_quick_start_works_as_it_is_printed(emulator: Any) -> None:
-    found = re.search(r"```python\n(import os\n.*?)```", README.read_text(), re.DOTALL)
-    assert found is not None
-    program = f"{found[1]}\nprint(client.workspaces.get().name)"
+def test_the_quick_start_works_as_it_is_printed(emulator: RunningEmulator, tmp_path: Path) -> None:
+    example = re.search(r"```python\n(import os\n.*?)```", README.read_text(), re.DOTALL)
+    assert example is not None
+    line = [sys.executable, "-c", example[1]]
     environment = {**os.environ, **emulator.variables}
-    run = [sys.executable, "-c", program]
-    shown = subprocess.run(run, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert shown.stdout.strip() == emulator.settings.workspace, shown.stderr
+    shown = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert shown.stdout.strip().lower().endswith("completed"), shown.stderr
