@@ -252,7 +252,7 @@ def test_a_component_by_file_tracks_with_mlflow_and_is_found_by_its_jobs_name(
     assert job.status == "Completed"
     (child,) = ml_client.jobs.list(parent_job_name=job.name)
     # when another program looks at it through azureml-mlflow, by the names of the jobs, and logs more to it
-    program = [sys.executable, str(Path(__file__).with_name("tracking_program.py"))]
+    program = [sys.executable, str(Path(__file__).parent / "tracking" / "tracking_program.py")]
     done = subprocess.run(
         [*program, ml_client.workspace_name, job.name, child.name],
         env={**os.environ, **emulator.variables},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from azureml_emulator.testing import RunningEmulator
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_every_command_of_the_table_exists() -> None:
