@@ -18,12 +18,16 @@ from mlops.protection.azure_settings import AzureSettings
 from mlops.protection.check import ProtectionResult, azure_findings, check_repository, github_findings
 from mlops.protection.finding import Finding
 from mlops.protection.github_settings import Reply, routes
+from mlops.settings.project import Project, load_project
 from mlops.settings.protection import read_expectations
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 EXPECTATIONS = Path(__file__).parents[4] / "releases" / "protection.yml"
 FEDERATED = "WorkloadIdentityFederation"
 REPOSITORY_ID = guid("example/scoring/credit-default")
-EXPECTED = read_expectations(EXPECTATIONS.parents[1])
+EXPECTED = read_expectations(EXPECTATIONS.parents[1], ORDER)
 VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 
 
@@ -36,7 +40,7 @@ class Protected:
 
     def check(self) -> ProtectionResult:
         """What `mlops check --repository` says."""
-        return check_repository(self.root)
+        return check_repository(Project(root=self.root, settings=load_project(EXPECTATIONS.parents[1]).settings))
 
     def failing(self) -> dict[str, Finding]:
         """What is to be done, by setting."""

@@ -45,7 +45,9 @@ from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
 NEW = Deployment("green", "2", "sha256:new", "Succeeded")
-PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, patience_seconds=600)
+PLAN = Plan(
+    "credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, progress_deadline_seconds=600
+)
 ATTEMPT = "this rollout"
 PASSED = Verdict(Outcome.passed, "fine")
 BREACHED = Verdict(Outcome.breached, "too slow")

@@ -24,7 +24,7 @@ LOG = [
 @pytest.fixture(scope="module")
 def client() -> MLClient:
     """A client that must not be needed: nothing answers it."""
-    return connect(load_project(ROOT).settings.stages.dev)
+    return connect(load_project(ROOT).settings.stage("dev"))
 
 
 @pytest.mark.parametrize(

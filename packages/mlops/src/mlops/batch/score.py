@@ -23,7 +23,8 @@ from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
 from mlops.core.layout import SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import VERSION_TAG
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.submission import new_job_name

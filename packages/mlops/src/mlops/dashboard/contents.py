@@ -30,7 +30,8 @@ _NEVER_NEAR_ZERO: Final = ("roc_auc",)
 _SHORTEST_EDGE: Final = timedelta(hours=12)
 _EDGES: Final = 50
 _MIDNIGHT: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STAGE_COLOURS: Final = {"prod": "accent", "staging": "second", "dev": "third"}
+# By the distance from production; there are as many as a project may have stages.
+_STAGE_COLOURS: Final = ("accent", "second", "third", "fourth", "fifth", "sixth")
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     drawn = []
     for measure, title in DRIFT_MEASURES.items():
         lines = [
-            Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[stage])
-            for stage, values in by_stage.items()
+            Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[distance])
+            for distance, (stage, values) in enumerate(by_stage.items())
             if (points := values.get(measure))
         ]
         if lines:

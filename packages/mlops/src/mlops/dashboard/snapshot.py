@@ -9,8 +9,8 @@ from typing import Final
 from mlops.audit.history import StageHistory
 from mlops.azure.service_metrics import Interval
 from mlops.endpoint.stage_status import StageStatus
-from mlops.settings.project import StageName
 from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 # How far back the service is shown, and in what steps: half an hour, as the page says.
 SERVICE_WINDOW: Final = timedelta(hours=24)

@@ -32,7 +32,8 @@ from mlops.endpoint.current_deployment import Live
 from mlops.endpoint.observe import observe
 from mlops.models.package import file_sha256
 from mlops.models.package_documents import Schema
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 SPAN: Final = timedelta(days=1)
 # How exactly collected rows say when they were asked; a window's end is not part of it.

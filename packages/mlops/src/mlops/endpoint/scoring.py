@@ -12,7 +12,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.core.errors import RequestRefused
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.endpoint.client import Reply, address_of, call, require_success
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _ROWS_SHOWN = 20
 

@@ -12,7 +12,8 @@ from mlops.core.errors import MlopsError
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.observe import observe
 from mlops.endpoint.view import Deployment, View
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _DIGEST_CHARACTERS = 19
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.gates.rows import Rows
-from mlops.settings.project import StageName
 from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import Evidence, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.project import StageName
-from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.release_history import read_judged_manifest
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 from mlops.training.held_out import held_out_file
 
 _HELD_OUT = "held-out rows"
@@ -31,7 +32,7 @@ _HELD_OUT = "held-out rows"
 
 def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
     """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
-    manifest = read_manifest(manifest_file(clients.project.root, stage), stage)
+    manifest = read_judged_manifest(clients.project, stage)
     if manifest.release is None:
         raise InputError(
             f"releases/{stage}.yml releases nothing, so there is nothing to judge",
@@ -48,7 +49,7 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
 def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
     project = clients.project
-    gates = read_gates(project.path(GATES_FILE))
+    gates = read_gates(project.path(GATES_FILE), project.order)
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, clients, stage, champion) if champion else None
         rows = threads.submit(_held_out, clients, challenger.folder)
@@ -77,7 +78,7 @@ def _provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate:
     model = candidate.release.model
     digest = package_digest(candidate.folder)
     evidence = Evidence(stage, ModelVersion(model.name, model.version, digest), candidate.folder, candidate.release)
-    return replace(candidate, doubts=tuple(committed_problems(clients.project.root, evidence, signed=False)))
+    return replace(candidate, doubts=tuple(committed_problems(clients.project, evidence, signed=False)))
 
 
 def gate_event(report: GateReport) -> Event:

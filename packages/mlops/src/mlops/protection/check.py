@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from mlops.core.errors import InputError, MlopsError
@@ -21,6 +20,7 @@ from mlops.protection import (
     github_settings,
 )
 from mlops.protection.finding import Finding, Outcome
+from mlops.settings.project import Project
 from mlops.settings.protection import EXPECTATIONS_FILE, Expectations, read_expectations
 
 _MARKS: Final[dict[Outcome, str]] = {
@@ -59,12 +59,13 @@ class ProtectionResult(Result):
         return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
 
 
-def check_repository(root: Path) -> ProtectionResult:
+def check_repository(project: Project) -> ProtectionResult:
     """Compare the settings of the project's repository with what is needed.
 
     Raises InputError when the remote is on no forge, MachineError when it cannot be asked.
     """
-    expected = read_expectations(root)
+    root = project.root
+    expected = read_expectations(root, project.order)
     url = Repository(root).remote_url(REMOTE)
     remote = parse_remote(url) if url else None
     if remote is None:

@@ -28,7 +28,7 @@ from mlops.retire.plan import Item
 from mlops.rollout.change import Change, renewed
 from mlops.rollout.execute import refusal, write_change
 from mlops.rollout.lease import held_by_another, lease_from, lease_in, new_owner
-from mlops.settings.project import StageName
+from mlops.settings.stages import StageName
 
 RETIREMENT: Final = "retirement"
 _STEPS: Final = {"model": "archive", "deployment": "delete"}

@@ -18,9 +18,9 @@ from mlops.endpoint.observe import observe
 from mlops.endpoint.view import View
 from mlops.models.registration import DIGEST_TAG
 from mlops.retire.plan import Item, Uses, Version, last_uses, plan_deployments, plan_models
-from mlops.settings.project import STAGE_NAMES, StageName
-from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.retirement import read_deadlines
+from mlops.settings.stages import StageName
 
 
 def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
@@ -30,10 +30,11 @@ def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
     be trusted, ProjectError when a release cannot be read, and whatever a workspace that cannot be asked raises.
     """
     now = datetime.now(UTC)
-    deadlines = read_deadlines(clients.project, stage)
-    named = {name: _released(clients, name) for name in STAGE_NAMES}
-    views = {name: observe(clients.stage(name), clients.project.settings.stage(name).endpoint) for name in STAGE_NAMES}
-    records = [record for name in STAGE_NAMES for record in _records(clients, name)]
+    order = clients.project.order
+    deadlines = read_deadlines(clients.project)[stage]
+    named = {name: _released(clients, name) for name in order}
+    views = {name: observe(clients.stage(name), clients.project.settings.stage(name).endpoint) for name in order}
+    records = [record for name in order for record in _records(clients, name)]
     versions, deployments = last_uses(records, stage)
     uses = Uses({digest: why for each in named.values() for digest, why in each.items()}, _deployed(views))
     return [
@@ -43,7 +44,7 @@ def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
 
 
 def _released(clients: WorkspaceClients, stage: StageName) -> dict[str, str]:
-    release = read_manifest(manifest_file(clients.project.root, stage), stage).release
+    release = read_manifest(manifest_file(clients.project.root, stage)).release
     return {release.model.digest: f"released to {stage}"} if release else {}
 
 
@@ -69,7 +70,7 @@ def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:
     """The versions in service where a stage takes its models from; archived ones are none."""
     name = clients.project.settings.model
     # A registry keeps what was trained under the same version, but not always its tags.
-    trained = _listed(clients.training, name, ListViewType.ALL) if stage != TRAINING_STAGE else []
+    trained = _listed(clients.training, name, ListViewType.ALL) if stage != clients.project.order.training else []
     digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
     return [
         Version(

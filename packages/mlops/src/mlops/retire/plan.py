@@ -57,8 +57,8 @@ def plan_models(
     for place, each in enumerate(ordered):
         since = max((time for time in (last.get(each.version), each.created) if time is not None), default=None)
         kept = uses.of(each.digest) if each.digest else "was not registered by `mlops`: it has no digest"
-        if not kept and place < deadlines.newest_models:
-            kept = f"one of the newest {deadlines.newest_models}"
+        if not kept and place < deadlines.keep_latest_models:
+            kept = f"one of the newest {deadlines.keep_latest_models}"
         item = Item("model", each.version, each.version, each.digest, retire=False, reason=kept, since=since)
         planned.append(_judged(item, deadlines.model_days, now))
     return planned

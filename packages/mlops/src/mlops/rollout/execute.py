@@ -74,7 +74,7 @@ class Executor:
         """A full lease; `since` is when the making of a deployment began that goes on."""
         if since is None:
             return lease_from(self.owner, now)
-        return lease_to_create(self.owner, since, self._target.plan.patience_seconds, now)
+        return lease_to_create(self.owner, since, self._target.plan.progress_deadline_seconds, now)
 
     def _write(self, change: Change) -> None:
         write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)

@@ -58,12 +58,12 @@ def lease_from(owner: str, now: datetime) -> Lease:
     return Lease(owner, now + timedelta(seconds=LEASE_SECONDS))
 
 
-def lease_to_create(owner: str, since: datetime, patience_seconds: float, now: datetime) -> Lease:
+def lease_to_create(owner: str, since: datetime, progress_deadline_seconds: float, now: datetime) -> Lease:
     """A lease that need not be renewed while a deployment is made, which began at `since`.
 
     Azure may refuse every write to the endpoint until then, so nothing can be renewed.
     """
-    made = since + timedelta(seconds=patience_seconds)
+    made = since + timedelta(seconds=progress_deadline_seconds)
     return lease_from(owner, max(made, now))
 
 

@@ -5,42 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from mlops.core.documents import read_checked
+from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.releases import RELEASE_FOLDER
+from mlops.settings.stages import StageOrder
 
 EXPECTATIONS_FILE: Final = RELEASE_FOLDER / "protection.yml"
+# What brings up a stage's infrastructure has a login of its own, under the stage's name with this before it.
+INFRASTRUCTURE_PREFIX: Final = "infra-"
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Approvals = Annotated[int, Field(ge=1, le=10)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Place(_Part):
+class Place(Part):
     """An environment or a service connection: whether people must agree first, and whether any branch may use it."""
 
     reviewers: bool = False
     any_branch: bool = False
 
 
-class GitHubPullRequests(_Part):
+class GitHubPullRequests(Part):
     """What a merge into the branch needs on GitHub."""
 
     approvals: Approvals
     checks: Names
 
 
-class GitHubActions(_Part):
+class GitHubActions(Part):
     """Whose actions workflows may use."""
 
     allowed: Names
 
 
-class GitHub(_Part):
+class GitHub(Part):
     """A repository on GitHub."""
 
     pull_requests: GitHubPullRequests
@@ -51,7 +50,7 @@ class GitHub(_Part):
     repository_variables: Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class AzurePullRequests(_Part):
+class AzurePullRequests(Part):
     """What a merge into the branch needs in Azure DevOps."""
 
     approvals: Approvals
@@ -59,7 +58,7 @@ class AzurePullRequests(_Part):
     reviewed_paths: Names
 
 
-class AzureDevOps(_Part):
+class AzureDevOps(Part):
     """A repository in Azure DevOps."""
 
     pull_requests: AzurePullRequests
@@ -67,7 +66,7 @@ class AzureDevOps(_Part):
     connections: dict[str, Place]
 
 
-class Expectations(_Part):
+class Expectations(YamlFile):
     """What the file says."""
 
     branch: str
@@ -75,6 +74,22 @@ class Expectations(_Part):
     azure_devops: AzureDevOps
 
 
-def read_expectations(root: Path) -> Expectations:
-    """Read the expectations of a project. Raises ProjectError."""
-    return read_checked(root / EXPECTATIONS_FILE, Expectations).value
+def read_expectations(root: Path, order: StageOrder) -> Expectations:
+    """Read the expectations of a project. Raises ProjectError, also for what is not said of a stage."""
+    checked = read_checked(root / EXPECTATIONS_FILE, Expectations)
+    found = checked.value
+    listed = {
+        ("github", "environments"): found.github.environments,
+        ("azure_devops", "environments"): found.azure_devops.environments,
+        ("azure_devops", "connections"): found.azure_devops.connections,
+    }
+    names = [name for stage in order for name in (stage, f"{INFRASTRUCTURE_PREFIX}{stage}")]
+    checked.refuse(
+        [
+            (path, f"says nothing of {name}, of a stage in project.yml; add `{name}:` (`mlops stages add` does)")
+            for path, places in listed.items()
+            for name in names
+            if name not in places
+        ]
+    )
+    return found

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 ELSEWHERE = "somebody@elsewhere:1:x"
 # More than a lease lasts that is renewed.
 PATIENCE_SECONDS = 2 * LEASE_SECONDS
-SLOWLY: dict[str, Any] = AT_ONCE | {"patience_seconds": PATIENCE_SECONDS}
+SLOWLY: dict[str, Any] = AT_ONCE | {"progress_deadline_seconds": PATIENCE_SECONDS}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A load generator of its own process: open connections, one request after another on each, times recorded.
 
-    python benchmarks/load.py URL --connections 8 --seconds 5 --body request.json [--key KEY] [--ca FILE]
+    python -m harness.load URL --connections 8 --seconds 5 --body request.json [--key KEY] [--ca FILE]
 
 Prints one JSON object: requests, failures (any status but 200, any broken connection), requests a second, the
 times in milliseconds at the median and the 99th percentile, and for itself (`client`) and each process group of
@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 import httptools
 import uvloop
-from processor_time import group_seconds
+
+from harness.processor_time import group_seconds
 
 WARM_UP_SECONDS = 1.0
 OK = 200
