@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-pytestmark = pytest.mark.xdist_group("batch")
+from azureml_emulator.testing import wait_for
 
-END_SECONDS = 120.0
+pytestmark = pytest.mark.xdist_group("jobs")
+
 TERMINAL = {"Completed", "Failed", "Canceled"}
 
 SCRIPT = """
@@ -126,7 +126,7 @@ settings:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The YAML, the code, the model, and five files of which one is bad."""
+    """The YAML, the code, the model, and five files of which one cannot be scored."""
     root = tmp_path_factory.mktemp("batch")
     texts = {
         "code/score.py": SCRIPT,
@@ -160,7 +160,7 @@ def endpoint(ml_client: Any, registry_client: Any, folder: Path) -> str:
     ml_client.models.create_or_update(
         Model(name="batch-model", version="1", type="custom_model", path=str(folder / "the-model"))
     )
-    # What is promoted comes from a registry.
+    # The pipeline takes its model from a registry.
     ml_client.models.share(
         "batch-model", "1", share_with_name="batch-model", share_with_version="1", registry_name="emulator"
     )
@@ -176,8 +176,8 @@ def endpoint(ml_client: Any, registry_client: Any, folder: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_deployment_of_others(ml_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK keeps the deployment that somebody asked for in a constant, and asks everybody after that for it."""
+def _no_deployment_of_other_tests(ml_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK stores the deployment of an invocation in a constant, and sends it with all later invocations."""
     from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 
     monkeypatch.setattr(EndpointInvokeFields, "DEFAULT_HEADER", {"Content-Type": "application/json"})
@@ -185,26 +185,18 @@ def _no_deployment_of_others(ml_client: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def finished(ml_client: Any) -> Callable[[str], Any]:
-    """Follows a job to its end."""
-
-    def wait(name: str) -> Any:
-        deadline = time.monotonic() + END_SECONDS
-        while (job := ml_client.jobs.get(name)).status not in TERMINAL:
-            assert time.monotonic() < deadline, job.status
-            time.sleep(0.1)
-        return job
-
-    return wait
+    """Waits until a job has ended, and returns it."""
+    return lambda name: wait_for(lambda: job if (job := ml_client.jobs.get(name)).status in TERMINAL else None)
 
 
-def test_a_model_deployment_answers_with_one_file_of_rows(
+def test_a_model_deployment_writes_one_file_of_rows(
     ml_client: Any, endpoint: str, folder: Path, finished: Callable[[str], Any], tmp_path: Path
 ) -> None:
     from azure.ai.ml import Input
 
-    # when the endpoint is asked without naming a deployment
+    # when the endpoint is invoked without naming a deployment
     job = ml_client.batch_endpoints.invoke(endpoint, input=Input(type="uri_folder", path=str(folder / "files")))
-    # then the job is the default deployment's, and has one bad file within the threshold
+    # then the job is the default deployment's, and one failed file is within the threshold
     assert finished(job.name).status == "Completed"
     ml_client.jobs.download(job.name, download_path=tmp_path, output_name="score")
     results = tmp_path / "named-outputs" / "score"
@@ -218,13 +210,13 @@ def test_a_model_deployment_answers_with_one_file_of_rows(
     listed = ml_client.batch_deployments.list_jobs(endpoint, name="by-model")
     assert [(each.name, each.status) for each in listed] == [(job.name, "Completed")]
     assert ml_client.batch_deployments.list_jobs(endpoint, name="by-pipeline") == []
-    # and the logs lie where the service has them
+    # and the logs are at the service's paths
     ml_client.jobs.download(step.name, download_path=tmp_path / "logs")
     (errors,) = (tmp_path / "logs").rglob("error.txt")
     assert "returned 0 for 1 items" in errors.read_text()
 
 
-def test_a_pipeline_components_deployment_takes_the_inputs_that_it_declares(
+def test_a_pipeline_component_deployment_takes_its_declared_inputs(
     ml_client: Any, endpoint: str, folder: Path, finished: Callable[[str], Any], tmp_path: Path
 ) -> None:
     from azure.ai.ml import Input
@@ -261,15 +253,15 @@ def test_deployments_are_read_listed_and_deleted(ml_client: Any, endpoint: str) 
 
 
 WRONG = {
-    "no deployment of the name": ({"header": "other"}, 400, "DeploymentNotFound"),
+    "an unknown deployment": ({"header": "other"}, 400, "DeploymentNotFound"),
     "no input": ({"properties": {}}, 400, "BadRequest"),
-    "an input of no type": ({"properties": {"InputData": {"x": {"Uri": "azureml:x:1"}}}}, 400, "BadRequest"),
+    "an input without a type": ({"properties": {"InputData": {"x": {"Uri": "azureml:x:1"}}}}, 400, "BadRequest"),
     "a value for data": (
         {"properties": {"InputData": {"x": {"JobInputType": "Literal", "Value": "1"}}}},
         400,
         "BadRequest",
     ),
-    "a dataset of old": ({"properties": {"dataset": "x"}}, 501, "NotImplemented"),
+    "a dataset": ({"properties": {"dataset": "x"}}, 501, "NotImplemented"),
 }
 
 
@@ -293,7 +285,7 @@ def test_a_wrong_invocation_is_refused(
     assert_azure_error(reply, status, code)
 
 
-def test_a_token_for_something_else_is_refused(
+def test_a_token_for_another_audience_is_refused(
     ml_client: Any, endpoint: str, http: httpx.Client, assert_azure_error: Callable[..., None]
 ) -> None:
     reply = http.post(ml_client.batch_endpoints.get(endpoint).scoring_uri, json={"properties": {}})
@@ -301,7 +293,7 @@ def test_a_token_for_something_else_is_refused(
     assert_azure_error(reply, 401, "InvalidAuthenticationToken", "https://ml.azure.com")
 
 
-def test_a_deployment_that_names_what_is_not_there_is_refused(ml_client: Any, endpoint: str, folder: Path) -> None:
+def test_a_deployment_on_an_unknown_compute_is_refused(ml_client: Any, endpoint: str, folder: Path) -> None:
     from azure.ai.ml.entities._load_functions import load_model_batch_deployment
     from azure.core.exceptions import HttpResponseError
 

@@ -1,4 +1,4 @@
-"""The README is right: its commands exist, and its quick start works as it is printed."""
+"""The README is correct: its commands exist, and its example works as printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from azureml_emulator.testing import RunningEmulator
 
@@ -21,7 +23,8 @@ def test_every_command_of_the_table_exists() -> None:
     assert named == commands
 
 
-def test_the_quick_start_works_as_it_is_printed(emulator: RunningEmulator, tmp_path: Path) -> None:
+@pytest.mark.xdist_group("jobs")
+def test_the_example_works_as_printed(emulator: RunningEmulator, tmp_path: Path) -> None:
     example = re.search(r"```python\n(import os\n.*?)```", README.read_text(), re.DOTALL)
     assert example is not None
     line = [sys.executable, "-c", example[1]]

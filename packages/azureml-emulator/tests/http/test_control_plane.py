@@ -1,4 +1,4 @@
-"""Who may ask, what is refused, and the resources beside assets: workspaces, datastores, computes."""
+"""Tokens, refused requests, and the resources besides assets: workspaces, datastores, computes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROTECTED = {
 
 @pytest.mark.parametrize("route", PROTECTED.values(), ids=PROTECTED.keys())
 @pytest.mark.parametrize("authorization", ["", "Basic abc", "Bearer", "Bearer a.b.c", "forged", "unsigned"])
-def test_no_token_no_answer(
+def test_requests_without_a_valid_token_are_refused(
     emulator: Any,
     http: httpx.Client,
     workspace: str,
@@ -53,7 +53,7 @@ def test_no_token_no_answer(
     assert reply.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_the_identity_route_knows_who_may_ask(
+def test_the_identity_route_requires_its_secret(
     emulator: Any, http: httpx.Client, assert_azure_error: Callable[..., None]
 ) -> None:
     ask = {"resource": "https://management.azure.com/.default", "api-version": "2019-08-01"}
@@ -68,7 +68,9 @@ def test_the_identity_route_knows_who_may_ask(
     assert_azure_error(http.get("/msi/token", headers=secret), 400, "BadRequest", "resource")
 
 
-def test_unknown_routes_are_named(http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]) -> None:
+def test_unknown_routes_are_501_with_their_name(
+    http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]
+) -> None:
     for method, path in (
         ("GET", "/somewhere/else"),
         ("PUT", f"{workspace}/featuresets/x"),
@@ -81,11 +83,11 @@ def test_unknown_routes_are_named(http: httpx.Client, workspace: str, assert_azu
         assert_azure_error(reply, 501, "NotImplemented", method, path, "2023-04-01")
 
 
-BAD_BODIES = {"no JSON": b"{", "a list": b"[]", "properties that are text": b'{"properties": "x"}'}
+BAD_BODIES = {"not JSON": b"{", "a list": b"[]", "properties that are text": b'{"properties": "x"}'}
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_bodies_that_are_no_resource(http: httpx.Client, workspace: str, body: bytes) -> None:
+def test_bodies_that_are_not_a_resource(http: httpx.Client, workspace: str, body: bytes) -> None:
     reply = http.put(f"{workspace}/environments/bad/versions/1", content=body)
     assert reply.status_code == 400
     assert reply.json()["error"]["code"] in {"InvalidRequestContent", "BadRequest"}
@@ -111,7 +113,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize(("path", "properties"), SHAPES.values(), ids=SHAPES.keys())
-def test_properties_of_the_wrong_shape_are_named(
+def test_properties_of_the_wrong_type_are_refused(
     http: httpx.Client,
     workspace: str,
     assert_azure_error: Callable[..., None],
@@ -123,11 +125,11 @@ def test_properties_of_the_wrong_shape_are_named(
 
 
 @pytest.mark.parametrize("body", [{"properties": "x"}, {"properties": {"properties": "x"}}, {"tags": "x"}], ids=str)
-def test_a_patch_of_the_wrong_shape_changes_nothing(http: httpx.Client, workspace: str, body: dict[str, Any]) -> None:
-    # given a resource that is there
+def test_a_patch_of_the_wrong_type_changes_nothing(http: httpx.Client, workspace: str, body: dict[str, Any]) -> None:
+    # given a resource
     path = f"{workspace}/computes/cpu-cluster"
     before = http.get(path).json()
-    # when a patch has a text where an object belongs
+    # when a patch has text instead of an object
     reply = http.patch(path, json=body)
     # then it is refused
     assert reply.status_code == 400
@@ -135,7 +137,9 @@ def test_a_patch_of_the_wrong_shape_changes_nothing(http: httpx.Client, workspac
     assert http.get(path).json() == before
 
 
-def test_workspaces_come_into_being_and_are_listed(ml_client: Any, credential: Any, emulator: Any, name: str) -> None:
+def test_workspaces_are_created_on_first_use_and_listed(
+    ml_client: Any, credential: Any, emulator: Any, name: str
+) -> None:
     from azure.ai.ml import MLClient
 
     subscription = emulator.settings.subscription
@@ -150,7 +154,7 @@ def test_workspaces_come_into_being_and_are_listed(ml_client: Any, credential: A
     assert {name, emulator.settings.workspace} <= everywhere
 
 
-def test_two_workspaces_do_not_see_each_other(credential: Any, emulator: Any, name: str) -> None:
+def test_workspaces_are_isolated(credential: Any, emulator: Any, name: str) -> None:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Environment
     from azure.core.exceptions import ResourceNotFoundError
@@ -161,7 +165,7 @@ def test_two_workspaces_do_not_see_each_other(credential: Any, emulator: Any, na
         two.environments.get(name, "1")
 
 
-def test_datastores_of_ones_own(ml_client: Any, name: str, tmp_path: Path) -> None:
+def test_datastores_are_created_used_and_deleted(ml_client: Any, name: str, tmp_path: Path) -> None:
     from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore, Data
     from azure.core.exceptions import HttpResponseError
 
@@ -223,7 +227,7 @@ def test_instances_start_and_stop(ml_client: Any, name: str) -> None:
     assert ml_client.compute.get(name).state == "Running"
 
 
-def test_what_changed_in_between_pages_by_the_links(http: httpx.Client, workspace: str, name: str) -> None:
+def test_long_lists_are_paged(http: httpx.Client, workspace: str, name: str) -> None:
     # given more versions than a page holds
     for number in range(205):
         body = {"properties": {"image": f"example.org/image:{number}"}}

@@ -1,4 +1,4 @@
-"""The check against Microsoft's schemas: that it checks, and that it finds what is wrong."""
+"""The check against Microsoft's schemas accepts correct exchanges and finds wrong ones."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def exchange(properties: dict[str, Any], **given: Any) -> dict[str, Any]:
     }
 
 
-def test_a_right_exchange_passes(specification: Any, schemas: Path) -> None:
+def test_a_correct_exchange_passes(specification: Any, schemas: Path) -> None:
     fine = exchange({"modelUri": "azureml://x", "isArchived": False, "tags": {"a": "b"}, "description": None})
     assert specification.deviations([fine], schemas) == (2, [])
 
 
 WRONG = {
     "a number for text": ({"modelUri": 1}, "modelUri"),
-    "text for a truth": ({"isArchived": "no"}, "isArchived"),
-    "a tag that is no text": ({"tags": {"a": 1}}, "tags/a"),
+    "text for a boolean": ({"isArchived": "no"}, "isArchived"),
+    "a tag that is not text": ({"tags": {"a": 1}}, "tags/a"),
 }
 
 
@@ -44,7 +44,7 @@ def test_a_wrong_body_is_found(specification: Any, schemas: Path, properties: di
     assert all(f"properties/{place}" in line for line in found)
 
 
-def test_a_missing_or_wrong_frame_is_found(specification: Any, schemas: Path) -> None:
+def test_missing_properties_or_a_wrong_type_are_found(specification: Any, schemas: Path) -> None:
     bare = exchange({}, response={"id": BASE}, request={})
     _, found = specification.deviations([bare], schemas)
     assert any("'properties' is a required property" in line for line in found)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from azureml_emulator.testing import RunningEmulator
+from azureml_emulator.testing import RunningEmulator, wait_for
 
-END_SECONDS = 120.0
+pytestmark = pytest.mark.xdist_group("jobs")
 
 INLINE = """
 $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
 type: pipeline
-display_name: not ours in style
+display_name: with inline commands
 experiment_name: inline
 settings:
   default_compute: azureml:cpu-cluster
@@ -145,18 +146,15 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def submit(ml_client: Any, project: Path) -> Callable[[str], Any]:
-    """Writes a job's YAML, submits it, waits for its end; the job as it is then."""
+    """Writes a job's YAML, submits it, waits until it has ended, and returns it."""
 
     def run(text: str) -> Any:
         from azure.ai.ml import load_job
 
         (project / "job.yml").write_text(text)
         name = ml_client.jobs.create_or_update(load_job(project / "job.yml")).name
-        deadline = time.monotonic() + END_SECONDS
-        while (job := ml_client.jobs.get(name)).status not in {"Completed", "Failed", "Canceled"}:
-            assert time.monotonic() < deadline, job.status
-            time.sleep(0.1)
-        return job
+        ended = {"Completed", "Failed", "Canceled"}
+        return wait_for(lambda: job if (job := ml_client.jobs.get(name)).status in ended else None)
 
     return run
 
@@ -173,7 +171,7 @@ def test_a_pipeline_of_inline_commands(
     assert {name: child.status for name, child in children.items()} == dict.fromkeys(
         ("gather", "measure", "shout"), "Completed"
     )
-    # and its outputs are where they belong, through every way to them
+    # and its outputs can be read in every way
     ml_client.jobs.download(job.name, download_path=tmp_path / "all", all=True)
     named = tmp_path / "all" / "named-outputs"
     assert (named / "all_of_it" / "all.txt").read_text() == "RAW\nONE\nTWO\n"
@@ -184,7 +182,7 @@ def test_a_pipeline_of_inline_commands(
     ml_client.jobs.download(children["measure"].name, download_path=tmp_path / "size", output_name="size")
     sizes = [file.read_text() for file in (tmp_path / "size").rglob("*") if file.is_file()]
     assert [size.strip() for size in sizes] == ["12"]
-    # and its logs can be had
+    # and so can its logs
     ml_client.jobs.download(children["shout"].name, download_path=tmp_path / "log")
     assert line in (tmp_path / "log" / "artifacts" / "user_logs" / "std_log.txt").read_text()
     capsys.readouterr()
@@ -194,7 +192,7 @@ def test_a_pipeline_of_inline_commands(
     assert ml_client.jobs.show_services(job.name)
 
 
-def test_a_job_is_named_archived_and_found_again(ml_client: Any, submit: Callable[[str], Any]) -> None:
+def test_a_job_is_renamed_archived_and_restored(ml_client: Any, submit: Callable[[str], Any]) -> None:
     job = submit(COMMAND.replace("CODE", "0"))
 
     ml_client.jobs.update(job.name, display_name="another name", tags={"a": "b"})
@@ -208,7 +206,7 @@ def test_a_job_is_named_archived_and_found_again(ml_client: Any, submit: Callabl
     assert job.name in {each.name for each in ml_client.jobs.list()}
 
 
-def test_a_failed_command_job_says_why_when_it_is_streamed(
+def test_streaming_a_failed_job_raises_its_error(
     ml_client: Any, submit: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from azure.ai.ml.exceptions import JobException
@@ -220,17 +218,32 @@ def test_a_failed_command_job_says_why_when_it_is_streamed(
     assert "said" in str(failure.value)
 
 
-def test_a_streamed_job_shows_its_log(
-    ml_client: Any, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Output(io.StringIO):
+    """Standard output that creates a file once the SDK shows a log."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def write(self, text: str) -> int:
+        if "Streaming user_logs/std_log.txt" in text:
+            self._file.touch()
+        return super().write(text)
+
+
+def test_a_running_job_is_streamed(ml_client: Any, project: Path) -> None:
     from azure.ai.ml import load_job
 
-    (project / "job.yml").write_text(COMMAND.replace("echo said", "sleep 3").replace("CODE", "0"))
+    # given a job that ends only after its log is streamed
+    go = project / "go"
+    wait = f"until test -e '{go}'; do sleep 0.1; done && echo said"
+    (project / "job.yml").write_text(COMMAND.replace("echo said", wait).replace("CODE", "0"))
     job = ml_client.jobs.create_or_update(load_job(project / "job.yml"))
-
-    ml_client.jobs.stream(job.name)
-
-    assert "Streaming user_logs/std_log.txt" in capsys.readouterr().out
+    # when it is streamed
+    with redirect_stdout(Output(go)) as output:
+        ml_client.jobs.stream(job.name)
+    # then its log is shown
+    assert "said" in output.getvalue()
 
 
 def test_a_job_is_canceled(ml_client: Any, project: Path) -> None:
@@ -244,14 +257,14 @@ def test_a_job_is_canceled(ml_client: Any, project: Path) -> None:
     assert ml_client.jobs.get(job.name).status == "Canceled"
 
 
-def test_a_component_by_file_tracks_with_mlflow_and_is_found_by_its_jobs_name(
+def test_a_component_logs_to_mlflow_and_azureml_mlflow_finds_its_runs(
     ml_client: Any, emulator: RunningEmulator, submit: Callable[[str], Any]
 ) -> None:
-    # given a step that logs, through plain MLflow
+    # given a step that logs with plain MLflow
     job = submit(BY_FILE)
     assert job.status == "Completed"
     (child,) = ml_client.jobs.list(parent_job_name=job.name)
-    # when another program looks at it through azureml-mlflow, by the names of the jobs, and logs more to it
+    # when another program reads its run with azureml-mlflow by the job's name, and logs more to it
     program = [sys.executable, str(Path(__file__).parent / "tracking" / "tracking_program.py")]
     done = subprocess.run(
         [*program, ml_client.workspace_name, job.name, child.name],

@@ -1,4 +1,4 @@
-"""The table of kinds: a new kind is one line of it, and a behaviour that nothing provides is found at the start."""
+"""The table of kinds: a new kind is one line, and a missing behaviour is found at the start."""
 
 from __future__ import annotations
 

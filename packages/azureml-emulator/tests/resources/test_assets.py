@@ -11,12 +11,12 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder whose content no other test has."""
-    made = tmp_path / "package"
-    (made / "below").mkdir(parents=True)
-    (made / "first.txt").write_text(str(uuid.uuid4()))
-    (made / "below" / "empty.txt").write_text("")
-    return made
+    """A folder with unique content."""
+    package = tmp_path / "package"
+    (package / "below").mkdir(parents=True)
+    (package / "first.txt").write_text(str(uuid.uuid4()))
+    (package / "below" / "empty.txt").write_text("")
+    return package
 
 
 @pytest.fixture
@@ -30,14 +30,12 @@ def register(client: Any, name: str, path: Path | str, **given: Any) -> Any:
     return client.models.create_or_update(Model(name=name, path=path, type="custom_model", **given))
 
 
-def test_a_model_registers_and_downloads_with_the_same_bytes(
-    ml_client: Any, folder: Path, name: str, tmp_path: Path
-) -> None:
-    # given a model of a folder
+def test_a_model_is_downloaded_as_it_was_registered(ml_client: Any, folder: Path, name: str, tmp_path: Path) -> None:
+    # given a registered folder
     model = register(ml_client, name, folder)
     # when it is downloaded
     ml_client.models.download(name, model.version, download_path=tmp_path / "back")
-    # then it is the folder
+    # then the files are the same
     back = tmp_path / "back" / name / "package"
     assert {file.relative_to(back).as_posix(): file.read_text() for file in back.rglob("*") if file.is_file()} == {
         "first.txt": (folder / "first.txt").read_text(),
@@ -45,7 +43,7 @@ def test_a_model_registers_and_downloads_with_the_same_bytes(
     }
 
 
-def test_versions_count_up_where_none_is_named(ml_client: Any, folder: Path, name: str) -> None:
+def test_versions_without_a_number_count_up(ml_client: Any, folder: Path, name: str) -> None:
     versions = []
     for number in range(3):
         (folder / "first.txt").write_text(f"{name} {number}")
@@ -55,7 +53,7 @@ def test_versions_count_up_where_none_is_named(ml_client: Any, folder: Path, nam
     assert ml_client.models.get(name, label="latest").version == "3"
 
 
-def test_a_version_is_immutable_but_for_its_tags(ml_client: Any, folder: Path, name: str) -> None:
+def test_a_version_is_immutable_except_for_its_tags(ml_client: Any, folder: Path, name: str) -> None:
     from azure.core.exceptions import ResourceExistsError
 
     # given a registered version
@@ -64,18 +62,18 @@ def test_a_version_is_immutable_but_for_its_tags(ml_client: Any, folder: Path, n
     assert register(ml_client, name, folder, version="7").path == model.path
     model.tags = {"stage": "dev"}
     assert ml_client.models.create_or_update(model).tags == {"stage": "dev"}
-    # then that is accepted, and other content is not
+    # then both are accepted, and other content is not
     (folder / "first.txt").write_text("other")
     with pytest.raises(ResourceExistsError, match="immutable"):
         register(ml_client, name, folder, version="7")
     assert ml_client.models.get(name, "7").tags == {"stage": "dev"}
 
 
-def test_nobody_changes_the_bytes_of_a_registered_model(ml_client: Any, folder: Path, name: str) -> None:
+def test_the_files_of_a_registered_model_are_immutable(ml_client: Any, folder: Path, name: str) -> None:
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import ContainerClient
 
-    # given a registered model and the widest permission that a client can get
+    # given a registered model and the broadest permission of a client
     model = register(ml_client, name, folder)
     datastore = ml_client.datastores.get("workspaceblobstore", include_secrets=True)
     account = f"https://{datastore.account_name.rstrip('?')}"
@@ -89,7 +87,7 @@ def test_nobody_changes_the_bytes_of_a_registered_model(ml_client: Any, folder: 
         blob.delete_blob()
 
 
-def test_a_model_whose_files_are_not_there_is_refused(ml_client: Any, name: str) -> None:
+def test_a_model_whose_files_do_not_exist_is_refused(ml_client: Any, name: str) -> None:
     from azure.core.exceptions import HttpResponseError
 
     with pytest.raises(HttpResponseError, match="job 'no-such-job' does not exist"):
@@ -136,7 +134,7 @@ def test_data_of_a_file_and_of_a_folder(ml_client: Any, folder: Path, name: str)
     assert [data.version for data in ml_client.data.list(name)] == ["2", "1"]
 
 
-def test_data_at_a_public_address_is_only_named(ml_client: Any, name: str) -> None:
+def test_data_at_a_public_address_is_not_copied(ml_client: Any, name: str) -> None:
     from azure.ai.ml.entities import Data
 
     address = "https://example.org/data.csv"
@@ -158,9 +156,7 @@ def test_environments_are_versioned_by_content(ml_client: Any, name: str) -> Non
     assert ml_client.environments.get(name, label="latest").version == "1"
 
 
-def test_a_component_comes_with_its_code_and_is_found_without_a_version(
-    ml_client: Any, folder: Path, name: str
-) -> None:
+def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: Path, name: str) -> None:
     from azure.ai.ml import command
     from azure.ai.ml.entities import Environment
 

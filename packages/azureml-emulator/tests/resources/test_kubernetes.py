@@ -1,4 +1,4 @@
-"""What fits on an attached cluster: quantities, instance types, scaling. Pure."""
+"""Deployments on an attached cluster: quantities, instance types, scaling."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resource(name: str, properties: dict[str, Any]) -> Resource:
 
 @pytest.fixture
 def compute() -> Resource:
-    """A cluster with the default instance type and one of its own, which allows 1 processor and 4Gi."""
+    """A cluster with the default instance type and `small`, which allows 1 CPU and 4Gi."""
     limits = {"cpu": "1", "memory": "4Gi"}
     types = {"small": {"resources": {"requests": limits, "limits": limits}}}
     properties = attached("kubernetes", {"resourceId": CLUSTER, "properties": {"instanceTypes": types}})
@@ -50,12 +50,12 @@ def test_quantities(text: str, number: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1", "0", "2 Gi", "2Mii", "1Xi"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_invalid_quantities_are_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="not a positive Kubernetes quantity"):
         amount(text)
 
 
-def test_what_fits_is_taken(endpoint: Resource, compute: Resource) -> None:
+def test_deployments_that_fit_are_accepted(endpoint: Resource, compute: Resource) -> None:
     check_fit(endpoint, compute, request())
     check_fit(endpoint, compute, request(instanceType="small"))
     within = resources({"cpu": "500m", "memory": "1Gi"}, {"cpu": "1", "memory": "4Gi"})
@@ -65,7 +65,7 @@ def test_what_fits_is_taken(endpoint: Resource, compute: Resource) -> None:
 
 MISFITS = {
     "another kind than the endpoint": (request(endpointComputeType="Managed"), "same type as its endpoint"),
-    "an instance type that is not there": (request(instanceType="Standard_DS3_v2"), "defaultinstancetype, small"),
+    "an unknown instance type": (request(instanceType="Standard_DS3_v2"), "defaultinstancetype, small"),
     "limits above the instance type": (
         request(instanceType="small", containerResourceRequirements=resources({}, {"cpu": "2"})),
         "limits of the deployment are cpu 2, more than the instance type 'small' with 1",
@@ -86,7 +86,9 @@ MISFITS = {
 
 
 @pytest.mark.parametrize(("asked", "words"), MISFITS.values(), ids=MISFITS.keys())
-def test_what_does_not_fit_is_refused(endpoint: Resource, compute: Resource, asked: dict[str, Any], words: str) -> None:
+def test_deployments_that_do_not_fit_are_refused(
+    endpoint: Resource, compute: Resource, asked: dict[str, Any], words: str
+) -> None:
     with pytest.raises(BadRequest, match=words):
         check_fit(endpoint, compute, asked)
 
@@ -107,7 +109,7 @@ def scaled(kind: str, compute_type: str, **given: Any) -> dict[str, Any]:
     return {"sku": {"capacity": 3}, "properties": {"endpointComputeType": compute_type, "scaleSettings": scale}}
 
 
-def test_the_least_of_a_range_counts_on_a_cluster() -> None:
+def test_the_minimum_of_a_range_is_used_on_a_cluster() -> None:
     assert read_plan(scaled("TargetUtilization", "Kubernetes", minInstances=2, maxInstances=5)).instances == 2
     assert read_plan(scaled("Default", "Kubernetes")).instances == 3
 

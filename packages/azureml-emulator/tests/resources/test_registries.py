@@ -11,10 +11,10 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "package"
-    made.mkdir()
-    (made / "first.txt").write_text(str(uuid.uuid4()))
-    return made
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "first.txt").write_text(str(uuid.uuid4()))
+    return package
 
 
 @pytest.fixture
@@ -44,23 +44,23 @@ def test_a_shared_model_has_the_same_bytes_and_its_registry_id(
     register(ml_client, name, folder)
     # when it is shared
     shared = share(ml_client, name, "emulator")
-    # then the registry has it, under its own id and in its own storage
+    # then the registry has it, with its own id and in its own storage
     assert shared.id == f"azureml://registries/emulator/models/{name}/versions/1"
     assert content(registry_client, name, "1", tmp_path / "back") == (folder / "first.txt").read_text()
     assert [model.version for model in registry_client.models.list(name)] == ["1"]
 
 
-def test_sharing_the_same_again_is_accepted_and_other_content_is_a_conflict(
+def test_sharing_again_is_accepted_only_with_the_same_content(
     ml_client: Any, http: Any, emulator: Any, folder: Path, name: str
 ) -> None:
-    # given a shared model (the SDK asks the registry first, so a second import is sent as it is)
+    # given a shared model (the SDK reads the registry first, so a second import is sent without it)
     first = register(ml_client, name, folder)
     share(ml_client, name, "emulator")
     (folder / "first.txt").write_text("other")
     register(ml_client, name, folder, version="2")
-    place = http.get("/registrymanagement/v1.0/registries/emulator/discovery").json()
+    found = http.get("/registrymanagement/v1.0/registries/emulator/discovery").json()
     url = (
-        f"/mferp/managementfrontend/subscriptions/{place['subscriptionId']}/resourceGroups/{place['resourceGroup']}"
+        f"/mferp/managementfrontend/subscriptions/{found['subscriptionId']}/resourceGroups/{found['resourceGroup']}"
         "/providers/Microsoft.MachineLearningServices/registries/emulator/import"
     )
     workspace = first.id.partition("/models/")[0].rpartition("/")[2]
@@ -90,7 +90,7 @@ def test_sharing_the_same_again_is_accepted_and_other_content_is_a_conflict(
     assert "other content" in refused["error"]["message"]
 
 
-def test_a_registry_takes_assets_of_its_own(registry_client: Any, folder: Path, name: str) -> None:
+def test_assets_are_created_in_a_registry(registry_client: Any, folder: Path, name: str) -> None:
     from azure.ai.ml import command
     from azure.ai.ml.entities import Data, Environment
 
@@ -134,7 +134,7 @@ def test_environments_and_data_are_shared(ml_client: Any, registry_client: Any, 
     assert registry_client.environments.get(name, "1").version == "1"
 
 
-def test_sharing_what_is_not_there_is_refused(ml_client: Any, name: str) -> None:
+def test_sharing_an_unknown_model_is_refused(ml_client: Any, name: str) -> None:
     from azure.core.exceptions import HttpResponseError
 
     with pytest.raises(HttpResponseError, match="does not exist"):

@@ -1,4 +1,4 @@
-"""Values put into a command: optional parts, quotes, words; and which commands need no shell."""
+"""Placeholders in a command: optional parts, quotes, words; and which commands need no shell."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from azureml_emulator.jobs.definitions.command_line import plain_arguments, subs
 PRINT = "printf '%s|' "
 SUBSTITUTED = {
     "a-word": ("${{inputs.x}}", "a", ["a"]),
-    "words-split-as-on-azure": ("${{inputs.x}}", "a b", ["a", "b"]),
-    "a-values-own-quotes-hold-words-together": ("${{inputs.x}}", "--name 'x y'", ["--name", "x y"]),
+    "words-are-split-as-on-azure": ("${{inputs.x}}", "a b", ["a", "b"]),
+    "quotes-in-a-value-keep-one-word": ("${{inputs.x}}", "--name 'x y'", ["--name", "x y"]),
     "quotes-around-the-placeholder-keep-one-word": ('"${{inputs.x}}"', "a b", ["a b"]),
     "single-quotes-too": ("'${{inputs.x}}'", "it's", ["it's"]),
-    "nothing-in-a-value-is-run": ("${{inputs.x}}", "; echo hacked", [";", "echo", "hacked"]),
+    "nothing-in-a-value-is-executed": ("${{inputs.x}}", "; echo hacked", [";", "echo", "hacked"]),
     "nor-between-quotes": ('"${{inputs.x}}"', '"; echo $(id) `id`', ['"; echo $(id) `id`']),
     "an-unbalanced-quote-is-text": ("${{inputs.x}}", "it's", ["it's"]),
     "text-around-it": ("--x=${{inputs.x}}", "1", ["--x=1"]),
@@ -31,7 +31,7 @@ def test_a_shell_sees_these_words(template: str, value: str, words: list[str]) -
     assert shown.rstrip("|").split("|") == words
 
 
-def test_a_path_never_splits() -> None:
+def test_a_path_is_never_split() -> None:
     command = substitute(
         "cat ${{inputs.x}} ${{outputs.o}}", {"x": "/my state/a"}, {"o": "/my state/o"}, frozenset({"x"})
     )
@@ -42,7 +42,7 @@ def test_a_path_never_splits() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"), [({"s": "1"}, "run --seed 1 end"), ({}, "run  end")], ids=["given", "absent"]
 )
-def test_an_optional_part_stays_only_with_its_input(given: dict[str, str], expected: str) -> None:
+def test_an_optional_part_needs_its_input(given: dict[str, str], expected: str) -> None:
     assert substitute("run $[[--seed ${{inputs.s}}]] end", given, {}, frozenset()) == expected
 
 
@@ -59,7 +59,7 @@ PLAIN = {
     "options-of-python": ("python -u t.py", None),
     "code-in-the-command": ("python -c 'print(1)'", None),
     "another-program": ("echo hello", None),
-    "an-open-quote": ("python t.py 'a", None),
+    "an-unclosed-quote": ("python t.py 'a", None),
 }
 
 

@@ -1,4 +1,4 @@
-"""A step that ran before on the same content is not run again; anything that changed makes it run."""
+"""A step with the same content as an earlier one is reused; any change makes it run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytestmark = pytest.mark.xdist_group("jobs")
 
 UPLOAD = {"x-ms-blob-type": "BlockBlob"}
 
@@ -27,7 +29,7 @@ def data(submitter: Any) -> Callable[[str, str], str]:
 
 
 class Example:
-    """One step that copies a file, submitted again and again."""
+    """One step that copies a file, submitted repeatedly."""
 
     def __init__(self, submitter: Any, uri: str, code: str) -> None:
         self.submitter, self.uri, self.code = submitter, uri, code
@@ -72,7 +74,7 @@ def reused_from(child: dict[str, Any]) -> str | None:
     return properties["azureml.reusedrunid"] if properties.get("azureml.isreused") == "true" else None
 
 
-def test_the_same_again_is_reused_with_its_outputs(example: Example, submitter: Any) -> None:
+def test_the_same_step_is_reused_with_its_outputs(example: Example, submitter: Any) -> None:
     first = example.run()
 
     second, third = example.run(), example.run()
@@ -92,7 +94,7 @@ def test_the_same_again_is_reused_with_its_outputs(example: Example, submitter: 
     ) == 2
 
 
-def test_changes_make_it_run(
+def test_changes_make_the_step_run(
     example: Example,
     data: Callable[[str, str], str],
     submitter: Any,
@@ -100,10 +102,10 @@ def test_changes_make_it_run(
     tmp_path: Path,
 ) -> None:
     example.run()
-    # the same bytes elsewhere are the same
+    # the same bytes at another path change nothing
     example.uri = data(f"{tmp_path.name}/other/raw.csv", f"content of {tmp_path}")
     assert reused_from(example.run())
-    # another value, another variable, other data, other code are not
+    # another value, another variable, other data and other code do
     assert not reused_from(example.run(value="2"))
     assert not reused_from(example.run(variables={"A": "b"}))
     data(f"{tmp_path.name}/other/raw.csv", "changed")
@@ -112,17 +114,17 @@ def test_changes_make_it_run(
     assert not reused_from(example.run())
 
 
-def test_whoever_asks_for_a_run_gets_one(example: Example) -> None:
+def test_force_rerun_and_nondeterministic_steps_run(example: Example) -> None:
     example.run()
     assert not reused_from(example.run(force_rerun=True))
     example.specification = {"is_deterministic": False}
     assert not reused_from(example.run())
 
 
-def test_outputs_that_were_changed_since_are_not_trusted(example: Example, emulator: Any) -> None:
+def test_steps_whose_outputs_have_changed_run_again(example: Example, emulator: Any) -> None:
     # given a completed step
     child = example.run()
-    # when its output is written over, and later removed
+    # when its output is overwritten, and later removed
     (made,) = emulator.settings.state.glob(f"blobs/*/*/azureml/{child['runId']}/o/copy.txt")
     made.write_text("something else")
     again = example.run()

@@ -1,4 +1,4 @@
-"""A job's document as a graph: bindings, defaults, order, nested pipelines, and every refusal."""
+"""A job's document read as a graph: bindings, defaults, order, nested pipelines, refusals."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def two_steps() -> dict[str, Any]:
     }
 
 
-def test_steps_come_in_the_order_that_bindings_demand_whatever_the_order_written() -> None:
+def test_steps_are_ordered_by_their_bindings() -> None:
     graph = read(two_steps(), inputs={"rate": {"value": "0.7", "jobInputType": "literal"}})
 
     assert list(graph.steps) == ["make", "use"]
@@ -76,7 +76,7 @@ def test_steps_come_in_the_order_that_bindings_demand_whatever_the_order_written
     assert graph.steps["use"].inputs["data"].source == FromStep("make", "out")
 
 
-def test_defaults_fill_in_and_absent_optional_inputs_stay_out() -> None:
+def test_missing_inputs_get_defaults_or_are_left_out() -> None:
     step = read({"make": node("make")}).steps["make"]
 
     assert step.inputs["rate"].source == Literal("0.5")
@@ -84,7 +84,7 @@ def test_defaults_fill_in_and_absent_optional_inputs_stay_out() -> None:
     assert step.deterministic
 
 
-def test_environment_variables_of_node_and_component_merge_and_the_node_wins() -> None:
+def test_environment_variables_of_the_node_override_those_of_the_component() -> None:
     jobs = two_steps()
     jobs["use"]["environment_variables"] = {"BOTH": "node", "ALSO": "1"}
 
@@ -94,7 +94,7 @@ def test_environment_variables_of_node_and_component_merge_and_the_node_wins() -
     assert not step.deterministic
 
 
-def test_a_pipelines_output_is_the_output_of_the_step_bound_to_it_at_the_place_it_names() -> None:
+def test_a_pipelines_output_is_that_of_the_bound_step_at_the_given_uri() -> None:
     jobs = two_steps()
     jobs["use"]["outputs"] = {"model": {"value": "${{parent.outputs.best}}", "type": "literal"}}
     uri = "azureml://datastores/workspaceblobstore/paths/here"
@@ -105,7 +105,7 @@ def test_a_pipelines_output_is_the_output_of_the_step_bound_to_it_at_the_place_i
     assert graph.steps["use"].outputs["model"].uri == uri
 
 
-def test_data_and_its_mode_reach_the_step_through_the_pipelines_input() -> None:
+def test_a_step_gets_data_and_mode_of_the_pipelines_input() -> None:
     data = {"uri": "azureml://datastores/d/paths/x", "jobInputType": "uri_folder", "mode": "Download"}
 
     graph = read({"use": node("use", inputs={"data": bound("${{parent.inputs.data}}")})}, inputs={"data": data})
@@ -114,7 +114,7 @@ def test_data_and_its_mode_reach_the_step_through_the_pipelines_input() -> None:
     assert graph.steps["use"].inputs["data"].mode == "download"
 
 
-def test_a_pipeline_inside_a_pipeline_becomes_steps_with_its_name_before_theirs() -> None:
+def test_steps_of_a_nested_pipeline_are_prefixed_with_its_name() -> None:
     jobs = {
         "inner": {
             "type": "pipeline",
@@ -161,8 +161,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "no input 'nothing'",
     ),
     "an-unknown-step": (
-        {"a": node("use", inputs={"data": bound("${{parent.jobs.nobody.outputs.out}}")})},
-        "unknown step 'nobody'",
+        {"a": node("use", inputs={"data": bound("${{parent.jobs.missing.outputs.out}}")})},
+        "unknown step 'missing'",
     ),
     "an-unknown-output-of-a-step": (
         {"m": node("make"), "a": node("use", inputs={"data": bound("${{parent.jobs.m.outputs.no}}")})},
@@ -179,7 +179,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a-number-over-the-maximum": ({"a": node("make", inputs={"rate": bound("2")})}, "at most 1"),
     "a-choice-not-offered": ({"a": node("make", inputs={"mode": bound("lazy")})}, "one of fast, slow"),
     "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "needs data"),
-    "a-timeout-that-is-none": ({"a": node("make", limits={"timeout": "soon"})}, "ISO 8601"),
+    "an-invalid-timeout": ({"a": node("make", limits={"timeout": "soon"})}, "ISO 8601"),
     "no-component": ({"a": {"type": "command"}}, "has no component"),
 }
 
@@ -191,18 +191,18 @@ def test_refused_at_submission(jobs: dict[str, Any], words: str) -> None:
     assert refusal.value.error_code == "UserError"
 
 
-def test_an_output_of_the_pipeline_that_no_step_writes_is_refused() -> None:
+def test_an_unbound_output_of_the_pipeline_is_refused() -> None:
     with pytest.raises(BadRequest, match="No step writes the pipeline's output 'best'"):
         read({"make": node("make")}, outputs={"best": {}})
 
 
 @pytest.mark.parametrize("kind", ["sweep", "spark", "automl", "data_transfer"])
-def test_other_kinds_of_steps_are_not_modelled_and_named(kind: str) -> None:
+def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
 
 
-def test_several_instances_are_not_modelled() -> None:
+def test_several_instances_are_refused() -> None:
     with pytest.raises(NotModelled, match="several instances"):
         read({"a": node("make", resources={"instance_count": 2})})
 
@@ -223,7 +223,7 @@ def test_a_command_job_is_one_step_with_its_name() -> None:
     assert graph.outputs == {"o": FromStep("lonely", "o")}
 
 
-def test_a_command_that_uses_an_input_it_does_not_have_is_refused() -> None:
+def test_a_command_with_an_unknown_input_is_refused() -> None:
     with pytest.raises(BadRequest, match=r"inputs.y"):
         read_command("lonely", {"command": "echo ${{inputs.y}}", "environmentId": "azureml:base:1"})
 
@@ -242,7 +242,7 @@ def test_a_command_without_an_environment_is_refused() -> None:
     ],
     ids=["short", "arm-id", "registry"],
 )
-def test_references_lose_only_the_prefix_of_the_short_form(given: str, read: str) -> None:
+def test_only_the_prefix_of_short_references_is_removed(given: str, read: str) -> None:
     assert read_command("lonely", {"command": "true", "environmentId": given}).steps["lonely"].environment == read
 
 
@@ -273,7 +273,7 @@ def read_parallel(specification: dict[str, Any] = SCORE, **more: Any) -> Any:
     return read_pipeline({"jobs": jobs}, {"score": specification}.__getitem__).steps["score"]
 
 
-def test_a_parallel_step_has_azures_defaults_and_the_node_goes_before_the_component() -> None:
+def test_settings_of_a_parallel_node_override_those_of_the_component() -> None:
     step = read_parallel(
         retry_settings={"timeout": "PT2M", "max_retries": 4},
         resources={"instance_count": 3},
@@ -289,21 +289,21 @@ def test_a_parallel_step_has_azures_defaults_and_the_node_goes_before_the_compon
     assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
-def test_a_table_is_cut_by_bytes() -> None:
+def test_a_table_is_split_by_bytes() -> None:
     settings = read_parallel(input_data="${{inputs.table}}", mini_batch_size="10kb").parallel
 
     assert (settings.is_table, settings.mini_batch_size) == (True, 10240)
 
 
 WRONG_PARALLEL = {
-    "no input to cut": ({"input_data": "data"}, "must be ${{inputs.NAME}}"),
-    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "splits the input 'other'"),
+    "no input to split": ({"input_data": "data"}, "must be ${{inputs.NAME}}"),
+    "an unknown input": ({"input_data": "${{inputs.other}}"}, "splits the input 'other'"),
     "no entry script": ({"task": {"entry_script": ""}}, "has no entry script"),
-    "an output that is not there": ({"task": {"append_row_to": "${{outputs.other}}"}}, "appends to the output 'other'"),
-    "no size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
-    "no time": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
-    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
-    "quotes left open": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
+    "an unknown output": ({"task": {"append_row_to": "${{outputs.other}}"}}, "appends to the output 'other'"),
+    "an invalid size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
+    "an invalid timeout": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
+    "no processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
+    "an unclosed quote": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 
 
@@ -315,6 +315,6 @@ def test_a_wrong_parallel_step_is_refused(more: dict[str, Any], words: str) -> N
     assert words in refused.value.message
 
 
-def test_partitions_by_key_are_not_modelled() -> None:
+def test_partitions_by_key_are_refused() -> None:
     with pytest.raises(NotModelled, match="partitioned by keys"):
         read_parallel(partition_keys='["region"]')

@@ -1,4 +1,4 @@
-"""What starts, what is skipped and how a job ends, from the states of its steps."""
+"""Which steps start or are skipped, and how a job ends, by the states of its steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from azureml_emulator.jobs.definitions.states import State
 from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Step, StepInput
 from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 
-#   a ── b ── c      d stands alone
+#   a ── b ── c      d needs nothing
 NEEDS = {"a": "", "b": "a", "c": "b", "d": ""}
 LETTERS: dict[str, State] = {
     "n": "NotStarted",
@@ -34,9 +34,9 @@ def graph(*, go_on: bool = True) -> Graph:
 
 
 CASES = {
-    "at-first-all-without-needs-start": ("nnnn", NextSteps(start=("a", "d"))),
-    "what-runs-is-waited-for": ("rnnr", NextSteps()),
-    "a-completed-step-releases-the-next": ("cnnr", NextSteps(start=("b",))),
+    "steps-without-inputs-start-first": ("nnnn", NextSteps(start=("a", "d"))),
+    "running-steps-are-waited-for": ("rnnr", NextSteps()),
+    "a-completed-step-starts-the-next": ("cnnr", NextSteps(start=("b",))),
     "a-failed-step-skips-all-after-it-and-others-start": ("fnnn", NextSteps(start=("d",), skip=("b", "c"))),
     "a-canceled-step-skips-all-after-it": ("xnnc", NextSteps(skip=("b", "c"), end="Canceled")),
     "skips-reach-through-skipped-steps": ("cfnc", NextSteps(skip=("c",), end="Failed")),
@@ -47,19 +47,19 @@ CASES = {
 
 
 @pytest.mark.parametrize(("letters", "plan"), CASES.values(), ids=CASES)
-def test_plan(letters: str, plan: NextSteps) -> None:
+def test_next_steps(letters: str, plan: NextSteps) -> None:
     states = {name: LETTERS[letter] for name, letter in zip(NEEDS, letters, strict=True)}
 
     assert decide(graph(), states, limit=4) == plan
 
 
-def test_no_more_steps_start_than_the_limit_leaves_room_for() -> None:
+def test_no_more_steps_start_than_the_limit() -> None:
     states: dict[str, State] = dict.fromkeys(NEEDS, "NotStarted")
     assert decide(graph(), states, limit=1) == NextSteps(start=("a",))
     assert decide(graph(), states | {"d": "Running"}, limit=1) == NextSteps()
 
 
-def test_where_a_failure_ends_the_pipeline_running_steps_are_stopped_and_waiting_ones_skipped() -> None:
+def test_a_failure_that_ends_the_pipeline_stops_running_steps() -> None:
     states: dict[str, State] = {"a": "Failed", "b": "NotStarted", "c": "NotStarted", "d": "Running"}
 
     assert decide(graph(go_on=False), states, limit=4) == NextSteps(skip=("b", "c"), stop=True)

@@ -1,6 +1,6 @@
-"""A program that looks at two jobs through azureml-mlflow and logs more to one; prints what it found as JSON.
+"""A program that reads two runs with azureml-mlflow and logs more to one; prints what it found as JSON.
 
-A process of its own: azureml-mlflow reads the cloud's metadata when it is imported, as MLflow does with any plugin.
+A separate process: azureml-mlflow reads the cloud's metadata when MLflow imports it as a plugin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from azure.identity import DefaultAzureCredential
 
 
 def main(workspace: str, job: str, child: str) -> None:
-    """Look, log, look again."""
+    """Read, log, read again."""
     credential = DefaultAzureCredential()
     ml_client = MLClient(credential, os.environ["AZURE_SUBSCRIPTION_ID"], os.environ["AZURE_RESOURCE_GROUP"], workspace)
     mlflow.set_tracking_uri(ml_client.workspaces.get(workspace).mlflow_tracking_uri)

@@ -1,4 +1,4 @@
-"""The unmodified SDK with an attached cluster: attach, endpoint, deployment, what Azure refuses there, detach."""
+"""The unmodified SDK with an attached Kubernetes cluster: attach, endpoint, deployment, refusals, detach."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def endpoint(ml_client: Any, cluster: str) -> str:
     return name
 
 
-def deployment_of(endpoint: str, code: Path, **given: Any) -> Any:
+def deployment_of(endpoint: str, code: Path, timeout_ms: int = 180_000, **given: Any) -> Any:
     from azure.ai.ml.entities import (
         CodeConfiguration,
         Environment,
@@ -71,22 +71,24 @@ def deployment_of(endpoint: str, code: Path, **given: Any) -> Any:
         endpoint_name=endpoint,
         code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
         environment=Environment(name="serving", version="7", image="mcr.example/serving"),
-        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=4, request_timeout_ms=500),
+        request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=4, request_timeout_ms=timeout_ms),
         **{**settings, **given},
     )
 
 
-def test_the_whole_way(ml_client: Any, http: Any, endpoint: str, folder_with_code: Path, tmp_path: Path) -> None:
+def test_a_deployment_on_a_cluster_from_creation_to_invocation(
+    ml_client: Any, http: Any, endpoint: str, folder_with_code: Path, tmp_path: Path
+) -> None:
     from azure.ai.ml.entities import KubernetesCompute, KubernetesOnlineDeployment, KubernetesOnlineEndpoint
     from azure.core.exceptions import HttpResponseError
 
     endpoints, deployments = ml_client.online_endpoints, ml_client.online_deployments
-    # when a deployment is made on the cluster and given the traffic
+    # when a deployment is created on the cluster and given the traffic
     deployments.begin_create_or_update(deployment_of(endpoint, folder_with_code)).result()
     found = endpoints.get(endpoint)
     found.traffic = {"blue": 100}
     endpoints.begin_create_or_update(found).result()
-    # then the SDK reads back what was asked for, of the kinds that were asked for
+    # then the SDK reads back what was requested, with its types
     made, found = deployments.get("blue", endpoint), endpoints.get(endpoint)
     assert (type(found), type(made)) == (KubernetesOnlineEndpoint, KubernetesOnlineDeployment)
     assert found.compute.endswith("/computes/scoring")
@@ -97,23 +99,28 @@ def test_the_whole_way(ml_client: Any, http: Any, endpoint: str, folder_with_cod
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"a": 1}))
     assert json.loads(endpoints.invoke(endpoint, request_file=str(request)))["text"] == "on kubernetes"
-    # and a model that takes too long is answered as the cluster's router does
-    headers = {"Authorization": f"Bearer {endpoints.get_keys(endpoint).primary_key}"}
-    assert http.post(found.scoring_uri, headers=headers, json={"seconds": 1}).status_code == 504
-    # and nothing is mirrored there
+    # and a request beyond its timeout is a 504, as of the cluster's router
+    impatient = deployment_of(endpoint, folder_with_code, timeout_ms=100, name="green")
+    deployments.begin_create_or_update(impatient).result()
+    key = endpoints.get_keys(endpoint).primary_key
+    headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": "green"}
+    slow = {"wait_for": str(tmp_path / "go")}
+    assert http.post(found.scoring_uri, headers=headers, json=slow).status_code == 504
+    (tmp_path / "go").touch()
+    # and mirrored traffic is refused
     found.mirror_traffic = {"blue": 10}
     with pytest.raises(HttpResponseError, match="cannot be mirrored"):
         endpoints.begin_create_or_update(found).result()
 
 
-def test_azure_monitor_has_no_points_of_it(http: Any, workspace: str, endpoint: str) -> None:
+def test_azure_monitor_has_no_metrics_of_clusters(http: Any, workspace: str, endpoint: str) -> None:
     path = f"{workspace}/onlineEndpoints/{endpoint}/providers/microsoft.insights/metrics"
     asked = {"api-version": "2023-10-01", "metricnames": "RequestsPerMinute", "interval": "FULL"}
     reply = http.get(path, params=asked | {"aggregation": "Total", "$filter": "deployment eq '*'"}).json()
     assert [metric["timeseries"] for metric in reply["value"]] == [[]]
 
 
-def test_a_deployment_of_the_other_kind_is_refused(ml_client: Any, endpoint: str, folder_with_code: Path) -> None:
+def test_a_managed_deployment_is_refused(ml_client: Any, endpoint: str, folder_with_code: Path) -> None:
     from azure.ai.ml.entities import ManagedOnlineDeployment
     from azure.core.exceptions import HttpResponseError
 
@@ -130,17 +137,17 @@ def test_a_deployment_of_the_other_kind_is_refused(ml_client: Any, endpoint: str
         ml_client.online_deployments.begin_create_or_update(managed).result()
 
 
-def test_an_endpoint_on_something_else_is_refused(ml_client: Any) -> None:
+def test_an_endpoint_on_another_compute_is_refused(ml_client: Any) -> None:
     from azure.ai.ml.entities import KubernetesOnlineEndpoint
     from azure.core.exceptions import HttpResponseError
 
-    for compute in ("cpu-cluster", "nowhere"):
+    for compute in ("cpu-cluster", "missing"):
         wrong = KubernetesOnlineEndpoint(name=f"k8s-{uuid.uuid4().hex[:8]}", compute=compute, auth_mode="key")
         with pytest.raises(HttpResponseError, match="attach the cluster"):
             ml_client.online_endpoints.begin_create_or_update(wrong).result()
 
 
-def test_an_endpoint_does_not_move(ml_client: Any, endpoint: str) -> None:
+def test_the_compute_of_an_endpoint_cannot_change(ml_client: Any, endpoint: str) -> None:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
     from azure.core.exceptions import HttpResponseError
 

@@ -31,7 +31,7 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "sums"
 
 
-def test_it_serves_by_itself(ml_client: Any, package: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_script_is_served(ml_client: Any, package: Path, tmp_path: Path) -> None:
     from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, Model
 
     # given a deployment of nothing but the model
@@ -43,7 +43,7 @@ def test_it_serves_by_itself(ml_client: Any, package: Path, tmp_path: Path) -> N
         name="blue", endpoint_name=name, model=model, instance_type="Standard_DS3_v2", instance_count=1
     )
     ml_client.online_deployments.begin_create_or_update(deployment).result()
-    # when it is asked in the form that Azure takes
+    # when it is called with Azure's format
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"input_data": {"columns": [0, 1], "index": [0], "data": [[1.5, 2.0]]}}))
     answer = ml_client.online_endpoints.invoke(name, request_file=str(request), deployment_name="blue")

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.testing import wait_for
+
 pytestmark = pytest.mark.xdist_group("serving")
 
 
 @pytest.fixture
 def made(ml_client: Any, folder_with_code: Path, tmp_path: Path) -> Callable[..., Any]:
-    """Makes a deployment object of a new endpoint, with a registered model folder."""
+    """Builds deployment objects for a new endpoint, with a model folder."""
     from azure.ai.ml.entities import (
         CodeConfiguration,
         Environment,
@@ -49,15 +51,15 @@ def made(ml_client: Any, folder_with_code: Path, tmp_path: Path) -> Callable[...
     return deployment
 
 
-def test_the_whole_way(ml_client: Any, made: Callable[..., Any], tmp_path: Path) -> None:
+def test_an_endpoint_from_creation_to_deletion(ml_client: Any, made: Callable[..., Any], tmp_path: Path) -> None:
     endpoints, deployments = ml_client.online_endpoints, ml_client.online_deployments
-    # when a deployment is made and given the traffic
+    # when a deployment is created and given the traffic
     deployed = deployments.begin_create_or_update(made()).result()
     name = deployed.endpoint_name
     endpoint = endpoints.get(name)
     endpoint.traffic = {"blue": 100}
     updated = endpoints.begin_create_or_update(endpoint).result()
-    # then the SDK reads back what was asked for
+    # then the SDK reads back what was requested
     assert (deployed.provisioning_state, deployed.instance_count) == ("Succeeded", 1)
     assert deployed.request_settings.max_concurrent_requests_per_instance == 8
     assert deployed.environment.endswith("/environments/serving/versions/7")
@@ -72,7 +74,7 @@ def test_the_whole_way(ml_client: Any, made: Callable[..., Any], tmp_path: Path)
     assert "initialised blue" in deployments.get_logs("blue", name, 50)
     assert "Copied" in deployments.get_logs("blue", name, 50, container_type="storage-initializer")
     assert [found.name for found in deployments.list(name)] == ["blue"]
-    # and goes
+    # and is deleted
     endpoints.begin_delete(name).result()
     assert name not in [found.name for found in endpoints.list()]
 
@@ -82,17 +84,17 @@ def test_a_script_that_raises_at_init_fails_with_its_log(ml_client: Any, made: C
 
     with pytest.raises(HttpResponseError, match="ResourceNotReady") as caught:
         ml_client.online_deployments.begin_create_or_update(made(AT_INIT="raise")).result()
-    assert "the model is not to my liking" in str(caught.value)
+    assert "the model cannot be read" in str(caught.value)
 
 
 def test_traffic_that_does_not_add_up_is_refused(ml_client: Any, made: Callable[..., Any]) -> None:
     from azure.core.exceptions import HttpResponseError
 
     endpoint = ml_client.online_endpoints.get(made().endpoint_name)
-    endpoint.traffic = {"nobody": 100}
-    with pytest.raises(HttpResponseError, match="'nobody'"):
+    endpoint.traffic = {"missing": 100}
+    with pytest.raises(HttpResponseError, match="'missing'"):
         ml_client.online_endpoints.begin_create_or_update(endpoint).result()
-    endpoint.traffic = {"nobody": 40}
+    endpoint.traffic = {"missing": 40}
     with pytest.raises(HttpResponseError, match="InvalidTraffic"):
         ml_client.online_endpoints.begin_create_or_update(endpoint).result()
 
@@ -106,7 +108,7 @@ def test_keys_rotate(ml_client: Any, made: Callable[..., Any]) -> None:
     assert after.secondary_key != before.secondary_key
 
 
-def test_tokens_are_given_and_taken(ml_client: Any) -> None:
+def test_endpoints_with_tokens(ml_client: Any) -> None:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     for mode in ("aml_token", "aad_token"):
@@ -122,8 +124,8 @@ def test_a_deployment_is_deleted(ml_client: Any, made: Callable[..., Any]) -> No
     assert list(ml_client.online_deployments.list(deployed.endpoint_name)) == []
 
 
-def test_a_data_collector_registers_its_assets_and_fills_them(
-    ml_client: Any, made: Callable[..., Any], tmp_path: Path, until: Callable[..., Any], emulator: Any
+def test_a_data_collector_registers_its_data_assets_and_fills_them(
+    ml_client: Any, made: Callable[..., Any], tmp_path: Path, emulator: Any
 ) -> None:
     from azure.ai.ml.entities import DataCollector, DeploymentCollection
 
@@ -132,16 +134,16 @@ def test_a_data_collector_registers_its_assets_and_fills_them(
     collections = {"request": DeploymentCollection(enabled="true")}
     deployment.data_collector = DataCollector(collections=collections, sampling_rate=1.0)
     deployed = ml_client.online_deployments.begin_create_or_update(deployment).result()
-    # then the SDK reads the collector back, and the asset says where to look
+    # then the SDK reads the collector back, and the data asset has the path
     assert deployed.data_collector.collections["request"].enabled == "true"
     asset = ml_client.data.get(f"{deployed.endpoint_name}-blue-request", "1")
     assert asset.path.endswith(f"/paths/modelDataCollector/{deployed.endpoint_name}/blue/request")
-    # when it is asked
+    # when it is called
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"AGE": 30}))
     ml_client.online_endpoints.invoke(deployed.endpoint_name, request_file=str(request), deployment_name="blue")
     # then the request is there
     below = f"modelDataCollector/{deployed.endpoint_name}/blue/request"
     blobs = emulator.settings.state / "blobs"
-    line = until(lambda: "".join(file.read_text() for file in blobs.glob(f"*/*/{below}/*/*/*/*/*.jsonl")) or None)
+    line = wait_for(lambda: "".join(file.read_text() for file in blobs.glob(f"*/*/{below}/*/*/*/*/*.jsonl")))
     assert json.loads(line)["data"] == {"AGE": 30}

@@ -1,4 +1,4 @@
-"""What is counted of a deployment's requests."""
+"""The request counts of a deployment."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_percentiles_are_exact_to_the_ratio_of_the_buckets() -> None:
         assert found <= seconds * BUCKET_RATIO
 
 
-def test_nothing_counted_has_no_percentile() -> None:
+def test_without_requests_there_is_no_percentile() -> None:
     assert RequestCounts().percentile(50) is None
     assert RequestCounts().document()["p99_ms"] is None
 
 
-def test_statuses_of_router_and_model_are_apart() -> None:
+def test_statuses_of_router_and_model_are_counted_separately() -> None:
     metrics = DeploymentMetrics()
     metrics.add(0, 200, 200, 0.01)
     metrics.add(0, 424, 500, 0.01)
@@ -40,7 +40,7 @@ def test_statuses_of_router_and_model_are_apart() -> None:
     assert document["model_statuses"] == {"200": 1, "500": 1}
 
 
-def test_copies_are_counted_apart() -> None:
+def test_mirrored_requests_are_counted_separately() -> None:
     metrics = DeploymentMetrics()
     metrics.add(0, 200, 200, 0.01, mirrored=True)
     assert metrics.document()["live"]["requests"] == 0
@@ -64,12 +64,12 @@ def test_a_window_is_exact_to_the_second(since: float, until: float, found: list
     assert [second for second, _ in metrics.window(since, until)] == found
 
 
-def test_what_is_older_than_an_hour_is_kept_by_the_minute() -> None:
-    # given a request a second for two hours
+def test_counts_older_than_an_hour_are_kept_per_minute() -> None:
+    # given one request per second for two hours
     metrics = DeploymentMetrics()
     for second in range(2 * KEPT_SECONDS):
         metrics.add(second, 200, 200, 0.01)
-    # then none is lost, and what is old lies at whole minutes
+    # then none is lost, and old ones are at whole minutes
     tallies = dict(metrics.window(0, 1e12))
     assert sum(tally.requests for tally in tallies.values()) == 2 * KEPT_SECONDS
     assert all(second % 60 == 0 for second, tally in tallies.items() if tally.requests > 1)
@@ -81,6 +81,6 @@ def test_only_the_last_day_is_kept() -> None:
     for minute in range(KEPT_MINUTES + 100):
         metrics.add(60 * minute, 200, 200, 0.01)
     oldest = min(second for second, _ in metrics.window(0, 1e12))
-    # a day by the minute, before the hour by the second and the minute that is just over
+    # a day per minute, before the hour per second and the minute that has just ended
     assert oldest == 60 * 100 - KEPT_SECONDS - 60
     assert metrics.live.requests == KEPT_MINUTES + 100

@@ -1,4 +1,4 @@
-"""The rules of a split, and where it sends requests: pure, so that every case is one line."""
+"""The rules of a traffic split, and where it sends requests."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ BOTH = ("blue", "green")
         pytest.param({"blue": 100, "green": 10}, {}, "add up to 110", id="adds up to 110"),
         pytest.param({"blue": 101}, {}, "from 0 to 100", id="over 100"),
         pytest.param({"blue": 110, "green": -10}, {}, "from 0 to 100", id="negative"),
-        pytest.param({"blue": 99.5, "green": 0.5}, {}, "an integer", id="no an integer"),
+        pytest.param({"blue": 99.5, "green": 0.5}, {}, "an integer", id="not an integer"),
         pytest.param({"blue": "100"}, {}, "an integer", id="text"),
-        pytest.param({"blue": True}, {}, "an integer", id="truth is no number"),
-        pytest.param({"red": 100}, {}, "'red'", id="names nobody"),
-        pytest.param({"red": 0}, {}, "'red'", id="names nobody with 0"),
-        pytest.param({"waiting": 100}, {}, "has not succeeded", id="to one that does not serve"),
+        pytest.param({"blue": True}, {}, "an integer", id="a boolean"),
+        pytest.param({"red": 100}, {}, "'red'", id="unknown deployment"),
+        pytest.param({"red": 0}, {}, "'red'", id="unknown deployment with 0"),
+        pytest.param({"waiting": 100}, {}, "has not succeeded", id="not ready"),
         pytest.param({"blue": 100}, {"green": 51}, "at most 50", id="mirrors 51"),
         pytest.param({"blue": 50, "green": 50}, {"green": 10}, "live traffic", id="mirrors to a live one"),
-        pytest.param({"blue": 100}, {"green": 10, "waiting": 10}, "has not succeeded", id="mirror that does not serve"),
+        pytest.param({"blue": 100}, {"green": 10, "waiting": 10}, "has not succeeded", id="mirror that is not ready"),
         pytest.param({}, {"blue": 10, "green": 10}, "only one", id="two mirrors"),
-        pytest.param({"blue": 100}, {"red": 10}, "'red'", id="mirrors to nobody"),
+        pytest.param({"blue": 100}, {"red": 10}, "'red'", id="mirrors to an unknown deployment"),
     ],
 )
 def test_refused(traffic: dict[str, int], mirror: dict[str, int], words: str) -> None:
@@ -43,12 +43,12 @@ def test_refused(traffic: dict[str, int], mirror: dict[str, int], words: str) ->
     [
         pytest.param(None, None, Split(), id="none"),
         pytest.param({"blue": 0, "green": 0}, {}, Split(), id="all 0"),
-        pytest.param({"blue": 0, "waiting": 0}, {}, Split(), id="0 to one that does not serve"),
+        pytest.param({"blue": 0, "waiting": 0}, {}, Split(), id="0 to one that is not ready"),
         pytest.param({"blue": 100, "green": 0}, {"green": 50}, Split((("blue", 100),), ("green", 50)), id="mirror"),
         pytest.param({"blue": 90, "green": 10}, {}, Split((("blue", 90), ("green", 10))), id="90 to 10"),
     ],
 )
-def test_taken(traffic: dict[str, int] | None, mirror: dict[str, int] | None, split: Split) -> None:
+def test_accepted(traffic: dict[str, int] | None, mirror: dict[str, int] | None, split: Split) -> None:
     assert read_split(traffic, mirror, existing=(*BOTH, "waiting"), serving=BOTH) == split
 
 
@@ -65,12 +65,12 @@ def test_the_edges_of_the_weights(point: float, name: str) -> None:
     assert Split((("blue", 90), ("green", 10))).pick(lambda: point) == name
 
 
-def test_no_traffic_picks_nobody() -> None:
+def test_without_traffic_nothing_is_picked() -> None:
     assert Split().pick(random.random) is None
     assert Split((("blue", 100),)).pick_mirror(random.random) is None
 
 
-def test_copies_follow_their_percentage() -> None:
+def test_mirroring_follows_its_percentage() -> None:
     chance = random.Random(7).random  # noqa: S311
     split = Split((("blue", 100),), ("green", 20))
     copied = Counter(split.pick_mirror(chance) for _ in range(10_000))

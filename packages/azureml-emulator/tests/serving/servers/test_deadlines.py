@@ -1,4 +1,4 @@
-"""Many waits with one limit: each ends in time, and only those that are not done."""
+"""Many waits with the same limit: each that is not done ends in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from azureml_emulator.serving.servers.deadlines import Deadlines
 LIMIT = 0.05
 
 
-def test_what_is_not_done_in_time_ends() -> None:
+def test_a_wait_beyond_the_limit_ends() -> None:
     async def wait() -> tuple[tuple[object, ...], float]:
         loop = asyncio.get_running_loop()
         deadlines = Deadlines(LIMIT)
@@ -33,7 +33,7 @@ def test_what_is_not_done_in_time_ends() -> None:
     assert took >= LIMIT
 
 
-def test_what_is_done_is_not_kept() -> None:
+def test_finished_waits_are_not_kept() -> None:
     async def watch() -> int:
         deadlines = Deadlines(60)
         for _ in range(1000):
@@ -46,7 +46,7 @@ def test_what_is_done_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.01])
-def test_a_deadline_after_a_quiet_time_is_kept(limit: float) -> None:
+def test_a_deadline_after_an_idle_time_is_kept(limit: float) -> None:
     async def wait() -> None:
         deadlines = Deadlines(limit)
         for _ in range(2):

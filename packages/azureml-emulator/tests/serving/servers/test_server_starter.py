@@ -1,4 +1,4 @@
-"""Servers forked from one that has their imports, and servers as processes of their own, come to the same."""
+"""Forked servers and servers started as fresh processes behave the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from azureml_emulator.testing import wait_for
 
 pytestmark = pytest.mark.xdist_group("serving")
 PROBE = """\
@@ -52,10 +54,12 @@ def parent_of(process: int) -> int:
 
 
 @FORKED
-def test_a_server_finds_the_same_world(fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]) -> None:
+def test_forked_and_fresh_servers_find_the_same_environment(
+    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]
+) -> None:
     worlds = []
     for launcher in ("fork", "plain"):
-        # given two deployments, the second one of what the first has warmed
+        # given two deployments, of which the second finds the imports of the first in the fork server
         service = service_of(fresh_emulator(launcher, step_launcher=launcher))
         code = service.upload({"score.py": PROBE, "flask.py": "raise RuntimeError('in the way')"})
         for name in ("blue", "green"):
@@ -76,7 +80,7 @@ def test_a_server_finds_the_same_world(fresh_emulator: Callable[..., Any], servi
 
 
 @FORKED
-def test_a_variable_that_is_read_at_an_import_counts(service: Any) -> None:
+def test_a_variable_that_libraries_read_on_import_prevents_forking(service: Any) -> None:
     service.deploy("blue")
     service.deploy("green", OMP_NUM_THREADS="1")
 
@@ -87,8 +91,8 @@ def test_a_variable_that_is_read_at_an_import_counts(service: Any) -> None:
 
 
 @FORKED
-def test_servers_come_back_after_the_end_of_what_they_were_forked_from(
-    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any], until: Callable[..., Any]
+def test_servers_are_restarted_after_the_end_of_their_fork_server(
+    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]
 ) -> None:
     service = service_of(fresh_emulator())
     service.deploy("blue")
@@ -96,6 +100,6 @@ def test_servers_come_back_after_the_end_of_what_they_were_forked_from(
 
     os.kill(parent_of(before), signal.SIGKILL)
 
-    until(lambda: True if service.counts("blue")["pid"] not in {before, None} else None)
-    until(lambda: True if service.score(to="blue").status_code == 200 else None)
+    wait_for(lambda: service.counts("blue")["pid"] not in {before, None})
+    wait_for(lambda: service.score(to="blue").status_code == 200)
     assert parent_of(service.counts("blue")["pid"]) != service.emulator.record.pid
