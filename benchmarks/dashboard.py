@@ -24,7 +24,7 @@ from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow
 from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render
-from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
 from mlops.endpoint.stage_status import StageStatus
 from mlops.endpoint.view import Deployment, View

@@ -16,8 +16,8 @@ from azure.ai.ml import MLClient
 
 from mlops.azure.workspace import connect
 from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
-from mlops.endpoint.observe import observe
 from mlops.endpoint.scoring import score
+from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.models.registration import Origin, find_version, register
 from mlops.rollout.deploy import deploy

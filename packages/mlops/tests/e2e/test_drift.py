@@ -22,9 +22,8 @@ from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
 from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
 from mlops.azure.workspace import connect
-from mlops.demo.handler import listening
-from mlops.demo.subscribing import subscribed
-from mlops.endpoint.observe import observe
+from mlops.demo.event_handler import listening, subscribed
+from mlops.endpoint.view import observe
 from mlops.models.origin import read_provenance
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.run import EVENT_KIND, monitor

@@ -21,7 +21,6 @@ from mlops.endpoint.view import (
     Deployment,
     View,
 )
-from mlops.rollout.change import change_of
 from mlops.rollout.decide import (
     Action,
     Begin,
@@ -39,7 +38,7 @@ from mlops.rollout.decide import (
     expected_traffic,
     next_action,
 )
-from mlops.rollout.lease import lease_from
+from mlops.rollout.lease import change_of, lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

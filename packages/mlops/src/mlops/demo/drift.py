@@ -19,9 +19,8 @@ from mlops.cli.progress import say
 from mlops.core.errors import InputError, JobFailed, MachineError
 from mlops.core.layout import PROJECT_FILE
 from mlops.core.results import Block, Line, Result
-from mlops.demo.handler import listening
+from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
-from mlops.demo.subscribing import subscribed
 from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import read_provenance, read_schema
@@ -35,7 +34,7 @@ from mlops.settings.manifest_files import change_values
 from mlops.settings.project import Project, load_project
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.settings.stages import StageName
-from mlops.training.held_out import held_out_file
+from mlops.training.data import held_out_file
 
 # What was asked a minute ago: nobody waits for outcomes to settle here.
 _ROWS: Final = CollectedRows(

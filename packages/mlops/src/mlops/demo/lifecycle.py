@@ -21,7 +21,7 @@ from mlops.demo.scratch import Scratch, forget, prepare
 from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.sample import sample_file
+from mlops.training.data import sample_file
 
 if TYPE_CHECKING:
     from mlops.demo.bad_model import BadModelResult

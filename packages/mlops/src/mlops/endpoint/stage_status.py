@@ -10,8 +10,7 @@ from azure.ai.ml import MLClient
 
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import Deployment, View
+from mlops.endpoint.view import Deployment, View, observe
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 

@@ -22,10 +22,10 @@ from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import Evidence, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
-from mlops.training.held_out import held_out_file
+from mlops.stages.release_history import read_judged_manifest
+from mlops.training.data import held_out_file
 
 _HELD_OUT = "held-out rows"
 

@@ -30,9 +30,9 @@ from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
 from mlops.provenance.verification import Evidence, require_at_promotion
-from mlops.settings.release_history import release_at
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
 
 
 @dataclass(frozen=True)

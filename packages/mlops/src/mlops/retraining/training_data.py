@@ -23,7 +23,7 @@ from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
-from mlops.endpoint.observe import observe
+from mlops.endpoint.view import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
 from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, Outcomes, label, read_outcomes

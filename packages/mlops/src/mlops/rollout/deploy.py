@@ -12,7 +12,7 @@ from typing import Any
 from azure.ai.ml import MLClient
 
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.stopping import stop_signals
+from mlops.core.waiting import stop_signals
 from mlops.models.registration import ModelVersion
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.release import find_target

@@ -20,10 +20,9 @@ from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View
-from mlops.rollout.change import LONGEST_TAG, Change
+from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe
 from mlops.rollout.execute import write_change
+from mlops.rollout.lease import LONGEST_TAG, Change
 from mlops.settings.project import Project
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName

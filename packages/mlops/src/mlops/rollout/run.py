@@ -19,10 +19,8 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
-from mlops.core.stopping import Stop
-from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, pause_after
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import View
+from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
+from mlops.endpoint.view import View, observe
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.decide import (
     Action,

@@ -13,9 +13,8 @@ from process_variables import variables_set
 
 from azureml_emulator.testing import running_emulator
 from mlops.core.errors import RolloutFailed
-from mlops.rollout.change import Change
 from mlops.rollout.execute import write_change
-from mlops.rollout.lease import LEASE_SECONDS, held_by_another, lease_in
+from mlops.rollout.lease import LEASE_SECONDS, Change, held_by_another, lease_in
 
 from .world import AT_ONCE, World, make_project
 

@@ -23,10 +23,9 @@ from mlops.dashboard.serving import write_page
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
 from mlops.models.registration import DIGEST_TAG
 from mlops.retire.applying import apply_plan
-from mlops.retire.collecting import make_plan
-from mlops.rollout.change import Change
+from mlops.retire.plan import make_plan
 from mlops.rollout.execute import write_change
-from mlops.rollout.lease import lease_from
+from mlops.rollout.lease import Change, lease_from
 from mlops.settings.stages import StageOrder
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World

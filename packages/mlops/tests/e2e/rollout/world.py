@@ -23,12 +23,11 @@ from prefork_programs import start_module, start_script
 from azureml_emulator.testing import RunningEmulator
 from mlops.azure.workspace import connect, connect_registry
 from mlops.endpoint.client import address_of, call
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import TAG_BEFORE, View
+from mlops.endpoint.view import TAG_BEFORE, View, observe
 from mlops.models.package import package_digest
-from mlops.rollout.change import Change
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_change
+from mlops.rollout.lease import Change
 from mlops.settings.project import Project, load_project
 from mlops.settings.stages import StageName
 

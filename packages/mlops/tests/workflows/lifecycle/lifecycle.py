@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from fake_git_host.state import PullRequest as Proposal
 
-from mlops.demo.callers import Callers
+from mlops.demo.traffic import Callers
 from mlops.settings.project import load_project
 from mlops.settings.releases import manifest_path, parse_manifest
 from mlops.settings.stages import StageName, StageOrder

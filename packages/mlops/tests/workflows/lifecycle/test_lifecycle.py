@@ -13,7 +13,10 @@ from azureml_emulator.testing import running_emulator
 from .environment import LifecycleEnvironment, System, create_environment
 from .lifecycle import run_lifecycle
 
-SYSTEMS = [pytest.param(name, marks=pytest.mark.xdist_group(f"lifecycle-{name}")) for name in ("github", "azure")]
+SYSTEMS = [
+    pytest.param("github", marks=pytest.mark.xdist_group("lifecycle-github")),
+    pytest.param("azure", marks=[pytest.mark.xdist_group("lifecycle-azure"), pytest.mark.long]),
+]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from process_variables import variables_set
 
 from mlops.azure.workspace import connect
 from mlops.core.layout import SAMPLE_REQUEST
-from mlops.demo.callers import Callers
+from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
 from mlops.endpoint.current_deployment import live_model
 from mlops.settings.project import Project
