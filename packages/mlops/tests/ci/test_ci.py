@@ -110,7 +110,7 @@ def test_no_line_that_passes_through_us_is_a_command(system: type[System], comma
 def told(system: type[System], code: str, **variables: str) -> str:
     """What a process that runs `code` on a system of its variables writes to standard error."""
     program = (
-        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import Place\n"
+        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import SourceLocation\n"
         f"from {system.__module__} import {system.__name__} as kind\nsystem = kind(os.environ)\n{code}"
     )
     done = subprocess.run(
@@ -136,7 +136,7 @@ def told(system: type[System], code: str, **variables: str) -> str:
     ],
 )
 def test_an_annotation_names_file_and_line(tmp_path: Path, system: type[System], variable: str, expected: str) -> None:
-    place = f"Place(Path({str(tmp_path)!r}, 'releases', 'a,b.yml'), 3, '')"
+    place = f"SourceLocation(Path({str(tmp_path)!r}, 'releases', 'a,b.yml'), 3, '')"
     said = told(system, f"system.annotate({place}, 'no: 100%\\n::error::x')", **{variable: str(tmp_path)})
 
     assert said.strip() == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mlops.ci.base import System, cut
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 _MACRO: Final = "$("
 _FOLDER_VARIABLE: Final = "AGENT_TEMPDIRECTORY"
@@ -40,7 +40,7 @@ class AzurePipelines(System):
             file.write(cut(markdown, self.summary_limit))
         self._tell(f"##vso[task.uploadsummary]{_data(str(Path(file.name)))}")
 
-    def annotate(self, place: Place | None, message: str) -> None:
+    def annotate(self, place: SourceLocation | None, message: str) -> None:
         """An error of the run, with its file and line."""
         where = f";sourcepath={_property(self.path_of(place))};linenumber={place.line}" if place else ""
         self._tell(f"##vso[task.logissue type=error{where}]{_data(message)}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 
 class System(ABC):
@@ -34,7 +34,7 @@ class System(ABC):
         """Show a text on the page of the run."""
 
     @abstractmethod
-    def annotate(self, place: Place | None, message: str) -> None:
+    def annotate(self, place: SourceLocation | None, message: str) -> None:
         """Show an error, at its line where there is one."""
 
     @abstractmethod
@@ -53,7 +53,7 @@ class System(ABC):
     def harmless(self, line: str) -> str:
         """A line of output that the system takes for text, whatever it holds."""
 
-    def path_of(self, place: Place) -> str:
+    def path_of(self, place: SourceLocation) -> str:
         """Where a place lies below the folder that the system checked out."""
         file = place.file.absolute()
         folder = Path(self._environment.get(self._root_variable, "") or Path.cwd())

@@ -10,7 +10,7 @@ from typing import Final
 from mlops.ci.azure_pipelines import AzurePipelines
 from mlops.ci.base import System
 from mlops.ci.github import GitHubActions
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 # Masking shorter values would hide every second word of a log.
 _SHORTEST_SECRET: Final = 4
@@ -28,7 +28,7 @@ class NoSystem(System):
     def summary(self, markdown: str) -> None:
         """There is no page."""
 
-    def annotate(self, place: Place | None, message: str) -> None:
+    def annotate(self, place: SourceLocation | None, message: str) -> None:
         """The error is printed anyway."""
 
     def mask(self, secret: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mlops.ci.base import System, cut
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 _OUTPUT_FILE: Final = "GITHUB_OUTPUT"
 _SUMMARY_FILE: Final = "GITHUB_STEP_SUMMARY"
@@ -40,7 +40,7 @@ class GitHubActions(System):
         used = file.stat().st_size if file and file.is_file() else 0
         self._append(_SUMMARY_FILE, cut(f"{markdown.rstrip()}\n\n", max(0, self.summary_limit - used)))
 
-    def annotate(self, place: Place | None, message: str) -> None:
+    def annotate(self, place: SourceLocation | None, message: str) -> None:
         """An error at a line of the changed files."""
         where = {"file": self.path_of(place), "line": str(place.line)} if place else {}
         properties = ",".join(f"{key}={_property(value)}" for key, value in {**where, "title": _TITLE}.items())

@@ -9,7 +9,7 @@ from typing import Final
 from mlops.ci.current import NoSystem, current
 from mlops.core.markdown import escape, table
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 _BACKTICKS: Final = re.compile(r"`+")
 _SHORTEST_FENCE: Final = 3
@@ -22,19 +22,19 @@ def report_result(result: Result) -> None:
         return
     for name, value in result.outputs.items():
         system.output(name, value)
-    for place in result.places:
+    for place in result.locations:
         system.annotate(place, place.message)
     text = result.summary if result.summary is not None else blocks_as_markdown(result.blocks())
     if text:
         system.summary(text)
 
 
-def report_error(message: str, advice: str, details: Sequence[str], places: Sequence[Place]) -> None:
+def report_error(message: str, advice: str, details: Sequence[str], locations: Sequence[SourceLocation]) -> None:
     """Tell the system that runs us why a command did not do its work."""
     system = current()
-    for place in places:
+    for place in locations:
         system.annotate(place, place.message)
-    if not places:
+    if not locations:
         system.annotate(None, f"{message} {advice}".rstrip())
     system.summary(error_as_markdown(message, advice, details))
 

@@ -20,7 +20,7 @@ from mlops.protection.github_settings import (
     typed_route,
     variables_of,
 )
-from mlops.settings.protection import Expectations, Place
+from mlops.settings.protection import EnvironmentProtection, Expectations
 
 _ENTERPRISE: Final = ("enterprise", "business_plus")
 _FREE: Final = "free"
@@ -135,7 +135,7 @@ def _identities(replies: Replies, expected: Expectations, remote: RemoteAddress)
     )
 
 
-def _making(name: str, place: Place, branch: str, remote: RemoteAddress) -> str:
+def _making(name: str, place: EnvironmentProtection, branch: str, remote: RemoteAddress) -> str:
     """The commands that make an environment; who reviews is for people to say, at the settings' address."""
     route = typed_route(remote, f"environments/{name}")
     if place.any_branch:

@@ -19,7 +19,7 @@ Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Approvals = Annotated[int, Field(ge=1, le=10)]
 
 
-class Place(Part):
+class EnvironmentProtection(Part):
     """An environment or a service connection: whether people must agree first, and whether any branch may use it."""
 
     reviewers: bool = False
@@ -44,7 +44,7 @@ class GitHub(Part):
 
     pull_requests: GitHubPullRequests
     actions: GitHubActions
-    environments: dict[str, Place]
+    environments: dict[str, EnvironmentProtection]
     environment_variables: Names
     identity: str
     repository_variables: Annotated[tuple[str, ...], Field(strict=False)]
@@ -62,8 +62,8 @@ class AzureDevOps(Part):
     """A repository in Azure DevOps."""
 
     pull_requests: AzurePullRequests
-    environments: dict[str, Place]
-    connections: dict[str, Place]
+    environments: dict[str, EnvironmentProtection]
+    connections: dict[str, EnvironmentProtection]
 
 
 class Expectations(YamlFile):
