@@ -226,8 +226,8 @@ def test_steps_see_only_some_variables_of_the_shell(tmp_path: Path) -> None:
         "AZURE_RESOURCE_GROUP": "group",
     }
 
-    forge = RemoteAddress("github", "github.com", "octo", "", "repo")
-    remote = Remote(forge.origin, forge, tmp_path / "copy.git")
+    repository = RemoteAddress("github", "github.com", "octo", "", "repo")
+    remote = Remote(repository.origin, repository, tmp_path / "copy.git")
     for name in ("careful", "real"):
         (tmp_path / name).mkdir()
     careful = step_environment(tmp_path / "careful", remote, against_azure=False, shell=shell)

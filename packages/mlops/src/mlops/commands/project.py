@@ -245,7 +245,7 @@ def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int
 @json_option
 @click.pass_obj
 def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show what changes in the infrastructure since a revision: resources, rights and idle cost of every stack.
+    """Show what changes in the infrastructure since a revision: resources and rights of every stack.
 
     Both revisions' programs are run without Pulumi's engine and without Azure; `pulumi preview` compares with
     what is there. Exits with 3 when a stack's settings are wrong.

@@ -44,10 +44,10 @@ def install(folder: Path, remote: Remote, *, keep_az: bool, path: str) -> Path:
     facts = {
         "request_log": str(request_log),
         "real_az": real,
-        "address": remote.forge.origin,
+        "address": remote.repository.origin,
         "repository": remote.web_address,
-        "project": remote.forge.project,
-        "name": remote.forge.name,
+        "project": remote.repository.project,
+        "name": remote.repository.name,
     }
     settings.write_text(json.dumps(facts), encoding="utf-8")
     for program in ("gh", "az"):

@@ -106,9 +106,9 @@ def _run(replay: _Replay, path: str, happened: Event, options: ReplayOptions, ca
             scratch=replay.scratch,
             remote_url=remote.address,
             # Provenance names the builder by this URL. Git, gh and az reach the scratch copy, not the server itself.
-            server_url=f"https://{remote.forge.host}",
-            owner=remote.forge.owner,
-            name=remote.forge.name if is_github else remote.forge.project,
+            server_url=f"https://{remote.repository.host}",
+            owner=remote.repository.owner,
+            name=remote.repository.name if is_github else remote.repository.project,
         )
         try:
             replay_workflow = github.replay if is_github else azure.replay

@@ -39,14 +39,14 @@ class Remote:
     """The remote of clones of the copy: a URL of the git host that is redirected to the copy's folder."""
 
     address: str
-    forge: RemoteAddress
+    repository: RemoteAddress
     folder: Path
 
     @property
     def web_address(self) -> str:
         """The URL of the repository's web page, which git can clone as well."""
-        origin = self.forge.origin
-        return origin if self.forge.kind == "github" else f"{origin}/_git/{self.forge.name}"
+        origin = self.repository.origin
+        return origin if self.repository.kind == "github" else f"{origin}/_git/{self.repository.name}"
 
 
 @dataclass(frozen=True)
