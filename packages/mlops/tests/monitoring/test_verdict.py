@@ -70,7 +70,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
-        pytest.param({"flagged_share_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot mend"),
+        pytest.param({"flagged_share_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
         pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
         pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
@@ -137,7 +137,7 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
         ("- measure: f1", "- measure: f2", "unknown measure"),
         ("groups: [sex, education, age]", "groups: [sex, education]", "unknown measure"),
-        ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
+        ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot fix 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: the model's job is to rank risks", "why: ''", "why"),
         ("min_rows: 500", "min_rows: 0", "greater than"),

@@ -1,4 +1,4 @@
-"""The files of releases/, read as whoever uses them reads them: what is wrong there shows here, not in a promotion."""
+"""The files of releases/, read by the code that uses them: what is wrong there shows here, not in a promotion."""
 
 from __future__ import annotations
 

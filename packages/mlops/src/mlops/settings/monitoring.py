@@ -25,9 +25,9 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "unanswered_share": MeasureKind("Rows without an answer", "lower"),
         "skewed_share": MeasureKind("Rows filed at a wrong time", "lower"),
         "bad_label_share": MeasureKind("Outcomes that cannot be used", "lower"),
-        "missing_features": MeasureKind("Features that are gone", "lower"),
-        "unknown_columns": MeasureKind("Columns that nobody knows", "lower"),
-        "constant_features": MeasureKind("Features of one value", "lower"),
+        "missing_features": MeasureKind("Missing features", "lower"),
+        "unknown_columns": MeasureKind("Unknown columns", "lower"),
+        "constant_features": MeasureKind("Constant features", "lower"),
         "largest_missing_rise": MeasureKind("Missing values, largest rise", "lower"),
         "largest_out_of_range_share": MeasureKind("Out of range, largest share", "lower"),
         "largest_unknown_category_share": MeasureKind("Unknown codes, largest share", "lower"),
@@ -35,7 +35,7 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
     },
     "drift": {
         "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
-        "drifted_share": MeasureKind("Features that moved", "lower"),
+        "drifted_share": MeasureKind("Drifted features", "lower"),
         "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
         "flagged_share_change": MeasureKind("Change of the share flagged", "lower"),
@@ -81,7 +81,7 @@ class Measuring(Part):
 
     min_rows: AtLeastOne
     min_labels: AtLeastOne
-    min_subgroup_rows: AtLeastOne
+    min_slice_rows: AtLeastOne
     psi_threshold: Annotated[float, Field(gt=0, le=100)]
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_resamples: Annotated[int, Field(ge=50, le=10_000)]
@@ -94,7 +94,7 @@ class MonitorFile(YamlFile):
     renamed_keys: ClassVar = {
         "min_rows": "min_rows",
         "min_labels": "min_labels",
-        "min_subgroup_rows": "min_subgroup_rows",
+        "min_slice_rows": "min_slice_rows",
         "psi_threshold": "psi_threshold",
         "false_discovery_rate": "false_discovery_rate",
         "min_requests": "min_requests",
@@ -128,5 +128,5 @@ def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
         if measure not in judged:
             problems.append((("retrain_on", index), f"no rule is about '{measure}'"))
         elif section_of(measure) not in _MENDABLE:
-            problems.append((("retrain_on", index), f"a newer model cannot mend '{measure}'"))
+            problems.append((("retrain_on", index), f"a newer model cannot fix '{measure}'"))
     return problems

@@ -47,7 +47,7 @@ def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
 
 
 def allows(builders: tuple[str, ...], builder: str, remote: RemoteAddress | None) -> bool:
-    """Whether a builder is one of those named; a pattern with {origin} names nobody where there is no forge."""
+    """Whether a builder is one of those listed; a pattern with {origin} matches none where there is no git host."""
     for pattern in builders:
         if _ORIGIN in pattern and remote is None:
             continue
