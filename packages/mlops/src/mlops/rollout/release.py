@@ -66,7 +66,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     place = project.settings.stage(stage)
     _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)
-    model, reference, models = _model(client, project, stage, version, manifest)
+    model, reference, models = model_to_run(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
         raise RolloutFailed(
@@ -97,10 +97,10 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     return target, models
 
 
-def _model(
+def model_to_run(
     client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
 ) -> tuple[ModelVersion, str, MLClient]:
-    """The model, how a deployment names it, and the client of where it lies."""
+    """The model of a stage, how a deployment names it, and the client of where it is. Raises as `find_target`."""
     order = project.order
     if stage == order.training:
         # Where one stage is all, it runs what was reviewed, as the last of several does.
