@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from mlops.checks.protection import read_expectations
 from mlops.checks.yaml.problem import Problem
 from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import STAGE_NAMES
-from mlops.settings.protection import read_expectations
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path, read_manifest
 from mlops.settings.retirement import RETIREMENT_FILE, deadlines_in

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from mlops.azure.sdk_output import quieten_loggers
-from mlops.ci.log_commands import guarded
+from mlops.cli.escaped_output import escaped_output
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
 COMMANDS: Final[dict[str, str]] = {
@@ -106,7 +106,7 @@ def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
-    with guarded():
+    with escaped_output():
         return _run(sys.argv[1:] if arguments is None else arguments)
 
 

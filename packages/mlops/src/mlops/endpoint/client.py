@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.ci.current import mask
+from mlops.githost.hosts import mask
 from mlops.core.errors import EndpointUnreachable, RequestRefused
 
 

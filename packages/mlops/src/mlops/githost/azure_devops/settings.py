@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.core.programs import require
-from mlops.core.remote_address import RemoteAddress
-from mlops.settings.protection import Expectations
+from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
+from mlops.githost.interface import RemoteAddress
+from mlops.githost.programs import output_of
 
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6
@@ -34,17 +34,17 @@ class AzureSettings:
     connection_checks: Mapping[str, tuple[Document, ...]]
 
 
-def read_settings(folder: Path, remote: RemoteAddress, expected: Expectations) -> AzureSettings:
+def read_settings(folder: Path, remote: RemoteAddress, wanted: AzureDevOpsExpectations) -> AzureSettings:
     """Ask everything. Raises MachineError without `az`, a login, or the right to see it."""
     client = _Client(folder, remote)
     repository = client.ask("repos", "show", "--repository", remote.name)
     policies = client.ask("repos", "policy", "list", "--repository-id", repository["id"])
-    environments = _by_name(client.invoke("distributedtask", "environments"), expected.azure_devops.environments)
-    connections = _by_name(client.ask("devops", "service-endpoint", "list"), expected.azure_devops.connections)
+    environments = _by_name(client.invoke("distributedtask", "environments"), wanted.environments)
+    connections = _by_name(client.ask("devops", "service-endpoint", "list"), wanted.connections)
     builds = {each["settings"]["buildDefinitionId"] for each in policies if each["type"]["id"] == BUILD_POLICY}
     with ThreadPoolExecutor(_THREADS) as threads:
         files = threads.map(client.yaml_file, sorted(builds))
-        places = threads.map(lambda each: client.checks("environment", each), environments.values())
+        approvals = threads.map(lambda each: client.checks("environment", each), environments.values())
         logins = threads.map(lambda each: client.checks("endpoint", each), connections.values())
         return AzureSettings(
             repository=repository,
@@ -52,9 +52,14 @@ def read_settings(folder: Path, remote: RemoteAddress, expected: Expectations) -
             yaml_files=dict(zip(sorted(builds), files, strict=True)),
             environments=environments,
             connections=connections,
-            environment_checks=dict(zip(environments, places, strict=True)),
+            environment_checks=dict(zip(environments, approvals, strict=True)),
             connection_checks=dict(zip(connections, logins, strict=True)),
         )
+
+
+def organisation_url(remote: RemoteAddress) -> str:
+    """The organisation as `az` takes it."""
+    return f"https://{remote.server}/{remote.owner}"
 
 
 class _Client:
@@ -63,11 +68,11 @@ class _Client:
     def __init__(self, folder: Path, remote: RemoteAddress) -> None:
         self._folder = folder
         self._project = remote.project
-        self._where = ("--org", remote.organisation, "--project", remote.project, "--output", "json")
+        self._where = ("--org", organisation_url(remote), "--project", remote.project, "--output", "json")
 
     def ask(self, *words: str) -> Any:
         """The JSON of a command that knows organisation and project."""
-        return json.loads(require(("az", *words, *self._where), self._folder, otherwise=_OTHERWISE) or "null")
+        return json.loads(output_of(("az", *words, *self._where), self._folder, otherwise=_OTHERWISE) or "null")
 
     def invoke(self, area: str, resource: str, *query: str) -> list[Document]:
         """The list of a resource that has no command of its own."""
@@ -76,7 +81,7 @@ class _Client:
         # This command takes the project as a part of its route alone.
         where = (*self._where[:2], *self._where[4:])
         words = ("az", "devops", "invoke", "--area", area, "--resource", resource, *route, *where)
-        return json.loads(require(words, self._folder, otherwise=_OTHERWISE))["value"]
+        return json.loads(output_of(words, self._folder, otherwise=_OTHERWISE))["value"]
 
     def yaml_file(self, pipeline: int) -> str:
         """The file that a pipeline runs; "" for one without."""

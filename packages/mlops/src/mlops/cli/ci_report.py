@@ -1,4 +1,4 @@
-"""A command's answer, or its error, told to the CI system: outputs, the summary of the page, annotations."""
+"""A command's result, or its error, for the CI job that runs it: outputs, the summary of the page, annotations."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mlops.ci.current import NoSystem, current
 from mlops.core.markdown import escape, table
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.source_location import Place
+from mlops.githost.hosts import current_job
+from mlops.githost.no_host import Workstation
 
 _BACKTICKS: Final = re.compile(r"`+")
 _SHORTEST_FENCE: Final = 3
 
 
 def report_result(result: Result) -> None:
-    """Tell the system that runs us what a command answered."""
-    system = current()
-    if isinstance(system, NoSystem):
+    """Report a command's result to the CI job."""
+    job = current_job()
+    if isinstance(job, Workstation):
         return
     for name, value in result.outputs.items():
-        system.output(name, value)
+        job.set_output(name, value)
     for place in result.places:
-        system.annotate(place, place.message)
+        job.annotate(place, place.message)
     text = result.summary if result.summary is not None else blocks_as_markdown(result.blocks())
     if text:
-        system.summary(text)
+        job.add_summary(text)
 
 
 def report_error(message: str, advice: str, details: Sequence[str], places: Sequence[Place]) -> None:
-    """Tell the system that runs us why a command did not do its work."""
-    system = current()
+    """Report to the CI job why a command failed."""
+    job = current_job()
     for place in places:
-        system.annotate(place, place.message)
+        job.annotate(place, place.message)
     if not places:
-        system.annotate(None, f"{message} {advice}".rstrip())
-    system.summary(error_as_markdown(message, advice, details))
+        job.annotate(None, f"{message} {advice}".rstrip())
+    job.add_summary(error_as_markdown(message, advice, details))
 
 
 def blocks_as_markdown(blocks: Iterable[Block]) -> str:

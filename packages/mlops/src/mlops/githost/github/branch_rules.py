@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.finding import Finding, judge, unreadable
-from mlops.protection.github_settings import NOT_FOUND, OK, Replies, protection_of, rules_of
-from mlops.settings.protection import Expectations
+from mlops.githost.protection import Finding, judge, unreadable
+from mlops.githost.github.expectations import MergeRequirements
+from mlops.githost.github.settings import NOT_FOUND, OK, Replies, protection_of, rules_of
+from mlops.githost.interface import RemoteAddress
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Protection:
         )
 
 
-def branch_findings(replies: Replies, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def branch_findings(replies: Replies, branch: str, wanted: MergeRequirements, remote: RemoteAddress) -> list[Finding]:
     """The branch's findings."""
-    rules, classic = replies[rules_of(expected.branch)], replies[protection_of(expected.branch)]
+    rules, classic = replies[rules_of(branch)], replies[protection_of(branch)]
     how = f"{remote.origin}/settings/rules, or infra/Pulumi.repository.yaml and `pulumi up --stack repository`"
-    setting = f"protection of {expected.branch}"
+    setting = f"protection of {branch}"
     if not rules.is_paid_for:
         needed = "a public repository, or a paid plan: until then reviews are a habit, not a rule"
         return [Finding(setting, "not part of this plan", needed, "unavailable")]
@@ -54,16 +54,15 @@ def branch_findings(replies: Replies, expected: Expectations, remote: RemoteAddr
     holds = _of_rules(rules.body)
     if classic.status == OK:
         holds |= _of_classic(classic.body)
-    return _judged(holds, expected, how)
+    return _judged(holds, branch, wanted, how)
 
 
-def _judged(holds: Protection, expected: Expectations, how: str) -> list[Finding]:
-    wanted = expected.github.pull_requests
+def _judged(holds: Protection, branch: str, wanted: MergeRequirements, how: str) -> list[Finding]:
     missing = [name for name in wanted.checks if name not in holds.checks]
     found = f"{holds.approvals} approvals" if holds.needs_pull_request else "pushes without a pull request"
     return [
         judge(
-            f"reviews before a merge into {expected.branch}",
+            f"reviews before a merge into {branch}",
             kept=holds.needs_pull_request and holds.approvals >= wanted.approvals,
             found=found,
             needed=f"{wanted.approvals} approvals",
@@ -98,7 +97,7 @@ def _judged(holds: Protection, expected: Expectations, how: str) -> list[Finding
             how=f"{how}: require branches to be up to date before merging",
         ),
         judge(
-            f"history of {expected.branch}",
+            f"history of {branch}",
             kept=holds.refuses_force and holds.refuses_deletion,
             found=f"force pushes refused: {_yes(holds.refuses_force)}, deletion: {_yes(holds.refuses_deletion)}",
             needed="both: rollbacks and the audit log name commits of it",

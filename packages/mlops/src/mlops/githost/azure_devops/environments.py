@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.azure_settings import AzureSettings, Document
-from mlops.protection.finding import Finding, judge
-from mlops.settings.protection import Expectations
+from mlops.githost.azure_devops.settings import AzureSettings, Document
+from mlops.githost.protection import EnvironmentProtection
+from mlops.githost.protection import Finding, judge
+from mlops.githost.interface import RemoteAddress
 
 _APPROVAL: Final = "Approval"
 _LOCK: Final = "ExclusiveLock"
@@ -17,10 +17,12 @@ _AZURE: Final = "azurerm"
 _FEDERATED: Final = "WorkloadIdentityFederation"
 
 
-def environment_findings(settings: AzureSettings, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def environment_findings(
+    settings: AzureSettings, wanted: Mapping[str, EnvironmentProtection], remote: RemoteAddress
+) -> list[Finding]:
     """The findings of every environment: there, one rollout at a time, and approved where people must agree."""
     found: list[Finding] = []
-    for name, place in expected.azure_devops.environments.items():
+    for name, protection in wanted.items():
         address = f"{remote.origin}/_environments"
         if name not in settings.environments:
             how = f"{address}: new environment {name}, without resources"
@@ -38,15 +40,17 @@ def environment_findings(settings: AzureSettings, expected: Expectations, remote
                 how=f"{address}: add an exclusive lock",
             )
         )
-        if place.reviewers:
+        if protection.reviewers:
             found.append(_approval(name, checks, address))
     return found
 
 
-def connection_findings(settings: AzureSettings, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def connection_findings(
+    settings: AzureSettings, branch: str, wanted: Mapping[str, EnvironmentProtection], remote: RemoteAddress
+) -> list[Finding]:
     """The findings of every service connection: there, without a secret, and kept to the branch."""
     found: list[Finding] = []
-    for name, place in expected.azure_devops.connections.items():
+    for name, protection in wanted.items():
         address = f"{remote.origin}/_settings/adminservices"
         setting, needed = f"service connection {name}", "Azure Resource Manager by workload identity federation"
         connection = settings.connections.get(name)
@@ -60,8 +64,8 @@ def connection_findings(settings: AzureSettings, expected: Expectations, remote:
         said = f"{connection.get('type')} by {scheme or 'nothing'}"
         how = f"{address}: convert it to workload identity federation; then nothing secret is stored"
         found.append(judge(setting, kept=is_kept, found=said, needed=needed, how=how))
-        if not place.any_branch:
-            found.append(_branch_control(name, settings.connection_checks[name], expected.branch, address))
+        if not protection.any_branch:
+            found.append(_branch_control(name, settings.connection_checks[name], branch, address))
     return found
 
 

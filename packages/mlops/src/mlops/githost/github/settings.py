@@ -13,9 +13,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mlops.core.errors import MachineError
-from mlops.core.programs import ask
-from mlops.core.remote_address import RemoteAddress
-from mlops.settings.protection import Expectations
+from mlops.githost.github.expectations import GitHubExpectations
+from mlops.githost.interface import RemoteAddress
+from mlops.githost.programs import run_program
 
 REPOSITORY: Final = ""
 ORGANISATION: Final = "orgs"
@@ -70,25 +70,24 @@ def variables_of(environment: str) -> str:
     return f"environments/{quote(environment, safe='')}/variables?per_page=30"
 
 
-def typed_route(remote: RemoteAddress, place: str) -> str:
+def typed_route(remote: RemoteAddress, path: str) -> str:
     """A route as people type it in a shell."""
-    return shlex.quote(f"repos/{remote.owner}/{remote.name}/{place}")
+    return shlex.quote(f"repos/{remote.owner}/{remote.name}/{path}")
 
 
-def routes(expected: Expectations) -> list[str]:
+def routes(branch: str, wanted: GitHubExpectations) -> list[str]:
     """Everything that is asked of a repository, besides itself."""
-    places = expected.github.environments
     return [
         *(ORGANISATION, ENVIRONMENTS, ACTIONS, SELECTED, TOKEN, SUBJECT, OWNERS, VARIABLES),
-        *(rules_of(expected.branch), protection_of(expected.branch)),
-        *(branches_of(name) for name in places),
-        *(variables_of(name) for name in places),
+        *(rules_of(branch), protection_of(branch)),
+        *(branches_of(name) for name in wanted.environments),
+        *(variables_of(name) for name in wanted.environments),
     ]
 
 
-def read_settings(folder: Path, remote: RemoteAddress, expected: Expectations) -> Replies:
+def read_settings(folder: Path, remote: RemoteAddress, branch: str, wanted: GitHubExpectations) -> Replies:
     """Ask everything. Raises MachineError without `gh`, without a login, or when GitHub knows no such repository."""
-    host = ("--hostname", remote.host)
+    host = ("--hostname", remote.server)
     prefix = f"repos/{remote.owner}/{remote.name}"
 
     def read(route: str) -> Reply:
@@ -99,7 +98,7 @@ def read_settings(folder: Path, remote: RemoteAddress, expected: Expectations) -
     if first.status != OK:
         advice = "Log in with `gh auth login` as somebody who administers it."
         raise MachineError(f"GitHub does not show {remote.origin}: {first.message}", advice)
-    return {REPOSITORY: first} | _read_all(routes(expected), read)
+    return {REPOSITORY: first} | _read_all(routes(branch, wanted), read)
 
 
 def _read_all(routes: list[str], read: Callable[[str], Reply]) -> dict[str, Reply]:
@@ -108,10 +107,10 @@ def _read_all(routes: list[str], read: Callable[[str], Reply]) -> dict[str, Repl
 
 
 def _read(command: tuple[str, ...], folder: Path) -> Reply:
-    answer = ask(command, folder, otherwise="look through the settings of the repository by hand")
+    answer = run_program(command, folder, otherwise="look through the settings of the repository by hand")
     if answer.code == 0:
-        return Reply(OK, json.loads(answer.text or "null"))
-    status = _STATUS.search(answer.last_complaint)
+        return Reply(OK, json.loads(answer.stdout or "null"))
+    status = _STATUS.search(answer.reason)
     if status is None:
-        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.complaint)
-    return Reply(int(status[1]), None, answer.last_complaint.removeprefix("gh: "))
+        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.stderr_lines)
+    return Reply(int(status[1]), None, answer.reason.removeprefix("gh: "))

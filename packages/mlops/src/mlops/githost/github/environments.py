@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.finding import Finding, judge, unreadable
-from mlops.protection.github_settings import (
+from mlops.githost.protection import EnvironmentProtection
+from mlops.githost.protection import Finding, judge, unreadable
+from mlops.githost.github.expectations import GitHubExpectations
+from mlops.githost.github.settings import (
     ENVIRONMENTS,
     OK,
     ORGANISATION,
@@ -20,37 +21,39 @@ from mlops.protection.github_settings import (
     typed_route,
     variables_of,
 )
-from mlops.settings.protection import Expectations, Place
+from mlops.githost.interface import RemoteAddress
 
 _ENTERPRISE: Final = ("enterprise", "business_plus")
 _FREE: Final = "free"
 
 
-def environment_findings(replies: Replies, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def environment_findings(
+    replies: Replies, branch: str, wanted: GitHubExpectations, remote: RemoteAddress
+) -> list[Finding]:
     """The findings of every environment."""
     listing = replies[ENVIRONMENTS]
     if listing.status != OK:
         return [unreadable("environments", listing.message, "to be seen", "log in as an administrator")]
     known = {each["name"]: each for each in listing.body.get("environments", [])}
     found: list[Finding] = []
-    for name, place in expected.github.environments.items():
+    for name, protection in wanted.environments.items():
         if name not in known:
-            how = _making(name, place, expected.branch, remote)
+            how = _creating(name, protection, branch, remote)
             found.append(judge(f"environment {name}", kept=False, found="is not there", needed="exists", how=how))
             continue
         address = f"{remote.origin}/settings/environments"
-        if not place.any_branch:
-            found.append(_branches(replies, known[name], expected.branch, address))
-        if place.reviewers:
+        if not protection.any_branch:
+            found.append(_branches(replies, known[name], branch, address))
+        if protection.reviewers:
             found.append(_reviewers(replies, known[name], address))
-        found.append(_variables(replies, name, expected, remote))
-    wanted = expected.github.repository_variables
-    shared = _named("variables of the repository", replies[VARIABLES], wanted, "actions/variables", remote)
-    return [*found, _identities(replies, expected, remote), shared]
+        found.append(_variables(replies, name, wanted, remote))
+    names = wanted.repository_variables
+    shared = _named("variables of the repository", replies[VARIABLES], names, "actions/variables", remote)
+    return [*found, _identities(replies, wanted, remote), shared]
 
 
 def is_private(replies: Replies) -> bool:
-    """Whether not everybody may read the repository."""
+    """Whether the repository is private."""
     return bool(replies[REPOSITORY].body.get("private"))
 
 
@@ -98,32 +101,32 @@ def _reviewers(replies: Replies, environment: Mapping[str, Any], address: str) -
     return judge(setting, kept=bool(people) and strict and not bypass, found=found, needed=needed, how=how)
 
 
-def _variables(replies: Replies, name: str, expected: Expectations, remote: RemoteAddress) -> Finding:
-    setting, place = f"variables of environment {name}", f"environments/{name}/variables"
-    return _named(setting, replies[variables_of(name)], expected.github.environment_variables, place, remote)
+def _variables(replies: Replies, name: str, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
+    setting, path = f"variables of environment {name}", f"environments/{name}/variables"
+    return _named(setting, replies[variables_of(name)], wanted.environment_variables, path, remote)
 
 
-def _named(setting: str, reply: Reply, wanted: tuple[str, ...], place: str, remote: RemoteAddress) -> Finding:
+def _named(setting: str, reply: Reply, wanted: tuple[str, ...], path: str, remote: RemoteAddress) -> Finding:
     """Whether the variables wanted are among those listed."""
     needed = ", ".join(wanted)
     if reply.status != OK:
         return unreadable(setting, reply.message, needed, "log in as an administrator")
     found = [each["name"] for each in reply.body.get("variables", [])]
     missing = [each for each in wanted if each not in found]
-    route = typed_route(remote, place)
+    route = typed_route(remote, path)
     how = " && ".join(
         f"gh api --method POST {route} -f {shlex.quote(f'name={each}')} -f value=VALUE" for each in missing
     )
     return judge(setting, kept=not missing, found=", ".join(found) or "none", needed=needed, how=how)
 
 
-def _identities(replies: Replies, expected: Expectations, remote: RemoteAddress) -> Finding:
+def _identities(replies: Replies, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
     """Whether each environment logs in as somebody else: what one may do, another must not be able to."""
     users: dict[str, list[str]] = {}
-    for name in expected.github.environments:
+    for name in wanted.environments:
         reply = replies[variables_of(name)]
         for each in reply.body.get("variables", []) if reply.status == OK else ():
-            if each["name"] == expected.github.identity:
+            if each["name"] == wanted.identity:
                 users.setdefault(each["value"], []).append(name)
     shared = [", ".join(names) for names in users.values() if len(names) > 1]
     return judge(
@@ -131,14 +134,14 @@ def _identities(replies: Replies, expected: Expectations, remote: RemoteAddress)
         kept=not shared,
         found=f"one for {'; one for '.join(shared)}" if shared else "one each",
         needed="one each",
-        how=f"{remote.origin}/settings/environments: {expected.github.identity} of each stack's own output",
+        how=f"{remote.origin}/settings/environments: {wanted.identity} of each stack's own output",
     )
 
 
-def _making(name: str, place: Place, branch: str, remote: RemoteAddress) -> str:
-    """The commands that make an environment; who reviews is for people to say, at the settings' address."""
+def _creating(name: str, protection: EnvironmentProtection, branch: str, remote: RemoteAddress) -> str:
+    """The commands that create an environment; people choose its reviewers, at the settings' address."""
     route = typed_route(remote, f"environments/{name}")
-    if place.any_branch:
+    if protection.any_branch:
         return f"gh api --method PUT {route}"
     policy = "deployment_branch_policy"
     restricted = f"-F '{policy}[protected_branches]=false' -F '{policy}[custom_branch_policies]=true'"

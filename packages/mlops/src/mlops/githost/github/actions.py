@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.finding import Finding, judge, unreadable
-from mlops.protection.github_places import has_enterprise, is_private
-from mlops.protection.github_settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
-from mlops.settings.protection import Expectations
+from mlops.githost.protection import Finding, judge, unreadable
+from mlops.githost.github.environments import has_enterprise, is_private
+from mlops.githost.github.settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
+from mlops.githost.interface import RemoteAddress
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
 # What GitHub's own switch covers, and needs no pattern.
 _OWN: Final = ("actions/*", "github/*")
 
 
-def actions_findings(replies: Replies, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def actions_findings(replies: Replies, allowed: Sequence[str], remote: RemoteAddress) -> list[Finding]:
     """The findings about Actions."""
     return [
-        _allowed(replies, expected, remote),
+        _allowed(replies, allowed, remote),
         _pinned(replies, remote),
         *_token(replies, remote),
         _subject(replies, remote),
@@ -28,13 +28,13 @@ def actions_findings(replies: Replies, expected: Expectations, remote: RemoteAdd
     ]
 
 
-def _allowed(replies: Replies, expected: Expectations, remote: RemoteAddress) -> Finding:
+def _allowed(replies: Replies, allowed: Sequence[str], remote: RemoteAddress) -> Finding:
     setting = "actions that workflows may use"
-    needed = ", ".join(expected.github.actions.allowed)
+    needed = ", ".join(allowed)
     general, selected = replies[ACTIONS], replies[SELECTED]
     if general.status != OK:
         return unreadable(setting, general.message, needed, _ADMINISTRATOR)
-    wanted = {each for each in expected.github.actions.allowed if each not in _OWN}
+    wanted = {each for each in allowed if each not in _OWN}
     given = selected.body if selected.status == OK and general.body.get("allowed_actions") == "selected" else None
     found = general.body.get("allowed_actions", "all") if given is None else ", ".join(_given(given)) or "none"
     kept = (

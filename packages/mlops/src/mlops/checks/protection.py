@@ -1,4 +1,5 @@
-"""`mlops check --repository` as a function: asks the forge of the project's remote, and says what to set."""
+"""`mlops check --repository` as a function: asks the project's git host how it protects the repository, and says what
+to set."""
 
 from __future__ import annotations
 
@@ -7,21 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import create_model
+
 from mlops.core.errors import InputError, MlopsError
-from mlops.core.git import REMOTE, Repository
-from mlops.core.remote_address import RemoteAddress, parse_remote
+from mlops.core.documents import read_checked
+from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line, Result, Table
-from mlops.protection import (
-    azure_branch,
-    azure_places,
-    azure_settings,
-    github_actions,
-    github_branch,
-    github_places,
-    github_settings,
-)
-from mlops.protection.finding import Finding, Outcome
-from mlops.settings.protection import EXPECTATIONS_FILE, Expectations, read_expectations
+from mlops.githost.hosts import HOSTS, remote_of
+from mlops.githost.protection import EXPECTATIONS_FILE, Expectations, Finding, Outcome, Section
 
 _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",
@@ -59,41 +53,27 @@ class ProtectionResult(Result):
         return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
 
 
+def read_expectations(root: Path) -> Expectations:
+    """Read releases/protection.yml of a project. Raises ProjectError."""
+    # A project needs the section of its own git host alone.
+    sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
+    kind = create_model("ProtectionFile", __base__=Section, branch=(str, ...), **sections)
+    values = dict(read_checked(root / EXPECTATIONS_FILE, kind).value)
+    branch = values.pop("branch")
+    return Expectations(branch, {key: section for key, section in values.items() if section is not None})
+
+
 def check_repository(root: Path) -> ProtectionResult:
     """Compare the settings of the project's repository with what is needed.
 
-    Raises InputError when the remote is on no forge, MachineError when it cannot be asked.
+    Raises InputError when the remote is on no git host, MachineError when it cannot be asked.
     """
     expected = read_expectations(root)
-    url = Repository(root).remote_url(REMOTE)
-    remote = parse_remote(url) if url else None
+    remote = remote_of(root)
     if remote is None:
         raise InputError(
-            f"the remote '{REMOTE}' is on neither GitHub nor Azure DevOps: there are no settings to look at",
-            "Push the project there, or look at `git remote --verbose`.",
+            f"the remote '{REMOTE}' is on neither {' nor '.join(host.name for host in HOSTS)}: it has no settings to check",
+            "Push the project to one of them, or look at `git remote --verbose`.",
         )
-    if remote.kind == "github":
-        findings = github_findings(github_settings.read_settings(root, remote, expected), expected, remote)
-    else:
-        findings = azure_findings(azure_settings.read_settings(root, remote, expected), expected, remote)
+    findings = remote.host.protection_findings(root, remote, expected)
     return ProtectionResult(f"{remote.origin} ({remote.name})", tuple(findings))
-
-
-def github_findings(replies: github_settings.Replies, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
-    """Everything about a repository on GitHub. Pure."""
-    return [
-        *github_branch.branch_findings(replies, expected, remote),
-        *github_actions.actions_findings(replies, expected, remote),
-        *github_places.environment_findings(replies, expected, remote),
-    ]
-
-
-def azure_findings(
-    settings: azure_settings.AzureSettings, expected: Expectations, remote: RemoteAddress
-) -> list[Finding]:
-    """Everything about a repository in Azure DevOps. Pure."""
-    return [
-        *azure_branch.policy_findings(settings, expected, remote),
-        *azure_places.environment_findings(settings, expected, remote),
-        *azure_places.connection_findings(settings, expected, remote),
-    ]

@@ -6,41 +6,42 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.azure_settings import BUILD_POLICY, AzureSettings, Document
-from mlops.protection.finding import Finding, judge
-from mlops.settings.protection import Expectations
+from mlops.githost.azure_devops.expectations import MergeRequirements
+from mlops.githost.azure_devops.settings import BUILD_POLICY, AzureSettings, Document, organisation_url
+from mlops.githost.protection import Finding, judge
+from mlops.githost.interface import RemoteAddress
 
 _APPROVERS: Final = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 _REVIEWERS: Final = "fd2167ab-b0be-447a-8ec8-39368250530e"
 _VALID_MINUTES: Final = 720
 
 
-def policy_findings(settings: AzureSettings, expected: Expectations, remote: RemoteAddress) -> list[Finding]:
+def policy_findings(
+    settings: AzureSettings, branch: str, wanted: MergeRequirements, remote: RemoteAddress
+) -> list[Finding]:
     """The findings about what a merge needs."""
     common = (
-        f"--org {shlex.quote(remote.organisation)} --project {shlex.quote(remote.project)} "
-        f"--repository-id {settings.repository['id']} --branch {shlex.quote(expected.branch)} "
+        f"--org {shlex.quote(organisation_url(remote))} --project {shlex.quote(remote.project)} "
+        f"--repository-id {settings.repository['id']} --branch {shlex.quote(branch)} "
         "--enabled true --blocking true"
     )
     default = settings.repository.get("defaultBranch", "")
     return [
         judge(
             "default branch",
-            kept=default == f"refs/heads/{expected.branch}",
+            kept=default == f"refs/heads/{branch}",
             found=default or "none",
-            needed=f"refs/heads/{expected.branch}",
-            how=f"az repos update --repository {shlex.quote(remote.name)} --default-branch {expected.branch}",
+            needed=f"refs/heads/{branch}",
+            how=f"az repos update --repository {shlex.quote(remote.name)} --default-branch {branch}",
         ),
-        _approvals(settings, expected, common),
-        _build(settings, expected, common),
-        *(_reviewers(settings, expected, path, common) for path in expected.azure_devops.pull_requests.reviewed_paths),
+        _approvals(settings, branch, wanted.approvals, common),
+        _build(settings, branch, wanted.build, common),
+        *(_reviewers(settings, branch, path, common) for path in wanted.reviewed_paths),
     ]
 
 
-def _approvals(settings: AzureSettings, expected: Expectations, common: str) -> Finding:
-    wanted = expected.azure_devops.pull_requests.approvals
-    found = [each["settings"] for each in _in_force(settings, expected, _APPROVERS)]
+def _approvals(settings: AzureSettings, branch: str, wanted: int, common: str) -> Finding:
+    found = [each["settings"] for each in _in_force(settings, branch, _APPROVERS)]
     kept = any(
         each.get("minimumApproverCount", 0) >= wanted
         and not each.get("creatorVoteCounts", False)
@@ -53,7 +54,7 @@ def _approvals(settings: AzureSettings, expected: Expectations, common: str) -> 
         for each in found
     )
     return judge(
-        f"reviews before a merge into {expected.branch}",
+        f"reviews before a merge into {branch}",
         kept=kept,
         found=said or "none",
         needed=f"{wanted} approvals by others, of the newest push",
@@ -62,9 +63,8 @@ def _approvals(settings: AzureSettings, expected: Expectations, common: str) -> 
     )
 
 
-def _build(settings: AzureSettings, expected: Expectations, common: str) -> Finding:
-    wanted = expected.azure_devops.pull_requests.build
-    builds = [each["settings"]["buildDefinitionId"] for each in _in_force(settings, expected, BUILD_POLICY)]
+def _build(settings: AzureSettings, branch: str, wanted: str, common: str) -> Finding:
+    builds = [each["settings"]["buildDefinitionId"] for each in _in_force(settings, branch, BUILD_POLICY)]
     files = [settings.yaml_files.get(each, "").lstrip("/") for each in builds]
     return judge(
         "checks before a merge",
@@ -77,8 +77,8 @@ def _build(settings: AzureSettings, expected: Expectations, common: str) -> Find
     )
 
 
-def _reviewers(settings: AzureSettings, expected: Expectations, path: str, common: str) -> Finding:
-    policies = [each["settings"] for each in _in_force(settings, expected, _REVIEWERS)]
+def _reviewers(settings: AzureSettings, branch: str, path: str, common: str) -> Finding:
+    policies = [each["settings"] for each in _in_force(settings, branch, _REVIEWERS)]
     fitting = [each for each in policies if path in (each.get("filenamePatterns") or ())]
     people = sum(len(each.get("requiredReviewerIds") or ()) for each in fitting)
     return judge(
@@ -91,7 +91,7 @@ def _reviewers(settings: AzureSettings, expected: Expectations, path: str, commo
     )
 
 
-def _in_force(settings: AzureSettings, expected: Expectations, kind: str) -> Sequence[Document]:
+def _in_force(settings: AzureSettings, branch: str, kind: str) -> Sequence[Document]:
     """The policies of a kind that block merges into the branch."""
     return [
         each
@@ -99,7 +99,7 @@ def _in_force(settings: AzureSettings, expected: Expectations, kind: str) -> Seq
         if each["type"]["id"] == kind
         and each.get("isEnabled")
         and each.get("isBlocking")
-        and any(_covers(scope, settings, expected.branch) for scope in each["settings"].get("scope", []))
+        and any(_covers(scope, settings, branch) for scope in each["settings"].get("scope", []))
     ]
 
 

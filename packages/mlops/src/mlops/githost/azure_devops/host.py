@@ -1,0 +1,94 @@
+"""Azure DevOps Services: its addresses, and which module here does which part of `GitHost`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.githost.azure_devops.job import AzurePipelines
+from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, RemoteAddress
+from mlops.githost.remote_url import path_of, server_of
+
+if TYPE_CHECKING:
+    from mlops.githost.protection import Expectations, Section
+    from mlops.githost.protection import Finding
+    from mlops.githost.replay import Replay
+
+SERVER: Final = "dev.azure.com"
+_OLD_SERVER: Final = ".visualstudio.com"
+_OLD_SSH_SERVER: Final = "vs-ssh."
+_NO_PARTS: Final = frozenset({"v3", "_git", "DefaultCollection"})
+
+
+class AzureDevOps(GitHost):
+    """Azure DevOps Services, asked by `az`."""
+
+    key = "azure_devops"
+    name = "Azure DevOps"
+    training_command = "az pipelines run --name train --parameters fresh=true"
+
+    def owns_server(self, server: str) -> bool:
+        """dev.azure.com, and the older ORGANISATION.visualstudio.com."""
+        return server == SERVER or server.endswith((_OLD_SERVER, f".{SERVER}"))
+
+    def parse(self, url: str) -> RemoteAddress | None:
+        """ORGANISATION/PROJECT/NAME, by https or ssh."""
+        server = server_of(url)
+        parts = [part for part in path_of(url) if part not in _NO_PARTS]
+        if server.endswith(_OLD_SERVER) and not server.startswith(_OLD_SSH_SERVER):
+            parts = [server.removesuffix(_OLD_SERVER), *parts]
+        if len(parts) == 2:
+            # A project's first repository bears its name, and its address may leave one of them out.
+            parts = [*parts, parts[1]]
+        if len(parts) != 3:
+            return None
+        owner, project, name = parts
+        return RemoteAddress(self, SERVER, owner, project, name, f"https://{SERVER}/{owner}/{project}")
+
+    def is_running(self, environment: Mapping[str, str]) -> bool:
+        """Every agent says so."""
+        return environment.get("TF_BUILD", "").lower() == "true"
+
+    def job(self, environment: Mapping[str, str]) -> CIJob:
+        """A job of Azure Pipelines."""
+        return AzurePipelines(environment)
+
+    def pull_requests(self, folder: Path, remote: RemoteAddress | None) -> PullRequests:
+        """By `az repos`."""
+        from mlops.githost.azure_devops.pull_requests import AzurePullRequests
+
+        return AzurePullRequests(folder, remote)
+
+    def expectations(self) -> type[Section]:
+        """Branch policies, environments and service connections."""
+        from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
+
+        return AzureDevOpsExpectations
+
+    def protection_findings(self, folder: Path, remote: RemoteAddress, expected: Expectations) -> Sequence[Finding]:
+        """By `az repos policy` and the checks of environments and service connections."""
+        from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
+        from mlops.githost.azure_devops.protection import protection_findings
+        from mlops.githost.azure_devops.settings import read_settings
+
+        wanted = expected.section(self.key, AzureDevOpsExpectations)
+        return protection_findings(read_settings(folder, remote, wanted), expected.branch, wanted, remote)
+
+    def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:  # noqa: ARG002
+        """It signs nothing."""
+        return f"{self.name} holds no attestations"
+
+    def event_payload(self, event: Any) -> Any:
+        """A run is given its parameters as they were sent."""
+        return event
+
+    def owns_workflow(self, path: str) -> bool:
+        """Any YAML file: a pipeline's definition says where it is."""
+        return path.endswith((".yml", ".yaml"))
+
+    def replay(self) -> Replay | None:
+        """By workflow_replay.azure."""
+        from mlops.githost.azure_devops.replay import AzureReplay
+
+        return AzureReplay()
