@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import create_model
 
-from mlops.core.errors import InputError, MlopsError
 from mlops.core.documents import read_checked
+from mlops.core.errors import InputError, MlopsError
 from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import HOSTS, remote_of
@@ -71,8 +71,9 @@ def check_repository(root: Path) -> ProtectionResult:
     expected = read_expectations(root)
     remote = remote_of(root)
     if remote is None:
+        hosts = " nor ".join(host.name for host in HOSTS)
         raise InputError(
-            f"the remote '{REMOTE}' is on neither {' nor '.join(host.name for host in HOSTS)}: it has no settings to check",
+            f"the remote '{REMOTE}' is on neither {hosts}: there are no settings to check",
             "Push the project to one of them, or look at `git remote --verbose`.",
         )
     findings = remote.host.protection_findings(root, remote, expected)

@@ -10,7 +10,7 @@ provides:
 3. **pull requests** (`pull_requests`): open or update one, how long its texts may be, where its pictures are shown;
 4. **protection settings** (`expectations`, `protection_findings`): its section of releases/protection.yml, and how the
    repository's settings compare with it;
-5. **attestations** (`attestation_problem`): whether it vouches for a provenance statement, or that it has no such thing;
+5. **attestations** (`attestation_problem`): whether it vouches for a provenance statement, or that it never does;
 6. **event shapes** (`event_payload`): what it wraps around an event that starts a workflow;
 7. **training** (`training_command`): the command that has its CI train without reuse, for advice;
 8. **replays** (`owns_workflow`, `replay`): which workflow files are its own, and how one is replayed on this machine;
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
     from mlops.githost.builder import Builder
-    from mlops.githost.protection import Expectations, Section
-    from mlops.githost.protection import Finding
+    from mlops.githost.protection import Expectations, Finding, Section
     from mlops.githost.replay import Replay
 
 
@@ -219,7 +218,10 @@ class GitHost(ABC):
 
     @abstractmethod
     def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:
-        """Why the host does not vouch for a statement; None when it does. Raises MachineError when it cannot be asked."""
+        """Why the host does not vouch for a statement; None when it does.
+
+        Raises MachineError when the host cannot be asked.
+        """
 
     @abstractmethod
     def event_payload(self, event: Any) -> Any:

@@ -42,7 +42,7 @@ class ProvenanceSubject:
 
 
 def require_at_deployment(root: Path, subject: ProvenanceSubject) -> None:
-    """Raise RolloutFailed when the stage's policy does not let the model be deployed, ProjectError for a broken policy."""
+    """Raise RolloutFailed when the policy does not let the model run in its stage, ProjectError for a broken policy."""
     problems = committed_problems(root, subject)
     if problems:
         raise RolloutFailed(

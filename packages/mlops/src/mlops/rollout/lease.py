@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mlops.audit.log import actor
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
+from mlops.githost.hosts import current_actor
 
 # Longer than any single call may last, but for the making of a deployment; what a killed process of another machine
 # leaves holds as long.
@@ -50,7 +50,7 @@ class Lease:
 
 def new_owner() -> str:
     """A name for one rollout of this process: person, machine, process and something random."""
-    return f"{actor()}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_NONCE_BYTES)}"
+    return f"{current_actor()}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_NONCE_BYTES)}"
 
 
 def lease_from(owner: str, now: datetime) -> Lease:

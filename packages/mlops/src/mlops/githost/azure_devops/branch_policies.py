@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from mlops.githost.azure_devops.expectations import MergeRequirements
 from mlops.githost.azure_devops.settings import BUILD_POLICY, AzureSettings, Document, organisation_url
-from mlops.githost.protection import Finding, judge
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding, judge
 
 _APPROVERS: Final = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 _REVIEWERS: Final = "fd2167ab-b0be-447a-8ec8-39368250530e"

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mlops.githost.azure_devops.settings import AzureSettings, Document
-from mlops.githost.protection import EnvironmentProtection
-from mlops.githost.protection import Finding, judge
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import EnvironmentProtection, Finding, judge
 
 _APPROVAL: Final = "Approval"
 _LOCK: Final = "ExclusiveLock"

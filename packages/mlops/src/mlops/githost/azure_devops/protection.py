@@ -6,8 +6,8 @@ from mlops.githost.azure_devops.branch_policies import policy_findings
 from mlops.githost.azure_devops.environments import connection_findings, environment_findings
 from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
 from mlops.githost.azure_devops.settings import AzureSettings
-from mlops.githost.protection import Finding
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding
 
 
 def protection_findings(

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from mlops.githost.protection import Finding, judge, unreadable
 from mlops.githost.github.environments import has_enterprise, is_private
 from mlops.githost.github.settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding, judge, unreadable
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
 # What GitHub's own switch covers, and needs no pattern.

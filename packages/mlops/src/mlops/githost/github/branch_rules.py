@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops.githost.protection import Finding, judge, unreadable
 from mlops.githost.github.expectations import MergeRequirements
 from mlops.githost.github.settings import NOT_FOUND, OK, Replies, protection_of, rules_of
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding, judge, unreadable
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlops.githost.protection import EnvironmentProtection
-from mlops.githost.protection import Finding, judge, unreadable
 from mlops.githost.github.expectations import GitHubExpectations
 from mlops.githost.github.settings import (
     ENVIRONMENTS,
@@ -22,6 +20,7 @@ from mlops.githost.github.settings import (
     variables_of,
 )
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import EnvironmentProtection, Finding, judge, unreadable
 
 _ENTERPRISE: Final = ("enterprise", "business_plus")
 _FREE: Final = "free"

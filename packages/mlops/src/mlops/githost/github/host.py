@@ -11,8 +11,7 @@ from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, Remo
 from mlops.githost.remote_url import path_of, server_of
 
 if TYPE_CHECKING:
-    from mlops.githost.protection import Expectations, Section
-    from mlops.githost.protection import Finding
+    from mlops.githost.protection import Expectations, Finding, Section
     from mlops.githost.replay import Replay
 
 

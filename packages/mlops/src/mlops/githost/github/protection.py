@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mlops.githost.protection import Finding
 from mlops.githost.github.actions import actions_findings
 from mlops.githost.github.branch_rules import branch_findings
 from mlops.githost.github.environments import environment_findings
 from mlops.githost.github.expectations import GitHubExpectations
 from mlops.githost.github.settings import Replies
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding
 
 
 def protection_findings(
