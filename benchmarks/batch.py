@@ -218,18 +218,18 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     """Register a package, and make it what the endpoint's callers get."""
     from azure.ai.ml.entities import Model
 
-    from mlops.azure.sdk_output import quiet
+    from mlops.azure.sdk_output import suppress_output
     from mlops.batch.deployment_files import ReleasedModel, load_deployment, load_endpoint
     from mlops.models.package import package_digest
     from mlops.settings.project import load_project
 
     project = load_project(ROOT)
     name = project.settings.model
-    with quiet():
+    with suppress_output():
         client.models.create_or_update(Model(name=name, version=version, path=str(package), type="custom_model"))
     model = ReleasedModel(name, version, package_digest(package), f"azureml:{name}:{version}")
     endpoint = load_endpoint(project, ENDPOINT)
-    with quiet():
+    with suppress_output():
         client.batch_endpoints.begin_create_or_update(endpoint).result()
         deployment = load_deployment(project, project.settings.stages.dev, ENDPOINT, model)
         made = client.batch_deployments.begin_create_or_update(deployment).result()
@@ -241,14 +241,14 @@ def score(client: MLClient, data: Path, logs: Path, rows: int) -> Scored:
     """Score the files; the time of scoring is from the first mini-batch's start to the last one's end."""
     from azure.ai.ml import Input
 
-    from mlops.azure.sdk_output import quiet
+    from mlops.azure.sdk_output import suppress_output
 
     watch = Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
     try:
         given: dict[str, Any] = {"data": Input(type="uri_folder", path=str(data))}
-        with quiet():
+        with suppress_output():
             job = client.batch_endpoints.invoke(ENDPOINT, inputs=given)
         while (now := client.jobs.get(str(job.name))).status not in TERMINAL:
             time.sleep(POLL_SECONDS)
@@ -258,7 +258,7 @@ def score(client: MLClient, data: Path, logs: Path, rows: int) -> Scored:
     if now.status != "Completed":
         raise SystemExit(f"The job ended {now.status}: see `azureml-emulator status`.")
     (step,) = client.jobs.list(parent_job_name=str(job.name))
-    with quiet():
+    with suppress_output():
         client.jobs.download(str(step.name), download_path=logs)
     begun, ended = [], []
     for file in logs.rglob("sys/node/*/*.txt"):

@@ -30,7 +30,7 @@ from mlops.endpoint.stage_status import StageStatus
 from mlops.endpoint.view import Deployment, View
 from mlops.settings.project import STAGE_NAMES, StageName
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packages" / "mlops" / "tests" / "browser"))
 from chromium import PROGRAM, open_tab
 
 RELEASES = 365

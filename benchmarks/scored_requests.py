@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FEATURES = 23
 PER_SECOND = 400
 REQUESTS = 800
-BATCH_SECONDS = 1.0  # of the recorder
+BATCH_SECONDS = 1.0  # of the background sender
 QUIET_SECONDS = 0.5
 IDLE_SHARE = 0.01
 TAKEN = json.dumps({"itemsReceived": 1, "itemsAccepted": 1, "errors": []}).encode()

@@ -30,8 +30,8 @@ def test_what_is_planted_is_found(package: Package, rules: MonitorFile, plant: P
     assert plant.fires <= alarms(verdict)
     assert not plant.silent & alarms(verdict)
     # A newer model is asked for only where the data are believed, and one can mend it.
-    mendable = set(rules.asks_for_retraining) & alarms(verdict) if plant.state == "drift" else set()
-    assert set(verdict.mendable) == mendable
+    retrainable = set(rules.asks_for_retraining) & alarms(verdict) if plant.state == "drift" else set()
+    assert set(verdict.retrainable) == retrainable
 
 
 def test_no_more_false_alarms_than_stated_in_windows_of_no_drift(package: Package, rules: MonitorFile):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from warm_programs import run_script
+from prefork_programs import run_script
 
 from shared.columns import SCHEMA
 from validate_data.validate_data import build_report

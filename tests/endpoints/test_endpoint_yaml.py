@@ -85,14 +85,14 @@ def test_deployments_act_as_the_identity_that_the_stage_names(project: Project, 
 
 def test_traces_go_where_the_stage_says_sent_as_the_identity_of_the_endpoint(project: Project, managed: Stage):
     key = "11111111-2222-3333-4444-555555555555"
-    told = {"application_insights": f"InstrumentationKey={key};IngestionEndpoint=https://westeurope.example.com/"}
-    stage = Stage.model_validate({**managed.model_dump(), **told, "endpoint_client_id": key.replace("1", "9")})
+    own = {"application_insights": f"InstrumentationKey={key};IngestionEndpoint=https://westeurope.example.com/"}
+    stage = Stage.model_validate({**managed.model_dump(), **own, "endpoint_client_id": key.replace("1", "9")})
 
     deployment: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1")
 
     variables = deployment.environment_variables
     assert variables["DEPLOYMENT_NAME"] == "green"
-    assert variables["APPLICATIONINSIGHTS_CONNECTION_STRING"] == told["application_insights"]
+    assert variables["APPLICATIONINSIGHTS_CONNECTION_STRING"] == own["application_insights"]
     assert variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == (
         "Authorization=AAD;ClientId=99999999-2222-3333-4444-555555555555"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.audit.announcement import Announcement, announcement_of
-from mlops.retraining.trigger import Pointer, read_pointer
+from mlops.retraining.trigger import TriggerReference, read_trigger
 
 from .test_retraining_policy import cause
 
@@ -33,5 +33,9 @@ def test_what_the_handler_hands_on_is_a_pointer_to_the_same_record() -> None:
     payload = HANDED_ON["github"]["client_payload"]
     parameters = HANDED_ON["azure_devops"]["templateParameters"]
 
-    assert read_pointer(json.dumps(payload)) == read_pointer(json.dumps(EVENT)) == Pointer("prod", 17, EVENT["id"])
-    assert read_pointer(parameters["because"]) == Pointer("prod", 17)
+    assert (
+        read_trigger(json.dumps(payload))
+        == read_trigger(json.dumps(EVENT))
+        == TriggerReference("prod", 17, EVENT["id"])
+    )
+    assert read_trigger(parameters["because"]) == TriggerReference("prod", 17)

@@ -11,18 +11,18 @@ import pytest
 
 from mlops.audit.announcement import announcement_of
 from mlops.audit.record import Event, Record, follow
-from mlops.audit.retraining_policy import begun_for, objection_to, occasion_of, overspent
+from mlops.audit.retraining_policy import begun_for, rate_limit_reason, rejection_reason, retraining_reason
 from mlops.core.errors import InputError, ProjectError
 from mlops.models.data_asset import DataVersion
 from mlops.retraining.begin import begun_event
-from mlops.retraining.training_data import FreshData, training_window
-from mlops.retraining.trigger import Pointer, read_pointer
+from mlops.retraining.training_data import TrainingData, training_window
+from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
 
 ROOT = Path(__file__).parents[4]
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RULES = RetrainingRules(stages=("prod",), cool_down_hours=24, runs_a_week=3, cause_days=7, data="newest")
-DATA = FreshData(DataVersion("credit", "abc", "0" * 64))
+DATA = TrainingData(DataVersion("credit", "abc", "0" * 64))
 FACTS = {
     "state": "drift",
     "retrain": "weighted_drift, score_drift",
@@ -69,7 +69,7 @@ def log(*hours: float) -> list[Record]:
     ],
 )
 def test_what_may_start_a_training(record: Record, words: str) -> None:
-    objection = objection_to(record, RULES, NOW)
+    objection = rejection_reason(record, RULES, NOW)
 
     assert words in objection
     assert bool(objection) == bool(words)
@@ -86,14 +86,14 @@ def test_what_may_start_a_training(record: Record, words: str) -> None:
     ],
 )
 def test_how_often(hours: tuple[float, ...], words: str) -> None:
-    found = overspent(log(*hours), RULES, NOW)
+    found = rate_limit_reason(log(*hours), RULES, NOW)
 
     assert words in found
     assert bool(found) == bool(words)
 
 
 def test_none_is_allowed_by_a_budget_of_none() -> None:
-    assert "allows none" in overspent([], RULES.model_copy(update={"runs_a_week": 0}), NOW)
+    assert "allows none" in rate_limit_reason([], RULES.model_copy(update={"runs_a_week": 0}), NOW)
 
 
 def test_one_cause_begins_one_training() -> None:
@@ -104,20 +104,20 @@ def test_one_cause_begins_one_training() -> None:
 
 
 def test_reviewers_are_told_why() -> None:
-    told = " ".join(occasion_of(log(50, 30), "job-1"))
+    told = " ".join(retraining_reason(log(50, 30), "job-1"))
 
     assert "DRIFT: what credit 3 meets" in told
     assert "weighted_drift 0.4124, score_drift 0.3" in told
     assert "features that moved: AGE" in told
     assert "record prod/2" in told
     assert "Trained on" not in told
-    assert occasion_of(log(50), "another") == ()
+    assert retraining_reason(log(50), "another") == ()
 
 
 def test_reviewers_are_told_what_the_data_were_made_of() -> None:
-    event = begun_event(cause(), "job", FreshData(DATA.version, "2,950 rows that prod was asked"))
+    event = begun_event(cause(), "job", TrainingData(DATA.version, "2,950 rows that prod was asked"))
 
-    told = occasion_of([follow(None, event, "ci", NOW)], "job")
+    told = retraining_reason([follow(None, event, "ci", NOW)], "job")
 
     assert "Trained on 2,950 rows that prod was asked." in told
 
@@ -140,12 +140,12 @@ def test_an_event_points_to_its_record(text: str, tmp_path: Path) -> None:
     file = tmp_path / "event.json"
     file.write_text(text)
 
-    assert read_pointer(text) == read_pointer(str(file)) == Pointer("prod", 17, cause().hash())
+    assert read_trigger(text) == read_trigger(str(file)) == TriggerReference("prod", 17, cause().hash())
 
 
 def test_a_record_and_a_verdict_point_as_well() -> None:
-    assert read_pointer("prod/17") == Pointer("prod", 17)
-    assert read_pointer('{"stage": "prod", "state": "drift", "audit": {"record": 4, "new": true}}') == Pointer(
+    assert read_trigger("prod/17") == TriggerReference("prod", 17)
+    assert read_trigger('{"stage": "prod", "state": "drift", "audit": {"record": 4, "new": true}}') == TriggerReference(
         "prod", 4
     )
 
@@ -165,7 +165,7 @@ def test_a_record_and_a_verdict_point_as_well() -> None:
 )
 def test_what_points_to_nothing_is_refused(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        read_pointer(text)
+        read_trigger(text)
 
 
 def test_the_projects_own_rules_can_be_read_and_a_wrong_key_is_told(tmp_path: Path) -> None:

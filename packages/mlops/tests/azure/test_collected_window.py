@@ -46,6 +46,19 @@ def test_the_last_hours_have_room_for_clocks_that_are_ahead() -> None:
 
 
 @pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        (WINDOW, "2026-03-01 11:00 to 2026-03-01 12:00 UTC"),
+        (Window(NOON.astimezone(timezone(-timedelta(hours=3, minutes=30))), NOON + timedelta(seconds=6)),
+         "2026-03-01 12:00:00 to 2026-03-01 12:00:06 UTC"),
+    ],
+    ids=["hours", "seconds, in another zone"],
+)  # fmt: skip
+def test_a_window_is_written_in_utc_and_no_shorter_than_it_is(window: Window, text: str) -> None:
+    assert str(window) == text
+
+
+@pytest.mark.parametrize(
     ("since", "until"), [(NOON, NOON), (NOON, NOON - timedelta(1)), (NOON.replace(tzinfo=None), NOON)]
 )
 def test_a_window_that_is_none_is_refused(since: datetime, until: datetime) -> None:

@@ -3,11 +3,11 @@ import threading
 
 import pytest
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 
 
 def test_what_the_sdk_prints_is_thrown_away(capsys: pytest.CaptureFixture[str]) -> None:
-    with quiet():
+    with suppress_output():
         print("dots")
         print("warning", file=sys.stderr)
     print("ours")
@@ -21,12 +21,12 @@ def test_threads_that_end_in_another_order_put_the_streams_back() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with quiet():
+        with suppress_output():
             inside.set()
             leave.wait()
 
     thread = threading.Thread(target=other)
-    with quiet():
+    with suppress_output():
         thread.start()
         inside.wait()
 

@@ -12,7 +12,8 @@ from mlops.cli.command_line import COMMANDS
 
 ROOT = Path(__file__).parents[4]
 HEAVY = ("azure", "azureml", "mlflow", "rich", "pydantic", "ruamel", "polars", "numpy", "requests")
-HELP_SECONDS = 0.5
+# What the command's own modules may add to its library.
+HELP_FACTOR = 4
 
 
 def mlops(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -46,11 +47,13 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_is_fast() -> None:
-    # Of the processor, since other tests share the machine: alone on it, a person waits no longer.
+    # Of the processor, and beside the library that it cannot do without, since others share the machine.
     begun = processor_seconds()
+    subprocess.run([sys.executable, "-c", "import click"], check=True)
+    imported = processor_seconds()
 
     assert mlops("--help").returncode == 0
-    assert processor_seconds() - begun < HELP_SECONDS
+    assert processor_seconds() - imported < HELP_FACTOR * (imported - begun)
 
 
 def test_check_imports_nothing_of_the_sdk() -> None:

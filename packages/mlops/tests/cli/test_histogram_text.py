@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.cli.histogram_text import MOST_ROWS, bar_lines, merged
-from mlops.core.results import Bars
+from mlops.cli.histogram_text import MOST_ROWS, histogram_lines, merged
+from mlops.core.results import HistogramPair
 
 SIDES = ("training", "window")
-DELAYS = Bars("delays", SIDES, (("below", 0, 0), ("-1", 0.25, 0.1), ("0", 0.5, 0.4), ("2", 0.25, 0.5), ("above", 0, 0)))
+DELAYS = HistogramPair(
+    "delays", SIDES, (("below", 0, 0), ("-1", 0.25, 0.1), ("0", 0.5, 0.4), ("2", 0.25, 0.5), ("above", 0, 0))
+)
 
 
 def test_a_line_a_bin_with_both_shares_and_no_empty_ends() -> None:
-    lines = [line.text for line in bar_lines(DELAYS, 60)]
+    lines = [line.text for line in histogram_lines(DELAYS, 60)]
 
     assert lines == [
         "                       training │ window",
@@ -24,9 +26,9 @@ def test_a_line_a_bin_with_both_shares_and_no_empty_ends() -> None:
 
 @pytest.mark.parametrize("width", [20, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    wide = Bars("many", SIDES, tuple((f"{number:,} of a long name", 0.05, 0.05) for number in range(20)))
+    wide = HistogramPair("many", SIDES, tuple((f"{number:,} of a long name", 0.05, 0.05) for number in range(20)))
 
-    assert max(len(line.text) for line in bar_lines(wide, width)) <= max(width, 60)
+    assert max(len(line.text) for line in histogram_lines(wide, width)) <= max(width, 60)
 
 
 def test_the_emptiest_neighbours_are_put_together_and_every_row_counts() -> None:
@@ -41,4 +43,4 @@ def test_the_emptiest_neighbours_are_put_together_and_every_row_counts() -> None
 
 
 def test_nothing_at_all_is_only_a_header() -> None:
-    assert len(bar_lines(Bars("", SIDES, (("a", 0.0, 0.0),)), 80)) == 1
+    assert len(histogram_lines(HistogramPair("", SIDES, (("a", 0.0, 0.0),)), 80)) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from mlops.cli.rendering import as_typed, render_error, render_result, table_lines
 from mlops.core.errors import JobFailed
-from mlops.core.results import Bars, Block, Line, Raw, Result, Table
+from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table
 
 STEPS = Table("steps", ("step", "state"), (("validate_data", "Completed"), ("prepare", "Failed")))
 
@@ -59,7 +59,7 @@ class Drifted(Result):
         return {}
 
     def blocks(self) -> Sequence[Block]:
-        return [Bars("AGE moved", ("training", "window"), (("18", 0.5, 0.25), ("30", 0.5, 0.75)))]
+        return [HistogramPair("AGE moved", ("training", "window"), (("18", 0.5, 0.25), ("30", 0.5, 0.75)))]
 
 
 def test_bars_are_plain_lines_and_coloured_only_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

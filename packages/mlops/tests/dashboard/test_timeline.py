@@ -59,7 +59,7 @@ ENTER = [("rollout", "begin"), ("rollout", "create"), ("rollout", "smoke")]
     ],
 )
 def test_records_become_rollouts(events: list[tuple[str, str]], now: str, expected: list[tuple[str, int]]) -> None:
-    found = rollouts(log(*events), going_on=now == "rolling out")
+    found = rollouts(log(*events), in_progress=now == "rolling out")
 
     assert [(each.outcome, len(each.records)) for each in found] == expected
 

@@ -103,7 +103,7 @@ def test_gate_of_a_range_blocks_bytes_that_are_not_what_was_released(team: Team)
     assert result.exit_code == 1
     assert [each.report.proposal.stage for each in result.judged] == ["staging"]
     assert "digest" in (result.summary or "")
-    assert {place.file.name for place in result.places} == {"staging.yml"}
+    assert {place.file.name for place in result.clients} == {"staging.yml"}
 
 
 def test_gate_of_a_range_lets_git_follow_what_runs(team: Team) -> None:
@@ -137,7 +137,7 @@ def test_promotion_waits_for_the_soak_and_is_not_proposed_twice(team: Team) -> N
 
 def test_promotion_does_not_wait_for_a_stage_that_breaks_its_slo(team: Team) -> None:
     # given a promise that no model keeps
-    team.edit("releases/staging.yml", "p95_milliseconds: 150", "p95_milliseconds: 0.001")
+    team.edit("releases/staging.yml", "p95_milliseconds: 1150", "p95_milliseconds: 0.001")
 
     refused = not_yet(team.clients, "prod", datetime.now(UTC) + timedelta(hours=24))
 

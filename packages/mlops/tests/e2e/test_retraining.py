@@ -21,7 +21,7 @@ from mlops.core.errors import InputError
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import Pointer, read_pointer
+from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.rollout.deploy import deploy
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
@@ -112,13 +112,13 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
     drift = drift_in_prod(hasty, "2026-02-01")
 
     # then what points to no record, or to another one, is refused
-    for wrong in (Pointer("prod", 9999), Pointer("prod", drift.number, "sha256:" + "0" * 64)):
+    for wrong in (TriggerReference("prod", 9999), TriggerReference("prod", drift.number, "sha256:" + "0" * 64)):
         with pytest.raises(InputError, match="no such record"):
             begin(hasty.clients, wrong, datetime.now(UTC))
 
     # and without newer data nothing begins
     before = begun_of(client)
-    found = begin(hasty.clients, Pointer("prod", drift.number, drift.hash()), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
     assert isinstance(found, NotBegun)
     assert "there are no newer data" in found.reason
     assert begun_of(client) == before
@@ -135,7 +135,7 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
     drift = drift_in_prod(hasty, "2026-03-07")
     before = {each.version for each in client.data.list(project.settings.data)}, begun_of(client)
 
-    found = begin(hasty.clients, Pointer("prod", drift.number), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number), datetime.now(UTC))
 
     assert isinstance(found, NotBegun)
     # How many rows there are depends on who asked before; of none is the outcome known.
@@ -174,6 +174,6 @@ def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
 
     # and the same event begins nothing more, on either system
     for told in (event, f"prod/{drift.number}"):
-        again = begin(hasty.clients, read_pointer(told), datetime.now(UTC))
+        again = begin(hasty.clients, read_trigger(told), datetime.now(UTC))
         assert isinstance(again, Begun)
         assert (again.job, again.record) == (begun.event.evidence["job"], begun.number)

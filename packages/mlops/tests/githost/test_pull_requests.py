@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
-from forge_standin import AzureForge, GitHubForge
-from forge_standin import Forge as StandIn
+from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
 
 from mlops.core.errors import MachineError
 from mlops.core.git import Repository
@@ -39,7 +38,7 @@ HOSTILE_BRANCHES = [
 class Case:
     """A clone of a repository on a forge, and the forge both as it is and as mlops sees it."""
 
-    stand_in: StandIn
+    stand_in: FakeGitHost
     repository: Repository
 
     @property
@@ -54,7 +53,7 @@ class Case:
         return {path.name for path in self.repository.folder.rglob("*") if ".git" not in path.parts}
 
 
-@pytest.fixture(params=[GitHubForge, AzureForge], ids=["GitHub", "Azure DevOps"])
+@pytest.fixture(params=[FakeGitHub, FakeAzureDevOps], ids=["GitHub", "Azure DevOps"])
 def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     forge = request.param.make(tmp_path / "forge")
     forge.begin({str(MANIFEST): "one\n"})

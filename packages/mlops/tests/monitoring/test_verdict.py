@@ -63,7 +63,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
 
 
 @pytest.mark.parametrize(
-    ("changed", "service", "state", "mendable"),
+    ("changed", "service", "state", "retrainable"),
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
@@ -76,11 +76,11 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, mendable: tuple
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
 ) -> None:
     verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
 
-    assert (verdict.state, verdict.mendable) == (state, mendable)
+    assert (verdict.state, verdict.retrainable) == (state, retrainable)
 
 
 def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:
@@ -152,10 +152,3 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]
-
-
-def test_the_same_measurements_have_the_same_digest(rules: MonitorFile) -> None:
-    first = measurements(rules)
-
-    assert first.digest == measurements(rules).digest
-    assert first.digest != measurements(rules, **DRIFT).digest

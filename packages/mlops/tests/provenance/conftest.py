@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from forge_standin import GitHubForge
+from fake_git_host import FakeGitHub
 
 from mlops.core.git import Repository
 from mlops.githost.builder import current_builder
@@ -37,7 +37,7 @@ TRAINING = {
 class Case:
     """A clone in which a model is about to be deployed to prod."""
 
-    forge: GitHubForge
+    forge: FakeGitHub
     root: Path
     evidence: Evidence
 
@@ -63,7 +63,7 @@ class Case:
 
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    forge = GitHubForge.make(tmp_path / "forge")
+    forge = FakeGitHub.make(tmp_path / "forge")
     commit = forge.begin({"README.md": "hello\n"})
     for name, value in forge.variables().items():
         monkeypatch.setenv(name, value)

@@ -14,8 +14,8 @@ from labels import read_labels
 
 from mlops.core.errors import InputError
 from mlops.models.package_documents import Schema
-from mlops.retraining.label_join import Labelled, label, read_outcomes, row_numbers
-from mlops.retraining.training_data import without_known, write_together
+from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
+from mlops.retraining.training_data import merge_dataset, without_known_rows
 from mlops.settings.retraining import CollectedRows
 from shared.columns import SCHEMA as COLUMNS
 from validate_data.validate_data import build_report
@@ -62,7 +62,7 @@ def outcomes_file(folder: Path, *lines: str) -> Path:
 ASKED = asked(("a", 30, 0.5, 1), ("b", 40, 1.5, 2), ("c", 50, 2.5, 1), ("d", 60, 3.5, 2), ("late", 33, 0.1, 1))
 
 
-def labelled(tmp_path: Path, rows: pl.DataFrame = ASKED, *lines: str) -> Labelled:
+def labelled(tmp_path: Path, rows: pl.DataFrame = ASKED, *lines: str) -> LabelledData:
     file = outcomes_file(tmp_path, *(lines or ("a,0,1", "b,0,0", "c,0,0", "d,0,1")))
     return label(rows, read_outcomes(file, "default"), SCHEMA, "prod")
 
@@ -155,9 +155,9 @@ def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(t
     found = labelled(tmp_path)
 
     # when
-    new = without_known(history, found.frame, SCHEMA)
+    new = without_known_rows(history, found.frame, SCHEMA)
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
-    rows = write_together(history, new, SCHEMA, first)
+    rows = merge_dataset(history, new, SCHEMA, first)
 
     # then what equals a row of history is left out
     assert sorted(new["AGE"]) == [40, 50, 60]
@@ -167,13 +167,13 @@ def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(t
     assert table["ID"][:2].to_list() == [1, 2]
 
     # and the same window behind that file makes the same bytes: no row is there twice, or known by itself
-    assert without_known(first, found.frame, SCHEMA).equals(new)
-    assert write_together(first, new, SCHEMA, second) == 5
+    assert without_known_rows(first, found.frame, SCHEMA).equals(new)
+    assert merge_dataset(first, new, SCHEMA, second) == 5
     assert second.read_bytes() == first.read_bytes()
 
     # and an outcome that changed counts once
     corrected = labelled(tmp_path, ASKED, "b,0,1", "c,0,0", "d,0,1").frame
-    write_together(first, corrected, SCHEMA, second)
+    merge_dataset(first, corrected, SCHEMA, second)
     assert pl.read_csv(second).filter(AGE=40)["default"].to_list() == [1]
 
 
@@ -197,7 +197,7 @@ def test_validation_takes_what_was_made(tmp_path: Path) -> None:
 
     # when
     found = label(rows, read_outcomes(outcomes, schema.target), schema, "prod")
-    total = write_together(history, without_known(history, found.frame, schema), schema, file)
+    total = merge_dataset(history, without_known_rows(history, found.frame, schema), schema, file)
 
     # then
     report, numbers = build_report(file, COLUMNS)
@@ -209,7 +209,7 @@ def test_validation_takes_what_was_made(tmp_path: Path) -> None:
 def test_without_history_the_window_stands_alone(tmp_path: Path) -> None:
     file = tmp_path / "alone.csv"
 
-    assert write_together(None, labelled(tmp_path).frame, SCHEMA, file) == 4
+    assert merge_dataset(None, labelled(tmp_path).frame, SCHEMA, file) == 4
     assert set(pl.read_csv(file)["ID"]) == set(row_numbers("prod", ["a", "b", "c", "d"], [0] * 4))
 
 
@@ -218,4 +218,4 @@ def test_a_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     history.write_text("ID;AGE\n1;30\n")
 
     with pytest.raises(InputError, match=r"history.csv has no column ID, AGE, RATE, SEX, default"):
-        write_together(history, labelled(tmp_path).frame, SCHEMA, tmp_path / "out.csv")
+        merge_dataset(history, labelled(tmp_path).frame, SCHEMA, tmp_path / "out.csv")

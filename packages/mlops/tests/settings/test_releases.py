@@ -86,11 +86,11 @@ def test_the_same_release_is_written_in_the_same_bytes_every_time(staging: Path,
 
 
 def test_text_that_looks_like_a_number_comes_back_as_text(staging: Path) -> None:
-    looks = release("1e3", name="1234")
+    poll = release("1e3", name="1234")
 
-    write_release(staging, "staging", looks)
+    write_release(staging, "staging", poll)
 
-    assert read_manifest(staging, "staging").release == looks
+    assert read_manifest(staging, "staging").release == poll
 
 
 def test_a_comment_beside_the_empty_release_stays(staging: Path) -> None:

@@ -18,7 +18,7 @@ CAUSE: Final = "cause"
 CAUSE_RECORD: Final = "record"
 JOB: Final = "job"
 DATA: Final = "data"
-MADE_OF: Final = "made_of"
+DATA_DESCRIPTION: Final = "data_description"
 _MONITOR: Final = "monitor"
 _WEEK: Final = timedelta(days=7)
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
@@ -42,7 +42,7 @@ def begun_for(records: Sequence[Record], cause: Record) -> Record | None:
     return next((each for each in records if is_begun(each.event) and each.event.evidence.get(CAUSE) == wanted), None)
 
 
-def objection_to(cause: Record, rules: RetrainingRules, now: datetime) -> str:
+def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> str:
     """Why a record of a stage's log starts nothing, whatever else goes on; "" when it may."""
     event = cause.event
     if event.kind != _MONITOR or event.evidence.get("state") != "drift":
@@ -56,7 +56,7 @@ def objection_to(cause: Record, rules: RetrainingRules, now: datetime) -> str:
     return ""
 
 
-def overspent(records: Sequence[Record], rules: RetrainingRules, now: datetime) -> str:
+def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: datetime) -> str:
     """Why no other training may begin now, by those in the log; "" when one may."""
     times = sorted(each.time for each in records if is_begun(each.event))
     rested = times[-1] + timedelta(hours=rules.cool_down_hours) if times else now
@@ -75,7 +75,7 @@ def overspent(records: Sequence[Record], rules: RetrainingRules, now: datetime) 
 _ASKED = "retrain"
 
 
-def occasion_of(records: Sequence[Record], job: str) -> tuple[str, ...]:
+def retraining_reason(records: Sequence[Record], job: str) -> tuple[str, ...]:
     """What began the retraining whose job this is, by the training stage's log; empty for any other job."""
     begun = next((each for each in records if is_begun(each.event) and each.event.evidence.get(JOB) == job), None)
     if begun is None:
@@ -87,7 +87,7 @@ def occasion_of(records: Sequence[Record], job: str) -> tuple[str, ...]:
         event.reason,
         f"Window {facts.get('since', '?')} to {facts.get('until', '?')}, {facts.get('rows', '?')} rows; broken rules "
         f"that newer data can mend: {values or 'none'}; features that moved: {facts.get('moved', 'none')}.",
-        *([f"Trained on {facts[MADE_OF]}."] if MADE_OF in facts else []),
+        *([f"Trained on {facts[DATA_DESCRIPTION]}."] if DATA_DESCRIPTION in facts else []),
         f"Found in record {facts[CAUSE_RECORD]} of the audit log; training began with record "
         f"{event.stage}/{begun.number}, job {job}.",
     )

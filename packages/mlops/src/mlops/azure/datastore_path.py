@@ -16,7 +16,7 @@ _PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(
 
 
 @dataclass(frozen=True)
-class BlobPlace:
+class BlobAddress:
     """A file or folder in a container, which a datastore names."""
 
     container: ContainerClient
@@ -24,10 +24,10 @@ class BlobPlace:
     datastore: str
 
 
-def find_place(client: MLClient, path: str) -> BlobPlace | None:
+def parse_datastore_path(client: MLClient, path: str) -> BlobAddress | None:
     """Where a path leads to; None when that is no place in a blob datastore."""
     found = _PATH.fullmatch(path)
     datastore = client.datastores.get(found["datastore"]) if found else None
     if found is None or not isinstance(datastore, AzureBlobDatastore):
         return None
-    return BlobPlace(open_container(datastore), found["name"], found["datastore"])
+    return BlobAddress(open_container(datastore), found["name"], found["datastore"])

@@ -52,7 +52,7 @@ _hush = _Hush()
 
 
 @contextlib.contextmanager
-def quiet() -> Generator[None]:
+def suppress_output() -> Generator[None]:
     """Throw away what is printed inside; wrap calls of the SDK in it, nothing that speaks to people."""
     _hush.begin()
     try:
@@ -61,7 +61,7 @@ def quiet() -> Generator[None]:
         _hush.end()
 
 
-def quieten_loggers() -> None:
+def silence_loggers() -> None:
     """Let the SDK log errors only; call it before the first import of the SDK, which logs while it is imported."""
     for name in _CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -20,7 +20,7 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.storage.blob import ContainerClient
 
 from mlops.azure.cloud import described_cloud, management_address
-from mlops.azure.sdk_output import quieten_loggers
+from mlops.azure.sdk_output import silence_loggers
 from mlops.githost.hosts import current_job
 from mlops.settings.project import Stage
 
@@ -82,7 +82,7 @@ def _client(*workspace: str, **registry: str) -> MLClient:
         transport=RequestsTransport(session=requests.Session(), session_owner=False),
     )
     # Once more: making a client sets levels of its own.
-    quieten_loggers()
+    silence_loggers()
     return client
 
 

@@ -15,7 +15,7 @@ from azure.ai.ml import Input, MLClient
 from azure.ai.ml.constants import AssetTypes
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.batch.deployment_files import endpoint_name
 from mlops.batch.outcomes import OUTCOMES_FILE, SCORED, SET_ASIDE, Outcome, read_outcomes
 from mlops.cli.progress import say, step_board
@@ -162,7 +162,7 @@ def _as_folder(source: str) -> Generator[str]:
 def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> FinishedJob:
     data = Input(type=AssetTypes.URI_FOLDER, path=folder)
     try:
-        with quiet():
+        with suppress_output():
             job = client.batch_endpoints.invoke(endpoint, inputs={_INPUT: data}, job_name=job_name)
         say(f"job {job.name}")
         with step_board() as board:
@@ -173,7 +173,7 @@ def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> Finishe
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except ResourceNotFoundError:
         return Interrupted("the job was not started yet; nothing was scored")
@@ -184,7 +184,7 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
     """Download the predictions, and last the list that says what they are."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as scratch:
-        with quiet():
+        with suppress_output():
             for name in (_PREDICTIONS, _OUTCOMES):
                 client.jobs.download(job, download_path=scratch, output_name=name)
         places = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mlops.azure.sdk_output import quieten_loggers
+from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.escaped_output import escaped_output
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "env": "Print the variables that point any program at the workspace on this machine.",
     "check": "Check components, pipelines and environments without a workspace.",
     "configure": "Fill in project.yml from what the infrastructure made.",
-    "replay": "Run a workflow of the CI system on this machine.",
+    "replay": "Run a CI workflow on this machine before you push it.",
     "preview": "Show what a range of commits changes in the infrastructure.",
     "train": "Train, evaluate and register a model.",
     "deploy": "Roll out to a stage what it is to run.",
@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, str]] = {
     "status": "Show what each stage runs.",
     "history": "Show what happened to each stage, and whether the log of it holds.",
     "dashboard": "Show all stages on one page, served here or written as HTML.",
+    "detach": "Remove the template's packages from a fork, and install them pinned instead.",
 }
 STAGES: Final = ("dev", "staging", "prod")
 _JSON_FLAG: Final = "--json"
@@ -111,7 +112,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    quieten_loggers()
+    silence_loggers()
     try:
         code = cli.main(words, prog_name="mlops", standalone_mode=False)
     except click.exceptions.Exit as end:

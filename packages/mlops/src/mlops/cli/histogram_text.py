@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mlops.core.results import Bars
+from mlops.core.results import HistogramPair
 
 MOST_ROWS: Final = 10
 _LONGEST_LABEL: Final = 14
@@ -19,7 +19,7 @@ _MORE: Final = "…"
 
 
 @dataclass(frozen=True)
-class BarLine:
+class HistogramLine:
     """A line in parts, for colours: name and share, the left bar, the middle, the right bar, its share."""
 
     label: str
@@ -33,19 +33,21 @@ class BarLine:
         return f"{self.label}{self.left}{_MIDDLE}{self.right}{self.share}".rstrip()
 
 
-def bar_lines(bars: Bars, width: int) -> list[BarLine]:
+def histogram_lines(bars: HistogramPair, width: int) -> list[HistogramLine]:
     """The lines for a terminal so many columns wide: the sides' names first."""
     rows = merged(bars.rows)
     labels = [_cut(label) for label, _, _ in rows]
     longest = max((len(label) for label in labels), default=0)
     half = max(_NARROWEST_BAR, min(_WIDEST_BAR, (width - _BESIDE_BARS - longest) // 2))
     highest = max((share for _, *shares in rows for share in shares), default=0.0) or 1.0
-    before, after = bars.sides
-    lines = [BarLine(" " * (longest + 10), f"{before:>{half}} ", f" {after:<{half}}", "")]
+    before, after = bars.labels
+    lines = [HistogramLine(" " * (longest + 10), f"{before:>{half}} ", f" {after:<{half}}", "")]
     for label, (_, left, right) in zip(labels, rows, strict=True):
         name = f"  {label:>{longest}}  {_percent(left):>5} "
         right_bar = _rightwards(right / highest * half)
-        lines.append(BarLine(name, f"{_leftwards(left / highest * half):>{half}} ", f" {right_bar} ", _percent(right)))
+        lines.append(
+            HistogramLine(name, f"{_leftwards(left / highest * half):>{half}} ", f" {right_bar} ", _percent(right))
+        )
     return lines
 
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mlops.cli.ci_report import report_error, report_result
-from mlops.cli.histogram_text import bar_lines
+from mlops.cli.histogram_text import histogram_lines
 from mlops.core.errors import MlopsError
-from mlops.core.results import Bars, Block, Line, Raw, Result, Table, Tone
+from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,8 +85,8 @@ def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
         match block:
             case Table():
                 print("\n".join(table_lines(block)), file=out)
-            case Bars(title=title):
-                print("\n".join([title, *(line.text for line in bar_lines(block, _PLAIN_WIDTH))]), file=out)
+            case HistogramPair(title=title):
+                print("\n".join([title, *(line.text for line in histogram_lines(block, _PLAIN_WIDTH))]), file=out)
             case Line(text=text):
                 print(as_typed(text), file=out)
             case Raw(text=text):
@@ -102,8 +102,8 @@ def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
         match block:
             case Table():
                 _render_rich_table(block, console)
-            case Bars():
-                _render_rich_bars(block, console)
+            case HistogramPair():
+                _render_rich_histograms(block, console)
             case Line(text=text, tone=tone):
                 console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
             case Raw(text=text):
@@ -130,11 +130,11 @@ def _render_rich_table(table: Table, console: Console) -> None:
     console.print(rich_table)
 
 
-def _render_rich_bars(bars: Bars, console: Console) -> None:
+def _render_rich_histograms(bars: HistogramPair, console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(bars.title, style="bold"), soft_wrap=True)
-    for line in bar_lines(bars, console.width):
+    for line in histogram_lines(bars, console.width):
         parts = ((line.label, ""), (line.left, _BEFORE), ("│", "dim"), (line.right, _AFTER), (line.share, ""))
         console.print(Text.assemble(*parts), soft_wrap=True)
 

@@ -57,7 +57,7 @@ def command(
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
-    from mlops.demo.lifecycle import Wish, demo
+    from mlops.demo.lifecycle import DemoOptions, demo
     from mlops.local.emulator import stop
     from mlops.settings.project import load_project, parse_stage
 
@@ -68,7 +68,7 @@ def command(
         raise InputError("--bad-model and --drift are two stories", "Run them one after the other.")
     project = load_project(project_path)
     try:
-        result = demo(project, data, Wish(parse_stage(until), bad_model, drift), fresh=fresh)
+        result = demo(project, data, DemoOptions(parse_stage(until), bad_model, drift), fresh=fresh)
     finally:
         if stop_after:
             stop(project)

@@ -34,11 +34,11 @@ def command(project_path: Path | None, *, because: str, submit: bool, as_json: b
     report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
     """
     from mlops.cli.rendering import answer
-    from mlops.retraining.trigger import read_pointer
+    from mlops.retraining.trigger import read_trigger
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    pointer = read_pointer(because)
+    pointer = read_trigger(because)
 
     from mlops.azure.clients import WorkspaceClients
     from mlops.retraining.run import begin_retraining, retrain

@@ -59,6 +59,11 @@ class Repository:
         listing = self._run("diff", "--name-only", "--relative", "-z", since, until, "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
+    def tracked(self) -> tuple[PurePosixPath, ...]:
+        """The tracked files below `folder`, as paths that count from it."""
+        listing = self._run("ls-files", "-z", "--", ".")
+        return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The newest commit that two revisions share, or None when they share none."""
         return self._ask("merge-base", one, other)

@@ -37,15 +37,15 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Bars:
+class HistogramPair:
     """Two distributions back to back below a title: what each side is called, and a row a bin with its two shares."""
 
     title: str
-    sides: tuple[str, str]
+    labels: tuple[str, str]
     rows: tuple[tuple[str, float, float], ...]
 
 
-Block = Line | Table | Raw | Bars
+Block = Line | Table | Raw | HistogramPair
 
 
 class Result(ABC):

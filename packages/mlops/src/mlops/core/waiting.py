@@ -18,7 +18,7 @@ def pause_after(elapsed: float) -> float:
     return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, elapsed * PAUSE_SHARE_OF_ELAPSED))
 
 
-def looks() -> Iterator[float]:
+def poll() -> Iterator[float]:
     """Yield the seconds since the first look, pausing between looks."""
     begun = time.monotonic()
     while True:

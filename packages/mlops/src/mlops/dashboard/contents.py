@@ -49,8 +49,8 @@ class StagePart:
             return "not known"
         if status.view is None or not status.view.exists or status.view.live is None:
             return "runs nothing"
-        if status.view.going_on:
-            return f"rollout: {status.view.going_on.phase}"
+        if status.view.in_progress:
+            return f"rollout: {status.view.in_progress.phase}"
         return "settled" if status.view.deployments[status.view.live].ready else "not healthy"
 
     @property
@@ -100,9 +100,9 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
 
 def _part(stage: StageSnapshot) -> StagePart:
     view = stage.status.view
-    going_on = view is not None and view.going_on is not None
+    in_progress = view is not None and view.in_progress is not None
     seen = windows(stage.history.records)
-    return StagePart(stage, rollouts(stage.history.records, going_on=going_on), seen[0] if seen else None)
+    return StagePart(stage, rollouts(stage.history.records, in_progress=in_progress), seen[0] if seen else None)
 
 
 def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:

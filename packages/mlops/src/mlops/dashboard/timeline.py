@@ -58,8 +58,8 @@ class _Open:
         return ended
 
 
-def rollouts(records: Sequence[Record], *, going_on: bool) -> list[Rollout]:
-    """The rollouts of one stage, newest first, from its records in order; `going_on` is whether the last still is."""
+def rollouts(records: Sequence[Record], *, in_progress: bool) -> list[Rollout]:
+    """The rollouts of one stage, newest first, from its records in order; `in_progress`: the last one is."""
     found: list[Rollout] = []
     current = _Open()
     for record in records:
@@ -72,7 +72,7 @@ def rollouts(records: Sequence[Record], *, going_on: bool) -> list[Rollout]:
         outcome = _ending(record)
         if outcome:
             found += current.end(outcome)
-    found += current.end("under way" if going_on else "left unfinished")
+    found += current.end("under way" if in_progress else "left unfinished")
     return found[::-1]
 
 

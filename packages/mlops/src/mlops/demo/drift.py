@@ -22,15 +22,15 @@ from mlops.core.results import Block, Line, Result
 from mlops.demo.handler import listening
 from mlops.demo.scratch import Scratch
 from mlops.demo.subscribing import subscribed
-from mlops.demo.traffic import SPAN, Played, make_day, play
+from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
-from mlops.monitoring.run import monitor, window_of
+from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
 from mlops.retraining.run import RetrainResult, retrain
-from mlops.retraining.trigger import read_pointer
+from mlops.retraining.trigger import read_trigger
 from mlops.settings.manifest_files import change_values
 from mlops.settings.project import Project, StageName, load_project
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
@@ -57,7 +57,7 @@ class DriftResult(Result):
     `waiting` are the branches of promotions that nobody has merged yet.
     """
 
-    played: Played
+    played: SimulatedTraffic
     found: MonitorResult
     event: dict[str, Any]
     retrained: RetrainResult
@@ -118,12 +118,11 @@ def show_drift(scratch: Scratch) -> DriftResult:
     package, _ = fetch_package(clients.models(WATCHED), project, project.settings.model, live.version)
     # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
     rows = held_out_file(clients.training, project, read_provenance(package).job)
-    day = make_day(project, rows, read_schema(package))
-    played = play(clients, WATCHED, live, day)
+    day = make_traffic_day(project, rows, read_schema(package))
+    played = simulate_traffic(clients, WATCHED, live, day)
     with listening() as handler, subscribed(stage, handler.address):
-        # Who called before it, as in another story of the demo, is not of the day.
-        window = window_of(played.began, None, SPAN, datetime.now(UTC))
-        found = monitor(client, project, WATCHED, window, day.outcomes, None)
+        # Callers before and after it, as in another story of the demo or when it is run again, are not of the day.
+        found = monitor(client, project, WATCHED, played.window, day.outcomes, None)
         if found.monitored.verdict.state != "drift":
             raise JobFailed(
                 f"a day of other callers is no drift: {found.monitored.headline}",
@@ -134,7 +133,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
         if event is None:
             raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
         say(f"event {event.get('type')}: {event.get('subject')}")
-        retrained = retrain(clients, read_pointer(json.dumps(event)), datetime.now(UTC))
+        retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 

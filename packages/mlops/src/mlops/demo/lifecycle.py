@@ -77,7 +77,7 @@ class DemoResult(Result):
             ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
             ("scratch repository", str(self.scratch)),
         ]
-        going_on = 'It goes on running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
+        in_progress = 'It goes on running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
         stopped = "It is stopped, and keeps what it has; `mlops up` starts it again."
         return [
             *self.trained.blocks()[:-1],
@@ -88,7 +88,7 @@ class DemoResult(Result):
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
             Table("where to look", (), tuple(where_to_look)),
             Line(f"the whole way took {self.seconds:.1f} s", "good"),
-            Line(going_on if self.goes_on else stopped, "hint"),
+            Line(in_progress if self.goes_on else stopped, "hint"),
         ]
 
 
@@ -103,7 +103,7 @@ def _row(released: Released) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DemoOptions:
     """What to show: as far as which stage, and which story after the release."""
 
     until: StageName = STAGE_NAMES[-1]
@@ -111,7 +111,7 @@ class Wish:
     drift: bool = False
 
 
-def demo(project: Project, data_file: Path | None, wish: Wish, *, fresh: bool = False) -> DemoResult:
+def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: bool = False) -> DemoResult:
     """Start the workspace on this machine, train in it, and release stage by stage; then the story that is wished."""
     begun = time.monotonic()
     if fresh:
@@ -130,7 +130,7 @@ def demo(project: Project, data_file: Path | None, wish: Wish, *, fresh: bool = 
 
 
 def _lifecycle(
-    project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: Wish, begun: float
+    project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
 ) -> DemoResult:
     from mlops.azure.clients import WorkspaceClients
     from mlops.demo.releasing import release_to

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
-from mlops.core.errors import PromotionRefused
+from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
@@ -19,6 +20,9 @@ from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.settings.project import StageName
 from mlops.settings.releases import TRAINING_STAGE
+
+# So many processes per core that want to run, and answers take several times as long.
+_BUSY_FACTOR: Final = 2
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,24 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
     Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
     """
     if stage == TRAINING_STAGE:
-        return Released(stage, deploy(clients.stage(stage), scratch.at_source(), stage, version))
+        return Released(stage, _rolled_out(scratch, clients, stage, version))
     scratch.at_branch()
     say(f"promotion to {stage}")
     promotion = promote(clients, stage, None)
     report = merge(scratch, clients, promotion) if promotion.report else None
-    return Released(stage, deploy(clients.stage(stage), scratch.at_branch(), stage, None), promotion, report)
+    return Released(stage, _rolled_out(scratch, clients, stage, None), promotion, report)
+
+
+def _rolled_out(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None) -> DeployResult:
+    """Deploy at the pace of the branch. A failure on a machine that has too much to do says so."""
+    try:
+        return deploy(clients.stage(stage), scratch.at_branch(), stage, version)
+    except RolloutFailed as error:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+        if load < _BUSY_FACTOR * cores:
+            raise
+        advice = f"This machine is busy (load {load:.0f} on {cores} cores): run `mlops demo` again when it is not."
+        raise RolloutFailed(error.message, advice, error.details) from error
 
 
 def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:

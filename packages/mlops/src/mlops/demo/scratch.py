@@ -26,8 +26,10 @@ BRANCH: Final = "main"
 _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
 # Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody. The load is one
-# that a laptop bears which does other things as well.
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0)
+# that a laptop bears which does other things as well, and so are the latencies: a deployment is judged by its failures.
+PACE: Final = Pace(
+    soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
+)
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -159,8 +161,9 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
         # One state for both: commands run in the scratch repository find what the demo has made.
         state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
     say(
-        f"scratch repository {root}: rollouts there soak for {PACE.soak_seconds:g} s a step, "
-        f"after a load of {PACE.requests_per_second:g} requests a second for {PACE.load_seconds:g} s"
+        f"scratch repository {root}: rollouts there soak for {PACE.soak_seconds:g} s per step, after a load of "
+        f"{PACE.requests_per_second:g} requests per second for {PACE.load_seconds:g} s; "
+        f"the SLO allows a p95 latency of {PACE.p95_milliseconds:,.0f} ms"
     )
     return Scratch(ScratchRepository(root), load_project(root))
 

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -24,7 +25,7 @@ from mlops.azure.collected_data.window import Window
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
 from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
-from mlops.core.waiting import looks
+from mlops.core.waiting import poll
 from mlops.demo.callers import ask_each
 from mlops.endpoint.client import address_of
 from mlops.endpoint.current_deployment import Live
@@ -34,6 +35,8 @@ from mlops.models.package_documents import Schema
 from mlops.settings.project import Project, StageName
 
 SPAN: Final = timedelta(days=1)
+# How exactly collected rows say when they were asked; a window's end is not part of it.
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _KEY_CHARACTERS: Final = 12
 _ERROR_LINES: Final = 15
 # Rows are on their way for about a second; a busy machine takes longer.
@@ -41,7 +44,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Day:
+class TrafficDay:
     """Rows to ask for by request id, and a file with their outcomes."""
 
     ids: tuple[str, ...]
@@ -50,15 +53,18 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Played:
-    """How many requests a day had, when it began, and how many seconds asking took; None when it was asked before."""
+class SimulatedTraffic:
+    """How many requests a day had, in which window, and how many seconds asking took; None when it was asked before.
+
+    The window follows from the rows alone: it is the same whenever and however often it is looked up.
+    """
 
     requests: int
-    began: datetime
+    window: Window
     seconds: float | None
 
 
-def make_day(project: Project, rows_of: Path, schema: Schema) -> Day:
+def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
     """Shift rows as the project's script does. Raises MachineError when it fails."""
     folder = private_folder(project.path(ROWS_FOLDER))
     file = folder / f"shifted-{rows_of.stem}.csv"
@@ -75,10 +81,10 @@ def make_day(project: Project, rows_of: Path, schema: Schema) -> Day:
     outcomes = file.with_suffix(".outcomes.csv")
     known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
     known.write_csv(outcomes)
-    return Day(ids, bodies, outcomes)
+    return TrafficDay(ids, bodies, outcomes)
 
 
-def play(clients: WorkspaceClients, stage_name: StageName, live: Live, day: Day) -> Played:
+def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
     """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
 
     Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
@@ -86,7 +92,7 @@ def play(clients: WorkspaceClients, stage_name: StageName, live: Live, day: Day)
     client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
     known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
-        return Played(len(day.ids), min(known.values()), None)
+        return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
     say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
@@ -96,18 +102,22 @@ def play(clients: WorkspaceClients, stage_name: StageName, live: Live, day: Day)
     if wrong:
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
-    for elapsed in looks():
+    for elapsed in poll():
         here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
-            return Played(len(here), min(here.values()), seconds)
+            return SimulatedTraffic(len(here), _window_of(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
             raise WorkspaceError(
                 f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
             )
-    raise AssertionError("looks() never ends")
+    raise AssertionError("poll() never ends")
 
 
-def _collected(clients: WorkspaceClients, stage_name: StageName, day: Day) -> dict[str, datetime]:
+def _window_of(times: Collection[datetime]) -> Window:
+    return Window(min(times), max(times) + _MILLISECOND)
+
+
+def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, whichever deployment answered, and when."""
     client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))

@@ -48,8 +48,8 @@ def live_model(client: MLClient, stage: Stage) -> Live | None:
 def obstacle_to(view: View, live: str) -> str:
     """Why what is live does not count as settled; "" when it does. Pure."""
     deployment = view.deployments[live]
-    if view.going_on is not None:
-        return f"a rollout to {view.going_on.to} is under way, or was left unfinished"
+    if view.in_progress is not None:
+        return f"a rollout to {view.in_progress.to} is under way, or was left unfinished"
     if view.traffic.get(live) != FULL:
         return f"{live} has {view.traffic.get(live, 0)} % of the traffic, not all of it"
     if not deployment.ready:

@@ -45,7 +45,7 @@ class StageStatus:
             "scoring_uri": (view.scoring_uri or None) if view else None,
             "traffic": view.shares if view else {},
             "mirror": dict(view.mirror) if view else {},
-            "rollout": view.going_on.phase if view and view.going_on else None,
+            "rollout": view.in_progress.phase if view and view.in_progress else None,
             "deployments": _deployments(view) if view else [],
             "last_job": asdict(self.last_job) if self.last_job else None,
             "problem": self.problem.message if self.problem else None,

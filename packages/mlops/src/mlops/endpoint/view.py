@@ -20,7 +20,7 @@ ATTEMPT_TAG = "rollout_attempt"
 TAG_PHASE = "rollout-phase"
 TAG_TO = "rollout-to"
 TAG_FROM = "rollout-from"
-TAG_CONTENT = "rollout-content"
+TAG_REVISION = "rollout-content"
 TAG_SINCE = "rollout-since"
 TAG_ATTEMPT = "rollout-attempt"
 TAG_OWNER = "rollout-owner"
@@ -32,7 +32,7 @@ ROLLOUT_TAGS = (
     TAG_PHASE,
     TAG_TO,
     TAG_FROM,
-    TAG_CONTENT,
+    TAG_REVISION,
     TAG_ATTEMPT,
     TAG_SINCE,
     TAG_OWNER,
@@ -47,7 +47,7 @@ FAILED = ("Failed", "Canceled")
 BUSY = ("Creating", "Updating", "Scaling", "Deleting")
 
 
-def content_of(digest: str, configuration: str) -> str:
+def revision_of(digest: str, configuration: str) -> str:
     """What a deployment is: the digest of its model package, and the fingerprint of all the rest of it."""
     return f"{digest}+{configuration}" if configuration else digest
 
@@ -66,7 +66,7 @@ class Deployment:
     @property
     def content(self) -> str:
         """Model and configuration in one text."""
-        return content_of(self.digest, self.configuration)
+        return revision_of(self.digest, self.configuration)
 
     @property
     def ready(self) -> bool:
@@ -129,12 +129,12 @@ class View:
 
         Another one without traffic may be what a rollout went back from: nobody may return to that.
         """
-        progress = self.going_on
+        progress = self.in_progress
         name = progress.origin if progress else self.tags.get(TAG_BEFORE)
         return name if name in self.deployments else None
 
     @property
-    def going_on(self) -> Progress | None:
+    def in_progress(self) -> Progress | None:
         """The rollout that the tags describe; None when there is none, or when it has ended."""
         phase = self.tags.get(TAG_PHASE)
         if phase is None or TAG_TO not in self.tags:
@@ -144,7 +144,7 @@ class View:
             phase=phase,
             to=self.tags[TAG_TO],
             origin=None if origin == NOBODY else origin,
-            content=self.tags.get(TAG_CONTENT, ""),
+            content=self.tags.get(TAG_REVISION, ""),
             since=datetime.fromisoformat(self.tags[TAG_SINCE]),
             attempt=self.tags.get(TAG_ATTEMPT, ""),
         )

@@ -25,7 +25,7 @@ class Proposal:
 
     `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs, with
     notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when they could.
-    `occasion` says why the challenger was trained, where it was drift.
+    `retraining_reason` says why the challenger was trained, where it was drift.
     """
 
     stage: StageName
@@ -35,4 +35,4 @@ class Proposal:
     recent: Rows | None = None
     recent_notes: tuple[str, ...] = ()
     recent_problem: str = ""
-    occasion: tuple[str, ...] = ()
+    retraining_reason: tuple[str, ...] = ()

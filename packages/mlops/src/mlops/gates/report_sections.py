@@ -26,12 +26,13 @@ class Section:
 
 def sections(report: GateReport) -> list[Section]:
     """What follows the verdict and the table of gates, in the order in which people read it."""
-    found = [_occasion(report), _groups(report), _drift(report), _speed(report), _lineage(report), _rollback(report)]
+    parts = (_retraining_reason, _groups, _drift, _speed, _lineage, _rollback)
+    found = [part(report) for part in parts]
     return [section for section in found if section is not None]
 
 
-def _occasion(report: GateReport) -> Section | None:
-    lines = report.proposal.occasion
+def _retraining_reason(report: GateReport) -> Section | None:
+    lines = report.proposal.retraining_reason
     return Section("Why it was trained", 0, lines) if lines else None
 
 

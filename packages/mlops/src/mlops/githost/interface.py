@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     from mlops.githost.builder import Builder
     from mlops.githost.protection import Expectations, Finding, Section
-    from mlops.githost.replay import Replay
+    from workflow_replay.effects import Effects
+    from workflow_replay.events import Event
+    from workflow_replay.host_environment import HostEnvironment
+    from workflow_replay.result import Run
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class RemoteAddress:
     """A repository of a git host, by the address of a git remote. `server` is the web's name, not ssh's.
 
     `origin` is the address that the host's CI names as its own: the repository on GitHub, the project in Azure DevOps.
-    `project` is "" where the host has no projects.
+    `url` is the repository's page, which git can clone as well. `project` is "" where the host has no projects.
     """
 
     host: GitHost
@@ -53,6 +56,7 @@ class RemoteAddress:
     project: str
     name: str
     origin: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,49 @@ class PullRequests(ABC):
 
         `path` counts from the repository's top.
         """
+
+
+@dataclass(frozen=True)
+class CannedReply:
+    """What the fake of the host's program prints for a command that begins with `words` and has `containing` in it."""
+
+    words: tuple[str, ...]
+    text: str
+    containing: str = ""
+
+
+class Replay(ABC):
+    """The CI of one git host, replayed on this machine; `placeholder` is for a repository that is not on it."""
+
+    # The program by which steps reach the host. A replay puts a fake in its place.
+    program: ClassVar[str]
+    # Variables that name folders with the program's logins; a replay points each to an empty one.
+    login_folders: ClassVar[tuple[str, ...]] = ()
+    # The step that logs in to Azure.
+    login_step: ClassVar[str]
+
+    def __init__(self, placeholder: RemoteAddress) -> None:
+        self.placeholder = placeholder
+
+    @abstractmethod
+    def ssh_url(self, remote: RemoteAddress) -> str:
+        """The address for git over ssh: git lets GIT_SSH replace that program."""
+
+    @abstractmethod
+    def ci_name(self, remote: RemoteAddress) -> str:
+        """The name below the owner that the CI's variables give: of the repository, or of the project."""
+
+    @abstractmethod
+    def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
+        """What the fake of the host's program answers about pull requests; it refuses everything else."""
+
+    @abstractmethod
+    def builtin_effects(self) -> Effects:
+        """What well-known steps of others do in a replay."""
+
+    @abstractmethod
+    def run(self, repository: Path, path: str, event: Event, host: HostEnvironment) -> Run:
+        """Replay a workflow file of a bare repository. Raises ReplayError for what the host would reject."""
 
 
 class GitHost(ABC):

@@ -17,8 +17,8 @@ from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.datastore_path import find_place
-from mlops.azure.sdk_output import quiet
+from mlops.azure.datastore_path import parse_datastore_path
+from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.models.package import file_sha256
@@ -94,7 +94,7 @@ def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
     Raises WorkspaceError for one that lies in no blob datastore, or whose bytes are not those that were registered.
     """
     path = str(client.data.get(data.name, data.version).path)
-    place = find_place(client, path)
+    place = parse_datastore_path(client, path)
     if place is None:
         raise WorkspaceError(
             f"{data.name}:{data.version} lies at {path}, which is no file of a blob datastore",
@@ -113,14 +113,14 @@ def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
 
 def refuse(client: MLClient, data: DataVersion) -> str:
     """Archive a version that validation has refused; the sentence that says so."""
-    with quiet():
+    with suppress_output():
         client.data.archive(data.name, data.version)
     return f"The data version {data.name}:{data.version} is archived, so that it is not the latest."
 
 
 def accept(client: MLClient, data: DataVersion) -> None:
     """Bring back a version that was archived, now that validation lets it pass."""
-    with quiet():
+    with suppress_output():
         archived = client.data.list(data.name, list_view_type=ListViewType.ARCHIVED_ONLY)
         if not any(str(each.version) == data.version for each in archived):
             return
@@ -147,7 +147,7 @@ def _require_data(file: Path) -> None:
 
 def _versions(client: MLClient, name: str) -> list[Data]:
     try:
-        with quiet():
+        with suppress_output():
             return list(client.data.list(name))
     except ResourceNotFoundError:
         return []
@@ -175,5 +175,5 @@ def _upload(client: MLClient, data: DataVersion, file: Path, origin: Origin) -> 
         description=origin.description,
         tags={**origin.tags, _SHA256_TAG: data.sha256},
     )
-    with quiet():
+    with suppress_output():
         client.data.create_or_update(asset)

@@ -10,7 +10,7 @@ from pathlib import Path
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import JobFailed, WorkspaceError
 from mlops.core.layout import PACKAGE_FOLDER, private_folder
 from mlops.models.package import DIGEST_PREFIX, find_package, package_digest
@@ -67,7 +67,7 @@ def package_of_model(client: MLClient, project: Project, model: ModelVersion) ->
 def _fetched(project: Project, fetch: Callable[[Path], None]) -> tuple[Path, str]:
     store = private_folder(project.path(PACKAGE_FOLDER))
     with tempfile.TemporaryDirectory(dir=store, prefix="unfinished-") as folder:
-        with quiet():
+        with suppress_output():
             fetch(Path(folder))
         package = find_package(Path(folder))
         digest = package_digest(package)

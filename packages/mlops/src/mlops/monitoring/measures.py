@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -104,11 +103,6 @@ class Measurements(_Part):
     features: tuple[ColumnDrift, ...]
     score: ColumnDrift | None
     performance: dict[str, Any] | None
-
-    @property
-    def digest(self) -> str:
-        """sha256 over everything that was measured."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def measured(self) -> dict[str, Measured]:
         """Every measure as rules judge it."""

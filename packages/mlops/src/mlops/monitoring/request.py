@@ -26,7 +26,7 @@ from mlops.settings.releases import TRAINING_STAGE
 
 
 @dataclass(frozen=True)
-class Occasion:
+class MonitoringRequest:
     """What is to be measured: `folder` is where the endpoint collects, None where nothing lies in the window.
 
     `deployments` are those of the endpoint, the live one first.
@@ -44,14 +44,14 @@ class Occasion:
     fingerprint: str
 
 
-def find_occasion(
+def find_monitoring_request(
     client: MLClient,
     project: Project,
     stage_name: StageName,
     window: Window,
     rules: MonitorFile,
     labels: DataVersion | None,
-) -> Occasion:
+) -> MonitoringRequest:
     """Look at a stage. Raises InputError where it runs nothing, WorkspaceError where it collects nothing."""
     stage = project.settings.stage(stage_name)
     live = live_model(client, stage)
@@ -64,7 +64,7 @@ def find_occasion(
     folder, files = _collected(client, stage.endpoint, deployments, window)
     model = _reference(project, stage_name, live.version)
     facts = {
-        "window": str(window),
+        "window": [window.since.isoformat(), window.until.isoformat()],
         "live": [live.deployment, live.version, live.digest],
         "deployments": deployments,
         "files": files,
@@ -75,7 +75,7 @@ def find_occasion(
         ),
     }
     fingerprint = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return Occasion(stage_name, stage, window, live, deployments, folder, files, labels, model, fingerprint)
+    return MonitoringRequest(stage_name, stage, window, live, deployments, folder, files, labels, model, fingerprint)
 
 
 def _collected(

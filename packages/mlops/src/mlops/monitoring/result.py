@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
-from mlops.core.results import Bars, Block, Line, Result, Table
+from mlops.core.results import Block, HistogramPair, Line, Result, Table
 from mlops.monitoring.measures import Bins
 from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
@@ -70,7 +70,7 @@ class MonitorResult(Result):
         monitored = self.monitored
         fine = monitored.verdict.state in _FINE
         blocks: list[Block] = [Line(clean(monitored.headline), "good" if fine else "bad")]
-        blocks.append(Line(f"{monitored.occasion.window}, job {monitored.results.job}"))
+        blocks.append(Line(f"{monitored.request.window}, job {monitored.results.job}"))
         blocks += [
             Line(f"  {each.outcome}: {clean(each.title)}: {clean(each.sentence)} ({each.why})")
             for each in _told(monitored)
@@ -96,15 +96,15 @@ class MonitorResult(Result):
     @property
     def _because(self) -> str:
         """How `mlops retrain` is told of the verdict."""
-        return f"{self.monitored.occasion.stage_name}/{self.record}"
+        return f"{self.monitored.request.stage_name}/{self.record}"
 
 
 def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
     """Write the page, to the file given or below the state folder. It holds everything and asks nobody."""
-    occasion = monitored.occasion
+    request = monitored.request
     if html is None:
         folder = private_folder(project.path(REPORT_FOLDER))
-        html = folder / f"monitor-{occasion.stage_name}-{occasion.window.until.strftime(_TIME)}.html"
+        html = folder / f"monitor-{request.stage_name}-{request.window.until.strftime(_TIME)}.html"
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(html_page(monitored), encoding="utf-8")
     return html
@@ -133,10 +133,10 @@ def moved_pictures(monitored: Monitored) -> list[Block]:
     return [_picture(each.name, each.index, each.bins) for each in moved[:_MOST_PICTURES] if each.bins]
 
 
-def _picture(name: str, index: float, bins: Bins) -> Bars:
+def _picture(name: str, index: float, bins: Bins) -> HistogramPair:
     labels = (clean(label) for label in bins.labels)
     rows = tuple(zip(labels, bins.training, bins.window, strict=True))
-    return Bars(f"{clean(name)} moved: index {index:.2f}", ("training", "window"), rows)
+    return HistogramPair(f"{clean(name)} moved: index {index:.2f}", ("training", "window"), rows)
 
 
 def _told(monitored: Monitored) -> list[Row]:

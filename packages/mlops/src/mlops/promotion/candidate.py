@@ -33,7 +33,7 @@ def find_candidate(clients: WorkspaceClients, target: StageName, version: str | 
             "The version was replaced: do not promote it, train and register again.",
         )
     candidate = Candidate(package, release_of(package, model, target))
-    _prove(clients, source, live, candidate)
+    _verify(clients, source, live, candidate)
     return candidate
 
 
@@ -61,7 +61,7 @@ def _running(clients: WorkspaceClients, source: StageName, target: StageName, ve
     return live
 
 
-def _prove(clients: WorkspaceClients, source: StageName, live: Live, candidate: Candidate) -> None:
+def _verify(clients: WorkspaceClients, source: StageName, live: Live, candidate: Candidate) -> None:
     """Ask the live deployment the package's golden questions: what does not answer is not healthy."""
     try:
         prove_live(clients.stage(source), clients.project.settings.stage(source), live, candidate.folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.audit.retraining_policy import occasion_of
+from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.gates.proposal import Candidate, Proposal
@@ -63,7 +63,7 @@ def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, ch
             recent.rows,
             recent.notes,
             recent.problem,
-            _occasion(clients, challenger.folder),
+            _retraining_reason(clients, challenger.folder),
         )
     return run_gates(proposal, gates)
 
@@ -118,10 +118,10 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _occasion(clients: WorkspaceClients, package: Path) -> tuple[str, ...]:
+def _retraining_reason(clients: WorkspaceClients, package: Path) -> tuple[str, ...]:
     """Why the model was trained; nothing is told from a log that does not hold."""
     records, breaks = AuditLog(clients.training).read()
-    return () if breaks else occasion_of(records, read_provenance(package).job)
+    return () if breaks else retraining_reason(records, read_provenance(package).job)
 
 
 def _held_out(clients: WorkspaceClients, package: Path) -> Rows:

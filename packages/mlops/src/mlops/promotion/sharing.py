@@ -5,7 +5,7 @@ from __future__ import annotations
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.azure.clients import WorkspaceClients
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import PromotionRefused
 from mlops.models.package_store import fetch_package
 from mlops.settings.releases import Model
@@ -19,7 +19,7 @@ def share(clients: WorkspaceClients, model: Model) -> bool:
     registry = clients.project.settings.registry
     is_new = not _has(clients, model)
     if is_new:
-        with quiet():
+        with suppress_output():
             clients.training.models.share(
                 model.name,
                 model.version,

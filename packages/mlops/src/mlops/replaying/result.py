@@ -1,4 +1,4 @@
-"""What a replay came to, for people and for programs."""
+"""The result of a replay, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,49 +7,50 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops.core.results import Block, Line, Result, Table, Tone
-from workflow_replay.record import JobRun, Run, commands, document, played
+from workflow_replay.result import JobRun, Run, commands, document, simulated
 
 
 @dataclass(frozen=True)
 class ReplayResult(Result):
-    """A replayed run; what it `asked` the forge for; what was different from the real thing, a sentence each."""
+    """A replayed run, its `requests` to the git host, and the `limitations` of the replay."""
 
     run: Run
-    asked: tuple[str, ...]
-    stood_in: tuple[str, ...]
+    requests: tuple[str, ...]
+    limitations: tuple[str, ...]
 
     @property
     def exit_code(self) -> int:
-        """0 when the run succeeded, or when the event does not start it; else 1."""
+        """0 if the run succeeded, or if the event does not trigger it; else 1."""
         return 0 if not self.run.triggered or self.run.conclusion in ("success", "skipped") else 1
 
     def document(self) -> dict[str, Any]:
-        """The whole run, and what stood in for what."""
-        return {**document(self.run), "asked": list(self.asked), "stood_in": list(self.stood_in)}
+        """The run, its requests and the limitations."""
+        return {**document(self.run), "requests": list(self.requests), "limitations": list(self.limitations)}
 
     def blocks(self) -> Sequence[Block]:
-        """The jobs, what was said about them, and how it ended."""
+        """Jobs, annotations, requests, limitations and the conclusion."""
         run = self.run
         if not run.triggered:
             return [
-                Line(f"{run.file} does not start: {run.reason}", "hint"),
+                Line(f"{run.file} is not triggered: {run.reason}", "hint"),
                 Line(
-                    "As if your files were on another branch: `--ref main`. With more commits: `--since REV`.", "hint"
+                    "To replay your files on another branch: `--ref main`. To include more commits: `--since REV`.",
+                    "hint",
                 ),
             ]
         rows = tuple((job.name, _outcome(job), f"{job.seconds:.1f}", job.environment or "") for job in run.jobs)
-        remarks = [
-            Line(f"{annotation.level}: {_place(annotation.file, annotation.line)}{annotation.message}")
+        annotations = [
+            Line(f"{annotation.level}: {_location(annotation.file, annotation.line)}{annotation.message}")
             for annotation in run.annotations()
             if annotation.level in ("error", "warning")
         ]
         tones: dict[str, Tone] = {"success": "good", "skipped": "good"}
         return [
             Table(run.name, ("job", "result", "seconds", "environment"), rows),
-            *remarks,
-            *(Line(f"asked of the forge: {words}") for words in self.asked),
-            *(Line(f"played: {name}", "hint") for name in played(run)),
-            *(Line(sentence, "hint") for sentence in self.stood_in),
+            *annotations,
+            *(Line(f"requested from the git host: {words}") for words in self.requests),
+            *(Line(f"simulated: {name}", "hint") for name in simulated(run)),
+            *(Line(sentence, "hint") for sentence in self.limitations),
             Line(
                 f"{run.conclusion}: {len(commands(run))} commands ran in {run.seconds:.1f} s",
                 tones.get(run.conclusion, "bad"),
@@ -61,7 +62,7 @@ def _outcome(job: JobRun) -> str:
     return f"{job.outcome} ({job.reason})" if job.reason else job.outcome
 
 
-def _place(file: str | None, line: int | None) -> str:
+def _location(file: str | None, line: int | None) -> str:
     if file is None:
         return ""
     return f"{file}:{line}: " if line is not None else f"{file}: "

@@ -18,7 +18,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.azure.clients import WorkspaceClients
 from mlops.azure.errors import service_message
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import WorkspaceError
 from mlops.endpoint.observe import observe
@@ -74,7 +74,7 @@ def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequen
 
 def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
     endpoint = clients.project.settings.stage(stage).endpoint
-    with quiet():
+    with suppress_output():
         clients.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
 
 

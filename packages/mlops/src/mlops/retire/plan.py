@@ -95,7 +95,7 @@ def last_uses(records: Sequence[Record], stage: str) -> tuple[dict[str, datetime
 
 def _needed(view: View, deployment: Deployment, share: int) -> str:
     """Why the endpoint needs a deployment; "" when it does not."""
-    if view.going_on is not None:
+    if view.in_progress is not None:
         return "a rollout is under way"
     if share or view.mirror.get(deployment.name):
         return f"has {share} % of the traffic" if share else "gets mirrored traffic"

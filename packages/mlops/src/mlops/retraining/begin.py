@@ -20,13 +20,13 @@ from mlops.audit.retraining_policy import (
     CAUSE,
     CAUSE_RECORD,
     DATA,
+    DATA_DESCRIPTION,
     JOB,
-    MADE_OF,
     RETRAINING,
     NotBegun,
     begun_for,
-    objection_to,
-    overspent,
+    rate_limit_reason,
+    rejection_reason,
 )
 from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
@@ -34,8 +34,8 @@ from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
-from mlops.retraining.training_data import FreshData, fresh_data
-from mlops.retraining.trigger import Pointer
+from mlops.retraining.training_data import TrainingData, training_data
+from mlops.retraining.trigger import TriggerReference
 from mlops.settings.project import parse_stage
 from mlops.settings.releases import TRAINING_STAGE
 from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
@@ -51,10 +51,10 @@ class Begun:
     job: str
     cause: Record
     record: int
-    made_of: str = ""
+    data_description: str = ""
 
 
-def begin(clients: WorkspaceClients, pointer: Pointer, now: datetime) -> Begun | NotBegun:
+def begin(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> Begun | NotBegun:
     """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
@@ -73,12 +73,12 @@ def begin(clients: WorkspaceClients, pointer: Pointer, now: datetime) -> Begun |
     facts = before.event.evidence
     job = facts[JOB]
     if not _is_there(clients.training, job):
-        is_new = MADE_OF in facts
+        is_new = DATA_DESCRIPTION in facts
         submit_training(clients.training, clients.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
-    return Begun(job, cause, before.number, facts.get(MADE_OF, ""))
+    return Begun(job, cause, before.number, facts.get(DATA_DESCRIPTION, ""))
 
 
-def _look_up(clients: WorkspaceClients, pointer: Pointer) -> Record:
+def _look_up(clients: WorkspaceClients, pointer: TriggerReference) -> Record:
     """What a pointer points to, from a log that holds."""
     records, breaks = AuditLog(clients.stage(pointer.stage)).read()
     if breaks:
@@ -100,12 +100,16 @@ def _permitted(
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
-    objection = objection_to(cause, rules, now) or _overtaken(clients, cause) or overspent(log.read()[0], rules, now)
+    objection = (
+        rejection_reason(cause, rules, now)
+        or _superseded_reason(clients, cause)
+        or rate_limit_reason(log.read()[0], rules, now)
+    )
     if objection:
         return NotBegun(objection)
     project, happened = clients.project, cause.event
     package, _ = fetch_package(clients.models(parse_stage(happened.stage)), project, happened.model, happened.version)
-    data = fresh_data(clients, rules.data, cause, read_schema(package))
+    data = training_data(clients, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
@@ -115,7 +119,7 @@ def _permitted(
     refused: list[str] = []
 
     def may(records: Sequence[Record]) -> bool:
-        refused[:] = [overspent(records, rules, now)]
+        refused[:] = [rate_limit_reason(records, rules, now)]
         return not refused[0] and begun_for(records, cause) is None
 
     record = log.append_if(event, may)
@@ -126,12 +130,12 @@ def _permitted(
     return same or NotBegun(refused[0])
 
 
-def begun_event(cause: Record, job: str, data: FreshData) -> Event:
+def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
     """The record of a beginning: the cause's reason and evidence, the job, the data and what they were made of."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
-    if data.made_of:
-        facts[MADE_OF] = data.made_of
+    if data.data_description:
+        facts[DATA_DESCRIPTION] = data.data_description
     return Event(
         kind=RETRAINING,
         stage=TRAINING_STAGE,
@@ -145,7 +149,7 @@ def begun_event(cause: Record, job: str, data: FreshData) -> Event:
     )
 
 
-def _overtaken(clients: WorkspaceClients, cause: Record) -> str:
+def _superseded_reason(clients: WorkspaceClients, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
     stage = clients.project.settings.stage(parse_stage(event.stage))

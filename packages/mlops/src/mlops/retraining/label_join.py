@@ -36,7 +36,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledData:
     """`frame` has the columns of a training file: the id, the features, the target, by id. The rest counts rows.
 
     `collected` there were; of `unknown` nobody knows the outcome yet, `unfit` hold a value that no training takes, and
@@ -51,7 +51,7 @@ class Labelled:
     models: tuple[str, ...]
     known: int = 0
 
-    def only(self, frame: pl.DataFrame) -> Labelled:
+    def only(self, frame: pl.DataFrame) -> LabelledData:
         """The same with only the rows of `frame` left."""
         return replace(self, frame=frame, known=self.frame.height - frame.height)
 
@@ -104,7 +104,7 @@ def read_outcomes(file: Path, target: str) -> Outcomes:
     )
 
 
-def label(collected: pl.DataFrame, outcomes: Outcomes, schema: Schema, stage: str) -> Labelled:
+def label(collected: pl.DataFrame, outcomes: Outcomes, schema: Schema, stage: str) -> LabelledData:
     """Join what a stage was asked (each row once) with what became of it.
 
     Raises InputError for collected rows that lack a feature of the schema.
@@ -121,7 +121,7 @@ def label(collected: pl.DataFrame, outcomes: Outcomes, schema: Schema, stage: st
     fit = known.filter(pl.all_horizontal(_is_fit(feature) for feature in schema.features))
     numbers = pl.Series(schema.id, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
     features = [pl.col(each.name).cast(pl.Int64 if each.type == "integer" else pl.Float64) for each in schema.features]
-    return Labelled(
+    return LabelledData(
         frame=fit.select(numbers, *features, schema.target).sort(schema.id),
         target=schema.target,
         collected=collected.height,

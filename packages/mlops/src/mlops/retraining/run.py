@@ -13,7 +13,7 @@ from mlops.core.results import Block, Line, Result
 from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import Pointer
+from mlops.retraining.trigger import TriggerReference
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.settings.project import StageName
 from mlops.settings.releases import TRAINING_STAGE
@@ -54,7 +54,7 @@ class RetrainResult(Result):
             "reason": begun.cause.event.reason if begun else self._refused,
             "job": begun.job if begun else None,
             "record": begun.record if begun else None,
-            "made_of": begun.made_of if begun else None,
+            "data_description": begun.data_description if begun else None,
             "model": {"version": self.model.version, "digest": self.model.digest} if self.model else None,
             "promotion": self.promotion.document() if self.promotion else None,
         }
@@ -72,8 +72,8 @@ class RetrainResult(Result):
             return [Line(f"no training began: {self.outcome.reason}")]
         job = self.outcome.job
         blocks: list[Block] = [Line(f"because: {self.outcome.cause.event.reason}"), Line(f"job {job}", "good")]
-        if isinstance(self.outcome, Begun) and self.outcome.made_of:
-            blocks.append(Line(f"trained on {self.outcome.made_of}"))
+        if isinstance(self.outcome, Begun) and self.outcome.data_description:
+            blocks.append(Line(f"trained on {self.outcome.data_description}"))
         if self.promotion:
             return [*blocks, *promoted]
         return [*blocks, Line(f"Next: `mlops train --stage {TRAINING_STAGE} --job {job}`", "hint")]
@@ -83,12 +83,12 @@ class RetrainResult(Result):
         return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
 
 
-def begin_retraining(clients: WorkspaceClients, pointer: Pointer, now: datetime) -> RetrainResult:
+def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
     return RetrainResult(begin(clients, pointer, now))
 
 
-def retrain(clients: WorkspaceClients, pointer: Pointer, now: datetime) -> RetrainResult:
+def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
     What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.

@@ -26,7 +26,7 @@ from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.observe import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
 from mlops.models.package_documents import Schema
-from mlops.retraining.label_join import Labelled, Outcomes, label, read_outcomes
+from mlops.retraining.label_join import LabelledData, Outcomes, label, read_outcomes
 from mlops.settings.project import StageName, parse_stage
 from mlops.settings.retraining import CollectedRows
 
@@ -36,19 +36,19 @@ _LONGEST_TAG: Final = 256
 
 
 @dataclass(frozen=True)
-class FreshData:
-    """A version to train on; `made_of` says what it was made of for this retraining, "" for one that was there."""
+class TrainingData:
+    """A version to train on; `data_description` says what it consists of, "" for one that existed before."""
 
     version: DataVersion
-    made_of: str = ""
+    data_description: str = ""
 
 
-def fresh_data(
+def training_data(
     clients: WorkspaceClients, wanted: str | CollectedRows, cause: Record, schema: Schema
-) -> FreshData | NotBegun:
+) -> TrainingData | NotBegun:
     """Find or make the version. `schema` is of the model that drifted. Raises InputError as `find_data` does."""
     if isinstance(wanted, str):
-        return FreshData(find_data(clients.training, clients.project.settings.data, wanted))
+        return TrainingData(find_data(clients.training, clients.project.settings.data, wanted))
     with tempfile.TemporaryDirectory(dir=private_folder(clients.project.path(ROWS_FOLDER))) as folder:
         try:
             return _Making(clients, wanted, cause, schema, Path(folder)).make()
@@ -84,7 +84,7 @@ class _Making:
     def stage(self) -> StageName:
         return parse_stage(self.cause.event.stage)
 
-    def make(self) -> FreshData | NotBegun:
+    def make(self) -> TrainingData | NotBegun:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
         if not self.schema.id:
             raise InputError("the model that drifted names no column for the rows' numbers", "Train it again first.")
@@ -96,20 +96,20 @@ class _Making:
         past = download_data(training, history, self._place("history")) if history else None
         kept = rows.frame
         if past is not None and self.rules.leave_out_known:
-            kept = without_known(past, kept, self.schema)
+            kept = without_known_rows(past, kept, self.schema)
         used = rows.only(kept)
         objection = used.objection(self.rules)
         if objection:
             return NotBegun(objection)
         file = self.folder / f"collected-{self.stage}.csv"
-        total = write_together(past, kept, self.schema, file)
+        total = merge_dataset(past, kept, self.schema, file)
         facts = self._facts(used, collected, outcomes, labels) | {"rows": f"{total:,}"}
         if history:
             facts["history"] = f"{history.name}:{history.version}, {total - kept.height:,} rows"
-        made_of = _sentence(self.stage, facts)
+        data_description = _sentence(self.stage, facts)
         tags = {name: text[:_LONGEST_TAG] for name, text in facts.items()}
-        version, _ = ensure_data(training, settings.data, file, Origin(made_of, tags))
-        return FreshData(version, made_of)
+        version, _ = ensure_data(training, settings.data, file, Origin(data_description, tags))
+        return TrainingData(version, data_description)
 
     def _place(self, name: str) -> Path:
         """A folder of its own for each file, whose name anybody may have chosen."""
@@ -136,7 +136,7 @@ class _Making:
         window = training_window(self.rules, self.cause)
         return read_collected(client, endpoint, deployments, window, self.rules.most_rows)
 
-    def _facts(self, rows: Labelled, found: Collected, outcomes: Outcomes, labels: DataVersion) -> dict[str, str]:
+    def _facts(self, rows: LabelledData, found: Collected, outcomes: Outcomes, labels: DataVersion) -> dict[str, str]:
         model = self.cause.event.model
         counts = {
             "collected": rows.collected,
@@ -172,7 +172,7 @@ def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
 _ADVICE: Final = "Train on it first: `mlops train --stage dev --data-version newest` says what is wrong with it."
 
 
-def without_known(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """The rows that equal none of a data file in every feature: as another row they would test what they trained.
 
     What stands in the file under a row's own number is the row itself.
@@ -183,7 +183,7 @@ def without_known(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.DataF
     return rows[new]
 
 
-def write_together(history: Path | None, rows: pl.DataFrame, schema: Schema, file: Path) -> int:
+def merge_dataset(history: Path | None, rows: pl.DataFrame, schema: Schema, file: Path) -> int:
     """Write a CSV of a data file's rows and the labelled ones, which replace rows of the same number.
 
     Gives the number of rows. The same rows always make the same bytes. Raises InputError for a file without the

@@ -26,7 +26,7 @@ _ADVICE: Final = (
 
 
 @dataclass(frozen=True)
-class Pointer:
+class TriggerReference:
     """A record of a stage's audit log; with its hash where the one who points knows it."""
 
     stage: StageName
@@ -47,12 +47,12 @@ class _Verdict(BaseModel):
     audit: _Noted
 
 
-def read_pointer(given: str) -> Pointer:
+def read_trigger(given: str) -> TriggerReference:
     """Read what was given, or the file that it names. Raises InputError."""
     text = given.strip()
     short = _SHORT.fullmatch(text)
     if short:
-        return Pointer(parse_stage(short[1]), int(short[2]))
+        return TriggerReference(parse_stage(short[1]), int(short[2]))
     document = _parsed(text if text.startswith(("{", "[")) else _read(Path(text)))
     # A broker delivers a list of one event.
     if isinstance(document, list) and len(document) == 1:
@@ -61,7 +61,7 @@ def read_pointer(given: str) -> Pointer:
     try:
         if isinstance(document, dict) and "audit" in document:
             verdict = _Verdict.model_validate(document)
-            return Pointer(verdict.stage, verdict.audit.record)
+            return TriggerReference(verdict.stage, verdict.audit.record)
         event = Announcement.model_validate(document)
     except ValidationError as error:
         first: Any = error.errors()[0]
@@ -69,7 +69,7 @@ def read_pointer(given: str) -> Pointer:
         raise InputError(f"this is no reason to retrain: {place}: {first['msg']}", _ADVICE) from error
     if event.type != DRIFT_FOUND:
         raise InputError(f"{event.type} is no reason to retrain, only {DRIFT_FOUND} is", _ADVICE)
-    return Pointer(event.data.stage, event.data.record, event.id)
+    return TriggerReference(event.data.stage, event.data.record, event.id)
 
 
 def _read(file: Path) -> str:

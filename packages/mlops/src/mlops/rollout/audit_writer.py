@@ -20,14 +20,24 @@ from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError
 from mlops.endpoint.view import FULL, View
-from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint, Enter, Finish, GoBack, Halt, expected_traffic
+from mlops.rollout.decide import (
+    Action,
+    Begin,
+    Create,
+    CreateEndpoint,
+    EnterPhase,
+    Finish,
+    Halt,
+    RollBack,
+    expected_traffic,
+)
 from mlops.rollout.plan import Plan
 from mlops.settings.project import Stage
 
 _LONGEST_TAG = 256
 
 
-class Chronicle:
+class AuditWriter:
     """The records of one rollout. `close` it at the end."""
 
     def __init__(self, workspace: MLClient, models: MLClient, stage: str, place: Stage, plan: Plan) -> None:
@@ -73,7 +83,7 @@ class Chronicle:
 
 def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None:
     """The record of an action; None for those that change nothing."""
-    progress = view.going_on
+    progress = view.in_progress
     origin = progress.origin if progress else view.live
     facts = Event(
         kind="rollout",
@@ -95,12 +105,12 @@ def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None
             return facts.model_copy(update={"step": "begin", "target": to, "evidence": without})
         case Create():
             return facts.model_copy(update={"step": "create"})
-        case Enter(phase=phase, to=to, origin=source):
+        case EnterPhase(phase=phase, to=to, origin=source):
             traffic = expected_traffic(phase, to, source)
             return facts.model_copy(update={"step": phase, "verdict": "passed", "traffic": traffic})
         case Finish():
             return facts.model_copy(update={"step": "finish", "verdict": "passed"})
-        case GoBack(to=to, cleared=cleared):
+        case RollBack(to=to, cleared=cleared):
             moved = {"target": to, "origin": progress.to if progress else None, "traffic": {to: FULL} if to else {}}
             step = "tidy up" if cleared else progress.phase if progress else "back"
             return facts.model_copy(update=moved | {"kind": "rollback", "step": step, "verdict": "failed"})
@@ -114,7 +124,7 @@ def _brief(action: Action) -> str:
     match action:
         case Finish(to=to):
             return f"released as {to}: {action.reason}"
-        case GoBack(cleared=False):
+        case RollBack(cleared=False):
             return f"rolled back: {action.reason}"
         case _:
             return ""

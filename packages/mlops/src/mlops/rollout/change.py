@@ -12,17 +12,17 @@ from mlops.endpoint.view import (
     ROLLOUT_TAGS,
     TAG_ATTEMPT,
     TAG_BEFORE,
-    TAG_CONTENT,
     TAG_FROM,
     TAG_LEASE,
     TAG_OUTCOME,
     TAG_OWNER,
     TAG_PHASE,
+    TAG_REVISION,
     TAG_SINCE,
     TAG_TO,
     View,
 )
-from mlops.rollout.decide import Action, Begin, Enter, Finish, GoBack, expected_mirror, expected_traffic
+from mlops.rollout.decide import Action, Begin, EnterPhase, Finish, RollBack, expected_mirror, expected_traffic
 from mlops.rollout.lease import Lease
 from mlops.rollout.plan import CREATE, Plan
 
@@ -43,18 +43,18 @@ def change_of(action: Action, view: View, plan: Plan, lease: Lease, now: datetim
     """The change that an action is; None for those that leave the endpoint as it is."""
     match action:
         case Begin(to=to, origin=origin):
-            begun = {TAG_TO: to, TAG_FROM: origin or NOBODY, TAG_CONTENT: plan.content, TAG_ATTEMPT: now.isoformat()}
+            begun = {TAG_TO: to, TAG_FROM: origin or NOBODY, TAG_REVISION: plan.content, TAG_ATTEMPT: now.isoformat()}
             tags = {**_foreign(view), **begun, **_phase(CREATE, now), **_held(lease)}
             return Change(view.traffic, view.mirror, tags)
-        case Enter(phase=phase, to=to, origin=origin):
+        case EnterPhase(phase=phase, to=to, origin=origin):
             tags = {**view.tags, **_phase(phase, now), **_held(lease)}
             return Change(expected_traffic(phase, to, origin), expected_mirror(plan, phase, to), tags)
-        case GoBack(to=to, reason=reason, cleared=cleared):
+        case RollBack(to=to, reason=reason, cleared=cleared):
             traffic = {to: FULL} if to else {}
             outcome = f"{'tidied up' if cleared else 'went back'}: {reason}"
             return Change(traffic, {}, {**_foreign(view), TAG_OUTCOME: outcome[:LONGEST_TAG]})
         case Finish(to=to):
-            before = {TAG_BEFORE: view.going_on.origin} if view.going_on and view.going_on.origin else {}
+            before = {TAG_BEFORE: view.in_progress.origin} if view.in_progress and view.in_progress.origin else {}
             outcome = f"{to} runs {plan.model} {plan.version} since {now.isoformat(timespec='seconds')}"
             return Change(view.traffic, view.mirror, {**_foreign(view), **before, TAG_OUTCOME: outcome[:LONGEST_TAG]})
         case _:

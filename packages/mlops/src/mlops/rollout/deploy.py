@@ -14,7 +14,7 @@ from azure.ai.ml import MLClient
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.stopping import stop_signals
 from mlops.models.registration import ModelVersion
-from mlops.rollout.audit_writer import Chronicle
+from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.release import find_target
 from mlops.rollout.run import Rollout
 from mlops.settings.project import Project, StageName
@@ -70,7 +70,7 @@ def deploy(
     # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
-        chronicle = Chronicle(client, models, stage_name, target.stage, target.plan)
+        chronicle = AuditWriter(client, models, stage_name, target.stage, target.plan)
         try:
             outcome = Rollout(target, stop, chronicle, take_over=take_over).run()
         finally:

@@ -23,7 +23,7 @@ from mlops.endpoint.client import Address, address_of
 from mlops.endpoint.smoke_test import smoke_test
 from mlops.endpoint.view import Progress, View
 from mlops.models.package import GOLDEN_FILE, read_document
-from mlops.rollout.decide import Evidence, Prove
+from mlops.rollout.decide import Evidence, Verify
 from mlops.rollout.load import GoldenLoad
 from mlops.rollout.plan import CREATE, LOAD, SMOKE, Target
 
@@ -35,7 +35,7 @@ Phase = tuple[str, str]
 _AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 
 
-class Gatherer:
+class EvidenceCollector:
     """The evidence of one run of a rollout. `close` it at the end."""
 
     def __init__(self, target: Target) -> None:
@@ -55,7 +55,7 @@ class Gatherer:
             self._load.stop()
             self._load = None
 
-    def prove(self, action: Prove, view: View) -> None:
+    def prove(self, action: Verify, view: View) -> None:
         """Bring the proof of a phase forward: all of smoke, or a part of a load that goes on meanwhile."""
         if action.phase == SMOKE:
             self._proof = self._smoke(self._address(view), action.to)
@@ -64,7 +64,7 @@ class Gatherer:
 
     def evidence(self, view: View, stop: str | None, now: datetime) -> Evidence:
         """What is known `now`. Synthetic callers begin with a phase and end with it."""
-        progress = view.going_on
+        progress = view.in_progress
         self._enter(progress)
         if progress is None or stop is not None or progress.phase == CREATE:
             return Evidence(stop=stop)

@@ -15,7 +15,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.polling import LROPoller
 
 from mlops.azure.errors import service_message
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import RolloutFailed
 from mlops.endpoint.log_excerpt import log_excerpt
@@ -53,7 +53,7 @@ class Executor:
 
     def hold(self, view: View, *, take_over: bool = False) -> None:
         """Take the lease, or renew it; with `take_over` also from one who holds it."""
-        progress = view.going_on
+        progress = view.in_progress
         since = progress.since if progress and progress.phase == CREATE else None
         change = renewed(view, self._lease(since, datetime.now(UTC)))
         name = self._target.stage.endpoint
@@ -87,7 +87,7 @@ class Executor:
     def _create_endpoint(self) -> None:
         endpoint = load_endpoint(self._target.project, self._target.stage)
         try:
-            with quiet():
+            with suppress_output():
                 self._target.client.online_endpoints.begin_create_or_update(endpoint).result()
         except HttpResponseError as error:
             raise RolloutFailed(
@@ -99,10 +99,10 @@ class Executor:
         target = self._target
         deployments = target.client.online_deployments
         if action.replaces:
-            with quiet():
+            with suppress_output():
                 deployments.begin_delete(name=action.to, endpoint_name=target.stage.endpoint).result()
         deployment = load_deployment(target.project, target.stage, action.to, target.plan, target.model, action.attempt)
-        with quiet():
+        with suppress_output():
             self._creating = deployments.begin_create_or_update(deployment)
 
 
@@ -116,7 +116,7 @@ def write_change(
     endpoint.traffic = dict(change.traffic)
     endpoint.mirror_traffic = dict(change.mirror)
     endpoint.tags = dict(change.tags)
-    with quiet():
+    with suppress_output():
         client.online_endpoints.begin_create_or_update(endpoint).result()
 
 

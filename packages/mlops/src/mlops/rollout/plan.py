@@ -10,7 +10,7 @@ from azure.ai.ml import MLClient
 
 from mlops.azure.service_health import Objective
 from mlops.azure.service_metrics import Monitor
-from mlops.endpoint.view import FULL, content_of
+from mlops.endpoint.view import FULL, revision_of
 from mlops.settings.project import Project, Stage, StageName
 from mlops.settings.releases import MIRROR, LeftOut
 
@@ -50,7 +50,7 @@ class Plan:
     @property
     def content(self) -> str:
         """What a deployment of this plan is, to be compared with what deployments are."""
-        return content_of(self.digest, self.configuration)
+        return revision_of(self.digest, self.configuration)
 
     @property
     def longest_seconds(self) -> float:

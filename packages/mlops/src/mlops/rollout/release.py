@@ -14,7 +14,7 @@ from azure.ai.ml.entities import KubernetesOnlineEndpoint, Model, OnlineEndpoint
 from azure.ai.ml.exceptions import AssetPathException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.azure.service_health import Objective
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management, connect_registry
@@ -62,7 +62,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     """
     manifest = read_manifest(manifest_file(project.root, stage), stage)
     place = project.settings.stage(stage)
-    _require_witness(manifest, stage, place)
+    _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)
     model, reference, models = _model(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
@@ -74,7 +74,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     released = None if stage == TRAINING_STAGE else manifest.release
     require_at_deployment(project.root, ProvenanceSubject(stage, model, package, released))
     if place.serving == KUBERNETES and stage != TRAINING_STAGE:
-        reference = bring(client, models, project, model, package)
+        reference = copy_to_workspace(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
     for each in plan.left_out:
         say(f"{each.phase} is left out: {each.reason}")
@@ -118,7 +118,7 @@ def _model(
     return ModelVersion(released.name, released.version, released.digest), reference, connect_registry(registry)
 
 
-def _require_witness(manifest: Manifest, stage: StageName, place: Stage) -> None:
+def _require_health_source(manifest: Manifest, stage: StageName, place: Stage) -> None:
     """Raise ProjectError when nobody could say how a new deployment does."""
     if place.serving == KUBERNETES and not manifest.rollout.load.seconds:
         raise ProjectError(
@@ -148,7 +148,9 @@ def _plan(project: Project, place: Stage, model: ModelVersion, manifest: Manifes
 _REGISTRY_TAG = "registry"
 
 
-def bring(client: MLClient, registry: MLClient, project: Project, model: ModelVersion, package: Path) -> str:
+def copy_to_workspace(
+    client: MLClient, registry: MLClient, project: Project, model: ModelVersion, package: Path
+) -> str:
     """See to it that a workspace has the version with the package's bytes; how a deployment names it there.
 
     Raises RolloutFailed when the workspace has other bytes under that version.
@@ -170,7 +172,7 @@ def _create(client: MLClient, shared: Model, project: Project, model: ModelVersi
     tags = {DIGEST_TAG: model.digest, _REGISTRY_TAG: project.settings.registry}
     copy = Model(name=model.name, version=model.version, type=shared.type, path=package, tags=tags)
     try:
-        with quiet():
+        with suppress_output():
             client.models.create_or_update(copy)
     except (AssetPathException, HttpResponseError):
         # Another rollout may have been faster; whose bytes these are is asked afterwards.

@@ -145,7 +145,7 @@ def _is_up(reply: Reply) -> bool:
 
 def _left(view: View, back: Deployment) -> Deployment | None:
     """The deployment that traffic is taken from."""
-    progress = view.going_on
+    progress = view.in_progress
     name = progress.to if progress else view.live
     return view.deployments.get(name) if name and name != back.name else None
 

@@ -11,7 +11,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import JobFailed
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.settings.project import Project
@@ -64,7 +64,7 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
     """Download what a job printed; None when the workspace has kept nothing of it."""
     folder = private_folder(project.path(_LOG_FOLDER)) / job_name
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.download(job_name, download_path=folder)
     except (AzureError, MlException):
         # A missing log must not hide the failure that we are about to explain.
@@ -75,7 +75,7 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
 def _reason_of_service(client: MLClient, job_name: str) -> list[str]:
     """What the service says about a job that has ended; the SDK tells it only while streaming."""
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.stream(job_name)
     except (AzureError, MlException) as error:
         return str(error).splitlines()[-LOG_LINES:]

@@ -11,7 +11,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import JobFailed
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.settings.project import Project
@@ -31,7 +31,7 @@ def held_out_file(client: MLClient, project: Project, job: str) -> Path:
         return file
     with tempfile.TemporaryDirectory(dir=file.parent, prefix="unfinished-") as folder:
         try:
-            with quiet():
+            with suppress_output():
                 client.jobs.download(job, download_path=folder, output_name=_OUTPUT)
         except (AzureError, MlException) as error:
             raise JobFailed(

@@ -18,7 +18,7 @@ from typing import Any
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
 from mlops.core.errors import Interrupted
 from mlops.core.git import git_commit
@@ -251,7 +251,7 @@ def _import_ahead() -> None:
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
         return Interrupted(f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`.")

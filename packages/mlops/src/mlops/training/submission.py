@@ -16,7 +16,7 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import PIPELINE_FILE
 from mlops.models.data_asset import DataVersion
@@ -69,7 +69,7 @@ def submit(
     """Hand over the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
-    with quiet():
+    with suppress_output():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(order, steps, accepted.studio_url)
 

@@ -11,7 +11,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure.sdk_output import quiet
+from mlops.azure.sdk_output import suppress_output
 from mlops.core.layout import VALIDATION_OUTPUT
 
 _REPORT: Final = "report.json"
@@ -22,7 +22,7 @@ def validation_warnings(client: MLClient, job: str) -> tuple[str, ...]:
     """The warnings of a job's validation report; none when the pipeline publishes no report."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with quiet():
+            with suppress_output():
                 client.jobs.download(job, download_path=folder, output_name=VALIDATION_OUTPUT)
         except (AzureError, MlException):
             # A model must not be lost for a report that is only worth a look.

@@ -31,7 +31,7 @@ from mlops.settings.project import STAGE_NAMES
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(600)]
 AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "newest_models": 1}
 
 

@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from mlops.azure.collected_data.window import Window
-from mlops.azure.datastore_path import find_place
+from mlops.azure.datastore_path import parse_datastore_path
 from mlops.core.errors import WorkspaceError
 
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
@@ -71,7 +71,7 @@ def find_collections(client: MLClient, endpoint: str, deployment: str, name: str
 
 
 def _collection(client: MLClient, asset_name: str, path: str) -> Collection:
-    place = find_place(client, path)
+    place = parse_datastore_path(client, path)
     if place is None:
         raise WorkspaceError(
             f"the data asset {asset_name} lies at {path}, which is no folder of a blob datastore",

@@ -60,8 +60,10 @@ class Window:
         return hour if hour + _HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW else None
 
     def __str__(self) -> str:
-        """The window as people read it."""
-        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+        """The window as people read it: by the minute, or by the second where one of its ends is within a minute."""
+        ends = self.since.astimezone(UTC), self.until.astimezone(UTC)
+        form = "%Y-%m-%d %H:%M:%S" if any(end.second or end.microsecond for end in ends) else "%Y-%m-%d %H:%M"
+        return f"{ends[0].strftime(form)} to {ends[1].strftime(form)} UTC"
 
 
 def is_skewed(moment: datetime, hour: datetime) -> bool:

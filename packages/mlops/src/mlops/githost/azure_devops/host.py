@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.githost.azure_devops.job import AzurePipelines
-from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, RemoteAddress
+from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, RemoteAddress, Replay
 from mlops.githost.remote_url import path_of, server_of
 
 if TYPE_CHECKING:
     from mlops.githost.protection import Expectations, Finding, Section
-    from mlops.githost.replay import Replay
 
-SERVER: Final = "dev.azure.com"
+_SERVER: Final = "dev.azure.com"
 _OLD_SERVER: Final = ".visualstudio.com"
 _OLD_SSH_SERVER: Final = "vs-ssh."
 _NO_PARTS: Final = frozenset({"v3", "_git", "DefaultCollection"})
@@ -29,7 +28,7 @@ class AzureDevOps(GitHost):
 
     def owns_server(self, server: str) -> bool:
         """dev.azure.com, and the older ORGANISATION.visualstudio.com."""
-        return server == SERVER or server.endswith((_OLD_SERVER, f".{SERVER}"))
+        return server == _SERVER or server.endswith((_OLD_SERVER, f".{_SERVER}"))
 
     def parse(self, url: str) -> RemoteAddress | None:
         """ORGANISATION/PROJECT/NAME, by https or ssh."""
@@ -40,10 +39,12 @@ class AzureDevOps(GitHost):
         if len(parts) == 2:
             # A project's first repository bears its name, and its address may leave one of them out.
             parts = [*parts, parts[1]]
-        if len(parts) != 3:
-            return None
-        owner, project, name = parts
-        return RemoteAddress(self, SERVER, owner, project, name, f"https://{SERVER}/{owner}/{project}")
+        return self.address(*parts) if len(parts) == 3 else None
+
+    def address(self, owner: str, project: str, name: str) -> RemoteAddress:
+        """The address of a repository."""
+        origin = f"https://{_SERVER}/{owner}/{project}"
+        return RemoteAddress(self, _SERVER, owner, project, name, origin, f"{origin}/_git/{name}")
 
     def is_running(self, environment: Mapping[str, str]) -> bool:
         """Every agent says so."""
@@ -90,4 +91,4 @@ class AzureDevOps(GitHost):
         """By workflow_replay.azure."""
         from mlops.githost.azure_devops.replay import AzureReplay
 
-        return AzureReplay()
+        return AzureReplay(self.address("octo-org", "octo-project", "octo-repo"))

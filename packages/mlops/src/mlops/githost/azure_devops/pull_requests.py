@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from mlops.core.programs import output_of
 from mlops.githost.interface import PullRequest, PullRequests
-from mlops.githost.programs import output_of
 
 _API_VERSION: Final = "7.1"
 _FILE_MARK: Final = "@"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mlops.core.programs import output_of
 from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
 from mlops.githost.interface import RemoteAddress
-from mlops.githost.programs import output_of
 
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6

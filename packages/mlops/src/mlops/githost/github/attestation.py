@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from mlops.core.programs import run_program
 from mlops.githost.interface import Attested, RemoteAddress
-from mlops.githost.programs import run_program
 
 _CHECKSUM_FILE: Final = "SHA256SUMS"
 

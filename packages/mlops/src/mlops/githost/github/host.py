@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.githost.github.job import GitHubActions
-from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, RemoteAddress
+from mlops.githost.interface import Attested, CIJob, GitHost, PullRequests, RemoteAddress, Replay
 from mlops.githost.remote_url import path_of, server_of
 
 if TYPE_CHECKING:
     from mlops.githost.protection import Expectations, Finding, Section
-    from mlops.githost.replay import Replay
+
+_SERVER: Final = "github.com"
 
 
 class GitHub(GitHost):
@@ -24,15 +25,17 @@ class GitHub(GitHost):
 
     def owns_server(self, server: str) -> bool:
         """github.com, a server whose name begins with github, or one of GitHub's own data residency."""
-        return server == "github.com" or server.startswith("github.") or server.endswith(".ghe.com")
+        return server == _SERVER or server.startswith("github.") or server.endswith(".ghe.com")
 
     def parse(self, url: str) -> RemoteAddress | None:
         """OWNER/NAME, by https or ssh."""
         parts, server = path_of(url), server_of(url)
-        if len(parts) != 2:
-            return None
-        owner, name = parts
-        return RemoteAddress(self, server, owner, "", name, f"https://{server}/{owner}/{name}")
+        return self.address(server, *parts) if len(parts) == 2 else None
+
+    def address(self, server: str, owner: str, name: str) -> RemoteAddress:
+        """The address of a repository."""
+        url = f"https://{server}/{owner}/{name}"
+        return RemoteAddress(self, server, owner, "", name, url, url)
 
     def is_running(self, environment: Mapping[str, str]) -> bool:
         """Every runner says so."""
@@ -81,4 +84,4 @@ class GitHub(GitHost):
         """By workflow_replay.github."""
         from mlops.githost.github.replay import GitHubReplay
 
-        return GitHubReplay()
+        return GitHubReplay(self.address(_SERVER, "octo-org", "octo-repo"))

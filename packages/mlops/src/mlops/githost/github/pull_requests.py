@@ -6,8 +6,8 @@ import json
 from pathlib import PurePosixPath
 from typing import Final
 
+from mlops.core.programs import output_of
 from mlops.githost.interface import PullRequest, PullRequests
-from mlops.githost.programs import output_of
 
 _OTHERWISE: Final = "open the pull request of the pushed branch by hand"
 
@@ -31,7 +31,7 @@ class GitHubPullRequests(PullRequests):
 
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:
         """Below the repository itself: GitHub shows pictures of private repositories by no other address."""
-        return f"{self._remote.origin}/raw/{commit}/{path}" if self._remote else None
+        return f"{self._remote.url}/raw/{commit}/{path}" if self._remote else None
 
     def _gh(self, *words: str, given: str = "") -> str:
         return output_of(("gh", "pr", *words), self._folder, given, _OTHERWISE)

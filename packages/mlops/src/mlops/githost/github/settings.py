@@ -13,9 +13,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mlops.core.errors import MachineError
+from mlops.core.programs import run_program
 from mlops.githost.github.expectations import GitHubExpectations
 from mlops.githost.interface import RemoteAddress
-from mlops.githost.programs import run_program
 
 REPOSITORY: Final = ""
 ORGANISATION: Final = "orgs"

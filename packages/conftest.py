@@ -1,0 +1,30 @@
+"""Upstream's suite, `uv run pytest packages`: the helpers that its tests import by name, and its marker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PACKAGES: Final = Path(__file__).parent
+# A fake git host, a prefork server, a browser, and the scripts of CI.
+HELPERS: Final = (
+    "mlops/tests/fake_git_host/src",
+    "mlops/tests/prefork",
+    "mlops/tests/browser",
+    "../.ci/supply",
+    "../components/monitor_model",
+    "../components/package_model",
+)
+sys.path[:0] = [str((PACKAGES / helper).resolve()) for helper in HELPERS]
+# A CI system around us would have the commands under test write to its own pages.
+for name in ("GITHUB_ACTIONS", "TF_BUILD"):
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what `.ci/run` leaves to `.ci/run --all`."""
+    config.addinivalue_line("markers", "long: a further story of a kind that another test tells; only in .ci/run --all")
