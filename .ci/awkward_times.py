@@ -1,17 +1,19 @@
 """Runs tests with the clock at awkward times: `uv run python .ci/awkward_times.py [--at NAME]… [pytest's arguments]`.
 
 Midnight, the end of a month, a change to summer time, another time zone: what a test or the product gets wrong there
-fails once a year, in somebody else's hands. libfaketime (Debian: `apt-get install faketime`) moves the clock of pytest
-and of every process that it starts; the monotonic clock stays, so that nothing waits longer. Without arguments it runs
-the tests that ask what time it is. Exits with 1 when a test fails, with 2 without libfaketime.
+fails once a year, in somebody else's hands. moved_clock.c beside this file moves the wall clock of pytest and of every
+process that it starts. Without arguments it runs the tests that ask what time it is. Needs Linux and a C compiler.
+Exits with 1 when a test fails, with 2 where the clock cannot be moved.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +22,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 ROOT: Final = Path(__file__).parents[1]
-_LIBRARY: Final = "libfaketimeMT.so.1"
-_FOLDERS: Final = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
+CLOCK: Final = Path(__file__).with_name("moved_clock.c")
+_COMPILER: Final = "cc"
 _ASKING: Final = ("datetime.now(", "time.time(", "date.today(", "window_of(", "fold=")
 
 
@@ -70,19 +72,18 @@ MOMENTS: Final = {
 }
 
 
-def library() -> Path | None:
-    """Where libfaketime is; None where it is not installed."""
-    return next((file for folder in _FOLDERS for file in sorted(Path(folder).rglob(_LIBRARY))), None)
+def can_move_clocks() -> bool:
+    """Whether this machine has what that takes."""
+    return sys.platform == "linux" and shutil.which(_COMPILER) is not None
 
 
-def variables(moment: Moment, faketime: Path, now: float) -> dict[str, str]:
-    """What moves a process's clock, and that of all that it starts, by as much as lies between `now` and the moment."""
-    return {
-        "LD_PRELOAD": str(faketime),
-        "FAKETIME": f"{moment.instant.timestamp() - now:+.0f}",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "TZ": moment.zone,
-    }
+def moved_to(moment: Moment, folder: Path) -> dict[str, str]:
+    """The variables with which it is that moment for a process and all that it starts; `folder` gets a library."""
+    library = folder / "moved_clock.so"
+    offset = round(moment.instant.timestamp() - time.time())
+    command = [_COMPILER, "-O2", "-shared", "-fPIC", f"-DOFFSET={offset}L", "-o", str(library), str(CLOCK)]
+    subprocess.run(command, check=True)
+    return {"LD_PRELOAD": str(library), "TZ": moment.zone}
 
 
 def clock_tests(root: Path) -> list[str]:
@@ -108,20 +109,20 @@ def main() -> int:
             "\n".join([*(f"{name}: {each.instant:%a %Y-%m-%d %H:%M:%S} UTC" for name, each in chosen.items()), *tests])
         )
         return 0
-    faketime = library()
-    if faketime is None:
-        print(f"{_LIBRARY} is not installed. On Debian and Ubuntu: apt-get install faketime", file=sys.stderr)
+    if not can_move_clocks():
+        print(f"nothing was run: this needs Linux and a C compiler, `{_COMPILER}`", file=sys.stderr)
         return 2
-    failed = [name for name, moment in chosen.items() if not _run(name, moment, faketime, tests)]
+    failed = [name for name, moment in chosen.items() if not _run(name, moment, tests)]
     print(f"failed at: {', '.join(failed)}" if failed else f"passed at all of: {', '.join(chosen)}")
     return 1 if failed else 0
 
 
-def _run(name: str, moment: Moment, faketime: Path, tests: list[str]) -> bool:
+def _run(name: str, moment: Moment, tests: list[str]) -> bool:
     print(f"== {name}: {moment.instant:%a %Y-%m-%d %H:%M:%S} UTC, TZ={moment.zone}", flush=True)
-    moved = {**os.environ, **variables(moment, faketime, time.time())}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(command, cwd=ROOT, env=moved, check=False).returncode == 0
+    with tempfile.TemporaryDirectory() as folder:
+        moved = {**os.environ, **moved_to(moment, Path(folder))}
+        return subprocess.run(command, cwd=ROOT, env=moved, check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the measurements of a request's cost share: a package, requests at a steady pace, a receiver. Measures nothing.
+"""Shared by the benchmarks of a request's cost: a package, requests at a steady pace, a receiver.
 
-Whoever imports it puts endpoints/online on the path first.
+To import it, put endpoints/online on the path first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Take = Callable[[str, "Reply", float], None]
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds a request: the median, of that its thread's processor time, and that of all other threads."""
+    """Microseconds per request: the median, of that the CPU time of its thread, and the CPU time of other threads."""
 
     median: float
     own: float
@@ -44,7 +44,7 @@ class Cost:
 
 
 def cost(scorer: Scorer, take: Take) -> Cost:
-    """Answer requests at a steady pace and take each; what it costs a request."""
+    """Answer requests at a steady pace and record each; returns the cost per request."""
     body = json.dumps({"input_data": [dict.fromkeys(scorer.schema.names, 1.5)]}).encode()
     seconds, own = [], []
     others = time.process_time() - time.thread_time()
@@ -62,7 +62,7 @@ def cost(scorer: Scorer, take: Take) -> Cost:
 
 
 def settle() -> None:
-    """Wait until nothing more is sent, so that each round pays for its own."""
+    """Wait until everything is sent, so that each round pays for its own messages."""
     time.sleep(BATCH_SECONDS)
     used = QUIET_SECONDS
     while used > IDLE_SHARE * QUIET_SECONDS:
@@ -72,7 +72,7 @@ def settle() -> None:
 
 
 def write_package(folder: Path) -> Path:
-    """A logistic regression with as many features as the example has."""
+    """A logistic regression with as many features as the example."""
     folder.mkdir()
     weights = np.full((FEATURES, 1), 0.01, dtype=np.float32)
     graph = helper.make_graph(
@@ -95,10 +95,10 @@ def write_package(folder: Path) -> Path:
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes what is posted, as the collector beside a server and Application Insights do."""
+    """Accepts what is posted, like the collector beside a server and like Application Insights."""
 
     def do_POST(self) -> None:
-        """Read, forget, and say that it was taken."""
+        """Read the body, discard it, and acknowledge it."""
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -107,11 +107,11 @@ class Receiver(BaseHTTPRequestHandler):
         self.wfile.write(TAKEN)
 
     def log_message(self, *_: Any, **__: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def receive(ready: Connection) -> None:
-    """Listen on a free port until the process is ended."""
+    """Serve on a free port until the process is terminated."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     ready.send(server.server_port)
     server.serve_forever()
@@ -119,7 +119,7 @@ def receive(ready: Connection) -> None:
 
 @contextmanager
 def receiver() -> Generator[int]:
-    """A receiver in a process of its own; its port."""
+    """Run a receiver in its own process; yields its port."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=receive, args=(theirs,), daemon=True)
     process.start()

@@ -1,4 +1,4 @@
-"""Upstream's suite, `uv run pytest packages`: the helpers that its tests import by name, and its marker."""
+"""Upstream's suite, `uv run pytest packages`: the helpers that its tests import by name, its marker, its programs."""
 
 from __future__ import annotations
 
@@ -26,5 +26,9 @@ for name in ("GITHUB_ACTIONS", "TF_BUILD"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what `.ci/run` leaves to `.ci/run --all`."""
+    """Register what `.ci/run` leaves to `.ci/run --all`, and let tests start only programs that CI installs."""
+    # Only now is it on the path.
+    from started_programs import watch
+
+    watch()
     config.addinivalue_line("markers", "long: a further story of a kind that another test tells; only in .ci/run --all")

@@ -27,6 +27,8 @@ from packaging.markers import Marker
 ROOT: Final = Path(__file__).parents[2]
 # A machine with Python and git, as README's first command needs it, and what POSIX and coreutils have.
 MACHINE: Final = frozenset({"bash", "git", "ps", "sh", "sha256sum", "uv"})
+# A compiler: each CI image has one. Where there is none, its tests are skipped.
+COMPILER: Final = frozenset({"cc"})
 # npm's: what runs it, and the folder of the lock that CI installs. Where it is not installed, its tests are skipped.
 NPM: Final[Mapping[str, str]] = {"node": "packages/workflow-replay/tests/oracle"}
 # Debian's, by package. No CI job needs them: where they are not installed, their tests are skipped.
@@ -64,7 +66,7 @@ def objection(program: str, path: str | None, test: str) -> str:
     if any(file.is_relative_to(place) for place in (sys.prefix, ROOT, tempfile.gettempdir())):
         # A library's own program, one of this repository's, or one that the test has made.
         return ""
-    if file.name in {*MACHINE, *NPM, *DEBIAN} or file.name.startswith(_PYTHON):
+    if file.name in {*MACHINE, *COMPILER, *NPM, *DEBIAN} or file.name.startswith(_PYTHON):
         return ""
     return f"{found} is not listed in {Path(__file__).relative_to(ROOT)}: say there where it comes from"
 

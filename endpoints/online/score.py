@@ -1,4 +1,4 @@
-"""What Azure ML's inference server calls: init() once a worker, run() once a request. It only connects.
+"""The entry script of Azure ML's inference server, which calls init() once per worker and run() once per request.
 
 Requests and replies are described in endpoints/README.md; the work is done in scorer.py, and observability/ records
 what monitoring, metrics and traces need of it.

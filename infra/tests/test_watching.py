@@ -252,7 +252,7 @@ def test_alerts_ask_for_what_the_dashboard_shows() -> None:
     rules = rehearsal_of("prod").one(GROUPS).inputs["rules"]
 
     assert {name for rule in rules for name in METRIC.findall(rule["expression"])} <= shown
-    assert asked["Drift of the scores"] == score_drift('{deployment=~"$deployment"}', "$window")
+    assert asked["Score drift"] == score_drift('{deployment=~"$deployment"}', "$window")
 
 
 @needs_promtool

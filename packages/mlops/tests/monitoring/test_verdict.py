@@ -136,7 +136,7 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
-        ("why: ordering the risks is the model's work", "why: ''", "why"),
+        ("why: the model's job is to rank risks", "why: ''", "why"),
         ("fewest_rows: 500", "fewest_rows: 0", "greater than"),
         ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
     ],

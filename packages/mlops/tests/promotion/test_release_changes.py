@@ -128,7 +128,7 @@ def test_settings_alone_and_a_removal_are_told(folder: Path) -> None:
 
 
 def test_comments_and_other_files_change_no_stage(folder: Path) -> None:
-    edit(folder, "prod", "# What callers are promised.", "# What we promise.")
+    edit(folder, "prod", "# The service level objective.", "# What we promise.")
     (folder / "README.md").write_text("hello")
     commit(folder)
 

@@ -182,5 +182,5 @@ def test_patterns_name_their_own_repository_only() -> None:
 
 def test_a_demo_trusts_its_own_machine_and_keeps_the_comments() -> None:
     text = with_builder(POLICY.read_text(), "urn:mlops:builder:workstation").decode()
-    assert text.startswith("# What is asked of where a model comes from")
+    assert text.startswith("# What provenance a model must have")
     assert text.count("- urn:mlops:builder:workstation") + text.count(", urn:mlops:builder:workstation") == 3

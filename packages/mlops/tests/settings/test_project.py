@@ -106,7 +106,7 @@ serving: kubernetes
 """
 MANAGED = """\
 serving: managed # or kubernetes, with `kubernetes_compute`: docs/infrastructure.md
-    instance_type: Standard_DS2_v2 # the machine behind the endpoint
+    instance_type: Standard_DS2_v2 # the machine type behind the endpoint
     instance_count: 1
 """
 

@@ -30,7 +30,7 @@ def test_this_projects_deadlines_can_be_read_and_keep_something(stage: str) -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("newest_models: 10 # these", "newest_models: 0 # these", "stages.dev.newest_models"),
+        ("newest_models: 10 # kept", "newest_models: 0 # kept", "stages.dev.newest_models"),
         ("deployment_days: 1 ", "deployment_days: -1 ", "stages.dev.deployment_days"),
         ("model_days: 30", "model_day: 30", "stages.dev.model_day: is no known key"),
         ("model_days: 30", 'model_days: "30"', "stages.dev.model_days"),

@@ -6,8 +6,9 @@ import tomllib
 
 import pytest
 
-from mlops.template.detachment import GitPin, UnbalancedBlock, WheelPin, detached, without_blocks
+from mlops.template.detachment import GitPin, UnbalancedBlock, WheelPin, detached, sources, without_blocks
 
+NAMES = {name: f"template-{name}" for name in ("model-package", "mlops", "azureml-emulator", "workflow-replay")}
 GIT = GitPin("https://git.example.com/team/template", "v1.2.3")
 
 
@@ -43,12 +44,12 @@ def test_a_block_that_is_not_closed_is_named_by_its_line(text: str, line: int) -
 def test_pyproject_pins_all_four_packages_by_tag() -> None:
     text = '[project]\nname = "x"\n\n# packages: begin\n[tool.uv.workspace]\nmembers = []\n# packages: end\n'
 
-    document = tomllib.loads(detached("pyproject.toml", text, GIT, "https://browse"))
+    document = tomllib.loads(detached("pyproject.toml", text, sources(NAMES, GIT), "https://browse"))
 
-    sources = document["tool"]["uv"]["sources"]
+    pinned = document["tool"]["uv"]["sources"]
     assert "workspace" not in document["tool"]["uv"]
-    assert len(sources) == 4
-    assert sources["mlops-template-mlops"] == {
+    assert len(pinned) == 4
+    assert pinned["template-mlops"] == {
         "git": GIT.url,
         "tag": "v1.2.3",
         "subdirectory": "packages/mlops",
@@ -56,18 +57,17 @@ def test_pyproject_pins_all_four_packages_by_tag() -> None:
 
 
 def test_wheels_are_pinned_by_path() -> None:
-    names = ("model-package", "mlops", "azureml-emulator", "workflow-replay")
-    pin = WheelPin({name: f"wheels/{name}.whl" for name in names})
+    pin = WheelPin({name: f"wheels/{name}.whl" for name in NAMES})
 
-    document = tomllib.loads(detached("pyproject.toml", "# packages: begin\n# packages: end\n", pin, ""))
+    document = tomllib.loads(sources(NAMES, pin))
 
-    assert document["tool"]["uv"]["sources"]["mlops-template-workflow-replay"] == {"path": "wheels/workflow-replay.whl"}
+    assert document["tool"]["uv"]["sources"]["template-workflow-replay"] == {"path": "wheels/workflow-replay.whl"}
 
 
 def test_links_into_the_packages_lead_to_the_repository() -> None:
     text = "[emulator](packages/azureml-emulator/README.md) and [again](../packages/mlops/README.md#x)"
 
-    assert detached("README.md", text, GIT, "https://browse") == (
+    assert detached("README.md", text, "", "https://browse") == (
         "[emulator](https://browse/packages/azureml-emulator/README.md)"
         " and [again](https://browse/packages/mlops/README.md#x)"
     )

@@ -21,9 +21,7 @@ _GENERATED_SCRIPT = "mlflow_entry.py"
 _LOG = "log.txt"
 _PORT = "port"
 # What of the emulator's own environment a server may see: what finds programs and texts, never its secrets.
-_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-# What sets the clock of a process (libfaketime): emulator and server have the same time.
-_CLOCK = ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")
+_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
 # One request at a time a worker, as Azure's image does, but with connections that stay open.
 _SERVER_ARGUMENTS = (
     "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
@@ -110,7 +108,7 @@ def server_environment(
     revision: Revision, plan: Plan, model: ModelSource | None, names: dict[str, str]
 ) -> dict[str, str]:
     """The server's environment variables: what Azure sets, then what the deployment asks for."""
-    variables = {name: os.environ[name] for name in (*_PASSED_ON, *_CLOCK) if name in os.environ}
+    variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     variables |= {"AML_APP_ROOT": str(revision.code), "PYTHONUNBUFFERED": "1", **names}
     if model is not None:
         variables["AZUREML_MODEL_DIR"] = str(revision.models / model.name / model.version)

@@ -47,6 +47,6 @@ def command(
     project = load_project(project_path)
     origin = read_origin(project)
     git = GitPin(url or origin.repository, tag or origin.tag)
-    pin, files = (git, ()) if wheels is None else find_wheels(wheels)
+    pin, files = (git, ()) if wheels is None else find_wheels(project.root, wheels)
     browse = f"{git.url.removesuffix('.git')}/tree/{git.tag}"
     return answer(detach(project, pin, browse, wheels=files, dry_run=dry_run), as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -15,7 +16,7 @@ from mlops.core.git import Repository
 from mlops.core.programs import run_program
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.settings.project import Project
-from mlops.template.detachment import DISTRIBUTIONS, FOLDER, PYPROJECT, Pin, UnbalancedBlock, WheelPin, detached
+from mlops.template.detachment import FOLDER, PYPROJECT, Pin, UnbalancedBlock, WheelPin, detached, sources
 
 # What is upstream's besides the packages: their benchmarks and their releases.
 REMOVED: Final = (FOLDER, "benchmarks", ".ci/release", ".ci/version.py", ".github/workflows/release.yml")
@@ -97,11 +98,11 @@ def detach(
     return result
 
 
-def find_wheels(source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
+def find_wheels(root: Path, source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
     """The newest wheel of each package in a folder: how wheels/ pins them, and the files. Raises InputError."""
     paths: dict[str, str] = {}
     files = []
-    for folder, distribution in DISTRIBUTIONS.items():
+    for folder, distribution in _distributions(root).items():
         found = sorted(source.glob(f"{distribution.replace('-', '_')}-*.whl"))
         if not found:
             raise InputError(
@@ -114,9 +115,10 @@ def find_wheels(source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
 
 def _new_texts(root: Path, repository: Repository, pin: Pin, browse: str) -> dict[str, str]:
     changed: dict[str, str] = {}
+    table = sources(_distributions(root), pin)
     for name, text in _texts(root, repository):
         try:
-            new = detached(name, text, pin, browse)
+            new = detached(name, text, table, browse)
         except UnbalancedBlock as error:
             raise ProjectError(f"{name}: {error}", "Restore the file's `packages:` comments from git.") from error
         if new != text:
@@ -124,6 +126,12 @@ def _new_texts(root: Path, repository: Repository, pin: Pin, browse: str) -> dic
     if PYPROJECT not in changed:
         raise ProjectError(f"{PYPROJECT} has no block `packages: begin`", "Restore it from git.")
     return changed
+
+
+def _distributions(root: Path) -> dict[str, str]:
+    """The distribution name of each package, by its folder below packages/."""
+    files = sorted((root / FOLDER).glob("*/pyproject.toml"))
+    return {file.parent.name: tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in files}
 
 
 def _mentions(root: Path, repository: Repository, changed: dict[str, str]) -> tuple[str, ...]:

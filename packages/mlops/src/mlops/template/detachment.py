@@ -17,10 +17,6 @@ from dataclasses import dataclass
 from typing import Final
 
 FOLDER: Final = "packages"
-# The folder of each package below packages/, and its distribution name.
-DISTRIBUTIONS: Final[Mapping[str, str]] = {
-    name: f"mlops-template-{name}" for name in ("model-package", "mlops", "azureml-emulator", "workflow-replay")
-}
 PYPROJECT: Final = "pyproject.toml"
 _BEGIN: Final = re.compile(r"^[ \t]*(?:#|<!--)[ \t]*packages: begin\b.*\n", re.MULTILINE)
 _END: Final = re.compile(r"^[ \t]*(?:#|<!--)[ \t]*packages: end\b.*(?:\n|\Z)", re.MULTILINE)
@@ -61,18 +57,18 @@ class WheelPin:
 Pin = GitPin | WheelPin
 
 
-def detached(name: str, text: str, pin: Pin, browse: str) -> str:
+def detached(name: str, text: str, table: str, browse: str) -> str:
     """What becomes of the file `name`: its blocks removed, and links into packages/ led to the address `browse`.
 
-    Raises UnbalancedBlock.
+    In pyproject.toml the first block becomes `table`, the packages' pinned sources. Raises UnbalancedBlock.
     """
-    replacement = sources(pin) if name == PYPROJECT else ""
+    replacement = table if name == PYPROJECT else ""
     return _LINK.sub(lambda link: f"]({browse}/{link[1]})", without_blocks(text, replacement))
 
 
-def sources(pin: Pin) -> str:
-    """The table of pyproject.toml that pins every package."""
-    lines = [f"{distribution} = {pin.source(folder)}" for folder, distribution in DISTRIBUTIONS.items()]
+def sources(distributions: Mapping[str, str], pin: Pin) -> str:
+    """The table of pyproject.toml that pins every package; `distributions` has its name for its folder."""
+    lines = [f"{distribution} = {pin.source(folder)}" for folder, distribution in distributions.items()]
     return "\n".join(["[tool.uv.sources]", *lines, ""])
 
 
