@@ -195,8 +195,10 @@ class Replay(ABC):
 
     # The program by which steps reach the host. A replay puts a fake in its place.
     program: ClassVar[str]
-    # Variables that name folders with the program's logins; a replay points each to an empty one.
+    # Variables that name folders with the program's logins: a replay points each to an empty folder.
     login_folders: ClassVar[tuple[str, ...]] = ()
+    # Variables that hold a login of the program's: no step of a replay sees them.
+    login_variables: ClassVar[tuple[str, ...]] = ()
     # The step that logs in to Azure.
     login_step: ClassVar[str]
 

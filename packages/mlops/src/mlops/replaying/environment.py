@@ -30,7 +30,7 @@ _OWN: Final = frozenset({"UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH"})
 # Credentials of real accounts.
 _LOGINS: Final = frozenset({
     "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_USERNAME",
-    "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN",
+    "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN",
     "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ACCESS_KEY", "ARM_SAS_TOKEN",
 })  # fmt: skip
 _UNREACHABLE: Final = "http://replay.invalid"
@@ -67,8 +67,9 @@ def step_environment(
         "GIT_SSH_VARIANT": "ssh",
         "GIT_CONFIG_GLOBAL": str(request_log.with_name("gitconfig")),
     }
-    for replay in filter(None, (host.replay() for host in HOSTS)):
-        variables |= {name: str(_private_folder(scratch / name.lower())) for name in replay.login_folders}
+    replays = [replay for host in HOSTS if (replay := host.replay())]
+    folders = [name for replay in replays for name in replay.login_folders]
+    variables |= {name: str(_private_folder(scratch / name.lower())) for name in folders}
     cloud = {name: value for name, value in shell.items() if name.startswith(_CLOUD_PREFIXES)}
     if against_azure:
         return StepEnvironment(variables, cloud, request_log)
@@ -77,9 +78,8 @@ def step_environment(
         # Azure virtual machines offer a managed identity that was not requested.
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": _UNREACHABLE,
     }
-    return StepEnvironment(
-        variables, {name: value for name, value in cloud.items() if name not in _LOGINS}, request_log
-    )
+    logins = _LOGINS.union(*(replay.login_variables for replay in replays))
+    return StepEnvironment(variables, {name: value for name, value in cloud.items() if name not in logins}, request_log)
 
 
 def _path(path: str) -> str:

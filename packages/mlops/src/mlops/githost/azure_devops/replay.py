@@ -19,6 +19,7 @@ class AzureReplay(Replay):
     """Pipelines, by workflow_replay.azure."""
 
     program = "az"
+    login_variables = ("AZURE_DEVOPS_EXT_PAT",)
     login_step = "AzureCLI"
 
     def ssh_url(self, remote: RemoteAddress) -> str:

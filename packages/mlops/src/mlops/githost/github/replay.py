@@ -19,6 +19,7 @@ class GitHubReplay(Replay):
 
     program = "gh"
     login_folders = ("GH_CONFIG_DIR",)
+    login_variables = ("GH_TOKEN", "GITHUB_TOKEN")
     login_step = "azure/login"
 
     def ssh_url(self, remote: RemoteAddress) -> str:

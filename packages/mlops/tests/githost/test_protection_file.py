@@ -11,7 +11,7 @@ import yaml
 from mlops.settings.project import STAGE_NAMES
 from mlops.settings.provenance import read_policy
 
-from .conftest import EXPECTED
+from .conftest import IN_AZURE_DEVOPS, ON_GITHUB
 
 ROOT = Path(__file__).parents[4]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -50,23 +50,23 @@ def meant(value: str) -> list[str]:
 
 
 def test_every_environment_of_the_workflows_is_protected() -> None:
-    assert named("environment", WORKFLOWS) == set(EXPECTED.github.environments)
+    assert named("environment", WORKFLOWS) == set(ON_GITHUB.environments)
 
 
 def test_every_environment_and_connection_of_the_pipelines_is_protected() -> None:
     folder = ROOT / ".azuredevops"
-    assert named("environment", folder) == set(EXPECTED.azure_devops.environments)
+    assert named("environment", folder) == set(IN_AZURE_DEVOPS.environments)
     main = yaml.safe_load((ROOT / "azure-pipelines.yml").read_text())
     connections = named("connection", folder) | set(values_of(main, "connection"))
     wanted = {name for name in connections if not name.startswith("${{")}
-    assert wanted == set(EXPECTED.azure_devops.connections)
-    assert (ROOT / EXPECTED.azure_devops.pull_requests.build).is_file()
+    assert wanted == set(IN_AZURE_DEVOPS.connections)
+    assert (ROOT / IN_AZURE_DEVOPS.pull_requests.build).is_file()
 
 
 def test_every_action_is_allowed_and_none_is_allowed_for_nothing() -> None:
     used = {value.partition("@")[0] for value in named("uses", ROOT / ".github") if not value.startswith("./")}
     owners = {f"{name.partition('/')[0].lower()}/*" for name in used}
-    assert owners == set(EXPECTED.github.actions.allowed)
+    assert owners == set(ON_GITHUB.actions.allowed)
 
 
 def test_the_checks_that_merges_wait_for_are_jobs() -> None:
@@ -76,14 +76,14 @@ def test_the_checks_that_merges_wait_for_are_jobs() -> None:
         # YAML 1.1 takes the key `on` for a truth value.
         if "pull_request" in (document.get(True) or {}):
             jobs |= set(document["jobs"])
-    assert set(EXPECTED.github.pull_requests.checks) <= jobs
+    assert set(ON_GITHUB.pull_requests.checks) <= jobs
 
 
 def test_the_variables_that_logins_need_are_asked_for() -> None:
     text = "".join(file.read_text() for file in (ROOT / ".github").rglob("*.yml"))
     used = set(re.findall(r"vars\.([A-Z_]+)", text))
-    known = {*EXPECTED.github.environment_variables, *EXPECTED.github.repository_variables}
-    optional = {name for name in used if name.startswith("RUNNER_")} | {"ATTEST", "DATA_VERSION"}
+    known = {*ON_GITHUB.environment_variables, *ON_GITHUB.repository_variables}
+    optional = {name for name in used if name.startswith("RUNNER_")} | {"ATTEST", "DATA_VERSION", "TEMPLATE_RELEASES"}
     assert used - optional == known
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mlops.checks.protection import check_repository
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
-from mlops.protection.check import check_repository
 
 from .conftest import Protected, azure_documents, changed, failing, judged_on_azure
 
@@ -49,7 +49,7 @@ def test_what_is_not_as_needed_is_named_with_the_way_to_set_it(keys: tuple[Any, 
 
 
 def test_the_commands_that_are_printed_set_it(azure: Protected) -> None:
-    azure.forge.set_document("policies", [])
+    azure.git_host.set_document("policies", [])
     for finding in azure.failing().values():
         command = finding.how.partition(" (ID:")[0].replace("--build-definition-id ID", "--build-definition-id 5")
         done = subprocess.run(shlex.split(command), cwd=azure.root, capture_output=True, text=True, check=False)
@@ -64,7 +64,7 @@ def test_a_policy_of_the_whole_project_counts() -> None:
 
 
 def test_nobody_logged_in_is_told(azure: Protected) -> None:
-    azure.forge.log_out()
+    azure.git_host.log_out()
     with pytest.raises(MachineError) as caught:
         azure.check()
     assert "az login" in " ".join(caught.value.details)

@@ -1,4 +1,4 @@
-"""The login of a CI job: asked of the system anew whenever Azure wants a proof."""
+"""The login of a CI job at Azure: the CI system is asked for a new token each time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.identity import AzurePipelinesCredential, ClientAssertionCredential
 
-from mlops.azure.login import github_proof, job_credential
 from mlops.core.errors import WorkspaceError
+from mlops.githost.github.job import request_id_token
+from mlops.githost.hosts import current_job
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 GITHUB = {
+    "GITHUB_ACTIONS": "true",
     "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:1/token?api-version=2.0",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "asks",
     "AZURE_TENANT_ID": TENANT,
     "AZURE_CLIENT_ID": TENANT,
 }
 AZURE = {
+    "TF_BUILD": "True",
     "SYSTEM_OIDCREQUESTURI": "https://example.org/oidc",
     "SYSTEM_ACCESSTOKEN": "asks",
     "AZURESUBSCRIPTION_TENANT_ID": TENANT,
@@ -57,26 +60,30 @@ def github() -> Iterator[dict[str, str]]:
     server.server_close()
 
 
+def credential(environment: dict[str, str]) -> object:
+    return current_job(environment).credential()
+
+
 @pytest.mark.parametrize(
     ("environment", "kind"),
     [(GITHUB, ClientAssertionCredential), (AZURE, AzurePipelinesCredential), ({}, type(None))],
     ids=["GitHub", "Azure", "neither"],
 )
-def test_the_variables_tell_whose_login_it_is(environment: dict[str, str], kind: type) -> None:
-    assert type(job_credential(environment)) is kind
+def test_the_variables_name_the_login(environment: dict[str, str], kind: type) -> None:
+    assert type(credential(environment)) is kind
     for name in environment:
-        assert job_credential(environment | {name: ""}) is None
+        assert credential(environment | {name: ""}) is None
 
 
-def test_github_is_asked_for_a_proof_for_azure(github: dict[str, str]) -> None:
-    assert github_proof(github) == "proof"
+def test_github_is_asked_for_a_token_for_azure(github: dict[str, str]) -> None:
+    assert request_id_token(github) == "proof"
 
 
 @pytest.mark.parametrize("wrong", [{"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"}, {}], ids=["refused", "nobody there"])
-def test_a_job_without_the_right_is_told(github: dict[str, str], wrong: dict[str, str]) -> None:
+def test_a_job_without_the_permission_says_what_it_needs(github: dict[str, str], wrong: dict[str, str]) -> None:
     environment = github | wrong if wrong else GITHUB
 
     with pytest.raises(WorkspaceError) as refused:
-        github_proof(environment)
+        request_id_token(environment)
 
     assert "id-token: write" in refused.value.advice

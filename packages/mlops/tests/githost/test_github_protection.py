@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import shutil
 import subprocess
@@ -11,11 +12,21 @@ from typing import Any
 import pytest
 
 from mlops.core.errors import MachineError
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.check import github_findings
-from mlops.protection.github_settings import Reply, routes
+from mlops.githost.github.settings import Reply, routes
 
-from .conftest import EXPECTATIONS, EXPECTED, Protected, changed, failing, github_documents, judged_on_github, variables
+from .conftest import (
+    EXPECTATIONS,
+    EXPECTED,
+    ON_GITHUB,
+    Protected,
+    address,
+    changed,
+    failing,
+    github_documents,
+    judged_on_github,
+    judged_replies,
+    variables,
+)
 
 RULES = "rules/branches/main"
 CLIENT = {"name": "AZURE_CLIENT_ID", "value": "somebody"}
@@ -88,18 +99,20 @@ def test_the_commands_that_are_printed_set_it(github: Protected) -> None:
     # given a repository as GitHub makes it, but for the environments of the stages after dev
     documents = github_documents()
     others = documents["environments"]["environments"][1:]
-    github.forge.set_document("environments", {"total_count": len(others), "environments": others})
+    github.git_host.set_document("environments", {"total_count": len(others), "environments": others})
     for place in documents:
         if place.startswith("environments/dev/"):
-            github.forge.set_document(place, None)
-    github.forge.set_document("actions/variables", {"variables": []})
-    github.forge.set_document("actions/permissions/selected-actions", None)
-    github.forge.set_document("actions/permissions", {"enabled": True, "allowed_actions": "all"})
-    github.forge.set_document(
+            github.git_host.set_document(place, None)
+    github.git_host.set_document("actions/variables", {"variables": []})
+    github.git_host.set_document("actions/permissions/selected-actions", None)
+    github.git_host.set_document("actions/permissions", {"enabled": True, "allowed_actions": "all"})
+    github.git_host.set_document(
         "actions/permissions/workflow",
         {"default_workflow_permissions": "write", "can_approve_pull_request_reviews": False},
     )
-    github.forge.set_document("actions/oidc/customization/sub", {"use_default": False, "include_claim_keys": ["ref"]})
+    github.git_host.set_document(
+        "actions/oidc/customization/sub", {"use_default": False, "include_claim_keys": ["ref"]}
+    )
 
     # when every command is typed, in two rounds: an environment must be there before its variables
     for _ in range(2):
@@ -162,11 +175,11 @@ def test_what_cannot_be_read_is_not_taken_for_kept() -> None:
 
 
 def test_what_is_to_be_typed_holds_no_command_of_others() -> None:
-    hostile = RemoteAddress("github", "github.com", "$(touch pwned)", "", "`touch pwned`;x")
-    replies = {route: Reply(404, None, "Not Found") for route in routes(EXPECTED)}
+    hostile = dataclasses.replace(address("https://github.com/o/r"), owner="$(touch pwned)", name="`touch pwned`;x")
+    replies = {route: Reply(404, None, "Not Found") for route in routes(EXPECTED.branch, ON_GITHUB)}
     replies |= {"": Reply(200, {"private": False}), RULES: Reply(200, [])}
     replies |= {"actions/permissions": Reply(200, {}), "environments?per_page=100": Reply(200, {"environments": []})}
-    typed = [each.how for each in github_findings(replies, EXPECTED, hostile) if each.how.startswith("gh api")]
+    typed = [each.how for each in judged_replies(replies, hostile) if each.how.startswith("gh api")]
     assert typed
     for command in typed:
         words = shlex.split(command)
@@ -192,7 +205,7 @@ def test_classic_protection_counts_as_well() -> None:
 
 
 def test_the_command_prints_a_table_and_what_to_do(github: Protected) -> None:
-    github.forge.set_document("codeowners/errors", {"errors": [{"line": 3, "kind": "Unknown owner"}]})
+    github.git_host.set_document("codeowners/errors", {"errors": [{"line": 3, "kind": "Unknown owner"}]})
     shutil.copy(EXPECTATIONS.parents[1] / "project.yml", github.root)
     command = [sys.executable, "-m", "mlops", "check", "--repository"]
     done = subprocess.run(command, cwd=github.root, capture_output=True, text=True, check=False)
@@ -203,7 +216,7 @@ def test_the_command_prints_a_table_and_what_to_do(github: Protected) -> None:
 
 
 def test_nobody_logged_in_is_told(github: Protected) -> None:
-    github.forge.log_out()
+    github.git_host.log_out()
     with pytest.raises(MachineError) as caught:
         github.check()
     assert "gh auth login" in caught.value.advice

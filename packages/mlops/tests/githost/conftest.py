@@ -1,4 +1,4 @@
-"""Repositories whose settings are as the template needs them, on each forge, for tests to take something away from."""
+"""Repositories whose settings are as the template needs them, on each git host, for tests to change one setting."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ import pytest
 from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
 from fake_git_host.az_documents import guid
 
-from mlops.core.remote_address import RemoteAddress
-from mlops.protection.azure_settings import AzureSettings
-from mlops.protection.check import ProtectionResult, azure_findings, check_repository, github_findings
-from mlops.protection.finding import Finding
-from mlops.protection.github_settings import Reply, routes
-from mlops.settings.protection import read_expectations
+from mlops.checks.protection import ProtectionResult, check_repository, read_expectations
+from mlops.githost.azure_devops import protection as azure_protection
+from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
+from mlops.githost.azure_devops.settings import AzureSettings
+from mlops.githost.github import protection as github_protection
+from mlops.githost.github.expectations import GitHubExpectations
+from mlops.githost.github.settings import Reply, routes
+from mlops.githost.hosts import parse_remote
+from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Finding
 
 EXPECTATIONS = Path(__file__).parents[4] / "releases" / "protection.yml"
 FEDERATED = "WorkloadIdentityFederation"
 REPOSITORY_ID = guid("example/scoring/credit-default")
 EXPECTED = read_expectations(EXPECTATIONS.parents[1])
+ON_GITHUB = EXPECTED.section("github", GitHubExpectations)
+IN_AZURE_DEVOPS = EXPECTED.section("azure_devops", AzureDevOpsExpectations)
 VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 
 
 @dataclass(frozen=True)
 class Protected:
-    """A clone of a repository, and the forge that it is on."""
+    """A clone of a repository, and the git host that it is on."""
 
-    forge: FakeGitHost
+    git_host: FakeGitHost
     root: Path
 
     def check(self) -> ProtectionResult:
@@ -55,10 +61,23 @@ def changed(documents: dict[str, Any], *keys: str | int, to: Any) -> dict[str, A
 
 def judged_on_github(documents: dict[str, Any]) -> list[Finding]:
     """What is found where GitHub answers with these documents; no program is started."""
-    asked = {route: documents.get(route.partition("?")[0]) for route in routes(EXPECTED)}
+    asked = {route: documents.get(route.partition("?")[0]) for route in routes(EXPECTED.branch, ON_GITHUB)}
     replies = {route: _reply(answer) for route, answer in asked.items()}
-    remote = RemoteAddress("github", "github.com", "example", "", "credit-default")
-    return github_findings(replies | {"": Reply(200, documents[""])}, EXPECTED, remote)
+    return judged_replies(
+        replies | {"": Reply(200, documents[""])}, address("https://github.com/example/credit-default")
+    )
+
+
+def judged_replies(replies: dict[str, Reply], remote: RemoteAddress) -> list[Finding]:
+    """What is found where GitHub gives these replies."""
+    return github_protection.protection_findings(replies, EXPECTED.branch, ON_GITHUB, remote)
+
+
+def address(url: str) -> RemoteAddress:
+    """A repository of a git host."""
+    found = parse_remote(url)
+    assert found
+    return found
 
 
 def _reply(answer: Any) -> Reply:
@@ -71,7 +90,7 @@ def _reply(answer: Any) -> Reply:
 
 def judged_on_azure(documents: dict[str, Any]) -> list[Finding]:
     """What is found where Azure DevOps answers with these documents; no program is started."""
-    wanted = EXPECTED.azure_devops
+    wanted = IN_AZURE_DEVOPS
 
     def checks(kind: str, place: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         resource = {"type": kind, "id": place["id"]}
@@ -88,8 +107,8 @@ def judged_on_azure(documents: dict[str, Any]) -> list[Finding]:
         environment_checks={name: checks("environment", place) for name, place in places.items()},
         connection_checks={name: checks("endpoint", login) for name, login in logins.items()},
     )
-    remote = RemoteAddress("azure", "dev.azure.com", "example", "scoring", "credit-default")
-    return azure_findings(settings, EXPECTED, remote)
+    remote = address("https://dev.azure.com/example/scoring/_git/credit-default")
+    return azure_protection.protection_findings(settings, EXPECTED.branch, wanted, remote)
 
 
 def failing(findings: list[Finding]) -> dict[str, Finding]:
@@ -97,30 +116,30 @@ def failing(findings: list[Finding]) -> dict[str, Finding]:
     return {each.setting: each for each in findings if each.fails}
 
 
-def protected(forge: FakeGitHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    forge.begin({"README.md": "hello\n"})
+def protected(git_host: FakeGitHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
+    git_host.begin({"README.md": "hello\n"})
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "TF_BUILD", "AZURE_DEVOPS_EXT_PAT"):
         if name in os.environ:
             monkeypatch.delenv(name)
-    for name, value in forge.variables().items():
+    for name, value in git_host.variables().items():
         monkeypatch.setenv(name, value)
-    root = forge.clone(folder)
+    root = git_host.clone(folder)
     (root / "releases").mkdir()
     shutil.copy(EXPECTATIONS, root / "releases")
-    return Protected(forge, root)
+    return Protected(git_host, root)
 
 
 @pytest.fixture
 def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    forge = FakeGitHub.make(tmp_path / "forge")
+    git_host = FakeGitHub.make(tmp_path / "forge")
     for place, document in github_documents().items():
-        forge.set_document(place, document)
-    return protected(forge, tmp_path / "clone", monkeypatch)
+        git_host.set_document(place, document)
+    return protected(git_host, tmp_path / "clone", monkeypatch)
 
 
 def github_documents() -> dict[str, Any]:
     branches = {"total_count": 1, "branch_policies": [{"name": "main", "type": "branch"}]}
-    places = tuple(EXPECTED.github.environments)
+    places = tuple(ON_GITHUB.environments)
     return {
         "": {"name": "credit-default", "private": False, "visibility": "public", "default_branch": "main"},
         "rules/branches/main": [
@@ -183,15 +202,15 @@ def environment(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    forge = FakeAzureDevOps.make(tmp_path / "forge")
+    git_host = FakeAzureDevOps.make(tmp_path / "forge")
     for place, document in azure_documents().items():
-        forge.set_document(place, document)
-    return protected(forge, tmp_path / "clone", monkeypatch)
+        git_host.set_document(place, document)
+    return protected(git_host, tmp_path / "clone", monkeypatch)
 
 
 def azure_documents() -> dict[str, Any]:
     scope = [{"repositoryId": REPOSITORY_ID, "refName": "refs/heads/main", "matchKind": "Exact"}]
-    rooms, places = tuple(EXPECTED.azure_devops.environments), tuple(EXPECTED.azure_devops.connections)
+    rooms, places = tuple(IN_AZURE_DEVOPS.environments), tuple(IN_AZURE_DEVOPS.connections)
     lock = [check("ExclusiveLock", "environment", number) for number in range(1, len(rooms) + 1)]
     approval = {"approvers": [{"id": "1"}], "requesterCannotBeApprover": True, "minRequiredApprovers": 1}
     control = {
