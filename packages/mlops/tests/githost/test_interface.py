@@ -193,7 +193,7 @@ def replay_of(host: GitHost) -> Replay:
 # A host's name, its programs and its variables.
 MARKS = re.compile(
     r"(?i:github|gitlab|bitbucket|azure.?devops|azure.?pipelines|dev\.azure\.com)|\bgh\b|\baz (repos|pipelines)\b"
-    r"|\b(GH|CI|BUILD|SYSTEM|TF)_[A-Z]"
+    r"|\b(GH|CI|BUILD|SYSTEM|TF)_(?!TYPE)[A-Z]"
 )
 # Examples of the command line, a value of an older format, and the template's own release workflow.
 MAY_NAME_ONE = {
