@@ -3,7 +3,7 @@
 Three million synthetic rows in six parquet files. Scoring time runs from the start of the first mini-batch to the
 end of the last one, as the job's own logs have them: reading, checking, scoring and writing. Memory is what all
 processes of the job hold together at their peak. Processor time is all that the job's processes used, their imports
-too. What it is compared with (batch_peers.py) runs before and after, and the better run counts: mlflow's pyfunc over
+too. What it is compared with (harness/batch_peers.py) runs before and after, and the better run counts: pyfunc over
 the same files, read at once as its documentation has it, and, beside the limit, file by file as the endpoint does.
 
 Two models: the limits are held by one of 40 trees, whose scoring leaves something to be gained around it; the
@@ -31,8 +31,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batch_peers import Took, model_alone, pyfunc
-from figures import Figure, report
+from harness.batch_peers import Took, model_alone, pyfunc
+from harness.figures import Figure, report
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -211,7 +211,7 @@ def workspace() -> MLClient:
     from mlops.azure.workspace import connect
     from mlops.settings.project import load_project
 
-    return connect(load_project(ROOT).settings.stages.dev)
+    return connect(load_project(ROOT).settings.stage("dev"))
 
 
 def deploy(client: MLClient, package: Path, version: str) -> None:
@@ -231,7 +231,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     endpoint = load_endpoint(project, ENDPOINT)
     with suppress_output():
         client.batch_endpoints.begin_create_or_update(endpoint).result()
-        deployment = load_deployment(project, project.settings.stages.dev, ENDPOINT, model)
+        deployment = load_deployment(project, project.settings.stage("dev"), ENDPOINT, model)
         made = client.batch_deployments.begin_create_or_update(deployment).result()
         endpoint.defaults = {"deployment_name": made.name}
         client.batch_endpoints.begin_create_or_update(endpoint).result()

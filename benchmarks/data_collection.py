@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pandas as pd
 from azureml.ai.monitoring import Collector
-from figures import Figure, report
-from scored_requests import Take, cost, receiver, write_package
+from harness.figures import Figure, report
+from harness.scored_requests import Take, cost, receiver, write_package
 
 ONLINE = Path(__file__).resolve().parent.parent / "endpoints" / "online"
 sys.path.insert(0, str(ONLINE))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, report
+from harness.figures import Figure, report
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 # In front: the step has a drift.py as well.
 sys.path[:0] = [

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 ROLLBACK_SECONDS = 1.0
 LEAST_SHARE_OF_RATE = 0.95

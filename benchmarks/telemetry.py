@@ -18,8 +18,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from figures import Figure, report
-from scored_requests import Take, cost, receiver, write_package
+from harness.figures import Figure, report
+from harness.scored_requests import Take, cost, receiver, write_package
 
 ONLINE = Path(__file__).resolve().parent.parent / "endpoints" / "online"
 sys.path.insert(0, str(ONLINE))

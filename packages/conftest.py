@@ -15,6 +15,7 @@ HELPERS: Final = (
     "mlops/tests/fake_git_host/src",
     "mlops/tests/prefork",
     "mlops/tests/browser",
+    "../.ci",
     "../.ci/supply",
     "../components/monitor_model",
     "../components/package_model",

@@ -17,6 +17,9 @@ from package import Package
 from mlops.monitoring.measures import Measurements
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.monitoring import MonitorFile, read_monitor_rules
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROWS = 3_000
 PLANTED_SEED = 99
@@ -40,7 +43,7 @@ class Plant:
 
 def small_rules() -> MonitorFile:
     """The template's rules, without those on groups and a service that this small world does not have."""
-    found = read_monitor_rules(Path(ROOT / "releases" / "monitor.yml"))
+    found = read_monitor_rules(Path(ROOT / "releases" / "monitor.yml"), ORDER)
     left_out = ("education", "age", "failure_share", "latency_p99_milliseconds")
     return found.model_copy(
         update={"rules": tuple(each for each in found.rules if not each.measure.endswith(left_out))}

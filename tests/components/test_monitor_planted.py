@@ -30,7 +30,7 @@ def test_what_is_planted_is_found(package: Package, rules: MonitorFile, plant: P
     assert plant.fires <= alarms(verdict)
     assert not plant.silent & alarms(verdict)
     # A newer model is asked for only where the data are believed, and one can mend it.
-    retrainable = set(rules.asks_for_retraining) & alarms(verdict) if plant.state == "drift" else set()
+    retrainable = set(rules.retrain_on) & alarms(verdict) if plant.state == "drift" else set()
     assert set(verdict.retrainable) == retrainable
 
 

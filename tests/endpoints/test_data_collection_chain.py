@@ -82,7 +82,7 @@ def served(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         # The SDK remembers the last cloud in a variable; it must not come from, or reach, other tests.
         os.environ.pop("AZUREML_CURRENT_CLOUD", None)
         project = load_project(ROOT)
-        stage = project.settings.stages.staging
+        stage = project.settings.stage("staging")
         client = connect(stage)
         model = client.models.create_or_update(Model(name="tiny", version="7", type="custom_model", path=str(package)))
         endpoint = client.online_endpoints.begin_create_or_update(load_endpoint(project, stage)).result()

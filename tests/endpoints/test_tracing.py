@@ -25,7 +25,7 @@ from observability.request_record import RequestRecord
 from observability.tracing import TraceSink, start_tracing
 from scorer import Scorer
 
-from azureml_emulator.certificates import Certificates, ensure_certificates
+from azureml_emulator.security.certificates import Certificates, ensure_certificates
 
 PATIENCE_SECONDS = 60
 KEY = "11111111-2222-3333-4444-555555555555"

@@ -95,7 +95,7 @@ def heard() -> Iterator[tuple[str, Queue[Any]]]:
 
 @pytest.fixture
 def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    with running_emulator(tmp_path / "state", mlflow_start="late", strict=True) as running:
+    with running_emulator(tmp_path / "state", background_start="lazy", strict=True) as running:
         for name, value in running.variables.items():
             monkeypatch.setenv(name, value)
         yield running
@@ -107,7 +107,7 @@ def test_a_subscriber_hears_of_drift_and_a_topic_that_is_gone_fails_nothing(
 ) -> None:
     # given a stage with a topic, and somebody who subscribes to it
     address, events = heard
-    without: Stage = load_project(ROOT).settings.stages.prod
+    without: Stage = load_project(ROOT).settings.stage("prod")
     stage = without.model_copy(update={"events_topic": "credit-default"})
     webhook = {"endpointType": "WebHook", "properties": {"endpointUrl": address}}
     # which wants what infra/ lets through to those who train

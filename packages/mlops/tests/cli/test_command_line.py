@@ -82,7 +82,7 @@ def test_list_of_commands_is_the_list_of_files() -> None:
     [
         (("--version",), 0),
         (("tarin",), 2),
-        (("train",), 2),
+        (("deploy",), 2),
         (("train", "--stage", "test"), 2),
         (("train", "--stage", "dev", "--data", "no-such-file.csv"), 2),
         (("score", "--stage", "dev", "--file", "no-such-file.json"), 2),

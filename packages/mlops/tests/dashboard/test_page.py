@@ -13,7 +13,7 @@ import pytest
 from mlops.audit.record import Break
 from mlops.core.errors import MachineError, WorkspaceError
 from mlops.dashboard.page import Page, render
-from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot
 from mlops.endpoint.stage_status import StageStatus
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlops.audit.record import Event, Record, follow
-from mlops.dashboard.timeline import gates, measured, rollouts, state_of, windows
+from mlops.dashboard.contents import gates, measured, rollouts, state_of, windows
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 FACTS: dict[str, Any] = {"stage": "prod", "model": "late", "version": "2", "digest": "sha256:0"}

@@ -134,7 +134,7 @@ def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
     # The SDK remembers the last cloud in a variable; it must not outlive this test.
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
     monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
-    return connect(lifecycle.clone.project.settings.stages.dev)
+    return connect(lifecycle.clone.project.settings.stage("dev"))
 
 
 @pytest.fixture

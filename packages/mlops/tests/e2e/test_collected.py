@@ -30,7 +30,7 @@ class Staging:
     """The stage's live deployment and those who call it."""
 
     def __init__(self, team: Team) -> None:
-        stage = team.clients.project.settings.stages.staging
+        stage = team.clients.project.settings.stage("staging")
         self.client = team.clients.stage("staging")
         self.endpoint = stage.endpoint
         live = live_model(self.client, stage)

@@ -22,9 +22,8 @@ from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
 from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
 from mlops.azure.workspace import connect
-from mlops.demo.handler import listening
-from mlops.demo.subscribing import subscribed
-from mlops.endpoint.observe import observe
+from mlops.demo.event_handler import listening, subscribed
+from mlops.endpoint.view import observe
 from mlops.models.origin import read_provenance
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.run import EVENT_KIND, monitor
@@ -84,9 +83,9 @@ def told(lifecycle: Lifecycle) -> Iterator[Told]:
 
 def leave_as_it_was(clients: WorkspaceClients, retraining: dict[str, Any]) -> None:
     settings, client = clients.project.settings, clients.stage("prod")
-    for deployment in observe(client, settings.stages.prod.endpoint).deployments:
+    for deployment in observe(client, settings.stage("prod").endpoint).deployments:
         for name in (INPUTS, OUTPUTS):
-            for place in find_collections(client, settings.stages.prod.endpoint, deployment, name):
+            for place in find_collections(client, settings.stage("prod").endpoint, deployment, name):
                 for blob in place.container.list_blobs(name_starts_with=place.folder):
                     place.container.delete_blob(blob.name)
     clients.training.data.archive(settings.data, clients.training.jobs.get(retraining["job"]).tags["data_version"])
@@ -192,7 +191,7 @@ def test_two_monitors_at_once_and_one_run_again_tell_one_event(
     lifecycle: Lifecycle, told: Told, scratch_clients: WorkspaceClients
 ) -> None:
     # given a verdict that is noted, though nobody knows whether its monitor lived to tell of it
-    project, stage = scratch_clients.project, scratch_clients.project.settings.stages.prod
+    project, stage = scratch_clients.project, scratch_clients.project.settings.stage("prod")
     log = AuditLog(scratch_clients.stage("prod"))
     last = [each for each in log.read()[0] if each.event.kind == EVENT_KIND][-1]
     facts = last.event.evidence

@@ -46,7 +46,7 @@ class Prod:
         self.lifecycle = lifecycle
         self.client = team.clients.stage(STAGE)
         project = team.clients.project
-        self.stage = project.settings.stages.prod
+        self.stage = project.settings.stage("prod")
         live = live_model(self.client, self.stage)
         assert live
         self.live = live

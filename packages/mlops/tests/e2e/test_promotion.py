@@ -94,7 +94,7 @@ def test_conflict_is_named_with_its_line_and_promoting_again_resolves_it(team: T
     git(team.folder, "merge", "--abort")
     proposed(team)
     team.merge(BRANCH)
-    assert read_manifest(team.manifest("staging"), "staging").release
+    assert read_manifest(team.manifest("staging")).release
 
 
 def test_gate_passes_what_was_promoted_with_reports_and_a_record(team: Team, lifecycle: Lifecycle) -> None:

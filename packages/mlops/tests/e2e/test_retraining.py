@@ -34,19 +34,19 @@ HANDED_ON = json.loads((ROOT / "infra" / "tests" / "contract" / "handed_on.json"
 NOISE_ROWS = 4_000
 ROWS_WANTED = {
     "window_days": 7,
-    "settled_days": 0,
-    "fewest_rows": 500,
-    "fewest_of_each": 50,
-    "most_rows": 10_000,
-    "with_history": "true",
-    "leave_out_known": "true",
+    "label_delay_days": 0,
+    "min_rows": 500,
+    "min_rows_per_class": 50,
+    "max_rows": 10_000,
+    "include_history": "true",
+    "exclude_known_rows": "true",
 }
 
 
 def drift_in_prod(team: Team, since: str) -> Record:
     """What the monitor notes of a window."""
     client = team.clients.stage("prod")
-    live = live_model(client, team.clients.project.settings.stages.prod)
+    live = live_model(client, team.clients.project.settings.stage("prod"))
     assert live
     event = Event(
         kind="monitor",

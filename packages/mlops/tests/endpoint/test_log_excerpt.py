@@ -1,4 +1,4 @@
-from mlops.endpoint.log_excerpt import MOST_LINES, log_excerpt
+from mlops.endpoint.scoring import MOST_LINES, log_excerpt
 
 CAUSE = """\
 Traceback (most recent call last):

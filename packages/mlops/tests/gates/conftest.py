@@ -18,12 +18,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
+from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GatesFile, read_gates
 from mlops.settings.releases import Release
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 COMMIT = "1f" * 20
 SHA256 = "b" * 64
@@ -38,12 +41,13 @@ THRESHOLD = 0.3
 SLOW_WIDTH = 384
 
 GATES = """
+format: 1
 bootstrap: {rounds: 200, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 100
 recent_days: 7
 recent_rows: 500
-smallest_band: {rows: 100, positives: 20}
+min_slice_size: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2], third: [3, 3]}}
 rules:
@@ -169,7 +173,7 @@ def parsed(gates: str) -> GatesFile:
     with TemporaryDirectory() as folder:
         file = Path(folder, "gates.yml")
         file.write_text(full_rules(gates))
-        return read_gates(file)
+        return read_gates(file, ORDER)
 
 
 def full_rules(gates: str) -> str:

@@ -23,11 +23,15 @@ from mlops.githost.github.settings import Reply, routes
 from mlops.githost.hosts import parse_remote
 from mlops.githost.interface import RemoteAddress
 from mlops.githost.protection import Finding
+from mlops.settings.project import Project, load_project
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 EXPECTATIONS = Path(__file__).parents[4] / "releases" / "protection.yml"
 FEDERATED = "WorkloadIdentityFederation"
 REPOSITORY_ID = guid("example/scoring/credit-default")
-EXPECTED = read_expectations(EXPECTATIONS.parents[1])
+EXPECTED = read_expectations(EXPECTATIONS.parents[1], ORDER)
 ON_GITHUB = EXPECTED.section("github", GitHubExpectations)
 IN_AZURE_DEVOPS = EXPECTED.section("azure_devops", AzureDevOpsExpectations)
 VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
@@ -42,7 +46,7 @@ class Protected:
 
     def check(self) -> ProtectionResult:
         """What `mlops check --repository` says."""
-        return check_repository(self.root)
+        return check_repository(Project(root=self.root, settings=load_project(EXPECTATIONS.parents[1]).settings))
 
     def failing(self) -> dict[str, Finding]:
         """What is to be done, by setting."""

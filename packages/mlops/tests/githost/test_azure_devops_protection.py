@@ -74,4 +74,4 @@ def test_a_remote_without_settings_is_told(azure: Protected) -> None:
     subprocess.run(["git", "-C", str(azure.root), "remote", "set-url", "origin", "/srv/git/r.git"], check=True)
     assert Repository(azure.root).remote_url("origin") == "/srv/git/r.git"
     with pytest.raises(InputError, match="neither GitHub nor Azure DevOps"):
-        check_repository(azure.root)
+        azure.check()

@@ -13,6 +13,9 @@ from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -22,7 +25,7 @@ FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Meas
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE)
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER)
 
 
 def fine(name: str) -> MeasureEntry:
@@ -132,12 +135,12 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
     [
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
-        ("- measure: f1", "- measure: f2", "no known measure"),
-        ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
+        ("- measure: f1", "- measure: f2", "unknown measure"),
+        ("groups: [sex, education, age]", "groups: [sex, education]", "unknown measure"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: the model's job is to rank risks", "why: ''", "why"),
-        ("fewest_rows: 500", "fewest_rows: 0", "greater than"),
+        ("min_rows: 500", "min_rows: 0", "greater than"),
         ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
     ],
 )
@@ -148,7 +151,7 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
     file.write_text(text.replace(old, new, 1))
 
     with pytest.raises(ProjectError) as refused:
-        read_monitor_rules(file)
+        read_monitor_rules(file, ORDER)
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]

@@ -22,6 +22,9 @@ from mlops.monitoring.verdict import judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import load_project
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 DAY = timedelta(days=1)
@@ -69,7 +72,7 @@ def test_a_window_that_begins_after_the_last_full_hour_needs_an_end() -> None:
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE)
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER)
 
 
 def noted(
@@ -103,7 +106,7 @@ def noted(
     only = rules.model_copy(
         update={"rules": tuple(each for each in rules.rules if each.measure in {*values, *service})}
     )
-    stage = load_project(ROOT).settings.stages.prod
+    stage = load_project(ROOT).settings.stage("prod")
     request = MonitoringRequest(
         stage_name="prod",
         stage=stage,

@@ -1,8 +1,8 @@
 """A `uv` for the PATH of replayed jobs: `uv run mlops …` is a preforked process, other commands do nothing.
 
-What a job would install is on this machine already, and its linters and tests run elsewhere, so `npm` and `python3` do
-nothing either. The program passes its words, variables, folder and streams to a server in the test process; callers
-cannot tell the resulting process from one that was started normally.
+What a job would install is on this machine already, and its linters, tests and demo run elsewhere, so `npm` and
+`python3` do nothing either. The program passes its words, variables, folder and streams to a server in the test
+process; callers cannot tell the resulting process from one that was started normally.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OTHERS: Final = ("npm", "python3")
 _NOTHING: Final = "#!/bin/sh\n"
 # A shell starts faster than Python, and most calls do nothing.
 _UV: Final = """#!/bin/sh
-[ "$1 $2" = "run mlops" ] || exit 0
+[ "$1 $2" = "run mlops" ] && [ "$3" != demo ] || exit 0
 shift
 exec {client} "$@"
 """

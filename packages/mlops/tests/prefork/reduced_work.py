@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mlops.settings.project import STAGE_NAMES
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
+
 
 # A file of the project, a text in it, and its replacement.
 Change = tuple[str, str, str]
@@ -18,7 +21,7 @@ LESS_WORK: Final[Sequence[Change]] = (
 # Latencies that a machine keeps which does other things as well: 1,250 and 2,500 ms for 250 and 500.
 WIDE_SLO: Final[Sequence[Change]] = tuple(
     (f"releases/{stage}.yml", f"{latency}_milliseconds: ", f"{latency}_milliseconds: {digit}")
-    for stage in STAGE_NAMES
+    for stage in ORDER.names
     for latency, digit in (("p95", 1), ("p99", 2))
 )
 

@@ -64,7 +64,7 @@ def planned(folder: Path, since: str = "HEAD~1") -> PlanResult:
 
 def test_first_releases_come_in_the_order_of_the_stages(folder: Path) -> None:
     for stage, source in (("prod", "staging"), ("staging", "dev")):
-        write_release(folder / "releases" / f"{stage}.yml", stage, release("3", source))
+        write_release(folder / "releases" / f"{stage}.yml", release("3", source))
     commit(folder)
 
     result = planned(folder)
@@ -77,31 +77,31 @@ def test_first_releases_come_in_the_order_of_the_stages(folder: Path) -> None:
     assert result.document()["stages"][0]["deploy"] is True
 
 
-def test_what_kubernetes_leaves_out_is_told(folder: Path) -> None:
+def test_what_is_skipped_on_kubernetes_is_told(folder: Path) -> None:
     # given a stage on a cluster, whose manifest asks for a mirror
     settings = yaml.safe_load((folder / "project.yml").read_text())
     place = {"serving": "kubernetes", "kubernetes_compute": "scoring", "instance_type": "small"}
-    settings["stages"]["staging"] |= place
+    settings["stages"][1] |= place
     (folder / "project.yml").write_text(yaml.safe_dump(settings))
     for stage, source in (("staging", "dev"), ("prod", "staging")):
-        write_release(folder / "releases" / f"{stage}.yml", stage, release("3", source))
+        write_release(folder / "releases" / f"{stage}.yml", release("3", source))
     commit(folder)
 
     result = planned(folder)
 
     # then its rollout has none, and the plan says why; the managed stage has it
     staging, prod = result.document()["stages"]
-    assert [each["phase"] for each in staging["left_out"]] == ["mirror"]
-    assert "mirror_percentage 10" in staging["left_out"][0]["reason"]
-    assert prod["left_out"] == []
-    assert [line for line in result.blocks() if "staging: mirror is left out" in str(line)]
+    assert [each["phase"] for each in staging["skipped_phases"]] == ["mirror"]
+    assert "mirror_percentage 10" in staging["skipped_phases"][0]["reason"]
+    assert prod["skipped_phases"] == []
+    assert [line for line in result.blocks() if "staging: mirror is skipped" in str(line)]
 
 
 def test_next_release_and_its_settings_are_told_from_and_to(folder: Path) -> None:
     file = folder / "releases" / "staging.yml"
-    write_release(file, "staging", release("3", "dev"))
+    write_release(file, release("3", "dev"))
     commit(folder)
-    write_release(file, "staging", release("4", "dev"))
+    write_release(file, release("4", "dev"))
     edit(folder, "staging", "soak_seconds: 5", "soak_seconds: 7")
     edit(folder, "staging", "p95_milliseconds: 150", "p95_milliseconds: 140")
     commit(folder)
@@ -116,7 +116,7 @@ def test_next_release_and_its_settings_are_told_from_and_to(folder: Path) -> Non
 
 def test_settings_alone_and_a_removal_are_told(folder: Path) -> None:
     edit(folder, "dev", "soak_seconds: 0", "soak_seconds: 1")
-    write_release(folder / "releases" / "prod.yml", "prod", release("3", "staging"))
+    write_release(folder / "releases" / "prod.yml", release("3", "staging"))
     commit(folder)
     (settings, _) = planned(folder).changes
     git(folder, "revert", "--no-edit", "HEAD")
@@ -144,7 +144,7 @@ def test_broken_manifests_are_named_by_file_and_line_and_hide_no_other(folder: P
     result = planned(folder)
 
     prod = result.problems[-1]
-    assert any(each.startswith("releases/dev.yml:11: rollout.soak_second: ") for each in result.problems)
+    assert any(each.startswith("releases/dev.yml:13: rollout.soak_second: ") for each in result.problems)
     assert any(re.match(r"releases/staging\.yml:\d+: could not find", each) for each in result.problems)
     assert prod.startswith("releases/prod.yml:1: the manifest is gone")
     assert result.exit_code == 3
@@ -154,14 +154,14 @@ def test_manifest_that_was_broken_before_counts_as_none(folder: Path) -> None:
     edit(folder, "staging", "slo:", "slow:")
     commit(folder)
     edit(folder, "staging", "slow:", "slo:")
-    write_release(folder / "releases" / "staging.yml", "staging", release("3", "dev"))
+    write_release(folder / "releases" / "staging.yml", release("3", "dev"))
     commit(folder)
 
     assert [each.kind for each in planned(folder).changes] == ["first release"]
 
 
 def test_nothing_before_compares_with_nothing(folder: Path) -> None:
-    write_release(folder / "releases" / "staging.yml", "staging", release("3", "dev"))
+    write_release(folder / "releases" / "staging.yml", release("3", "dev"))
     commit(folder)
 
     assert [each.stage for each in planned(folder, NOTHING_BEFORE).changes] == ["staging"]

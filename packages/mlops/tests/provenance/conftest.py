@@ -20,6 +20,7 @@ from mlops.models.package import package_digest
 from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject
+from mlops.settings.project import Project, load_project
 from mlops.settings.releases import Release
 
 POLICY = Path(__file__).parents[4] / "releases" / "provenance.yml"
@@ -40,6 +41,11 @@ class Case:
     git_host: FakeGitHub
     root: Path
     subject: ProvenanceSubject
+
+    @property
+    def project(self) -> Project:
+        """The clone with the template's settings."""
+        return Project(root=self.root, settings=load_project(POLICY.parents[1]).settings)
 
     def statement(self, environment: dict[str, str] | None = None) -> Statement:
         """The statement about the model, trained where the variables say."""

@@ -12,7 +12,7 @@ from mlops.settings.retirement import Deadlines
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
-DEADLINES = Deadlines(deployment_days=7, model_days=30, newest_models=1)
+DEADLINES = Deadlines(deployment_days=7, model_days=30, keep_latest_models=1)
 NOBODY = Uses({}, {})
 
 

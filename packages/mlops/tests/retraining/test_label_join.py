@@ -23,12 +23,12 @@ from validate_data.validate_data import build_report
 GENERATOR = Path(__file__).parents[4] / "data" / "generate_sample.py"
 RULES = CollectedRows(
     window_days=90,
-    settled_days=0,
-    fewest_rows=4,
-    fewest_of_each=1,
-    most_rows=1000,
-    with_history=True,
-    leave_out_known=True,
+    label_delay_days=0,
+    min_rows=4,
+    min_rows_per_class=1,
+    max_rows=1000,
+    include_history=True,
+    exclude_known_rows=True,
 )
 SCHEMA = Schema.model_validate(
     {
@@ -115,7 +115,7 @@ def test_what_validation_would_refuse_is_left_out(row: tuple[str, float, float, 
     [
         pytest.param((), RULES, "", id="enough"),
         pytest.param(
-            (), RULES.model_copy(update={"fewest_rows": 5}), "of 5 rows 4 can be used, 1 have no outcome yet", id="few"
+            (), RULES.model_copy(update={"min_rows": 5}), "of 5 rows 4 can be used, 1 have no outcome yet", id="few"
         ),
         pytest.param(("a,0,0", "b,0,0", "c,0,0", "d,0,0"), RULES, "0 of 4 rows turned out as 1", id="one class"),
         pytest.param(("x,0,0",), RULES, "of 5 rows 0 can be used", id="never"),

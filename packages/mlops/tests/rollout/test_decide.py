@@ -21,7 +21,6 @@ from mlops.endpoint.view import (
     Deployment,
     View,
 )
-from mlops.rollout.change import change_of
 from mlops.rollout.decide import (
     Action,
     Begin,
@@ -39,13 +38,15 @@ from mlops.rollout.decide import (
     expected_traffic,
     next_action,
 )
-from mlops.rollout.lease import lease_from
+from mlops.rollout.lease import change_of, lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
 NEW = Deployment("green", "2", "sha256:new", "Succeeded")
-PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, patience_seconds=600)
+PLAN = Plan(
+    "credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, progress_deadline_seconds=600
+)
 ATTEMPT = "this rollout"
 PASSED = Verdict(Outcome.passed, "fine")
 BREACHED = Verdict(Outcome.breached, "too slow")

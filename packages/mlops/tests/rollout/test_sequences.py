@@ -14,9 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mlops.azure.service_health import Outcome, Verdict
 from mlops.endpoint.view import FULL, Deployment, View
-from mlops.rollout.change import change_of, renewed
 from mlops.rollout.decide import Action, Create, CreateEndpoint, Done, Evidence, Halt, RollBack, Wait, next_action
-from mlops.rollout.lease import Lease, held_by_another, lease_from
+from mlops.rollout.lease import Lease, change_of, held_by_another, lease_from, renewed
 from mlops.rollout.plan import Plan
 
 VERDICTS = {outcome: Verdict(outcome, outcome.value) for outcome in Outcome}

@@ -6,21 +6,24 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.project import STAGE_NAMES
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 HEAD = """\
+format: 1
 bootstrap: {rounds: 1000, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 500
 recent_days: 7
 recent_rows: 500
-smallest_band: {rows: 100, positives: 20}
+min_slice_size: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
 rules:
 """
-RULE_LINE = 10
+RULE_LINE = 11
 
 
 def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
@@ -30,9 +33,9 @@ def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
 
 
 def test_the_templates_gates_ask_something_of_every_stage() -> None:
-    found = read_gates(ROOT / GATES_FILE)
+    found = read_gates(ROOT / GATES_FILE, ORDER)
 
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         asked = {rule.measure for rule in found.rules_at(stage)}
         assert {"digest_differences", "schema_breaks", "roc_auc", "golden_difference"} <= asked
     assert all(rule.why for rule in found.rules)
@@ -48,21 +51,22 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
             "measure: brier, why: x, stages: {dev: null, staging: null, prod: null}",
             "has no bound at any stage",
         ),
-        ("measure: brier, why: x, stages: {dev: {max: 1}, staging: {max: 1}}", "prod: is missing"),
+        ("measure: brier, why: x, stages: {dev: {max: 1}, staging: {max: 1}}", "stages: says nothing for prod"),
+        ("measure: brier, why: x, stages: {dev: null, stagin: null, prod: {max: 1}}", "did you mean 'staging'?"),
         (
             "measure: brier, why: x, every_stage: {max: 1}, stages: {dev: null, staging: null, prod: null}",
             "either",
         ),
         ("measure: brier, every_stage: {max: 0.2}", "why: is missing"),
         ("measure: brier, why: '', every_stage: {max: 0.2}", "rules.0.why"),
-        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "is no known key"),
+        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "unknown key"),
         ("measure: brier, why: x, every_stage: {max: .nan}", "finite"),
         ("measure: brier, why: x, every_stage: {max: .inf}", "finite"),
         ("measure: brier, why: x, every_stage: {max: '0.2'}", "number"),
         ("measure: brier, why: x, every_stage: {min: 0.3, max: 0.2}", "nothing could pass"),
-        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "no known measure"),
-        ("measure: selection_rate_difference, why: x, every_stage: {max: 1}", "no known measure"),
-        ("measure: selection_rate_difference.sex, why: x, every_stage: {max: 1}", "no known measure"),
+        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "unknown measure"),
+        ("measure: selection_rate_difference, why: x, every_stage: {max: 1}", "unknown measure"),
+        ("measure: selection_rate_difference.sex, why: x, every_stage: {max: 1}", "unknown measure"),
         ("measure: roc_auc, why: x, no_champion: pass, every_stage: {max_rise: 0.1}", "would never block"),
         ("measure: brier, why: x, no_champion: pass, every_stage: {max_drop: 0.1}", "would never block"),
         ("measure: brier, why: x, no_champion: pass, every_stage: {max_rise: -0.1}", "greater than"),
@@ -81,7 +85,7 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
 )
 def test_a_rule_that_could_not_block_is_refused(tmp_path: Path, rule: str, says: str) -> None:
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule))
+        read_gates(gates(tmp_path, rule), ORDER)
 
     sentences = "\n".join(refused.value.details)
     assert says in sentences
@@ -94,7 +98,7 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
     file = gates(tmp_path, "measure: roc_auk, why: x, every_stage: {min: 0.7}", HEAD + good)
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(file)
+        read_gates(file, ORDER)
 
     assert refused.value.details[0].startswith(f"gates.yml:{RULE_LINE + 1}: rules.1.measure: ")
 
@@ -107,14 +111,14 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
         (", second: [2, 2]", "", "at least 2"),
         ("rounds: 1000", "rounds: 10", "greater than or equal to 100"),
         ("confidence: 0.95", "confidence: 95", "less than 1"),
-        ("recent_rows", "resent_rows", "no known key"),
+        ("recent_rows", "resent_rows", "unknown key"),
     ],
 )
 def test_other_settings_are_checked_too(tmp_path: Path, old: str, new: str, says: str) -> None:
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)))
+        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)), ORDER)
 
     assert says in "\n".join(refused.value.details)
 
@@ -123,7 +127,7 @@ def test_a_measure_has_one_rule(tmp_path: Path) -> None:
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"))
+        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"), ORDER)
 
     assert "more than one rule" in refused.value.details[0]
 
@@ -134,6 +138,6 @@ def test_a_stage_gets_its_own_bounds_and_a_zero_bound_is_a_bound(tmp_path: Path)
         "{dev: {max: 3}, staging: {max: 0}, prod: {max: 0}}"
     )  # fmt: skip
 
-    found = read_gates(file)
+    found = read_gates(file, ORDER)
 
-    assert [found.rules_at(stage)[0].bounds.max for stage in STAGE_NAMES] == [3, 0, 0]
+    assert [found.rules_at(stage)[0].bounds.max for stage in ORDER.names] == [3, 0, 0]

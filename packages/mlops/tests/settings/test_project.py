@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from mlops.core.errors import ProjectError
+from mlops.core.errors import InputError, ProjectError
 from mlops.settings.project import find_project_file, load_project, read_settings
 
 ROOT = Path(__file__).parents[4]
@@ -22,7 +23,7 @@ def test_shipped_file_is_valid_and_has_three_stages() -> None:
 
 
 BAD_FILES = [
-    ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "is no known key"),
+    ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "unknown key"),
     ("missing key", "model: credit-default # the registered", "# the registered", "model", "is missing"),
     (
         "number for text",
@@ -69,7 +70,11 @@ BAD_FILES = [
         "3 to 33",
     ),
     ("project name in capitals", "name: credit-default", "name: Credit", "name", "lower-case"),
-    ("stages as a list", "stages:\n  dev:", "stages: []\nunused:\n  dev:", "stages", "keys and values"),
+    ("no stage", "stages:\n  - name: dev", "stages: []\nunused:\n  - name: dev", "stages", "has 0 stages"),
+    ("two stages of one name", "- name: staging", "- name: dev", "stages.dev.name", "names must differ"),
+    ("stage in capitals", "- name: staging", "- name: Staging", "stages.Staging.name", "lower-case"),
+    ("a stage called like a file", "- name: prod", "- name: gates", "stages.gates.name", "reserved"),
+    ("another format", "format: 1", "format: 2", "format", "reads format 1"),
 ]
 
 
@@ -93,7 +98,7 @@ def test_error_names_file_line_key_and_reason(tmp_path: Path, old: str, new: str
     assert problem.startswith("project.yml:")
     assert reason in problem
     if "is missing" not in problem:
-        assert file.read_text().splitlines()[line - 1].strip().startswith(leaf)
+        assert file.read_text().splitlines()[line - 1].strip(" -").startswith(leaf)
     assert caught.value.exit_code == 3
 
 
@@ -121,10 +126,10 @@ def dev_on_kubernetes(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_a_stage_is_served_by_machines_of_azure_or_by_a_cluster(tmp_path: Path) -> None:
-    stages = read_settings(dev_on_kubernetes(tmp_path)).stages
+    dev, _, prod = read_settings(dev_on_kubernetes(tmp_path)).stages
 
-    assert (stages.dev.serving, stages.dev.kubernetes_compute, stages.dev.max_instances) == ("kubernetes", "scoring", 5)
-    assert (stages.prod.serving, stages.prod.kubernetes_compute, stages.prod.max_instances) == ("managed", None, None)
+    assert (dev.serving, dev.kubernetes_compute, dev.max_instances) == ("kubernetes", "scoring", 5)
+    assert (prod.serving, prod.kubernetes_compute, prod.max_instances) == ("managed", None, None)
 
 
 BAD_COMBINATIONS = [
@@ -172,7 +177,47 @@ def test_a_missing_cluster_is_told_at_its_stage(tmp_path: Path) -> None:
         read_settings(file)
 
     (problem,) = caught.value.details
-    assert problem.startswith(f"project.yml:{line_of(SHIPPED, 'dev:')}: stages.dev.kubernetes_compute: is missing")
+    assert problem.startswith(
+        f"project.yml:{line_of(SHIPPED, '- name: dev')}: stages.dev.kubernetes_compute: is missing"
+    )
+
+
+def test_the_stages_as_keys_are_told_what_to_write_instead(tmp_path: Path) -> None:
+    # given project.yml as it was before format 1
+    file = tmp_path / "project.yml"
+    old = re.sub(r"^  - name: (\w+)$", r"  \1:", SHIPPED, flags=re.MULTILINE).replace("format: 1", "# format: 1")
+    file.write_text(old, encoding="utf-8")
+
+    with pytest.raises(ProjectError) as caught:
+        read_settings(file)
+
+    missing, stages = caught.value.details
+    assert missing.startswith("project.yml:1: format: is missing; write `format: 1` at the top")
+    assert stages.startswith(f"project.yml:{line_of(old, 'stages:')}: stages: has a key per stage")
+    assert "write `- name: dev` in place of `dev:`" in stages
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_a_project_has_one_to_six_stages_in_its_own_order(tmp_path: Path, count: int) -> None:
+    names = ("lab", "dev", "test", "uat", "preprod", "live")[:count]
+    head, first, *_ = SHIPPED.split("  - name: ")
+    stages = [first.replace("dev\n", f"{name}\n", 1) for name in names]
+    file = tmp_path / "project.yml"
+    file.write_text("  - name: ".join([head, *stages]), encoding="utf-8")
+
+    order = read_settings(file).order
+
+    assert order.names == names
+    assert (order.training, order.production) == (names[0], names[-1])
+    assert [order.source_of(name) for name in names] == [names[0], *names[:-1]]
+    assert [order.next_after(name) for name in names] == [*names[1:], None]
+
+
+def test_a_stage_that_there_is_not_is_told_with_what_may_have_been_meant() -> None:
+    with pytest.raises(InputError, match=r"there is no stage 'prdo'; did you mean 'prod'") as caught:
+        load_project(ROOT).settings.stage("prdo")
+
+    assert "dev → staging → prod" in caught.value.advice
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from mlops.core.errors import ProjectError
-from mlops.settings.project import STAGE_NAMES, Project, load_project
+from mlops.settings.project import Project, load_project
 from mlops.settings.retirement import RETIREMENT_FILE, read_deadlines
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 
@@ -20,19 +23,19 @@ def project(tmp_path: Path) -> Project:
     return load_project(tmp_path)
 
 
-@pytest.mark.parametrize("stage", STAGE_NAMES)
+@pytest.mark.parametrize("stage", ORDER.names)
 def test_this_projects_deadlines_can_be_read_and_keep_something(stage: str) -> None:
-    deadlines = read_deadlines(load_project(ROOT), next(name for name in STAGE_NAMES if name == stage))
+    deadlines = read_deadlines(load_project(ROOT))[stage]
 
-    assert deadlines.newest_models >= 1
+    assert deadlines.keep_latest_models >= 1
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("newest_models: 10 # kept", "newest_models: 0 # kept", "stages.dev.newest_models"),
+        ("keep_latest_models: 10 # kept", "keep_latest_models: 0 # kept", "stages.dev.keep_latest_models"),
         ("deployment_days: 1 ", "deployment_days: -1 ", "stages.dev.deployment_days"),
-        ("model_days: 30", "model_day: 30", "stages.dev.model_day: is no known key"),
+        ("model_days: 30", "model_day: 30", "stages.dev.model_day: unknown key"),
         ("model_days: 30", 'model_days: "30"', "stages.dev.model_days"),
     ],
     ids=["nothing stays", "before it began", "misspelt", "text"],
@@ -44,6 +47,6 @@ def test_wrong_deadline_is_told_with_its_line(project: Project, old: str, new: s
     file.write_text(text.replace(old, new))
 
     with pytest.raises(ProjectError) as refused:
-        read_deadlines(project, "dev")
+        read_deadlines(project)
 
     assert any(told in detail and "retirement.yml:" in detail for detail in refused.value.details)

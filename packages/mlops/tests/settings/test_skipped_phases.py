@@ -9,7 +9,7 @@ from mlops.rollout.audit_writer import event_of
 from mlops.rollout.decide import Begin
 from mlops.rollout.plan import MIRROR, Plan
 from mlops.settings.project import Serving
-from mlops.settings.releases import Load, Rollout, left_out
+from mlops.settings.releases import Load, Rollout, skipped_phases
 
 
 def rollout(mirror: int) -> Rollout:
@@ -26,18 +26,18 @@ def rollout(mirror: int) -> Rollout:
     [("kubernetes", 20, [MIRROR]), ("kubernetes", 0, []), ("managed", 20, [])],
     ids=["a mirror on a cluster", "no mirror on a cluster", "a mirror on Azure's machines"],
 )
-def test_only_a_mirror_on_a_cluster_is_left_out(serving: Serving, mirror: int, phases: list[str]) -> None:
-    without = left_out(rollout(mirror), serving)
+def test_only_a_mirror_on_a_cluster_is_skipped(serving: Serving, mirror: int, phases: list[str]) -> None:
+    without = skipped_phases(rollout(mirror), serving)
 
     assert [each.phase for each in without] == phases
     assert all(f"mirror_percentage {mirror}" in each.reason for each in without)
 
 
-def test_the_first_record_of_a_rollout_says_what_is_left_out() -> None:
-    plan = Plan("credit", "2", "sha256:new", left_out=left_out(rollout(20), "kubernetes"))
+def test_the_first_record_of_a_rollout_says_what_is_skipped() -> None:
+    plan = Plan("credit", "2", "sha256:new", skipped_phases=skipped_phases(rollout(20), "kubernetes"))
 
     event = event_of(Begin("green is free", "green", "blue"), View(), plan, "staging")
 
     assert event is not None
-    assert event.evidence == {MIRROR: f"left out: {plan.left_out[0].reason}"}
+    assert event.evidence == {MIRROR: f"skipped: {plan.skipped_phases[0].reason}"}
     assert MIRROR not in plan.phases(champion=True)

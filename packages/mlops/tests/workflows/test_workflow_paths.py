@@ -56,9 +56,9 @@ def test_training_runs_from_a_push_to_a_promotion_pull_request(harness: Harness,
     succeeded(harness.replay(system, "train", pushed(harness, "components/a.py")))
 
     assert harness.mlops() == [
-        "train --stage dev --submit --data-version ",
-        "train --stage dev --job job-1",
-        "provenance --stage dev --version 7 --out provenance",
+        "train --submit --data-version ",
+        "train --job job-1",
+        "provenance --version 7 --out provenance",
         "deploy --stage dev --version 7 --unless-superseded",
         "promote --to staging --when-ready",
     ]
@@ -142,7 +142,7 @@ def test_a_pull_request_without_a_release_is_not_gated(harness: Harness, system:
         ("promote", Schedule(), "promote --to prod --when-ready"),
         ("promote", Manual(MAIN, {"stage": "staging"}), "promote --to staging --when-ready"),
         ("deploy", Manual(MAIN, {"since": "HEAD~3"}), "plan --since HEAD~3"),
-        ("train", Schedule(), "train --stage dev --submit --data-version "),
+        ("train", Schedule(), "train --submit --data-version "),
     ],
     ids=["soak", "manual", "deploy again", "weekly"],
 )
@@ -175,7 +175,7 @@ def test_a_data_event_starts_training_on_github(harness: Harness) -> None:
 
     harness.replay("github", "train", Dispatch("data-changed"))
 
-    assert harness.mlops() == ["train --stage dev --submit --data-version "]
+    assert harness.mlops() == ["train --submit --data-version "]
 
 
 @both_systems

@@ -17,7 +17,8 @@ from mlops.azure.errors import explain
 from mlops.azure.workspace import connect_events, connect_management
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError
-from mlops.settings.project import Stage, StageName
+from mlops.settings.project import Stage
+from mlops.settings.stages import StageName
 
 DRIFT_FOUND: Final = "mlops.DriftFound"
 ROLLED_OUT: Final = "mlops.RolledOut"

@@ -51,8 +51,9 @@ def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> st
         return f"what {event.stage} was found to do is nothing that a newer model would mend: {event.reason}"
     if event.stage not in rules.stages:
         return f"drift in {event.stage} starts no training: releases/retraining.yml lists {', '.join(rules.stages)}"
-    if now - cause.time > timedelta(days=rules.cause_days):
-        return f"that was found at {cause.time.strftime(_TIME)}, more than {rules.cause_days} days ago (cause_days)"
+    if now - cause.time > timedelta(days=rules.max_cause_age_days):
+        days = rules.max_cause_age_days
+        return f"that was found at {cause.time.strftime(_TIME)}, more than {days} days ago (max_cause_age_days)"
     return ""
 
 
@@ -64,12 +65,12 @@ def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: da
         began = times[-1].strftime(_TIME)
         return f"the last one began at {began}; the next may at {rested.strftime(_TIME)} (cool_down_hours)"
     lately = [time for time in times if now - time < _WEEK]
-    if len(lately) < rules.runs_a_week:
+    if len(lately) < rules.max_runs_per_week:
         return ""
     if not lately:
-        return "releases/retraining.yml allows none (runs_a_week)"
-    free = lately[-rules.runs_a_week] + _WEEK if rules.runs_a_week else now + _WEEK
-    return f"{len(lately)} began within seven days; the next may at {free.strftime(_TIME)} (runs_a_week)"
+        return "releases/retraining.yml allows none (max_runs_per_week)"
+    free = lately[-rules.max_runs_per_week] + _WEEK if rules.max_runs_per_week else now + _WEEK
+    return f"{len(lately)} began within seven days; the next may at {free.strftime(_TIME)} (max_runs_per_week)"
 
 
 _ASKED = "retrain"

@@ -7,8 +7,8 @@ from threading import Lock
 from azure.ai.ml import MLClient
 
 from mlops.azure.workspace import connect, connect_registry
-from mlops.settings.project import Project, StageName
-from mlops.settings.releases import TRAINING_STAGE
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 
 class WorkspaceClients:
@@ -30,7 +30,7 @@ class WorkspaceClients:
     @property
     def training(self) -> MLClient:
         """The workspace that every model comes from."""
-        return self.stage(TRAINING_STAGE)
+        return self.stage(self.project.order.training)
 
     @property
     def registry(self) -> MLClient:
@@ -42,4 +42,4 @@ class WorkspaceClients:
 
     def models(self, stage: StageName) -> MLClient:
         """Where a stage takes its models from: the registry, or where it trains them itself."""
-        return self.training if stage == TRAINING_STAGE else self.registry
+        return self.training if stage == self.project.order.training else self.registry

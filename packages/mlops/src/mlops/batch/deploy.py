@@ -27,7 +27,8 @@ from mlops.batch.deployment_files import (
 from mlops.cli.progress import say
 from mlops.core.results import Block, Line, Result, Table
 from mlops.rollout.release import find_target
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _SUCCEEDED = "Succeeded"
 

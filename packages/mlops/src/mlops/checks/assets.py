@@ -8,7 +8,7 @@ from typing import Final
 
 from mlops.checks.pipelines.component import check_environment_reference
 from mlops.checks.pipelines.pipeline import check_data_path
-from mlops.checks.pipelines.resources import check_resources
+from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node
 from mlops.checks.yaml.overlay import idle_keys, overlaid

@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from pydantic import create_model
-
-from mlops.core.documents import read_checked
 from mlops.core.errors import InputError, MlopsError
 from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import HOSTS, remote_of
-from mlops.githost.protection import EXPECTATIONS_FILE, Expectations, Finding, Outcome, Section
+from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome
+from mlops.githost.protection_file import read_expectations
+from mlops.settings.project import Project
 
 _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",
@@ -53,22 +51,13 @@ class ProtectionResult(Result):
         return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
 
 
-def read_expectations(root: Path) -> Expectations:
-    """Read releases/protection.yml of a project. Raises ProjectError."""
-    # A project needs the section of its own git host alone.
-    sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
-    kind = create_model("ProtectionFile", __base__=Section, branch=(str, ...), **sections)
-    values = dict(read_checked(root / EXPECTATIONS_FILE, kind).value)
-    branch = values.pop("branch")
-    return Expectations(branch, {key: section for key, section in values.items() if section is not None})
-
-
-def check_repository(root: Path) -> ProtectionResult:
+def check_repository(project: Project) -> ProtectionResult:
     """Compare the settings of the project's repository with what is needed.
 
     Raises InputError when the remote is on no git host, MachineError when it cannot be asked.
     """
-    expected = read_expectations(root)
+    root = project.root
+    expected = read_expectations(root, project.order)
     remote = remote_of(root)
     if remote is None:
         hosts = " nor ".join(host.name for host in HOSTS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.escaped_output import escaped_output
@@ -23,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "up": "Start a workspace on this machine.",
     "down": "Stop the workspace on this machine.",
     "env": "Print the variables that point any program at the workspace on this machine.",
+    "stages": "List, add or remove the stages that models move through.",
     "check": "Check components, pipelines and environments without a workspace.",
     "configure": "Fill in project.yml from what the infrastructure made.",
     "replay": "Run a CI workflow on this machine before you push it.",
@@ -45,7 +47,6 @@ COMMANDS: Final[dict[str, str]] = {
     "dashboard": "Show all stages on one page, served here or written as HTML.",
     "detach": "Remove the template's packages from a fork, and install them pinned instead.",
 }
-STAGES: Final = ("dev", "staging", "prod")
 _JSON_FLAG: Final = "--json"
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -91,8 +92,12 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with its examples below the help."""
-    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
-    return click.command(name, short_help=COMMANDS[name], epilog=epilog)
+    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+
+
+def examples_below(*examples: str) -> str:
+    """What stands below a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
 
 def json_option(function: Decorated) -> Decorated:
@@ -100,9 +105,32 @@ def json_option(function: Decorated) -> Decorated:
     return click.option("as_json", _JSON_FLAG, is_flag=True, help="Print one JSON object.")(function)
 
 
-def stage_option(*, required: bool = True) -> Callable[[Decorated], Decorated]:
-    """Add `--stage`."""
-    return click.option("--stage", type=click.Choice(STAGES), required=required, help="The stage to act on.")
+class StageType(click.ParamType):
+    """The name of a stage. Commands look it up when they have read project.yml; the shell completes it from there."""
+
+    name = "stage"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The stages that begin like this; none where there is no project."""
+        from mlops.settings.project import load_project
+
+        try:
+            names = load_project(ctx.find_root().params.get("project")).order.names
+        except MlopsError:
+            names = ()
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def stage_option(
+    *words: str, required: bool = True, text: str = "The stage to act on, one of project.yml."
+) -> Callable[[Decorated], Decorated]:
+    """Add `--stage`, or an option of another name for a stage."""
+    return click.option(*(words or ("--stage",)), type=StageType(), required=required, help=text)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -58,7 +58,7 @@ class CheckResult(Result):
 @mlops_command(
     "check",
     "mlops check",
-    "mlops check --fix      # write the pins of environments/ from uv.lock",
+    "mlops check --fix      # pins of environments/ from uv.lock, stages of CI files from project.yml",
     "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )
@@ -79,12 +79,13 @@ def command(project_path: Path | None, *, fix: bool, repository: bool, as_json: 
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
 
-    root = load_project(project_path).root
+    project = load_project(project_path)
+    root = project.root
     if repository:
         from mlops.checks.protection import check_repository
 
         if fix:
             raise click.UsageError("--fix changes files of the project, --repository reads settings of the git host")
-        return answer(check_repository(root), as_json=as_json)
+        return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)

@@ -58,10 +58,10 @@ def command(project_path: Path | None, *, stage: str, outputs: Path | None, as_j
     from mlops.core.layout import PROJECT_FILE
     from mlops.infrastructure.outputs import ask_pulumi, read_outputs
     from mlops.infrastructure.project_file import configure
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    name = parse_stage(stage)
+    name = project.order.find(stage)
     found = ask_pulumi(project.root, name) if outputs is None else read_outputs(outputs)
     changes = configure(project.path(Path(PROJECT_FILE)), name, found)
     return answer(ConfigureResult(name, changes), as_json=as_json)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops.cli.command_line import STAGES, json_option
 from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
     from mlops.settings.project import Project
@@ -23,7 +23,7 @@ _STANDARD_INPUT = "-"
     "mlops explain --stage prod --json",
     "mlops explain --package model_package/ --file request.json",
 )
-@click.option("--stage", type=click.Choice(STAGES), help="Explain what this stage runs.")
+@stage_option(required=False, text="Explain what this stage runs.")
 @click.option(
     "--package",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -70,9 +70,8 @@ def _live(project: Project, stage: str) -> tuple[str, Path]:
     from mlops.endpoint.current_deployment import live_model
     from mlops.models.package_store import package_of_model
     from mlops.models.registration import ModelVersion
-    from mlops.settings.project import parse_stage
 
-    name = parse_stage(stage)
+    name = project.order.find(stage)
     clients = WorkspaceClients(project)
     live = live_model(clients.stage(name), project.settings.stage(name))
     if live is None:

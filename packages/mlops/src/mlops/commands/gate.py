@@ -48,10 +48,10 @@ def command(
     if since is not None and (base or markdown or html):
         raise click.UsageError("--base, --markdown and --html belong to one --stage, not to --since")
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage) if stage else None
+    stage_name = project.order.find(stage) if stage else None
 
     from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.gate_result import write_reports

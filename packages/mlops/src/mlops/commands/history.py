@@ -12,7 +12,8 @@ from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
     from mlops.audit.history import StageHistory
-    from mlops.settings.project import Project, StageName
+    from mlops.settings.project import Project
+    from mlops.settings.stages import StageName
 
 
 @mlops_command("history", "mlops history", "mlops history --stage prod --json")
@@ -25,10 +26,10 @@ def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> i
     Each record holds the hash of the one before. Exits with 1 when a log was tampered with.
     """
     from mlops.cli.rendering import answer
-    from mlops.settings.project import STAGE_NAMES, load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    names = STAGE_NAMES if stage is None else (parse_stage(stage),)
+    names = project.order.names if stage is None else (project.order.find(stage),)
 
     from mlops.audit.history import HistoryResult
 

@@ -89,10 +89,10 @@ def command(
     verdict is noted in the audit log, once for the same window and data, however often this is run.
     """
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.azure.workspace import connect
     from mlops.monitoring.run import monitor, window_of

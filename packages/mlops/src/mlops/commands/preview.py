@@ -24,4 +24,4 @@ def command(project_path: Path | None, *, since: str, as_json: bool) -> int:
     from mlops.infrastructure.preview import preview
     from mlops.settings.project import load_project
 
-    return answer(preview(load_project(project_path).root, since), as_json=as_json)
+    return answer(preview(load_project(project_path), since), as_json=as_json)

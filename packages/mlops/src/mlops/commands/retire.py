@@ -25,15 +25,14 @@ def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bo
     must be allowed to read all of them.
     """
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.azure.clients import WorkspaceClients
-    from mlops.retire.applying import apply_plan
-    from mlops.retire.collecting import make_plan
-    from mlops.retire.result import RetireResult
+    from mlops.retire.applying import RetireResult, apply_plan
+    from mlops.retire.plan import make_plan
 
     clients = WorkspaceClients(project)
     planned = make_plan(clients, stage_name)

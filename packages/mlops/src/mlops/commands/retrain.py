@@ -24,7 +24,7 @@ from mlops.cli.command_line import json_option
 @json_option
 @click.pass_obj
 def command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
-    """Train on newer data because a stage drifted, and propose the model for staging if the gates let it pass.
+    """Train on newer data because a stage drifted, and propose the model for the next stage if the gates pass it.
 
     releases/retraining.yml says on which: the newest version of the data asset, or rows that the stage was asked and
     whose outcome is known by now; and how often. The trainings that began are counted in the audit log. The reason

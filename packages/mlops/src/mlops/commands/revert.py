@@ -22,10 +22,10 @@ def command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
     Neither your checkout nor your index is touched.
     """
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.revert import revert

@@ -22,10 +22,10 @@ def command(project_path: Path | None, *, stage: str, reason: str, as_json: bool
     refuses when that deployment does not answer. Git still says otherwise then: revert the release as well.
     """
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.azure.workspace import connect
     from mlops.rollout.rollback import rollback

@@ -52,10 +52,10 @@ def command(
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.core.layout import SAMPLE_REQUEST
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
     if file == _STANDARD_INPUT:
         body = sys.stdin.buffer.read()
     else:
@@ -82,7 +82,7 @@ def _files(
 ) -> int:
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
-    from mlops.settings.project import load_project, parse_stage
+    from mlops.settings.project import load_project
 
     if batch is None or output is None:
         raise InputError("--batch and --output belong together", "Give both: --batch FOLDER --output FOLDER.")
@@ -90,7 +90,7 @@ def _files(
     if wrong:
         raise InputError(f"{wrong[0]} is for a request, and --batch for files", "Give one of them.")
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.azure.workspace import connect
     from mlops.batch.score import score_files

@@ -12,7 +12,8 @@ from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
     from mlops.endpoint.stage_status import StageStatus
-    from mlops.settings.project import Project, StageName
+    from mlops.settings.project import Project
+    from mlops.settings.stages import StageName
 
 
 @mlops_command("status", "mlops status", "mlops status --stage prod --json")
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> int:
     """Show what each stage runs: deployments with traffic, model version and digest, and the last job."""
     from mlops.cli.rendering import answer
-    from mlops.settings.project import STAGE_NAMES, load_project, parse_stage
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    names = STAGE_NAMES if stage is None else (parse_stage(stage),)
+    names = project.order.names if stage is None else (project.order.find(stage),)
 
     from mlops.endpoint.stage_status import StatusResult
 

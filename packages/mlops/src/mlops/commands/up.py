@@ -10,7 +10,7 @@ from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option
 
 
-@mlops_command("up", "mlops up", 'mlops up && eval "$(mlops env)" && mlops train --stage dev')
+@mlops_command("up", "mlops up", 'mlops up && eval "$(mlops env)" && mlops train')
 @json_option
 @click.pass_obj
 def command(project_path: Path | None, *, as_json: bool) -> int:

@@ -9,9 +9,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -88,6 +88,20 @@ def _collect(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[s
             _collect(value, here, lines)
 
 
+class Part(BaseModel):
+    """A part of a YAML file: frozen and strict, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class YamlFile(Part):
+    """A whole YAML file of the project, with its format; `renamed_keys` has old key → key of this format."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {}
+
+    format: Literal[1]
+
+
 Checked = TypeVar("Checked", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
 
@@ -144,9 +158,21 @@ def _checked(
     try:
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
-        problems = [(_written(document.value, detail["loc"]), _reason(detail)) for detail in error.errors()]
-        raise _refusal(file, document, problems) from error
+        renamed = model.renamed_keys if issubclass(model, YamlFile) else {}
+        raise _refusal(file, document, _problems(document, error, renamed)) from error
     return CheckedFile(file, value, document)
+
+
+def _problems(document: Document, error: ValidationError, renamed: Mapping[str, str]) -> list[tuple[KeyPath, str]]:
+    found = [(_written(document.value, detail["loc"]), detail) for detail in error.errors()]
+    old = {path for path, detail in found if detail["type"] == "extra_forbidden" and path[-1] in renamed}
+    # What an old key said is not missing as well.
+    new = {(*path[:-1], renamed[str(path[-1])]) for path in old}
+    return [
+        (path, f"is called `{renamed[str(path[-1])]}` since format 1; rename it" if path in old else _reason(detail))
+        for path, detail in found
+        if path not in new or detail["type"] != "missing"
+    ]
 
 
 def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, str]]) -> ProjectError:
@@ -161,8 +187,18 @@ def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, s
 
 
 def _place(file: Path, document: Document, path: KeyPath, sentence: str) -> Place:
-    key = ".".join(str(part) for part in path)
+    key = ".".join(_named(document.value, path))
     return Place(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
+
+
+def _named(value: Any, path: KeyPath) -> list[str]:
+    """A path in words: an entry of a list goes by its `name`, where it has one, else by its number."""
+    words = []
+    for part in path:
+        value = value[part] if isinstance(value, list) or (isinstance(value, dict) and part in value) else None
+        name = value.get("name") if isinstance(part, int) and isinstance(value, dict) else None
+        words.append(name if isinstance(name, str) else str(part))
+    return words
 
 
 def _written(value: Any, path: KeyPath) -> KeyPath:
@@ -179,14 +215,18 @@ def _written(value: Any, path: KeyPath) -> KeyPath:
 
 
 def _reason(detail: ErrorDetails) -> str:
-    match detail["type"]:
-        case "missing":
+    match detail["type"], detail["loc"]:
+        case "missing", ("format",):
+            return "is missing; write `format: 1` at the top, and correct what is listed beside it"
+        case "literal_error", ("format",):
+            return f"is {detail['input']!r}, and this version of mlops reads format 1; upgrade it, or the file"
+        case "missing", _:
             return "is missing; add it"
-        case "extra_forbidden":
-            return "is no known key; correct its spelling or remove it"
-        case "string_type":
+        case "extra_forbidden", _:
+            return "unknown key; correct its spelling or remove it"
+        case "string_type", _:
             return f"must be text, not {detail['input']!r}; put it into quotes"
-        case "model_type" | "model_attributes_type" | "dict_type":
+        case (("model_type" | "model_attributes_type" | "dict_type"), _):
             return "must hold keys and values"
         case _:
             return detail["msg"].removeprefix("Value error, ")

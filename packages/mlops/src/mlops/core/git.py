@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -37,6 +37,14 @@ class Repository:
     def is_dirty(self) -> bool:
         """Whether tracked files differ from the commit checked out."""
         return bool(self._run("status", "--porcelain", "--untracked-files=no"))
+
+    def uncommitted(self, paths: Sequence[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+        """Those of some files, counted from `folder`, that differ from the commit checked out, new ones included."""
+        if not paths:
+            return ()
+        words = ("--porcelain", "--untracked-files=all", "-z", "--no-renames", "--", *map(str, paths))
+        prefix, listing = self.prefix(), self._ask("status", *words, strip=False) or ""
+        return tuple(PurePosixPath(line[3:]).relative_to(prefix) for line in listing.split("\0") if line)
 
     def is_pristine(self) -> bool:
         """Whether everything below `folder` that is not ignored is committed."""
@@ -76,9 +84,36 @@ class Repository:
         """The full id of the last commit that changed a file (counted from `folder`), or None."""
         return self._ask("log", "-1", "--format=%H", "--", path) or None
 
-    def changes_of(self, path: PurePosixPath, revision: str) -> tuple[str, ...]:
-        """The full ids of the commits up to `revision` that changed a file, newest first."""
-        return tuple(self._run("log", "--format=%H", revision, "--", str(path)).split())
+    def changes_of(self, path: PurePosixPath, revision: str, *, first_parent: bool = False) -> tuple[str, ...]:
+        """The full ids of the commits up to `revision` that changed a file, newest first.
+
+        With `first_parent` those of the branch alone: what a merge brought counts as the merge's change.
+        """
+        only = ("--first-parent", "-m") if first_parent else ()
+        return tuple(self._run("log", *only, "--format=%H", revision, "--", str(path)).split())
+
+    def read_at(self, revisions: Sequence[str], path: PurePosixPath) -> tuple[str | None, ...]:
+        """A file's text at each of some revisions, or None where it is not there: as `read`, in one call of git."""
+        names = "".join(f"{revision}:./{path}\n" for revision in revisions)
+        done = self._execute(("cat-file", "--batch"), names.encode()) if revisions else None
+        output, texts = (done.stdout if done else b""), []
+        for _ in revisions:
+            head, _, output = output.partition(b"\n")
+            if head.endswith(b" missing"):
+                texts.append(None)
+                continue
+            size = int(head.rpartition(b" ")[2])
+            texts.append(output[:size].decode())
+            output = output[size + 1 :]
+        return tuple(texts)
+
+    def known_default_tip(self) -> str | None:
+        """The commit of the remote's default branch as of the last fetch, or None; the remote is not asked."""
+        return self.resolve(f"refs/remotes/{REMOTE}/HEAD")
+
+    def is_shallow(self) -> bool:
+        """Whether the clone lacks the older history."""
+        return self._ask("rev-parse", "--is-shallow-repository") == "true"
 
     def remote_url(self, remote: str) -> str | None:
         """A remote's address, or None when there is no such remote."""

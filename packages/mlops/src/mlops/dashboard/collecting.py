@@ -19,8 +19,9 @@ from mlops.core.errors import MlopsError
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
 from mlops.endpoint.stage_status import StageStatus, stage_status
 from mlops.endpoint.view import View
-from mlops.settings.project import MANAGED, STAGE_NAMES, StageName
+from mlops.settings.project import MANAGED
 from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.stages import StageName
 
 _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 
@@ -28,8 +29,9 @@ _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 def take_snapshot(clients: WorkspaceClients) -> Snapshot:
     """All stages as they are now. Raises the first problem when no stage can be asked at all."""
     taken = datetime.now(UTC)
-    with ThreadPoolExecutor(len(STAGE_NAMES)) as pool:
-        stages = tuple(pool.map(lambda name: _stage(clients, name, taken), STAGE_NAMES))
+    order = clients.project.order
+    with ThreadPoolExecutor(len(order)) as pool:
+        stages = tuple(pool.map(lambda name: _stage(clients, name, taken), order))
     problems = [stage.status.problem for stage in stages if stage.status.problem]
     if len(problems) == len(stages):
         raise problems[0]
@@ -60,7 +62,7 @@ def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
 
 def _release(clients: WorkspaceClients, name: StageName) -> tuple[Release | None, str]:
     try:
-        return read_manifest(manifest_file(clients.project.root, name), name).release, ""
+        return read_manifest(manifest_file(clients.project.root, name)).release, ""
     except MlopsError as error:
         return None, error.message
 

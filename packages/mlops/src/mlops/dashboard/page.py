@@ -18,9 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts
-from mlops.dashboard.contents import contents
+from mlops.dashboard.contents import contents, state_of
 from mlops.dashboard.snapshot import Snapshot
-from mlops.dashboard.timeline import state_of
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "page.html.j2"

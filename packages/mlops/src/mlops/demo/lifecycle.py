@@ -19,9 +19,9 @@ from mlops.core.layout import SAMPLE_REQUEST
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.scratch import Scratch, forget, prepare
 from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
-from mlops.settings.project import STAGE_NAMES, Project, StageName
-from mlops.settings.releases import TRAINING_STAGE
-from mlops.training.sample import sample_file
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
+from mlops.training.data import sample_file
 
 if TYPE_CHECKING:
     from mlops.demo.bad_model import BadModelResult
@@ -106,7 +106,7 @@ def _row(released: Released) -> tuple[str, ...]:
 class DemoOptions:
     """What to show: as far as which stage, and which story after the release."""
 
-    until: StageName = STAGE_NAMES[-1]
+    until: StageName
     bad_model: bool = False
     drift: bool = False
 
@@ -138,10 +138,10 @@ def _lifecycle(
     from mlops.training.run import train
 
     clients = WorkspaceClients(scratch.project)
-    trained = train(clients.training, scratch.at_source(), TRAINING_STAGE, data)
+    trained = train(clients.training, scratch.at_source(), project.order.training, data)
     # Where runs are seen is known once there was one; asking takes a process of its own.
     tracking = side.submit(tracking_address, project)
-    stages = STAGE_NAMES[: STAGE_NAMES.index(wish.until) + 1]
+    stages = project.order.until(wish.until)
     released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
     bad = drift = None
     if wish.bad_model:

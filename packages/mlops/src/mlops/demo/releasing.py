@@ -18,8 +18,7 @@ from mlops.promotion.gate_result import write_reports
 from mlops.promotion.gate_run import gate, obstacles, reason_of
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import DeployResult, deploy
-from mlops.settings.project import StageName
-from mlops.settings.releases import TRAINING_STAGE
+from mlops.settings.stages import StageName
 
 # So many processes per core that want to run, and answers take several times as long.
 _BUSY_FACTOR: Final = 2
@@ -65,7 +64,7 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
 
     Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
     """
-    if stage == TRAINING_STAGE:
+    if stage == scratch.project.order.training:
         return Released(stage, _rolled_out(scratch, clients, stage, version))
     scratch.at_branch()
     say(f"promotion to {stage}")

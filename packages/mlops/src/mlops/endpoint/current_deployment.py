@@ -8,9 +8,8 @@ from pathlib import Path
 from azure.ai.ml import MLClient
 
 from mlops.endpoint.client import address_of
-from mlops.endpoint.observe import observe
 from mlops.endpoint.smoke_test import smoke_test
-from mlops.endpoint.view import FULL, View
+from mlops.endpoint.view import FULL, View, observe
 from mlops.settings.project import Stage
 
 

@@ -1,4 +1,4 @@
-"""A request to a stage's endpoint, and its reply for people or programs."""
+"""A request to a stage's endpoint, its reply, and the part of a deployment's log that explains a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.core.errors import RequestRefused
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.endpoint.client import Reply, address_of, call, require_success
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _ROWS_SHOWN = 20
 
@@ -65,3 +66,21 @@ def score(
 
 def _result(endpoint_name: str, reply: Reply) -> ScoreResult:
     return ScoreResult(endpoint_name, reply.deployment, reply.json())
+
+
+MOST_LINES = 20
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def log_excerpt(log: str) -> tuple[str, ...]:
+    """The first traceback, where what the server says while it gives up comes later; else the last lines."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    starts = (index for index, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK))
+    first = next(starts, None)
+    return tuple(lines[-MOST_LINES:]) if first is None else _traceback(lines[first:])
+
+
+def _traceback(lines: Sequence[str]) -> tuple[str, ...]:
+    """From its first line to the exception; frames are left out from the middle if it is long."""
+    end = next((index for index, line in enumerate(lines[1:], 1) if not line.startswith(" ")), len(lines) - 1)
+    return (lines[0], *lines[1 : end + 1][-MOST_LINES:])

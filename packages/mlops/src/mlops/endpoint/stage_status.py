@@ -10,9 +10,9 @@ from azure.ai.ml import MLClient
 
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import Deployment, View
-from mlops.settings.project import Project, StageName
+from mlops.endpoint.view import Deployment, View, observe
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _DIGEST_CHARACTERS = 19
 

@@ -13,8 +13,9 @@ provides:
 5. **attestations** (`attestation_problem`): whether it vouches for a provenance statement, or that it never does;
 6. **event shapes** (`event_payload`): what it wraps around an event that starts a workflow;
 7. **training** (`training_command`): the command that has its CI train without reuse, for advice;
-8. **replays** (`owns_workflow`, `replay`): which workflow files are its own, and how one is replayed on this machine;
-   None where it cannot be.
+8. **CI files** (`ci_files`, `stage_blocks`): where they are, and how the parts of them that list stages are written;
+9. **replays** (`owns_workflow`, `replay`): which workflow files can be replayed on this machine, and how; None where
+   none can be.
 
 tests/githost/test_interface.py fails for a host that lacks a part. What a host needs only for one part is imported when
 that part is used: every command imports this package.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from mlops.githost.builder import Builder
     from mlops.githost.protection import Expectations, Finding, Section
+    from mlops.githost.stage_blocks import StageBlock
     from workflow_replay.effects import Effects
     from workflow_replay.events import Event
     from workflow_replay.host_environment import HostEnvironment
@@ -233,6 +235,8 @@ class GitHost(ABC):
     key: ClassVar[str]
     name: ClassVar[str]
     training_command: ClassVar[str]
+    # Patterns of its CI files, from the repository's top.
+    ci_files: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def owns_server(self, server: str) -> bool:
@@ -275,6 +279,10 @@ class GitHost(ABC):
     @abstractmethod
     def event_payload(self, event: Any) -> Any:
         """What was sent with an event, without the host's envelope; another event as it is."""
+
+    @abstractmethod
+    def stage_blocks(self) -> Mapping[str, StageBlock]:
+        """How the parts of its CI files that list stages are written, by the kind that their first comment names."""
 
     @abstractmethod
     def owns_workflow(self, path: str) -> bool:

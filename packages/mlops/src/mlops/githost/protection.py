@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from mlops.core.documents import Part
 from mlops.core.errors import ProjectError
 from mlops.settings.releases import RELEASE_FOLDER
 
@@ -20,10 +21,8 @@ Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Approvals = Annotated[int, Field(ge=1, le=10)]
 
 
-class Section(BaseModel):
+class Section(Part):
     """What is expected of a repository on one host, or a part of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class EnvironmentProtection(Section):

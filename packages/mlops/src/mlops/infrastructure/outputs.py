@@ -24,11 +24,11 @@ from mlops.settings.project import (
     Location,
     ResourceGroupName,
     Serving,
-    StageName,
     SubscriptionId,
     TopicName,
     WorkspaceName,
 )
+from mlops.settings.stages import StageName
 
 _LIMIT_SECONDS = 300
 _LAST_LINES = 5

@@ -78,7 +78,7 @@ def find_data(client: MLClient, name: str, version: str) -> DataVersion:
     found = [each for each in _versions(client, name) if version in {NEWEST, str(each.version)}]
     if not found:
         wanted = "version" if version == NEWEST else f"version {version}"
-        advice = f"Register a file: `mlops train --stage dev --data FILE`; `az ml data list --name {name}` shows all."
+        advice = f"Register a file: `mlops train --data FILE`; `az ml data list --name {name}` shows all."
         raise InputError(f"there is no {wanted} of the data asset {name} in the workspace", advice)
     asset = max(found, key=_registered)
     sha256 = (asset.tags or {}).get(_SHA256_TAG)
@@ -98,7 +98,7 @@ def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
     if place is None:
         raise WorkspaceError(
             f"{data.name}:{data.version} lies at {path}, which is no file of a blob datastore",
-            "Register the file itself: `mlops train --stage dev --data FILE`.",
+            "Register the file itself: `mlops train --data FILE`.",
         )
     file = folder / place.name.rpartition("/")[2]
     with file.open("wb") as stream:

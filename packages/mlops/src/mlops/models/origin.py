@@ -10,8 +10,8 @@ from mlops.core.errors import InputError
 from mlops.models.package_documents import PROVENANCE_FILE, SCHEMA_FILE, Provenance, Schema, read_document
 from mlops.models.registration import ModelVersion
 from mlops.settings.measures import Unmeasurable
-from mlops.settings.project import StageName
-from mlops.settings.releases import SOURCE_STAGES, Release
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 _UNKNOWN = "unknown"
 
@@ -32,12 +32,12 @@ def read_schema(package: Path) -> Schema:
         raise InputError(f"nobody knows what this model reads: {error}", "Train and register again.") from error
 
 
-def release_of(package: Path, model: ModelVersion, stage: StageName) -> Release:
-    """The release of a package at a stage. Raises InputError for a package whose provenance is no such facts."""
+def release_of(package: Path, model: ModelVersion, source_stage: StageName) -> Release:
+    """The release of a package that comes from a stage. Raises InputError for a package without a usable provenance."""
     known = read_provenance(package)
     data = known.data
     source = {
-        "stage": SOURCE_STAGES[stage],
+        "stage": source_stage,
         "job": known.job or _UNKNOWN,
         "git_commit": known.git_commit or _UNKNOWN,
         "data": {
@@ -48,8 +48,8 @@ def release_of(package: Path, model: ModelVersion, stage: StageName) -> Release:
     }
     identity = {"name": model.name, "version": model.version, "digest": model.digest}
     try:
-        return Release.model_validate({"model": identity, "source": source}, context={"stage": stage})
+        return Release.model_validate({"model": identity, "source": source})
     except ValidationError as error:
         reasons = tuple(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        message = f"version {model.version} of model {model.name} cannot be released to {stage}"
+        message = f"version {model.version} of model {model.name} cannot be released"
         raise InputError(message, "Train and register again.", reasons) from error

@@ -56,7 +56,7 @@ def register(
         if _create(client, name, version, digest, origin, metrics):
             return ModelVersion(name, version, digest), True
     raise WorkspaceError(
-        f"model {name} was registered by others {_ATTEMPTS} times in a row", "Run `mlops train --stage dev` again."
+        f"model {name} was registered by others {_ATTEMPTS} times in a row", "Run `mlops train` again."
     )
 
 
@@ -65,13 +65,13 @@ def find_version(client: MLClient, name: str, version: str | None) -> ModelVersi
     versions = [model for model in _versions(client, name) if version in {None, str(model.version)}]
     if not versions:
         wanted = f"version {version} of model {name}" if version else f"version of model {name}"
-        raise WorkspaceError(f"there is no {wanted} in the workspace", "Register one: `mlops train --stage dev`.")
+        raise WorkspaceError(f"there is no {wanted} in the workspace", "Register one: `mlops train`.")
     newest = max(versions, key=lambda model: _number(model.version))
     digest = (newest.tags or {}).get(DIGEST_TAG)
     if not digest:
         raise WorkspaceError(
             f"version {newest.version} of model {name} has no tag `{DIGEST_TAG}`",
-            "It was not registered by `mlops`; register the package with `mlops train --stage dev`.",
+            "It was not registered by `mlops`; register the package with `mlops train`.",
         )
     return ModelVersion(name, str(newest.version), digest)
 

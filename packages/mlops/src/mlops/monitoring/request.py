@@ -18,11 +18,11 @@ from mlops.checks.fingerprints import content_digest
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
 from mlops.endpoint.current_deployment import Live, live_model
-from mlops.endpoint.observe import observe
+from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
-from mlops.settings.project import Project, Stage, StageName
-from mlops.settings.releases import TRAINING_STAGE
+from mlops.settings.project import Project, Stage
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,6 @@ def _endpoint_folder(collection: Collection, deployment: str, name: str) -> str:
 def _reference(project: Project, stage: StageName, version: str) -> str:
     """How a job of the stage names the model that the stage runs."""
     name = project.settings.model
-    if stage == TRAINING_STAGE:
+    if stage == project.order.training:
         return f"azureml:{name}:{version}"
     return f"azureml://registries/{project.settings.registry}/models/{name}/versions/{version}"

@@ -24,7 +24,8 @@ from mlops.monitoring.result import MonitorResult, write_report
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 EVENT_KIND: Final = "monitor"
 _FINGERPRINT: Final = "fingerprint"
@@ -55,13 +56,13 @@ def monitor(
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
-    rules = read_monitor_rules(project.path(MONITOR_FILE))
+    rules = read_monitor_rules(project.path(MONITOR_FILE), project.order)
     outcomes = _labels(client, project, labels)
     request = find_monitoring_request(client, project, stage, window, rules, outcomes)
     results = (
         measure(client, project, request, rules) if request.folder else Results(_NO_JOB, nothing_collected(window), {})
     )
-    service = measure_service(request.stage, request.live, window, rules.fewest_requests)
+    service = measure_service(request.stage, request.live, window, rules.min_requests)
     verdict = judge_window(rules, stage, results.measurements, service)
     monitored = Monitored(request, project.settings.model, results, service, verdict)
     record, is_new = AuditLog(client).append_once(

@@ -12,8 +12,8 @@ from typing import Final, Literal
 from mlops.monitoring.measures import Measurements
 from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
-from mlops.settings.project import StageName
 from mlops.settings.rules import Rule
+from mlops.settings.stages import StageName
 from mlops.settings.verdict import Comparison, Outcome, check
 
 State = Literal["healthy", "quiet", "drift", "quality", "service"]
@@ -52,8 +52,8 @@ def judge_window(
     measures = {**measurements.measured(), **service}
     outcomes = tuple(_check(rule, measures, measurements) for rule in rules.rules_at(stage))
     broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
-    state = _state(broken, is_quiet=measurements.rows < rules.measuring.fewest_rows)
-    return MonitorVerdict(state, outcomes, _retrainable(outcomes, rules.asks_for_retraining, state))
+    state = _state(broken, is_quiet=measurements.rows < rules.measuring.min_rows)
+    return MonitorVerdict(state, outcomes, _retrainable(outcomes, rules.retrain_on, state))
 
 
 def _check(rule: Rule, measures: Mapping[str, Measured], measurements: Measurements) -> Outcome:

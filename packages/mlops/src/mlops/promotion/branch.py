@@ -16,8 +16,8 @@ from mlops.gates.plots import draw_plots
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport
 from mlops.settings.manifest_files import write_release
-from mlops.settings.project import StageName
 from mlops.settings.releases import RELEASE_FOLDER, Model, Release, manifest_path
+from mlops.settings.stages import StageName
 
 PROMOTIONS: Final = "promote"
 REPORT_FOLDER: Final = PurePosixPath(RELEASE_FOLDER.as_posix()) / "reports"
@@ -77,7 +77,7 @@ def release_text(text: str, stage: StageName, release: Release) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{stage}.yml"
         file.write_text(text, encoding="utf-8")
-        write_release(file, stage, release)
+        write_release(file, release)
         return file.read_bytes()
 
 

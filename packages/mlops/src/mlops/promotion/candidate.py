@@ -5,12 +5,12 @@ from __future__ import annotations
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.endpoint.current_deployment import Live, live_model, prove_live
-from mlops.gates.proposal import Candidate
+from mlops.gates.report_sections import Candidate
 from mlops.models.origin import release_of
 from mlops.models.package_store import fetch_package, package_of_model
 from mlops.models.registration import ModelVersion, find_version
-from mlops.settings.project import StageName
-from mlops.settings.releases import SOURCE_STAGES, TRAINING_STAGE
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 
 def find_candidate(clients: WorkspaceClients, target: StageName, version: str | None) -> Candidate:
@@ -19,11 +19,12 @@ def find_candidate(clients: WorkspaceClients, target: StageName, version: str | 
     The stage that trains takes any registered version, the newest when none is named.
     """
     project = clients.project
-    if target == TRAINING_STAGE:
+    order = project.order
+    source = order.source_of(target)
+    if target == order.training:
         model = find_version(clients.training, project.settings.model, version)
         package = package_of_model(clients.training, project, model)
-        return Candidate(package, release_of(package, model, target))
-    source = SOURCE_STAGES[target]
+        return Candidate(package, release_of(package, model, source))
     live = _running(clients, source, target, version)
     model = ModelVersion(project.settings.model, live.version, live.digest)
     package, digest = fetch_package(clients.models(source), project, model.name, model.version)
@@ -32,7 +33,7 @@ def find_candidate(clients: WorkspaceClients, target: StageName, version: str | 
             f"{source} runs {live.digest}, but version {live.version} of model {model.name} has digest {digest}",
             "The version was replaced: do not promote it, train and register again.",
         )
-    candidate = Candidate(package, release_of(package, model, target))
+    candidate = Candidate(package, release_of(package, model, source))
     _verify(clients, source, live, candidate)
     return candidate
 
@@ -46,12 +47,12 @@ def _running(clients: WorkspaceClients, source: StageName, target: StageName, ve
     if live is None:
         raise PromotionRefused(
             f"{source} runs nothing yet, and {target} takes only what runs in {source}",
-            f"Release to {source} first{_how(source)}; no stage is skipped.",
+            f"Release to {source} first{_how(clients.project, source)}; no stage is skipped.",
         )
     if version is not None and version != live.version:
         raise PromotionRefused(
             f"version {version} does not run in {source}, which runs version {live.version}",
-            f"Release version {version} to {source} first{_how(source)}; no stage is skipped.",
+            f"Release version {version} to {source} first{_how(clients.project, source)}; no stage is skipped.",
         )
     if live.obstacle:
         raise PromotionRefused(
@@ -73,5 +74,6 @@ def _verify(clients: WorkspaceClients, source: StageName, live: Live, candidate:
         ) from error
 
 
-def _how(stage: StageName) -> str:
-    return " (`mlops deploy --stage dev`)" if stage == TRAINING_STAGE else f" (`mlops promote --to {stage}`)"
+def _how(project: Project, stage: StageName) -> str:
+    is_first = stage == project.order.training
+    return f" (`mlops deploy --stage {stage}`)" if is_first else f" (`mlops promote --to {stage}`)"

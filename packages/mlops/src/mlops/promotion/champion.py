@@ -11,8 +11,9 @@ from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import release_of
 from mlops.models.package_store import fetch_package
 from mlops.models.registration import ModelVersion
-from mlops.settings.project import StageName
-from mlops.settings.releases import Release, manifest_file, manifest_path, parse_manifest
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Release, manifest_file, manifest_path
+from mlops.settings.stages import StageName
 
 
 def champion_release(
@@ -29,12 +30,6 @@ def champion_release(
     return release_at(repository, revision, stage) or live_release(clients, stage, challenger)
 
 
-def release_at(repository: Repository, revision: str | None, stage: StageName) -> Release | None:
-    """What a stage's manifest released at a revision; None for nothing."""
-    text = repository.read(revision, manifest_path(stage)) if revision else None
-    return parse_manifest(text, stage).release if text is not None else None
-
-
 def live_release(clients: WorkspaceClients, stage: StageName, challenger: Release) -> Release | None:
     """What the stage runs, where that is another model than the challenger."""
     live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
@@ -42,7 +37,8 @@ def live_release(clients: WorkspaceClients, stage: StageName, challenger: Releas
         return None
     name = clients.project.settings.model
     package, _ = fetch_package(clients.models(stage), clients.project, name, live.version)
-    return release_of(package, ModelVersion(name, live.version, live.digest), stage)
+    source = clients.project.order.source_of(stage)
+    return release_of(package, ModelVersion(name, live.version, live.digest), source)
 
 
 def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:

@@ -11,8 +11,8 @@ from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
-from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
+from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.origin import read_provenance
 from mlops.models.package import package_digest
@@ -22,16 +22,17 @@ from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.project import StageName
-from mlops.settings.releases import Release, manifest_file, read_manifest
-from mlops.training.held_out import held_out_file
+from mlops.settings.release_history import read_judged_manifest
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
+from mlops.training.data import held_out_file
 
 _HELD_OUT = "held-out rows"
 
 
 def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
     """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
-    manifest = read_manifest(manifest_file(clients.project.root, stage), stage)
+    manifest = read_judged_manifest(clients.project, stage)
     if manifest.release is None:
         raise InputError(
             f"releases/{stage}.yml releases nothing, so there is nothing to judge",
@@ -50,7 +51,7 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
 def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
     project = clients.project
-    gates = read_gates(project.path(GATES_FILE))
+    gates = read_gates(project.path(GATES_FILE), project.order)
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, clients, stage, champion) if champion else None
         rows = threads.submit(_held_out, clients, challenger.folder)
@@ -80,7 +81,7 @@ def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candi
     digest = package_digest(candidate.folder)
     version = ModelVersion(model.name, model.version, digest)
     subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
-    warnings = tuple(committed_problems(clients.project.root, subject, signed=False))
+    warnings = tuple(committed_problems(clients.project, subject, signed=False))
     return replace(candidate, provenance_warnings=warnings)
 
 

@@ -16,23 +16,24 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
-from mlops.gates.proposal import Candidate
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
+from mlops.gates.report_sections import Candidate
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.models.registration import ModelVersion
 from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
 from mlops.promotion.candidate import find_candidate
-from mlops.promotion.champion import live_release, release_at
+from mlops.promotion.champion import live_release
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
 from mlops.promotion.gate_run import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
-from mlops.settings.project import StageName
-from mlops.settings.releases import TRAINING_STAGE, Release
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def promote(
     if not report.promotes:
         _note(clients, report, "blocked", {})
         return PromotionResult(target, release, report, file, None)
-    if target != TRAINING_STAGE:
+    if target != clients.project.order.training:
         share(clients, release.model)
     proposed = _propose(repository, base, report, statement, pull_request=pull_request)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
@@ -145,7 +146,7 @@ def _statement(clients: WorkspaceClients, target: StageName, candidate: Candidat
     model = ModelVersion(**release.model.model_dump())
     statement = state(clients, model, candidate.folder)
     subject = ProvenanceSubject(target, model, candidate.folder, release)
-    require_at_promotion(clients.project.root, subject, statement, base.commit)
+    require_at_promotion(clients.project, subject, statement, base.commit)
     return statement
 
 

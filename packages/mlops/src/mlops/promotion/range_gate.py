@@ -19,8 +19,8 @@ from mlops.gates.render import markdown_report
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
 from mlops.promotion.gate_run import gate
 from mlops.promotion.release_changes import plan
-from mlops.settings.project import StageName
 from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)

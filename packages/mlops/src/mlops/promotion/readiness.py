@@ -20,10 +20,10 @@ from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
 from mlops.endpoint.current_deployment import Live, live_model
 from mlops.promotion.branch import branch_name, find_base
-from mlops.promotion.champion import release_at
 from mlops.rollout.rollback import BY_HAND
-from mlops.settings.project import StageName
-from mlops.settings.releases import SOURCE_STAGES, TRAINING_STAGE, Model, manifest_file, manifest_path, read_manifest
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
+from mlops.settings.stages import StageName
 
 _FINISH: Final = "finish"
 
@@ -47,9 +47,12 @@ class NotYet(Result):
 def not_yet(clients: WorkspaceClients, target: StageName, now: datetime) -> NotYet | None:
     """Why it is too early, or too late; None when the promotion may go on.
 
-    Raises InputError for the stage that trains: it takes models at once.
+    Raises InputError for the stage that trains: it takes models at once, without being asked where it is the only one.
     """
-    if target == TRAINING_STAGE:
+    order = clients.project.order
+    if order.names == (target,):
+        return None
+    if target == order.training:
         raise InputError(
             f"{target} has no stage before it to wait for", f"Leave out --when-ready: `mlops promote --to {target}`."
         )
@@ -58,7 +61,7 @@ def not_yet(clients: WorkspaceClients, target: StageName, now: datetime) -> NotY
 
 
 def _reason(clients: WorkspaceClients, target: StageName, now: datetime) -> str:
-    source = SOURCE_STAGES[target]
+    source = clients.project.order.source_of(target)
     live = live_model(clients.stage(source), clients.project.settings.stage(source))
     if live is None:
         return f"{source} runs nothing yet"
@@ -73,7 +76,7 @@ def _reason(clients: WorkspaceClients, target: StageName, now: datetime) -> str:
     since = released_at(records, live.digest)
     if since is None:
         return f"the audit log of {source} has no finished rollout of version {live.version}"
-    return _too_young(clients, target, live, since, now) or _unhealthy(clients, source, live, since, now)
+    return _too_young(clients, target, source, live, since, now) or _unhealthy(clients, source, live, since, now)
 
 
 def _in_git(clients: WorkspaceClients, target: StageName, live: Live) -> str:
@@ -92,20 +95,22 @@ def _in_git(clients: WorkspaceClients, target: StageName, live: Live) -> str:
     return ""
 
 
-def _too_young(clients: WorkspaceClients, target: StageName, live: Live, since: datetime, now: datetime) -> str:
-    hours = read_manifest(manifest_file(clients.project.root, target), target).wait_hours
+def _too_young(
+    clients: WorkspaceClients, target: StageName, source: StageName, live: Live, since: datetime, now: datetime
+) -> str:
+    hours = read_manifest(manifest_file(clients.project.root, target)).wait_hours
     left = since + timedelta(hours=hours) - now
     if left <= timedelta(0):
         return ""
     return (
-        f"version {live.version} runs in {SOURCE_STAGES[target]} since {since:%Y-%m-%d %H:%M} UTC, "
+        f"version {live.version} runs in {source} since {since:%Y-%m-%d %H:%M} UTC, "
         f"and has to for {hours:g} hours; {_hours(left)} are left"
     )
 
 
 def _unhealthy(clients: WorkspaceClients, source: StageName, live: Live, since: datetime, now: datetime) -> str:
     """Whether the stage has broken its own SLO since; without callers nothing is known, and nothing broken."""
-    slo = read_manifest(manifest_file(clients.project.root, source), source).slo
+    slo = read_manifest(manifest_file(clients.project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)
     if counts.failures > slo.error_rate * counts.requests:

@@ -14,7 +14,7 @@ from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
 from mlops.azure.errors import explain
 from mlops.core.errors import MlopsError
-from mlops.endpoint.observe import observe
+from mlops.endpoint.view import observe
 from mlops.gates.rows import Rows
 
 NAME: Final = "recent inputs"

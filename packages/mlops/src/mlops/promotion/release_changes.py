@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
-from mlops.core.documents import parse_checked
+from mlops.core.documents import parse_yaml
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.source_location import Place
-from mlops.settings.project import STAGE_NAMES, Settings, StageName
-from mlops.settings.releases import RELEASE_FOLDER, LeftOut, Manifest, Release, left_out, manifest_path, parse_manifest
+from mlops.settings.project import Settings, parse_settings
+from mlops.settings.release_history import mixed_changes, order_at, skipped_stage
+from mlops.settings.releases import (
+    RELEASE_FOLDER,
+    Manifest,
+    Release,
+    SkippedPhase,
+    manifest_path,
+    parse_manifest,
+    parse_release,
+    skipped_phases,
+)
+from mlops.settings.stages import StageName, StageOrder
 
 Kind = Literal["first release", "release", "removal", "settings"]
 
@@ -23,6 +35,9 @@ Kind = Literal["first release", "release", "removal", "settings"]
 RELEASING: Final[frozenset[Kind]] = frozenset({"first release", "release"})
 _DIGEST_CHARACTERS: Final = 19
 _NOTHING: Final = "-"
+_HEAD: Final = "HEAD"
+_PROJECT_PATH: Final = PurePosixPath(PROJECT_FILE)
+_SOURCE_STAGE: Final = ("release", "source", "stage")
 _NOTHING_BEFORE: Final = re.compile(r"0{40}(0{24})?")
 
 
@@ -37,14 +52,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class StageChange:
-    """How one stage changes; `left_out` says what its manifest asks for and its serving does not offer."""
+    """How one stage changes; `skipped_phases` says what its manifest asks for and its serving does not offer."""
 
     stage: StageName
     kind: Kind
     before: Release | None
     after: Release | None
     settings: tuple[Setting, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    skipped_phases: tuple[SkippedPhase, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Everything; `deploy` says whether the stage has something to roll out."""
@@ -55,7 +70,7 @@ class StageChange:
             "from": self.before.model_dump(mode="json") if self.before else None,
             "to": self.after.model_dump(mode="json") if self.after else None,
             "settings": [asdict(setting) for setting in self.settings],
-            "left_out": [asdict(each) for each in self.left_out],
+            "skipped_phases": [asdict(each) for each in self.skipped_phases],
         }
 
     def row(self) -> tuple[str, ...]:
@@ -78,6 +93,8 @@ class PlanResult(Result):
     """The stages that change, in the order in which they are deployed, and the manifests that cannot be read."""
 
     since: str
+    order: StageOrder
+    order_before: StageOrder
     changes: tuple[StageChange, ...]
     problems: tuple[str, ...]
     places: tuple[Place, ...] = ()
@@ -86,7 +103,7 @@ class PlanResult(Result):
     def outputs(self) -> dict[str, str]:
         """A flag for each stage that has something to roll out, and one for releases that gates must judge."""
         deployed = {change.stage for change in self.changes if change.after is not None}
-        flags = {stage: stage in deployed for stage in STAGE_NAMES} | {"releases": bool(self.to_judge)}
+        flags = {stage: stage in deployed for stage in self.order} | {"releases": bool(self.to_judge)}
         return {name: str(flag).lower() for name, flag in flags.items()}
 
     @property
@@ -102,7 +119,8 @@ class PlanResult(Result):
     def document(self) -> dict[str, Any]:
         """Everything."""
         changes = [change.document() for change in self.changes]
-        return {"since": self.since, "stages": changes, "problems": list(self.problems)}
+        order = list(self.order)
+        return {"since": self.since, "order": order, "stages": changes, "problems": list(self.problems)}
 
     def blocks(self) -> Sequence[Block]:
         """A row for each stage that changes."""
@@ -110,76 +128,99 @@ class PlanResult(Result):
         rows = tuple(change.row() for change in self.changes)
         problems = [Line(problem, "bad") for problem in self.problems]
         without = [
-            Line(f"{change.stage}: {each.phase} is left out: {each.reason}")
+            Line(f"{change.stage}: {each.phase} is skipped: {each.reason}")
             for change in self.changes
-            for each in change.left_out
+            for each in change.skipped_phases
         ]
+        reordered = self.order != self.order_before
+        listed = [Line(f"the stages were {self.order_before}, and are {self.order}")] if reordered else []
         if rows:
-            return [Table(f"since {self.since}", columns, rows), *without, *problems]
-        return problems or [Line(f"no stage changes since {self.since}", "good")]
+            return [*listed, Table(f"since {self.since}", columns, rows), *without, *problems]
+        return [*listed, *problems] or [Line(f"no stage changes since {self.since}", "good")]
 
 
 def plan(repository: Repository, since: str) -> PlanResult:
     """Compare the manifests at `since` with those at HEAD. Raises InputError for a revision that is none.
 
-    A commit of zeros, which CI systems give for "nothing before", stands for a project without manifests.
+    A commit of zeros, which CI systems give for "nothing before", stands for a project without manifests. Raises
+    ProjectError when project.yml at HEAD cannot be read: without its list of stages nothing can be said of one.
     """
     if not _NOTHING_BEFORE.fullmatch(since) and repository.resolve(since) is None:
         raise InputError(
             f"git knows no revision '{since}'",
             "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
         )
-    changes: list[StageChange] = []
-    problems: list[str] = []
-    places: list[Place] = []
-    for stage in STAGE_NAMES:
-        path = manifest_path(stage)
-        texts = [repository.read(revision, path) for revision in (since, "HEAD")]
-        if texts[0] == texts[1]:
-            continue
-        if texts[1] is None:
-            problems.append(f"{path}:1: the manifest is gone; restore it, with `release: null` for no release")
-            continue
-        try:
-            after = parse_manifest(texts[1], stage)
-        except ProjectError as error:
-            problems += [f"{RELEASE_FOLDER}/{detail}" for detail in error.details] or [error.message]
-            places += [replace(place, file=repository.folder / path) for place in error.places]
-            continue
-        change = compare(stage, _earlier(texts[0], stage), after)
-        changes += [_with_left_out(repository, change, after)] if change else []
-    return PlanResult(since, tuple(changes), tuple(problems), tuple(places))
+    settings = parse_settings(repository.read(_HEAD, _PROJECT_PATH) or "")
+    found = [_planned(repository, settings, since, stage) for stage in settings.order]
+    mixed = () if _NOTHING_BEFORE.fullmatch(since) else mixed_changes(repository, since)
+    return PlanResult(
+        since,
+        settings.order,
+        order_at(repository, since) or settings.order,
+        tuple(change for each in found for change in each.changes),
+        (*mixed, *(problem for each in found for problem in each.problems)),
+        tuple(place for each in found for place in each.places),
+    )
 
 
-def compare(stage: StageName, before: Manifest | None, after: Manifest) -> StageChange | None:
-    """How a stage changes from one manifest (None: there was none) to another; None when it does not."""
-    old = before.release if before else None
+@dataclass(frozen=True)
+class _Planned:
+    """What becomes of one stage."""
+
+    changes: tuple[StageChange, ...] = ()
+    problems: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+
+
+def _planned(repository: Repository, settings: Settings, since: str, stage: StageName) -> _Planned:
+    path = manifest_path(stage)
+    before, text = (repository.read(revision, path) for revision in (since, _HEAD))
+    if before == text:
+        return _Planned()
+    if text is None:
+        return _Planned(problems=(f"{path}:1: the manifest is gone; restore it, with `release: null` for no release",))
+    try:
+        after = parse_manifest(text, stage)
+    except ProjectError as error:
+        problems = tuple(f"{RELEASE_FOLDER}/{detail}" for detail in error.details) or (error.message,)
+        return _Planned((), problems, tuple(replace(place, file=repository.folder / path) for place in error.places))
+    change = compare(stage, *_earlier(before, stage), after)
+    if change is None:
+        return _Planned()
+    if change.after is not None and change.kind in RELEASING:
+        skipped = skipped_stage(repository, _HEAD, stage, change.after)
+        if skipped:
+            line = parse_yaml(text).line_of(_SOURCE_STAGE)
+            place = Place(repository.folder / path, line, skipped)
+            return _Planned((change,), (f"{path}:{line}: {'.'.join(_SOURCE_STAGE)}: {skipped}",), (place,))
+    return _Planned((_with_skipped_phases(settings, change, after),))
+
+
+def compare(stage: StageName, old: Release | None, before: Manifest | None, after: Manifest) -> StageChange | None:
+    """How a stage changes from a release and a manifest (None: it cannot be read) to another; None: it does not."""
     settings = _settings(before, after)
     if old == after.release:
-        return StageChange(stage, "settings", old, after.release, settings) if before and settings else None
+        return StageChange(stage, "settings", old, after.release, settings) if settings else None
     if after.release is None:
         return StageChange(stage, "removal", old, None, settings)
     return StageChange(stage, "release" if old else "first release", old, after.release, settings)
 
 
-def _with_left_out(repository: Repository, change: StageChange, manifest: Manifest) -> StageChange:
-    """What project.yml, where it can be read, makes of the rollout; `mlops check` tells of one that cannot."""
-    text = repository.read("HEAD", PurePosixPath(PROJECT_FILE)) if change.after else None
-    try:
-        settings = parse_checked(text or "", Path(PROJECT_FILE), Settings).value
-    except ProjectError:
+def _with_skipped_phases(settings: Settings, change: StageChange, manifest: Manifest) -> StageChange:
+    """What project.yml makes of the rollout."""
+    if change.after is None:
         return change
-    return replace(change, left_out=left_out(manifest.rollout, settings.stage(change.stage).serving))
+    return replace(change, skipped_phases=skipped_phases(manifest.rollout, settings.stage(change.stage).serving))
 
 
-def _earlier(text: str | None, stage: StageName) -> Manifest | None:
-    """The manifest as it was; one that could not be read then is as good as none."""
-    if text is None:
-        return None
-    try:
-        return parse_manifest(text, stage)
-    except ProjectError:
-        return None
+def _earlier(text: str | None, stage: StageName) -> tuple[Release | None, Manifest | None]:
+    """The release and the manifest as they were; what could not be read then is as good as none."""
+    release = manifest = None
+    with suppress(ProjectError):
+        release = parse_release(text, stage) if text is not None else None
+    with suppress(ProjectError):
+        manifest = parse_manifest(text, stage) if text is not None else None
+    return release, manifest
 
 
 def _settings(before: Manifest | None, after: Manifest) -> tuple[Setting, ...]:

@@ -20,11 +20,12 @@ from mlops.endpoint.current_deployment import Live, live_model
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
-from mlops.promotion.champion import release_at
 from mlops.promotion.promote import Proposed
 from mlops.rollout.rollback import BY_HAND, LEFT
-from mlops.settings.project import StageName
+from mlops.settings.manifest_files import without_release
+from mlops.settings.release_history import release_at
 from mlops.settings.releases import Release, manifest_path
+from mlops.settings.stages import StageName
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (
@@ -126,15 +127,18 @@ def _agreement(released: Release | None, live: Live | None, name: str) -> str:
 
 
 def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
-    """The manifest with what is live as its release. Where nothing is, the manifest before its first release."""
+    """The manifest with what is live as its release, as git released it before; without one where nothing is live.
+
+    What comes from a stage that is gone by now is released again as it was: it was judged when it came.
+    """
     path = manifest_path(stage)
+    text = repository.read(base.commit, path) or ""
+    if live is None:
+        return without_release(text)
     for commit in repository.changes_of(path, base.commit):
-        text = repository.read(commit, path)
-        earlier = release_at(repository, commit, stage) if text is not None else None
-        if live is None and earlier is None and text is not None:
-            return text.encode()
-        if live is not None and earlier is not None and earlier.model.digest == live.digest:
-            return release_text(repository.read(base.commit, path) or "", stage, earlier)
+        earlier = release_at(repository, commit, stage)
+        if earlier is not None and earlier.model.digest == live.digest:
+            return release_text(text, stage, earlier)
     runs = f"version {live.version} ({live.digest})" if live else _NOTHING
     raise InputError(
         f"{stage} runs {runs}, which {path} never released",

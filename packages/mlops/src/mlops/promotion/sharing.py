@@ -32,7 +32,7 @@ def share(clients: WorkspaceClients, model: Model) -> bool:
         raise PromotionRefused(
             f"registry {registry} has version {model.version} of model {model.name} with digest {digest}, "
             f"not {model.digest}",
-            "A version never changes there: register a new one (`mlops train --stage dev`) and promote it.",
+            "A version never changes there: register a new one (`mlops train`) and promote it.",
         )
     return is_new
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result
 from mlops.promotion.branch import find_base
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
 from mlops.settings.releases import manifest_path
+from mlops.settings.stages import StageName
 
 _HERE: Final = "HEAD"
 

@@ -16,8 +16,8 @@ from mlops.models.package_store import fetch_package, package_of_model
 from mlops.models.registration import ModelVersion, find_builder, find_version
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, committed_problems, statement_problems
-from mlops.settings.project import StageName
-from mlops.settings.releases import TRAINING_STAGE, manifest_file, read_manifest
+from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.stages import StageName
 
 STATEMENT_FILE: Final = "statement.json"
 PREDICATE_FILE: Final = "predicate.json"
@@ -84,17 +84,17 @@ def inspect(clients: WorkspaceClients, stage: StageName, version: str | None, fo
     Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
     """
     root = clients.project.root
-    if stage == TRAINING_STAGE:
+    if stage == clients.project.order.training:
         model = find_version(clients.training, clients.project.settings.model, version)
         package = package_of_model(clients.training, clients.project, model)
         statement = state(clients, model, package)
         subject = ProvenanceSubject(stage, model, package, release_of(package, model, stage))
-        problems = statement_problems(root, subject, statement)
+        problems = statement_problems(clients.project, subject, statement)
     else:
         subject = _released(clients, stage)
         model, package = subject.model, subject.package
         place = statement_path(model.name, model.version)
-        problems = committed_problems(root, subject)
+        problems = committed_problems(clients.project, subject)
         if not (root / place).is_file():
             raise ProjectError(f"there is no {place}", f"Promote the model again: `mlops promote --to {stage}`.")
         statement = parse_statement((root / place).read_text(encoding="utf-8"), str(place))
@@ -109,7 +109,7 @@ def state(clients: WorkspaceClients, model: ModelVersion, package: Path) -> Stat
 
 
 def _released(clients: WorkspaceClients, stage: StageName) -> ProvenanceSubject:
-    release = read_manifest(manifest_file(clients.project.root, stage), stage).release
+    release = read_manifest(manifest_file(clients.project.root, stage)).release
     if release is None:
         raise ProjectError(f"nothing is released to {stage} yet", f"Promote a model: `mlops promote --to {stage}`.")
     package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)

@@ -19,9 +19,10 @@ from mlops.githost.interface import Attested, RemoteAddress
 from mlops.models.package import DIGEST_PREFIX, checksums, file_digests
 from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
-from mlops.settings.project import StageName
+from mlops.settings.project import Project
 from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
 from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 _WHOLE_HISTORY: Final = "In CI, check out the whole history (fetch-depth: 0)."
 
@@ -41,46 +42,46 @@ class ProvenanceSubject:
         return f"{self.model.name} {self.model.version}"
 
 
-def require_at_deployment(root: Path, subject: ProvenanceSubject) -> None:
+def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
     """Raise RolloutFailed when the policy does not let the model run in its stage, ProjectError for a broken policy."""
-    problems = committed_problems(root, subject)
+    problems = committed_problems(project, subject)
     if problems:
         raise RolloutFailed(
             f"{subject.name} may not run in {subject.stage}: its provenance does not hold",
-            f"Nothing was changed. {_advice(root, subject)}",
+            f"Nothing was changed. {_advice(project, subject)}",
             tuple(problems),
         )
 
 
-def require_at_promotion(root: Path, subject: ProvenanceSubject, statement: Statement, base: str) -> None:
+def require_at_promotion(project: Project, subject: ProvenanceSubject, statement: Statement, base: str) -> None:
     """Raise PromotionRefused for a statement that the target stage would refuse, once merged into `base`."""
-    problems = statement_problems(root, subject, statement, base)
+    problems = statement_problems(project, subject, statement, base)
     if problems:
         message = f"{subject.stage} would refuse {subject.name}: its provenance does not hold"
-        raise PromotionRefused(message, _advice(root, subject), tuple(problems))
+        raise PromotionRefused(message, _advice(project, subject), tuple(problems))
 
 
-def committed_problems(root: Path, subject: ProvenanceSubject, *, signed: bool = True) -> list[str]:
+def committed_problems(project: Project, subject: ProvenanceSubject, *, signed: bool = True) -> list[str]:
     """What is wrong with the committed statement, or with its absence; `signed` includes its attestation."""
-    demands = read_policy(root).of(subject.stage)
+    demands = read_policy(project.root, project.order).stages[subject.stage]
     path = statement_path(subject.model.name, subject.model.version)
-    file = root / path
+    file = project.root / path
     if not file.is_file():
         return [f"there is no {path}"] if demands.statement == "required" else []
     statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
-    return statement_problems(root, subject, statement, signed=signed)
+    return statement_problems(project, subject, statement, signed=signed)
 
 
 def statement_problems(
-    root: Path, subject: ProvenanceSubject, statement: Statement, head: str = "HEAD", *, signed: bool = True
+    project: Project, subject: ProvenanceSubject, statement: Statement, head: str = "HEAD", *, signed: bool = True
 ) -> list[str]:
     """What is wrong with a statement, in sentences; `head` is what is deployed."""
-    demands = read_policy(root).of(subject.stage)
-    remote = remote_of(root)
+    demands = read_policy(project.root, project.order).stages[subject.stage]
+    remote = remote_of(project.root)
     return [
         *_subject_problems(subject, statement),
         *_release_problems(subject, statement),
-        *_commit_problems(demands, Repository(root), statement, head),
+        *_commit_problems(demands, Repository(project.root), statement, head),
         *_builder_problems(demands, remote, statement),
         *(_attestation_problems(demands, remote, subject, statement) if signed else ()),
     ]
@@ -149,9 +150,9 @@ def _attestation_problems(
     return [problem] if problem else []
 
 
-def _advice(root: Path, subject: ProvenanceSubject) -> str:
-    remote = remote_of(root)
-    train = f"`{remote.host.training_command}`" if remote else "`mlops train --stage dev --fresh` in your CI system"
+def _advice(project: Project, subject: ProvenanceSubject) -> str:
+    remote = remote_of(project.root)
+    train = f"`{remote.host.training_command}`" if remote else "`mlops train --fresh` in your CI system"
     return (
         "Train it again where the stage expects it, without reusing a step that was run elsewhere: "
         f"{train}; that makes a new version to promote. Or change what the stage requires, in a reviewed change of "

@@ -1,23 +1,23 @@
-"""Replays one workflow file of this project on this machine."""
+"""Replays one workflow file of this project on this machine, and what came of it."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mlops.cli.progress import say
 from mlops.core.errors import InputError
-from mlops.core.stopping import stop_signals
+from mlops.core.results import Block, Line, Result, Table, Tone
+from mlops.core.waiting import stop_signals
 from mlops.githost.hosts import HOSTS
 from mlops.githost.interface import GitHost, Replay
 from mlops.replaying.environment import StepEnvironment, step_environment
 from mlops.replaying.event import EventOptions, event
 from mlops.replaying.fake_programs import logged_requests
-from mlops.replaying.result import ReplayResult
 from mlops.replaying.source import Checkout, Source
 from workflow_replay.approvals import approvals
 from workflow_replay.cancellation import Cancellation
@@ -26,7 +26,7 @@ from workflow_replay.effects import Effects, with_variables
 from workflow_replay.errors import ReplayError
 from workflow_replay.events import Event
 from workflow_replay.host_environment import HostEnvironment
-from workflow_replay.result import Run
+from workflow_replay.result import JobRun, Run, commands, document, simulated
 
 # Settings of the repository that a login requires; any text will do, as no token is issued.
 _IDENTITY: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
@@ -135,3 +135,61 @@ def _limitations(host: GitHost) -> tuple[str, ...]:
         "approvals were those of --approve and --reject; `mlops check --repository` checks the real rules",
         "caches were empty, tools were those of this machine; containers and other machines were not available",
     )
+
+
+@dataclass(frozen=True)
+class ReplayResult(Result):
+    """A replayed run, its `requests` to the git host, and the `limitations` of the replay."""
+
+    run: Run
+    requests: tuple[str, ...]
+    limitations: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the run succeeded, or if the event does not trigger it; else 1."""
+        return 0 if not self.run.triggered or self.run.conclusion in ("success", "skipped") else 1
+
+    def document(self) -> dict[str, Any]:
+        """The run, its requests and the limitations."""
+        return {**document(self.run), "requests": list(self.requests), "limitations": list(self.limitations)}
+
+    def blocks(self) -> Sequence[Block]:
+        """Jobs, annotations, requests, limitations and the conclusion."""
+        run = self.run
+        if not run.triggered:
+            return [
+                Line(f"{run.file} is not triggered: {run.reason}", "hint"),
+                Line(
+                    "To replay your files on another branch: `--ref main`. To include more commits: `--since REV`.",
+                    "hint",
+                ),
+            ]
+        rows = tuple((job.name, _outcome(job), f"{job.seconds:.1f}", job.environment or "") for job in run.jobs)
+        annotations = [
+            Line(f"{annotation.level}: {_location(annotation.file, annotation.line)}{annotation.message}")
+            for annotation in run.annotations()
+            if annotation.level in ("error", "warning")
+        ]
+        tones: dict[str, Tone] = {"success": "good", "skipped": "good"}
+        return [
+            Table(run.name, ("job", "result", "seconds", "environment"), rows),
+            *annotations,
+            *(Line(f"requested from the git host: {words}") for words in self.requests),
+            *(Line(f"simulated: {name}", "hint") for name in simulated(run)),
+            *(Line(sentence, "hint") for sentence in self.limitations),
+            Line(
+                f"{run.conclusion}: {len(commands(run))} commands ran in {run.seconds:.1f} s",
+                tones.get(run.conclusion, "bad"),
+            ),
+        ]
+
+
+def _outcome(job: JobRun) -> str:
+    return f"{job.outcome} ({job.reason})" if job.reason else job.outcome
+
+
+def _location(file: str | None, line: int | None) -> str:
+    if file is None:
+        return ""
+    return f"{file}:{line}: " if line is not None else f"{file}: "

@@ -36,9 +36,8 @@ from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
 from mlops.retraining.training_data import TrainingData, training_data
 from mlops.retraining.trigger import TriggerReference
-from mlops.settings.project import parse_stage
-from mlops.settings.releases import TRAINING_STAGE
 from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
+from mlops.settings.stages import StageName
 from mlops.training.run import submit_training
 
 _HASH_CHARACTERS: Final = slice(7, 19)
@@ -59,7 +58,8 @@ def begin(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
     """
-    rules = read_retraining_rules(clients.project.path(RETRAINING_FILE))
+    project = clients.project
+    rules = read_retraining_rules(project.path(RETRAINING_FILE), project.order)
     cause = _look_up(clients, pointer)
     log = AuditLog(clients.training)
     before = begun_for(log.read()[0], cause)
@@ -69,12 +69,12 @@ def begin(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -
             return found
         before = found
     else:
-        say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
+        say(f"record {before.number} of {project.order.training}: this has begun a training before; it goes on")
     facts = before.event.evidence
     job = facts[JOB]
     if not _is_there(clients.training, job):
         is_new = DATA_DESCRIPTION in facts
-        submit_training(clients.training, clients.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
+        submit_training(clients.training, project, project.order.training, facts[DATA], job, is_new_data=is_new)
     return Begun(job, cause, before.number, facts.get(DATA_DESCRIPTION, ""))
 
 
@@ -108,14 +108,16 @@ def _permitted(
     if objection:
         return NotBegun(objection)
     project, happened = clients.project, cause.event
-    package, _ = fetch_package(clients.models(parse_stage(happened.stage)), project, happened.model, happened.version)
+    stage = project.order.find(happened.stage)
+    package, _ = fetch_package(clients.models(stage), project, happened.model, happened.version)
     data = training_data(clients, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
         runs = f"version {happened.version}, which runs in {happened.stage}"
         return NotBegun(f"there are no newer data: {runs}, was trained on {data.version.name}:{data.version.version}")
-    event = begun_event(cause, f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}", data)
+    job = f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}"
+    event = begun_event(cause, project.order.training, job, data)
     refused: list[str] = []
 
     def may(records: Sequence[Record]) -> bool:
@@ -130,15 +132,15 @@ def _permitted(
     return same or NotBegun(refused[0])
 
 
-def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
-    """The record of a beginning: the cause's reason and evidence, the job, the data and what they were made of."""
+def begun_event(cause: Record, training: StageName, job: str, data: TrainingData) -> Event:
+    """The record of a training that begins: the cause's reason and evidence, the job, the data and their origin."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
     if data.data_description:
         facts[DATA_DESCRIPTION] = data.data_description
     return Event(
         kind=RETRAINING,
-        stage=TRAINING_STAGE,
+        stage=training,
         step=BEGUN,
         model=happened.model,
         version=happened.version,
@@ -152,8 +154,8 @@ def begun_event(cause: Record, job: str, data: TrainingData) -> Event:
 def _superseded_reason(clients: WorkspaceClients, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
-    stage = clients.project.settings.stage(parse_stage(event.stage))
-    live = live_model(clients.stage(parse_stage(event.stage)), stage)
+    stage = clients.project.order.find(event.stage)
+    live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
     if live is not None and live.digest == event.digest:
         return ""
     runs = f"version {live.version}" if live else "nothing"

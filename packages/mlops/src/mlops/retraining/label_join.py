@@ -61,13 +61,13 @@ class LabelledData:
         told = f"of {self.collected:,} rows {rows:,} can be used, {self.unknown:,} have no outcome yet"
         told += f", {self.unfit:,} hold values that no training takes" if self.unfit else ""
         told += f", {self.known:,} equal rows that are in the data anyway" if self.known else ""
-        if rows < rules.fewest_rows:
-            return f"there is too little to train on: {told}; fewest_rows is {rules.fewest_rows:,}"
+        if rows < rules.min_rows:
+            return f"there is too little to train on: {told}; min_rows is {rules.min_rows:,}"
         positives = int(self.frame[self.target].sum())
-        if min(positives, rows - positives) < rules.fewest_of_each:
+        if min(positives, rows - positives) < rules.min_rows_per_class:
             return (
-                f"outcomes of one kind say nothing: {positives:,} of {rows:,} rows turned out as 1; fewest_of_each "
-                f"is {rules.fewest_of_each:,}"
+                f"outcomes of one kind say nothing: {positives:,} of {rows:,} rows turned out as 1; min_rows_per_class "
+                f"is {rules.min_rows_per_class:,}"
             )
         return ""
 

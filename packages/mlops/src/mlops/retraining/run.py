@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from mlops.audit.retraining_policy import NotBegun
 from mlops.azure.clients import WorkspaceClients
@@ -15,11 +15,7 @@ from mlops.promotion.promote import PromotionResult, promote
 from mlops.retraining.begin import Begun, begin
 from mlops.retraining.trigger import TriggerReference
 from mlops.rollout.deploy import DeployResult, deploy
-from mlops.settings.project import StageName
-from mlops.settings.releases import TRAINING_STAGE
 from mlops.training.run import finish_training
-
-_NEXT_STAGE: Final[StageName] = "staging"
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class RetrainResult(Result):
             blocks.append(Line(f"trained on {self.outcome.data_description}"))
         if self.promotion:
             return [*blocks, *promoted]
-        return [*blocks, Line(f"Next: `mlops train --stage {TRAINING_STAGE} --job {job}`", "hint")]
+        return [*blocks, Line(f"Next: `mlops train --job {job}`", "hint")]
 
     @property
     def _refused(self) -> str:
@@ -91,11 +87,16 @@ def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: 
 def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
-    What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.
+    Where production is the only stage, nothing is deployed before the proposal is merged. What the gates block is a
+    result. Raises JobFailed when the training fails, and whatever deploying raises.
     """
     outcome = begin(clients, pointer, now)
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
     model = finish_training(clients.training, clients.project, outcome.job).model
-    deployed = deploy(clients.training, clients.project, TRAINING_STAGE, model.version)
-    return RetrainResult(outcome, model, deployed, promote(clients, _NEXT_STAGE, model.version))
+    order = clients.project.order
+    target = order.next_after(order.training)
+    if target is None:
+        return RetrainResult(outcome, model, None, promote(clients, order.training, model.version))
+    deployed = deploy(clients.training, clients.project, order.training, model.version)
+    return RetrainResult(outcome, model, deployed, promote(clients, target, model.version))

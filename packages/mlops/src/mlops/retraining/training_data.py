@@ -23,12 +23,12 @@ from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
-from mlops.endpoint.observe import observe
+from mlops.endpoint.view import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
 from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, Outcomes, label, read_outcomes
-from mlops.settings.project import StageName, parse_stage
 from mlops.settings.retraining import CollectedRows
+from mlops.settings.stages import StageName
 
 _UNTIL: Final = "until"
 # Azure takes no longer text for a tag.
@@ -66,7 +66,7 @@ def training_window(rules: CollectedRows, cause: Record) -> Window:
     except (KeyError, ValueError) as error:
         message = f"record {cause.number} of {cause.event.stage} does not say where its window ends"
         raise InputError(message, f"Judge anew: `mlops monitor --stage {cause.event.stage}`.") from error
-    end = found - timedelta(days=rules.settled_days)
+    end = found - timedelta(days=rules.label_delay_days)
     return Window(end - timedelta(days=rules.window_days), end)
 
 
@@ -82,7 +82,7 @@ class _Making:
 
     @property
     def stage(self) -> StageName:
-        return parse_stage(self.cause.event.stage)
+        return self.clients.project.order.find(self.cause.event.stage)
 
     def make(self) -> TrainingData | NotBegun:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
@@ -92,10 +92,10 @@ class _Making:
         labels, outcomes = self._outcomes(settings.labels)
         collected = self._collected()
         rows = label(collected.frame, outcomes, self.schema, self.stage)
-        history = find_data(training, settings.data, NEWEST) if self.rules.with_history else None
+        history = find_data(training, settings.data, NEWEST) if self.rules.include_history else None
         past = download_data(training, history, self._place("history")) if history else None
         kept = rows.frame
-        if past is not None and self.rules.leave_out_known:
+        if past is not None and self.rules.exclude_known_rows:
             kept = without_known_rows(past, kept, self.schema)
         used = rows.only(kept)
         objection = used.objection(self.rules)
@@ -134,7 +134,7 @@ class _Making:
         # A request that was mirrored is there twice; the one whose answer the caller got counts.
         deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
         window = training_window(self.rules, self.cause)
-        return read_collected(client, endpoint, deployments, window, self.rules.most_rows)
+        return read_collected(client, endpoint, deployments, window, self.rules.max_rows)
 
     def _facts(self, rows: LabelledData, found: Collected, outcomes: Outcomes, labels: DataVersion) -> dict[str, str]:
         model = self.cause.event.model
@@ -169,7 +169,7 @@ def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
     )
 
 
-_ADVICE: Final = "Train on it first: `mlops train --stage dev --data-version newest` says what is wrong with it."
+_ADVICE: Final = "Train on it first: `mlops train --data-version newest` says what is wrong with it."
 
 
 def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:

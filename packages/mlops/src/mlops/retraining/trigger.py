@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mlops.audit.announcement import DRIFT_FOUND, Announcement
 from mlops.core.errors import InputError
 from mlops.githost.hosts import event_payload
-from mlops.settings.project import StageName, parse_stage
+from mlops.settings.stages import StageName
 
 _SHORT: Final = re.compile(r"(\w+)/([1-9]\d{0,8})")
 _LARGEST_BYTES: Final = 1_000_000
@@ -52,7 +52,7 @@ def read_trigger(given: str) -> TriggerReference:
     text = given.strip()
     short = _SHORT.fullmatch(text)
     if short:
-        return TriggerReference(parse_stage(short[1]), int(short[2]))
+        return TriggerReference(short[1], int(short[2]))
     document = _parsed(text if text.startswith(("{", "[")) else _read(Path(text)))
     # A broker delivers a list of one event.
     if isinstance(document, list) and len(document) == 1:

@@ -101,7 +101,7 @@ def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None
         case CreateEndpoint():
             return facts
         case Begin(to=to):
-            without = {each.phase: f"left out: {each.reason}" for each in plan.left_out}
+            without = {each.phase: f"skipped: {each.reason}" for each in plan.skipped_phases}
             return facts.model_copy(update={"step": "begin", "target": to, "evidence": without})
         case Create():
             return facts.model_copy(update={"step": "create"})

@@ -156,8 +156,8 @@ def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action
     deployment = view.deployments.get(to)
     waited = (now - progress.since).total_seconds()
     if deployment is not None and deployment.busy:
-        if waited > plan.patience_seconds:
-            return _roll_back(view, progress, f"{to} was not up within {plan.patience_seconds:.0f} s")
+        if waited > plan.progress_deadline_seconds:
+            return _roll_back(view, progress, f"{to} was not up within {plan.progress_deadline_seconds:.0f} s")
         return Wait(f"{to} is {deployment.state}")
     if deployment is not None and deployment.content == plan.content:
         if deployment.ready:
@@ -175,7 +175,7 @@ def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now:
         elapsed = (now - progress.since).total_seconds()
         what = f"{progress.phase} of {progress.to}"
         so_far = f" ({evidence.pending})" if evidence.pending else ""
-        if elapsed > plan.patience_seconds + plan.load_seconds:
+        if elapsed > plan.progress_deadline_seconds + plan.load_seconds:
             return _roll_back(view, progress, f"{what} had no result in {elapsed:.0f} s{so_far}")
         return Verify(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
@@ -194,7 +194,7 @@ def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: 
         return Wait(f"{progress.phase} for {plan.soak_seconds - elapsed:.0f} s more")
     if service is not None and service.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} kept its service level: {service.reason}")
-    if elapsed > plan.patience_seconds:
+    if elapsed > plan.progress_deadline_seconds:
         why = service.reason if service else "no figures came"
         return _roll_back(view, progress, f"in {progress.phase}: no evidence in {elapsed:.0f} s ({why})")
     return Wait(f"{progress.phase}: {service.reason if service else 'no figures yet'}")

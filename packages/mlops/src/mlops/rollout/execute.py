@@ -18,12 +18,11 @@ from mlops.azure.errors import service_message
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import RolloutFailed
-from mlops.endpoint.log_excerpt import log_excerpt
+from mlops.endpoint.scoring import log_excerpt
 from mlops.endpoint.view import View
-from mlops.rollout.change import Change, change_of, renewed
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
 from mlops.rollout.deployment_files import load_deployment, load_endpoint
-from mlops.rollout.lease import Lease, held_by_another, lease_from, lease_to_create
+from mlops.rollout.lease import Change, Lease, change_of, held_by_another, lease_from, lease_to_create, renewed
 from mlops.rollout.plan import CREATE, Target
 
 _LOG_LINES: Final = 300
@@ -74,7 +73,7 @@ class Executor:
         """A full lease; `since` is when the making of a deployment began that goes on."""
         if since is None:
             return lease_from(self.owner, now)
-        return lease_to_create(self.owner, since, self._target.plan.patience_seconds, now)
+        return lease_to_create(self.owner, since, self._target.plan.progress_deadline_seconds, now)
 
     def _write(self, change: Change) -> None:
         write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)

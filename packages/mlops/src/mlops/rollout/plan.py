@@ -11,8 +11,9 @@ from azure.ai.ml import MLClient
 from mlops.azure.service_health import Objective
 from mlops.azure.service_metrics import Monitor
 from mlops.endpoint.view import FULL, revision_of
-from mlops.settings.project import Project, Stage, StageName
-from mlops.settings.releases import MIRROR, LeftOut
+from mlops.settings.project import Project, Stage
+from mlops.settings.releases import MIRROR, SkippedPhase
+from mlops.settings.stages import StageName
 
 CREATE = "create"
 SMOKE = "smoke"
@@ -25,9 +26,9 @@ class Plan:
     """A release to roll out.
 
     `steps` are percentages of live traffic, rising, the last one 100. `soak_seconds` is how long each
-    watched phase lasts, `load_seconds` how long the load before any traffic; `patience_seconds` is how long
+    watched phase lasts, `load_seconds` how long the load before any traffic; `progress_deadline_seconds` is how long
     a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds` 0
-    leaves the phase out; `left_out` says which phases the manifest asks for all the same. `configuration` is
+    leaves the phase out; `skipped_phases` says which phases the manifest asks for all the same. `configuration` is
     the fingerprint of all that a deployment is besides its model.
     """
 
@@ -39,8 +40,8 @@ class Plan:
     steps: tuple[int, ...] = (10, 50, FULL)
     load_seconds: float = 0.0
     soak_seconds: float = 60.0
-    patience_seconds: float = 600.0
-    left_out: tuple[LeftOut, ...] = ()
+    progress_deadline_seconds: float = 600.0
+    skipped_phases: tuple[SkippedPhase, ...] = ()
 
     def __post_init__(self) -> None:
         rising = list(self.steps) == sorted(set(self.steps))
@@ -56,7 +57,7 @@ class Plan:
     def longest_seconds(self) -> float:
         """After this long the rollout has failed, whatever it is doing."""
         phases = self.phases(champion=True)
-        return len(phases) * (self.soak_seconds + self.load_seconds + self.patience_seconds)
+        return len(phases) * (self.soak_seconds + self.load_seconds + self.progress_deadline_seconds)
 
     def phases(self, *, champion: bool) -> tuple[str, ...]:
         """The phases in order. Without a champion there is nobody to mirror from or to share with."""

@@ -1,4 +1,4 @@
-"""What a stage is to run: dev the version that is asked for or the newest, the others what their release says.
+"""What a stage is to run: the first the version that is asked for or the newest, the others what their release says.
 
 A release's bytes come from the registry that all stages share; they are fetched, and their digest and provenance
 are verified before anything of the stage is touched.
@@ -25,8 +25,10 @@ from mlops.models.registration import DIGEST_TAG, ModelVersion, find_version
 from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
-from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage, StageName
-from mlops.settings.releases import MIRROR, TRAINING_STAGE, Manifest, left_out, manifest_file, read_manifest
+from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
+from mlops.settings.release_history import read_judged_manifest
+from mlops.settings.releases import MIRROR, Manifest, skipped_phases
+from mlops.settings.stages import StageName
 
 
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
@@ -60,7 +62,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     Raises ProjectError for a bad or empty release, WorkspaceError or RolloutFailed for a model that is not there
     or is not the one that was released.
     """
-    manifest = read_manifest(manifest_file(project.root, stage), stage)
+    manifest = read_judged_manifest(project, stage)
     place = project.settings.stage(stage)
     _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)
@@ -71,13 +73,13 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
             f"the bytes of {model.name} {model.version} have digest {digest}, but {model.digest} was released",
             "Nothing was changed. Find out who changed what, then train, register and promote again.",
         )
-    released = None if stage == TRAINING_STAGE else manifest.release
-    require_at_deployment(project.root, ProvenanceSubject(stage, model, package, released))
-    if place.serving == KUBERNETES and stage != TRAINING_STAGE:
+    released = None if stage == project.order.training else manifest.release
+    require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
+    if place.serving == KUBERNETES and stage != project.order.training:
         reference = copy_to_workspace(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
-    for each in plan.left_out:
-        say(f"{each.phase} is left out: {each.reason}")
+    for each in plan.skipped_phases:
+        say(f"{each.phase} is skipped: {each.reason}")
     if place.serving == KUBERNETES:
         say("Azure Monitor measures nothing of a Kubernetes endpoint: synthetic callers judge alone")
     target = Target(
@@ -99,8 +101,14 @@ def _model(
     client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
 ) -> tuple[ModelVersion, str, MLClient]:
     """The model, how a deployment names it, and the client of where it lies."""
-    if stage == TRAINING_STAGE:
-        found = find_version(client, project.settings.model, version)
+    order = project.order
+    if stage == order.training:
+        # Where one stage is all, it runs what was reviewed, as the last of several does.
+        reviewed = manifest.release.model if manifest.release and stage == order.production else None
+        if version is None and reviewed is not None:
+            found = ModelVersion(reviewed.name, reviewed.version, reviewed.digest)
+        else:
+            found = find_version(client, project.settings.model, version)
         return found, f"azureml:{found.name}:{found.version}", client
     if version is not None:
         raise InputError(
@@ -130,18 +138,18 @@ def _require_health_source(manifest: Manifest, stage: StageName, place: Stage) -
 
 def _plan(project: Project, place: Stage, model: ModelVersion, manifest: Manifest) -> Plan:
     rollout = manifest.rollout
-    without = left_out(rollout, place.serving)
+    without = skipped_phases(rollout, place.serving)
     return Plan(
         model=model.name,
         version=model.version,
         digest=model.digest,
         configuration=configuration_of(project, place),
         mirror_percentage=0 if any(each.phase == MIRROR for each in without) else rollout.mirror_percentage,
-        left_out=without,
+        skipped_phases=without,
         steps=rollout.traffic_steps,
         load_seconds=rollout.load.seconds,
         soak_seconds=rollout.soak_seconds,
-        patience_seconds=rollout.patience_seconds,
+        progress_deadline_seconds=rollout.progress_deadline_seconds,
     )
 
 

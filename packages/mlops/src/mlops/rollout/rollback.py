@@ -20,12 +20,12 @@ from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View
-from mlops.rollout.change import LONGEST_TAG, Change
+from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe
 from mlops.rollout.execute import write_change
-from mlops.settings.project import Project, StageName
+from mlops.rollout.lease import LONGEST_TAG, Change
+from mlops.settings.project import Project
 from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.stages import StageName
 
 _SHORT: int = 12
 
@@ -33,7 +33,7 @@ _SHORT: int = 12
 def revert_advice(project: Project, stage: StageName, version: str) -> str:
     """How to make git agree again, for a stage that does not run `version`; "" where git never said it should."""
     file = manifest_file(project.root, stage)
-    release = read_manifest(file, stage).release
+    release = read_manifest(file).release
     if release is None or release.model.version != version:
         return ""
     path = file.relative_to(project.root).as_posix()

@@ -19,10 +19,8 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
-from mlops.core.stopping import Stop
-from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, pause_after
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import View
+from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
+from mlops.endpoint.view import View, observe
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.decide import (
     Action,
@@ -192,7 +190,7 @@ class Rollout:
             return self._stop.reason
         if self._refused is not None:
             return self._refused
-        if self._lost_for() > self._target.plan.patience_seconds:
+        if self._lost_for() > self._target.plan.progress_deadline_seconds:
             return f"nothing could be done for {self._lost_for():.0f} s"
         if time.monotonic() > self._deadline:
             return f"it did not end within {self._target.plan.longest_seconds:.0f} s"
@@ -209,7 +207,7 @@ class Rollout:
         lost = isinstance(error, HttpResponseError | ServiceRequestError | ServiceResponseError)
         if lost and (status is None or status in _TRANSIENT):
             self._lost_since = self._lost_since or time.monotonic()
-            if self._lost_for() > _GIVE_UP * self._target.plan.patience_seconds:
+            if self._lost_for() > _GIVE_UP * self._target.plan.progress_deadline_seconds:
                 raise error
             busy = status == HTTPStatus.CONFLICT
             what = "the endpoint is being changed" if busy else "the workspace did not answer as expected"

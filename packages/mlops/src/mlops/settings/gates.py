@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, model_validator
 
-from mlops.core.documents import read_checked
+from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.measures import Catalogue, MeasureKind
-from mlops.settings.project import StageName
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Finite, Part, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import Finite, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.stages import StageName, StageOrder, stage_context
 
 CATALOGUE: Final = Catalogue(
     {
@@ -71,22 +71,24 @@ class Bootstrap(Part):
     seed: Annotated[int, Field(ge=0)]
 
 
-class SmallestBand(Part):
+class MinSliceSize(Part):
     """A band below this is reported, and does not count in a difference between bands."""
 
     rows: Annotated[int, Field(ge=1)]
     positives: Annotated[int, Field(ge=1)]
 
 
-class GatesFile(Part):
+class GatesFile(YamlFile):
     """What gates.yml says."""
+
+    renamed_keys: ClassVar = {"min_slice_size": "min_slice_size"}
 
     bootstrap: Bootstrap
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     latency_calls: Annotated[int, Field(ge=100, le=100_000)]
     recent_rows: Annotated[int, Field(ge=1)]
     recent_days: Annotated[int, Field(ge=1, le=90)]
-    smallest_band: SmallestBand
+    min_slice_size: MinSliceSize
     groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)], Group]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
@@ -95,9 +97,9 @@ class GatesFile(Part):
         return rules_at(self.rules, stage)
 
 
-def read_gates(file: Path) -> GatesFile:
+def read_gates(file: Path, order: StageOrder) -> GatesFile:
     """Read and check gates.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, GatesFile)
+    checked = read_checked(file, GatesFile, stage_context(order))
     gates = checked.value
-    checked.refuse(problems_of(gates.rules, CATALOGUE, tuple(gates.groups), has_champions=True))
+    checked.refuse(problems_of(gates.rules, CATALOGUE, tuple(gates.groups), order, has_champions=True))
     return gates

@@ -15,7 +15,6 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mlops.core.documents import read_yaml
 from mlops.core.errors import ProjectError
-from mlops.settings.project import StageName
 from mlops.settings.releases import Manifest, Release, read_manifest
 
 _RELEASE_KEY: Final = "release"
@@ -24,28 +23,37 @@ _NOTHING: Final = re.compile(r"release:[ \t]*(?:null|Null|NULL|~)?(?P<comment>[ 
 _LINE_WIDTH: Final = 100_000
 
 
-def write_release(file: Path, stage: StageName, release: Release) -> bool:
+def write_release(file: Path, release: Release) -> bool:
     """Write `release` into the manifest; False when it already is what the manifest says.
 
     The file changes in one step, so that an interrupted command leaves the old or the new one.
-    Raises ProjectError for a manifest that cannot be read, or a release that the stage cannot have.
+    Raises ProjectError for a manifest that cannot be read, or written without losing something.
     """
-    before = read_manifest(file, stage)
+    before = read_manifest(file)
     if before.release == release:
         return False
     text = _first_release(file, release) if before.release is None else _next_release(file, release)
     draft = file.with_name(f".{file.name}.draft")
     draft.write_text(text, encoding="utf-8")
     try:
-        _check(read_manifest(draft, stage), release, file)
+        _check(read_manifest(draft), release, file)
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
     return True
 
 
+def without_release(text: str) -> bytes:
+    """A manifest's text with nothing released; comments, order and layout stay."""
+    emptied = change_values(text, {_RELEASE_KEY: None})
+    return re.sub(rf"^{_RELEASE_KEY}:[ \t]*$", f"{_RELEASE_KEY}: null", emptied, flags=re.MULTILINE).encode()
+
+
 def change_values(text: str, values: dict[str, Any]) -> str:
-    """A YAML file's text with some values changed or added, by key; comments, order and layout stay."""
+    """A YAML file's text with some values changed or added, by key; comments, order and layout stay.
+
+    An entry of a list goes by its `name`: {"stages": {"prod": {…}}} changes the entry that is called prod.
+    """
     document = _yaml().load(text)
     _update(document, values)
     return _dump(document)
@@ -55,7 +63,7 @@ def _check(written: Manifest, release: Release, file: Path) -> None:
     if written.release != release:
         raise ProjectError(
             f"{file} cannot be written without losing something",
-            "Write its `release` in the plain form of the template: one key a line, no anchors.",
+            "Write its `release` in the plain form of the template: one key per line, no anchors.",
         )
 
 
@@ -77,8 +85,10 @@ def _next_release(file: Path, release: Release) -> str:
 
 
 def _update(old: Any, new: dict[str, Any]) -> None:
+    if isinstance(old, list):
+        old = {entry["name"]: entry for entry in old}
     for key, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
+        if isinstance(value, dict) and isinstance(old.get(key), dict | list):
             _update(old[key], value)
         elif key not in old or old[key] != value:
             old[key] = value

@@ -6,15 +6,15 @@ The step monitor_model takes all but the service's, which service.py takes from 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from mlops.core.documents import KeyPath, read_checked
+from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
 from mlops.settings.measures import GROUP_SEPARATOR, Catalogue, MeasureKind
-from mlops.settings.project import StageName
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Part, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.stages import StageName, StageOrder, stage_context
 
 Section = Literal["quality", "drift", "performance", "fairness", "service"]
 
@@ -79,22 +79,32 @@ GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 class Measuring(Part):
     """The inputs of pipelines/monitor.yml that say how to measure."""
 
-    fewest_rows: AtLeastOne
-    fewest_labels: AtLeastOne
-    smallest_band: AtLeastOne
-    moved_index: Annotated[float, Field(gt=0, le=100)]
-    false_discoveries: Annotated[float, Field(gt=0, lt=1)]
+    min_rows: AtLeastOne
+    min_labels: AtLeastOne
+    min_slice_rows: AtLeastOne
+    psi_threshold: Annotated[float, Field(gt=0, le=100)]
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_resamples: Annotated[int, Field(ge=50, le=10_000)]
     seed: Annotated[int, Field(ge=0)]
 
 
-class MonitorFile(Part):
+class MonitorFile(YamlFile):
     """What monitor.yml says."""
 
+    renamed_keys: ClassVar = {
+        "min_rows": "min_rows",
+        "min_labels": "min_labels",
+        "min_slice_rows": "min_slice_rows",
+        "psi_threshold": "psi_threshold",
+        "false_discovery_rate": "false_discovery_rate",
+        "min_requests": "min_requests",
+        "retrain_on": "retrain_on",
+    }
+
     measuring: Measuring
-    fewest_requests: AtLeastOne
+    min_requests: AtLeastOne
     groups: Annotated[tuple[GroupName, ...], Field(strict=False)]
-    asks_for_retraining: Annotated[tuple[str, ...], Field(strict=False)]
+    retrain_on: Annotated[tuple[str, ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
     def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
@@ -102,11 +112,11 @@ class MonitorFile(Part):
         return rules_at(self.rules, stage)
 
 
-def read_monitor_rules(file: Path) -> MonitorFile:
+def read_monitor_rules(file: Path, order: StageOrder) -> MonitorFile:
     """Read and check monitor.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, MonitorFile)
+    checked = read_checked(file, MonitorFile, stage_context(order))
     found = checked.value
-    problems = problems_of(found.rules, CATALOGUE, found.groups, has_champions=False)
+    problems = problems_of(found.rules, CATALOGUE, found.groups, order, has_champions=False)
     checked.refuse([*problems, *_retraining_problems(found)])
     return found
 
@@ -114,9 +124,9 @@ def read_monitor_rules(file: Path) -> MonitorFile:
 def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
     judged = {entry.measure for entry in found.rules}
     problems: list[tuple[KeyPath, str]] = []
-    for index, measure in enumerate(found.asks_for_retraining):
+    for index, measure in enumerate(found.retrain_on):
         if measure not in judged:
-            problems.append((("asks_for_retraining", index), f"no rule is about '{measure}'"))
+            problems.append((("retrain_on", index), f"no rule is about '{measure}'"))
         elif section_of(measure) not in _MENDABLE:
-            problems.append((("asks_for_retraining", index), f"a newer model cannot mend '{measure}'"))
+            problems.append((("retrain_on", index), f"a newer model cannot mend '{measure}'"))
     return problems

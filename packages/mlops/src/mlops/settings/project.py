@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from mlops.core.documents import read_checked
-from mlops.core.errors import InputError, ProjectError
+from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked
+from mlops.core.errors import ProjectError
 from mlops.core.layout import PROJECT_FILE
+from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
 
-StageName = Literal["dev", "staging", "prod"]
-STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 Serving = Literal["managed", "kubernetes"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
@@ -100,7 +100,7 @@ _INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
 }
 
 
-class Stage(BaseModel):
+class Stage(Part):
     """Where one stage lives on Azure, how it is served, and on what.
 
     `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
@@ -109,8 +109,7 @@ class Stage(BaseModel):
     Who is to hear of drift and of releases subscribes to `events_topic`, an Event Grid topic of the resource group.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+    name: StageName
     subscription_id: SubscriptionId
     resource_group: ResourceGroupName
     workspace: WorkspaceName
@@ -142,7 +141,7 @@ class Stage(BaseModel):
     @field_validator("instance_type")
     @classmethod
     def _fits_what_serves(cls, value: str, info: ValidationInfo) -> str:
-        # A wrong `serving` is told already.
+        # A wrong `serving` is reported already.
         serving: Serving | None = info.data.get("serving")
         return _INSTANCE_TYPE[serving](value) if serving else value
 
@@ -157,35 +156,46 @@ class Stage(BaseModel):
         return value
 
 
-class Stages(BaseModel):
-    """The three stages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    dev: Stage
-    staging: Stage
-    prod: Stage
-
-
-class Settings(BaseModel):
-    """What project.yml says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class Settings(YamlFile):
+    """What project.yml says. `stages` are in the order in which models move through them."""
 
     name: ProjectName
     model: AssetName
     data: AssetName
     registry: WorkspaceName
-    stages: Stages
+    stages: Annotated[tuple[Stage, ...], Field(strict=False)]
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _are_a_list(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            first = next(iter(value), "dev")
+            raise ValueError(
+                f"has a key per stage, and is a list since format 1, in the order of promotion: write "
+                f"`- name: {first}` in place of `{first}:`, with its other keys below it, and so on for each stage"
+            )
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _are_few(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if not 1 <= len(value) <= MOST_STAGES:
+            raise ValueError(f"has {len(value)} stages; a project has 1 to {MOST_STAGES}")
+        return value
 
     @property
     def labels(self) -> str:
         """The data asset of the outcomes that became known of what a stage was asked."""
         return f"{self.data}-labels"
 
+    @cached_property
+    def order(self) -> StageOrder:
+        """The names of the stages, in their order."""
+        return StageOrder(tuple(stage.name for stage in self.stages))
+
     def stage(self, name: StageName) -> Stage:
-        """The settings of one stage."""
-        return getattr(self.stages, name)
+        """The settings of one stage. Raises InputError for a name that is no stage's."""
+        return self.stages[self.order.names.index(self.order.find(name))]
 
 
 class Project(BaseModel):
@@ -195,6 +205,11 @@ class Project(BaseModel):
 
     root: Path
     settings: Settings
+
+    @property
+    def order(self) -> StageOrder:
+        """The names of the stages, in their order."""
+        return self.settings.order
 
     def path(self, relative: Path) -> Path:
         """A file or folder of the project."""
@@ -236,12 +251,21 @@ def load_project(given: Path | None = None) -> Project:
 
 def read_settings(file: Path) -> Settings:
     """Read and check one project.yml. Raises ProjectError."""
-    return read_checked(file, Settings).value
+    return _with_different_names(read_checked(file, Settings))
 
 
-def parse_stage(text: str) -> StageName:
-    """One of the stage names. Raises InputError."""
-    for name in STAGE_NAMES:
-        if name == text:
-            return name
-    raise InputError(f"there is no stage '{text}'", f"The stages are {', '.join(STAGE_NAMES)}.")
+def parse_settings(text: str) -> Settings:
+    """Check the text of a project.yml at some revision. Raises ProjectError."""
+    return _with_different_names(parse_checked(text, Path(PROJECT_FILE), Settings))
+
+
+def _with_different_names(checked: CheckedFile[Settings]) -> Settings:
+    names = checked.value.order.names
+    checked.refuse(
+        [
+            (("stages", index, "name"), f"'{name}' is the name of a stage above; names must differ")
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+    )
+    return checked.value

@@ -6,20 +6,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from mlops.core.documents import parse_checked, read_checked
+from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
 from mlops.settings.manifest_files import change_values
-from mlops.settings.project import STAGE_NAMES, StageName
 from mlops.settings.releases import RELEASE_FOLDER
+from mlops.settings.stages import ByStage, StageOrder, stage_context
 
 POLICY_FILE: Final = RELEASE_FOLDER / "provenance.yml"
 _ORIGIN: Final = "{origin}"
 _ANYTHING: Final = "*"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _renamed(value: object) -> object:
@@ -28,7 +24,7 @@ def _renamed(value: object) -> object:
     return value
 
 
-class Demands(_Part):
+class Demands(Part):
     """What one stage asks."""
 
     statement: Literal["required", "optional"]
@@ -37,33 +33,21 @@ class Demands(_Part):
     attestation: Annotated[Literal["required", "none"], BeforeValidator(_renamed)]
 
 
-class StageDemands(_Part):
-    """The three stages."""
-
-    dev: Demands
-    staging: Demands
-    prod: Demands
-
-
-class Policy(_Part):
+class Policy(YamlFile):
     """What the file says."""
 
-    stages: StageDemands
-
-    def of(self, stage: StageName) -> Demands:
-        """What a stage asks."""
-        return getattr(self.stages, stage)
+    stages: ByStage[Demands]
 
 
-def read_policy(root: Path) -> Policy:
+def read_policy(root: Path, order: StageOrder) -> Policy:
     """Read the policy of a project. Raises ProjectError: without a policy nothing is let through."""
-    return read_checked(root / POLICY_FILE, Policy).value
+    return read_checked(root / POLICY_FILE, Policy, stage_context(order)).value
 
 
-def with_builder(text: str, builder: str) -> bytes:
+def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
     """A policy's text in which every stage accepts one more builder; comments and layout stay."""
-    policy = parse_checked(text, POLICY_FILE, Policy).value
-    stages = {stage: {"builders": [*policy.of(stage).builders, builder]} for stage in STAGE_NAMES}
+    policy = parse_checked(text, POLICY_FILE, Policy, stage_context(order)).value
+    stages = {stage: {"builders": [*policy.stages[stage].builders, builder]} for stage in order}
     return change_values(text, {"stages": stages}).encode()
 
 

@@ -1,24 +1,25 @@
-"""releases/<stage>.yml as frozen objects: the shape of a release and its rules. writing.py writes them."""
+"""releases/<stage>.yml as frozen objects: the shape of a release and of how it is rolled out.
+
+manifest_files.py writes them; which stage a release may come from is judged by release_history.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlops.core.documents import parse_checked, read_checked
-from mlops.settings.project import KUBERNETES, AssetName, Serving, StageName
+from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
+from mlops.settings.manifest_files import change_values
+from mlops.settings.project import KUBERNETES, AssetName, Serving
+from mlops.settings.stages import StageName
 
 RELEASE_FOLDER: Final = Path("releases")
-# Where a stage's models come from: dev's are trained there, the others are promoted from the stage before.
-SOURCE_STAGES: Final[dict[StageName, StageName]] = {"dev": "dev", "staging": "dev", "prod": "staging"}
-# Where training happens, and with it the jobs, data and held-out rows of every release.
-TRAINING_STAGE: Final[StageName] = "dev"
 WHOLE_TRAFFIC: Final = 100
 # How long a step of a rollout may go without evidence where a release does not say: Azure takes minutes to deploy.
-PATIENCE_SECONDS: Final = 1_200.0
+PROGRESS_DEADLINE_SECONDS: Final = 1_200.0
 
 # Azure mirrors at most half of an endpoint's traffic.
 MirrorPercentage = Annotated[int, Field(ge=0, le=50)]
@@ -32,11 +33,7 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Model(_Part):
+class Model(Part):
     """The registered model that a stage runs; the digest is over its whole package."""
 
     name: AssetName
@@ -44,7 +41,7 @@ class Model(_Part):
     digest: Digest
 
 
-class Data(_Part):
+class Data(Part):
     """The data asset that the model was trained on, and the sha256 of the file."""
 
     name: Text
@@ -52,7 +49,7 @@ class Data(_Part):
     sha256: Sha256
 
 
-class Source(_Part):
+class Source(Part):
     """Where the model comes from: the stage before, the job that made it, its code and its data."""
 
     stage: StageName
@@ -60,36 +57,28 @@ class Source(_Part):
     git_commit: GitCommit
     data: Data
 
-    @field_validator("stage")
-    @classmethod
-    def _is_the_stage_before(cls, value: StageName, info: ValidationInfo) -> StageName:
-        target: StageName | None = (info.context or {}).get("stage")
-        if target is not None and value != SOURCE_STAGES[target]:
-            raise ValueError(f"{target} takes models from {SOURCE_STAGES[target]}, not {value}; promote stage by stage")
-        return value
 
-
-class Release(_Part):
+class Release(Part):
     """One model and where it comes from."""
 
     model: Model
     source: Source
 
 
-class Load(_Part):
+class Load(Part):
     """The load that a new deployment must bear within the SLO before it gets traffic; 0 seconds skips it."""
 
     requests_per_second: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
     seconds: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]
 
 
-class Rollout(_Part):
+class Rollout(Part):
     """How traffic moves to a new deployment: a mirrored share, then rising percentages, each soaked."""
 
     mirror_percentage: MirrorPercentage
     traffic_steps: Annotated[tuple[TrafficPercentage, ...], Field(min_length=1, strict=False)]
     soak_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-    patience_seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = PATIENCE_SECONDS
+    progress_deadline_seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = PROGRESS_DEADLINE_SECONDS
     load: Load
 
     @field_validator("traffic_steps")
@@ -100,7 +89,7 @@ class Rollout(_Part):
         return value
 
 
-class Slo(_Part):
+class Slo(Part):
     """What callers are promised: latency percentiles and the share of requests that may fail, 0 to 1."""
 
     p95_milliseconds: Milliseconds
@@ -114,11 +103,13 @@ class Slo(_Part):
         return self
 
 
-class Manifest(_Part):
+class Manifest(YamlFile):
     """A stage's release (None before the first), how it is rolled out and what callers are promised.
 
     `wait_hours`: how long the stage before must have run a model before it is proposed here by itself.
     """
+
+    renamed_keys: ClassVar = {"patience_seconds": "progress_deadline_seconds"}
 
     rollout: Rollout
     slo: Slo
@@ -136,30 +127,78 @@ def manifest_path(stage: StageName) -> PurePosixPath:
     return PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
 
 
-def read_manifest(file: Path, stage: StageName) -> Manifest:
-    """Read and check the manifest of `stage`. Raises ProjectError naming file, line, key and what to do."""
-    return read_checked(file, Manifest, {"stage": stage}).value
+def read_manifest(file: Path) -> Manifest:
+    """Read and check a manifest. Raises ProjectError naming file, line, key and what to do."""
+    return read_checked(file, Manifest).value
 
 
 def parse_manifest(text: str, stage: StageName) -> Manifest:
     """Check the text of the manifest of `stage` at some revision. Raises ProjectError as `read_manifest` does."""
-    return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", Manifest, {"stage": stage}).value
+    return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", Manifest).value
+
+
+class _OnlyRelease(BaseModel):
+    # Whatever else a manifest said, in whatever format, is not asked of the past.
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    release: Release | None
+
+
+def parse_release(text: str, stage: StageName) -> Release | None:
+    """What the manifest of `stage` released at some revision, whatever its format. Raises ProjectError."""
+    return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", _OnlyRelease).value.release
 
 
 MIRROR: Final = "mirror"
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A phase that a manifest asks for and that is not done, with the reason."""
+class SkippedPhase:
+    """A phase of a rollout that a manifest asks for and that is skipped, with the reason."""
 
     phase: str
     reason: str
 
 
-def left_out(rollout: Rollout, serving: Serving) -> tuple[LeftOut, ...]:
+def skipped_phases(rollout: Rollout, serving: Serving) -> tuple[SkippedPhase, ...]:
     """The phases of a rollout that Azure does not offer on this kind of serving."""
     if serving == KUBERNETES and rollout.mirror_percentage:
         reason = f"Azure mirrors no traffic on Kubernetes (mirror_percentage {rollout.mirror_percentage})"
-        return (LeftOut(MIRROR, reason),)
+        return (SkippedPhase(MIRROR, reason),)
     return ()
+
+
+@dataclass(frozen=True)
+class RolloutTiming:
+    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
+
+    The latencies are those that a new deployment may have at least.
+    """
+
+    soak_seconds: float
+    load_seconds: float
+    requests_per_second: float
+    p95_milliseconds: float
+    p99_milliseconds: float
+
+
+def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
+    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
+    manifest = parse_manifest(text, stage)
+    rollout, slo = manifest.rollout, manifest.slo
+    values = {
+        "rollout": {
+            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
+            "load": {
+                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
+                "seconds": min(rollout.load.seconds, timing.load_seconds),
+            },
+        },
+        "slo": {
+            "p95_milliseconds": max(slo.p95_milliseconds, timing.p95_milliseconds),
+            "p99_milliseconds": max(slo.p99_milliseconds, timing.p99_milliseconds),
+        },
+    }
+    quicker = change_values(text, values)
+    parse_manifest(quicker, stage)
+    return quicker.encode()

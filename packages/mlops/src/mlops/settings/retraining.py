@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from mlops.core.documents import read_checked
-from mlops.settings.project import StageName
+from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.releases import RELEASE_FOLDER
+from mlops.settings.stages import KnownStage, StageOrder, stage_context
 
 RETRAINING_FILE: Final = RELEASE_FOLDER / "retraining.yml"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class CollectedRows(_Part):
+class CollectedRows(Part):
     """Which rows that a stage was asked are trained on, once their outcome is known.
 
-    Those of `window_days` that ended `settled_days` before the end of the window that was found to drift, the newest
-    `most_rows` of them. `with_history`: after the rows of the newest version of the data asset, without those that
-    equal one of them (`leave_out_known`).
+    Those of `window_days` that ended `label_delay_days` before the end of the window that drifted, the newest
+    `max_rows` of them. `include_history`: after the rows of the newest version of the data asset, without those that
+    equal one of them (`exclude_known_rows`).
     """
 
     window_days: Annotated[int, Field(ge=1, le=3_650)]
-    settled_days: Annotated[int, Field(ge=0, le=3_650)]
-    fewest_rows: Annotated[int, Field(ge=1)]
-    fewest_of_each: Annotated[int, Field(ge=1)]
-    most_rows: Annotated[int, Field(ge=1, le=10_000_000)]
-    with_history: bool
-    leave_out_known: bool
+    label_delay_days: Annotated[int, Field(ge=0, le=3_650)]
+    min_rows: Annotated[int, Field(ge=1)]
+    min_rows_per_class: Annotated[int, Field(ge=1)]
+    max_rows: Annotated[int, Field(ge=1, le=10_000_000)]
+    include_history: bool
+    exclude_known_rows: bool
 
 
 VersionName = Annotated[str, Field(min_length=1, max_length=255)]
@@ -47,16 +43,27 @@ DataChoice = Annotated[
 ]
 
 
-class RetrainingRules(_Part):
+class RetrainingRules(YamlFile):
     """What retraining.yml says; `data` is a version of the data asset, `newest`, or rows that were collected."""
 
-    stages: Annotated[tuple[StageName, ...], Field(strict=False)]
+    renamed_keys: ClassVar = {
+        "runs_a_week": "max_runs_per_week",
+        "cause_days": "max_cause_age_days",
+        "settled_days": "label_delay_days",
+        "fewest_rows": "min_rows",
+        "fewest_of_each": "min_rows_per_class",
+        "most_rows": "max_rows",
+        "with_history": "include_history",
+        "leave_out_known": "exclude_known_rows",
+    }
+
+    stages: Annotated[tuple[KnownStage, ...], Field(strict=False)]
     cool_down_hours: Annotated[int, Field(ge=0, le=24 * 90)]
-    runs_a_week: Annotated[int, Field(ge=0, le=100)]
-    cause_days: Annotated[int, Field(ge=1, le=365)]
+    max_runs_per_week: Annotated[int, Field(ge=0, le=100)]
+    max_cause_age_days: Annotated[int, Field(ge=1, le=365)]
     data: DataChoice
 
 
-def read_retraining_rules(file: Path) -> RetrainingRules:
+def read_retraining_rules(file: Path, order: StageOrder) -> RetrainingRules:
     """Read and check retraining.yml. Raises ProjectError naming file, line, key and what to do."""
-    return read_checked(file, RetrainingRules).value
+    return read_checked(file, RetrainingRules, stage_context(order)).value

@@ -10,22 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from mlops.core.documents import KeyPath
+from mlops.core.documents import KeyPath, Part
 from mlops.settings.measures import Catalogue
-from mlops.settings.project import STAGE_NAMES, StageName
+from mlops.settings.stages import ByStage, StageName, StageOrder
 
 Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Part(BaseModel):
-    """A part of a file of rules: frozen, strict, and nothing in it that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Bounds(Part):
@@ -55,21 +49,13 @@ class Bounds(Part):
         return self.model_dump(include={"max_drop", "max_rise", "max_ratio"}, exclude_none=True)
 
 
-class StageBounds(Part):
-    """The bounds at each stage; None says that the stage does not ask for it."""
-
-    dev: Bounds | None
-    staging: Bounds | None
-    prod: Bounds | None
-
-
 class RuleEntry(Part):
-    """One rule of the file, for all stages."""
+    """One rule of the file, for all stages; under `stages`, None says that a stage does not ask for it."""
 
     measure: str
     why: Annotated[str, Field(min_length=1)]
     every_stage: Bounds | None = None
-    stages: StageBounds | None = None
+    stages: ByStage[Bounds | None] | None = None
     no_champion: Policy | None = None
     missing: Policy = "fail"
 
@@ -83,14 +69,13 @@ class RuleEntry(Part):
 
     def bounds_at(self, stage: StageName) -> Bounds | None:
         """The bounds at one stage."""
-        return self.every_stage if self.stages is None else getattr(self.stages, stage)
+        return self.every_stage if self.stages is None else self.stages[stage]
 
     def all_bounds(self) -> list[Bounds]:
         """The bounds of every stage that has some."""
         if self.stages is None:
             return [self.every_stage] if self.every_stage else []
-        given = (self.stages.dev, self.stages.staging, self.stages.prod)
-        return [bounds for bounds in given if bounds is not None]
+        return [bounds for bounds in self.stages.values() if bounds is not None]
 
 
 @dataclass(frozen=True)
@@ -119,7 +104,12 @@ def rules_at(entries: Sequence[RuleEntry], stage: StageName) -> tuple[Rule, ...]
 
 
 def problems_of(
-    entries: Sequence[RuleEntry], catalogue: Catalogue, groups: Sequence[str], *, has_champions: bool
+    entries: Sequence[RuleEntry],
+    catalogue: Catalogue,
+    groups: Sequence[str],
+    order: StageOrder,
+    *,
+    has_champions: bool,
 ) -> list[tuple[KeyPath, str]]:
     """Everything wrong with the rules of a file, with the path of each key below the file's top.
 
@@ -135,7 +125,7 @@ def problems_of(
         problems += [(("rules", index, "measure"), sentence) for sentence in sentences]
     return problems + [
         (("rules",), f"no rule is asked for at {stage}; a stage without rules lets everything through")
-        for stage in STAGE_NAMES
+        for stage in order
         if not rules_at(entries, stage)
     ]
 
@@ -144,7 +134,7 @@ def _entry_problems(
     entry: RuleEntry, catalogue: Catalogue, known: tuple[str, ...], *, has_champions: bool
 ) -> list[str]:
     if entry.measure not in known:
-        return [f"'{entry.measure}' is no known measure; known are {', '.join(known)}"]
+        return [f"'{entry.measure}' is an unknown measure; known are {', '.join(known)}"]
     kind = catalogue.kind(entry.measure)
     wrong = {"higher": ("max_rise", "max_ratio"), "lower": ("max_drop",)}[kind.better]
     other = "champion's" if has_champions else "release's own"

@@ -29,12 +29,12 @@ from mlops.models.evaluation import Metric, read_metrics
 from mlops.models.package import REPORT_FILE
 from mlops.models.package_store import package_of_job
 from mlops.models.registration import ModelVersion, Origin, register
-from mlops.settings.project import Project, StageName
-from mlops.training.failure import job_failure
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
+from mlops.training.data import sample_file
+from mlops.training.failure import job_failure, validation_warnings
 from mlops.training.following import COMPLETED, FinishedJob, follow
-from mlops.training.sample import sample_file
 from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, submit
-from mlops.training.validation import validation_warnings
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TrainResult(Result):
     warnings: tuple[str, ...]
     report: Path | None
     studio_url: str | None
+    stage: StageName
     seconds: float
 
     @property
@@ -90,7 +91,7 @@ class TrainResult(Result):
             blocks.append(Line(f"report  {self.report}"))
         if self.studio_url:
             blocks.append(Line(f"job     {self.studio_url}"))
-        blocks.append(Line("Next: `mlops deploy --stage dev`", "hint"))
+        blocks.append(Line(f"Next: `mlops deploy --stage {self.stage}`", "hint"))
         return blocks
 
 
@@ -117,7 +118,7 @@ class SubmitResult(Result):
         blocks: list[Block] = [Line(f"job {self.job} is submitted", "good"), Line(f"data    {self.data.reference}")]
         if self.studio_url:
             blocks.append(Line(f"job     {self.studio_url}"))
-        return [*blocks, Line(f"Next: `mlops train --stage dev --job {self.job}`", "hint")]
+        return [*blocks, Line(f"Next: `mlops train --job {self.job}`", "hint")]
 
 
 def training_tables(result: TrainResult) -> list[Table]:
@@ -238,6 +239,7 @@ def _result(
         warnings=warnings,
         report=_keep_report(project, package, model),
         studio_url=finished.studio_url,
+        stage=project.order.training,
         seconds=time.monotonic() - begun,
     )
 

@@ -10,8 +10,8 @@ import pytest
 from mlops.audit.log import AuditLog
 from mlops.azure.workspace import connect_registry
 from mlops.core.errors import RolloutFailed
-from mlops.rollout.change import Change
 from mlops.rollout.execute import write_change
+from mlops.rollout.lease import Change
 from mlops.rollout.rollback import rollback
 
 from .world import AT_ONCE, MODEL, World, soaking

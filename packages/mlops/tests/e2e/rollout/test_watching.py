@@ -23,24 +23,24 @@ from mlops.dashboard.serving import write_page
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
 from mlops.models.registration import DIGEST_TAG
 from mlops.retire.applying import apply_plan
-from mlops.retire.collecting import make_plan
-from mlops.rollout.change import Change
+from mlops.retire.plan import make_plan
 from mlops.rollout.execute import write_change
-from mlops.rollout.lease import lease_from
-from mlops.settings.project import STAGE_NAMES
+from mlops.rollout.lease import Change, lease_from
+from mlops.settings.stages import StageOrder
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(600)]
-AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "newest_models": 1}
+ORDER = StageOrder(("dev", "staging", "prod"))
+AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "keep_latest_models": 1}
 
 
 @pytest.fixture
 def clients(world: World) -> Iterator[WorkspaceClients]:
     """The stages, two of which have no release; what nobody needs is to go at once."""
-    rules = {"stages": dict.fromkeys(STAGE_NAMES, AT_ONCE_GONE)}
+    rules = {"stages": dict.fromkeys(ORDER.names, AT_ONCE_GONE)}
     nothing = yaml.safe_load(world.manifest.read_text()) | {"release": None}
-    written = {"retirement": rules, **{stage: nothing for stage in STAGE_NAMES if stage != world.stage}}
+    written = {"retirement": rules, **{stage: nothing for stage in ORDER.names if stage != world.stage}}
     files = {world.folder / "releases" / f"{name}.yml": document for name, document in written.items()}
     for file, document in files.items():
         file.write_text(yaml.safe_dump(document))

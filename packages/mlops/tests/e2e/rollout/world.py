@@ -23,13 +23,13 @@ from prefork_programs import start_module, start_script
 from azureml_emulator.testing import RunningEmulator
 from mlops.azure.workspace import connect, connect_registry
 from mlops.endpoint.client import address_of, call
-from mlops.endpoint.observe import observe
-from mlops.endpoint.view import TAG_BEFORE, View
+from mlops.endpoint.view import TAG_BEFORE, View, observe
 from mlops.models.package import package_digest
-from mlops.rollout.change import Change
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_change
-from mlops.settings.project import Project, StageName, load_project
+from mlops.rollout.lease import Change
+from mlops.settings.project import Project, load_project
+from mlops.settings.stages import StageName
 
 from .callers import Callers, counted
 from .tiny_model import golden_request, write_package
@@ -50,7 +50,7 @@ ROLLOUT: dict[str, Any] = {
     "mirror_percentage": 20,
     "traffic_steps": [10, 50, 100],
     "soak_seconds": 0.3,
-    "patience_seconds": PATIENCE_SECONDS,
+    "progress_deadline_seconds": PATIENCE_SECONDS,
     "load": {"requests_per_second": 40, "seconds": 0.3},
 }
 # As fast as a rollout can be.

@@ -13,14 +13,17 @@ from typing import Any, Final
 
 from fake_git_host.state import PullRequest as Proposal
 
-from mlops.demo.callers import Callers
-from mlops.settings.project import STAGE_NAMES, StageName, load_project
+from mlops.demo.traffic import Callers
+from mlops.settings.project import load_project
 from mlops.settings.releases import manifest_path, parse_manifest
+from mlops.settings.stages import StageName, StageOrder
 from workflow_replay.events import Manual, Schedule
 from workflow_replay.result import Run
 
 from .environment import MAIN_REF, LifecycleEnvironment, failure_report
 from .traffic import traffic
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 COMPONENT: Final = "components/train_model/component.yml"
 PIPELINE: Final = "pipelines/train.yml"
@@ -37,9 +40,9 @@ PROMOTE_TO_PROD: Final = "promote --to prod --when-ready"
 def training_commands(version: str) -> tuple[str, ...]:
     """The commands after a push that changes what a model is made of."""
     return (
-        "train --stage dev --submit --data-version",
-        "train --stage dev --job JOB",
-        f"provenance --stage dev --version {version} --out provenance",
+        "train --submit --data-version",
+        "train --job JOB",
+        f"provenance --version {version} --out provenance",
         f"deploy --stage dev --version {version} --unless-superseded",
         "promote --to staging --when-ready",
     )
@@ -184,13 +187,13 @@ def commands(environment: LifecycleEnvironment) -> tuple[str, ...]:
 def running_versions(environment: LifecycleEnvironment) -> dict[str, str | None]:
     """Per stage, the version that receives all traffic; None where nothing runs."""
     stages = json.loads(environment.mlops("status", "--json"))["stages"]
-    return {name: _running_version(stages[name]) for name in STAGE_NAMES}
+    return {name: _running_version(stages[name]) for name in ORDER.names}
 
 
 def released_versions(environment: LifecycleEnvironment) -> dict[str, str | None]:
     """Per stage, the version in its manifest on main."""
     versions = {}
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         text = environment.git_host.bare.run("show", f"main:{manifest_path(stage)}")
         release = parse_manifest(text, stage).release
         versions[stage] = release.model.version if release else None

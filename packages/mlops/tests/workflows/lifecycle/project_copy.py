@@ -8,9 +8,10 @@ from typing import Final
 
 from reduced_work import LESS_WORK, WIDE_SLO, reduce_work
 
-from mlops.settings.project import STAGE_NAMES
-from mlops.settings.releases import manifest_path
-from mlops.settings.rollout_timing import Pace, at_pace
+from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
@@ -19,7 +20,7 @@ PARTS: Final = (
 )  # fmt: skip
 GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"
-PACE: Final = Pace(
+TIMING: Final = RolloutTiming(
     soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
 )
 # File, text, replacement.
@@ -65,9 +66,9 @@ def copy_project(folder: Path) -> None:
     (folder / ".gitignore").write_text(GITIGNORE)
     # Uncommitted changes of components must not require new versions here.
     (folder / LOCK).unlink()
-    for stage in STAGE_NAMES:
+    for stage in ORDER.names:
         file = folder / manifest_path(stage)
-        file.write_bytes(at_pace(file.read_text(), stage, PACE))
+        file.write_bytes(with_timing(file.read_text(), stage, TIMING))
     reduce_work(folder, REPLACEMENTS)
     script = folder / "endpoints/online/score.py"
     script.write_text(script.read_text() + BUG)

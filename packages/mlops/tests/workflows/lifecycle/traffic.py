@@ -10,10 +10,11 @@ from process_variables import variables_set
 
 from mlops.azure.workspace import connect
 from mlops.core.layout import SAMPLE_REQUEST
-from mlops.demo.callers import Callers
+from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
 from mlops.endpoint.current_deployment import live_model
-from mlops.settings.project import Project, StageName
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 REQUESTS_PER_SECOND: Final = 50.0
 

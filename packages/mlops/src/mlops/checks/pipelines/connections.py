@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlops.checks.pipelines import bindings
-from mlops.checks.pipelines.bindings import Binding, bindings_in, references_to_parent
-from mlops.checks.pipelines.ports import Port, connectable
+from mlops.checks.pipelines.bindings import Binding, Port, bindings_in, connectable, references_to_parent
 from mlops.checks.pipelines.steps import Pipeline, Step
-from mlops.checks.yaml import literals
+from mlops.checks.yaml import references as literals
 from mlops.checks.yaml.document import Node
 from mlops.checks.yaml.problem import Problem
 

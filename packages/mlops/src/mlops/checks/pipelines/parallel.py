@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from mlops.checks.pipelines.bindings import Port
 from mlops.checks.pipelines.command import mentions
-from mlops.checks.pipelines.ports import Port
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node
 from mlops.checks.yaml.problem import Problem

@@ -1,12 +1,14 @@
-"""A pipeline's steps: what each runs, what it is given, and where its data comes from. Pure reading."""
+"""A pipeline's steps: what each runs and on which resources, its inputs, and where its data comes from. Pure."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from mlops.checks.pipelines.bindings import Port, declared_ports
 from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, Component, read_component
-from mlops.checks.pipelines.ports import Port, declared_ports
 from mlops.checks.yaml.document import Document, Node
+from mlops.checks.yaml.problem import Problem
 
 SWEEP: Final = "sweep"
 CHECKED_KINDS: Final = frozenset({COMMAND, PARALLEL, PIPELINE, SWEEP})
@@ -83,3 +85,37 @@ def _read_step(document: Document, name: str, node: Node, resolve: Resolver) -> 
         return Step(name, node, kind, component, is_inline=False)
     component = read_component(document, node) if kind == COMMAND else None
     return Step(name, node, kind, component, is_inline=component is not None)
+
+
+KINDS: Final = ("cpu", "memory")
+_QUANTITY: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>m|[kMGT]|[KMGT]i)?")
+_UNITS: Final = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{letter}i": 1024.0**power for power, letter in enumerate("KMGT", start=1)
+}
+
+
+def check_resources(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with `resources`; without them a deployment gets what its instance type says."""
+    resources = document.root.get("resources")
+    if resources is None:
+        return
+    requests, limits = resources.get("requests"), resources.get("limits")
+    for kind in KINDS:
+        asked, most = (each.get(kind) if each else None for each in (requests, limits))
+        if asked is None:
+            advice = f"write `requests: {{{kind}: …}}`, or no `resources`"
+            yield document.problem(requests or resources, f"`resources` asks for no {kind}", advice)
+        wrong = [each for each in (asked, most) if each is not None and _amount(each) is None]
+        for each in wrong:
+            message = f"`{each.value}` is no amount of {kind} above 0"
+            yield document.problem(each, message, "write it in quotes, such as '500m' or '2' for cpu, '2Gi' for memory")
+        if asked and most and not wrong and (_amount(asked) or 0) > (_amount(most) or 0):
+            message = f"{kind} {asked.value} is asked for, more than the limit {most.value}"
+            yield document.problem(asked, message, "raise the limit, or ask for less")
+
+
+def _amount(node: Node) -> float | None:
+    match = _QUANTITY.fullmatch(node.text) if node.text else None
+    if match is None or float(match["number"]) == 0:
+        return None
+    return float(match["number"]) * _UNITS[match["unit"] or ""]

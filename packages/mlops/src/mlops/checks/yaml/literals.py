@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mlops.checks.pipelines.ports import Port
+from mlops.checks.pipelines.bindings import Port
 from mlops.checks.yaml.document import Scalar
 
 SHOWN_CHARACTERS: Final = 40

@@ -12,6 +12,7 @@ from mlops.githost.remote_url import path_of, server_of
 
 if TYPE_CHECKING:
     from mlops.githost.protection import Expectations, Finding, Section
+    from mlops.githost.stage_blocks import StageBlock
 
 _SERVER: Final = "dev.azure.com"
 _OLD_SERVER: Final = ".visualstudio.com"
@@ -25,6 +26,7 @@ class AzureDevOps(GitHost):
     key = "azure_devops"
     name = "Azure DevOps"
     training_command = "az pipelines run --name train --parameters fresh=true"
+    ci_files = (".azuredevops/**/*.yml", "azure-pipelines.yml")
 
     def owns_server(self, server: str) -> bool:
         """dev.azure.com, and the older ORGANISATION.visualstudio.com."""
@@ -82,6 +84,12 @@ class AzureDevOps(GitHost):
     def event_payload(self, event: Any) -> Any:
         """A run is given its parameters as they were sent."""
         return event
+
+    def stage_blocks(self) -> Mapping[str, StageBlock]:
+        """Those of stage_blocks.py."""
+        from mlops.githost.azure_devops.stage_blocks import STAGE_BLOCKS
+
+        return STAGE_BLOCKS
 
     def owns_workflow(self, path: str) -> bool:
         """Any YAML file: a pipeline's definition says where it is."""

@@ -12,6 +12,7 @@ from mlops.githost.remote_url import path_of, server_of
 
 if TYPE_CHECKING:
     from mlops.githost.protection import Expectations, Finding, Section
+    from mlops.githost.stage_blocks import StageBlock
 
 _SERVER: Final = "github.com"
 
@@ -22,6 +23,7 @@ class GitHub(GitHost):
     key = "github"
     name = "GitHub"
     training_command = "gh workflow run train.yml -f fresh=true"
+    ci_files = (".github/**/*.yml",)
 
     def owns_server(self, server: str) -> bool:
         """github.com, a server whose name begins with github, or one of GitHub's own data residency."""
@@ -75,6 +77,12 @@ class GitHub(GitHost):
     def event_payload(self, event: Any) -> Any:
         """A repository_dispatch carries what was sent as `client_payload`."""
         return event["client_payload"] if isinstance(event, dict) and "client_payload" in event else event
+
+    def stage_blocks(self) -> Mapping[str, StageBlock]:
+        """Those of stage_blocks.py."""
+        from mlops.githost.github.stage_blocks import STAGE_BLOCKS
+
+        return STAGE_BLOCKS
 
     def owns_workflow(self, path: str) -> bool:
         """Workflows and actions."""
