@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from mlops.checks.protection import check_repository
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 

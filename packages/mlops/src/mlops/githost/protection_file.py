@@ -16,6 +16,10 @@ from mlops.settings.stages import StageOrder
 INFRASTRUCTURE_PREFIX: Final = "infra-"
 
 
+class _ProtectionFile(YamlFile):
+    branch: str
+
+
 def stage_lists() -> tuple[tuple[str, str], ...]:
     """Section and key of every list in the file that has entries per stage."""
     return tuple(
@@ -30,7 +34,7 @@ def read_expectations(root: Path, order: StageOrder) -> Expectations:
     """Read the expectations of a project. Raises ProjectError, also for a stage that a list does not have."""
     # A project needs the section of its own git host alone.
     sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
-    kind = create_model("ProtectionFile", __base__=YamlFile, branch=(str, ...), **sections)
+    kind = create_model("ProtectionFile", __base__=_ProtectionFile, **sections)
     checked = read_checked(root / EXPECTATIONS_FILE, kind)
     found = {host.key: section for host in HOSTS if (section := getattr(checked.value, host.key)) is not None}
     names = [name for stage in order for name in (stage, f"{INFRASTRUCTURE_PREFIX}{stage}")]
@@ -43,4 +47,4 @@ def read_expectations(root: Path, order: StageOrder) -> Expectations:
             if each not in getattr(found[key], name)
         ]
     )
-    return Expectations(checked.value.model_dump(include={"branch"})["branch"], found)
+    return Expectations(checked.value.branch, found)

@@ -37,7 +37,7 @@ class RangeGateResult(Result):
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
 
     @property
-    def clients(self) -> Sequence[Place]:
+    def places(self) -> Sequence[Place]:
         """Those of every release."""
         return [place for each in self.judged for place in each.places]
 

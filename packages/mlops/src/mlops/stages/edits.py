@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from mlops.core.documents import parse_yaml
 from mlops.core.errors import ProjectError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.githost.protection import EXPECTATIONS_FILE
 from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
-from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.manifest_files import without_release
 from mlops.settings.monitoring import MONITOR_FILE
