@@ -1,7 +1,7 @@
-"""The part of Logic Apps' expression language that the handler's definition uses; everything else is refused. Pure.
+"""The part of Logic Apps' expression language that the handler's definition uses; the rest is refused. Pure.
 
 After "Reference guide to workflow expression functions" in Microsoft's documentation. A value is never read as an
-expression again: what an event holds stays text.
+expression again: the content of an event stays text.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ INTERPOLATION = re.compile(r"@\{([^}]*)\}")
 
 
 class ExpressionError(Exception):
-    """An expression fails, as the service would fail it; the action that holds it fails."""
+    """An expression fails, as in the service; so does its action."""
 
 
-class NotUnderstood(Exception):
-    """The definition uses what this interpreter does not know: extend it, from the documentation."""
+class Unsupported(Exception):
+    """The definition uses something unsupported: extend the interpreter, from the documentation."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What expressions may ask of the actions before them: outputs and bodies by the action's name."""
+    """What expressions can refer to: outputs of earlier actions, by the action's name."""
 
     outputs: Mapping[str, Any]
 
 
 def value_of(template: Any, scope: Scope) -> Any:
-    """A template with every expression in it replaced. Raises ExpressionError or NotUnderstood."""
+    """A template with every expression in it replaced. Raises ExpressionError or Unsupported."""
     if isinstance(template, dict):
         return {key: value_of(part, scope) for key, part in template.items()}
     if isinstance(template, list):
@@ -43,12 +43,12 @@ def value_of(template: Any, scope: Scope) -> Any:
     if not isinstance(template, str) or "@" not in template:
         return template
     if "@@" in template:
-        raise NotUnderstood(f"an escaped @ in {template!r}")
+        raise Unsupported(f"an escaped @ in {template!r}")
     if template.startswith("@") and not template.startswith("@{"):
         return evaluate(template[1:], scope)
     text = INTERPOLATION.sub(lambda found: _text(evaluate(found.group(1), scope)), template)
     if "@" in INTERPOLATION.sub("", template):
-        raise NotUnderstood(f"an @ that is no expression in {template!r}")
+        raise Unsupported(f"an @ outside an expression in {template!r}")
     return text
 
 
@@ -57,18 +57,18 @@ def evaluate(expression: str, scope: Scope) -> Any:
     parser = _Parser(_tokens(expression), scope)
     value = parser.value()
     if parser.left:
-        raise NotUnderstood(f"{parser.left} after the end of {expression!r}")
+        raise Unsupported(f"{parser.left} after the end of {expression!r}")
     return value
 
 
 def _tokens(expression: str) -> list[str]:
-    tokens, place = [], 0
-    while place < len(expression):
-        found = TOKEN.match(expression, place)
+    tokens, position = [], 0
+    while position < len(expression):
+        found = TOKEN.match(expression, position)
         if found is None:
-            raise NotUnderstood(f"{expression[place:]!r} in {expression!r}")
+            raise Unsupported(f"{expression[position:]!r} in {expression!r}")
         tokens.append(found.group().strip())
-        place = found.end()
+        position = found.end()
     return tokens
 
 
@@ -105,7 +105,7 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self.left or self.left.pop(0) != sign:
-            raise NotUnderstood(f"there is no {sign!r} where one should be")
+            raise Unsupported(f"{sign!r} is missing")
 
 
 def _call(name: str, arguments: list[Any], scope: Scope) -> Any:
@@ -115,7 +115,7 @@ def _call(name: str, arguments: list[Any], scope: Scope) -> Any:
             raise ExpressionError(f"there are no outputs of {action}")
         return scope.outputs[action] if name == "outputs" else _part(scope.outputs[action], "body", is_safe=True)
     if name not in FUNCTIONS:
-        raise NotUnderstood(f"the function {name}")
+        raise Unsupported(f"the function {name}")
     return FUNCTIONS[name](*arguments)
 
 
@@ -135,18 +135,18 @@ def _coalesce(*values: Any) -> Any:
 
 def _json(text: Any) -> Any:
     if not isinstance(text, str):
-        raise ExpressionError("json() wants text")
+        raise ExpressionError("json() needs text")
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ExpressionError(f"this is no JSON: {error}") from error
+        raise ExpressionError(f"not valid JSON: {error}") from error
 
 
 def _base64_to_string(text: Any) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, TypeError, UnicodeDecodeError) as error:
-        raise ExpressionError(f"this is no Base64 of a text: {error}") from error
+        raise ExpressionError(f"not Base64 of a text: {error}") from error
 
 
 def _text(value: Any) -> str:
@@ -157,19 +157,19 @@ def _text(value: Any) -> str:
 
 def _string(value: Any) -> str:
     if value is None:
-        raise ExpressionError("string() wants a value")
+        raise ExpressionError("string() needs a value")
     return _text(value)
 
 
 def _take(value: Any, count: int) -> Any:
     if not isinstance(value, str | list):
-        raise ExpressionError("take() wants a text or an array")
+        raise ExpressionError("take() needs a text or an array")
     return value[:count]
 
 
 def _int(text: Any) -> int:
     if not isinstance(text, str) or not WHOLE_NUMBER.fullmatch(text):
-        raise ExpressionError(f"{text!r} is no whole number")
+        raise ExpressionError(f"{text!r} is not a whole number")
     return int(text)
 
 

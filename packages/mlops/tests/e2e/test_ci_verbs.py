@@ -103,7 +103,7 @@ def test_gate_of_a_range_blocks_bytes_that_are_not_what_was_released(team: Team)
     assert result.exit_code == 1
     assert [each.report.proposal.stage for each in result.judged] == ["staging"]
     assert "digest" in (result.summary or "")
-    assert {place.file.name for place in result.clients} == {"staging.yml"}
+    assert {place.file.name for place in result.locations} == {"staging.yml"}
 
 
 def test_gate_of_a_range_lets_git_follow_what_runs(team: Team) -> None:

@@ -18,8 +18,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GatesFile, read_gates
@@ -47,7 +47,7 @@ calibration_bins: 10
 latency_calls: 100
 recent_days: 7
 recent_rows: 500
-min_slice_size: {rows: 100, positives: 20}
+min_subgroup: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2], third: [3, 3]}}
 rules:

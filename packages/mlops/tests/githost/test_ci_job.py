@@ -91,7 +91,7 @@ def test_no_line_that_passes_through_us_is_a_command(kind: type[CIJob], command:
 def printed_by(kind: type[CIJob], code: str, **variables: str) -> str:
     """What a process that runs `code` in a CI job of its variables writes to standard error."""
     program = (
-        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import Place\n"
+        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import SourceLocation\n"
         f"from {kind.__module__} import {kind.__name__} as kind\njob = kind(os.environ)\n{code}"
     )
     done = subprocess.run(
@@ -117,7 +117,7 @@ def printed_by(kind: type[CIJob], code: str, **variables: str) -> str:
     ],
 )
 def test_an_annotation_names_file_and_line(tmp_path: Path, kind: type[CIJob], variable: str, expected: str) -> None:
-    place = f"Place(Path({str(tmp_path)!r}, 'releases', 'a,b.yml'), 3, '')"
+    place = f"SourceLocation(Path({str(tmp_path)!r}, 'releases', 'a,b.yml'), 3, '')"
     said = printed_by(kind, f"job.annotate({place}, 'no: 100%\\n::error::x')", **{variable: str(tmp_path)})
 
     assert said.strip() == expected

@@ -18,7 +18,7 @@ calibration_bins: 10
 latency_calls: 500
 recent_days: 7
 recent_rows: 500
-min_slice_size: {rows: 100, positives: 20}
+min_subgroup: {rows: 100, positives: 20}
 groups:
   kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
 rules:

@@ -13,10 +13,10 @@ from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import Project, load_project
 from mlops.settings.provenance import read_policy
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
+from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order),
@@ -44,8 +44,8 @@ def _problems(root: Path, reader: Callable[[], Any]) -> Iterator[Problem]:
     try:
         reader()
     except ProjectError as error:
-        if not error.places:
+        if not error.locations:
             yield Problem(RELEASE_FOLDER.as_posix(), 1, error.message, error.advice)
-        for place in error.places:
-            file = place.file.relative_to(root) if place.file.is_absolute() else place.file
-            yield Problem(file.as_posix(), place.line, place.message, error.advice)
+        for location in error.locations:
+            file = location.file.relative_to(root) if location.file.is_absolute() else location.file
+            yield Problem(file.as_posix(), location.line, location.message, error.advice)

@@ -8,7 +8,7 @@ from typing import Final
 
 from mlops.core.markdown import escape, table
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.githost.hosts import current_job
 from mlops.githost.no_host import Workstation
 
@@ -23,19 +23,19 @@ def report_result(result: Result) -> None:
         return
     for name, value in result.outputs.items():
         job.set_output(name, value)
-    for place in result.places:
-        job.annotate(place, place.message)
+    for location in result.locations:
+        job.annotate(location, location.message)
     text = result.summary if result.summary is not None else blocks_as_markdown(result.blocks())
     if text:
         job.add_summary(text)
 
 
-def report_error(message: str, advice: str, details: Sequence[str], places: Sequence[Place]) -> None:
+def report_error(message: str, advice: str, details: Sequence[str], locations: Sequence[SourceLocation]) -> None:
     """Report to the CI job why a command failed."""
     job = current_job()
-    for place in places:
-        job.annotate(place, place.message)
-    if not places:
+    for location in locations:
+        job.annotate(location, location.message)
+    if not locations:
         job.annotate(None, f"{message} {advice}".rstrip())
     job.add_summary(error_as_markdown(message, advice, details))
 

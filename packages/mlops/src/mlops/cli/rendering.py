@@ -57,7 +57,7 @@ def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) 
     if as_json:
         body = {"message": message, "advice": advice, "details": list(error.details)}
         print(json.dumps({"error": body}, ensure_ascii=False), file=out)
-    report_error(message, advice, error.details, error.places)
+    report_error(message, advice, error.details, error.locations)
 
 
 def as_typed(sentence: str) -> str:

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mlops.core.errors import ProjectError
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 _FIRST_LINE = 1
 
@@ -146,9 +146,9 @@ def _told(file: Path) -> Generator[None]:
     try:
         yield
     except YamlError as error:
-        place = Place(file, error.line, str(error))
+        location = SourceLocation(file, error.line, str(error))
         raise ProjectError(
-            f"{file}:{error.line}: {error}", "Correct the YAML at this line.", places=(place,)
+            f"{file}:{error.line}: {error}", "Correct the YAML at this line.", locations=(location,)
         ) from error
 
 
@@ -176,19 +176,19 @@ def _problems(document: Document, error: ValidationError, renamed: Mapping[str, 
 
 
 def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, str]]) -> ProjectError:
-    places = tuple(_place(file, document, *problem) for problem in problems)
-    count = "1 problem" if len(places) == 1 else f"{len(places)} problems"
+    locations = tuple(_location(file, document, *problem) for problem in problems)
+    count = "1 problem" if len(locations) == 1 else f"{len(locations)} problems"
     return ProjectError(
         f"{file} has {count}",
         f"Correct {file.name}; its comments say what each key means.",
-        tuple(f"{file.name}:{place.line}: {place.message}" for place in places),
-        places,
+        tuple(f"{file.name}:{each.line}: {each.message}" for each in locations),
+        locations,
     )
 
 
-def _place(file: Path, document: Document, path: KeyPath, sentence: str) -> Place:
+def _location(file: Path, document: Document, path: KeyPath, sentence: str) -> SourceLocation:
     key = ".".join(_named(document.value, path))
-    return Place(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
+    return SourceLocation(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
 
 
 def _named(value: Any, path: KeyPath) -> list[str]:

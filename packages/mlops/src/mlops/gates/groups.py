@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.gates.rows import Rows
-from mlops.settings.gates import Group, MinSliceSize
+from mlops.settings.gates import Group, MinSubgroup
 from mlops.settings.measures import NothingToMeasure
 
 Inside = npt.NDArray[np.bool_]
@@ -48,7 +48,7 @@ def membership(group: Group, rows: Rows) -> Inside:
     return np.stack([(values >= low) & (values <= high) for low, high in group.bands.values()], axis=1)
 
 
-def counted_bands(inside: Inside, target: npt.NDArray[np.float64], smallest: MinSliceSize) -> Inside:
+def counted_bands(inside: Inside, target: npt.NDArray[np.float64], smallest: MinSubgroup) -> Inside:
     """Which bands are large enough to count: [bands]."""
     return (inside.sum(axis=0) >= smallest.rows) & (target @ inside >= smallest.positives)
 

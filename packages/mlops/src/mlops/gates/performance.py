@@ -100,7 +100,7 @@ def _bands(rows: Rows, gates: GatesFile, own: Answers, other: Answers | None) ->
     for name, group in gates.groups.items():
         try:
             inside = membership(group, rows)
-            counted = counted_bands(inside, own.target, gates.min_slice_size)
+            counted = counted_bands(inside, own.target, gates.min_subgroup)
             bands += _treated(name, tuple(group.bands), inside, counted, own, other)
             masks[name] = comparable(name, inside, counted)
         except Unmeasurable as error:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -107,7 +107,7 @@ class CIJob(ABC):
         """Show a text on the page of the run."""
 
     @abstractmethod
-    def annotate(self, location: Place | None, message: str) -> None:
+    def annotate(self, location: SourceLocation | None, message: str) -> None:
         """Show an error, at its line where there is one."""
 
     @abstractmethod
@@ -139,7 +139,7 @@ class CIJob(ABC):
     def credential(self) -> TokenCredential | None:
         """The job's own login at Azure, renewed for as long as the job runs; None when it may not ask for one."""
 
-    def path_of(self, location: Place) -> str:
+    def path_of(self, location: SourceLocation) -> str:
         """The path of a location below the folder that was checked out."""
         file = location.file.absolute()
         folder = Path(self._environment.get(self._root_variable, "") or Path.cwd())

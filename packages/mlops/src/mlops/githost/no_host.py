@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.githost.builder import WORKSTATION, Builder
 from mlops.githost.interface import CIJob, PullRequest, PullRequests
 
@@ -25,7 +25,7 @@ class Workstation(CIJob):
     def add_summary(self, markdown: str) -> None:
         """There is no page."""
 
-    def annotate(self, location: Place | None, message: str) -> None:
+    def annotate(self, location: SourceLocation | None, message: str) -> None:
         """The error is printed anyway."""
 
     def mask(self, secret: str) -> None:

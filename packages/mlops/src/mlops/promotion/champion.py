@@ -11,9 +11,9 @@ from mlops.endpoint.current_deployment import live_model
 from mlops.models.origin import release_of
 from mlops.models.package_store import fetch_package
 from mlops.models.registration import ModelVersion
-from mlops.settings.release_history import release_at
 from mlops.settings.releases import Release, manifest_file, manifest_path
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
 
 
 def champion_release(

@@ -11,8 +11,8 @@ from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.origin import read_provenance
 from mlops.models.package import package_digest
@@ -22,9 +22,9 @@ from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import read_judged_manifest
 from mlops.training.data import held_out_file
 
 _HELD_OUT = "held-out rows"

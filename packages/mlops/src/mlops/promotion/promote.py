@@ -16,9 +16,9 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
+from mlops.gates.proposal import Candidate
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_sections import Candidate
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.models.registration import ModelVersion
@@ -31,9 +31,9 @@ from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
-from mlops.settings.release_history import release_at
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
 
 
 @dataclass(frozen=True)

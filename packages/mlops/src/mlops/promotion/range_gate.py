@@ -13,7 +13,7 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.endpoint.current_deployment import live_model
 from mlops.gates.render import markdown_report
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
@@ -37,9 +37,9 @@ class RangeGateResult(Result):
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
 
     @property
-    def places(self) -> Sequence[Place]:
+    def locations(self) -> Sequence[SourceLocation]:
         """Those of every release."""
-        return [place for each in self.judged for place in each.places]
+        return [location for each in self.judged for location in each.locations]
 
     @property
     def summary(self) -> str | None:
@@ -76,7 +76,7 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
             f"{len(planned.problems)} problems in the manifests",
             "Correct them; `mlops plan` reads them without a login.",
             planned.problems,
-            planned.places,
+            planned.locations,
         )
     judged, passed_over = [], []
     for change in planned.to_judge:

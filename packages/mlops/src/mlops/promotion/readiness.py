@@ -21,9 +21,9 @@ from mlops.core.results import Block, Line, Result
 from mlops.endpoint.current_deployment import Live, live_model
 from mlops.promotion.branch import branch_name, find_base
 from mlops.rollout.rollback import BY_HAND
-from mlops.settings.release_history import release_at
 from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
 
 _FINISH: Final = "finish"
 

@@ -23,9 +23,9 @@ from mlops.promotion.branch import Base, find_base, publish, release_text, rever
 from mlops.promotion.promote import Proposed
 from mlops.rollout.rollback import BY_HAND, LEFT
 from mlops.settings.manifest_files import without_release
-from mlops.settings.release_history import release_at
 from mlops.settings.releases import Release, manifest_path
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (

@@ -26,9 +26,9 @@ from mlops.provenance.verification import ProvenanceSubject, require_at_deployme
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import MIRROR, Manifest, skipped_phases
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import read_judged_manifest
 
 
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:

@@ -71,7 +71,7 @@ class Bootstrap(Part):
     seed: Annotated[int, Field(ge=0)]
 
 
-class MinSliceSize(Part):
+class MinSubgroup(Part):
     """A band below this is reported, and does not count in a difference between bands."""
 
     rows: Annotated[int, Field(ge=1)]
@@ -81,14 +81,14 @@ class MinSliceSize(Part):
 class GatesFile(YamlFile):
     """What gates.yml says."""
 
-    renamed_keys: ClassVar = {"min_slice_size": "min_slice_size"}
+    renamed_keys: ClassVar = {"min_subgroup": "min_subgroup"}
 
     bootstrap: Bootstrap
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     latency_calls: Annotated[int, Field(ge=100, le=100_000)]
     recent_rows: Annotated[int, Field(ge=1)]
     recent_days: Annotated[int, Field(ge=1, le=90)]
-    min_slice_size: MinSliceSize
+    min_subgroup: MinSubgroup
     groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)], Group]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 

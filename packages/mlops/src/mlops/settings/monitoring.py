@@ -81,7 +81,7 @@ class Measuring(Part):
 
     min_rows: AtLeastOne
     min_labels: AtLeastOne
-    min_slice_rows: AtLeastOne
+    min_subgroup_rows: AtLeastOne
     psi_threshold: Annotated[float, Field(gt=0, le=100)]
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_resamples: Annotated[int, Field(ge=50, le=10_000)]
@@ -94,7 +94,7 @@ class MonitorFile(YamlFile):
     renamed_keys: ClassVar = {
         "min_rows": "min_rows",
         "min_labels": "min_labels",
-        "min_slice_rows": "min_slice_rows",
+        "min_subgroup_rows": "min_subgroup_rows",
         "psi_threshold": "psi_threshold",
         "false_discovery_rate": "false_discovery_rate",
         "min_requests": "min_requests",

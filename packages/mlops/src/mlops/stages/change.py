@@ -1,4 +1,4 @@
-"""Adds a stage or removes one: in every file that names stages, in the checkout, for people to review and commit."""
+"""Lists the stages, and adds or removes one: in every file that names stages, in the checkout, for people to review."""
 
 from __future__ import annotations
 
@@ -56,6 +56,29 @@ class StagesChange(Result):
     @property
     def _diff(self) -> str:
         return "".join(_diff(edit) for edit in self.edits)
+
+
+@dataclass(frozen=True)
+class StageList(Result):
+    """The stages of a project, in the order in which models move through them."""
+
+    project: Project
+
+    def document(self) -> dict[str, Any]:
+        """The names and, for each stage, where its models come from."""
+        order = self.project.order
+        sources = {stage: None if stage == order.training else order.source_of(stage) for stage in order}
+        return {"stages": [{"name": stage, "source": source} for stage, source in sources.items()]}
+
+    def blocks(self) -> Sequence[Block]:
+        """A row per stage."""
+        order = self.project.order
+        rows = []
+        for number, stage in enumerate(order, start=1):
+            takes = "trains them" if stage == order.training else f"from {order.source_of(stage)}"
+            role = "production" if stage == order.production else ""
+            rows.append((str(number), stage, takes, self.project.settings.stage(stage).endpoint, role))
+        return [Table("", ("", "stage", "models", "endpoint", ""), tuple(rows))]
 
 
 def add_stage(project: Project, name: str, after: str, *, is_dry_run: bool = False) -> StagesChange:
@@ -158,6 +181,7 @@ def _steps_of_removing(name: StageName) -> tuple[str, ...]:
     return (
         f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
         f"and delete the environments {name} and infra-{name} on GitHub or in Azure DevOps.",
+        "`mlops check` says what is left to decide, such as a rule that had bounds there alone.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlops.core.markdown import cut_to_bytes
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.githost.builder import Builder
 from mlops.githost.interface import CIJob
 
@@ -55,7 +55,7 @@ class AzurePipelines(CIJob):
             file.write(cut_to_bytes(markdown, self.summary_limit))
         self._command(f"##vso[task.uploadsummary]{_data(str(Path(file.name)))}")
 
-    def annotate(self, location: Place | None, message: str) -> None:
+    def annotate(self, location: SourceLocation | None, message: str) -> None:
         """An error of the run, with its file and line."""
         where = f";sourcepath={_property(self.path_of(location))};linenumber={location.line}" if location else ""
         self._command(f"##vso[task.logissue type=error{where}]{_data(message)}")

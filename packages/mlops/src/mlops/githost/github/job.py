@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.core.errors import WorkspaceError
 from mlops.core.markdown import cut_to_bytes
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.githost.builder import Builder
 from mlops.githost.interface import CIJob
 
@@ -54,7 +54,7 @@ class GitHubActions(CIJob):
         used = file.stat().st_size if file and file.is_file() else 0
         self._append(_SUMMARY_FILE, cut_to_bytes(f"{markdown.rstrip()}\n\n", max(0, self.summary_limit - used)))
 
-    def annotate(self, location: Place | None, message: str) -> None:
+    def annotate(self, location: SourceLocation | None, message: str) -> None:
         """An error at a line of the changed files."""
         where = {"file": self.path_of(location), "line": str(location.line)} if location else {}
         properties = ",".join(f"{key}={_property(value)}" for key, value in {**where, "title": _TITLE}.items())

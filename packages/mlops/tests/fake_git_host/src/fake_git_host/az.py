@@ -1,6 +1,6 @@
 """`az` as a program: the commands of its extension `azure-devops` that this project and its tests use.
 
-Exit codes follow it: 2 for a command line that it does not take, 1 for a refusal of the service.
+Exit codes are those of az: 2 for an invalid command line, 1 for a refusal of the service.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _actor(state: State) -> str:
 
 
 def _locate(state: State, parsed: Parsed) -> None:
-    """See that a command is about this repository, said by flags or by the checkout's remote."""
+    """Refuse a command for another repository than this one, by its flags or by the remote of the checkout."""
     organisation = parsed.one("--organization")
     if organisation is not None:
         if organisation.rstrip("/") != organisation_url(state):

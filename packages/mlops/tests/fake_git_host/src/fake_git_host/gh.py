@@ -1,6 +1,6 @@
 """`gh` as a program: the commands and flags of GitHub's command line that this project and its tests use.
 
-Sentences and exit codes follow gh 2: 1 for a refusal or an unknown flag, 4 for nobody logged in.
+Messages and exit codes are those of gh 2: 1 for a refusal or an unknown flag, 4 without a login.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _parsed(words: Sequence[str], rest: Sequence[str], flags: tuple[Flag, ...]) 
 
 
 def _actor(state: State) -> str:
-    """Who the token in the environment belongs to, else who is logged in. Raises Refusal for nobody."""
+    """The user of the token in the environment, else the one who is logged in. Raises Refusal for neither."""
     token = os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN")
     if token:
         if token not in state.tokens:

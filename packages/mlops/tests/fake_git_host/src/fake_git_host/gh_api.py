@@ -32,7 +32,6 @@ REPOSITORY = ""
 ORGANISATION = "orgs"
 _PLACEHOLDERS = {"{owner}": "owner", "{repo}": "name", "{branch}": "branch"}
 _MAGIC = {"true": True, "false": False, "null": None}
-PRO_NEEDED = "Upgrade to GitHub Pro or make this repository public to enable this feature."
 
 
 def call(state: State, parsed: Parsed, actor: str) -> str:

@@ -1,4 +1,4 @@
-"""The fields that `gh pr … --json` knows, as gh names them; the ones it has and nobody here asked for are missing."""
+"""The fields of `gh pr … --json`, by their names in gh; only those that this project and its tests use."""
 
 from __future__ import annotations
 

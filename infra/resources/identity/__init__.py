@@ -1,0 +1,1 @@
+"""Managed identities, and their role assignments."""
