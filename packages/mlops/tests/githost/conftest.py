@@ -15,11 +15,9 @@ from fake_git_host.az_documents import guid
 
 from mlops.checks.protection import ProtectionResult, check_repository, read_expectations
 from mlops.githost.azure_devops import protection as azure_protection
-from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
-from mlops.githost.azure_devops.settings import AzureSettings
+from mlops.githost.azure_devops.settings import AzureDevOpsExpectations, AzureSettings
 from mlops.githost.github import protection as github_protection
-from mlops.githost.github.expectations import GitHubExpectations
-from mlops.githost.github.settings import Reply, routes
+from mlops.githost.github.settings import GitHubExpectations, Reply, routes
 from mlops.githost.hosts import parse_remote
 from mlops.githost.interface import RemoteAddress
 from mlops.githost.protection import Finding

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.githost.builder import UNKNOWN, WORKSTATION, Builder, builder_of
 from mlops.githost.hosts import current_builder, current_job, host_of, parse_remote
+from mlops.githost.interface import UNKNOWN, WORKSTATION, Builder, builder_of
 
 TRAINING = {
     "GITHUB_ACTIONS": "true",

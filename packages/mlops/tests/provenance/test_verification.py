@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops.core.errors import ProjectError, PromotionRefused, RolloutFailed
-from mlops.githost.builder import builder_of
+from mlops.githost.interface import builder_of
 from mlops.models.origin import read_provenance
 from mlops.provenance.statement import parse_statement, state_provenance
 from mlops.provenance.verification import require_at_deployment, require_at_promotion

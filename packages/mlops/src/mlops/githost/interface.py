@@ -28,20 +28,46 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from mlops.core.source_location import SourceLocation
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from mlops.githost.builder import Builder
     from mlops.githost.protection import Expectations, Finding, Section
     from mlops.githost.stage_blocks import StageBlock
     from workflow_replay.effects import Effects
     from workflow_replay.events import Event
     from workflow_replay.host_environment import HostEnvironment
     from workflow_replay.result import Run
+
+
+WORKSTATION: Final = "urn:mlops:builder:workstation"
+UNKNOWN: Final = "urn:mlops:builder:unknown"
+# The tags of a registered model version.
+BUILDER_TAG: Final = "builder"
+RUN_TAG: Final = "builder_run"
+SOURCE_TAG: Final = "source"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A builder by the address of its definition and branch, the address of the run, and that of the source."""
+
+    id: str
+    run: str = ""
+    source: str = ""
+
+    def tags(self) -> dict[str, str]:
+        """The builder as tags of a model version."""
+        return {BUILDER_TAG: self.id, RUN_TAG: self.run, SOURCE_TAG: self.source}
+
+
+def builder_of(tags: Mapping[str, str] | None) -> Builder:
+    """The builder that a model version's tags name; UNKNOWN for a version without them."""
+    found = tags or {}
+    return Builder(found.get(BUILDER_TAG) or UNKNOWN, found.get(RUN_TAG, ""), found.get(SOURCE_TAG, ""))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlops.core.source_location import SourceLocation
-from mlops.githost.builder import WORKSTATION, Builder
-from mlops.githost.interface import CIJob, PullRequest, PullRequests
+from mlops.githost.interface import WORKSTATION, Builder, CIJob, PullRequest, PullRequests
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlops.core.errors import ProjectError
 from mlops.core.layout import PIPELINE_FILE
-from mlops.githost.builder import Builder
+from mlops.githost.interface import Builder
 from mlops.models.package import DIGEST_PREFIX, file_digests
 from mlops.models.package_documents import Provenance
 from mlops.models.registration import ModelVersion

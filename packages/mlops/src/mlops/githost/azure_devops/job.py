@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.core.markdown import cut_to_bytes
 from mlops.core.source_location import SourceLocation
-from mlops.githost.builder import Builder
-from mlops.githost.interface import CIJob
+from mlops.githost.interface import Builder, CIJob
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -1,4 +1,4 @@
-"""What Azure DevOps says of a repository's settings, asked by `az`; nothing is interpreted here."""
+"""What is expected of a repository in Azure DevOps, and what `az` says of its settings; nothing is interpreted here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.core.programs import output_of
-from mlops.githost.azure_devops.expectations import AzureDevOpsExpectations
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Approvals, EnvironmentProtection, Names, Section
+
+
+class MergeRequirements(Section):
+    """What a merge into the branch needs."""
+
+    approvals: Approvals
+    build: str
+    reviewed_paths: Names
+
+
+class AzureDevOpsExpectations(Section):
+    """What is expected of a repository in Azure DevOps."""
+
+    pull_requests: MergeRequirements
+    environments: dict[str, EnvironmentProtection]
+    connections: dict[str, EnvironmentProtection]
+
 
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6

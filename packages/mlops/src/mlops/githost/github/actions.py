@@ -1,15 +1,31 @@
-"""What GitHub Actions may do in a repository, and as whom, held against what is needed. Pure."""
+"""What GitHub Actions may do in a repository, and its environments, compared with what is expected. Pure."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from mlops.githost.github.environments import has_enterprise, is_private
-from mlops.githost.github.settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
+from mlops.githost.github.settings import (
+    ACTIONS,
+    ENVIRONMENTS,
+    OK,
+    ORGANISATION,
+    OWNERS,
+    REPOSITORY,
+    SELECTED,
+    SUBJECT,
+    TOKEN,
+    VARIABLES,
+    GitHubExpectations,
+    Replies,
+    Reply,
+    branches_of,
+    typed_route,
+    variables_of,
+)
 from mlops.githost.interface import RemoteAddress
-from mlops.githost.protection import Finding, judge, unreadable
+from mlops.githost.protection import EnvironmentProtection, Finding, judge, unreadable
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
 # What GitHub's own switch covers, and needs no pattern.
@@ -121,3 +137,130 @@ def _attestations(replies: Replies) -> Finding:
         )
         return Finding(setting, "not part of this plan", needed, "unavailable")
     return Finding(setting, "available", "releases/provenance.yml may ask for them", "kept")
+
+
+_ENTERPRISE: Final = ("enterprise", "business_plus")
+_FREE: Final = "free"
+
+
+def environment_findings(
+    replies: Replies, branch: str, wanted: GitHubExpectations, remote: RemoteAddress
+) -> list[Finding]:
+    """The findings of every environment."""
+    listing = replies[ENVIRONMENTS]
+    if listing.status != OK:
+        return [unreadable("environments", listing.message, "to be seen", "log in as an administrator")]
+    known = {each["name"]: each for each in listing.body.get("environments", [])}
+    found: list[Finding] = []
+    for name, protection in wanted.environments.items():
+        if name not in known:
+            how = _creating(name, protection, branch, remote)
+            found.append(judge(f"environment {name}", kept=False, found="is not there", needed="exists", how=how))
+            continue
+        address = f"{remote.origin}/settings/environments"
+        if not protection.any_branch:
+            found.append(_branches(replies, known[name], branch, address))
+        if protection.reviewers:
+            found.append(_reviewers(replies, known[name], address))
+        found.append(_variables(replies, name, wanted, remote))
+    names = wanted.repository_variables
+    shared = _named("variables of the repository", replies[VARIABLES], names, "actions/variables", remote)
+    return [*found, _identities(replies, wanted, remote), shared]
+
+
+def is_private(replies: Replies) -> bool:
+    """Whether the repository is private."""
+    return bool(replies[REPOSITORY].body.get("private"))
+
+
+def has_enterprise(replies: Replies) -> bool:
+    """Whether the owner's plan is known to be GitHub Enterprise."""
+    return _plan(replies) in _ENTERPRISE
+
+
+def _plan(replies: Replies) -> str:
+    """The owner's plan; "" when it is not shown, which it is to the organisation's owners alone."""
+    reply = replies[ORGANISATION]
+    return ((reply.body or {}).get("plan") or {}).get("name", "") if reply.status == OK else ""
+
+
+def _branches(replies: Replies, environment: Mapping[str, Any], branch: str, address: str) -> Finding:
+    name = environment["name"]
+    setting = f"branches that may use environment {name}"
+    policy = environment.get("deployment_branch_policy")
+    listed = replies[branches_of(name)]
+    names = [each["name"] for each in listed.body.get("branch_policies", [])] if listed.status == OK else []
+    if policy is None and is_private(replies) and _plan(replies) == _FREE:
+        return Finding(setting, "not part of this plan", "a paid plan, or a public repository", "unavailable")
+    if policy is None:
+        found = "all"
+    elif policy.get("custom_branch_policies"):
+        found = ", ".join(names) or "none"
+    else:
+        found = "protected branches"
+    how = f"{address}: {name}, deployment branches: {branch} alone"
+    return judge(setting, kept=found == branch, found=found, needed=branch, how=how)
+
+
+def _reviewers(replies: Replies, environment: Mapping[str, Any], address: str) -> Finding:
+    setting = f"approval before a deployment to {environment['name']}"
+    rules = [rule for rule in environment.get("protection_rules", []) if rule["type"] == "required_reviewers"]
+    needed = "somebody else than who began it, and no bypass for administrators"
+    if not rules and is_private(replies) and not has_enterprise(replies):
+        said = "GitHub Enterprise, for a private repository; the review of the pull request carries the gate until then"
+        return Finding(setting, "not part of this plan", said, "unavailable")
+    people = sum(len(rule.get("reviewers", [])) for rule in rules)
+    strict = any(rule.get("prevent_self_review") for rule in rules)
+    bypass = environment.get("can_admins_bypass", True)
+    found = f"{people} reviewers, own runs {'refused' if strict else 'allowed'}, bypass {'on' if bypass else 'off'}"
+    how = f"{address}: {environment['name']}, required reviewers, prevent self-review, no bypass by administrators"
+    return judge(setting, kept=bool(people) and strict and not bypass, found=found, needed=needed, how=how)
+
+
+def _variables(replies: Replies, name: str, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
+    setting, path = f"variables of environment {name}", f"environments/{name}/variables"
+    return _named(setting, replies[variables_of(name)], wanted.environment_variables, path, remote)
+
+
+def _named(setting: str, reply: Reply, wanted: tuple[str, ...], path: str, remote: RemoteAddress) -> Finding:
+    """Whether the variables wanted are among those listed."""
+    needed = ", ".join(wanted)
+    if reply.status != OK:
+        return unreadable(setting, reply.message, needed, "log in as an administrator")
+    found = [each["name"] for each in reply.body.get("variables", [])]
+    missing = [each for each in wanted if each not in found]
+    route = typed_route(remote, path)
+    how = " && ".join(
+        f"gh api --method POST {route} -f {shlex.quote(f'name={each}')} -f value=VALUE" for each in missing
+    )
+    return judge(setting, kept=not missing, found=", ".join(found) or "none", needed=needed, how=how)
+
+
+def _identities(replies: Replies, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
+    """Whether each environment logs in as somebody else: what one may do, another must not be able to."""
+    users: dict[str, list[str]] = {}
+    for name in wanted.environments:
+        reply = replies[variables_of(name)]
+        for each in reply.body.get("variables", []) if reply.status == OK else ():
+            if each["name"] == wanted.identity:
+                users.setdefault(each["value"], []).append(name)
+    shared = [", ".join(names) for names in users.values() if len(names) > 1]
+    return judge(
+        "identities of the environments",
+        kept=not shared,
+        found=f"one for {'; one for '.join(shared)}" if shared else "one each",
+        needed="one each",
+        how=f"{remote.origin}/settings/environments: {wanted.identity} of each stack's own output",
+    )
+
+
+def _creating(name: str, protection: EnvironmentProtection, branch: str, remote: RemoteAddress) -> str:
+    """The commands that create an environment; people choose its reviewers, at the settings' address."""
+    route = typed_route(remote, f"environments/{name}")
+    if protection.any_branch:
+        return f"gh api --method PUT {route}"
+    policy = "deployment_branch_policy"
+    restricted = f"-F '{policy}[protected_branches]=false' -F '{policy}[custom_branch_policies]=true'"
+    policies = typed_route(remote, f"environments/{name}/deployment-branch-policies")
+    allowed = f"gh api --method POST {policies} -f {shlex.quote(f'name={branch}')}"
+    return f"gh api --method PUT {route} {restricted} && {allowed}"

@@ -1,4 +1,4 @@
-"""What GitHub says of a repository's settings, asked by `gh api`: every answer with its status, none interpreted."""
+"""What is expected of a repository on GitHub, and what `gh api` replies about it; nothing is interpreted here."""
 
 from __future__ import annotations
 
@@ -9,13 +9,40 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
+
+from pydantic import Field
 
 from mlops.core.errors import MachineError
 from mlops.core.programs import run_program
-from mlops.githost.github.expectations import GitHubExpectations
 from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Approvals, EnvironmentProtection, Names, Section
+
+
+class MergeRequirements(Section):
+    """What a merge into the branch needs."""
+
+    approvals: Approvals
+    checks: Names
+
+
+class AllowedActions(Section):
+    """Whose actions workflows may use."""
+
+    allowed: Names
+
+
+class GitHubExpectations(Section):
+    """What is expected of a repository on GitHub."""
+
+    pull_requests: MergeRequirements
+    actions: AllowedActions
+    environments: dict[str, EnvironmentProtection]
+    environment_variables: Names
+    identity: str
+    repository_variables: Annotated[tuple[str, ...], Field(strict=False)]
+
 
 REPOSITORY: Final = ""
 ORGANISATION: Final = "orgs"

@@ -1,11 +1,19 @@
-"""The parts of GitHub's workflows that list stages, as they follow from project.yml. Pure."""
+"""GitHub's workflow files: the parts that list stages, and replays on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from mlops.githost.interface import CannedReply, RemoteAddress, Replay
 from mlops.githost.stage_blocks import StageBlock, after_training, choice, for_each, in_order, stacks
+
+if TYPE_CHECKING:
+    from workflow_replay.effects import Effects
+    from workflow_replay.events import Event
+    from workflow_replay.host_environment import HostEnvironment
+    from workflow_replay.result import Run
 
 _DEPLOY: Final = """\
 NAME:
@@ -80,3 +88,43 @@ STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
         order, _DEPLOY_TRAINED, _PROPOSE_TRAINED, ("register", "deploy")
     ),
 }
+
+
+class GitHubReplay(Replay):
+    """Workflows, by workflow_replay.github."""
+
+    program = "gh"
+    login_folders = ("GH_CONFIG_DIR",)
+    login_variables = ("GH_TOKEN", "GITHUB_TOKEN")
+    login_step = "azure/login"
+
+    def ssh_url(self, remote: RemoteAddress) -> str:
+        """The short form, as GitHub shows it."""
+        return f"git@{remote.server}:{remote.owner}/{remote.name}.git"
+
+    def ci_name(self, remote: RemoteAddress) -> str:
+        """Of the repository."""
+        return remote.name
+
+    def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
+        """`gh pr`, and git's use of `gh` as its credential helper."""
+        return (
+            CannedReply(("pr", "list"), "[]"),
+            CannedReply(("pr", "create"), f"{remote.url}/pull/1"),
+            CannedReply(("pr", "edit"), ""),
+            CannedReply(("pr", "comment"), ""),
+            CannedReply(("auth", "setup-git"), ""),
+            CannedReply(("auth", "git-credential"), ""),
+        )
+
+    def builtin_effects(self) -> Effects:
+        """Those of actions."""
+        from workflow_replay.github.builtin_actions import BUILTIN_ACTIONS
+
+        return BUILTIN_ACTIONS
+
+    def run(self, repository: Path, path: str, event: Event, host: HostEnvironment) -> Run:
+        """Replay a workflow."""
+        from workflow_replay import github
+
+        return github.replay(repository, path, event, host)
