@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from mlops.checks.yaml.problem import Problem
 from mlops.core.errors import ProjectError
+from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import Project, load_project
-from mlops.settings.protection import read_expectations
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines

@@ -20,7 +20,7 @@ from mlops.models.package_store import fetch_package
 from mlops.models.registration import ModelVersion
 from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
-from mlops.provenance.verification import Evidence, committed_problems
+from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
@@ -40,7 +40,9 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
         )
     challenger = manifest.release
     champion = champion_release(clients, stage, base, challenger)
-    report = judge(clients, stage, _provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion)
+    report = judge(
+        clients, stage, _with_provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion
+    )
     if record:
         AuditLog(clients.stage(stage)).append(gate_event(report))
     return report
@@ -73,12 +75,14 @@ def fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Ca
     return Candidate(package, release)
 
 
-def _provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
+def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
     """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
     model = candidate.release.model
     digest = package_digest(candidate.folder)
-    evidence = Evidence(stage, ModelVersion(model.name, model.version, digest), candidate.folder, candidate.release)
-    return replace(candidate, doubts=tuple(committed_problems(clients.project, evidence, signed=False)))
+    version = ModelVersion(model.name, model.version, digest)
+    subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
+    warnings = tuple(committed_problems(clients.project, subject, signed=False))
+    return replace(candidate, provenance_warnings=warnings)
 
 
 def gate_event(report: GateReport) -> Event:
