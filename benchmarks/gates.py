@@ -31,6 +31,7 @@ from mlops.gates.rows import Rows, read_rows
 from mlops.gates.rules import GATES_FILE, Bootstrap, GatesFile, read_gates
 from mlops.gates.scoring import open_scorer
 from mlops.package import package_digest
+from mlops.project_schema import read_project_schema
 from mlops.releases.manifest import Release
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,7 @@ def main() -> int:
 def measure(folder: Path) -> list[Figure]:
     """Make two packages by the steps, then time."""
     make(folder)
-    gates = read_gates(ROOT / GATES_FILE)
+    gates = read_gates(ROOT / GATES_FILE, read_project_schema(ROOT))
     assert gates.bootstrap.rounds == ROUNDS
     rows = read_rows(folder / "split" / "test.parquet", "held-out rows")
     rows = Rows(rows.frame.head(HELD_OUT_ROWS), rows.name)
@@ -86,6 +87,7 @@ def make(folder: Path) -> None:
     run("data/generate_sample.py", rows=SAMPLE_ROWS, out=folder / "sample.csv")
     step(
         "validate_data",
+        schema=ROOT / "schema.yml",
         data=folder / "sample.csv",
         validated_data=folder / "valid",
         validation_report=folder / "v",

@@ -12,7 +12,7 @@ from settings.repository import ENVIRONMENTS, AzureDevOpsProtection
 
 APPROVAL_MINUTES = 3 * 24 * 60
 LOCK_MINUTES = 24 * 60
-REVIEWED_PATHS = ("/releases/*", "/infra/*")
+REVIEWED_PATHS = ("/releases/*", "/infra/*", "/schema.yml")
 VALID_MINUTES = 12 * 60
 
 

@@ -1,6 +1,7 @@
 """A YAML file of the project as a checked, frozen object; every problem with its file, line, key and advice.
 
-What is allowed in a file is said by the pydantic model of whoever reads it; lines come from yaml_lines.py.
+What is allowed in a file is said by the pydantic model of whoever reads it; lines come from yaml_lines.py. A model may
+say with `renamed` which keys have another name by now (old key, with dots for its path → new key).
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _checked(
     try:
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
-        problems = [(_written(document.value, detail["loc"]), _reason(detail)) for detail in error.errors()]
+        renamed: Mapping[str, str] = getattr(model, "renamed", {})
+        problems = [(_written(document.value, detail["loc"]), _reason(detail, renamed)) for detail in error.errors()]
         raise _refusal(file, document, problems) from error
     return CheckedFile(file, value, document)
 
@@ -108,10 +110,12 @@ def _written(value: Any, path: KeyPath) -> KeyPath:
     return tuple(written)
 
 
-def _reason(detail: ErrorDetails) -> str:
+def _reason(detail: ErrorDetails, renamed: Mapping[str, str]) -> str:
     match detail["type"]:
         case "missing":
             return "is missing; add it"
+        case "extra_forbidden" if new := renamed.get(".".join(str(part) for part in detail["loc"])):
+            return f"is now called {new}"
         case "extra_forbidden":
             return "is no known key; correct its spelling or remove it"
         case "string_type":

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The releases as they ship."""
+    """The releases as they ship, with the columns that they name slices of."""
     shutil.copytree(ROOT / "releases", tmp_path / "releases")
+    shutil.copy(ROOT / "schema.yml", tmp_path)
     return tmp_path
 
 
@@ -61,3 +62,12 @@ def test_a_file_that_is_gone_is_told_and_a_project_without_releases_is_not_judge
 
     shutil.rmtree(project / "releases")
     assert list(check_releases(project)) == []
+
+
+def test_a_mistake_in_the_columns_is_reported_with_its_line(project: Path) -> None:
+    schema = project / "schema.yml"
+    schema.write_text(schema.read_text().replace("    type: integer", "    type: colour", 1))
+
+    problems = set(check_releases(project))
+
+    assert {(problem.file, problem.line) for problem in problems} == {("schema.yml", 21)}

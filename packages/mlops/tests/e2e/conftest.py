@@ -23,7 +23,7 @@ from mlops.promotion.connections import Connections
 from mlops.workspace import connect
 
 ROOT = Path(__file__).parents[4]
-PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
+PARTS = ("project.yml", "schema.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
 # As many as the gates need to tell a good model from luck.
 ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.

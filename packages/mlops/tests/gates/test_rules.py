@@ -7,17 +7,25 @@ import pytest
 from mlops.errors import ProjectError
 from mlops.gates.rules import GATES_FILE, read_gates
 from mlops.project import STAGE_NAMES
+from mlops.project_schema import read_project_schema
+from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ROOT = Path(__file__).parents[4]
+SCHEMA = Schema(
+    identifier="id",
+    target="late",
+    features=(Feature("kind", categories=(1, 2)),),
+    slices=(Slice("kind", "kind", (Subgroup("first", (1,)), Subgroup("second", (2,)))),),
+)
 HEAD = """\
+format: 1
 bootstrap: {rounds: 1000, confidence: 0.95, seed: 7}
 calibration_bins: 10
 latency_calls: 500
 recent_days: 7
 recent_rows: 500
-smallest_band: {rows: 100, positives: 20}
-groups:
-  kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
+min_subgroup: {rows: 100, positives: 20}
+slices: [kind]
 rules:
 """
 RULE_LINE = 10
@@ -30,7 +38,7 @@ def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
 
 
 def test_the_templates_gates_ask_something_of_every_stage() -> None:
-    found = read_gates(ROOT / GATES_FILE)
+    found = read_gates(ROOT / GATES_FILE, read_project_schema(ROOT))
 
     for stage in STAGE_NAMES:
         asked = {rule.measure for rule in found.rules_at(stage)}
@@ -81,7 +89,7 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
 )
 def test_a_rule_that_could_not_block_is_refused(tmp_path: Path, rule: str, says: str) -> None:
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule))
+        read_gates(gates(tmp_path, rule), SCHEMA)
 
     sentences = "\n".join(refused.value.details)
     assert says in sentences
@@ -94,7 +102,7 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
     file = gates(tmp_path, "measure: roc_auk, why: x, every_stage: {min: 0.7}", HEAD + good)
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(file)
+        read_gates(file, SCHEMA)
 
     assert refused.value.details[0].startswith(f"gates.yml:{RULE_LINE + 1}: rules.1.measure: ")
 
@@ -102,9 +110,15 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("second: [2, 2]", "second: [1, 2]", "overlap"),
-        ("second: [2, 2]", "second: [3, 2]", "ends before it begins"),
-        (", second: [2, 2]", "", "at least 2"),
+        ("slices: [kind]", "slices: [kind, sex]", "schema.yml defines no slice 'sex'; it defines kind"),
+        (
+            "slices: [kind]",
+            "groups: {kind: {}}",
+            "groups: is now called slices: a list of names, which schema.yml defines",
+        ),
+        ("min_subgroup", "smallest_band", "smallest_band: is now called min_subgroup"),
+        ("format: 1", "format: 2", "format: Input should be 1"),
+        ("format: 1\n", "", "format: is missing"),
         ("rounds: 1000", "rounds: 10", "greater than or equal to 100"),
         ("confidence: 0.95", "confidence: 95", "less than 1"),
         ("recent_rows", "resent_rows", "no known key"),
@@ -114,7 +128,7 @@ def test_other_settings_are_checked_too(tmp_path: Path, old: str, new: str, says
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)))
+        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)), SCHEMA)
 
     assert says in "\n".join(refused.value.details)
 
@@ -123,7 +137,7 @@ def test_a_measure_has_one_rule(tmp_path: Path) -> None:
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"))
+        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"), SCHEMA)
 
     assert "more than one rule" in refused.value.details[0]
 
@@ -134,6 +148,6 @@ def test_a_stage_gets_its_own_bounds_and_a_zero_bound_is_a_bound(tmp_path: Path)
         "{dev: {max: 3}, staging: {max: 0}, prod: {max: 0}}"
     )  # fmt: skip
 
-    found = read_gates(file)
+    found = read_gates(file, SCHEMA)
 
     assert [found.rules_at(stage)[0].bounds.max for stage in STAGE_NAMES] == [3, 0, 0]

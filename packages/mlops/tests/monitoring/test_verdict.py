@@ -14,6 +14,7 @@ from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements
 from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
+from mlops.project_schema import read_project_schema
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -23,7 +24,7 @@ FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Meas
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE)
+    return read_monitor_rules(ROOT / MONITOR_FILE, read_project_schema(ROOT))
 
 
 def fine(name: str) -> MeasureEntry:
@@ -68,7 +69,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
-        pytest.param({"flagged_share_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot mend"),
+        pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot mend"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
         pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
         pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
@@ -134,11 +135,15 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
         ("- measure: f1", "- measure: f2", "no known measure"),
-        ("groups: [sex, education, age]", "groups: [sex, education]", "no known measure"),
+        ("slices: [sex, education, age]", "slices: [sex, education]", "no known measure"),
+        ("slices: [sex, education, age]", "slices: [sex, income]", "schema.yml defines no slice 'income'"),
+        ("slices: [sex", "groups: [sex", "groups: is now called slices"),
+        ("min_rows: 500", "fewest_rows: 500", "measuring.fewest_rows: is now called min_rows"),
+        ("format: 1\n", "", "format: is missing"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: ordering the risks is the model's work", "why: ''", "why"),
-        ("fewest_rows: 500", "fewest_rows: 0", "greater than"),
+        ("min_rows: 500", "min_rows: 0", "greater than"),
         ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
     ],
 )
@@ -149,7 +154,7 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
     file.write_text(text.replace(old, new, 1))
 
     with pytest.raises(ProjectError) as refused:
-        read_monitor_rules(file)
+        read_monitor_rules(file, read_project_schema(ROOT))
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]

@@ -11,6 +11,7 @@ from mlops.errors import ProjectError
 from mlops.gates.rules import GATES_FILE, read_gates
 from mlops.monitoring.rules import MONITOR_FILE, read_monitor_rules
 from mlops.project import STAGE_NAMES
+from mlops.project_schema import read_project_schema
 from mlops.protection.expectations import read_expectations
 from mlops.provenance.policy import read_policy
 from mlops.releases.manifest import RELEASE_FOLDER, manifest_path, read_manifest
@@ -18,8 +19,8 @@ from mlops.retire.rules import RETIREMENT_FILE, deadlines_in
 from mlops.retraining.rules import RETRAINING_FILE, read_retraining_rules
 
 _READERS: Final[tuple[Callable[[Path], Any], ...]] = (
-    lambda root: read_gates(root / GATES_FILE),
-    lambda root: read_monitor_rules(root / MONITOR_FILE),
+    lambda root: read_gates(root / GATES_FILE, read_project_schema(root)),
+    lambda root: read_monitor_rules(root / MONITOR_FILE, read_project_schema(root)),
     lambda root: read_retraining_rules(root / RETRAINING_FILE),
     lambda root: [deadlines_in(root / RETIREMENT_FILE, stage) for stage in STAGE_NAMES],
     read_policy,

@@ -1,39 +1,26 @@
-"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and the groups of rows."""
+"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and the slices they judge."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo
 
 from mlops.documents import read_checked
 from mlops.gates.measures import CATALOGUE
-from mlops.judging.rules import Finite, Part, Rule, RuleEntry, problems_of, rules_at
+from mlops.judging.rules import Part, Rule, RuleEntry, problems_of, rules_at
 from mlops.project import StageName
+from mlops.project_schema import named_slice, slices_context
 from mlops.releases.manifest import RELEASE_FOLDER
+from model_package.schema import Schema, Slice
 
 GATES_FILE: Final = RELEASE_FOLDER / "gates.yml"
-Label = Annotated[str, Field(min_length=1, max_length=80)]
 
 
-class Group(Part):
-    """A division of the rows by a column: label → [lowest, highest] value, ends included."""
-
-    column: str
-    bands: Annotated[dict[Label, Annotated[tuple[Finite, Finite], Field(strict=False)]], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _bands_are_apart(self) -> Group:
-        ordered = sorted(self.bands.items(), key=lambda item: item[1])
-        for label, (low, high) in ordered:
-            if low > high:
-                raise ValueError(f"band '{label}' ends before it begins")
-        for (left, (_, end)), (right, (begin, _)) in pairwise(ordered):
-            if begin <= end:
-                raise ValueError(f"bands '{left}' and '{right}' overlap; a row belongs to one band")
-        return self
+def _slice(name: Any, info: ValidationInfo) -> Slice:
+    return named_slice(name, info.context)
 
 
 class Bootstrap(Part):
@@ -44,23 +31,29 @@ class Bootstrap(Part):
     seed: Annotated[int, Field(ge=0)]
 
 
-class SmallestBand(Part):
-    """A band below this is reported, and does not count in a difference between bands."""
+class MinSubgroup(Part):
+    """A subgroup below this is reported, and does not count in a difference between subgroups."""
 
     rows: Annotated[int, Field(ge=1)]
     positives: Annotated[int, Field(ge=1)]
 
 
 class GatesFile(Part):
-    """What gates.yml says."""
+    """What gates.yml says. `slices` are named there and defined in schema.yml."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "groups": "slices: a list of names, which schema.yml defines",
+        "smallest_band": "min_subgroup",
+    }
+
+    format: Literal[1]
     bootstrap: Bootstrap
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     latency_calls: Annotated[int, Field(ge=100, le=100_000)]
     recent_rows: Annotated[int, Field(ge=1)]
     recent_days: Annotated[int, Field(ge=1, le=90)]
-    smallest_band: SmallestBand
-    groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)], Group]
+    min_subgroup: MinSubgroup
+    slices: Annotated[tuple[Annotated[Slice, PlainValidator(_slice)], ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
     def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
@@ -68,9 +61,9 @@ class GatesFile(Part):
         return rules_at(self.rules, stage)
 
 
-def read_gates(file: Path) -> GatesFile:
-    """Read and check gates.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, GatesFile)
+def read_gates(file: Path, schema: Schema) -> GatesFile:
+    """Read and check gates.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
+    checked = read_checked(file, GatesFile, slices_context(schema))
     gates = checked.value
-    checked.refuse(problems_of(gates.rules, CATALOGUE, tuple(gates.groups), has_champions=True))
+    checked.refuse(problems_of(gates.rules, CATALOGUE, [each.name for each in gates.slices], has_champions=True))
     return gates

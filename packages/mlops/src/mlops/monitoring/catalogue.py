@@ -28,10 +28,10 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
     },
     "drift": {
         "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
-        "drifted_share": MeasureKind("Features that moved", "lower"),
+        "drifted_share": MeasureKind("Drifted features", "lower"),
         "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "flagged_share_change": MeasureKind("Change of the share flagged", "lower"),
+        "selection_rate_change": MeasureKind("Change of the selection rate", "lower"),
     },
     "performance": {
         "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),

@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from mlops.documents import KeyPath, read_checked
 from mlops.judging.rules import Part, Rule, RuleEntry, problems_of, rules_at
 from mlops.monitoring.catalogue import CATALOGUE, section_of
 from mlops.project import StageName
+from mlops.project_schema import named_slice, slices_context
 from mlops.releases.manifest import RELEASE_FOLDER
+from model_package.schema import Schema
 
 MONITOR_FILE: Final = RELEASE_FOLDER / "monitor.yml"
 _MENDABLE: Final = ("drift", "performance", "fairness")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
-GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+
+
+def _name(name: str, info: ValidationInfo) -> str:
+    return named_slice(name, info.context).name
+
+
+SliceName = Annotated[str, AfterValidator(_name)]
 
 
 class Measuring(Part):
     """The inputs of pipelines/monitor.yml that say how to measure."""
 
-    fewest_rows: AtLeastOne
-    fewest_labels: AtLeastOne
-    smallest_band: AtLeastOne
-    moved_index: Annotated[float, Field(gt=0, le=100)]
-    false_discoveries: Annotated[float, Field(gt=0, lt=1)]
+    min_rows: AtLeastOne
+    min_labels: AtLeastOne
+    min_subgroup_rows: AtLeastOne
+    psi_threshold: Annotated[float, Field(gt=0, le=100)]
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_resamples: Annotated[int, Field(ge=50, le=10_000)]
     seed: Annotated[int, Field(ge=0)]
 
 
 class MonitorFile(Part):
-    """What monitor.yml says."""
+    """What monitor.yml says. `slices` are named there and defined in schema.yml."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "groups": "slices",
+        "fewest_requests": "min_requests",
+        "measuring.fewest_rows": "min_rows",
+        "measuring.fewest_labels": "min_labels",
+        "measuring.smallest_band": "min_subgroup_rows",
+        "measuring.moved_index": "psi_threshold",
+        "measuring.false_discoveries": "false_discovery_rate",
+    }
+
+    format: Literal[1]
     measuring: Measuring
-    fewest_requests: AtLeastOne
-    groups: Annotated[tuple[GroupName, ...], Field(strict=False)]
+    min_requests: AtLeastOne
+    slices: Annotated[tuple[SliceName, ...], Field(strict=False)]
     asks_for_retraining: Annotated[tuple[str, ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
@@ -46,11 +66,11 @@ class MonitorFile(Part):
         return rules_at(self.rules, stage)
 
 
-def read_monitor_rules(file: Path) -> MonitorFile:
-    """Read and check monitor.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, MonitorFile)
+def read_monitor_rules(file: Path, schema: Schema) -> MonitorFile:
+    """Read and check monitor.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
+    checked = read_checked(file, MonitorFile, slices_context(schema))
     found = checked.value
-    problems = problems_of(found.rules, CATALOGUE, found.groups, has_champions=False)
+    problems = problems_of(found.rules, CATALOGUE, found.slices, has_champions=False)
     checked.refuse([*problems, *_retraining_problems(found)])
     return found
 

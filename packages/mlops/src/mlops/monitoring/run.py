@@ -24,6 +24,7 @@ from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
 from mlops.project import Project, StageName
+from mlops.project_schema import read_project_schema
 from mlops.training.data_asset import DataVersion, ensure_data
 
 EVENT_KIND: Final = "monitor"
@@ -51,7 +52,7 @@ def monitor(
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
-    rules = read_monitor_rules(project.path(MONITOR_FILE))
+    rules = read_monitor_rules(project.path(MONITOR_FILE), read_project_schema(project.root))
     outcomes = _labels(client, project, labels)
     occasion = find_occasion(client, project, stage, window, rules, outcomes)
     results = (
@@ -59,7 +60,7 @@ def monitor(
         if occasion.folder
         else Results(_NO_JOB, nothing_collected(window), {})
     )
-    service = measure_service(occasion.stage, occasion.live, window, rules.fewest_requests)
+    service = measure_service(occasion.stage, occasion.live, window, rules.min_requests)
     verdict = judge_window(rules, stage, results.measurements, service)
     monitored = Monitored(occasion, project.settings.model, results, service, verdict)
     record, is_new = AuditLog(client).append_once(

@@ -53,7 +53,7 @@ def judge_window(
     measures = {**measurements.measured(), **service}
     outcomes = tuple(_check(rule, measures, measurements) for rule in rules.rules_at(stage))
     broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
-    state = _state(broken, is_quiet=measurements.rows < rules.measuring.fewest_rows)
+    state = _state(broken, is_quiet=measurements.rows < rules.measuring.min_rows)
     return MonitorVerdict(state, outcomes, _mendable(outcomes, rules.asks_for_retraining, state))
 
 

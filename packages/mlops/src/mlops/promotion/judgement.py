@@ -15,6 +15,7 @@ from mlops.gates.rows import Rows, read_rows
 from mlops.gates.rules import GATES_FILE, read_gates
 from mlops.package import package_digest
 from mlops.project import StageName
+from mlops.project_schema import read_project_schema
 from mlops.promotion.champion import champion_release
 from mlops.promotion.connections import Connections
 from mlops.promotion.origin import read_provenance
@@ -48,7 +49,7 @@ def gate(places: Connections, stage: StageName, base: str | None, *, record: boo
 def judge(places: Connections, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
     project = places.project
-    gates = read_gates(project.path(GATES_FILE))
+    gates = read_gates(project.path(GATES_FILE), read_project_schema(project.root))
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, places, stage, champion) if champion else None
         rows = threads.submit(_held_out, places, challenger.folder)

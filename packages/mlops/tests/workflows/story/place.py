@@ -38,8 +38,8 @@ from workflow_replay.tokens import TokenRequest
 
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
-    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments", "packages", "pipelines",
-    "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
+    "project.yml", "schema.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
+    "packages", "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
 )  # fmt: skip
 IGNORED: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"
