@@ -3,7 +3,7 @@
 Three million synthetic rows in six parquet files. Scoring time runs from the start of the first mini-batch to the
 end of the last one, as the job's own logs have them: reading, checking, scoring and writing. Memory is what all
 processes of the job hold together at their peak. Processor time is all that the job's processes used, their imports
-too. What it is compared with (batch_peers.py) runs before and after, and the better run counts: mlflow's pyfunc over
+too. What it is compared with (harness/batch_peers.py) runs before and after, and the better run counts: pyfunc over
 the same files, read at once as its documentation has it, and, beside the limit, file by file as the endpoint does.
 
 Two models: the limits are held by one of 40 trees, whose scoring leaves something to be gained around it; the
@@ -31,8 +31,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batch_peers import Took, model_alone, pyfunc
-from figures import Figure, report
+from harness.batch_peers import Took, model_alone, pyfunc
+from harness.figures import Figure, report
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -211,30 +211,30 @@ def emulator(state: Path) -> Generator[None]:
 
 def workspace() -> MLClient:
     """The emulator's workspace of stage dev, as `mlops` connects to it."""
-    from mlops.project import load_project
-    from mlops.workspace import connect
+    from mlops.azure.workspace import connect
+    from mlops.settings.project import load_project
 
-    return connect(load_project(ROOT).settings.stages.dev)
+    return connect(load_project(ROOT).settings.stage("dev"))
 
 
 def deploy(client: MLClient, package: Path, version: str) -> None:
     """Register a package, and make it what the endpoint's callers get."""
     from azure.ai.ml.entities import Model
 
+    from mlops.azure.sdk_output import suppress_output
     from mlops.batch.deployment_files import ReleasedModel, load_deployment, load_endpoint
-    from mlops.package import package_digest
-    from mlops.project import load_project
-    from mlops.quiet import quiet
+    from mlops.models.package import package_digest
+    from mlops.settings.project import load_project
 
     project = load_project(ROOT)
     name = project.settings.model
-    with quiet():
+    with suppress_output():
         client.models.create_or_update(Model(name=name, version=version, path=str(package), type="custom_model"))
     model = ReleasedModel(name, version, package_digest(package), f"azureml:{name}:{version}")
     endpoint = load_endpoint(project, ENDPOINT)
-    with quiet():
+    with suppress_output():
         client.batch_endpoints.begin_create_or_update(endpoint).result()
-        deployment = load_deployment(project, project.settings.stages.dev, ENDPOINT, model)
+        deployment = load_deployment(project, project.settings.stage("dev"), ENDPOINT, model)
         made = client.batch_deployments.begin_create_or_update(deployment).result()
         endpoint.defaults = {"deployment_name": made.name}
         client.batch_endpoints.begin_create_or_update(endpoint).result()
@@ -244,14 +244,14 @@ def score(client: MLClient, data: Path, logs: Path, rows: int) -> Scored:
     """Score the files; the time of scoring is from the first mini-batch's start to the last one's end."""
     from azure.ai.ml import Input
 
-    from mlops.quiet import quiet
+    from mlops.azure.sdk_output import suppress_output
 
     watch = Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
     try:
         given: dict[str, Any] = {"data": Input(type="uri_folder", path=str(data))}
-        with quiet():
+        with suppress_output():
             job = client.batch_endpoints.invoke(ENDPOINT, inputs=given)
         while (now := client.jobs.get(str(job.name))).status not in TERMINAL:
             time.sleep(POLL_SECONDS)
@@ -261,7 +261,7 @@ def score(client: MLClient, data: Path, logs: Path, rows: int) -> Scored:
     if now.status != "Completed":
         raise SystemExit(f"The job ended {now.status}: see `azureml-emulator status`.")
     (step,) = client.jobs.list(parent_job_name=str(job.name))
-    with quiet():
+    with suppress_output():
         client.jobs.download(str(step.name), download_path=logs)
     begun, ended = [], []
     for file in logs.rglob("sys/node/*/*.txt"):

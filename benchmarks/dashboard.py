@@ -18,20 +18,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow
+from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render
-from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
-from mlops.project import STAGE_NAMES, StageName
-from mlops.rollout.metrics import Interval
-from mlops.rollout.view import Deployment, View
-from mlops.serving.stage_status import StageStatus
+from mlops.endpoint.stage_status import StageStatus
+from mlops.endpoint.view import Deployment, View
+from mlops.settings.stages import StageName
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packages" / "mlops" / "tests" / "browser"))
 from chromium import PROGRAM, open_tab
+
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 RELEASES = 365
 RECORDS = 10_000
@@ -86,13 +90,13 @@ def load_seconds(page: Page) -> list[float]:
 def a_year() -> Snapshot:
     """What a team leaves in a year: a release a day through one stage or another, monitoring, gates."""
     end = BEGIN + timedelta(days=DAYS)
-    stages = tuple(_stage(name, index, end) for index, name in enumerate(STAGE_NAMES))
+    stages = tuple(_stage(name, index, end) for index, name in enumerate(ORDER.names))
     return Snapshot("credit-default", "credit-default", end, stages)
 
 
 def _stage(name: StageName, index: int, end: datetime) -> StageSnapshot:
-    releases = RELEASES // len(STAGE_NAMES) + (index < RELEASES % len(STAGE_NAMES))
-    wanted = RECORDS // len(STAGE_NAMES) + (index < RECORDS % len(STAGE_NAMES))
+    releases = RELEASES // len(ORDER.names) + (index < RELEASES % len(ORDER.names))
+    wanted = RECORDS // len(ORDER.names) + (index < RECORDS % len(ORDER.names))
     records: list[Record] = []
     events = list(_events(name, releases, wanted))
     for number, event in enumerate(events):
@@ -130,7 +134,7 @@ def _events(stage: StageName, releases: int, wanted: int) -> Iterator[Event]:
             yield Event(kind="rollout", step=step, verdict="passed", reason=reason, traffic={"green": 50}, **facts)
         due = windows * release // releases
         for window in range(done, due):
-            wave = math.sin(window / 60 + STAGE_NAMES.index(stage))
+            wave = math.sin(window / 60 + ORDER.names.index(stage))
             found = evidence | {"weighted_drift": f"{0.1 + 0.05 * wave}", "state": "healthy", "rows": "12000"}
             yield Event(kind="monitor", step="monitor", verdict="passed", reason="HEALTHY", evidence=found, **facts)
         done = due

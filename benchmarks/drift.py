@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from figures import Figure, report
+from harness.figures import Figure, report
 
 from model_package.baseline import Baseline
 from model_package.monitoring.drift import ColumnDrift, compare

@@ -20,19 +20,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from figures import Figure, report
+from harness.figures import Figure, report
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.bootstrap import compare
-from mlops.gates.metrics import prepare
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.metrics import compare, prepare
 from mlops.gates.report import run_gates
+from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
-from mlops.gates.rules import GATES_FILE, Bootstrap, GatesFile, read_gates
-from mlops.gates.scoring import open_scorer
-from mlops.package import package_digest
-from mlops.project_schema import read_project_schema
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.models.scoring import open_scorer
+from mlops.settings.gates import GATES_FILE, Bootstrap, GatesFile, read_gates
+from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT_ROWS = 7_500
@@ -63,7 +65,7 @@ def main() -> int:
 def measure(folder: Path) -> list[Figure]:
     """Make two packages by the steps, then time."""
     make(folder)
-    gates = read_gates(ROOT / GATES_FILE, read_project_schema(ROOT))
+    gates = read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT))
     assert gates.bootstrap.rounds == ROUNDS
     rows = read_rows(folder / "split" / "test.parquet", "held-out rows")
     rows = Rows(rows.frame.head(HELD_OUT_ROWS), rows.name)

@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 sys.path[:0] = [
     str(Path(__file__).resolve().parent.parent / "packages" / each)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from figures import Figure, report
+from harness.figures import Figure, report
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL_SECONDS = 90.0

@@ -17,11 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 ROLLBACK_SECONDS = 1.0
 LEAST_SHARE_OF_RATE = 0.95
-TESTS = Path(__file__).parents[1] / "tests"
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "packages" / "mlops" / "tests"
 SLOW = {"seconds": 0.6}
 SLO = {"p95_milliseconds": 400.0, "p99_milliseconds": 900.0, "error_rate": 0.01}
 
@@ -33,7 +34,7 @@ def main() -> int:
     parser.add_argument("--per-second", type=int, default=200, help="how often the endpoint is called")
     arguments = parser.parse_args()
     # The stage, its models and its callers are those of the tests.
-    sys.path[:0] = [str(TESTS), str(TESTS / "warm")]
+    sys.path[:0] = [str(TESTS), str(TESTS / "warm"), str(ROOT / ".ci" / "supply")]
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), arguments.per_second)
     return report("The rollout", figures, as_json=arguments.json)

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 import onnx
-from figures import Figure, report
+from harness.figures import Figure, report
 from onnx import TensorProto, helper
 
 ADDED_MS = 1.0
@@ -223,13 +223,14 @@ def processor_shown(runs: list[dict[str, Any]]) -> str:
 
 def load(target: Target, body: Path, connections: int, seconds: float) -> dict[str, Any]:
     """One run of the load generator."""
-    command = [sys.executable, str(Path(__file__).with_name("load.py")), target.url, "--body", str(body)]
+    command = [sys.executable, "-m", "harness.load", target.url, "--body", str(body)]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
     command += ["--key", target.key] if target.key else []
     command += ["--ca", target.ca] if target.ca else []
     for name, group in target.groups:
         command += ["--watch", f"{name}={group}"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

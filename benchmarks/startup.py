@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures import Figure, report
+from harness.figures import Figure, report
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 5

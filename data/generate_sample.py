@@ -1,8 +1,8 @@
 """Generate a SYNTHETIC sample with the schema of UCI's credit-default data, so that the example runs offline.
 
-Nobody in it exists. It imitates the published columns and their rough dependencies, so that a model learns
-about as much as on the real file (ROC AUC about 0.77); draw no conclusion about people from it.
-Needs numpy and polars, and knows nothing of the rest of the project.
+The clients do not exist. The sample imitates the published columns and their rough dependencies, so that a model learns
+about as much as from the real file (ROC AUC about 0.77); draw no conclusions about people from it.
+Needs numpy and polars only, and imports nothing of the project.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def generate(rows: int = ROWS, seed: int = SEED) -> pl.DataFrame:
-    """Give a synthetic frame of `rows` clients with the published columns; the same for the same arguments.
+    """Return a synthetic frame of `rows` clients with the published columns; the same for the same arguments.
 
     Raises ValueError for fewer than one row.
     """
@@ -83,7 +83,7 @@ def _limits(random: np.random.Generator, hidden: Floats, education: Integers, ag
 
 
 def _delays(random: np.random.Generator, hidden: Floats, rows: int) -> Integers:
-    """Months of delay [rows, 6], newest first: a lasting habit of each client, with months out of line."""
+    """Months of delay [rows, 6], newest first: each client has a habit, with exceptional months."""
     habit = random.choice(np.array([-2, -1, 0]), size=rows, p=[0.14, 0.23, 0.63])
     delays = np.empty((rows, MONTHS), dtype=np.int64)
     late = np.zeros(rows, dtype=bool)

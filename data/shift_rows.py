@@ -1,8 +1,8 @@
-"""Turn rows of the example into those of a recession, so that the demo has a day that no model has learned from.
+"""Shift rows of the example as in a recession, so that the demo has a day that no model was trained on.
 
-Credit is cut, bills grow, payments shrink and come late; and who has used up most of a limit defaults more often than
-such people did. A play with numbers: draw no conclusion about people or recessions from it.
-Needs numpy and polars, and knows nothing of the rest of the project.
+Credit is cut, bills grow, payments shrink and come late, and clients who have used up most of their limit default more
+often than they did. The numbers are made up: draw no conclusions about people or recessions from them.
+Needs numpy and polars only, and imports nothing of the project.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import polars as pl
 ROWS = 2_000
 SEED = 29
 
-# Shares of the clients, and by how much.
+# Which share of the clients is affected, and how much.
 CUT_SHARE, CUT_TO = 0.5, 0.6
 LIMIT_STEP = 10_000
 BILL_GROWTH = 1.35
@@ -22,14 +22,14 @@ PAYMENT_LEFT = 0.45
 LATE_SHARE = 0.35
 LONGEST_DELAY = 8
 MONTHS_HIT = 3
-# Of those who used up more than this share of their limit, so many more default.
+# Of those who used up more than this share of their limit, this share defaults in addition.
 USED_UP, USED_UP_DEFAULTS = 0.7, 0.4
 
 EXAMPLE = "example: python data/shift_rows.py --rows-of held_out.parquet --out recession.csv"
 
 
 def shift(rows: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
-    """Give the rows [rows, columns of the data file] as a recession would leave them; the same for the same seed."""
+    """Return the rows [rows, columns of the data file] shifted as in a recession; the same for the same seed."""
     random = np.random.default_rng(seed)
     cut = random.random(rows.height) < CUT_SHARE
     late = random.random(rows.height) < LATE_SHARE
@@ -52,9 +52,11 @@ def shift(rows: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
 
 def main() -> None:
     """Write shifted rows as CSV."""
-    parser = argparse.ArgumentParser(description="Shift rows as a recession would.", epilog=EXAMPLE)
-    parser.add_argument("--rows-of", type=Path, required=True, help="CSV or parquet file to draw rows from")
-    parser.add_argument("--rows", type=int, default=ROWS, help="at most so many (default: %(default)s)")
+    parser = argparse.ArgumentParser(description="Shift rows as in a recession.", epilog=EXAMPLE)
+    parser.add_argument("--rows-of", type=Path, required=True, help="CSV or parquet file to sample rows from")
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help="number of rows to sample, at most (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="the same seed gives the same bytes")
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
     arguments = parser.parse_args()

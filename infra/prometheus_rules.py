@@ -1,7 +1,7 @@
 """What managed Prometheus watches on the pods that serve, as a table: every alert with its question and its limit.
 
 The resources stand in resources/metrics.py; the names of metrics are those of endpoints/online/metrics.py, and what to
-do about an alert stands in docs/watching.md under its name.
+do about an alert stands in docs/observability.md under its name.
 """
 
 from __future__ import annotations

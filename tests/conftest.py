@@ -1,6 +1,9 @@
-"""For every test: no CI system around us, which would have the commands under test write to its own pages."""
+"""For every test: only programs that CI installs, and no CI system around us whose pages commands would write to."""
 
 import os
 
+from started_programs import watch
+
+watch()
 for name in ("GITHUB_ACTIONS", "TF_BUILD"):
     os.environ.pop(name, None)

@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--model-version", default=ANY_VERSION, help="whose answers count; default: %(default)s")
     words.add_argument("--min-rows", type=int, default=500, help="default: %(default)s")
     words.add_argument("--min-labels", type=int, default=300, help="default: %(default)s")
-    words.add_argument("--min-subgroup-rows", type=int, default=100, help="default: %(default)s")
+    words.add_argument("--min-slice-rows", type=int, default=100, help="default: %(default)s")
     words.add_argument("--psi-threshold", type=float, default=0.1, help="default: %(default)s")
     words.add_argument("--false-discovery-rate", type=float, default=0.01, help="default: %(default)s")
     words.add_argument("--bootstrap-resamples", type=int, default=400, help="default: %(default)s")
@@ -78,7 +78,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         model_version=arguments.model_version,
         min_rows=arguments.min_rows,
         min_labels=arguments.min_labels,
-        min_subgroup_rows=arguments.min_subgroup_rows,
+        min_slice_rows=arguments.min_slice_rows,
         sensitivity=Sensitivity(arguments.psi_threshold, arguments.false_discovery_rate),
         bootstrap=Bootstrap(arguments.bootstrap_resamples, arguments.seed),
     )

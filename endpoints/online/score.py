@@ -1,7 +1,7 @@
-"""What Azure ML's inference server calls: init() once a worker, run() once a request. It only connects.
+"""The entry script of Azure ML's inference server, which calls init() once per worker and run() once per request.
 
-Requests and replies are described in endpoints/README.md; the work is done in scorer.py, what is collected of it in
-collection.py, and who watches how requests go is told by watching.py.
+Requests and replies are described in endpoints/README.md; the work is done in scorer.py, and observability/ records
+what monitoring, metrics and traces need of it.
 """
 
 import os
@@ -15,21 +15,23 @@ from azureml_inference_server_http.api.aml_response import AMLResponse
 # The server imports this file by its path, so the files beside it are not importable by themselves.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from collection import Collection
+from observability.data_collection import DataCollection
+from observability.telemetry import Telemetry
 from scorer import Scorer
-from watching import Watching
 
 scorer: Scorer
-collection: Collection
-watching: Watching
+telemetry: Telemetry
+data_collection: DataCollection
 
 
 def init() -> None:
     """Load the model package; raises, so that the deployment fails, when it is not the released one."""
-    global scorer, collection, watching
+    global scorer, telemetry, data_collection
     scorer = Scorer.from_environment(os.environ)
-    watching = Watching.from_environment(os.environ, scorer)
-    collection = Collection.from_environment(os.environ, scorer.schema, scorer.version, watching.tell_collected)
+    telemetry = Telemetry.from_environment(os.environ, scorer)
+    data_collection = DataCollection.from_environment(
+        os.environ, scorer.schema, scorer.version, telemetry.on_collection_loss
+    )
 
 
 @rawhttp
@@ -39,8 +41,8 @@ def run(request: AMLRequest) -> AMLResponse:
     try:
         reply = scorer.answer(request.get_data(cache=False))
     finally:
-        watching.saw(request, reply, begun)
-    collection.take(request.headers, reply.scored)
+        telemetry.record(request, reply, begun)
+    data_collection.record(request.headers, reply.scored)
     headers = {
         "Content-Type": "application/json",
         "x-model-name": scorer.model,

@@ -1,7 +1,7 @@
 """Who is told when what serves is slow or fails, and when jobs fail: an action group and metric alerts.
 
 Of a Kubernetes endpoint Azure Monitor measures nothing: there the pods behind it are watched, and what they count
-themselves (resources/metrics.py). Every alert names the place of docs/watching.md that says what to do.
+themselves (resources/metrics.py). Every alert names the place of docs/observability.md that says what to do.
 """
 
 from __future__ import annotations

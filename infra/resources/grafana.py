@@ -1,4 +1,4 @@
-"""A managed Grafana that shows the metrics store. The dashboard comes from the repository: docs/watching.md."""
+"""A managed Grafana that shows the metrics store. The dashboard comes from the repository: docs/observability.md."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def missing_ids(github: GitHub | None) -> Iterator[str]:
 def _ci(settings: StageSettings) -> Iterator[str]:
     yield from missing_ids(settings.ci.github)
     if settings.ci.github is None and settings.alerts.runbooks is None:
-        yield "alerts.runbooks is missing: without ci.github, name the address where docs/watching.md can be read"
+        yield "alerts.runbooks is missing: without ci.github, name the address where docs/observability.md can be read"
 
 
 def _on_drift(settings: StageSettings) -> Iterator[str]:

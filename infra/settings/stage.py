@@ -28,7 +28,7 @@ from settings.fields import (
     StageName,
 )
 
-RUNBOOKS = "docs/watching.md"
+RUNBOOKS = "docs/observability.md"
 
 
 class Azure(Frozen):
@@ -111,7 +111,7 @@ class Alerts(Frozen):
     score_drift: Annotated[float, Field(gt=0)] = 0.25
     """Stability index between the scores of six hours and training's; as releases/monitor.yml says. Kubernetes only."""
     runbooks: HttpsAddress | None = None
-    """Where people read docs/watching.md; without it, in the repository that `ci.github` names."""
+    """Where people read docs/observability.md; without it, in the repository that `ci.github` names."""
 
 
 class People(Frozen):

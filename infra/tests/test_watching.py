@@ -23,10 +23,10 @@ from roles import Role
 from tests.conftest import STAGE_VARIANTS, changed, rehearsal_of
 
 REPOSITORY = FOLDER.parent
-RUNBOOKS = REPOSITORY / "docs" / "watching.md"
+RUNBOOKS = REPOSITORY / "docs" / "observability.md"
 DASHBOARD = REPOSITORY / "endpoints" / "grafana" / "scoring.json"
 GROUPS = "alertsmanagement:PrometheusRuleGroup"
-ADDRESS = "https://github.com/example-org/credit-default/blob/main/docs/watching.md#"
+ADDRESS = "https://github.com/example-org/credit-default/blob/main/docs/observability.md#"
 # The variants whose cluster is read, and those that show it.
 READ = {"dev-everything", "staging", "prod", "prod-told"}
 SHOWN = READ - {"staging"}
@@ -199,7 +199,7 @@ def test_every_alert_says_where_it_stands_what_to_do() -> None:
     told: set[str] = set()
     for variant in STAGE_VARIANTS:
         rehearsal = rehearsal_of(variant)
-        address = "https://github.com/o/r/blob/main/docs/watching.md#" if variant == "dev-everything" else ADDRESS
+        address = "https://github.com/o/r/blob/main/docs/observability.md#" if variant == "dev-everything" else ADDRESS
         for alert in rehearsal.of("monitor:MetricAlert"):
             name = alert.name.removeprefix("alert-")
             assert alert.inputs["description"].endswith(f"What to do: {address}{name}")
@@ -210,8 +210,8 @@ def test_every_alert_says_where_it_stands_what_to_do() -> None:
                 assert rule["annotations"]["summary"]
                 told.add(rule["alert"])
 
-    assert told <= anchors, "docs/watching.md says nothing of an alert"
-    assert anchors <= told, "docs/watching.md speaks of an alert that is none"
+    assert told <= anchors, "docs/observability.md says nothing of an alert"
+    assert anchors <= told, "docs/observability.md speaks of an alert that is none"
 
 
 def test_a_fork_without_github_names_its_own_page() -> None:
@@ -252,7 +252,7 @@ def test_alerts_ask_for_what_the_dashboard_shows() -> None:
     rules = rehearsal_of("prod").one(GROUPS).inputs["rules"]
 
     assert {name for rule in rules for name in METRIC.findall(rule["expression"])} <= shown
-    assert asked["Drift of the scores"] == score_drift('{deployment=~"$deployment"}', "$window")
+    assert asked["Score drift"] == score_drift('{deployment=~"$deployment"}', "$window")
 
 
 @needs_promtool

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from prefork_programs import run_script
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from warm_programs import run_script
 
 from model_package.schema_file import read_schema_file
 

@@ -1,6 +1,6 @@
-"""The dashboard's queries, against a real Prometheus that reads a real inference server under real requests.
+"""The dashboard's queries, against a real Prometheus that scrapes a real inference server under real requests.
 
-Prometheus is Debian's package `prometheus`; where it is not installed, only what the file itself says is tested.
+Prometheus is Debian's package `prometheus`; without it only the dashboard file itself is tested.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops.layout import ENDPOINT_FOLDER
+from mlops.core.layout import ENDPOINT_FOLDER
 
 GRAFANA = Path(__file__).parents[2] / "endpoints" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "scoring.json").read_text())
@@ -41,19 +41,19 @@ def expressions(panel: dict[str, Any]) -> list[str]:
 
 
 class Prometheus:
-    """Questions to a running server."""
+    """A client of a running server."""
 
     def __init__(self, address: str) -> None:
         self._client = httpx.Client(base_url=address, timeout=30)
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
-        """The series that an expression has now. Raises AssertionError when it is no PromQL."""
+        """The current series of an expression. Raises AssertionError when it is not valid PromQL."""
         reply = self._client.get("/api/v1/query", params={"query": expression}).json()
         assert reply["status"] == "success", reply
         return reply["data"]["result"]
 
     def empty(self, panels: Sequence[dict[str, Any]]) -> list[str]:
-        """The queries that have no number to show."""
+        """The queries without a finite number to show."""
         return [
             f"{panel['title']}: {expression}"
             for panel in panels
@@ -114,40 +114,38 @@ def ask(address: str, rows: int, income: float) -> None:
 
 
 @needs_prometheus
-def test_every_query_has_something_to_show_and_the_drift_is_that_of_the_scores(
-    server: str, prometheus: Prometheus
-) -> None:
-    # given counts that were read once before the first request
+def test_every_query_returns_numbers_and_the_drift_is_that_of_the_scores(server: str, prometheus: Prometheus) -> None:
+    # given metrics that were scraped once before the first request
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not prometheus.ask("scoring_model_info"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-    # when callers ask, all of them with rows of one score
+    # when callers send rows that all have the same score
     while missing := prometheus.empty(PANELS):
         assert time.monotonic() < deadline, missing
         ask(server, 100, 1200.5)
 
-    # then the panel shows how far that is from training: all rows are in a band that held a fifth of them
-    (panel,) = (panel for panel in PANELS if panel["title"] == "Drift of the scores")
+    # then the panel shows the PSI against training: all rows are in a band that held a fifth of the training rows
+    (panel,) = (panel for panel in PANELS if panel["title"] == "Score drift")
     (series,) = prometheus.ask(expressions(panel)[0])
     training = np.clip(np.array(COUNTS) / sum(COUNTS), 1e-4, None)
     live = np.clip(np.eye(len(COUNTS))[5], 1e-4, None)
     assert series["metric"] == {"deployment": "blue", "model_version": "7"}
     assert float(series["value"][1]) == pytest.approx(((live - training) * np.log(live / training)).sum(), rel=0.01)
-    # and the errors are those that were made
-    (refused,) = (panel for panel in PANELS if panel["title"] == "Refused requests")
-    assert float(prometheus.ask(expressions(refused)[0])[0]["value"][1]) == pytest.approx(0.5, abs=0.2)
+    # and the share of rejected requests is right
+    (rejected,) = (panel for panel in PANELS if panel["title"] == "Rejected requests")
+    assert float(prometheus.ask(expressions(rejected)[0])[0]["value"][1]) == pytest.approx(0.5, abs=0.2)
 
 
 @needs_prometheus
-def test_a_metric_that_nobody_shows_would_be_noticed(server: str, prometheus: Prometheus) -> None:
+def test_a_query_for_a_metric_that_does_not_exist_is_found(server: str, prometheus: Prometheus) -> None:
     wrong = {"title": "wrong", "targets": [{"expr": "sum(rate(scoring_request_total[$window]))"}]}
 
     assert prometheus.empty([wrong]) == ["wrong: sum(rate(scoring_request_total[30s]))"]
 
 
-def test_every_name_in_a_query_is_one_that_the_server_shows(server: str) -> None:
+def test_every_metric_in_a_query_is_served(server: str) -> None:
     ask(server, 1, 10.0)
     text = httpx.get(f"{server}/metrics").text
     shown = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
@@ -163,16 +161,16 @@ def test_the_dashboard_can_be_imported_anywhere() -> None:
     assert len(set(identifiers)) == len(identifiers)
     assert DASHBOARD["uid"] is None
     assert DASHBOARD["id"] is None
-    # every query goes to the data source that is chosen
+    # every query uses the selected data source
     sources = {json.dumps(each["datasource"]) for panel in PANELS for each in (panel, *panel["targets"])}
     assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}
-    # and every variable that is asked for is there
+    # and every variable that is used is defined
     defined = {f"${variable['name']}" for variable in DASHBOARD["templating"]["list"]}
     used = set(re.findall(r"\$\w+", " ".join(target["expr"] for panel in PANELS for target in panel["targets"])))
     assert used <= defined | {"$__rate_interval"}
 
 
-def test_panels_stand_side_by_side_and_say_what_they_show() -> None:
+def test_panels_do_not_overlap_and_have_descriptions() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in PANELS:
         place = panel["gridPos"]
@@ -183,7 +181,7 @@ def test_panels_stand_side_by_side_and_say_what_they_show() -> None:
         taken |= cells
 
 
-def test_the_pod_monitor_reads_what_the_deployment_shows() -> None:
+def test_the_pod_monitor_scrapes_the_path_that_the_deployment_serves() -> None:
     monitor = yaml.safe_load((GRAFANA / "pod-monitor.yml").read_text())
     deployment = yaml.safe_load((GRAFANA.parents[1] / ENDPOINT_FOLDER / "deployment.kubernetes.yml").read_text())
 

@@ -13,13 +13,12 @@ from azure.ai.ml.entities import (
     ManagedOnlineEndpoint,
 )
 
-from mlops.errors import ProjectError
-from mlops.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
-from mlops.project import Project, Stage, load_project
+from mlops.core.documents import read_yaml
+from mlops.core.errors import ProjectError
+from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
+from mlops.rollout.deployment_files import configuration_of, definition, load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
-from mlops.serving.definition import definition
-from mlops.serving.deployment_files import configuration_of, load_deployment, load_endpoint
-from mlops.yaml_lines import read_yaml
+from mlops.settings.project import Project, Stage, load_project
 
 ROOT = Path(__file__).parents[2]
 ONLINE = ROOT / "endpoints" / "online"
@@ -58,7 +57,7 @@ def test_the_deployment_loads_with_the_scoring_code_and_a_pinned_environment():
     assert "onnxruntime==" in json.dumps(deployment.environment.conda_file)
 
 
-def test_both_collections_go_where_the_stage_says_and_are_drawn_once(project: Project, managed: Stage):
+def test_both_collections_use_the_stages_datastore_and_are_sampled_once(project: Project, managed: Stage):
     stage = managed.model_copy(update={"collected_datastore": "collected"})
 
     collector: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1").data_collector
@@ -66,10 +65,10 @@ def test_both_collections_go_where_the_stage_says_and_are_drawn_once(project: Pr
     below = f"azureml://datastores/collected/paths/modelDataCollector/{stage.endpoint}/green"
     paths = {name: collection.data.path for name, collection in collector.collections.items()}
     assert paths == {name: f"{below}/{name}" for name in ("model_inputs", "model_outputs")}
-    # Azure draws for each collection by itself: any other rate would keep inputs without their answers.
+    # Azure samples each collection separately: at any other rate, inputs would lose their answers.
     assert collector.sampling_rate == 1.0
     assert str(collector.rolling_rate).lower() == "hour"
-    # and another place is another deployment
+    # and another datastore makes another deployment
     assert configuration_of(project, stage) != configuration_of(project, managed)
 
 
@@ -84,22 +83,22 @@ def test_deployments_act_as_the_identity_that_the_stage_names(project: Project, 
     assert load_endpoint(project, managed).identity is None
 
 
-def test_traces_go_where_the_stage_says_sent_as_the_identity_of_the_endpoint(project: Project, managed: Stage):
+def test_traces_go_to_the_stages_application_insights_as_the_endpoints_identity(project: Project, managed: Stage):
     key = "11111111-2222-3333-4444-555555555555"
-    told = {"application_insights": f"InstrumentationKey={key};IngestionEndpoint=https://westeurope.example.com/"}
-    stage = Stage.model_validate({**managed.model_dump(), **told, "endpoint_client_id": key.replace("1", "9")})
+    own = {"application_insights": f"InstrumentationKey={key};IngestionEndpoint=https://westeurope.example.com/"}
+    stage = Stage.model_validate({**managed.model_dump(), **own, "endpoint_client_id": key.replace("1", "9")})
 
     deployment: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1")
 
     variables = deployment.environment_variables
     assert variables["DEPLOYMENT_NAME"] == "green"
-    assert variables["APPLICATIONINSIGHTS_CONNECTION_STRING"] == told["application_insights"]
+    assert variables["APPLICATIONINSIGHTS_CONNECTION_STRING"] == own["application_insights"]
     assert variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == (
         "Authorization=AAD;ClientId=99999999-2222-3333-4444-555555555555"
     )
-    # and another place is another deployment
+    # and another connection string makes another deployment
     assert configuration_of(project, stage) != configuration_of(project, managed)
-    # without one, nothing is sent; and never by the server itself, whose telemetry holds every answer
+    # without one, nothing is sent; and the server itself, whose telemetry contains every answer, never sends
     plain: Any = load_deployment(project, managed, "green", PLAN, "azureml:m:3", "1")
     assert not [name for name in plain.environment_variables if name.startswith("APPLICATIONINSIGHTS")]
     assert plain.app_insights_enabled is False
@@ -114,7 +113,7 @@ def test_a_stage_gets_the_kind_that_project_yml_says(project: Project, managed: 
         assert type(load_deployment(project, stage, "blue", PLAN, "azureml:credit-default:3", "now")) is deployment
 
 
-def test_on_a_cluster_a_deployment_has_what_the_project_says(project: Project, kubernetes: Stage):
+def test_a_kubernetes_deployment_takes_its_size_from_the_project(project: Project, kubernetes: Stage):
     endpoint: Any = load_endpoint(project, kubernetes)
     deployment: Any = load_deployment(project, kubernetes, "blue", PLAN, "azureml:credit-default:3", "now")
 
@@ -132,7 +131,7 @@ def test_both_kinds_share_what_is_stated_once(project: Project, file: Path):
     assert {key for key in one | other if one.get(key) != other.get(key)} == set(different)
 
 
-def test_a_cluster_needs_the_file_that_says_what_differs(kubernetes: Stage, project: Project, tmp_path: Path):
+def test_serving_on_kubernetes_needs_the_merge_patch(kubernetes: Stage, project: Project, tmp_path: Path):
     copy = tmp_path / ENDPOINT_FILE
     copy.parent.mkdir(parents=True)
     copy.write_bytes(project.path(ENDPOINT_FILE).read_bytes())
@@ -141,14 +140,16 @@ def test_a_cluster_needs_the_file_that_says_what_differs(kubernetes: Stage, proj
         load_endpoint(project.model_copy(update={"root": tmp_path}), kubernetes)
 
 
-def test_what_serves_is_part_of_a_deployments_content(project: Project, managed: Stage, kubernetes: Stage):
+def test_kind_and_size_of_serving_change_the_deployments_fingerprint(
+    project: Project, managed: Stage, kubernetes: Stage
+):
     wider = kubernetes.model_copy(update={"max_instances": 6})
 
     assert len({configuration_of(project, stage) for stage in (managed, kubernetes, wider)}) == 3
 
 
 @pytest.mark.parametrize("serving", ["managed", "kubernetes"])
-def test_as_many_requests_are_let_in_as_the_server_has_threads(
+def test_as_many_requests_are_admitted_as_the_server_has_threads(
     request: pytest.FixtureRequest, project: Project, serving: str
 ):
     stage = request.getfixturevalue(serving)

@@ -94,8 +94,8 @@ def test_thousands_of_rows_in_one_request(client):
     assert len(reply.json()["predictions"]) == 20_000
 
 
-def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, running_server, tmp_path):
-    # given a collector that nobody listens for
+def test_scoring_continues_when_collected_data_cannot_be_delivered(package, running_server, tmp_path):
+    # given a collector address on which nothing listens
     configuration = tmp_path / "collector.json"
     names = ("model_inputs", "model_outputs")
     collections = {name: {"enabled": True, "sampleRatePercentage": 100} for name in names}
@@ -107,14 +107,14 @@ def test_scoring_goes_on_when_what_is_collected_cannot_be_delivered(package, run
         "AZUREML_MDC_PORT": "1",
     }
     with running_server(package.parent, log, **variables) as address:
-        # then whoever asks is answered, and the log says what was lost
+        # then requests are answered, and the log says what was lost
         deadline = time.monotonic() + START_SECONDS
         while "messages not delivered" not in log.read_text():
             assert httpx.post(f"{address}/score", json={"input_data": [GOOD]}).status_code == 200
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        assert "scoring goes on" in log.read_text()
-        # and not for every message
+        assert "lost some collected data, scoring continues" in log.read_text()
+        # and the library does not log every message
         assert "send payload" not in log.read_text()
 
 

@@ -1,4 +1,4 @@
-"""What a server with METRICS_PATH shows to Prometheus: real requests to the real inference server with two workers."""
+"""The Prometheus metrics of a server with METRICS_PATH: real requests to the real inference server, two workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from metrics import FOLDER_PREFIX, Metrics, MetricsError
+from observability.metrics import FOLDER_PREFIX, Metrics, MetricsError
 from prometheus_client.parser import text_string_to_metric_families
 from score_bands import ScoreBands
 from scorer import Scorer
@@ -44,7 +44,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 @pytest.fixture(scope="module")
 def client(package_writer, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    place = tmp_path_factory.mktemp("watched")
+    place = tmp_path_factory.mktemp("metrics")
     package = package_writer(place / "model" / "package")
     write_baseline(package)
     variables = {
@@ -62,7 +62,7 @@ def client(package_writer, running_server, tmp_path_factory: pytest.TempPathFact
         yield client
 
 
-def test_whichever_worker_is_asked_answers_for_all_of_them(client: httpx.Client) -> None:
+def test_metrics_of_any_worker_include_all_workers(client: httpx.Client) -> None:
     before = read(client)
 
     for _ in range(12):
@@ -87,7 +87,7 @@ def test_whichever_worker_is_asked_answers_for_all_of_them(client: httpx.Client)
         )
 
 
-def test_the_model_and_its_training_are_shown_once_for_all_workers(client: httpx.Client) -> None:
+def test_model_info_and_baseline_appear_once_for_all_workers(client: httpx.Client) -> None:
     samples = read(client)
 
     assert value(samples, "scoring_model_info", model="tiny", digest="") == 1
@@ -95,7 +95,7 @@ def test_the_model_and_its_training_are_shown_once_for_all_workers(client: httpx
     assert sum(v for (name, _), v in samples.items() if name == "scoring_baseline_share") == pytest.approx(1)
 
 
-def test_nothing_of_a_request_is_shown(client: httpx.Client) -> None:
+def test_metrics_reveal_nothing_of_a_request(client: httpx.Client) -> None:
     client.post("/score", json={"input_data": [GOOD]}, headers={"x-request-id": "who-asked", "authorization": "key"})
 
     text = client.get("/metrics").text
@@ -103,10 +103,11 @@ def test_nothing_of_a_request_is_shown(client: httpx.Client) -> None:
     assert not any(word in text for word in ("1200.5", "who-asked", "key", "income", "127.0.0.1"))
 
 
-def test_without_the_variable_there_is_no_such_path_and_nothing_is_imported(package) -> None:
+def test_without_the_variable_nothing_is_served_or_imported(package) -> None:
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); from scorer import Scorer; from watching import Watching; "
-        "scorer = Scorer.from_environment(os.environ); Watching.from_environment(os.environ, scorer); "
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from scorer import Scorer; "
+        "from observability.telemetry import Telemetry; "
+        "scorer = Scorer.from_environment(os.environ); Telemetry.from_environment(os.environ, scorer); "
         "print([name for name in ('prometheus_client', 'opentelemetry', 'azure.identity') if name in sys.modules])"
     )
     online = Path(__file__).parents[2] / "endpoints" / "online"
@@ -121,12 +122,12 @@ def test_without_the_variable_there_is_no_such_path_and_nothing_is_imported(pack
 
 
 @pytest.mark.parametrize("path", ["metrics", "/", "/score"])
-def test_a_path_that_is_taken_keeps_the_deployment_from_starting(package, path: str) -> None:
+def test_an_unusable_metrics_path_stops_the_deployment_from_starting(package, path: str) -> None:
     with pytest.raises(MetricsError, match="such as /metrics"):
         Metrics(path, {}, Scorer(package), "blue")
 
 
-def test_bands_are_counted_one_by_one_as_in_bulk(tmp_path: Path) -> None:
+def test_score_bands_count_single_rows_as_they_count_many(tmp_path: Path) -> None:
     write_baseline(tmp_path)
     bands = ScoreBands.of(tmp_path)
     scores = np.concatenate([np.random.default_rng(3).random(500), np.linspace(0, 1, 11)])
@@ -143,7 +144,7 @@ def test_bands_are_counted_one_by_one_as_in_bulk(tmp_path: Path) -> None:
     assert total([scores]) == total(np.split(scores, len(scores))) == expected
 
 
-def test_folders_of_servers_that_ended_are_removed(package, tmp_path, running_server) -> None:
+def test_metrics_folders_of_stopped_servers_are_removed(package, tmp_path, running_server) -> None:
     left = tmp_path / f"{FOLDER_PREFIX}{2**22 + 1}"
     left.mkdir()
 

@@ -12,7 +12,7 @@ from request_reader import MAX_BODY_BYTES, MAX_DETAILS, MAX_ROWS
 from request_schema import SchemaError
 from scorer import Scorer
 
-from mlops.package import package_digest
+from mlops.models.package import package_digest
 
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 

@@ -1,4 +1,4 @@
-"""What reaches Application Insights: a real server, real requests, and stand-ins for Azure's ingestion and identity."""
+"""Traces sent to Application Insights: a real server, real requests, and fakes of Azure's ingestion and identity."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import numpy as np
 import pytest
-from deployment_variables import VariableError
-from recorder import Lost
+from observability.background_sender import Losses
+from observability.deployment_variables import VariableError
+from observability.request_record import RequestRecord
+from observability.tracing import TraceSink, start_tracing
 from scorer import Scorer
-from tracing import Traces, open_traces
-from watching import Seen
 
-from azureml_emulator.certificates import Certificates, ensure_certificates
+from azureml_emulator.security.certificates import Certificates, ensure_certificates
 
 PATIENCE_SECONDS = 60
 KEY = "11111111-2222-3333-4444-555555555555"
 CLIENT_ID = "99999999-8888-7777-6666-555555555555"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GOOD = {"age": 43, "income": 1234.5, "kind": 2}
-# Everything that may be told of a request beside its time, its length and its ids.
-TOLD = {
+# Every property that a trace may have, besides its time, duration and ids.
+PROPERTIES = {
     "scoring.deployment",
     "scoring.model",
     "scoring.model_version",
@@ -136,7 +136,7 @@ def azure(certificates: Certificates) -> Iterator[Azure]:
 
 
 def variables_of(azure: Azure, certificates: Certificates) -> dict[str, str]:
-    """What a deployment is told, and what Azure sets where it has an identity."""
+    """The variables that `mlops deploy` sets, and those that Azure sets where the deployment has an identity."""
     return {
         "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={KEY};IngestionEndpoint={azure.address}/",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"Authorization=AAD;ClientId={CLIENT_ID}",
@@ -149,7 +149,7 @@ def variables_of(azure: Azure, certificates: Certificates) -> dict[str, str]:
     }
 
 
-def test_each_request_becomes_a_trace_with_the_model_and_nothing_of_the_caller(
+def test_each_request_becomes_a_trace_that_names_the_model_and_reveals_nothing_of_the_caller(
     package, running_server, tmp_path: Path, azure: Azure, certificates: Certificates
 ) -> None:
     # given a deployment with an identity
@@ -169,21 +169,22 @@ def test_each_request_becomes_a_trace_with_the_model_and_nothing_of_the_caller(
         assert httpx.post(f"{address}/score", json={"input_data": []}).status_code == 400
         good, bad = sorted(azure.wait_for(2, log), key=lambda each: each["data"]["baseData"]["responseCode"])
 
-    # then the caller's trace goes on, and the answer is described
+    # then the caller's trace is continued, and the answer is described
     assert good["tags"]["ai.operation.id"] == TRACE
     assert good["tags"]["ai.operation.parentId"] == PARENT
     assert good["tags"]["ai.cloud.role"] == "tiny"
     assert good["data"]["baseData"]["success"] is True
-    told = good["data"]["baseData"]["properties"]
-    assert told.keys() == TOLD
-    assert (told["scoring.deployment"], told["scoring.model_version"]) == ("green", "7")
-    assert (told["scoring.rows"], told["scoring.request_id"], told["scoring.status"]) == ("3", "ask-1", "200")
-    assert float(told["scoring.read_ms"]) > 0
-    assert float(told["scoring.model_ms"]) > 0
+    properties = good["data"]["baseData"]["properties"]
+    assert properties.keys() == PROPERTIES
+    assert (properties["scoring.deployment"], properties["scoring.model_version"]) == ("green", "7")
+    assert (properties["scoring.rows"], properties["scoring.request_id"]) == ("3", "ask-1")
+    assert properties["scoring.status"] == "200"
+    assert float(properties["scoring.read_ms"]) > 0
+    assert float(properties["scoring.model_ms"]) > 0
     assert bad["data"]["baseData"]["responseCode"] == "400"
     assert bad["data"]["baseData"]["success"] is False
     assert bad["tags"]["ai.operation.id"] != TRACE
-    # and it is the identity's, that Azure was asked for
+    # and it was sent with a token for the endpoint's identity
     assert azure.authorizations == {"Bearer a-token"}
     assert {(each["clientid"][0], each["resource"][0]) for each in azure.asked} == {
         (CLIENT_ID, "https://monitor.azure.com/")
@@ -194,10 +195,10 @@ def test_each_request_becomes_a_trace_with_the_model_and_nothing_of_the_caller(
         assert word not in sent, word
 
 
-def test_scoring_goes_on_when_traces_cannot_be_delivered_and_what_is_lost_is_counted(
+def test_scoring_continues_when_traces_cannot_be_delivered_and_losses_are_counted(
     package, running_server, tmp_path: Path, azure: Azure, certificates: Certificates
 ) -> None:
-    # given an Application Insights that refuses the identity
+    # given an Application Insights that rejects the identity
     azure.status = 403
     log = tmp_path / "server.log"
     variables = variables_of(azure, certificates) | {"METRICS_PATH": "/metrics", "TMPDIR": str(tmp_path)}
@@ -205,21 +206,21 @@ def test_scoring_goes_on_when_traces_cannot_be_delivered_and_what_is_lost_is_cou
         for _ in range(5):
             assert httpx.post(f"{address}/score", json={"input_data": [GOOD]}).status_code == 200
 
-        # then the log says so once, and the metrics count
+        # then the log says so once, and the metrics count the losses
         lost = 'scoring_losses_total{deployment="green",model_version="7",reason="refused",what="traces"} 5.0'
         deadline = time.monotonic() + PATIENCE_SECONDS
         while lost not in httpx.get(f"{address}/metrics").text:
             assert time.monotonic() < deadline, httpx.get(f"{address}/metrics").text
             time.sleep(0.1)
-    assert log.read_text().count("traces was lost, scoring goes on") == 1
+    assert log.read_text().count("lost some traces, scoring continues") == 1
 
 
-def seen(number: int, traceparent: str = "", status: int = 200) -> Seen:
-    return Seen(number, 0.01, "POST", status, 1, 0.001, 0.002, f"id-{number}", traceparent, synthetic=False)
+def record(number: int, traceparent: str = "", status: int = 200) -> RequestRecord:
+    return RequestRecord(number, 0.01, "POST", status, 1, 0.001, 0.002, f"id-{number}", traceparent, synthetic=False)
 
 
-class Exported:
-    """An exporter that keeps what it gets."""
+class MemoryExporter:
+    """An exporter that keeps spans in memory."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -231,27 +232,27 @@ class Exported:
         return SpanExportResult.SUCCESS
 
 
-def test_a_share_is_drawn_by_the_trace_so_that_a_callers_trace_is_kept_or_dropped_whole(package) -> None:
-    exported = Exported()
-    traces = Traces(exported, Scorer(package), "blue", 0.25)  # ty: ignore[invalid-argument-type] - all that is asked
+def test_traces_are_sampled_by_trace_id_so_that_a_callers_trace_is_kept_or_dropped_as_a_whole(package) -> None:
+    exported = MemoryExporter()
+    traces = TraceSink(exported, Scorer(package), "blue", 0.25)  # ty: ignore[invalid-argument-type] - all it calls
     draw = np.random.default_rng(5)
     parents = [f"00-{draw.bytes(16).hex()}-{PARENT}-01" for _ in range(400)]
 
-    traces.send([seen(number, parent) for number, parent in enumerate(parents)])
+    traces.send([record(number, parent) for number, parent in enumerate(parents)])
     first = {span.context.trace_id for span in exported.spans}
     exported.spans.clear()
-    traces.send([seen(number, parent) for number, parent in enumerate(parents)])
+    traces.send([record(number, parent) for number, parent in enumerate(parents)])
 
     assert {span.context.trace_id for span in exported.spans} == first
     assert 0.15 < len(first) / len(parents) < 0.35
-    # what was drawn stands for the others in Application Insights' counts
+    # and each span carries the rate, by which Application Insights extrapolates its counts
     assert {span.attributes["_MS.sampleRate"] for span in exported.spans} == {25.0}
 
 
 @pytest.mark.parametrize("given", ["", "00-xyz", "00-" + "0" * 32 + f"-{PARENT}-01", "ff" * 40])
-def test_a_callers_trace_that_is_none_begins_a_new_one(package, given: str) -> None:
-    exported = Exported()
-    Traces(exported, Scorer(package), "blue", 1.0).send([seen(1, given, 500)])  # ty: ignore[invalid-argument-type]
+def test_an_invalid_traceparent_starts_a_new_trace(package, given: str) -> None:
+    exported = MemoryExporter()
+    TraceSink(exported, Scorer(package), "blue", 1.0).send([record(1, given, 500)])  # ty: ignore[invalid-argument-type]
 
     (span,) = exported.spans
     assert span.parent is None
@@ -259,9 +260,9 @@ def test_a_callers_trace_that_is_none_begins_a_new_one(package, given: str) -> N
 
 
 @pytest.mark.parametrize("given", ["InstrumentationKey=none", "IngestionEndpoint=https://example.com/"])
-def test_a_connection_string_that_is_none_keeps_the_deployment_from_starting(package, given: str) -> None:
-    def tell(lost: Lost) -> None:
-        raise AssertionError(lost)
+def test_an_invalid_connection_string_stops_the_deployment_from_starting(package, given: str) -> None:
+    def on_loss(losses: Losses) -> None:
+        raise AssertionError(losses)
 
     with pytest.raises(VariableError, match="APPLICATIONINSIGHTS_CONNECTION_STRING"):
-        open_traces({"APPLICATIONINSIGHTS_CONNECTION_STRING": given}, Scorer(package), "blue", tell)
+        start_tracing({"APPLICATIONINSIGHTS_CONNECTION_STRING": given}, Scorer(package), "blue", on_loss)

@@ -57,7 +57,7 @@ def emulator(
 ) -> Generator[RunningEmulator]:
     """The worker's emulator; its variables are set in this process for as long as it runs."""
     state = tmp_path_factory.mktemp("emulator") / "state"
-    given: dict[str, Any] = {"record": record_file, "mlflow_start": "late"}
+    given: dict[str, Any] = {"record": record_file, "background_start": "lazy"}
     with running_emulator(state, **given) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.variables.items():
             patch.setenv(name, value)
@@ -103,10 +103,10 @@ def fresh_emulator(tmp_path: Path) -> Generator[Callable[..., RunningEmulator]]:
     started: list[RunningEmulator] = []
 
     def start(folder: str = "state", **settings: Any) -> RunningEmulator:
-        from azureml_emulator.settings import Settings
+        from azureml_emulator.kernel.settings import Settings
 
         # Most of these live for seconds: MLflow starts when something asks for it.
-        given: dict[str, Any] = {"mlflow_start": "late", **settings}
+        given: dict[str, Any] = {"background_start": "lazy", **settings}
         running = RunningEmulator(Settings(state=tmp_path / folder, **given))
         started.append(running)
         return running

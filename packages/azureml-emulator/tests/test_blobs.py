@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from azureml_emulator.clock import Clock
-from azureml_emulator.secret_keys import read_secret_keys
-from azureml_emulator.signatures import Signatures
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.security.secret_keys import read_secret_keys
+from azureml_emulator.security.signatures import Signatures
 
 MEGABYTE = 1024 * 1024
 SMALL_BLOCK = MEGABYTE
@@ -238,7 +238,7 @@ def test_one_name_cannot_be_blob_and_folder(container: Any, prefix: str) -> None
     from azure.core.exceptions import ResourceExistsError
 
     container.upload_blob(f"{prefix}/a", b"x")
-    with pytest.raises(ResourceExistsError, match="cannot have both"):
+    with pytest.raises(ResourceExistsError, match="cannot store both"):
         container.upload_blob(f"{prefix}/a/b", b"x")
     assert container.download_blob(f"{prefix}/a").readall() == b"x"
 
@@ -257,7 +257,7 @@ def raw_socket(emulator: Any) -> ssl.SSLSocket:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    from azureml_emulator.daemon import wait_until
+    from azureml_emulator.control.daemon import wait_until
 
     return wait_until(holds, 10.0)
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.ready_file import ALREADY_RUNS
-from azureml_emulator.variables import variables
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ALREADY_RUNNING
 
-HELP_SECONDS = 1.0
-READY_SECONDS = 2.0
-BUSY_MACHINE_FACTOR = 4.0
+# What the emulator has imported when it is ready: measured beside it, on a machine that may have much to do.
+IMPORTS = [sys.executable, "-c", "import azureml_emulator.app, azureml_emulator.server, uvicorn"]
+READY_FACTOR = 5
 # SQLite's.
 PAGE = 4096
 
@@ -36,7 +36,7 @@ def test_start_status_env_stop(tmp_path: Path) -> None:
     state = tmp_path / "state"
     # given nothing that runs
     assert command("status", state=state).returncode == 3
-    assert "Start it" in command("env", state=state).stderr
+    assert "Start one" in command("env", state=state).stderr
     try:
         # when it is started twice
         first, second = command("start", state=state), command("start", state=state)
@@ -57,7 +57,7 @@ def test_start_status_env_stop(tmp_path: Path) -> None:
     finally:
         stopped = command("stop", state=state)
     assert "Stopped" in stopped.stdout
-    assert "No emulator runs" in command("stop", state=state).stdout
+    assert "No emulator is running" in command("stop", state=state).stdout
     assert command("reset", "--yes", state=state).returncode == 0
     assert not state.exists()
 
@@ -87,20 +87,24 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_help_is_quick_and_has_examples() -> None:
+def test_help_takes_less_than_the_imports_of_a_server_and_has_examples() -> None:
     began = processor_seconds()
     shown = command("--help")
-    assert processor_seconds() - began < HELP_SECONDS
+    helped = processor_seconds()
+    subprocess.run(IMPORTS, check=True)
+    assert helped - began < processor_seconds() - helped
     assert 'eval "$(azureml-emulator env)"' in shown.stdout
     slow = "import sys, azureml_emulator.__main__; print({'starlette', 'uvicorn', 'mlflow'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "set()"
 
 
-def test_ready_soon(fresh_emulator: Callable[..., Any]) -> None:
+def test_it_is_ready_soon_after_its_imports(fresh_emulator: Callable[..., Any]) -> None:
     began = time.monotonic()
+    subprocess.run(IMPORTS, check=True)
+    imported = time.monotonic()
     fresh_emulator()
-    assert time.monotonic() - began < READY_SECONDS * BUSY_MACHINE_FACTOR
+    assert time.monotonic() - imported < READY_FACTOR * (imported - began)
 
 
 def test_a_second_emulator_on_one_folder_is_refused(fresh_emulator: Callable[..., Any]) -> None:
@@ -111,7 +115,7 @@ def test_a_second_emulator_on_one_folder_is_refused(fresh_emulator: Callable[...
     line = [sys.executable, "-m", "azureml_emulator.server", settings]
     second = subprocess.run(line, capture_output=True, text=True, check=False, timeout=30)
     # then it ends and names the one that has it
-    assert second.returncode == ALREADY_RUNS
+    assert second.returncode == ALREADY_RUNNING
     assert f"process {running.record.pid} at {running.base_url}" in second.stderr
     # and neither does one in the foreground say how to stop it
     front = command("start", "--foreground", state=running.settings.state)
@@ -195,8 +199,8 @@ def test_the_port_stays_and_gives_way(fresh_emulator: Callable[..., Any]) -> Non
 
 def test_a_folder_of_someone_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    assert "no emulator's state folder" in command("start", state=tmp_path).stderr
-    assert "no emulator's state folder" in command("reset", "--yes", state=tmp_path).stderr
+    assert "not a state folder" in command("start", state=tmp_path).stderr
+    assert "not a state folder" in command("reset", "--yes", state=tmp_path).stderr
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 

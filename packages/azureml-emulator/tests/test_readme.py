@@ -26,5 +26,5 @@ def test_the_quick_start_works_as_it_is_printed(emulator: Any) -> None:
     program = f"{found[1]}\nprint(client.workspaces.get().name)"
     environment = {**os.environ, **emulator.variables}
     run = [sys.executable, "-c", program]
-    shown = subprocess.run(run, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    shown = subprocess.run(run, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert shown.stdout.strip() == emulator.settings.workspace, shown.stderr

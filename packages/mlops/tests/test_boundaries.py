@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 MAY_KNOW = {
-    "packages/mlops/src/mlops/emulator.py",
-    "packages/mlops/src/mlops/demo/journey.py",
+    "packages/mlops/src/mlops/local/emulator.py",
+    "packages/mlops/src/mlops/demo/lifecycle.py",
     "packages/mlops/src/mlops/commands/up.py",
     "packages/mlops/src/mlops/commands/down.py",
     "packages/mlops/src/mlops/commands/env.py",
@@ -70,7 +70,7 @@ def test_only_four_commands_know_that_the_emulator_exists() -> None:
 
 
 def test_nobody_else_imports_those_who_know() -> None:
-    knowing = {"mlops.emulator", "mlops.demo.journey"}
+    knowing = {"mlops.local.emulator", "mlops.demo.lifecycle"}
     importers = {
         file.relative_to(ROOT).as_posix()
         for file in python_files()

@@ -1,4 +1,4 @@
-"""A real repository to replay workflows in."""
+"""A real repository for the workflows to replay."""
 
 from pathlib import Path
 

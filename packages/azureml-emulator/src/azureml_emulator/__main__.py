@@ -12,10 +12,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from azureml_emulator import daemon
-from azureml_emulator.ready_file import ReadyFile, ReadyRecord
-from azureml_emulator.settings import ENVIRONMENT_PREFIX, Settings, default_state
-from azureml_emulator.variables import assignments, variables
+from azureml_emulator.control import daemon
+from azureml_emulator.control.client_variables import assignments, variables
+from azureml_emulator.control.ready_file import ReadyFile, ReadyRecord
+from azureml_emulator.kernel.settings import ENVIRONMENT_PREFIX, Settings, default_state
 
 _EPILOG = """\b
 Examples:
@@ -34,13 +34,13 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
         except PermissionError as error:
             raise click.ClickException(
-                f"{error.filename}: {error.strerror}. Name another folder with --state."
+                f"{error.filename}: {error.strerror}. Choose another folder with --state."
             ) from error
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Azure Machine Learning on this machine."""
+    """Azure Machine Learning on your machine."""
 
 
 def _state_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,29 +53,33 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command(epilog="\b\nExamples:\n  azureml-emulator start\n  azureml-emulator start --port 8443 --strict")
 @_state_option
-@click.option("--port", type=int, help="The port. [default: the last one, else any that is free]")
-@click.option("--strict", is_flag=True, help="Workspaces and registries must be created, as on Azure.")
+@click.option("--port", type=int, help="The port. [default: the one used last, else any free port]")
+@click.option("--strict", is_flag=True, help="Require workspaces and registries to be created, as on Azure.")
 @click.option(
-    "--plain-steps", is_flag=True, help="Start each step and deployment as a fresh process, not from a warm server."
+    "--plain-steps", is_flag=True, help="Start every step and deployment as a fresh process instead of forking it."
 )
-@click.option("--parallel-steps", type=int, help="How many steps of jobs may run at once.")
+@click.option("--parallel-steps", type=int, help="How many steps may run at the same time.")
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")
 @click.option("--registry", help="The registry that `env` names.")
-@click.option("--location", help="The Azure region that resources say they are in.")
+@click.option("--location", help="The Azure region that resources report.")
 @click.option(
     "--model-errors",
     type=click.Choice(["passed", "as-azure"]),
-    help="What callers get for a model's own error: its status, or 424 as Azure's managed endpoints answer.",
+    help="What callers get for an error of the model: its own status, or 424 as on Azure's managed endpoints.",
 )
 @click.option(
     "--endpoint-operations",
     type=click.Choice(["by-resource", "one-at-a-time"]),
-    help="When an endpoint is busy: while an operation on the same resource goes on, or one on any of its deployments.",
+    help="Refuse an operation while another one runs on the same resource, or anywhere in the endpoint.",
 )
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Append each ARM exchange to a file.")
-@click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops it.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append every exchange with the control plane to this file, as JSON lines.",
+)
+@click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the emulator.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
     """Start the emulator in the background and wait until it serves."""
     chosen = {key: value for key, value in given.items() if value is not None}
@@ -86,7 +90,7 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
     settings = _settings(state, chosen)
     if foreground:
         daemon.refuse_running(settings.state)
-        # The server's imports cost what no other command needs.
+        # The server's imports are slow, and no other command needs them.
         from azureml_emulator.server import main as serve
 
         click.echo(f"State: {settings.state}. Ctrl-C stops the emulator.", err=True)
@@ -102,16 +106,16 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
 @main.command()
 @_state_option
 def stop(state: Path | None) -> None:
-    """Stop the emulator; what it has is kept."""
+    """Stop the emulator; its state is kept."""
     pid = daemon.stop(_folder(state))
-    click.echo("No emulator runs." if pid is None else f"Stopped the emulator (process {pid}).")
+    click.echo("No emulator is running." if pid is None else f"Stopped the emulator (process {pid}).")
 
 
 @main.command()
 @_state_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(state: Path | None, *, as_json: bool) -> None:
-    """Say whether it runs, where, and what it has. The exit code is 0 when it runs, 3 when not."""
+    """Show whether the emulator runs, its address and what it has. Exits with 0 when it runs, 3 otherwise."""
     folder = _folder(state)
     record = ReadyFile(folder).read()
     shown: dict[str, Any] = {"running": record is not None, "state": str(folder)}
@@ -120,22 +124,22 @@ def status(state: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(shown, indent=2))
     else:
-        late = record is not None and record.settings.mlflow_start == "late"
-        click.echo(_status_text(shown, "starts when something asks for it" if late else "starting"))
+        is_lazy = record is not None and record.settings.background_start == "lazy"
+        click.echo(_status_text(shown, "starts on first use" if is_lazy else "starting"))
     sys.exit(0 if record is not None else 3)
 
 
 @main.command(epilog='\b\nExample:\n  eval "$(azureml-emulator env)"')
 @_state_option
 @click.option("--shell", type=click.Choice(["posix", "fish", "powershell"]), default="posix", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--public-roots/--no-public-roots",
     default=True,
-    help="Without them programs trust the emulator alone: they connect sooner, and to nothing else.",
+    help="Without them, programs trust the emulator only: they connect faster, but to no other server.",
 )
 def env(state: Path | None, *, shell: Any, as_json: bool, public_roots: bool) -> None:
-    """Print the variables that lead any program with azure-ai-ml to the running emulator."""
+    """Print the environment variables that point programs with azure-ai-ml at the running emulator."""
     record = _running(_folder(state))
     values = variables(record, public_roots=public_roots)
     click.echo(json.dumps(values, indent=2) if as_json else assignments(values, shell), nl=as_json)
@@ -143,19 +147,19 @@ def env(state: Path | None, *, shell: Any, as_json: bool, public_roots: bool) ->
 
 @main.command()
 @_state_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(state: Path | None, *, yes: bool) -> None:
-    """Delete everything that a stopped emulator has."""
+    """Delete the state of a stopped emulator."""
     folder = _folder(state)
     if not yes:
         click.confirm(f"Delete {folder} with all its jobs, models and data?", abort=True)
-    click.echo(f"Deleted {folder}." if daemon.reset(folder) else f"There is no {folder}.")
+    click.echo(f"Deleted {folder}." if daemon.reset(folder) else f"{folder} does not exist.")
 
 
 def _running(folder: Path) -> ReadyRecord:
     record = ReadyFile(folder).read()
     if record is None:
-        raise daemon.DaemonError(f"No emulator runs on {folder}. Start it: azureml-emulator start")
+        raise daemon.DaemonError(f"No emulator is running on {folder}. Start one: azureml-emulator start")
     return record
 
 
@@ -172,9 +176,9 @@ def _settings(state: Path | None, given: dict[str, Any]) -> Settings:
 
 
 def _status_text(shown: dict[str, Any], absent: str) -> str:
-    """The lines for people; `absent` is what is said of an address that is not there yet."""
+    """The status as text; `absent` stands for an address that does not exist yet."""
     if not shown["running"]:
-        return f"No emulator runs on {shown['state']}."
+        return f"No emulator is running on {shown['state']}."
     lines = {name: absent if value is None else _plain(value) for name, value in shown.items() if name != "running"}
     return "\n".join(f"{name:<12} {line}" for name, line in lines.items())
 

@@ -1,6 +1,6 @@
-"""The composition root: makes every part once, in one order, and lists every route and middleware.
+"""The composition root: creates every part once, in one order, and lists every route and middleware.
 
-No logic of its own; a new surface is a line here and a file in `http/`.
+Has no logic of its own. A new HTTP surface is one line here and one file in `http/`.
 """
 
 from __future__ import annotations
@@ -15,58 +15,58 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from azureml_emulator.assets import UploadedVersions
 from azureml_emulator.batch.deployments import BatchDeployments
 from azureml_emulator.batch.endpoints import BatchEndpoints
 from azureml_emulator.batch.jobs import BatchJobs
-from azureml_emulator.behaviours import Behaviour, ContainerBehaviour, VersionBehaviour
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.certificates import ensure_certificates
-from azureml_emulator.clock import Clock
-from azureml_emulator.computes import Computes
-from azureml_emulator.datastores import Datastores
-from azureml_emulator.errors import EmulatorError, error_body, error_document
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.http.arm import Arm, unknown_route
-from azureml_emulator.http.auth import DemandToken, TokenRoute
-from azureml_emulator.http.batch import BatchScoring
-from azureml_emulator.http.blob import BlobService
-from azureml_emulator.http.event_grid import EventGrid
-from azureml_emulator.http.history import History
+from azureml_emulator.http.auth import RequireToken, TokenRoute
+from azureml_emulator.http.blob_service.service import BlobService
+from azureml_emulator.http.control_plane.arm import Arm
+from azureml_emulator.http.control_plane.azure_monitor import Monitor
+from azureml_emulator.http.control_plane.event_grid import EventGrid
+from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
+from azureml_emulator.http.control_plane.templates import Templates
+from azureml_emulator.http.data_plane.batch_scoring import BatchScoring
+from azureml_emulator.http.data_plane.mlflow_proxy import MlflowProxy
+from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
+from azureml_emulator.http.data_plane.run_history import History
+from azureml_emulator.http.emulator_routes import EmulatorRoutes
 from azureml_emulator.http.metadata import Metadata
-from azureml_emulator.http.mlflow import MlflowProxy
-from azureml_emulator.http.monitor import Monitor
-from azureml_emulator.http.recording import Recording
-from azureml_emulator.http.registry import RegistryStorage
-from azureml_emulator.http.scoring import Scoring, ScoringFirst
-from azureml_emulator.http.templates import Templates
+from azureml_emulator.http.recording import ExchangeRecorder
+from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
-from azureml_emulator.jobs.preload import CodeVersions
-from azureml_emulator.locator import Locator
-from azureml_emulator.models import Models
-from azureml_emulator.operations import Operations
-from azureml_emulator.processes import Processes
-from azureml_emulator.ready_file import ReadyRecord
-from azureml_emulator.resource_id import PROVIDER
+from azureml_emulator.jobs.launching.preloading import CodeVersions
+from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
+from azureml_emulator.kernel.operations import Operations
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.resources.computes import Computes
+from azureml_emulator.resources.datastores import Datastores
+from azureml_emulator.resources.models import Models
+from azureml_emulator.resources.registry_import import RegistryImport
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
-from azureml_emulator.scopes import Scopes
-from azureml_emulator.secret_keys import ensure_secret_keys
-from azureml_emulator.serving.collectors import Collectors
-from azureml_emulator.serving.deployments import Deployments
-from azureml_emulator.serving.endpoints import Endpoints
-from azureml_emulator.serving.fleet import Fleet
-from azureml_emulator.serving.starting import Starter
-from azureml_emulator.settings import Settings
-from azureml_emulator.sharing import Sharing
-from azureml_emulator.signatures import Signatures
-from azureml_emulator.storage_access import StorageAccess
-from azureml_emulator.store import Store
-from azureml_emulator.summary import summary
-from azureml_emulator.tokens import Tokens
-from azureml_emulator.uploads import Uploads
-from azureml_emulator.variables import variables
+from azureml_emulator.security.certificates import ensure_certificates
+from azureml_emulator.security.secret_keys import ensure_secret_keys
+from azureml_emulator.security.signatures import Signatures
+from azureml_emulator.security.tokens import Tokens
+from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
+from azureml_emulator.serving.deployments.deployments import Deployments
+from azureml_emulator.serving.deployments.endpoints import Endpoints
+from azureml_emulator.serving.servers.fleet import Fleet
+from azureml_emulator.serving.servers.server_starter import ServerStarter
+from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.storage_access import StorageAccess
+from azureml_emulator.storage.uploads import Uploads
 
 _ALL_METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 
@@ -78,20 +78,35 @@ class Emulator:
         self.settings = settings
         self.base_url = base_url
         self.clock = clock or Clock()
-        self.store = Store(settings.state / "emulator.sqlite")
-        self.blobs = Blobs(settings.state / "blobs", self.store)
-        keys = ensure_secret_keys(settings.state)
-        self.tokens = Tokens(keys.token_key, self.clock)
-        signatures = Signatures(keys.storage_key, self.clock)
-        self.access = StorageAccess(base_url, self.blobs, signatures)
-        self.uploads = Uploads(settings.state / "uploads")
+        self._keys = ensure_secret_keys(settings.state)
+        self.tokens = Tokens(self._keys.token_key, self.clock)
+        self._create_storage()
+        self._create_serving()
+        self._create_jobs()
+        self._create_events()
+        behaviours = self._behaviours()
+        registry_import = RegistryImport(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
+        self.scopes.scope_actions["import"] = registry_import.begin_import
+        self.arm = Arm(self.store, self.operations, self.scopes, behaviours, base_url)
+
+    def _create_storage(self) -> None:
+        """The store, blob storage, operations and processes, on which everything else rests."""
+        state = self.settings.state
+        self.store = Store(state / "emulator.sqlite")
+        self.blobs = Blobs(state / "blobs", self.store)
+        self.uploads = Uploads(state / "uploads")
+        self.signatures = Signatures(self._keys.storage_key, self.clock)
+        self.access = StorageAccess(self.base_url, self.blobs, self.signatures)
         self.locator = Locator(self.store, self.blobs)
         self.operations = Operations(self.store, self.clock)
         self.processes = Processes(self.store)
-        self.scopes = Scopes(self.store, self.clock, self.blobs, settings)
-        self.scopes.base_url = base_url
-        warm = settings.step_launcher == "warm"
-        self.starter = Starter(self.processes, settings.state / "deployments-server.log", warm=warm)
+        self.scopes = Scopes(self.store, self.clock, self.blobs, self.settings, self.base_url)
+
+    def _create_serving(self) -> None:
+        """Online endpoints, their deployments, and the router."""
+        settings = self.settings
+        fork = settings.step_launcher == "fork"
+        self.starter = ServerStarter(self.processes, settings.state / "deployments-server.log", fork=fork)
         self.fleet = Fleet(self.starter)
         self.endpoints = Endpoints(
             self.store,
@@ -99,10 +114,10 @@ class Emulator:
             self.operations,
             self.fleet,
             self.tokens,
-            base_url,
+            self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
-        self.collectors = Collectors(self.locator)
+        self.collectors = CollectorRegistry(self.locator)
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -113,127 +128,98 @@ class Emulator:
             self.collectors,
             settings.state / "deployments",
         )
-        self.scoring = Scoring(
+        self.router = ScoringRouter(
             self.endpoints,
             self.fleet,
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
-        self.templates = Templates(self.store, self.clock, self.scopes, settings)
-        self.monitor = Monitor(self.store, self.fleet, self.clock)
-        bundle = ensure_certificates(settings.state / "tls", self.clock.now()).bundle
+
+    def _create_jobs(self) -> None:
+        """Jobs, and what starts them: batch endpoints and schedules."""
+        bundle = ensure_certificates(self.settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
-            settings,
-            base_url,
+            self.settings,
+            self.base_url,
             self.store,
             self.clock,
             self.blobs,
             self.locator,
             self.operations,
             self.processes,
-            variables(ReadyRecord.of(settings, base_url, bundle)),
+            variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
         )
-        self.history = History(self.jobs.records, self.jobs.behaviour, self.jobs.places, self.access)
-        self.mlflow_proxy = MlflowProxy(self.jobs.mlflow, self.jobs.outgoing, self.jobs.records)
-        self.batch_endpoints = BatchEndpoints(self.store, self.clock, base_url)
-        batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
-        self.batch_scoring = BatchScoring(self.batch_endpoints, batch_jobs, self.tokens, base_url)
+        self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
+        self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _create_events(self) -> None:
+        """Event Grid: topics, subscriptions, and deliveries of what changes in the store."""
         webhooks = Webhooks()
         self.deliveries = Deliveries(self.store, self.blobs, self.clock, webhooks)
         self.store.watch(self.deliveries.watch)
-        topics = Topics(self.store, webhooks, settings.location, base_url)
-        self.event_grid = EventGrid(
-            self.store, topics, self.deliveries, self.scopes, self.tokens, strict=settings.strict
-        )
-        behaviours = self._behaviours()
-        self.arm = Arm(self.store, self.operations, self.scopes, behaviours)
-        sharing = Sharing(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
-        self.scopes.scope_actions["import"] = sharing.begin_import
-        self.arm.base_url = base_url
-        self.token_route = TokenRoute(self.tokens, keys.identity_header)
-        self.metadata = Metadata(base_url, settings, self.scopes)
-        self.registry_storage = RegistryStorage(self.store, self.scopes, self.access)
-        self.blob_service = BlobService(self.blobs, self.uploads, signatures, self.tokens)
+        self.topics = Topics(self.store, webhooks, self.settings.location, self.base_url)
 
     def application(self) -> ASGIApp:
-        """The ASGI application: scoring outside of the framework, all else within."""
+        """The ASGI application: scoring bypasses the framework, everything else goes through it."""
         framework = Starlette(
             routes=self._routes(),
             # Outermost first.
             middleware=[
-                Middleware(Recording, file=self.settings.record),
-                Middleware(DemandToken, tokens=self.tokens),
+                Middleware(ExchangeRecorder, file=self.settings.record),
+                Middleware(RequireToken, tokens=self.tokens),
             ],
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
-        return ScoringFirst(framework, self.scoring)
+        return ScoringFirst(framework, self.router)
 
-    def _behaviours(self) -> dict[str, Behaviour]:
+    def _behaviours(self) -> Behaviours:
         version = VersionBehaviour(self.store, self.clock)
-        container = ContainerBehaviour(self.store, self.clock)
-        uploaded = UploadedVersions(self.store, self.clock, self.access)
-        return {
-            "batchendpoints": self.batch_endpoints,
-            "batchendpoints/deployments": BatchDeployments(self.store, self.clock, self.locator, version),
-            "computes": Computes(self.store, self.clock, self.operations),
-            **dict.fromkeys(("codes", "components", "data", "environments", "models"), container),
-            "datastores": Datastores(self.store, self.clock, self.access),
-            "codes/versions": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preload),
-            "components/versions": version,
-            "data/versions": uploaded,
-            "environments/versions": version,
-            "jobs": self.jobs.behaviour,
-            "onlineendpoints": self.endpoints,
-            "onlineendpoints/deployments": self.deployments,
-            "schedules": self.schedules,
-            "models/versions": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
-        }
+        return Behaviours(
+            {
+                "stored": Behaviour(self.store, self.clock),
+                "asset_container": ContainerBehaviour(self.store, self.clock),
+                "asset_version": version,
+                "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
+                "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
+                "model_version": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
+                "scope": self.scopes,
+                "batch_endpoint": self.batch_endpoints,
+                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
+                "compute": Computes(self.store, self.clock, self.operations),
+                "datastore": Datastores(self.store, self.clock, self.access),
+                "job": self.jobs.behaviour,
+                "online_endpoint": self.endpoints,
+                "online_deployment": self.deployments,
+                "schedule": self.schedules,
+            }
+        )
 
     def _routes(self) -> list[Route]:
-        location = "/subscriptions/{s}/providers/{p}/locations/{l}"
+        """Every route; the first that matches a request answers it."""
         front_door = "/mferp/managementfrontend/subscriptions"
-        version = "{name}/versions/{version}"
-        scopes = f"providers/{PROVIDER}/{{scopes}}"
+        event_grid = EventGrid(
+            self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
+        )
         return [
-            Route("/_emulator/health", health),
-            Route("/_emulator/summary", self._summary),
-            Route("/_emulator/metrics", self.scoring.metrics),
-            Route(f"{location}/mfeOperationsStatus/{{operation}}", self.arm.poll),
-            Route(f"{location}/mfeOperationResults/{{operation}}", self.arm.result),
-            Route(f"/subscriptions/{{s}}/{scopes}", self.arm.workspaces),
-            Route(f"/subscriptions/{{s}}/resourceGroups/{{g}}/{scopes}", self.arm.workspaces),
-            *self.templates.routes(),
-            *self.monitor.routes(),
-            *self.batch_scoring.routes(),
-            *self.event_grid.routes(),
+            *EmulatorRoutes(self.store, self.base_url).routes(),
+            Route("/_emulator/metrics", self.router.metrics),
+            *self.arm.listing_routes(),
+            *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
+            *Monitor(self.store, self.fleet, self.clock).routes(),
+            *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
+            *event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
-            Route(
-                f"{front_door}/{{rest:path}}/tempdatarefs/{version}",
-                self.registry_storage.begin_upload,
-                methods=["PUT"],
-            ),
-            Route(f"{front_door}/{{rest:path}}/datarefs/{version}", self.registry_storage.read, methods=["POST"]),
+            *RegistryStorage(self.store, self.scopes, self.access).routes(front_door),
             Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
-            *self.history.routes(),
-            *self.mlflow_proxy.routes(),
-            Route("/metadata/endpoints", self.metadata.clouds),
-            Route("/msi/token", self.token_route.serve),
-            Route("/discovery", self.metadata.services),
-            Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.metadata.registry),
-            Route("/{account:storage_account}", self.blob_service.serve_account),
-            Route("/{account:storage_account}/{container}", self.blob_service.serve, methods=_ALL_METHODS),
-            Route(
-                "/{account:storage_account}/{container}/{blob:path}",
-                self.blob_service.serve,
-                methods=_ALL_METHODS,
-            ),
+            *History(self.jobs.records, self.jobs.behaviour, self.jobs.job_paths, self.access).routes(),
+            *MlflowProxy(self.jobs.mlflow, self.jobs.http_client, self.jobs.records).routes(),
+            *Metadata(self.base_url, self.settings, self.scopes).routes(),
+            *TokenRoute(self.tokens, self._keys.identity_header).routes(),
+            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
             Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
         ]
-
-    async def _summary(self, _: Request) -> Response:
-        return JSONResponse(summary(self.store, self.base_url))
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -247,10 +233,10 @@ class Emulator:
         self.schedules.open()
         self.deliveries.open()
         yield
-        await self.schedules.timetable.close()
+        await self.schedules.scheduler.close()
         await self.jobs.close()
         await self.operations.stop()
-        await self.scoring.stop()
+        await self.router.stop()
         await self.fleet.stop()
         await self.starter.close()
         await self.collectors.stop()
@@ -259,24 +245,19 @@ class Emulator:
         self.store.close()
 
 
-async def health(_: Request) -> Response:
-    """Answers once the emulator serves."""
-    return JSONResponse({"status": "ready"})
-
-
 async def not_modelled(request: Request) -> Response:
-    """Every route that nothing else answers."""
+    """Refuse every route that nothing else answers."""
     raise unknown_route(request)
 
 
 async def refuse(_: Request, error: Exception) -> Response:
-    """Turn a refusal into Azure's error reply."""
+    """Render an error of the emulator in Azure's error shape."""
     if not isinstance(error, EmulatorError):
         raise error
     return JSONResponse(error_document(error), status_code=error.status)
 
 
 async def defect(request: Request, error: Exception) -> Response:
-    """Answer for a defect of the emulator in Azure's shape; the server logs the error in full."""
-    message = f"The emulator failed at {request.method} {request.url.path}: {type(error).__name__}: {error}"
+    """Render a bug of the emulator in Azure's error shape; the server logs the traceback."""
+    message = f"The emulator failed on {request.method} {request.url.path}: {type(error).__name__}: {error}"
     return JSONResponse(error_body("InternalServerError", message), status_code=500)

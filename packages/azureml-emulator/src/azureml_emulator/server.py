@@ -1,7 +1,7 @@
-"""The emulator's process: `python -m azureml_emulator.server SETTINGS`, the settings as JSON.
+"""The emulator's process: `python -m azureml_emulator.server SETTINGS`, with the settings as JSON.
 
 Takes the lock and the port, writes the ready file once it serves, and removes it at the end.
-`daemon.py` starts and stops it.
+`control/daemon.py` starts and stops it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,33 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from azureml_emulator.app import Emulator
-from azureml_emulator.certificates import ensure_certificates
-from azureml_emulator.clock import Clock
-from azureml_emulator.http.whole_reply import WholeReplyProtocol
-from azureml_emulator.ready_file import ALREADY_RUNS, REFUSED, LastPort, ReadyFile, ReadyRecord, StateLock, is_own
-from azureml_emulator.settings import LOOPBACK, Settings
-from azureml_emulator.store import StoreDamaged
+from azureml_emulator.control.ready_file import (
+    ALREADY_RUNNING,
+    REFUSED,
+    LastPort,
+    ReadyFile,
+    ReadyRecord,
+    StateLock,
+    is_state_folder,
+)
+from azureml_emulator.http.data_plane.single_write import SingleWriteProtocol
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.settings import LOOPBACK, Settings
+from azureml_emulator.kernel.store import StoreDamaged
+from azureml_emulator.security.certificates import ensure_certificates
 
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 5
 _FOLDER_MODE = 0o700
-# What this process and those it starts write is for its owner only.
+# Only the owner may read what this process and its children write.
 _UMASK = 0o077
-# How long another emulator on the folder may take to serve or to end.
+# How long another emulator on the same folder may take to start or to stop.
 _LOCK_SECONDS = 25.0
 _LOCK_POLL_SECONDS = 0.05
 
 
 class StartFailed(Exception):
-    """The process cannot serve; the message says why and what to do, `code` is the exit code."""
+    """The process cannot serve. The message says why and what to do; `code` is the exit code."""
 
     def __init__(self, message: str, code: int = REFUSED) -> None:
         super().__init__(message)
@@ -45,7 +53,7 @@ class StartFailed(Exception):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, telling when it serves."""
+    """uvicorn's server, which writes the ready file once it serves."""
 
     def __init__(self, config: uvicorn.Config, ready: ReadyFile, record: ReadyRecord) -> None:
         super().__init__(config)
@@ -53,13 +61,13 @@ class Server(uvicorn.Server):
         self._record = record
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, then write the ready file."""
+        """Start serving, then write the ready file."""
         await super().startup(sockets)
         if self.started:
             self._ready.write(self._record)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; idle connections at once, since a TLS farewell waits for clients that do not listen."""
+        """Stop. Idle connections are dropped: a TLS close would wait for clients that do not answer it."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and _is_idle(connection):
                 connection.transport.abort()
@@ -77,8 +85,8 @@ def run(settings: Settings) -> None:
     with StateLock(settings.state) as lock:
         if not _take(lock, ready):
             running = ready.read() is not None
-            message = f"Another emulator runs on {settings.state}: {ready.describe()}"
-            raise StartFailed(message, ALREADY_RUNS if running else REFUSED)
+            message = f"Another emulator uses {settings.state}: {ready.describe()}"
+            raise StartFailed(message, ALREADY_RUNNING if running else REFUSED)
         listening = bind(settings)
         port = listening.getsockname()[1]
         LastPort(settings.state).write(port)
@@ -89,20 +97,22 @@ def run(settings: Settings) -> None:
 
 
 def _prepare(state: Path) -> None:
-    """Make the state folder, for its owner only."""
+    """Create the state folder, readable by its owner only."""
     try:
         state.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        if not is_own(state):
-            raise StartFailed(f"{state} has files and is no emulator's state folder. Name another one with --state.")
+        if not is_state_folder(state):
+            raise StartFailed(
+                f"{state} is not empty and not a state folder of an emulator. Choose another one with --state."
+            )
         state.chmod(_FOLDER_MODE)
     except OSError as error:
         raise StartFailed(
-            f"The state folder {state} cannot be used: {error.strerror}. Name another one with --state."
+            f"The state folder {state} cannot be used: {error.strerror}. Choose another one with --state."
         ) from error
 
 
 def _take(lock: StateLock, ready: ReadyFile) -> bool:
-    """Take the lock; while another has it that does not serve yet, or no longer, wait for what it becomes."""
+    """Take the lock. While an emulator that is starting or stopping holds it, wait; False when one keeps it."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while not lock.take():
         if ready.read() is not None or time.monotonic() > deadline:
@@ -112,15 +122,15 @@ def _take(lock: StateLock, ready: ReadyFile) -> bool:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A listening socket on the wanted port, else the last one, else any. Raises StartFailed."""
+    """A listening socket on the requested port, else on the last one, else on any. Raises StartFailed."""
     wanted = settings.port or LastPort(settings.state).read()
     try:
         return _listen(wanted)
     except OSError as error:
         if settings.port:
             raise StartFailed(
-                f"Port {settings.port} of {LOOPBACK} is taken ({error.strerror}). Stop what listens there, "
-                "name another with --port, or leave --port out for a free one."
+                f"Port {settings.port} of {LOOPBACK} is in use ({error.strerror}). Stop what listens there, "
+                "choose another port with --port, or omit --port to use a free one."
             ) from error
     return _listen(0)
 
@@ -145,12 +155,12 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
         emulator = Emulator(settings, base_url, clock)
     except StoreDamaged as error:
         raise StartFailed(
-            f"{error} Put back a copy of the state folder, or delete all that it has: azureml-emulator reset."
+            f"{error} Restore a copy of the state folder, or delete everything in it: azureml-emulator reset."
         ) from error
     config = uvicorn.Config(
         emulator.application(),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=WholeReplyProtocol,
+        http=SingleWriteProtocol,
         proxy_headers=False,
         ws="none",
         lifespan="on",
@@ -164,16 +174,16 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
     )
     server = Server(config, ready, ReadyRecord.of(settings, base_url, certificates.bundle))
     config.load()
-    # The collector would stop every request for tens of milliseconds to look through what was imported.
+    # Without this, garbage collection would stop requests for tens of milliseconds to scan the imported modules.
     gc.freeze()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve([listening]))
 
 
 def main(argument: str) -> int:
-    """Run with the settings that `daemon.py` passes; the exit code."""
-    # Some machines forbid to keep compiled bytecode. Steps and deployments, which inherit this, would then each
-    # compile their imports anew, which more than doubles every start.
+    """Run with the settings that `daemon.py` passes. Returns the exit code."""
+    # Some machines disable bytecode caches. Steps and deployments inherit that, and would each compile what they
+    # import, which more than doubles their start-up time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     os.umask(_UMASK)
@@ -181,7 +191,7 @@ def main(argument: str) -> int:
     try:
         run(Settings.model_validate_json(argument))
     except StartFailed as error:
-        # Without the log's prefix: `daemon.py` shows people this text.
+        # Without the log's prefix: `daemon.py` shows this text to the user.
         print(error, file=sys.stderr)
         return error.code
     return 0

@@ -1,4 +1,4 @@
-"""An emulator for a test suite: a real process on a folder of the test's, to be killed and started again.
+"""An emulator for test suites: a real process on a folder of the test, which can be killed and restarted.
 
 For this package's tests and for those of projects that use it. Imports nothing slow.
 """
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator import daemon
-from azureml_emulator.births import birth
-from azureml_emulator.clock import Clock
-from azureml_emulator.ready_file import ReadyRecord
-from azureml_emulator.secret_keys import read_secret_keys
-from azureml_emulator.settings import Settings
-from azureml_emulator.tokens import Tokens
-from azureml_emulator.variables import variables
+from azureml_emulator.control import daemon
+from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.ready_file import ReadyRecord
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.processes.process_identity import process_start_time
+from azureml_emulator.security.secret_keys import read_secret_keys
+from azureml_emulator.security.tokens import Tokens
 
 
 class RunningEmulator:
@@ -31,12 +31,12 @@ class RunningEmulator:
 
     @property
     def base_url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return self.record.base_url
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a process needs in its environment before it imports azure.ai.ml, to trust nobody but this emulator."""
+        """The variables that a process needs before it imports azure.ai.ml; it then trusts no other server."""
         return variables(self.record, public_roots=False)
 
     def token(self, audience: str = "https://management.azure.com") -> str:
@@ -45,22 +45,22 @@ class RunningEmulator:
         return Tokens(key, Clock()).issue(audience).text
 
     def kill(self) -> None:
-        """SIGKILL, and wait until the process is gone."""
+        """Send SIGKILL and wait until the process has ended."""
         os.kill(self.record.pid, signal.SIGKILL)
-        daemon.wait_until(lambda: birth(self.record.pid) != self.record.born, daemon.STOP_SECONDS)
+        daemon.wait_until(lambda: process_start_time(self.record.pid) != self.record.start_time, daemon.STOP_SECONDS)
 
     def restart(self) -> None:
-        """Start again on the same folder."""
+        """Start again on the same state folder."""
         self.record = daemon.start(self.settings)[0]
 
     def stop(self) -> None:
-        """Stop it; no error when it does not run."""
+        """Stop it; no error when it is not running."""
         daemon.stop(self.settings.state)
 
 
 @contextmanager
 def running_emulator(state: Path, **settings: Any) -> Generator[RunningEmulator]:
-    """An emulator on `state` with these settings, stopped at the end."""
+    """An emulator on the folder `state` with these settings; stopped at the end of the block."""
     emulator = RunningEmulator(Settings(state=state, **settings))
     try:
         yield emulator

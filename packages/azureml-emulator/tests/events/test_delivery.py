@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
 from azureml_emulator.events.delivery import REQUEST, SUBSCRIPTION_KIND, Deliveries
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -53,8 +53,8 @@ class World:
 
     async def play_hour(self) -> None:
         """Go from one due moment to the next for an hour."""
-        while self.deliveries.waiting() and self.now < BEGIN + timedelta(hours=1):
-            due = min(datetime.fromisoformat(each["due"]) for each in self.deliveries.waiting().values())
+        while self.deliveries.pending() and self.now < BEGIN + timedelta(hours=1):
+            due = min(datetime.fromisoformat(each["due"]) for each in self.deliveries.pending().values())
             await self.at(max(due, self.now) - BEGIN)
 
 
@@ -98,7 +98,7 @@ def test_a_handler_that_is_down_for_an_hour_misses_nothing(tmp_path: Path, subsc
         world.job("Failed")
         await world.play_hour()
         assert not subscriber.events
-        attempts = [each["attempts"] for each in world.deliveries.waiting().values()]
+        attempts = [each["attempts"] for each in world.deliveries.pending().values()]
         assert attempts == [8]
         subscriber.status = 200
         await world.at(timedelta(hours=6))
@@ -107,7 +107,7 @@ def test_a_handler_that_is_down_for_an_hour_misses_nothing(tmp_path: Path, subsc
 
     assert [event["data"]["runStatus"] for event in subscriber.events] == ["failed"]
     assert subscriber.headers[0]["aeg-delivery-count"] == "8"
-    assert not world.deliveries.waiting()
+    assert not world.deliveries.pending()
 
 
 def test_what_nobody_takes_is_kept_with_the_reason(tmp_path: Path, subscriber: Any) -> None:
@@ -131,7 +131,7 @@ def test_what_nobody_takes_is_kept_with_the_reason(tmp_path: Path, subscriber: A
     assert letter["data"]["runStatus"] == "failed"
     assert (letter["deadletterreason"], letter["deliveryattempts"]) == ("MaxDeliveryAttemptsExceeded", 3)
     assert letter["lastdeliveryoutcome"] == "500"
-    assert not world.deliveries.waiting()
+    assert not world.deliveries.pending()
 
 
 def test_what_was_written_down_is_delivered_by_the_next_process(tmp_path: Path, subscriber: Any) -> None:
@@ -161,4 +161,4 @@ def test_who_unsubscribes_gets_nothing_more(tmp_path: Path, subscriber: Any) -> 
     played(world, play)
 
     assert not subscriber.events
-    assert not world.deliveries.waiting()
+    assert not world.deliveries.pending()

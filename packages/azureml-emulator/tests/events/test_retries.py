@@ -1,4 +1,4 @@
-"""When an event is tried again, and which events a subscription wants."""
+"""When an event is tried again, and which events a subscription matches."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, NotModelled
-from azureml_emulator.events.retries import Limits, is_taken, next_attempt
+from azureml_emulator.events.retries import Limits, is_acknowledged, next_attempt
 from azureml_emulator.events.subscription import read_subscription
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-LIMITS = Limits(attempts=30, lifetime=timedelta(hours=24), keeps_dead=True)
+LIMITS = Limits(attempts=30, lifetime=timedelta(hours=24), has_dead_letters=True)
 WEBHOOK = {"endpointType": "WebHook", "properties": {"endpointUrl": "http://127.0.0.1:9/events?code=secret"}}
 EVENT = {"id": "1", "source": "/w", "type": "RunStatusChanged", "subject": "experiments/e/runs/r", "data": {}}
 
@@ -44,7 +44,7 @@ def test_gives_up(limits: Limits, attempts: int, status: int, age_hours: int, re
 
 
 def test_only_five_answers_acknowledge() -> None:
-    assert [status for status in (199, 200, 201, 202, 203, 204, 205, 301) if is_taken(status)] == [
+    assert [status for status in (199, 200, 201, 202, 203, 204, 205, 301) if is_acknowledged(status)] == [
         200,
         201,
         202,
@@ -55,7 +55,7 @@ def test_only_five_answers_acknowledge() -> None:
 
 def filtered(**filters: Any) -> bool:
     properties = {"destination": WEBHOOK, "eventDeliverySchema": "CloudEventSchemaV1_0", "filter": filters}
-    return read_subscription("s", properties).wants({**EVENT, "data": {"runStatus": "failed", "late": True}})
+    return read_subscription("s", properties).matches({**EVENT, "data": {"runStatus": "failed", "late": True}})
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_filters(filters: dict[str, Any], *, wanted: bool) -> None:
         pytest.param(
             {"destination": {**WEBHOOK, "properties": {"endpointUrl": "https://example.com/x"}}},
             NotModelled,
-            "not on it",
+            "on loopback only",
             id="out of this machine",
         ),
         pytest.param({"destination": {"endpointType": "StorageQueue"}}, NotModelled, "StorageQueue", id="a queue"),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from azureml_emulator.jobs.command import plain_arguments, substitute
+from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
 
 PRINT = "printf '%s|' "
 SUBSTITUTED = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, NotModelled
-from azureml_emulator.jobs.definitions import Data, FromStep, Graph, Literal
-from azureml_emulator.jobs.graph import read_command, read_pipeline
+from azureml_emulator.jobs.definitions.steps import Data, FromStep, Graph, Literal
+from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 MAKE = {
     "type": "command",
@@ -162,13 +162,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an-unknown-step": (
         {"a": node("use", inputs={"data": bound("${{parent.jobs.nobody.outputs.out}}")})},
-        "no step 'nobody'",
+        "unknown step 'nobody'",
     ),
     "an-unknown-output-of-a-step": (
         {"m": node("make"), "a": node("use", inputs={"data": bound("${{parent.jobs.m.outputs.no}}")})},
         "no output 'no'",
     ),
-    "a-missing-required-input": ({"a": node("use")}, "misses its required input 'data'"),
+    "a-missing-required-input": ({"a": node("use")}, "required input 'data' of the step 'a' is missing"),
     "an-input-the-component-lacks": ({"a": node("make", inputs={"x": bound("1")})}, "no input 'x'"),
     "an-output-the-component-lacks": ({"a": node("make", outputs={"x": {}})}, "no output 'x'"),
     "an-output-bound-to-nothing": (
@@ -178,9 +178,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "text-for-a-number": ({"a": node("make", inputs={"rate": bound("much")})}, "type number"),
     "a-number-over-the-maximum": ({"a": node("make", inputs={"rate": bound("2")})}, "at most 1"),
     "a-choice-not-offered": ({"a": node("make", inputs={"mode": bound("lazy")})}, "one of fast, slow"),
-    "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "takes data"),
+    "text-for-data": ({"a": node("use", inputs={"data": bound("x")})}, "needs data"),
     "a-timeout-that-is-none": ({"a": node("make", limits={"timeout": "soon"})}, "ISO 8601"),
-    "no-component": ({"a": {"type": "command"}}, "names no component"),
+    "no-component": ({"a": {"type": "command"}}, "has no component"),
 }
 
 
@@ -284,25 +284,25 @@ def test_a_parallel_step_has_azures_defaults_and_the_node_goes_before_the_compon
     settings = step.parallel
     assert (step.code, step.environment) == ("the-code", "the-environment")
     assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
-    assert (settings.input, settings.append_to, settings.table) == ("data", "rows", False)
+    assert (settings.input_name, settings.append_to, settings.is_table) == ("data", "rows", False)
     assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
-    assert (settings.failed_batches, settings.failed_items, settings.failed_percent) == (7, 5, 100)
+    assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
 def test_a_table_is_cut_by_bytes() -> None:
     settings = read_parallel(input_data="${{inputs.table}}", mini_batch_size="10kb").parallel
 
-    assert (settings.table, settings.mini_batch_size) == (True, 10240)
+    assert (settings.is_table, settings.mini_batch_size) == (True, 10240)
 
 
 WRONG_PARALLEL = {
     "no input to cut": ({"input_data": "data"}, "must be ${{inputs.NAME}}"),
-    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "cuts the input 'other'"),
-    "no entry script": ({"task": {"entry_script": ""}}, "names no entry script"),
+    "an input that is not there": ({"input_data": "${{inputs.other}}"}, "splits the input 'other'"),
+    "no entry script": ({"task": {"entry_script": ""}}, "has no entry script"),
     "an output that is not there": ({"task": {"append_row_to": "${{outputs.other}}"}}, "appends to the output 'other'"),
     "no size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
     "no time": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
-    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be a whole number from 1"),
+    "no number of processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
     "quotes left open": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 

@@ -76,7 +76,7 @@ def test_a_step_that_takes_too_long_is_ended(submitter: Any) -> None:
     details = submitter.wait(name)
 
     assert details["status"] == "Failed"
-    assert "longer than its limit of 1 s" in details["error"]["error"]["message"]
+    assert "exceeded its timeout of 1 s" in details["error"]["error"]["message"]
 
 
 def test_a_script_that_is_not_there_is_named_with_what_is(submitter: Any, scripts: Callable[..., Path]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.jobs.definitions import FromStep, Graph, Step, StepInput
-from azureml_emulator.jobs.schedule import Plan, decide
-from azureml_emulator.jobs.states import State
+from azureml_emulator.jobs.definitions.states import State
+from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Step, StepInput
+from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 
 #   a ── b ── c      d stands alone
 NEEDS = {"a": "", "b": "a", "c": "b", "d": ""}
@@ -34,20 +34,20 @@ def graph(*, go_on: bool = True) -> Graph:
 
 
 CASES = {
-    "at-first-all-without-needs-start": ("nnnn", Plan(start=("a", "d"))),
-    "what-runs-is-waited-for": ("rnnr", Plan()),
-    "a-completed-step-releases-the-next": ("cnnr", Plan(start=("b",))),
-    "a-failed-step-skips-all-after-it-and-others-start": ("fnnn", Plan(start=("d",), skip=("b", "c"))),
-    "a-canceled-step-skips-all-after-it": ("xnnc", Plan(skip=("b", "c"), end="Canceled")),
-    "skips-reach-through-skipped-steps": ("cfnc", Plan(skip=("c",), end="Failed")),
-    "all-completed": ("cccc", Plan(end="Completed")),
-    "one-failed-at-the-end": ("cccf", Plan(end="Failed")),
-    "failed-but-others-run": ("fxxr", Plan()),
+    "at-first-all-without-needs-start": ("nnnn", NextSteps(start=("a", "d"))),
+    "what-runs-is-waited-for": ("rnnr", NextSteps()),
+    "a-completed-step-releases-the-next": ("cnnr", NextSteps(start=("b",))),
+    "a-failed-step-skips-all-after-it-and-others-start": ("fnnn", NextSteps(start=("d",), skip=("b", "c"))),
+    "a-canceled-step-skips-all-after-it": ("xnnc", NextSteps(skip=("b", "c"), end="Canceled")),
+    "skips-reach-through-skipped-steps": ("cfnc", NextSteps(skip=("c",), end="Failed")),
+    "all-completed": ("cccc", NextSteps(end="Completed")),
+    "one-failed-at-the-end": ("cccf", NextSteps(end="Failed")),
+    "failed-but-others-run": ("fxxr", NextSteps()),
 }
 
 
 @pytest.mark.parametrize(("letters", "plan"), CASES.values(), ids=CASES)
-def test_plan(letters: str, plan: Plan) -> None:
+def test_plan(letters: str, plan: NextSteps) -> None:
     states = {name: LETTERS[letter] for name, letter in zip(NEEDS, letters, strict=True)}
 
     assert decide(graph(), states, limit=4) == plan
@@ -55,11 +55,11 @@ def test_plan(letters: str, plan: Plan) -> None:
 
 def test_no_more_steps_start_than_the_limit_leaves_room_for() -> None:
     states: dict[str, State] = dict.fromkeys(NEEDS, "NotStarted")
-    assert decide(graph(), states, limit=1) == Plan(start=("a",))
-    assert decide(graph(), states | {"d": "Running"}, limit=1) == Plan()
+    assert decide(graph(), states, limit=1) == NextSteps(start=("a",))
+    assert decide(graph(), states | {"d": "Running"}, limit=1) == NextSteps()
 
 
 def test_where_a_failure_ends_the_pipeline_running_steps_are_stopped_and_waiting_ones_skipped() -> None:
     states: dict[str, State] = {"a": "Failed", "b": "NotStarted", "c": "NotStarted", "d": "Running"}
 
-    assert decide(graph(go_on=False), states, limit=4) == Plan(skip=("b", "c"), stop=True)
+    assert decide(graph(go_on=False), states, limit=4) == NextSteps(skip=("b", "c"), stop=True)

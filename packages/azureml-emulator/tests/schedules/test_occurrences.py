@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.schedules.occurrences import next_time
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.schedules.occurrences import next_occurrence
 from azureml_emulator.schedules.trigger import read_trigger
 
 CREATED = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)  # a Monday
@@ -31,7 +31,7 @@ def moments(document: dict[str, Any], count: int = 3, after: str = "2026-03-02T0
 
     def following() -> Any:
         now = moment
-        while (now := next_time(trigger, now)) is not None:
+        while (now := next_occurrence(trigger, now)) is not None:
             yield now.strftime("%m-%d %H:%M")
 
     return list(islice(following(), count))
@@ -98,11 +98,11 @@ WRONG = {
     "an unknown frequency": (recurrence("Year"), "frequency is 'Year'"),
     "no interval": (recurrence("Day", 0), "interval is 0"),
     "an hour too many": (recurrence("Day", schedule={"hours": [24], "minutes": [0]}), "hours is [24]"),
-    "no day of the week": (recurrence("Week", schedule={"weekDays": ["Someday"]}), "'Someday' is no day"),
+    "no day of the week": (recurrence("Week", schedule={"weekDays": ["Someday"]}), "'Someday' is not a day"),
     "six fields": (cron("0 0 9 * * *"), "must have five fields"),
-    "a minute too many": (cron("60 * * * *"), "must lie between 0 and 59"),
-    "no number": (cron("x * * * *"), "'x' is no number"),
-    "a zone of another list": (recurrence("Day", timeZone="Europe/Berlin"), "is no time zone that Azure knows"),
+    "a minute too many": (cron("60 * * * *"), "must be between 0 and 59"),
+    "no number": (cron("x * * * *"), "'x' is neither a number"),
+    "a zone of another list": (recurrence("Day", timeZone="Europe/Berlin"), "is not a time zone of Azure"),
     "no time": (recurrence("Day", startTime="tomorrow"), "startTime is 'tomorrow'"),
 }
 
@@ -140,9 +140,9 @@ ANY_TRIGGER = st.one_of(
 def test_the_next_moment_is_the_first_one_after(document: dict[str, Any], minutes: int) -> None:
     trigger, after = read_trigger(document, CREATED), CREATED + timedelta(minutes=minutes)
 
-    due = next_time(trigger, after)
+    due = next_occurrence(trigger, after)
 
     assert due is not None
     assert due > after
     # and there is none between: asked from anywhere before it, it is the answer
-    assert next_time(trigger, after + (due - after) / 2) == due
+    assert next_occurrence(trigger, after + (due - after) / 2) == due

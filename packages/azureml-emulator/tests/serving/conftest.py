@@ -18,7 +18,7 @@ import pytest
 
 from azureml_emulator.testing import RunningEmulator
 
-Answer = TypeVar("Answer")
+UpstreamResponse = TypeVar("UpstreamResponse")
 DEADLINE_SECONDS = 60
 POLL_SECONDS = 0.05
 VERSIONS = {"endpoint": "2022-02-01-preview", "asset": "2023-04-01"}
@@ -185,16 +185,16 @@ class Service:
     def upload(self, files: dict[str, str]) -> str:
         """Register files as code; the id of the code version."""
         path = f"{self.workspace}/codes/{uuid.uuid4()}/versions/1"
-        begun = self.client.post(
+        started = self.client.post(
             f"{path}/startPendingUpload",
             params=_version("asset"),
             json={"pendingUploadType": "TemporaryBlobReference"},
         ).json()["blobReferenceForConsumption"]
-        address, _, signature = begun["credential"]["sasUri"].partition("?")
+        address, _, signature = started["credential"]["sasUri"].partition("?")
         for name, text in files.items():
             headers = {"x-ms-blob-type": "BlockBlob"}
             self.client.put(f"{address}/{name}?{signature}", content=text, headers=headers).raise_for_status()
-        body = {"properties": {"codeUri": begun["blobUri"]}}
+        body = {"properties": {"codeUri": started["blobUri"]}}
         return self.client.put(path, params=_version("asset"), json=body).raise_for_status().json()["id"]
 
     @asynccontextmanager
@@ -233,7 +233,7 @@ def service_on(emulator: RunningEmulator) -> Service:
     return Service(emulator, workspace).create()
 
 
-def wait_for(question: Callable[[], Answer | None]) -> Answer:
+def wait_for(question: Callable[[], UpstreamResponse | None]) -> UpstreamResponse:
     """Ask until the answer is not None; fails after DEADLINE_SECONDS."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (answer := question()) is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from azureml_emulator.ready_file import ReadyFile
+from azureml_emulator.control.ready_file import ReadyFile
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.clusters import amount, attached, check_fit
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.store import Resource
+from azureml_emulator.resources.kubernetes import amount, attached, check_fit
 from azureml_emulator.serving.deployment_plan import read_plan
-from azureml_emulator.store import Resource
 
 CLUSTER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks"
 COMPUTE = "/subscriptions/s/resourceGroups/g/providers/p/workspaces/w/computes/kubernetes"
@@ -51,7 +51,7 @@ def test_quantities(text: str, number: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1", "0", "2 Gi", "2Mii", "1Xi"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
-    with pytest.raises(BadRequest, match="no Kubernetes quantity"):
+    with pytest.raises(BadRequest, match="not a positive Kubernetes quantity"):
         amount(text)
 
 
@@ -64,23 +64,23 @@ def test_what_fits_is_taken(endpoint: Resource, compute: Resource) -> None:
 
 
 MISFITS = {
-    "another kind than the endpoint": (request(endpointComputeType="Managed"), "is of its endpoint's kind"),
+    "another kind than the endpoint": (request(endpointComputeType="Managed"), "same type as its endpoint"),
     "an instance type that is not there": (request(instanceType="Standard_DS3_v2"), "defaultinstancetype, small"),
     "limits above the instance type": (
         request(instanceType="small", containerResourceRequirements=resources({}, {"cpu": "2"})),
-        "limits have cpu 2, more than the instance type 'small' with 1",
+        "limits of the deployment are cpu 2, more than the instance type 'small' with 1",
     ),
     "requests above the limits": (
         request(containerResourceRequirements=resources({"memory": "2Gi"}, {"memory": "1Gi"})),
-        "requests have memory 2Gi, more than its limits with 1Gi",
+        "requests of the deployment are memory 2Gi, more than its limits with 1Gi",
     ),
     "requests above the instance type": (
         request(containerResourceRequirements=resources({"memory": "3Gi"}, {})),
-        "requests have memory 3Gi, more than the instance type 'defaultinstancetype'",
+        "requests of the deployment are memory 3Gi, more than the instance type 'defaultinstancetype'",
     ),
     "a model of a registry": (
         request(model="azureml://registries/r/models/m/versions/1"),
-        "take nothing from a registry",
+        "cannot use assets of a registry",
     ),
 }
 
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused(endpoint: Resource, compute: Resource, ask
 
 
 def test_a_cluster_that_was_detached_is_refused(endpoint: Resource) -> None:
-    with pytest.raises(BadRequest, match="not attached any more"):
+    with pytest.raises(BadRequest, match="no longer attached"):
         check_fit(endpoint, None, request())
 
 

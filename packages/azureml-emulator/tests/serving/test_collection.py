@@ -1,4 +1,4 @@
-"""What deployments collect, found where Azure puts it: payloads by the router, and what scripts send themselves."""
+"""Collected data is where Azure puts it: payloads from the router, and events that scripts send."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.collecting import PENDING_BYTES, PENDING_EVENTS, CollectedData, Collector
-from azureml_emulator.serving.collections import Event, read_collector
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.serving.data_collection.collector_config import CollectedEvent, read_collector_config
+from azureml_emulator.serving.data_collection.event_writer import (
+    PENDING_BYTES,
+    PENDING_EVENTS,
+    Collector,
+    EventWriter,
+)
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -146,29 +151,29 @@ def test_what_a_script_collects_is_kept(service: Any, until: Callable[..., Any])
 )
 def test_a_collector_that_cannot_be_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(BadRequest, match=words):
-        read_collector({"dataCollector": given})
+        read_collector_config({"dataCollector": given})
 
 
 def test_an_event_is_one_line() -> None:
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    plan = read_collector({"dataCollector": {**collector(1.0, "request"), "rollingRate": "Minute"}})
+    plan = read_collector_config({"dataCollector": {**collector(1.0, "request"), "rollingRate": "Minute"}})
     assert plan is not None
     assert plan.folder(moment) == "2026/03/01/12/00"
     for body in (b'{"a":\n 1}', b"two\nlines", b"\xff\n", b""):
-        assert b"\n" not in Event("request", moment, {}, body).line("somewhere")
+        assert b"\n" not in CollectedEvent("request", moment, {}, body).line("somewhere")
 
 
 def test_what_does_not_fit_is_dropped_and_counted(tmp_path: Path) -> None:
-    plan = read_collector({"dataCollector": collector(1.0, "request")})
+    plan = read_collector_config({"dataCollector": collector(1.0, "request")})
     assert plan is not None
 
     async def flood() -> Collector:
-        data = CollectedData()
+        data = EventWriter()
         taken = Collector(plan, "somewhere", {"request": tmp_path}, "one", data)
         # when more comes than may wait, in number and in bytes
-        taken.payloads("/score", "POST", "0", b"x" * (PENDING_BYTES + 1), b"")
+        taken.collect_payloads("/score", "POST", "0", b"x" * (PENDING_BYTES + 1), b"")
         for number in range(PENDING_EVENTS + 5):
-            taken.payloads("/score", "POST", str(number), b"{}", b"{}")
+            taken.collect_payloads("/score", "POST", str(number), b"{}", b"{}")
         await data.stop()
         return taken
 
@@ -179,14 +184,14 @@ def test_what_does_not_fit_is_dropped_and_counted(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_counted_as_dropped(tmp_path: Path) -> None:
-    plan = read_collector({"dataCollector": collector(1.0, "request")})
+    plan = read_collector_config({"dataCollector": collector(1.0, "request")})
     assert plan is not None
     (tmp_path / "taken").write_text("a file where the folder should be")
 
     async def collect() -> Collector:
-        data = CollectedData()
+        data = EventWriter()
         taken = Collector(plan, "somewhere", {"request": tmp_path / "taken"}, "one", data)
-        taken.payloads("/score", "POST", "0", b"{}", b"{}")
+        taken.collect_payloads("/score", "POST", "0", b"{}", b"{}")
         await data.stop()
         return taken
 

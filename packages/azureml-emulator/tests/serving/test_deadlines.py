@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from azureml_emulator.serving.deadlines import Deadlines
+from azureml_emulator.serving.servers.deadlines import Deadlines
 
 LIMIT = 0.05
 

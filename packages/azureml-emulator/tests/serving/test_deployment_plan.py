@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.errors import BadRequest, EmulatorError
-from azureml_emulator.serving.deployment_plan import read_plan, seconds_of
+from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.serving.deployment_plan import read_plan
 
 
 def test_defaults_are_those_of_azure() -> None:
@@ -18,7 +19,7 @@ def test_defaults_are_those_of_azure() -> None:
 def test_limits_grow_with_the_instances() -> None:
     settings = {"maxConcurrentRequestsPerInstance": 3, "maxQueueWait": "PT1.5S", "requestTimeout": "PT1M"}
     plan = read_plan({"sku": {"capacity": 2}, "properties": {"requestSettings": settings}})
-    assert (plan.worked_on, plan.admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
+    assert (plan.max_concurrent, plan.max_admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +27,13 @@ def test_limits_grow_with_the_instances() -> None:
     [("PT5S", 5), ("PT0.25S", 0.25), ("PT1M30S", 90), ("P1DT1H", 90000), ("PT5000.0S", 5000)],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert seconds_of(text) == seconds
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "5", "PT5", "P1M", "PT-5S"])
 def test_no_durations(text: str) -> None:
-    with pytest.raises(BadRequest, match="ISO 8601"):
-        seconds_of(text)
+    with pytest.raises(ValueError, match="ISO 8601"):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(

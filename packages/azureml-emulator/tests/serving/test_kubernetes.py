@@ -126,7 +126,7 @@ def test_a_deployment_of_the_other_kind_is_refused(ml_client: Any, endpoint: str
         instance_type="Standard_DS3_v2",
         instance_count=1,
     )
-    with pytest.raises(HttpResponseError, match="is of its endpoint's kind"):
+    with pytest.raises(HttpResponseError, match="same type as its endpoint"):
         ml_client.online_deployments.begin_create_or_update(managed).result()
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.serving.metrics import BUCKET_RATIO, KEPT_MINUTES, KEPT_SECONDS, DeploymentMetrics, Tally
+from azureml_emulator.serving.metrics.request_counts import (
+    BUCKET_RATIO,
+    KEPT_MINUTES,
+    KEPT_SECONDS,
+    DeploymentMetrics,
+    RequestCounts,
+)
 
 
 def test_percentiles_are_exact_to_the_ratio_of_the_buckets() -> None:
-    tally = Tally()
+    tally = RequestCounts()
     for number in range(1, 1001):
         tally.add(200, 200, number / 1000)
     for percent, seconds in ((50, 0.5), (95, 0.95), (99, 0.99), (100, 1.0)):
@@ -19,8 +25,8 @@ def test_percentiles_are_exact_to_the_ratio_of_the_buckets() -> None:
 
 
 def test_nothing_counted_has_no_percentile() -> None:
-    assert Tally().percentile(50) is None
-    assert Tally().document()["p99_ms"] is None
+    assert RequestCounts().percentile(50) is None
+    assert RequestCounts().document()["p99_ms"] is None
 
 
 def test_statuses_of_router_and_model_are_apart() -> None:

@@ -31,8 +31,8 @@ def test_what_served_serves_again(
     # and the one in the making failed, and can be made again
     failed = service.deployment("green")["properties"]
     assert failed["provisioningState"] == "Failed"
-    assert "stopped while" in failed["properties"]["azureml.failureReason"]
-    assert "stopped while" in service.logs("green")
+    assert "stopped during" in failed["properties"]["azureml.failureReason"]
+    assert "stopped during" in service.logs("green")
     service.deploy("green")
     assert service.score({}, key=key, to="green").json()["text"] == "green"
 

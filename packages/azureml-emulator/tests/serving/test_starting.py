@@ -54,7 +54,7 @@ def parent_of(process: int) -> int:
 @FORKED
 def test_a_server_finds_the_same_world(fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]) -> None:
     worlds = []
-    for launcher in ("warm", "plain"):
+    for launcher in ("fork", "plain"):
         # given two deployments, the second one of what the first has warmed
         service = service_of(fresh_emulator(launcher, step_launcher=launcher))
         code = service.upload({"score.py": PROBE, "flask.py": "raise RuntimeError('in the way')"})

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from azureml_emulator.errors import InvalidTraffic
-from azureml_emulator.serving.traffic import Split, read_split
+from azureml_emulator.kernel.errors import InvalidTraffic
+from azureml_emulator.serving.routing.traffic import Split, read_split
 
 BOTH = ("blue", "green")
 
@@ -20,9 +20,9 @@ BOTH = ("blue", "green")
         pytest.param({"blue": 100, "green": 10}, {}, "add up to 110", id="adds up to 110"),
         pytest.param({"blue": 101}, {}, "from 0 to 100", id="over 100"),
         pytest.param({"blue": 110, "green": -10}, {}, "from 0 to 100", id="negative"),
-        pytest.param({"blue": 99.5, "green": 0.5}, {}, "whole number", id="no whole number"),
-        pytest.param({"blue": "100"}, {}, "whole number", id="text"),
-        pytest.param({"blue": True}, {}, "whole number", id="truth is no number"),
+        pytest.param({"blue": 99.5, "green": 0.5}, {}, "an integer", id="no an integer"),
+        pytest.param({"blue": "100"}, {}, "an integer", id="text"),
+        pytest.param({"blue": True}, {}, "an integer", id="truth is no number"),
         pytest.param({"red": 100}, {}, "'red'", id="names nobody"),
         pytest.param({"red": 0}, {}, "'red'", id="names nobody with 0"),
         pytest.param({"waiting": 100}, {}, "has not succeeded", id="to one that does not serve"),

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = False
 
 def main() -> None:
     """Run the command line and exit."""
-    from mlops.command_line import run
+    from mlops.cli.command_line import run
 
     sys.exit(run())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from warm_programs import run_script
+from prefork_programs import run_script
 
 FOLDER = Path(__file__).parents[4] / "benchmarks"
 PROGRAMS = [file for file in sorted(FOLDER.glob("*.py")) if '__name__ == "__main__"' in file.read_text()]

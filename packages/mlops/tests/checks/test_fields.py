@@ -22,7 +22,7 @@ from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSch
 from azure.ai.ml._schema.pipeline.pipeline_job import PipelineJobSchema
 from azure.ai.ml._schema.pipeline.settings import PipelineJobSettingsSchema
 
-from mlops.checks import fields
+from mlops.checks.yaml import fields
 
 # What a step may carry for people, which the SDK keeps outside these schemas, and `value` of a literal.
 BEYOND = fields.DESCRIPTIVE | {"value"}

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The releases as they ship, with the columns that they name slices of."""
+    """The releases as they ship, and the stages that they are about."""
+    shutil.copy(ROOT / "project.yml", tmp_path)
     shutil.copytree(ROOT / "releases", tmp_path / "releases")
     shutil.copy(ROOT / "schema.yml", tmp_path)
     return tmp_path
@@ -32,7 +33,7 @@ def test_as_shipped_they_are_right(project: Path) -> None:
         ("dev.yml", "slo:", "sol:", "sol"),
         ("gates.yml", "- measure: roc_auc", "- mesure: roc_auc", "mesure"),
         ("monitor.yml", "- measure:", "- mesure:", "mesure"),
-        ("retraining.yml", "cause_days:", "case_days:", "case_days"),
+        ("retraining.yml", "max_cause_age_days:", "case_days:", "case_days"),
         ("retirement.yml", "prod:", "production:", "production"),
         ("provenance.yml", "statement: required", "statement: perhaps", "statement"),
         ("protection.yml", "azure_devops:", "azure:", "azure"),

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from mlops.ci.azure_pipelines import AzurePipelines
+from mlops.ci.base import System
+from mlops.ci.current import NoSystem, current
 from mlops.ci.github import GitHubActions
 from mlops.ci.report import blocks_as_markdown, error_as_markdown
-from mlops.ci.system import NoSystem, System, current
-from mlops.results import Line, Raw, Table
+from mlops.core.results import Line, Raw, Table
 
 ROOT = Path(__file__).parents[4]
 HOSTILE = [
@@ -109,7 +110,7 @@ def test_no_line_that_passes_through_us_is_a_command(system: type[System], comma
 def told(system: type[System], code: str, **variables: str) -> str:
     """What a process that runs `code` on a system of its variables writes to standard error."""
     program = (
-        f"import os\nfrom pathlib import Path\nfrom mlops.ci.place import Place\n"
+        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import Place\n"
         f"from {system.__module__} import {system.__name__} as kind\nsystem = kind(os.environ)\n{code}"
     )
     done = subprocess.run(
@@ -161,13 +162,15 @@ def run_in(variables: dict[str, str], code: str) -> str:
     ids=["GitHub", "Azure"],
 )
 def test_the_steps_of_a_job_fold(variables: dict[str, str], begin: str, end: str) -> None:
-    code = "from mlops.progress import Step, step_board\nwith step_board() as board: board.show([Step('a', 'Failed')])"
+    code = (
+        "from mlops.cli.progress import Step, step_board\nwith step_board() as board: board.show([Step('a', 'Failed')])"
+    )
 
     assert run_in(variables, code).splitlines() == [begin, "  a: Failed", end]
 
 
 def test_an_error_that_nobody_catches_gives_no_commands_either() -> None:
-    code = "from mlops.ci.guard import guarded\nwith guarded(): raise RuntimeError('no\\n::add-mask::x')"
+    code = "from mlops.ci.log_commands import guarded\nwith guarded(): raise RuntimeError('no\\n::add-mask::x')"
 
     said = run_in({"GITHUB_ACTIONS": "true"}, code)
 

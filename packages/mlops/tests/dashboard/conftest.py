@@ -11,12 +11,14 @@ import pytest
 
 from mlops.audit.history import StageHistory
 from mlops.audit.record import Event, Record, follow
+from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render
 from mlops.dashboard.snapshot import Service, Snapshot, StageSnapshot
-from mlops.project import STAGE_NAMES, StageName
-from mlops.rollout.metrics import Interval
-from mlops.rollout.view import Deployment, View
-from mlops.serving.stage_status import StageStatus
+from mlops.endpoint.stage_status import StageStatus
+from mlops.endpoint.view import Deployment, View
+from mlops.settings.stages import StageName, StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 TAKEN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 Making = Callable[..., Snapshot]
@@ -36,7 +38,7 @@ def page(make_snapshot: Making) -> Page:
 def snapshot(records: int = 6, **texts: str) -> Snapshot:
     """Three stages with the same past; `texts` go wherever others can write something."""
     return Snapshot(
-        "credit-default", "credit-default", TAKEN, tuple(stage(name, records, texts) for name in STAGE_NAMES)
+        "credit-default", "credit-default", TAKEN, tuple(stage(name, records, texts) for name in ORDER.names)
     )
 
 

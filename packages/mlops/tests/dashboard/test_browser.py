@@ -14,7 +14,7 @@ from chromium import PATIENCE_MILLISECONDS, PROGRAM, open_tab
 from playwright.sync_api import Page, expect
 
 from mlops.dashboard.page import render
-from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Snapshot
 
 pytestmark = pytest.mark.skipif(not PROGRAM.is_file(), reason="Debian's package chromium is not installed")

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from mlops.audit.record import Break
+from mlops.core.errors import MachineError, WorkspaceError
 from mlops.dashboard.page import Page, render
-from mlops.dashboard.server import DashboardServer
+from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot
-from mlops.errors import MachineError, WorkspaceError
-from mlops.serving.stage_status import StageStatus
+from mlops.endpoint.stage_status import StageStatus
 
 Making = Callable[..., Snapshot]
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(2)">\u202e\x00'

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mlops.demo.scratch import PACE, Scratch, forget, prepare
-from mlops.project import load_project
-from mlops.releases.manifest import read_manifest
-from mlops.source_version import git_commit
+from mlops.core.git import git_commit
+from mlops.demo.scratch import TIMING, Scratch, forget, prepare
+from mlops.settings.project import load_project
+from mlops.settings.releases import read_manifest
 
 ROOT = Path(__file__).parents[4]
 
@@ -91,11 +91,17 @@ def test_rollouts_are_short_there_and_only_there(folder: Path) -> None:
 
     root = prepared(folder).at_branch().root
 
-    rollout = read_manifest(root / "releases" / "prod.yml", "prod").rollout
-    assert rollout.soak_seconds == PACE.soak_seconds
-    assert rollout.load.seconds == PACE.load_seconds
-    assert rollout.load.requests_per_second == PACE.requests_per_second
+    manifest = read_manifest(root / "releases" / "prod.yml")
+    rollout = manifest.rollout
+    assert rollout.soak_seconds == TIMING.soak_seconds
+    assert rollout.load.seconds == TIMING.load_seconds
+    assert rollout.load.requests_per_second == TIMING.requests_per_second
     assert rollout.traffic_steps == (5, 25, 50, 100)
+    # and what a deployment is judged by there are its failures: latencies are those of a machine that does other things
+    slo, promised = manifest.slo, read_manifest(folder / "releases" / "prod.yml").slo
+    assert slo.error_rate == promised.error_rate
+    assert (slo.p95_milliseconds, slo.p99_milliseconds) == (TIMING.p95_milliseconds, TIMING.p99_milliseconds)
+    assert slo.p95_milliseconds >= 5 * promised.p95_milliseconds
     assert (folder / "releases" / "prod.yml").read_bytes() == before
 
 

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 import yaml
 from azure.ai.ml import MLClient
-from quicker import make_quicker
-from warm_programs import run_module
+from prefork_programs import run_module
+from reduced_work import reduce_work
 
-from mlops.emulator import ensure_started
-from mlops.project import Project, load_project
-from mlops.promotion.connections import Connections
-from mlops.workspace import connect
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import connect
+from mlops.local.emulator import ensure_started
+from mlops.settings.project import Project, load_project
 
 ROOT = Path(__file__).parents[4]
 PARTS = ("project.yml", "schema.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
 # As many as the gates need to tell a good model from luck.
 ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.
-PATIENCE_SECONDS = 400
+PATIENCE_SECONDS = 700
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / part)
     if origin == ROOT:
-        make_quicker(folder)
+        reduce_work(folder)
     else:
         # Models were trained in the first copy, whose commits the later ones do not have.
         file = folder / "releases" / "provenance.yml"
@@ -134,7 +134,7 @@ def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
     # The SDK remembers the last cloud in a variable; it must not outlive this test.
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
     monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
-    return connect(lifecycle.clone.project.settings.stages.dev)
+    return connect(lifecycle.clone.project.settings.stage("dev"))
 
 
 @pytest.fixture
@@ -151,9 +151,9 @@ class Team:
     folder: Path
 
     @property
-    def places(self) -> Connections:
+    def clients(self) -> WorkspaceClients:
         """The stages as this clone's project.yml names them."""
-        return Connections(load_project(self.folder))
+        return WorkspaceClients(load_project(self.folder))
 
     def colleague(self, name: str) -> Team:
         """Another clone of the same remote."""

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
-from mlops.project import Project
+from mlops.azure.workspace import connect
+from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
+from mlops.endpoint.scoring import score
+from mlops.endpoint.view import observe
+from mlops.models.data_asset import DataVersion, ensure_data
+from mlops.models.registration import Origin, find_version, register
 from mlops.rollout.deploy import deploy
-from mlops.rollout.observe import observe
-from mlops.serving.scoring import score
-from mlops.training.data_asset import DataVersion, ensure_data
-from mlops.training.registration import Origin, find_version, register
+from mlops.settings.project import Project
 from mlops.training.run import train
-from mlops.workspace import connect
 
 from .conftest import PATIENCE_SECONDS, Clone, Lifecycle, make_clone
 
@@ -189,7 +189,7 @@ def test_two_commits_that_train_at_once_get_two_versions(
 
 
 def race(client: MLClient, lifecycle: Lifecycle, trained: list[dict[str, Any]]) -> None:
-    clients = [connect(lifecycle.clone.project.settings.stages.dev) for _ in trained]
+    clients = [connect(lifecycle.clone.project.settings.stage("dev")) for _ in trained]
     together = threading.Barrier(len(trained))
 
     def run(index: int) -> str:
@@ -301,12 +301,12 @@ def test_refused_request_shows_the_field_and_exits_with_6(lifecycle: Lifecycle, 
 def test_stage_without_an_endpoint_is_told(lifecycle: Lifecycle, fork: Clone) -> None:
     # given a stage whose endpoint nobody has made yet
     settings = fork.folder / "project.yml"
-    endpoint = lifecycle.clone.project.settings.stages.staging.endpoint
+    endpoint = lifecycle.clone.project.settings.stage("staging").endpoint
     settings.write_text(settings.read_text().replace(f"endpoint: {endpoint}", "endpoint: never-made"))
 
     # when
     with pytest.raises(RequestRefused, match="no endpoint never-made") as caught:
-        score(connect(fork.project.settings.stages.staging), fork.project, "staging", b"{}")
+        score(connect(fork.project.settings.stage("staging")), fork.project, "staging", b"{}")
 
     # then
     assert "mlops deploy --stage staging" in caught.value.advice

@@ -12,13 +12,13 @@ from azure.ai.ml import MLClient
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.errors import InputError
-from mlops.package import file_sha256
+from mlops.core.errors import InputError
+from mlops.models.data_asset import find_data
+from mlops.models.package import file_sha256
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
-from mlops.training.data_asset import find_data
 from mlops.training.run import finish_training
 
 from .conftest import Clone, Lifecycle, Team, git
@@ -29,7 +29,7 @@ BAD_DIGEST = "sha256:" + "0" * 64
 
 def released(team: Team) -> None:
     """What dev runs, released to staging by a merge."""
-    proposal = promote(team.places, "staging", None).proposed
+    proposal = promote(team.clients, "staging", None).proposed
     assert proposal
     team.merge(proposal.branch)
     git(team.folder, "push", "-q", "origin", "main")
@@ -79,10 +79,10 @@ def test_a_job_that_is_not_there_is_told(lifecycle: Lifecycle) -> None:
 def test_gate_of_a_range_judges_what_the_stage_does_not_run(team: Team, lifecycle: Lifecycle) -> None:
     # given a stage in which nothing runs, and a release to it
     team.edit("project.yml", "endpoint: credit-default-staging", "endpoint: nothing-staging")
-    proposal = promote(team.places, "staging", None).proposed
+    proposal = promote(team.clients, "staging", None).proposed
     assert proposal
     team.merge(proposal.branch)
-    before = AuditLog(team.places.stage("staging")).read()[0]
+    before = AuditLog(team.clients.stage("staging")).read()[0]
 
     # when
     answer = Clone(team.folder).document("gate", "--since", "HEAD^1", "--no-record", **lifecycle.variables)
@@ -90,26 +90,26 @@ def test_gate_of_a_range_judges_what_the_stage_does_not_run(team: Team, lifecycl
     # then
     assert answer["promotes"] is True
     assert set(answer["stages"]) == {"staging"}
-    assert AuditLog(team.places.stage("staging")).read()[0] == before
+    assert AuditLog(team.clients.stage("staging")).read()[0] == before
 
 
 def test_gate_of_a_range_blocks_bytes_that_are_not_what_was_released(team: Team) -> None:
     released(team)
-    digest = promote(team.places, "staging", None).release.model.digest
+    digest = promote(team.clients, "staging", None).release.model.digest
     team.edit("releases/staging.yml", digest, BAD_DIGEST)
 
-    result = gate_range(team.places, "HEAD^1", record=False)
+    result = gate_range(team.clients, "HEAD^1", record=False)
 
     assert result.exit_code == 1
     assert [each.report.proposal.stage for each in result.judged] == ["staging"]
     assert "digest" in (result.summary or "")
-    assert {place.file.name for place in result.places} == {"staging.yml"}
+    assert {place.file.name for place in result.clients} == {"staging.yml"}
 
 
 def test_gate_of_a_range_lets_git_follow_what_runs(team: Team) -> None:
     released(team)
 
-    result = gate_range(team.places, "HEAD^1", record=False)
+    result = gate_range(team.clients, "HEAD^1", record=False)
 
     assert (result.exit_code, result.judged) == (0, ())
     assert [stage for stage, _ in result.passed_over] == ["staging"]
@@ -119,27 +119,27 @@ def test_promotion_waits_for_the_soak_and_is_not_proposed_twice(team: Team) -> N
     now = datetime.now(UTC)
 
     # before the hours are over
-    early = not_yet(team.places, "prod", now)
+    early = not_yet(team.clients, "prod", now)
     assert early
     assert "has to for 24 hours" in early.reason
     assert early.exit_code == 0
 
     # after them
-    assert not_yet(team.places, "prod", now + timedelta(hours=24)) is None
+    assert not_yet(team.clients, "prod", now + timedelta(hours=24)) is None
 
     # and when it is proposed
-    proposal = promote(team.places, "prod", None).proposed
+    proposal = promote(team.clients, "prod", None).proposed
     assert proposal
-    late = not_yet(team.places, "prod", now + timedelta(hours=24))
+    late = not_yet(team.clients, "prod", now + timedelta(hours=24))
     assert late
     assert f"is proposed already, on {proposal.branch}" in late.reason
 
 
 def test_promotion_does_not_wait_for_a_stage_that_breaks_its_slo(team: Team) -> None:
     # given a promise that no model keeps
-    team.edit("releases/staging.yml", "p95_milliseconds: 150", "p95_milliseconds: 0.001")
+    team.edit("releases/staging.yml", "p95_milliseconds: 1150", "p95_milliseconds: 0.001")
 
-    refused = not_yet(team.places, "prod", datetime.now(UTC) + timedelta(hours=24))
+    refused = not_yet(team.clients, "prod", datetime.now(UTC) + timedelta(hours=24))
 
     assert refused
     assert "staging does not keep its SLO" in refused.reason
@@ -149,22 +149,22 @@ def rolled_back(team: Team, digest: str) -> None:
     event = Event(
         kind="rollback", stage="staging", step="traffic-50", model="credit-default", version="2", digest=digest
     )
-    AuditLog(team.places.stage("staging")).append(event.model_copy(update={"reason": "too slow"}))
+    AuditLog(team.clients.stage("staging")).append(event.model_copy(update={"reason": "too slow"}))
 
 
 def test_revert_proposes_what_runs_once(team: Team) -> None:
     # given a release on top of what runs, which was rolled back
     released(team)
     good = team.manifest("staging").read_text()
-    assert "it runs version 1, as git says" in revert(team.places, "staging").reason
+    assert "it runs version 1, as git says" in revert(team.clients, "staging").reason
     digest = f"sha256:{datetime.now(UTC).timestamp():064.0f}"
-    live = promote(team.places, "staging", None).release.model.digest
+    live = promote(team.clients, "staging", None).release.model.digest
     team.edit("releases/staging.yml", live, digest)
-    assert "no rollback is recorded" in revert(team.places, "staging").reason
+    assert "no rollback is recorded" in revert(team.clients, "staging").reason
     rolled_back(team, digest)
 
     # when
-    first, again = revert(team.places, "staging"), revert(team.places, "staging")
+    first, again = revert(team.clients, "staging"), revert(team.clients, "staging")
 
     # then
     assert first.proposed
@@ -173,19 +173,19 @@ def test_revert_proposes_what_runs_once(team: Team) -> None:
     assert git(team.remote, "show", f"{first.proposed.branch}:releases/staging.yml") == good.strip()
     assert "too slow" in git(team.remote, "log", "-1", "--format=%B", first.proposed.branch)
     team.merge(first.proposed.branch)
-    assert gate_range(team.places, "HEAD^1", record=False).exit_code == 0
+    assert gate_range(team.clients, "HEAD^1", record=False).exit_code == 0
 
 
 def test_revert_of_a_first_release_that_never_ran_releases_nothing(team: Team) -> None:
     # given a stage in which nothing runs
     empty = team.manifest("staging").read_text()
     released(team)
-    digest = promote(team.places, "staging", None).release.model.digest
+    digest = promote(team.clients, "staging", None).release.model.digest
     team.edit("project.yml", "endpoint: credit-default-staging", "endpoint: nothing-staging")
     rolled_back(team, digest)
 
     # when
-    result = revert(team.places, "staging")
+    result = revert(team.clients, "staging")
 
     # then
     assert result.proposed
@@ -194,7 +194,7 @@ def test_revert_of_a_first_release_that_never_ran_releases_nothing(team: Team) -
 
 def test_revert_refuses_what_git_never_released(team: Team) -> None:
     released(team)
-    digest = promote(team.places, "staging", None).release.model.digest
+    digest = promote(team.clients, "staging", None).release.model.digest
     git(team.folder, "checkout", "-q", "--orphan", "fresh")
     team.manifest("staging").write_text(team.manifest("staging").read_text().replace(digest, BAD_DIGEST))
     git(team.folder, "commit", "-qam", "one commit")
@@ -202,4 +202,4 @@ def test_revert_refuses_what_git_never_released(team: Team) -> None:
     rolled_back(team, BAD_DIGEST)
 
     with pytest.raises(InputError, match="never released"):
-        revert(team.places, "staging")
+        revert(team.clients, "staging")

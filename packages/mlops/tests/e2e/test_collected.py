@@ -11,14 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops.collected.reading import INPUTS, OUTPUTS, read_collected
-from mlops.collected.storage import find_collections
-from mlops.collected.window import Window
+from mlops.azure.collected_data.reading import INPUTS, OUTPUTS, read_collected
+from mlops.azure.collected_data.storage import find_collections
+from mlops.azure.collected_data.window import Window
+from mlops.endpoint.client import address_of, call, require_success
+from mlops.endpoint.current_deployment import live_model
 from mlops.gates.report import GateReport
-from mlops.promotion.live import live_model
 from mlops.promotion.promote import promote
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import call, require_success
 
 from .conftest import ROOT, Team
 
@@ -31,8 +30,8 @@ class Staging:
     """The stage's live deployment and those who call it."""
 
     def __init__(self, team: Team) -> None:
-        stage = team.places.project.settings.stages.staging
-        self.client = team.places.stage("staging")
+        stage = team.clients.project.settings.stage("staging")
+        self.client = team.clients.stage("staging")
         self.endpoint = stage.endpoint
         live = live_model(self.client, stage)
         assert live
@@ -78,7 +77,7 @@ def population(data_file: Path) -> pl.DataFrame:
 
 
 def proposed_to_staging(team: Team) -> GateReport:
-    report = promote(team.places, "staging", None).report
+    report = promote(team.clients, "staging", None).report
     assert report
     return report
 

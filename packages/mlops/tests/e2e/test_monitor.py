@@ -18,18 +18,17 @@ import pytest
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.collected.reading import INPUTS, OUTPUTS
-from mlops.collected.storage import find_collections
-from mlops.collected.window import Window
+from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
+from mlops.azure.collected_data.storage import find_collections
+from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import connect_registry
+from mlops.endpoint.client import SYNTHETIC_HEADER, address_of, call
+from mlops.endpoint.current_deployment import live_model
 from mlops.gates.rows import Rows
-from mlops.gates.scoring import open_scorer
+from mlops.models.package_store import fetch_package
+from mlops.models.scoring import open_scorer
 from mlops.monitoring.run import EVENT_KIND
 from mlops.monitoring.service import measure_service
-from mlops.promotion.live import live_model
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import SYNTHETIC_HEADER, call
-from mlops.training.package_store import fetch_package
-from mlops.workspace import connect_registry
 
 from .conftest import Lifecycle, Team
 
@@ -45,9 +44,9 @@ class Prod:
 
     def __init__(self, lifecycle: Lifecycle, team: Team) -> None:
         self.lifecycle = lifecycle
-        self.client = team.places.stage(STAGE)
-        project = team.places.project
-        self.stage = project.settings.stages.prod
+        self.client = team.clients.stage(STAGE)
+        project = team.clients.project
+        self.stage = project.settings.stage("prod")
         live = live_model(self.client, self.stage)
         assert live
         self.live = live

@@ -12,15 +12,15 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
-from mlops.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
-from mlops.project import load_project
-from mlops.promotion.judgement import gate
+from mlops.azure.workspace import connect_registry
+from mlops.core.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
+from mlops.githost.builder import WORKSTATION
+from mlops.promotion.gate_run import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
-from mlops.provenance.builder import WORKSTATION
 from mlops.provenance.statement import parse_statement
-from mlops.releases.manifest import read_manifest
 from mlops.rollout.deploy import deploy
-from mlops.workspace import connect_registry
+from mlops.settings.project import load_project
+from mlops.settings.releases import read_manifest
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 
@@ -29,7 +29,7 @@ BRANCH = "promote/staging/credit-default-1"
 
 
 def proposed(team: Team) -> tuple[PromotionResult, Proposed]:
-    result = promote(team.places, "staging", None)
+    result = promote(team.clients, "staging", None)
     assert result.proposed, result.report and result.report.headline
     return result, result.proposed
 
@@ -65,7 +65,7 @@ def test_promoting_twice_updates_the_same_branch_and_after_the_merge_does_nothin
     git(team.folder, "push", "-q", "origin", "main")
 
     # then there is nothing left to propose
-    assert promote(team.places, "staging", None).report is None
+    assert promote(team.clients, "staging", None).report is None
 
 
 def test_two_who_promote_at_once_make_one_branch(team: Team) -> None:
@@ -90,11 +90,11 @@ def test_conflict_is_named_with_its_line_and_promoting_again_resolves_it(team: T
 
     # then the conflict is told, and the promotion made again fits
     with pytest.raises(ProjectError, match=r"staging\.yml:\d+"):
-        gate(team.places, "staging", None)
+        gate(team.clients, "staging", None)
     git(team.folder, "merge", "--abort")
     proposed(team)
     team.merge(BRANCH)
-    assert read_manifest(team.manifest("staging"), "staging").release
+    assert read_manifest(team.manifest("staging")).release
 
 
 def test_gate_passes_what_was_promoted_with_reports_and_a_record(team: Team, lifecycle: Lifecycle) -> None:
@@ -112,7 +112,7 @@ def test_gate_passes_what_was_promoted_with_reports_and_a_record(team: Team, lif
     assert answer["champion"] is None
     assert markdown.read_text().startswith("## ✅ PASS")
     assert "<svg" in html.read_text()
-    records, breaks = AuditLog(team.places.stage("staging")).read()
+    records, breaks = AuditLog(team.clients.stage("staging")).read()
     assert breaks == ()
     assert (records[-1].event.kind, records[-1].event.verdict) == ("gate", "passed")
 
@@ -128,7 +128,7 @@ def test_gate_blocks_a_manifest_with_another_digest(team: Team, lifecycle: Lifec
     assert done.returncode == 1, done.stderr
     blocking = {gate["measure"] for gate in json.loads(done.stdout)["gates"] if gate["outcome"] != "pass"}
     assert "digest_differences" in blocking
-    records, _ = AuditLog(team.places.stage("staging")).read()
+    records, _ = AuditLog(team.clients.stage("staging")).read()
     assert records[-1].event.verdict == "failed"
 
 
@@ -139,16 +139,16 @@ def test_manifest_that_names_a_version_that_does_not_exist_is_refused(team: Team
     manifest.write_text(manifest.read_text().replace('version: "1"', 'version: "99"'))
 
     with pytest.raises(WorkspaceError, match="there is no version 99"):
-        gate(team.places, "staging", None)
+        gate(team.clients, "staging", None)
 
 
 def test_empty_manifest_and_unknown_base_are_told(team: Team) -> None:
     with pytest.raises(InputError, match="releases nothing"):
-        gate(team.places, "staging", None)
+        gate(team.clients, "staging", None)
     proposed(team)
     team.merge(BRANCH)
     with pytest.raises(InputError, match="git knows no revision 'no-such'"):
-        gate(team.places, "staging", "no-such")
+        gate(team.clients, "staging", "no-such")
 
 
 def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deployed(team: Team) -> None:
@@ -162,20 +162,20 @@ def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deploy
     git(team.folder, "reset", "-q", "--hard", "HEAD~1")
     shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
     with pytest.raises(PromotionRefused, match="its provenance does not hold") as refused:
-        promote(team.places, "staging", None)
+        promote(team.clients, "staging", None)
     assert f"builder '{WORKSTATION}' is none of" in " ".join(refused.value.details)
 
     # then the gate counts it, and nothing is deployed
     git(team.folder, "checkout", "-q", "--", "releases")
     team.merge(BRANCH)
     shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
-    report = gate(team.places, "staging", None, record=False)
+    report = gate(team.clients, "staging", None, record=False)
     assert {each.rule.measure for each in report.verdict.blocking} == {"provenance_gaps"}
     with pytest.raises(RolloutFailed, match="may not run in staging"):
-        deploy(team.places.stage("staging"), load_project(team.folder), "staging")
+        deploy(team.clients.stage("staging"), load_project(team.folder), "staging")
     statement.unlink()
     with pytest.raises(RolloutFailed, match="may not run in staging") as missing:
-        deploy(team.places.stage("staging"), load_project(team.folder), "staging")
+        deploy(team.clients.stage("staging"), load_project(team.folder), "staging")
     assert "there is no releases/provenance/credit-default/1.json" in missing.value.details
 
 
@@ -185,7 +185,7 @@ def test_promotion_that_skips_a_stage_is_refused(team: Team) -> None:
 
     for version in (None, "1"):
         with pytest.raises(PromotionRefused, match="staging runs nothing yet") as refused:
-            promote(team.places, "prod", version)
+            promote(team.clients, "prod", version)
         assert "no stage is skipped" in refused.value.advice
     assert git(team.remote, "branch", "--list", "promote/*") == ""
 
@@ -199,9 +199,9 @@ def test_version_that_does_not_run_is_refused(team: Team, client: MLClient, life
     )
     try:
         with pytest.raises(PromotionRefused, match="version 77 does not run in dev"):
-            promote(team.places, "staging", "77")
+            promote(team.clients, "staging", "77")
         with pytest.raises(WorkspaceError, match="there is no version 99"):
-            promote(team.places, "staging", "99")
+            promote(team.clients, "staging", "99")
     finally:
         client.models.archive("credit-default", "77")
 
@@ -220,7 +220,7 @@ def test_registry_with_other_bytes_under_that_version_is_noticed(
 
     # when, then
     with pytest.raises(PromotionRefused, match="has version 1 of model credit-default with digest"):
-        promote(team.places, "staging", None)
+        promote(team.clients, "staging", None)
     assert git(team.remote, "branch", "--list", "promote/*") == ""
 
 
@@ -230,7 +230,7 @@ def test_blocked_promotion_is_not_proposed(team: Team) -> None:
     gates.write_text(gates.read_text().replace("staging: {min: 0.74, max_drop: 0.01}", "staging: {min: 0.99}"))
 
     # when
-    result = promote(team.places, "staging", None)
+    result = promote(team.clients, "staging", None)
 
     # then
     assert result.exit_code == 1
@@ -238,7 +238,7 @@ def test_blocked_promotion_is_not_proposed(team: Team) -> None:
     assert result.report_file
     assert result.report_file.is_file()
     assert git(team.remote, "branch", "--list", "promote/*") == ""
-    records, _ = AuditLog(team.places.stage("staging")).read()
+    records, _ = AuditLog(team.clients.stage("staging")).read()
     assert (records[-1].event.step, records[-1].event.verdict) == ("blocked", "failed")
 
 
@@ -255,15 +255,15 @@ def test_history_shows_what_happened_and_a_changed_record(team: Team, lifecycle:
     # given the log of a stage of its own
     team.edit("project.yml", "workspace: mlw-credit-default-prod", "workspace: mlw-audited")
     clone = Clone(team.folder)
-    log = AuditLog(team.places.stage("prod"))
-    promotion = AuditLog(team.places.stage("staging")).read()[0][0].event
+    log = AuditLog(team.clients.stage("prod"))
+    promotion = AuditLog(team.clients.stage("staging")).read()[0][0].event
     for reason in ("one", "two", "three"):
         log.append(promotion.model_copy(update={"reason": reason, "stage": "prod"}))
     honest = clone.document("history", "--stage", "prod", **lifecycle.variables)
     assert [each["event"]["reason"] for each in honest["stages"]["prod"]["records"]] == ["one", "two", "three"]
 
     # when somebody changes a record, and what was noted of it
-    workspace = team.places.stage("prod")
+    workspace = team.clients.stage("prod")
     record = workspace.data.get("audit-log", "2")
     text = record.properties["mlops.record"].replace("two", "2wo")
     record.properties["mlops.record"] = text

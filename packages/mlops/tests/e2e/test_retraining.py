@@ -13,16 +13,16 @@ import polars as pl
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.announcing.announcement import announcement_of
+from mlops.audit.announcement import announcement_of
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError
-from mlops.promotion.live import live_model
+from mlops.audit.retraining_policy import NotBegun, is_begun
+from mlops.core.errors import InputError
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import NotBegun, is_begun
-from mlops.retraining.pointer import Pointer, read_pointer
+from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.rollout.deploy import deploy
-from mlops.training.data_asset import DataVersion, ensure_data
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 
@@ -34,30 +34,30 @@ HANDED_ON = json.loads((ROOT / "infra" / "tests" / "contract" / "handed_on.json"
 NOISE_ROWS = 4_000
 ROWS_WANTED = {
     "window_days": 7,
-    "settled_days": 0,
-    "fewest_rows": 500,
-    "fewest_of_each": 50,
-    "most_rows": 10_000,
-    "with_history": "true",
-    "leave_out_known": "true",
+    "label_delay_days": 0,
+    "min_rows": 500,
+    "min_rows_per_class": 50,
+    "max_rows": 10_000,
+    "include_history": "true",
+    "exclude_known_rows": "true",
 }
 
 
 def drift_in_prod(team: Team, since: str) -> Record:
     """What the monitor notes of a window."""
-    client = team.places.stage("prod")
-    live = live_model(client, team.places.project.settings.stages.prod)
+    client = team.clients.stage("prod")
+    live = live_model(client, team.clients.project.settings.stage("prod"))
     assert live
     event = Event(
         kind="monitor",
         stage="prod",
         step="monitor",
-        model=team.places.project.settings.model,
+        model=team.clients.project.settings.model,
         version=live.version,
         digest=live.digest,
         target=live.deployment,
         verdict="failed",
-        reason=f"DRIFT: what {team.places.project.settings.model} {live.version} meets in prod has changed",
+        reason=f"DRIFT: what {team.clients.project.settings.model} {live.version} meets in prod has changed",
         evidence={
             "state": "drift",
             "retrain": "weighted_drift",
@@ -86,7 +86,7 @@ def noise(hasty: Team, client: MLClient, tmp_path: Path) -> Iterator[DataVersion
     subprocess.run(command, check=True, capture_output=True)
     rows = pl.read_csv(file)
     rows.with_columns(pl.col("default").shuffle(seed=5)).write_csv(file)
-    project = hasty.places.project
+    project = hasty.clients.project
     data, _ = ensure_data(client, project.settings.data, file)
     yield data
     # The other tests' newest data and dev's model are what the demo left.
@@ -112,13 +112,13 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
     drift = drift_in_prod(hasty, "2026-02-01")
 
     # then what points to no record, or to another one, is refused
-    for wrong in (Pointer("prod", 9999), Pointer("prod", drift.number, "sha256:" + "0" * 64)):
+    for wrong in (TriggerReference("prod", 9999), TriggerReference("prod", drift.number, "sha256:" + "0" * 64)):
         with pytest.raises(InputError, match="no such record"):
-            begin(hasty.places, wrong, datetime.now(UTC))
+            begin(hasty.clients, wrong, datetime.now(UTC))
 
     # and without newer data nothing begins
     before = begun_of(client)
-    found = begin(hasty.places, Pointer("prod", drift.number, drift.hash()), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
     assert isinstance(found, NotBegun)
     assert "there are no newer data" in found.reason
     assert begun_of(client) == before
@@ -130,19 +130,19 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
     hasty.edit("releases/retraining.yml", "\ndata: newest\n", f"\ndata:\n{rows}")
     file = tmp_path / "outcomes.csv"
     file.write_text("correlation_id,row,default\nnobody,0,1\n")
-    project = hasty.places.project
-    labels, _ = ensure_data(hasty.places.stage("prod"), project.settings.labels, file)
+    project = hasty.clients.project
+    labels, _ = ensure_data(hasty.clients.stage("prod"), project.settings.labels, file)
     drift = drift_in_prod(hasty, "2026-03-07")
     before = {each.version for each in client.data.list(project.settings.data)}, begun_of(client)
 
-    found = begin(hasty.places, Pointer("prod", drift.number), datetime.now(UTC))
+    found = begin(hasty.clients, TriggerReference("prod", drift.number), datetime.now(UTC))
 
     assert isinstance(found, NotBegun)
     # How many rows there are depends on who asked before; of none is the outcome known.
     assert "there is too little to train on" in found.reason
     assert "rows 0 can be used" in found.reason
     assert ({each.version for each in client.data.list(project.settings.data)}, begun_of(client)) == before
-    hasty.places.stage("prod").data.archive(labels.name, labels.version)
+    hasty.clients.stage("prod").data.archive(labels.name, labels.version)
 
 
 def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
@@ -169,11 +169,11 @@ def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
     # and both are noted: the training that counts, and the gate that blocked
     (begun,) = [each for each in begun_of(client) if each.event.evidence["cause"] == drift.hash()]
     assert begun.event.evidence["data"] == noise.version
-    blocked = AuditLog(hasty.places.stage("staging")).read()[0][-1].event
+    blocked = AuditLog(hasty.clients.stage("staging")).read()[0][-1].event
     assert (blocked.kind, blocked.step, blocked.verdict) == ("promotion", "blocked", "failed")
 
     # and the same event begins nothing more, on either system
     for told in (event, f"prod/{drift.number}"):
-        again = begin(hasty.places, read_pointer(told), datetime.now(UTC))
+        again = begin(hasty.clients, read_trigger(told), datetime.now(UTC))
         assert isinstance(again, Begun)
         assert (again.job, again.record) == (begun.event.evidence["job"], begun.number)

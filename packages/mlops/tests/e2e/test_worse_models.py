@@ -5,12 +5,14 @@ it leaves every stage with what it ran before, but in deployments of their own a
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .conftest import Lifecycle
 
 # Its fixture counts as well: three demos in all, where each takes minutes on a machine that does other things.
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(1_800)]
 
 
 def test_bad_models_are_stopped_and_rolled_back_and_no_caller_notices(lifecycle: Lifecycle) -> None:
@@ -22,7 +24,8 @@ def test_bad_models_are_stopped_and_rolled_back_and_no_caller_notices(lifecycle:
     # the one that tires passes it, and goes back by itself under traffic
     back = answer["bad_model"]["rolled_back"]
     assert "is not released to prod" in back["reason"]
-    assert "latency" in back["reason"]
+    # how it is found depends on which comes first: a slow answer, or one request too many that waits behind it
+    assert re.search("latency|requests failed", back["reason"])
     assert back["live_after"] == back["live_before"]
     assert back["callers"] > 50
     assert back["failures"] == {}

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from mlops.commands.explain import command
-from mlops.errors import InputError, JobFailed
-from mlops.explain.background import draw_background
+from mlops.core.errors import InputError, JobFailed
 from mlops.explain.explaining import explain_rows
-from mlops.gates.package_documents import Baseline, Schema
-from mlops.package import package_digest
+from mlops.explain.inputs import draw_background
+from mlops.models.package import package_digest
+from mlops.models.package_documents import Baseline, Schema
 
 WEIGHTS = (0.05, -1.2, 0.4)
 ROW = {"age": 70, "income": 0.2, "kind": 2}

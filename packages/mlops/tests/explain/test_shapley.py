@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mlops.explain.shapley import Floats, contributions
+from mlops.explain.explaining import Floats, contributions
 
 WIDTH = 5
 

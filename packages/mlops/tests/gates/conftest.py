@@ -18,13 +18,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
+from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows
-from mlops.gates.rules import GatesFile, read_gates
-from mlops.package import package_digest
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.settings.gates import GatesFile, read_gates
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageOrder
 from model_package.schema import Feature, Schema, Slice, Subgroup
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 COMMIT = "1f" * 20
 SHA256 = "b" * 64
@@ -52,7 +55,7 @@ calibration_bins: 10
 latency_calls: 100
 recent_days: 7
 recent_rows: 500
-min_subgroup: {rows: 100, positives: 20}
+min_slice_size: {rows: 100, positives: 20}
 slices: [kind]
 rules:
   - {measure: roc_auc, min: 0.7, max_drop: 0.02}
@@ -177,7 +180,7 @@ def parsed(gates: str) -> GatesFile:
     with TemporaryDirectory() as folder:
         file = Path(folder, "gates.yml")
         file.write_text(full_rules(gates))
-        return read_gates(file, SCHEMA)
+        return read_gates(file, ORDER, SCHEMA)
 
 
 def full_rules(gates: str) -> str:

@@ -8,9 +8,8 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.bootstrap import compare
-from mlops.gates.metrics import measure, prepare
-from mlops.gates.rules import Bootstrap
+from mlops.gates.metrics import compare, measure, prepare
+from mlops.settings.gates import Bootstrap
 
 Floats = npt.NDArray[np.float64]
 ROWS = 1_500

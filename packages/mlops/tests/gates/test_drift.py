@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mlops.gates.drift import measure_drift, stability_index
-from mlops.gates.package_documents import Baseline, Schema
-from mlops.judging.measures import Unmeasurable
+from mlops.models.package_documents import Baseline, Schema
+from mlops.settings.measures import Unmeasurable
 
 SCHEMA = Schema.model_validate(
     {

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlops.gates.measures import CATALOGUE
-from mlops.gates.proposal import Proposal
 from mlops.gates.report import GateReport
+from mlops.gates.report_sections import Proposal
 from mlops.gates.rows import Rows
+from mlops.settings.gates import CATALOGUE
 
 Edit = Callable[[Proposal], None]
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
+from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
-from mlops.gates.rules import GATES_FILE, read_gates
-from mlops.package import package_digest
-from mlops.project_schema import read_project_schema
-from mlops.releases.manifest import Release
+from mlops.models.package import package_digest
+from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
+from mlops.settings.stages import StageOrder
 
 ROOT = Path(__file__).parents[4]
+ORDER = StageOrder(("dev", "staging", "prod"))
 COMMIT = "1f" * 20
 SAMPLE_ROWS = 12_000
 # One worker makes the packages for all.
@@ -112,7 +114,7 @@ def judged(made: Path, challenger: str, champion: str | None, recent: Rows | Non
     rows = read_rows(made / "split" / "test.parquet", "held-out rows")
     before = None if champion is None else candidate(made / champion, "1")
     proposal = Proposal("staging", candidate(made / challenger, "2"), before, rows, recent)
-    return run_gates(proposal, read_gates(ROOT / GATES_FILE, read_project_schema(ROOT)))
+    return run_gates(proposal, read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT)))
 
 
 def test_the_templates_model_passes_the_templates_gates(made: Path) -> None:

@@ -8,15 +8,9 @@ from typing import Any
 
 import pytest
 
+from mlops.core.markdown import escape
 from mlops.gates.plots import draw_plots
-from mlops.gates.report_html import html_report
-from mlops.gates.report_markdown import (
-    AZURE_DEVOPS_LIMIT,
-    GITHUB_BODY_LIMIT,
-    SMALLEST_LIMIT,
-    markdown_report,
-)
-from mlops.markdown import escape
+from mlops.gates.render import AZURE_DEVOPS_LIMIT, GITHUB_BODY_LIMIT, SMALLEST_LIMIT, html_report, markdown_report
 
 HOSTILE = "<script>alert(1)</script> | [click](http://evil.example) @everyone #1 `x` **bold**\n# big \u202e ![i](x)"
 

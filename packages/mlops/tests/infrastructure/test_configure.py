@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops.project import load_project
+from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
 OUTPUTS = {
@@ -78,7 +78,7 @@ def test_the_topic_that_the_infrastructure_made_is_told_from_then_on(project: Pa
     done = configure(project, "--outputs", written(project, events_topic=topic))
 
     assert done.returncode == 0, done.stderr
-    assert load_project(project).settings.stages.dev.events_topic == topic
+    assert load_project(project).settings.stage("dev").events_topic == topic
 
 
 def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
@@ -139,7 +139,7 @@ def test_who_deployments_are_and_where_they_collect_is_filled_in(project: Path) 
     done = configure(project, "--outputs", outputs, "--json")
 
     assert done.returncode == 0, done.stderr
-    dev = load_project(project).settings.stages.dev
+    dev = load_project(project).settings.stage("dev")
     assert (dev.endpoint_identity, dev.collected_datastore) == (place, "collected")
     assert comments((project / "project.yml").read_text()) == comments(before)
 

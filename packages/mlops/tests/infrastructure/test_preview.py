@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mlops.ci.report import blocks_as_markdown
-from mlops.errors import MachineError
+from mlops.core.errors import MachineError
 from mlops.infrastructure.preview import PreviewResult, StackChange, preview
+from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
 SAME: dict[str, Any] = {
@@ -36,7 +37,8 @@ GROWN = SAME | {
 
 
 def result(**stacks: dict[str, Any]) -> PreviewResult:
-    return PreviewResult("main", {name: StackChange.model_validate(each) for name, each in stacks.items()})
+    changes = {name: StackChange.model_validate(each) for name, each in stacks.items()}
+    return PreviewResult("main", changes, ("shared", "dev", "staging", "prod"))
 
 
 def test_the_shape_is_what_the_program_of_the_infrastructure_prints() -> None:
@@ -77,6 +79,6 @@ def test_wrong_settings_of_a_stack_are_a_failure() -> None:
 @pytest.mark.skipif(shutil.which("uv") is None or not (ROOT / "infra" / ".venv").is_dir(), reason="uv sync in infra/")
 def test_a_revision_that_is_none_is_told() -> None:
     with pytest.raises(MachineError, match="cannot be rehearsed") as refused:
-        preview(ROOT, "no-such-revision")
+        preview(load_project(ROOT), "no-such-revision")
 
     assert "rev-parse" in "\n".join(refused.value.details)

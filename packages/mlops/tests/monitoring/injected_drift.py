@@ -13,12 +13,15 @@ import numpy as np
 from monitoring_harness import SETTINGS, WINDOW, Rows, collected, draw, labels
 
 from mlops.monitoring.measures import Measurements
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
-from mlops.project_schema import read_project_schema
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.schema import read_project_schema
+from mlops.settings.stages import StageOrder
 from model_package.monitoring.measuring import measure
 from model_package.monitoring.reference import Reference
 from model_package.statistics.bootstrap import Bootstrap
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 ROWS = 3_000
@@ -43,7 +46,7 @@ class Injection:
 
 def small_rules() -> MonitorFile:
     """The template's rules, without those on slices and a service that this small world does not have."""
-    found = read_monitor_rules(ROOT / MONITOR_FILE, read_project_schema(ROOT))
+    found = read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
     left_out = ("education", "age", "failure_share", "latency_p99_milliseconds")
     return found.model_copy(
         update={"rules": tuple(each for each in found.rules if not each.measure.endswith(left_out))}

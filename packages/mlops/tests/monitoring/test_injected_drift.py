@@ -17,7 +17,7 @@ from injected_drift import (
 )
 from monitoring_harness import SETTINGS, collected, draw, labels, make_reference
 
-from mlops.monitoring.rules import MonitorFile
+from mlops.settings.monitoring import MonitorFile
 from model_package.monitoring.measuring import measure
 from model_package.monitoring.reference import Reference
 
@@ -39,9 +39,9 @@ def test_what_is_injected_is_found(reference: Reference, rules: MonitorFile, inj
     assert verdict.state == injection.state, alarms(verdict)
     assert injection.fires <= alarms(verdict)
     assert not injection.silent & alarms(verdict)
-    # A newer model is asked for only where the data are believed, and one can mend it.
-    mendable = set(rules.asks_for_retraining) & alarms(verdict) if injection.state == "drift" else set()
-    assert set(verdict.mendable) == mendable
+    # Retraining is asked for only where the data are trusted and a newer model can fix the broken rules.
+    retrainable = set(rules.retrain_on) & alarms(verdict) if injection.state == "drift" else set()
+    assert set(verdict.retrainable) == retrainable
 
 
 def test_no_more_false_alarms_than_stated_in_windows_of_no_drift(reference: Reference, rules: MonitorFile):

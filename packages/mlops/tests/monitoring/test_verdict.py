@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from mlops.collected.window import Window
-from mlops.errors import ProjectError
-from mlops.judging.measures import Measured
-from mlops.monitoring.catalogue import CATALOGUE
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
-from mlops.project_schema import read_project_schema
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.schema import read_project_schema
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
@@ -24,7 +26,7 @@ FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Meas
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE, read_project_schema(ROOT))
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
 def fine(name: str) -> MeasureEntry:
@@ -65,7 +67,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
 
 
 @pytest.mark.parametrize(
-    ("changed", "service", "state", "mendable"),
+    ("changed", "service", "state", "retrainable"),
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
@@ -78,11 +80,11 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, mendable: tuple
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
 ) -> None:
     verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
 
-    assert (verdict.state, verdict.mendable) == (state, mendable)
+    assert (verdict.state, verdict.retrainable) == (state, retrainable)
 
 
 def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:
@@ -134,15 +136,14 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
     [
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
-        ("- measure: f1", "- measure: f2", "no known measure"),
-        ("slices: [sex, education, age]", "slices: [sex, education]", "no known measure"),
+        ("- measure: f1", "- measure: f2", "unknown measure"),
+        ("slices: [sex, education, age]", "slices: [sex, education]", "unknown measure"),
         ("slices: [sex, education, age]", "slices: [sex, income]", "schema.yml defines no slice 'income'"),
-        ("slices: [sex", "groups: [sex", "groups: is now called slices"),
-        ("min_rows: 500", "fewest_rows: 500", "measuring.fewest_rows: is now called min_rows"),
-        ("format: 1\n", "", "format: is missing"),
+        ("slices: [sex", "groups: [sex", "groups: is called `slices` since format 1"),
+        ("min_rows: 500", "fewest_rows: 500", "fewest_rows: is called `min_rows` since format 1"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
-        ("why: ordering the risks is the model's work", "why: ''", "why"),
+        ("why: the model's job is to rank risks", "why: ''", "why"),
         ("min_rows: 500", "min_rows: 0", "greater than"),
         ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
     ],
@@ -154,14 +155,7 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
     file.write_text(text.replace(old, new, 1))
 
     with pytest.raises(ProjectError) as refused:
-        read_monitor_rules(file, read_project_schema(ROOT))
+        read_monitor_rules(file, ORDER, read_project_schema(ROOT))
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]
-
-
-def test_the_same_measurements_have_the_same_digest(rules: MonitorFile) -> None:
-    first = measurements(rules)
-
-    assert first.digest == measurements(rules).digest
-    assert first.digest != measurements(rules, **DRIFT).digest

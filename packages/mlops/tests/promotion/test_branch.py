@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mlops.git import Repository
-from mlops.project import load_project
+from mlops.core.git import Repository
+from mlops.githost.pull_requests import picture_address
 from mlops.promotion.branch import branch_name, release_text, report_folder
 from mlops.promotion.champion import default_base
-from mlops.promotion.forge import picture_address
 from mlops.promotion.superseded import superseded
-from mlops.releases.manifest import Model, Release, parse_manifest
+from mlops.settings.project import load_project
+from mlops.settings.releases import Model, Release, parse_manifest
 
 ROOT = Path(__file__).parents[4]
 DIGEST = "sha256:" + "a" * 64

@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forge_standin import AzureForge, Forge, GitHubForge
-from forge_standin.az_documents import guid
+from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
+from fake_git_host.az_documents import guid
 
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.azure_settings import AzureSettings
 from mlops.protection.check import ProtectionResult, azure_findings, check_repository, github_findings
-from mlops.protection.expectations import read_expectations
 from mlops.protection.finding import Finding
 from mlops.protection.github_settings import Reply, routes
-from mlops.remote_address import RemoteAddress
+from mlops.settings.project import Project, load_project
+from mlops.settings.protection import read_expectations
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 EXPECTATIONS = Path(__file__).parents[4] / "releases" / "protection.yml"
 FEDERATED = "WorkloadIdentityFederation"
 REPOSITORY_ID = guid("example/scoring/credit-default")
-EXPECTED = read_expectations(EXPECTATIONS.parents[1])
+EXPECTED = read_expectations(EXPECTATIONS.parents[1], ORDER)
 VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 
 
@@ -31,12 +35,12 @@ VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 class Protected:
     """A clone of a repository, and the forge that it is on."""
 
-    forge: Forge
+    forge: FakeGitHost
     root: Path
 
     def check(self) -> ProtectionResult:
         """What `mlops check --repository` says."""
-        return check_repository(self.root)
+        return check_repository(Project(root=self.root, settings=load_project(EXPECTATIONS.parents[1]).settings))
 
     def failing(self) -> dict[str, Finding]:
         """What is to be done, by setting."""
@@ -97,7 +101,7 @@ def failing(findings: list[Finding]) -> dict[str, Finding]:
     return {each.setting: each for each in findings if each.fails}
 
 
-def protected(forge: Forge, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
+def protected(forge: FakeGitHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
     forge.begin({"README.md": "hello\n"})
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "TF_BUILD", "AZURE_DEVOPS_EXT_PAT"):
         if name in os.environ:
@@ -112,7 +116,7 @@ def protected(forge: Forge, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pr
 
 @pytest.fixture
 def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    forge = GitHubForge.make(tmp_path / "forge")
+    forge = FakeGitHub.make(tmp_path / "forge")
     for place, document in github_documents().items():
         forge.set_document(place, document)
     return protected(forge, tmp_path / "clone", monkeypatch)
@@ -183,7 +187,7 @@ def environment(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    forge = AzureForge.make(tmp_path / "forge")
+    forge = FakeAzureDevOps.make(tmp_path / "forge")
     for place, document in azure_documents().items():
         forge.set_document(place, document)
     return protected(forge, tmp_path / "clone", monkeypatch)

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import InputError, MachineError
-from mlops.git import Repository
-from mlops.protection.check import check_repository
+from mlops.core.errors import InputError, MachineError
+from mlops.core.git import Repository
 
 from .conftest import Protected, azure_documents, changed, failing, judged_on_azure
 
@@ -74,4 +73,4 @@ def test_a_remote_without_settings_is_told(azure: Protected) -> None:
     subprocess.run(["git", "-C", str(azure.root), "remote", "set-url", "origin", "/srv/git/r.git"], check=True)
     assert Repository(azure.root).remote_url("origin") == "/srv/git/r.git"
     with pytest.raises(InputError, match="neither GitHub nor Azure DevOps"):
-        check_repository(azure.root)
+        azure.check()

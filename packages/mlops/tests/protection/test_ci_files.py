@@ -8,16 +8,18 @@ from typing import Any
 
 import yaml
 
-from mlops.project import STAGE_NAMES
-from mlops.provenance.policy import read_policy
+from mlops.settings.provenance import read_policy
+from mlops.settings.stages import StageOrder
 
 from .conftest import EXPECTED
 
+ORDER = StageOrder(("dev", "staging", "prod"))
+
 ROOT = Path(__file__).parents[4]
 WORKFLOWS = ROOT / ".github" / "workflows"
-STACKS = ("shared", *STAGE_NAMES)
+STACKS = ("shared", *ORDER.names)
 # A name that a called file is given stands for each of these.
-GIVEN = {"${{ inputs.stage }}": STAGE_NAMES, "${{ parameters.stage }}": STAGE_NAMES}
+GIVEN = {"${{ inputs.stage }}": ORDER.names, "${{ parameters.stage }}": ORDER.names}
 GIVEN_PART = {"${{ inputs.stack }}": STACKS, "${{ parameters.stack }}": STACKS}
 
 
@@ -88,8 +90,8 @@ def test_the_variables_that_logins_need_are_asked_for() -> None:
 
 
 def test_the_builders_that_stages_trust_are_workflows_of_this_repository() -> None:
-    policy = read_policy(ROOT)
+    policy = read_policy(ROOT, ORDER)
     for stage in ("staging", "prod"):
-        for builder in policy.of(stage).builders:
+        for builder in policy.stages[stage].builders:
             match = re.fullmatch(r"\{origin\}/(\.github/workflows/[^@]+)@refs/heads/main", builder)
             assert match is None or (ROOT / match[1]).is_file()

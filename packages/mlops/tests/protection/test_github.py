@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import MachineError
+from mlops.core.errors import MachineError
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.check import github_findings
 from mlops.protection.github_settings import Reply, routes
-from mlops.remote_address import RemoteAddress
 
 from .conftest import EXPECTATIONS, EXPECTED, Protected, changed, failing, github_documents, judged_on_github, variables
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 import yaml
-from forge_standin import GitHubForge
+from fake_git_host import FakeGitHub
 
-from mlops.git import Repository
-from mlops.package import package_digest
-from mlops.promotion.origin import read_provenance
-from mlops.provenance.builder import current_builder
+from mlops.core.git import Repository
+from mlops.githost.builder import current_builder
+from mlops.models.origin import read_provenance
+from mlops.models.package import package_digest
+from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import Evidence
-from mlops.releases.manifest import Release
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import Project, load_project
+from mlops.settings.releases import Release
 
 POLICY = Path(__file__).parents[4] / "releases" / "provenance.yml"
 TRAINING = {
@@ -37,9 +38,14 @@ TRAINING = {
 class Case:
     """A clone in which a model is about to be deployed to prod."""
 
-    forge: GitHubForge
+    forge: FakeGitHub
     root: Path
     evidence: Evidence
+
+    @property
+    def project(self) -> Project:
+        """The clone with the template's settings."""
+        return Project(root=self.root, settings=load_project(POLICY.parents[1]).settings)
 
     def statement(self, environment: dict[str, str] | None = None) -> Statement:
         """The statement about the model, trained where the variables say."""
@@ -63,7 +69,7 @@ class Case:
 
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    forge = GitHubForge.make(tmp_path / "forge")
+    forge = FakeGitHub.make(tmp_path / "forge")
     commit = forge.begin({"README.md": "hello\n"})
     for name, value in forge.variables().items():
         monkeypatch.setenv(name, value)

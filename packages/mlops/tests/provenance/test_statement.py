@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mlops.errors import ProjectError
-from mlops.package import checksums
-from mlops.provenance.builder import UNKNOWN, WORKSTATION, Builder, builder_of, current_builder
+from mlops.core.errors import ProjectError
+from mlops.githost.builder import UNKNOWN, WORKSTATION, Builder, builder_of, current_builder
+from mlops.models.package import checksums
 from mlops.provenance.statement import parse_statement
 
 from .conftest import TRAINING, Case

@@ -10,39 +10,42 @@ from pathlib import Path
 
 import pytest
 
-from mlops.errors import ProjectError, PromotionRefused, RolloutFailed
-from mlops.promotion.origin import read_provenance
-from mlops.provenance.builder import builder_of
-from mlops.provenance.policy import allows, read_policy, with_builder
+from mlops.core.errors import ProjectError, PromotionRefused, RolloutFailed
+from mlops.core.remote_address import RemoteAddress
+from mlops.githost.builder import builder_of
+from mlops.models.origin import read_provenance
 from mlops.provenance.statement import parse_statement, state_provenance
 from mlops.provenance.verification import require_at_deployment, require_at_promotion
-from mlops.remote_address import RemoteAddress
+from mlops.settings.provenance import allows, read_policy, with_builder
+from mlops.settings.stages import StageOrder
 
 from .conftest import POLICY, TRAINING, Case
+
+ORDER = StageOrder(("dev", "staging", "prod"))
 
 
 def refusal(case: Case) -> str:
     with pytest.raises(RolloutFailed) as caught:
-        require_at_deployment(case.root, case.evidence)
+        require_at_deployment(case.project, case.evidence)
     assert "`mlops provenance --stage prod`" in caught.value.advice
     return " | ".join(caught.value.details)
 
 
 def test_what_ci_trained_from_merged_code_is_deployed(case: Case) -> None:
     case.commit(case.statement().text())
-    require_at_deployment(case.root, case.evidence)
-    require_at_promotion(case.root, case.evidence, case.statement(), "HEAD")
+    require_at_deployment(case.project, case.evidence)
+    require_at_promotion(case.project, case.evidence, case.statement(), "HEAD")
 
 
 def test_without_a_statement_nothing_is_deployed_where_one_is_required(case: Case) -> None:
     assert "there is no releases/provenance/credit-default/3.json" in refusal(case)
-    require_at_deployment(case.root, dataclasses.replace(case.evidence, stage="dev", release=None))
+    require_at_deployment(case.project, dataclasses.replace(case.evidence, stage="dev", release=None))
 
 
 def test_without_a_policy_nothing_is_deployed(case: Case) -> None:
     (case.root / "releases" / "provenance.yml").unlink()
     with pytest.raises(ProjectError, match=r"provenance\.yml does not exist"):
-        require_at_deployment(case.root, case.evidence)
+        require_at_deployment(case.project, case.evidence)
 
 
 def test_bytes_that_are_not_those_of_the_statement_are_named(case: Case) -> None:
@@ -77,13 +80,13 @@ def test_a_builder_that_the_stage_does_not_name_is_refused(case: Case, environme
     case.commit(case.statement(environment).text())
     assert "is none of {origin}/.github/workflows/train.yml@refs/heads/main" in refusal(case)
     with pytest.raises(PromotionRefused):
-        require_at_promotion(case.root, case.evidence, case.statement(environment), "HEAD")
+        require_at_promotion(case.project, case.evidence, case.statement(environment), "HEAD")
 
 
 def test_a_model_of_a_workstation_says_how_ci_trains_it_anew(case: Case) -> None:
     case.commit(case.statement({}).text())
     with pytest.raises(RolloutFailed) as caught:
-        require_at_deployment(case.root, case.evidence)
+        require_at_deployment(case.project, case.evidence)
     assert "`gh workflow run train.yml -f fresh=true`" in caught.value.advice
 
 
@@ -98,7 +101,7 @@ def test_code_that_git_does_not_know_or_nobody_merged_is_refused(case: Case) -> 
     case.commit(case.statement().text())
     assert "is not in the history of what is deployed" in refusal(case)
     case.demand(commit="known")
-    require_at_deployment(case.root, case.evidence)
+    require_at_deployment(case.project, case.evidence)
 
 
 def test_a_hostile_tag_stays_text_in_one_line(case: Case) -> None:
@@ -114,7 +117,7 @@ def test_a_hostile_tag_stays_text_in_one_line(case: Case) -> None:
     case.commit(statement.text())
     case.demand(attestation="github")
     with pytest.raises(RolloutFailed) as caught:
-        require_at_deployment(case.root, case.evidence)
+        require_at_deployment(case.project, case.evidence)
 
     # then no line of what is said is one of theirs, and nothing has run
     said = [caught.value.message, caught.value.advice, *caught.value.details]
@@ -145,7 +148,7 @@ def test_an_attestation_of_the_very_statement_is_asked_of_github(case: Case) -> 
 
     # when the workflow signs it, then it holds
     case.forge.attest(digest, "m", builder, statement.predicateType, predicate)
-    require_at_deployment(case.root, case.evidence)
+    require_at_deployment(case.project, case.evidence)
 
 
 def test_an_attestation_that_cannot_be_asked_for_is_none(
@@ -161,8 +164,8 @@ def test_an_attestation_that_cannot_be_asked_for_is_none(
 
 
 def test_the_shipped_policy_is_strict_where_it_counts() -> None:
-    policy = read_policy(POLICY.parents[1])
-    for demands in (policy.stages.staging, policy.stages.prod):
+    policy = read_policy(POLICY.parents[1], ORDER)
+    for demands in (policy.stages["staging"], policy.stages["prod"]):
         assert (demands.statement, demands.commit) == ("required", "merged")
         assert not any(each == "*" for each in demands.builders)
 
@@ -181,6 +184,6 @@ def test_patterns_name_their_own_repository_only() -> None:
 
 
 def test_a_demo_trusts_its_own_machine_and_keeps_the_comments() -> None:
-    text = with_builder(POLICY.read_text(), "urn:mlops:builder:workstation").decode()
-    assert text.startswith("# What is asked of where a model comes from")
+    text = with_builder(POLICY.read_text(), "urn:mlops:builder:workstation", ORDER).decode()
+    assert text.startswith("# What provenance a model must have")
     assert text.count("- urn:mlops:builder:workstation") + text.count(", urn:mlops:builder:workstation") == 3

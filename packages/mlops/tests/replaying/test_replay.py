@@ -1,4 +1,4 @@
-"""`mlops replay`: a workflow of a user's checkout as it is now, in a scratch copy, without their logins."""
+"""`mlops replay`: working files in a scratch copy, without stored logins."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import InputError
-from mlops.git import REMOTE
-from mlops.remote_address import RemoteAddress
-from mlops.replaying.machine import machine
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE
+from mlops.core.remote_address import RemoteAddress
+from mlops.replaying.environment import step_environment
 from mlops.replaying.source import Checkout, Remote
 from workflow_replay.testing import Origin
 
@@ -50,12 +50,12 @@ jobs:
       - run: git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git push -q origin HEAD:refs/heads/new
 """
 FILE = ".github/workflows/try.yml"
-PATIENCE_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Origin:
-    """A checkout with a workflow; main is pushed, and a file has changed since."""
+    """A working tree with a workflow; main was pushed, then a file changed."""
     origin = Origin(tmp_path / "repository")
     files = {
         FILE: WORKFLOW,
@@ -80,10 +80,10 @@ def printed(run: dict[str, Any]) -> list[list[str]]:
     return [step["output"] for step in run["jobs"][0]["steps"] if step["script"]]
 
 
-def test_the_working_files_are_replayed_and_nothing_of_the_user_is_touched_or_reached(project: Origin) -> None:
+def test_working_files_are_replayed_without_touching_the_users_repository_or_logins(project: Origin) -> None:
     before = state(project)
 
-    code, run, said = replayed(
+    code, run, messages = replayed(
         project,
         FILE,
         *("--var", "WHO=me", "--secret", "KEY"),
@@ -92,27 +92,27 @@ def test_the_working_files_are_replayed_and_nothing_of_the_user_is_touched_or_re
         AZURE_CLIENT_SECRET="never",
     )
 
-    assert code == 0, said
+    assert code == 0, messages
     assert printed(run)[:3] == [["changed", " me *** "], ["before"], ["of-the-shell hidden 0"]]
     assert printed(run)[3][:2] == [
         "git@github.com:octo-org/octo-repo.git",
         "https://github.com/octo-org/octo-repo/pull/1",
     ]
-    assert "is not played in a replay" in printed(run)[3][2]
-    assert run["asked"] == ["gh pr create --head new --base main --title 'A b'"]
-    assert "actions/checkout" in run["played"]
-    assert run["stood_in"]
-    assert "your working files as main" in said
-    assert "with no stored login" in said
+    assert "is not simulated in a replay" in printed(run)[3][2]
+    assert run["requests"] == ["gh pr create --head new --base main --title 'A b'"]
+    assert "actions/checkout" in run["simulated"]
+    assert run["limitations"]
+    assert "your working files as main" in messages
+    assert "with no stored login" in messages
     assert state(project) == before
     assert project.refs("refs/heads/new") == []
 
 
-def test_only_what_is_committed_when_asked_for_and_an_event_that_starts_nothing_is_no_failure(project: Origin) -> None:
+def test_committed_files_only_and_an_untriggered_run_is_no_failure(project: Origin) -> None:
     code, run, _ = replayed(project, FILE, "--committed", "--since", "HEAD")
 
     assert (code, run["triggered"]) == (0, False)
-    assert "filter of paths" in run["reason"]
+    assert "path filter" in run["reason"]
 
 
 def test_a_pull_request_from_a_branch_with_the_working_files(project: Origin) -> None:
@@ -123,11 +123,11 @@ def test_a_pull_request_from_a_branch_with_the_working_files(project: Origin) ->
 
 
 def test_a_rejected_environment_fails_the_run(project: Origin) -> None:
-    code, run, said = replayed(project, FILE, "--event", "workflow_dispatch", "--reject", "dev")
+    code, run, messages = replayed(project, FILE, "--event", "workflow_dispatch", "--reject", "dev")
 
     assert code == 1
     assert run["jobs"][0]["reason"] == "dev was rejected"
-    assert "waits for approval for dev" in said
+    assert "waiting for approval for dev" in messages
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_a_rejected_environment_fails_the_run(project: Origin) -> None:
     [
         (("--event", "workflow_dispatch", "--input", "level=middle"), "one of low, high"),
         (("--event", "workflow_dispatch", "--input", "level"), "not of the form NAME=VALUE"),
-        (("--event", "pull_request"), "a pull request from main into main is none"),
+        (("--event", "pull_request"), "a pull request needs a branch other than main"),
         (("--secret", "NOT_SET_ANYWHERE"), "is not set"),
-        (("--since", "gone"), "no revision"),
+        (("--since", "gone"), "unknown revision"),
     ],
     ids=["input", "form", "branch", "secret", "revision"],
 )
-def test_what_cannot_be_is_refused_with_advice(project: Origin, words: tuple[str, ...], reason: str) -> None:
+def test_invalid_options_are_rejected_with_advice(project: Origin, words: tuple[str, ...], reason: str) -> None:
     code, answer, _ = replayed(project, FILE, *words)
 
     assert code == InputError.exit_code
@@ -149,17 +149,17 @@ def test_what_cannot_be_is_refused_with_advice(project: Origin, words: tuple[str
     assert answer["error"]["advice"]
 
 
-def test_a_file_that_github_would_refuse_is_told_with_its_line(project: Origin) -> None:
+def test_an_invalid_file_is_rejected_with_its_line(project: Origin) -> None:
     (project.work / FILE).write_text(WORKFLOW.replace("runs-on", "run-on"))
 
     code, answer, _ = replayed(project, FILE)
 
     assert code == InputError.exit_code
-    assert f"{FILE}:10: jobs.try has no key 'run-on'" in answer["error"]["message"]
+    assert f"{FILE}:10: jobs.try: unknown key 'run-on'" in answer["error"]["message"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_cancelled_replay_lets_steps_clean_and_leaves_nothing(
+def test_a_cancelled_replay_runs_cleanup_steps_and_leaves_nothing(
     project: Origin, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     steps = "[{run: 'echo $$ > \"$OUT\"; sleep 100'}, {if: cancelled(), run: 'echo cleaned >> \"$OUT\"'}]"
@@ -172,11 +172,11 @@ def test_a_cancelled_replay_lets_steps_clean_and_leaves_nothing(
     with subprocess.Popen(command, cwd=project.work, env=variables, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: (tmp_path / "out").is_file() and bool((tmp_path / "out").read_text()))
         process.send_signal(number)
-        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        _, messages = process.communicate(timeout=MAX_WAIT_SECONDS)
     script, *rest = (tmp_path / "out").read_text().split()
 
     assert process.returncode == code
-    assert "the run was cancelled" in said
+    assert "the run was cancelled" in messages
     assert rest == ["cleaned"]
     assert list((tmp_path / "scratch").iterdir()) == []
     with pytest.raises(ProcessLookupError):
@@ -184,23 +184,23 @@ def test_a_cancelled_replay_lets_steps_clean_and_leaves_nothing(
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def test_azure_pipelines_are_replayed_by_the_same_command(project: Origin) -> None:
-    code, run, said = replayed(project, "azure-pipelines.yml")
+    code, run, messages = replayed(project, "azure-pipelines.yml")
 
-    assert code == 0, said
+    assert code == 0, messages
     assert (run["system"], len(run["commands"])) == ("azure", 1)
-    # Not the machine's own: what a step installs must not stay.
+    # Not this machine's environment: what a step installs must not stay.
     assert printed(run)[0][-1].startswith(tempfile.gettempdir())
     assert printed(run)[0][-1].endswith("/python")
 
 
-def test_a_branch_that_was_never_pushed_begins_at_its_parent(project: Origin, tmp_path: Path) -> None:
+def test_a_branch_that_was_never_pushed_starts_at_its_parent(project: Origin, tmp_path: Path) -> None:
     tip = project.commit({"src/b.txt": "1"})
     checkout = Checkout(project.work)
     shutil.rmtree(project.work / ".git/refs/remotes")
@@ -210,11 +210,11 @@ def test_a_branch_that_was_never_pushed_begins_at_its_parent(project: Origin, tm
     assert (source.branch, source.has_changes) == ("topic", False)
     assert source.before == project.tip(f"{tip}^")
     assert checkout.remote_url(REMOTE) == str(project.bare)
-    with pytest.raises(InputError, match="no name of a branch"):
+    with pytest.raises(InputError, match="not a valid branch name"):
         checkout.copy(tmp_path / "other.git", "github", "a..b", None, committed_only=True)
 
 
-def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
+def test_steps_see_only_some_variables_of_the_shell(tmp_path: Path) -> None:
     here = str(Path(sys.prefix, "bin"))
     shell = {
         "PATH": os.pathsep.join([here, "/usr/bin"]),
@@ -230,8 +230,8 @@ def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
     remote = Remote(forge.origin, forge, tmp_path / "copy.git")
     for name in ("careful", "real"):
         (tmp_path / name).mkdir()
-    careful = machine(tmp_path / "careful", remote, against_azure=False, shell=shell)
-    real = machine(tmp_path / "real", remote, against_azure=True, shell=shell)
+    careful = step_environment(tmp_path / "careful", remote, against_azure=False, shell=shell)
+    real = step_environment(tmp_path / "real", remote, against_azure=True, shell=shell)
 
     assert careful.variables["PATH"] == ":".join(
         [f"{tmp_path}/careful/programs", f"{tmp_path}/careful/python/bin", "/usr/bin"]
@@ -245,7 +245,7 @@ def test_steps_see_little_of_the_shell(tmp_path: Path) -> None:
 
 
 def state(project: Origin) -> tuple[str, ...]:
-    """What git says of the checkout, and everything that lies in its object store."""
+    """The status of the working tree, and all files in its object store."""
     status = subprocess.run(
         ["git", "-C", str(project.work), "status", "--porcelain"], capture_output=True, text=True, check=True
     )

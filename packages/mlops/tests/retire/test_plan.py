@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from mlops.audit.record import Event, Record, follow
+from mlops.endpoint.view import TAG_BEFORE, TAG_FROM, TAG_PHASE, TAG_SINCE, TAG_TO, Deployment, View
 from mlops.retire.plan import Uses, Version, last_uses, plan_deployments, plan_models
-from mlops.retire.rules import Deadlines
-from mlops.rollout.view import TAG_BEFORE, TAG_FROM, TAG_PHASE, TAG_SINCE, TAG_TO, Deployment, View
+from mlops.settings.retirement import Deadlines
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
-DEADLINES = Deadlines(deployment_days=7, model_days=30, newest_models=1)
+DEADLINES = Deadlines(deployment_days=7, model_days=30, keep_latest_models=1)
 NOBODY = Uses({}, {})
 
 

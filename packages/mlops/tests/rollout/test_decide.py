@@ -9,43 +9,44 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.rollout.change import change_of
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import (
+    ROLLOUT_TAGS,
+    TAG_ATTEMPT,
+    TAG_FROM,
+    TAG_PHASE,
+    TAG_REVISION,
+    TAG_SINCE,
+    TAG_TO,
+    Deployment,
+    View,
+)
 from mlops.rollout.decide import (
     Action,
     Begin,
     Create,
     CreateEndpoint,
     Done,
-    Enter,
+    EnterPhase,
     Evidence,
     Finish,
-    GoBack,
     Halt,
-    Prove,
+    RollBack,
+    Verify,
     Wait,
     expected_mirror,
     expected_traffic,
     next_action,
 )
-from mlops.rollout.lease import lease_from
+from mlops.rollout.lease import change_of, lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import (
-    ROLLOUT_TAGS,
-    TAG_ATTEMPT,
-    TAG_CONTENT,
-    TAG_FROM,
-    TAG_PHASE,
-    TAG_SINCE,
-    TAG_TO,
-    Deployment,
-    View,
-)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
 NEW = Deployment("green", "2", "sha256:new", "Succeeded")
-PLAN = Plan("credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, patience_seconds=600)
+PLAN = Plan(
+    "credit", "2", "sha256:new", mirror_percentage=10, load_seconds=5, soak_seconds=60, progress_deadline_seconds=600
+)
 ATTEMPT = "this rollout"
 PASSED = Verdict(Outcome.passed, "fine")
 BREACHED = Verdict(Outcome.breached, "too slow")
@@ -58,7 +59,7 @@ def tags(phase: str, *, origin: str = "blue", digest: str = "sha256:new", age: f
         TAG_PHASE: phase,
         TAG_TO: "green",
         TAG_FROM: origin,
-        TAG_CONTENT: digest,
+        TAG_REVISION: digest,
         TAG_SINCE: since,
         TAG_ATTEMPT: ATTEMPT,
     }
@@ -78,8 +79,8 @@ SITUATIONS = {
     "nothing is there": (View(), Evidence(), Begin),
     "the old one is live": (View({"blue": OLD}, {"blue": 100}), Evidence(), Begin),
     "it is live already": (View({"green": NEW}, {"green": 100}), Evidence(), Done),
-    "it is live but mirrored": (View({"green": NEW}, {"green": 100}, {"blue": 5}), Evidence(), GoBack),
-    "split by hand": (View({"blue": OLD, "green": NEW}, {"blue": 60, "green": 40}), Evidence(), GoBack),
+    "it is live but mirrored": (View({"green": NEW}, {"green": 100}, {"blue": 5}), Evidence(), RollBack),
+    "split by hand": (View({"blue": OLD, "green": NEW}, {"blue": 60, "green": 40}), Evidence(), RollBack),
     "split by hand, unhealthy": (
         View({"blue": replace(OLD, state="Failed"), "green": NEW}, {"blue": 60, "green": 40}),
         Evidence(),
@@ -101,12 +102,12 @@ SITUATIONS = {
     "never becomes healthy": (
         View({"blue": OLD, "green": replace(NEW, state="Creating")}, {"blue": 100}, {}, tags(CREATE, age=601)),
         Evidence(),
-        GoBack,
+        RollBack,
     ),
     "failed to start": (
         View({"blue": OLD, "green": replace(NEW, state="Failed", attempt=ATTEMPT)}, {"blue": 100}, {}, tags(CREATE)),
         Evidence(),
-        GoBack,
+        RollBack,
     ),
     "failed in an earlier rollout": (
         View({"blue": OLD, "green": replace(NEW, state="Failed", attempt="earlier")}, {"blue": 100}, {}, tags(CREATE)),
@@ -121,7 +122,7 @@ SITUATIONS = {
     "what is to be replaced has traffic": (
         View({"blue": OLD, "green": replace(NEW, digest="x")}, {"blue": 50, "green": 50}, {}, tags(CREATE)),
         Evidence(),
-        GoBack,
+        RollBack,
     ),
     "no endpoint": (View(exists=False), Evidence(), CreateEndpoint),
     "the endpoint is being changed": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
@@ -131,30 +132,30 @@ SITUATIONS = {
         Begin,
     ),
     "the live one is broken": (View({"green": replace(NEW, state="Failed")}, {"green": 100}), Evidence(), Begin),
-    "a load without a result": (both(LOAD, age=606), Evidence(), GoBack),
-    "up": (both(CREATE), Evidence(), Enter),
-    "smoke not run": (both(SMOKE), Evidence(), Prove),
-    "smoke passed": (both(SMOKE), Evidence(proof=PASSED), Enter),
-    "smoke failed": (both(SMOKE), Evidence(proof=BREACHED), GoBack),
-    "smoke without an answer": (both(SMOKE), Evidence(proof=UNKNOWN), GoBack),
-    "load failed": (both(LOAD), Evidence(proof=BREACHED), GoBack),
+    "a load without a result": (both(LOAD, age=606), Evidence(), RollBack),
+    "up": (both(CREATE), Evidence(), EnterPhase),
+    "smoke not run": (both(SMOKE), Evidence(), Verify),
+    "smoke passed": (both(SMOKE), Evidence(proof=PASSED), EnterPhase),
+    "smoke failed": (both(SMOKE), Evidence(proof=BREACHED), RollBack),
+    "smoke without an answer": (both(SMOKE), Evidence(proof=UNKNOWN), RollBack),
+    "load failed": (both(LOAD), Evidence(proof=BREACHED), RollBack),
     "mirror soaking": (both(MIRROR, age=10), Evidence(service=PASSED), Wait),
-    "mirror soaked": (both(MIRROR, age=61), Evidence(service=PASSED), Enter),
-    "breach while it soaks": (both(step_phase(10), age=1), Evidence(service=BREACHED), GoBack),
+    "mirror soaked": (both(MIRROR, age=61), Evidence(service=PASSED), EnterPhase),
+    "breach while it soaks": (both(step_phase(10), age=1), Evidence(service=BREACHED), RollBack),
     "soaked without figures": (both(step_phase(10), age=61), Evidence(service=UNKNOWN), Wait),
-    "no figures for too long": (both(step_phase(10), age=601), Evidence(service=UNKNOWN), GoBack),
-    "no figures at all for too long": (both(step_phase(10), age=601), Evidence(), GoBack),
-    "step soaked": (both(step_phase(50), age=61), Evidence(service=PASSED), Enter),
+    "no figures for too long": (both(step_phase(10), age=601), Evidence(service=UNKNOWN), RollBack),
+    "no figures at all for too long": (both(step_phase(10), age=601), Evidence(), RollBack),
+    "step soaked": (both(step_phase(50), age=61), Evidence(service=PASSED), EnterPhase),
     "last step soaked": (both(step_phase(100), age=61), Evidence(service=PASSED), Finish),
-    "interrupted at half": (both(step_phase(50)), Evidence(stop="Ctrl-C"), GoBack),
-    "another rollout was left": (both(step_phase(50), digest="sha256:other"), Evidence(), GoBack),
+    "interrupted at half": (both(step_phase(50)), Evidence(stop="Ctrl-C"), RollBack),
+    "another rollout was left": (both(step_phase(50), digest="sha256:other"), Evidence(), RollBack),
     "another was left, and its way back is gone": (
         replace(
             both(step_phase(100), digest="sha256:other"),
             deployments={"blue": replace(OLD, state="Failed"), "green": replace(NEW, digest="sha256:other")},
         ),
         Evidence(),
-        GoBack,
+        RollBack,
     ),
     "another was left at half, and its way back is gone": (
         replace(
@@ -164,13 +165,13 @@ SITUATIONS = {
         Evidence(),
         Halt,
     ),
-    "a phase the plan does not have": (both(step_phase(33)), Evidence(), GoBack),
+    "a phase the plan does not have": (both(step_phase(33)), Evidence(), RollBack),
     "traffic changed by hand": (
         replace(both(step_phase(50), age=1), traffic={"blue": 70, "green": 30}),
         Evidence(service=PASSED),
-        GoBack,
+        RollBack,
     ),
-    "the new one vanished": (replace(both(step_phase(50)), deployments={"blue": OLD}), Evidence(), GoBack),
+    "the new one vanished": (replace(both(step_phase(50)), deployments={"blue": OLD}), Evidence(), RollBack),
     "the old one is gone when the new one fails": (
         replace(both(step_phase(50)), deployments={"green": NEW}),
         Evidence(service=BREACHED),

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
 from mlops.rollout.lease import LEASE_SECONDS, Lease, held_by_another, lease_from, lease_in, lease_to_create, new_owner
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE = socket.gethostname()

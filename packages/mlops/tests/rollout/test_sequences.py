@@ -12,12 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mlops.rollout.change import change_of, renewed
-from mlops.rollout.decide import Action, Create, CreateEndpoint, Done, Evidence, GoBack, Halt, Wait, next_action
-from mlops.rollout.lease import Lease, held_by_another, lease_from
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import FULL, Deployment, View
+from mlops.rollout.decide import Action, Create, CreateEndpoint, Done, Evidence, Halt, RollBack, Wait, next_action
+from mlops.rollout.lease import Lease, change_of, held_by_another, lease_from, renewed
 from mlops.rollout.plan import Plan
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import FULL, Deployment, View
 
 VERDICTS = {outcome: Verdict(outcome, outcome.value) for outcome in Outcome}
 ENOUGH_ROUNDS = 200
@@ -75,7 +74,7 @@ class Stage(RuleBasedStateMachine):
         back = self.view.before
         assert back is not None
         assert self.view.deployments[back].model_version in self.good
-        change = change_of(GoBack("by hand", back), self.view, plan_of(self.wanted), self.lease(), self.now)
+        change = change_of(RollBack("by hand", back), self.view, plan_of(self.wanted), self.lease(), self.now)
         assert change is not None
         self.view = replace(self.view, traffic=change.traffic, mirror=change.mirror, tags=change.tags)
 
@@ -89,7 +88,7 @@ class Stage(RuleBasedStateMachine):
         self.run_with_good_fortune()
         if self.view.live is None or self.view.deployments[self.view.live].model_version != self.wanted:
             self.run_with_good_fortune()
-        progress = self.view.going_on
+        progress = self.view.in_progress
         if isinstance(self.last, Halt):
             # Right only where the way back is gone and the new one is not whole; then a person must look.
             assert progress is not None
@@ -101,7 +100,7 @@ class Stage(RuleBasedStateMachine):
         assert live is not None
         assert self.view.deployments[live].model_version == self.wanted
         assert self.view.traffic[live] == FULL
-        assert self.view.going_on is None
+        assert self.view.in_progress is None
 
     def run_with_good_fortune(self) -> None:
         """One rollout to its end: what is being made comes up, what serves is well, every proof passes."""
@@ -121,7 +120,7 @@ class Stage(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_served_by_what_was_never_proved(self) -> None:
-        progress = self.view.going_on
+        progress = self.view.in_progress
         for name, share in self.view.traffic.items():
             if share and (progress is None or name != progress.to):
                 assert self.view.deployments[name].model_version in self.good
@@ -130,7 +129,7 @@ class Stage(RuleBasedStateMachine):
         """One round of a rollout; whether it has ended."""
         self.now += timedelta(seconds=7)
         owner = OWNER.format(self.runs)
-        if self.view.going_on is not None and held_by_another(self.view.tags, owner, self.now):
+        if self.view.in_progress is not None and held_by_another(self.view.tags, owner, self.now):
             # What a killed one left is waited out.
             self.now += timedelta(seconds=400)
             self.view = replace(self.view, tags=renewed(self.view, self.lease()).tags)
@@ -152,13 +151,17 @@ class Stage(RuleBasedStateMachine):
                     if deployment.busy:
                         self.set_state(name, "Succeeded")
         self.learn(action)
-        return isinstance(action, Done | Halt) or (isinstance(action, GoBack) and not action.cleared)
+        return isinstance(action, Done | Halt) or (isinstance(action, RollBack) and not action.cleared)
 
     def learn(self, action: object) -> None:
         live = self.view.live
-        if live is not None and self.view.going_on is None and not (isinstance(action, GoBack) and not action.cleared):
+        if (
+            live is not None
+            and self.view.in_progress is None
+            and not (isinstance(action, RollBack) and not action.cleared)
+        ):
             self.good.add(self.view.deployments[live].model_version)
-        settled = self.view.going_on is None or self.view.going_on.origin is not None
+        settled = self.view.in_progress is None or self.view.in_progress.origin is not None
         self.was_live = self.was_live or (live is not None and settled)
 
     def set_state(self, name: str, state: str) -> None:

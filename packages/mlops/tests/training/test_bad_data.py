@@ -3,12 +3,11 @@ from pathlib import Path
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.errors import InputError
-from mlops.project import load_project
-from mlops.training.data_asset import ensure_data
-from mlops.training.failure import telling_lines
-from mlops.training.validation import read_warnings
-from mlops.workspace import connect
+from mlops.azure.workspace import connect
+from mlops.core.errors import InputError
+from mlops.models.data_asset import ensure_data
+from mlops.settings.project import load_project
+from mlops.training.failure import read_warnings, telling_lines
 
 ROOT = Path(__file__).parents[4]
 LOG = [
@@ -24,7 +23,7 @@ LOG = [
 @pytest.fixture(scope="module")
 def client() -> MLClient:
     """A client that must not be needed: nothing answers it."""
-    return connect(load_project(ROOT).settings.stages.dev)
+    return connect(load_project(ROOT).settings.stage("dev"))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops.project import Project, load_project
-from mlops.training.data_asset import DataVersion
+from mlops.models.data_asset import DataVersion
+from mlops.settings.project import Project, load_project
 from mlops.training.submission import Order, training_job
 
 ROOT = Path(__file__).parents[4]

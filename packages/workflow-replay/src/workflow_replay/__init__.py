@@ -1,1 +1,1 @@
-"""Runs the workflow files of GitHub Actions and Azure Pipelines on this machine; knows nothing of what they call."""
+"""Runs the workflow files of GitHub Actions and Azure Pipelines on this machine, without knowing what they call."""

@@ -1,4 +1,4 @@
-"""Who lets a job into a protected environment: a callback that the caller gives; nobody is asked otherwise."""
+"""Approvals of deployments to protected environments: a callback that the caller provides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """A job of a run stands before an environment."""
+    """A job is about to enter an environment."""
 
     environment: str
     job: str
@@ -17,7 +17,7 @@ class ApprovalRequest:
 
 @dataclass(frozen=True)
 class Approval:
-    """What somebody said to it."""
+    """The answer to a request."""
 
     approved: bool
     comment: str = ""
@@ -26,21 +26,17 @@ class Approval:
 Approvals = Callable[[ApprovalRequest], Approval]
 
 
-def approve_all(request: ApprovalRequest) -> Approval:  # noqa: ARG001 - the callback's shape
-    """Let every job in."""
+def approve_all(request: ApprovalRequest) -> Approval:  # noqa: ARG001 - the callback's signature
+    """Approve every request."""
     return Approval(approved=True)
 
 
-def reject_all(request: ApprovalRequest) -> Approval:
-    """Let no job in."""
-    return Approval(approved=False, comment=f"nobody may enter {request.environment}")
-
-
-def reject(environments: Collection[str]) -> Approvals:
-    """Let jobs in, but not into these environments."""
+def approvals(*, only: Collection[str] = (), reject: Collection[str] = ()) -> Approvals:
+    """Approve every environment except those in `reject`; if `only` is given, no environment outside it either."""
 
     def decide(request: ApprovalRequest) -> Approval:
-        refused = request.environment in environments
-        return Approval(approved=not refused, comment=f"{request.environment} was rejected" if refused else "")
+        name = request.environment
+        approved = name not in reject and (not only or name in only)
+        return Approval(approved, "" if approved else f"{name} was rejected")
 
     return decide

@@ -1,4 +1,4 @@
-"""What people see of a running replay: a live tree of jobs and steps in a terminal, plain lines elsewhere."""
+"""Progress of a running replay for people: a live tree of jobs and steps in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TextIO
 
-from workflow_replay.progress import Listener, Silence
-from workflow_replay.record import JobRun, StepRun
+from workflow_replay.progress import Listener
+from workflow_replay.result import JobRun, StepRun
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,15 +24,15 @@ _SIGNS: Final = {
     "running": "[cyan]●[/]",
     "waiting": "[yellow]…[/]",
 }
-_FRAMES_A_SECOND: Final = 8
-# Of a step that failed, so many of its last lines.
-_LAST_LINES: Final = 20
-_LONGEST_LINE: Final = 100
+_FRAMES_PER_SECOND: Final = 8
+# The number of lines shown of a step that failed.
+_TAIL_LINES: Final = 20
+_MAX_LINE_LENGTH: Final = 100
 
 
 @contextmanager
-def shown(out: TextIO, *, every_line: bool = False) -> Generator[Listener]:
-    """A listener that shows a replay on `out` while the block lasts; `every_line` also shows what steps print."""
+def display(out: TextIO, *, every_line: bool = False) -> Generator[Listener]:
+    """A listener that shows a replay on `out` while the block runs; `every_line` adds the output of all steps."""
     if not out.isatty():
         yield PlainLines(out, every_line=every_line)
         return
@@ -41,42 +41,42 @@ def shown(out: TextIO, *, every_line: bool = False) -> Generator[Listener]:
 
     tree = LiveTree()
     console = Console(file=out, highlight=False)
-    with Live(console=console, get_renderable=tree.render, refresh_per_second=_FRAMES_A_SECOND):
+    with Live(console=console, get_renderable=tree.render, refresh_per_second=_FRAMES_PER_SECOND):
         yield tree
-    for line in tree.afterwards(every_line=every_line):
+    for line in tree.logs(every_line=every_line):
         console.print(line, markup=False, soft_wrap=True)
 
 
-class PlainLines(Silence):
-    """One line for each thing that happened, and the end of the output of steps that failed."""
+class PlainLines(Listener):
+    """One line per event, and the last lines of output of steps that failed."""
 
     def __init__(self, out: TextIO, *, every_line: bool = False) -> None:
         self._out = out
         self._every_line = every_line
         self._lock = Lock()
 
-    def job_waits(self, job: str, reason: str) -> None:
-        """Say what it waits for."""
-        self._say(f"{job}: waits for {reason}")
+    def job_waiting(self, job: str, reason: str) -> None:
+        """Print what it waits for."""
+        self._print(f"{job}: waiting for {reason}")
 
-    def job_began(self, job: str) -> None:
-        """Say that it began."""
-        self._say(f"{job}: begins")
+    def job_started(self, job: str) -> None:
+        """Print that it started."""
+        self._print(f"{job}: started")
 
-    def line(self, job: str, step: str, text: str) -> None:  # noqa: ARG002 - the listener's shape
-        """Say the line, if all are wanted."""
+    def line(self, job: str, step: str, text: str) -> None:  # noqa: ARG002 - the listener's signature
+        """Print the line if all are wanted."""
         if self._every_line:
-            self._say(f"{job}: | {text}")
+            self._print(f"{job}: | {text}")
 
-    def step_ended(self, job: str, step: StepRun) -> None:
-        """Say how a step ended."""
-        self._say(f"{job}: {_sentence(step)}", *_evidence(step, already=self._every_line))
+    def step_finished(self, job: str, step: StepRun) -> None:
+        """Print how the step ended."""
+        self._print(f"{job}: {_step_summary(step)}", *([] if self._every_line else _tail(step)))
 
-    def job_ended(self, job: JobRun) -> None:
-        """Say how a job ended."""
-        self._say(f"{job.id}: {_job_sentence(job)}")
+    def job_finished(self, job: JobRun) -> None:
+        """Print how the job ended."""
+        self._print(f"{job.id}: {_job_summary(job)}")
 
-    def _say(self, *lines: str) -> None:
+    def _print(self, *lines: str) -> None:
         with self._lock:
             print(*lines, sep="\n", file=self._out, flush=True)
 
@@ -98,59 +98,59 @@ class _Job:
     steps: dict[str, _Step] = field(default_factory=dict)
 
 
-class LiveTree(Silence):
-    """Keeps how things stand, and makes a tree of it whenever one is asked for."""
+class LiveTree(Listener):
+    """Keeps the current state of all jobs and steps, and renders it as a tree on request."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._name = ""
         self._jobs: dict[str, _Job] = {}
-        self._ended: list[tuple[str, StepRun]] = []
+        self._finished: list[tuple[str, StepRun]] = []
 
     def run_planned(self, name: str, jobs: tuple[str, ...]) -> None:
-        """Show all jobs from the beginning."""
+        """Add all jobs."""
         with self._lock:
             self._name = name
             self._jobs.update({job: _Job(job) for job in jobs})
 
-    def job_waits(self, job: str, reason: str) -> None:
-        """Show what it waits for."""
+    def job_waiting(self, job: str, reason: str) -> None:
+        """Note what it waits for."""
         with self._lock:
-            self._job(job).reason = f"waits for {reason}"
+            self._job(job).reason = f"waiting for {reason}"
 
-    def job_began(self, job: str) -> None:
-        """Show that it runs."""
+    def job_started(self, job: str) -> None:
+        """Note that it runs."""
         with self._lock:
             self._job(job).status = "running"
             self._job(job).reason = ""
 
-    def step_began(self, job: str, step: str) -> None:
-        """Show the step."""
+    def step_started(self, job: str, step: str) -> None:
+        """Add the step."""
         with self._lock:
             self._job(job).steps[step] = _Step(step)
 
     def line(self, job: str, step: str, text: str) -> None:
-        """Show the newest line of a running step."""
+        """Note the latest line of a running step."""
         with self._lock:
             known = self._job(job).steps.get(step)
             if known is not None:
-                known.last = text[:_LONGEST_LINE]
+                known.last = text[:_MAX_LINE_LENGTH]
 
-    def step_ended(self, job: str, step: StepRun) -> None:
-        """Show how it ended."""
+    def step_finished(self, job: str, step: StepRun) -> None:
+        """Note how the step ended."""
         with self._lock:
             known = self._job(job).steps.setdefault(step.name, _Step(step.name))
             known.status, known.seconds, known.last = step.conclusion, step.seconds, ""
-            self._ended.append((job, step))
+            self._finished.append((job, step))
 
-    def job_ended(self, job: JobRun) -> None:
-        """Show how it ended."""
+    def job_finished(self, job: JobRun) -> None:
+        """Note how the job ended."""
         with self._lock:
             known = self._job(job.id)
             known.name, known.status, known.reason = job.name, job.conclusion, job.reason
 
     def render(self) -> Tree:
-        """How things stand now."""
+        """The current state."""
         from rich.markup import escape
         from rich.tree import Tree
 
@@ -163,17 +163,17 @@ class LiveTree(Silence):
                     branch.add(_step_label(step))
             return tree
 
-    def afterwards(self, *, every_line: bool) -> list[str]:
-        """What is worth reading once the tree stands still: the end of the output of steps that failed."""
+    def logs(self, *, every_line: bool) -> list[str]:
+        """What to print once the run is over: all output, or the last lines of steps that failed."""
         found: list[str] = []
-        for job, step in self._ended:
-            lines = [f"  {line}" for line in step.output] if every_line else _evidence(step)
-            found += [f"{job}: {_sentence(step)}", *lines] if lines else []
+        for job, step in self._finished:
+            lines = [f"  {line}" for line in step.output] if every_line else _tail(step)
+            found += [f"{job}: {_step_summary(step)}", *lines] if lines else []
         return found
 
     def _job(self, job: str) -> _Job:
         if job not in self._jobs:
-            # A matrix or a call is shown by what becomes of it.
+            # The jobs of a matrix or a reusable workflow replace the planned one.
             planned = [name for name in self._jobs if job.startswith((f"{name} (", f"{name} / "))]
             for name in planned:
                 if not self._jobs[name].steps:
@@ -194,25 +194,25 @@ def _step_label(step: _Step) -> Text:
 
     seconds = time.monotonic() - step.since if step.status == "running" else step.seconds
     last = f"  [dim]{escape(step.last)}[/]" if step.last else ""
-    shown_time = "" if step.status == "skipped" else f" [dim]{seconds:.1f} s[/]"
-    return _one_line(f"{_SIGNS[step.status]} {escape(step.name)}{shown_time}{last}")
+    duration = "" if step.status == "skipped" else f" [dim]{seconds:.1f} s[/]"
+    return _one_line(f"{_SIGNS[step.status]} {escape(step.name)}{duration}{last}")
 
 
-def _sentence(step: StepRun) -> str:
+def _step_summary(step: StepRun) -> str:
     if step.conclusion == "skipped":
         return f"{step.name}: skipped ({step.reason})"
-    tolerated = ", which is tolerated" if step.outcome != step.conclusion else ""
-    played = " (played)" if step.uses else ""
-    return f"{step.name}: {step.outcome}{tolerated}{played} ({step.seconds:.1f} s)"
+    ignored = ", ignored" if step.outcome != step.conclusion else ""
+    simulated = " (simulated)" if step.uses else ""
+    return f"{step.name}: {step.outcome}{ignored}{simulated} ({step.seconds:.1f} s)"
 
 
-def _job_sentence(job: JobRun) -> str:
+def _job_summary(job: JobRun) -> str:
     reason = f" ({job.reason})" if job.reason else ""
-    tolerated = ", which is tolerated" if job.outcome != job.conclusion else ""
-    return f"{job.outcome}{tolerated}{reason}"
+    ignored = ", ignored" if job.outcome != job.conclusion else ""
+    return f"{job.outcome}{ignored}{reason}"
 
 
-def _evidence(step: StepRun, *, already: bool = False) -> list[str]:
-    if step.outcome in ("success", "skipped") or already:
+def _tail(step: StepRun) -> list[str]:
+    if step.outcome in ("success", "skipped"):
         return []
-    return [f"  {line}" for line in step.output[-_LAST_LINES:]]
+    return [f"  {line}" for line in step.output[-_TAIL_LINES:]]

@@ -1,7 +1,8 @@
-"""What steps of other people are declared to do here: a table from their name to a callable; unknown ones are refused.
+"""Declared effects of third-party steps: a table from an action's or task's name to a callable.
 
-The effects of the well-known ones stand with their system (github/, azure/). An effect is a promise about somebody
-else's code, so it should do as little as the workflow depends on, and fail where the real one would.
+A step without a declared effect is refused. The effects of well-known actions and tasks come with each system
+(github/builtin_actions, azure/builtin_tasks.py). An effect makes a claim about code that does not run here, so it
+should do only what the workflow depends on, and fail where the real step would.
 """
 
 from __future__ import annotations
@@ -14,30 +15,31 @@ from workflow_replay.errors import UnknownStep
 
 
 class EffectFailed(Exception):
-    """The step fails, as the real one would; the text says why."""
+    """The step fails, as the real one would; the text is its error message."""
 
 
 @dataclass(frozen=True)
 class EffectResult:
-    """What the step leaves behind: outputs, variables and folders of PATH for later steps, and work at the job's end.
+    """What the step leaves behind: outputs, and environment variables and PATH entries for later steps.
 
-    `at_end` is called when the job is over, newest first, whether it failed or not, and may raise EffectFailed.
+    `masks` are values to mask in all output. `post` is called when the job ends, the newest first, whether the job
+    failed or not, and may raise EffectFailed.
     """
 
     outputs: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
-    at_end: Callable[[], None] | None = None
+    post: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
 class EffectContext:
-    """What a step of somebody else's can see and reach.
+    """What a third-party step can see and reach.
 
-    `workspace` is the job's folder, `variables` its environment, `scopes` what its token may do ("contents": "write"),
-    `artifacts` a folder that all jobs of the run share, `origin` the address that clones are to have, None for that
-    of the repository. `say` prints a line into the step's output.
+    `workspace` is the job's folder, `artifacts` a folder that all jobs of the run share, `variables` the step's process
+    environment. `scopes` are the permissions of the job's token, such as {"contents": "write"}. `remote_url` is the
+    URL of the remote in clones; None is the repository's folder. `log` prints a line into the step's output.
     """
 
     repository: Path
@@ -47,41 +49,41 @@ class EffectContext:
     temporary: Path
     artifacts: Path
     variables: Mapping[str, str]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     scopes: Mapping[str, str] = field(default_factory=dict)
     token: str = ""
     job: str = ""
     environment: str | None = None
     event: str = ""
-    origin: str | None = None
+    remote_url: str | None = None
 
     def require(self, scope: str, level: str) -> None:
-        """Fail when the job's token may not do this: level "read" or "write"."""
+        """Raise EffectFailed unless the job's token has this permission; `level` is "read" or "write"."""
         granted = self.scopes.get(scope, "none")
         if granted != level and not (level == "read" and granted == "write"):
-            raise EffectFailed(f"the job's token needs `{scope}: {level}` and has `{scope}: {granted}`")
+            raise EffectFailed(f"the job's token needs `{scope}: {level}` but has `{scope}: {granted}`")
 
 
 Effect = Callable[[Mapping[str, str], EffectContext], EffectResult]
 
 
 class Effects(Mapping[str, Effect]):
-    """The declared effects, by the step's name without version ("actions/checkout", "AzureCLI"), in any case."""
+    """Declared effects by name without version ("actions/checkout", "AzureCLI"); names are case-insensitive."""
 
     def __init__(self, table: Mapping[str, Effect] | None = None) -> None:
         self._table = {name.lower(): effect for name, effect in (table or {}).items()}
 
-    def with_(self, table: Mapping[str, Effect]) -> Effects:
-        """These, and others in addition or in their place."""
+    def updated(self, table: Mapping[str, Effect]) -> Effects:
+        """A copy with these effects added or replaced."""
         return Effects({**self._table, **table})
 
-    def named(self, name: str, place: str) -> Effect:
-        """The effect of a step used at `place` ("file:line"). Raises UnknownStep."""
+    def find(self, name: str, location: str) -> Effect:
+        """The effect of a step at `location` ("file:line"). Raises UnknownStep."""
         effect = self._table.get(name.lower())
         if effect is None:
             raise UnknownStep(
-                f"{place}: no effect is declared for {name}",
-                "Declare what it does here, or that it does nothing: nothing is skipped silently.",
+                f"{location}: no effect is declared for {name}",
+                "Declare what it does here, or that it does nothing: no step is skipped silently.",
             )
         return effect
 
@@ -95,16 +97,16 @@ class Effects(Mapping[str, Effect]):
         return len(self._table)
 
 
-def adding(effect: Effect, variables: Mapping[str, str]) -> Effect:
-    """The same effect, after which later steps also have these variables."""
+def with_variables(effect: Effect, variables: Mapping[str, str]) -> Effect:
+    """The same effect, which also sets these environment variables for later steps."""
 
-    def act(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
+    def run(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:
         result = effect(inputs, context)
         return replace(result, variables={**result.variables, **variables})
 
-    return act
+    return run
 
 
-def nothing(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:  # noqa: ARG001 - an effect's shape
+def no_op(inputs: Mapping[str, str], context: EffectContext) -> EffectResult:  # noqa: ARG001 - an effect's signature
     """Do nothing, on purpose."""
     return EffectResult()

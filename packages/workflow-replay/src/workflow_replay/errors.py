@@ -1,20 +1,20 @@
-"""Everything that ends a replay before its time, as one tree; what a replayed run itself comes to is in record.py.
+"""The errors that end a replay early, as one tree. A step or job that fails raises nothing: see result.py.
 
     ReplayError
-    ├── WorkflowError       the file is wrong: the service would refuse it, or could never do what it says
-    │   └── ParameterMissing    it asks for a value that nobody gave
-    ├── UnknownStep         a step of somebody else's for which no effect is declared
-    ├── EventError          the event cannot be what the caller says: no such ref, an input that is missing
-    └── RepositoryError     git did not do its work
+    ├── WorkflowError           the service would reject the file, or could never do what it says
+    │   └── ParameterMissing    a required parameter has no value
+    ├── UnknownStep             no effect is declared for a third-party action or task
+    ├── EventError              the event is impossible: unknown ref, missing input
+    └── RepositoryError         git failed
 
-Errors say what is wrong (`message`) and what to do next (`advice`). A step that fails raises nothing: that is a result.
+`message` says what is wrong, `advice` what to do next.
 """
 
 from __future__ import annotations
 
 
 class ReplayError(Exception):
-    """Something is wrong: `message` says what, `advice` what to do next."""
+    """The replay cannot continue: `message` says why, `advice` what to do next."""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)
@@ -26,26 +26,25 @@ class ReplayError(Exception):
 
 
 class WorkflowError(ReplayError):
-    """The file is wrong; `file` counts from the repository's top and `line` from 1."""
+    """The file is invalid; `file` is relative to the repository's root, `line` counts from 1."""
 
     def __init__(self, file: str, line: int, message: str, advice: str = "") -> None:
         super().__init__(f"{file}:{line}: {message}", advice)
         self.file = file
         self.line = line
-        self.reason = message
 
 
 class ParameterMissing(WorkflowError):
-    """A parameter without a default has no value: whoever starts the pipeline must give it."""
+    """A parameter without a default was given no value."""
 
 
 class UnknownStep(ReplayError):
-    """A step of somebody else's for which no effect is declared."""
+    """No effect is declared for a third-party action or task."""
 
 
 class EventError(ReplayError):
-    """The event cannot be what the caller says."""
+    """The event is impossible in this repository."""
 
 
 class RepositoryError(ReplayError):
-    """Git did not do its work."""
+    """A git command failed."""

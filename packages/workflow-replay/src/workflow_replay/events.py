@@ -1,4 +1,4 @@
-"""What happened, so that a workflow may start: the same facts for every system; each makes its own payload of them."""
+"""Events that may start a workflow. They are the same for both systems; each builds its own payload from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from workflow_replay.git import NO_COMMIT
+from workflow_replay.common.git import NO_COMMIT
 
 PullRequestAction = Literal[
     "opened", "synchronize", "reopened", "closed", "edited", "labeled", "unlabeled", "ready_for_review",
@@ -18,9 +18,9 @@ PullRequestAction = Literal[
 
 @dataclass(frozen=True)
 class Push:
-    """Commits came to a ref ("refs/heads/main", "refs/tags/v1"); `before` is NO_COMMIT for a new ref.
+    """A push to a ref ("refs/heads/main", "refs/tags/v1").
 
-    `after` None is what the ref names now.
+    `before` and `after` are commits: `before` is NO_COMMIT for a new ref, `after` None is the ref's current commit.
     """
 
     ref: str
@@ -31,9 +31,9 @@ class Push:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """Something happened to a pull request from branch `head` to branch `base`, both in the repository.
+    """An action on a pull request from branch `head` to branch `base`, both in the repository.
 
-    `from_fork` says that the head belongs to somebody else's fork. `merged` counts for the action closed.
+    `from_fork` treats the head as a fork's branch. `merged` matters for the action "closed" only.
     """
 
     head: str
@@ -51,7 +51,7 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class Manual:
-    """Somebody started it by hand on a ref, with inputs (Azure: parameters) as text."""
+    """A manual run on a ref, with inputs (Azure: parameters) as text."""
 
     ref: str
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Manual:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Its time has come; `cron` is which of its schedules, None the first."""
+    """A scheduled run; `cron` selects one of the workflow's schedules, None the first."""
 
     cron: str | None = None
     actor: str = "octocat"
@@ -68,7 +68,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Another program asked by the API (GitHub's repository_dispatch): a type and a payload."""
+    """A repository_dispatch event, sent to GitHub's API: its type and payload."""
 
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -77,9 +77,9 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Completed:
-    """Another workflow's run went on (GitHub's workflow_run, Azure's pipeline resources) on a branch.
+    """Another workflow ran on a branch (GitHub's workflow_run, Azure's pipeline resources).
 
-    `stages` and `tags` are those that the run has completed and has (Azure).
+    `stages` are the stages that it completed, `tags` the tags of that run (Azure).
     """
 
     workflow: str
@@ -93,7 +93,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class MergeGroup:
-    """The merge queue asks for checks (GitHub's merge_group) of a ref on the way to branch `base`."""
+    """The merge queue requests checks (GitHub's merge_group) of a ref that is to be merged into branch `base`."""
 
     head: str
     base: str

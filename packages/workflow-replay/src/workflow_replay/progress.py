@@ -1,63 +1,36 @@
-"""What a running replay tells, while it runs, to whoever listens; the listeners for people stand in display.py."""
+"""Events of a running replay, for callers that follow it; display.py has the listeners that print."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from workflow_replay.record import JobRun, Run, StepRun
+from workflow_replay.result import JobRun, Run, StepRun
 
 
-class Listener(Protocol):
-    """Hears what happens, from the threads of the jobs; `job` is the job's id in the run."""
+class Listener:
+    """Ignores everything; override what you want to hear.
 
-    def run_planned(self, name: str, jobs: tuple[str, ...]) -> None:
-        """The jobs of the run, by name, as far as they are known before it begins."""
-
-    def job_waits(self, job: str, reason: str) -> None:
-        """A job stands before an environment or behind another run."""
-
-    def job_began(self, job: str) -> None:
-        """A job begins."""
-
-    def step_began(self, job: str, step: str) -> None:
-        """A step begins."""
-
-    def line(self, job: str, step: str, text: str) -> None:
-        """A step printed a line, secrets hidden."""
-
-    def step_ended(self, job: str, step: StepRun) -> None:
-        """A step ended, or was passed over."""
-
-    def job_ended(self, job: JobRun) -> None:
-        """A job ended, or was passed over."""
-
-    def run_ended(self, run: Run) -> None:
-        """All is over."""
-
-
-class Silence:
-    """A listener that tells nobody."""
+    Methods are called from the threads of the jobs. `job` is the job's id in the run.
+    """
 
     def run_planned(self, name: str, jobs: tuple[str, ...]) -> None:
-        """Nothing."""
+        """The run starts, with these jobs as far as they are known before it does."""
 
-    def job_waits(self, job: str, reason: str) -> None:
-        """Nothing."""
+    def job_waiting(self, job: str, reason: str) -> None:
+        """A job waits for an approval, or for another run."""
 
-    def job_began(self, job: str) -> None:
-        """Nothing."""
+    def job_started(self, job: str) -> None:
+        """A job starts."""
 
-    def step_began(self, job: str, step: str) -> None:
-        """Nothing."""
+    def step_started(self, job: str, step: str) -> None:
+        """A step starts."""
 
     def line(self, job: str, step: str, text: str) -> None:
-        """Nothing."""
+        """A step printed a line; secrets are masked."""
 
-    def step_ended(self, job: str, step: StepRun) -> None:
-        """Nothing."""
+    def step_finished(self, job: str, step: StepRun) -> None:
+        """A step finished or was skipped."""
 
-    def job_ended(self, job: JobRun) -> None:
-        """Nothing."""
+    def job_finished(self, job: JobRun) -> None:
+        """A job finished or was skipped."""
 
-    def run_ended(self, run: Run) -> None:
-        """Nothing."""
+    def run_finished(self, run: Run) -> None:
+        """The run is over."""

@@ -1,4 +1,4 @@
-"""For tests: a bare repository that stands for the forge, and a checkout of somebody who pushes to it."""
+"""For tests: a bare repository that acts as the remote, and a working tree that pushes to it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-# What is lost when the machine fails is of no interest to a test.
-_HASTE: Final = "[core]\n\tfsync = none\n[gc]\n\tauto = 0\n"
+# Tests do not need their repositories to survive a power failure.
+_FAST: Final = "[core]\n\tfsync = none\n[gc]\n\tauto = 0\n"
 
 
 class Origin:
-    """A bare repository (`bare`) and a checkout (`work`) that commits to it, below a folder that may not exist yet."""
+    """A bare repository (`bare`) and a working tree (`work`) that pushes to it, in a folder that is created."""
 
     def __init__(self, folder: Path) -> None:
         self.bare = folder / "origin.git"
@@ -22,12 +22,12 @@ class Origin:
         identity = "[user]\n\tname = Ada\n\temail = ada@example.org\n"
         remote = f'[remote "origin"]\n\turl = {self.bare}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
         with (self.work / ".git" / "config").open("a") as config:
-            config.write(_HASTE + identity + remote)
+            config.write(_FAST + identity + remote)
         with (self.bare / "config").open("a") as config:
-            config.write(_HASTE)
+            config.write(_FAST)
 
     def commit(self, files: Mapping[str, str], message: str = "Change", branch: str = "main") -> str:
-        """Commit files on a branch, made from where the checkout is, and push it; the commit's id."""
+        """Commit files and push them; return the commit. A new branch starts at the current one."""
         if self._git("branch", "--show-current") != branch:
             self._git("checkout", "--quiet", "-B", branch)
         for name, text in files.items():
@@ -40,20 +40,20 @@ class Origin:
         return self._git("rev-parse", "HEAD")
 
     def switch(self, branch: str) -> None:
-        """Go to a branch that is there."""
+        """Check out an existing branch."""
         self._git("checkout", "--quiet", branch)
 
     def tag(self, name: str) -> None:
-        """Tag the commit checked out."""
+        """Tag the current commit, and push the tag."""
         self._git("tag", name)
         self._git("push", "--quiet", "origin", name)
 
     def tip(self, ref: str) -> str:
-        """The commit of a ref of the bare repository."""
+        """The commit of a ref in the bare repository."""
         return self._run("-C", str(self.bare), "rev-parse", ref)
 
     def refs(self, prefix: str) -> list[str]:
-        """The refs of the bare repository below a prefix."""
+        """The refs of the bare repository that start with a prefix."""
         return self._run("-C", str(self.bare), "for-each-ref", "--format=%(refname)", prefix).splitlines()
 
     def _git(self, *arguments: str) -> str:

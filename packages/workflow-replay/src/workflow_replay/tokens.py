@@ -1,4 +1,4 @@
-"""The token that a job acts with: made up, unless whoever stands in for the service hands it out."""
+"""The token that a job authenticates with: random, unless the caller issues one that its fake service accepts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PREFIX: Final = "ghs_"
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """A job of a run wants a token that may do this: "contents" to "read", "write" or "none"."""
+    """A job asks for a token with these permissions: a scope such as "contents", and "read", "write" or "none"."""
 
     job: str
     scopes: Mapping[str, str]
 
 
-Tokens = Callable[[TokenRequest], str]
+TokenIssuer = Callable[[TokenRequest], str]
 
 
-def made_up(request: TokenRequest) -> str:  # noqa: ARG001 - the callback's shape
-    """A token that nobody knows."""
+def random_token(request: TokenRequest) -> str:  # noqa: ARG001 - the callback's signature
+    """A token that no service accepts."""
     return _PREFIX + secrets.token_hex(_BYTES)

@@ -1,4 +1,4 @@
-"""A pipeline file, committed to a real repository and replayed for a push."""
+"""A fixture that commits a pipeline file to a real repository and replays it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 
 from workflow_replay.azure import replay
 from workflow_replay.events import Event, Push
-from workflow_replay.record import Run
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import Run
 from workflow_replay.testing import Origin
 
 FILE = "azure-pipelines.yml"
 
 
 @pytest.fixture
-def play(origin: Origin) -> Callable[..., Run]:
-    def committed(text: str, event: Event | None = None, around: Surroundings | None = None) -> Run:
+def replayed(origin: Origin) -> Callable[..., Run]:
+    def run(text: str, event: Event | None = None, host: HostEnvironment | None = None) -> Run:
         origin.commit({FILE: text})
-        return replay(origin.bare, FILE, event or Push("refs/heads/main"), around)
+        return replay(origin.bare, FILE, event or Push("refs/heads/main"), host)
 
-    return committed
+    return run

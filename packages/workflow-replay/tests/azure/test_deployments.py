@@ -1,15 +1,15 @@
-"""Deployments: hooks, environments and who lets a stage in."""
+"""Deployments: hooks, environments and approvals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from workflow_replay.approvals import Approval, ApprovalRequest, reject
-from workflow_replay.record import Run, commands
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.approvals import Approval, ApprovalRequest, approvals
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import Run, commands
 
 FILE = "azure-pipelines.yml"
-Play = Callable[..., Run]
+Replay = Callable[..., Run]
 
 
 DEPLOYMENT = """
@@ -46,7 +46,7 @@ stages:
           steps: [{bash: "%s"}]
         on:
           failure: {steps: [{bash: echo roll back}]}
-          success: {steps: [{bash: echo celebrate}]}
+          success: {steps: [{bash: echo promoted}]}
   - job: after
     dependsOn: ship
     variables:
@@ -55,14 +55,14 @@ stages:
 """
 
 
-def test_a_deployment_downloads_runs_its_hooks_and_ends_well(play: Play) -> None:
+def test_a_deployment_downloads_artifacts_and_runs_its_hooks(replayed: Replay) -> None:
     asked: list[ApprovalRequest] = []
 
     def approve(request: ApprovalRequest) -> Approval:
         asked.append(request)
         return Approval(approved=True)
 
-    run = play(DEPLOYMENT % "echo route", around=Surroundings(approvals=approve))
+    run = replayed(DEPLOYMENT % "echo route", host=HostEnvironment(approvals=approve))
 
     assert [(request.environment, request.job) for request in asked] == [("prod", "Prod.ship")]
     assert [job.id for job in run.jobs] == [
@@ -76,8 +76,8 @@ def test_a_deployment_downloads_runs_its_hooks_and_ends_well(play: Play) -> None
     assert run.job("Prod.after").steps[-1].output == ("done yes",)
 
 
-def test_a_deployment_that_fails_runs_its_failure_hook(play: Play) -> None:
-    run = play(DEPLOYMENT % "exit 1")
+def test_a_deployment_that_fails_runs_its_failure_hook(replayed: Replay) -> None:
+    run = replayed(DEPLOYMENT % "exit 1")
 
     assert [(job.id, job.conclusion) for job in run.jobs[2:]] == [
         ("Prod.ship.deploy", "success"), ("Prod.ship.routeTraffic", "failure"), ("Prod.ship.failure", "success"),
@@ -86,18 +86,18 @@ def test_a_deployment_that_fails_runs_its_failure_hook(play: Play) -> None:
     assert run.conclusion == "failure"
 
 
-def test_a_refused_approval_fails_the_stage_and_runs_none_of_it(play: Play) -> None:
-    run = play(DEPLOYMENT % "x", around=Surroundings(approvals=reject(["prod"])))
+def test_a_rejected_approval_fails_the_stage_and_runs_none_of_it(replayed: Replay) -> None:
+    run = replayed(DEPLOYMENT % "x", host=HostEnvironment(approvals=approvals(reject=["prod"])))
 
     assert [(job.id, job.conclusion) for job in run.jobs] == [
         ("Build.build", "success"), ("Prod.ship", "failure"), ("Prod.after", "failure"),
     ]  # fmt: skip
-    assert run.job("Prod.ship").reason == "prod was rejected: prod was rejected"
+    assert run.job("Prod.ship").reason == "prod was rejected"
     assert commands(run) == ("mkdir out; echo data > out/file",)
 
 
-def test_a_canary_repeats_its_hooks_for_each_increment(play: Play) -> None:
-    run = play(
+def test_a_canary_repeats_its_hooks_for_each_increment(replayed: Replay) -> None:
+    run = replayed(
         """
 jobs:
 - deployment: ship
@@ -127,14 +127,14 @@ jobs:
     assert run.job("after").steps[-1].output == ("at 50",)
 
 
-def test_a_stage_may_wait_for_somebody_and_a_rolling_deployment_has_one_target(play: Play) -> None:
+def test_a_manual_stage_waits_for_an_approval_and_a_rolling_deployment_has_one_target(replayed: Replay) -> None:
     asked: list[str] = []
 
     def approve(request: ApprovalRequest) -> Approval:
         asked.append(request.environment)
         return Approval(approved=True)
 
-    run = play(
+    run = replayed(
         """
 stages:
 - stage: Ship
@@ -154,7 +154,7 @@ stages:
     variables: {v: "$[ dependencies.go.outputs['deploy_vm1.out.v'] ]"}
     steps: [{checkout: none}, {bash: echo "$(v)"}]
 """,
-        around=Surroundings(approvals=approve),
+        host=HostEnvironment(approvals=approve),
     )
 
     assert asked == ["prod", "Ship"]

@@ -1,4 +1,4 @@
-"""Events in a real repository: which pipelines they start, for which commit, and with which variables."""
+"""Events in a real repository: which pipelines they trigger, at which commit, with which variables."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from threading import Thread
 import pytest
 
 from workflow_replay.azure import BuildValidation, replay, replay_all
+from workflow_replay.cancellation import Cancellation
 from workflow_replay.errors import EventError, ParameterMissing
 from workflow_replay.events import Completed, Dispatch, Event, Manual, PullRequest, Push, Schedule
-from workflow_replay.record import Run
-from workflow_replay.stopping import Cancellation
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import Run
 from workflow_replay.testing import Origin
 
 FILE = "azure-pipelines.yml"
-SAYS = """
+PRINTS = """
 steps:
 - checkout: none
 - bash: echo "$BUILD_REASON $BUILD_SOURCEBRANCH ${SYSTEM_PULLREQUEST_TARGETBRANCH:-} ${RESOURCES_TRIGGERINGALIAS:-}"
 """
 
 
-def said(run: Run) -> str:
+def printed(run: Run) -> str:
     return " ".join(run.jobs[0].steps[1].output[0].split()) if run.triggered else run.reason
 
 
-def test_pushes_are_compared_with_what_was_there_before(origin: Origin) -> None:
-    first = origin.commit({FILE: "trigger:\n  branches: {include: [main]}\n  paths: {include: [src]}\n" + SAYS})
+def test_path_filters_compare_a_push_with_the_previous_commit(origin: Origin) -> None:
+    first = origin.commit({FILE: "trigger:\n  branches: {include: [main]}\n  paths: {include: [src]}\n" + PRINTS})
     second = origin.commit({"docs/a.md": "x"})
     origin.commit({"src/a.py": "x"})
 
     def pushed(before: str, after: str | None = None) -> Run:
         return replay(origin.bare, FILE, Push("refs/heads/main", before, after))
 
-    assert said(pushed(first, second)) == "no changed file matches the trigger's paths"
-    assert said(pushed(second)) == "IndividualCI refs/heads/main"
+    assert printed(pushed(first, second)) == "no changed file matches the trigger's paths"
+    assert printed(pushed(second)) == "IndividualCI refs/heads/main"
 
 
-def test_a_pull_request_builds_its_merge_by_a_policy(origin: Origin) -> None:
-    text = SAYS.replace("checkout: none", "checkout: self") + "- bash: ls\n"
+def test_a_policy_builds_the_merge_commit_of_a_pull_request(origin: Origin) -> None:
+    text = PRINTS.replace("checkout: none", "checkout: self") + "- bash: ls\n"
     origin.commit({FILE: text})
     origin.commit({"releases/dev.yml": "x"}, branch="promote")
     origin.switch("main")
@@ -50,26 +50,28 @@ def test_a_pull_request_builds_its_merge_by_a_policy(origin: Origin) -> None:
         return replay(origin.bare, FILE, event, policy=policy)
 
     run = requested(BuildValidation("main", "/releases/*"))
-    assert said(run) == "PullRequest refs/pull/7/merge refs/heads/main"
+    assert printed(run) == "PullRequest refs/pull/7/merge refs/heads/main"
     assert run.jobs[0].steps[2].output == ("azure-pipelines.yml", "other", "releases")
-    assert said(requested(None)) == "no build validation policy runs this pipeline"
-    assert "path filter" in said(requested(BuildValidation("main", "/src/*")))
-    assert "is not validated" in said(requested(BuildValidation(), PullRequest("promote", "main", "closed")))
+    assert printed(requested(None)) == "no build validation policy runs this pipeline"
+    assert "path filter" in printed(requested(BuildValidation("main", "/src/*")))
+    assert "are not validated when closed" in printed(
+        requested(BuildValidation(), PullRequest("promote", "main", "closed"))
+    )
 
 
-def test_a_pull_request_that_conflicts_starts_nothing_and_a_fork_sees_no_secrets(origin: Origin) -> None:
+def test_a_conflicting_pull_request_starts_nothing_and_a_fork_gets_no_secrets(origin: Origin) -> None:
     text = 'steps:\n- checkout: none\n- bash: echo "[$(secret)] $(System.PullRequest.IsFork)"\n'
     origin.commit({FILE: text, "a": "1"})
     origin.commit({"a": "2"}, branch="change")
-    around = Surroundings(secrets={"secret": "hunter2"})
+    host = HostEnvironment(secrets={"secret": "hunter2"})
 
-    forked = replay(origin.bare, FILE, PullRequest("change", "main", from_fork=True), around, policy=BuildValidation())
+    forked = replay(origin.bare, FILE, PullRequest("change", "main", from_fork=True), host, policy=BuildValidation())
     origin.switch("main")
     origin.commit({"a": "3"})
-    conflicting = replay(origin.bare, FILE, PullRequest("change", "main"), around, policy=BuildValidation())
+    conflicting = replay(origin.bare, FILE, PullRequest("change", "main"), host, policy=BuildValidation())
 
     assert forked.jobs[0].steps[1].output[-1] == "[] True"
-    assert conflicting.reason == "change cannot be merged into main"
+    assert conflicting.reason == "change conflicts with main"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,13 @@ def test_a_pull_request_that_conflicts_starts_nothing_and_a_fork_sees_no_secrets
     [
         (Manual("main"), "Manual refs/heads/main"),
         (Schedule("0 3 * * *"), "Schedule refs/heads/main"),
-        (Schedule("0 4 * * *"), "no schedule 0 4 * * *"),
+        (Schedule("0 4 * * *"), "there is no schedule 0 4 * * *"),
         (Completed("train", "main"), "ResourceTrigger refs/heads/main trained"),
         (Completed("train", "main", "failure"), "train did not succeed"),
         (Completed("other", "main"), "no pipeline resource with a trigger names other"),
     ],
 )
-def test_other_ways_to_start(origin: Origin, event: Event, expected: str) -> None:
+def test_other_triggers(origin: Origin, event: Event, expected: str) -> None:
     head = """
 trigger: none
 schedules:
@@ -92,25 +94,25 @@ resources:
   pipelines:
   - {pipeline: trained, source: train, trigger: true}
 """
-    origin.commit({FILE: head + SAYS})
+    origin.commit({FILE: head + PRINTS})
 
-    assert said(replay(origin.bare, FILE, event)) == expected
+    assert printed(replay(origin.bare, FILE, event)) == expected
 
 
-def test_events_that_cannot_be_are_refused(origin: Origin) -> None:
-    origin.commit({FILE: SAYS})
+def test_impossible_events_are_rejected(origin: Origin) -> None:
+    origin.commit({FILE: PRINTS})
 
     with pytest.raises(EventError, match="has no refs/heads/nowhere"):
         replay(origin.bare, FILE, Push("refs/heads/nowhere"))
-    with pytest.raises(EventError, match="knows no event Dispatch"):
+    with pytest.raises(EventError, match="has no event Dispatch"):
         replay(origin.bare, FILE, Dispatch("x"))
 
 
-def test_a_push_starts_all_files_that_want_it(origin: Origin) -> None:
+def test_replay_all_runs_every_triggered_file(origin: Origin) -> None:
     origin.commit({
-        FILE: SAYS,
-        ".azuredevops/deploy.yml": "trigger: {paths: {include: [releases]}, branches: {include: [main]}}\n" + SAYS,
-        ".azuredevops/promote.yml": "trigger: none\n" + SAYS,
+        FILE: PRINTS,
+        ".azuredevops/deploy.yml": "trigger: {paths: {include: [releases]}, branches: {include: [main]}}\n" + PRINTS,
+        ".azuredevops/promote.yml": "trigger: none\n" + PRINTS,
         ".azuredevops/templates/steps.yml": "steps: []\n",
     })  # fmt: skip
     before = origin.tip("main")
@@ -121,9 +123,9 @@ def test_a_push_starts_all_files_that_want_it(origin: Origin) -> None:
     assert [run.name for run in runs] == ["deploy", "azure-pipelines"]
 
 
-def test_a_required_parameter_refuses_only_what_starts_the_file(origin: Origin) -> None:
+def test_a_missing_parameter_is_an_error_only_if_the_event_triggers_the_file(origin: Origin) -> None:
     asks = "parameters:\n- {name: because, type: string}\n"
-    origin.commit({FILE: asks + "trigger: none\n" + SAYS, ".azuredevops/other.yml": SAYS})
+    origin.commit({FILE: asks + "trigger: none\n" + PRINTS, ".azuredevops/other.yml": PRINTS})
     push = Push("refs/heads/main")
 
     assert [run.name for run in replay_all(origin.bare, push)] == ["other"]
@@ -131,7 +133,7 @@ def test_a_required_parameter_refuses_only_what_starts_the_file(origin: Origin) 
     assert replay(origin.bare, FILE, Manual("main", {"because": "x"})).conclusion == "success"
     with pytest.raises(ParameterMissing, match=r"azure-pipelines.yml:1: .*'because'"):
         replay(origin.bare, FILE, Manual("main"))
-    origin.commit({FILE: asks + SAYS})
+    origin.commit({FILE: asks + PRINTS})
     with pytest.raises(ParameterMissing):
         replay_all(origin.bare, push)
 
@@ -147,20 +149,20 @@ jobs:
 """
     })  # fmt: skip
     cancellation = Cancellation()
-    around = Surroundings(cancellation=cancellation)
+    host = HostEnvironment(cancellation=cancellation)
     runs: list[Run] = []
 
-    def play() -> None:
-        runs.append(replay(origin.bare, FILE, Push("refs/heads/main"), around))
+    def run_waiting() -> None:
+        runs.append(replay(origin.bare, FILE, Push("refs/heads/main"), host))
 
-    with around.queues.place("prod", Cancellation()):
-        waiting = Thread(target=play)
+    with host.concurrency.hold("prod", Cancellation()):
+        waiting = Thread(target=run_waiting)
         waiting.start()
         waiting.join(0.3)
         assert not runs
         cancellation.cancel()
         waiting.join(20)
-    free = replay(origin.bare, FILE, Push("refs/heads/main"), Surroundings(queues=around.queues))
+    free = replay(origin.bare, FILE, Push("refs/heads/main"), HostEnvironment(concurrency=host.concurrency))
 
     assert [(run.conclusion, run.jobs[0].conclusion) for run in runs] == [("cancelled", "cancelled")]
     assert free.conclusion == "success"

@@ -1,4 +1,4 @@
-"""Expressions: values, conversions, functions and refusals as the service has them."""
+"""Expressions: values, conversions, functions and errors as in the service."""
 
 from __future__ import annotations
 
@@ -6,29 +6,36 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workflow_replay.azure.expressions import Contexts, EvaluationFailed, ExpressionInvalid, Folded, Value, evaluate
+from workflow_replay.azure.expressions import (
+    CaseInsensitiveDict,
+    Contexts,
+    EvaluationError,
+    InvalidExpression,
+    Value,
+    evaluate,
+)
 from workflow_replay.azure.expressions.syntax import (
     INNER_VARIABLE,
     JOB_CONDITION,
     ROOT_VARIABLE,
     STEP_CONDITION,
     TEMPLATE,
-    Place,
+    Availability,
 )
 from workflow_replay.azure.expressions.values import Version
 
 OBJECT: Value = {"CamelKey": "c", "dotted.name": "d", "1": "one", "list": [{"id": 7.0}, {"id": 8.0}], "empty": []}
 CONTEXTS = Contexts(
     {
-        "parameters": Folded({"obj": OBJECT, "other": {"a": 1.0}, "flag": True}, strict=True),
-        "variables": Folded({"MyVar": "x", "My.Var": "dotted", "number": "7"}),
-        "pipeline": Folded({"startTime": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)}),
+        "parameters": CaseInsensitiveDict({"obj": OBJECT, "other": {"a": 1.0}, "flag": True}, strict=True),
+        "variables": CaseInsensitiveDict({"MyVar": "x", "My.Var": "dotted", "number": "7"}),
+        "pipeline": CaseInsensitiveDict({"startTime": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)}),
     }
 )
 
 
-def value(text: str, place: Place = TEMPLATE) -> Value:
-    return evaluate(text, place, CONTEXTS)
+def value(text: str, available: Availability = TEMPLATE) -> Value:
+    return evaluate(text, available, CONTEXTS)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +132,11 @@ def test_dates_are_formatted_as_in_dotnet() -> None:
         ("not(" * 50 + "false" + ")" * 50, "Exceeded max expression depth 50"),
     ],
 )
-def test_malformed_expressions_are_refused_in_the_services_words(text: str, message: str) -> None:
-    with pytest.raises(ExpressionInvalid) as refused:
+def test_invalid_expressions_have_the_messages_of_the_service(text: str, message: str) -> None:
+    with pytest.raises(InvalidExpression) as caught:
         value(text)
 
-    assert message in str(refused.value)
+    assert message in str(caught.value)
 
 
 def test_fifty_levels_are_allowed_and_members_do_not_count() -> None:
@@ -148,15 +155,15 @@ def test_fifty_levels_are_allowed_and_members_do_not_count() -> None:
         ("iif(true, 'yes', lt(1, 'bad'))", "Unable to convert"),
     ],
 )
-def test_values_that_do_not_fit_fail(text: str, message: str) -> None:
-    with pytest.raises(EvaluationFailed) as failed:
+def test_unsuitable_values_are_errors(text: str, message: str) -> None:
+    with pytest.raises(EvaluationError) as caught:
         value(text)
 
-    assert message in str(failed.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "is_known"),
+    ("text", "available", "is_known"),
     [
         ("always()", TEMPLATE, False), ("always()", ROOT_VARIABLE, False), ("always()", STEP_CONDITION, True),
         ("succeeded('A')", STEP_CONDITION, False), ("succeeded('A')", JOB_CONDITION, True),
@@ -166,10 +173,10 @@ def test_values_that_do_not_fit_fail(text: str, message: str) -> None:
         ("stageDependencies.A.B.result", JOB_CONDITION, True),
     ],
 )  # fmt: skip
-def test_each_place_knows_its_own_names(text: str, place: Place, is_known: bool) -> None:  # noqa: FBT001
+def test_names_are_available_only_where_documented(text: str, available: Availability, is_known: bool) -> None:  # noqa: FBT001
     contexts = Contexts({}, {"always": lambda: True, "succeeded": lambda *_: True})
     if is_known:
-        evaluate(text, place, contexts)
+        evaluate(text, available, contexts)
     else:
-        with pytest.raises(ExpressionInvalid):
-            evaluate(text, place, contexts)
+        with pytest.raises(InvalidExpression):
+            evaluate(text, available, contexts)

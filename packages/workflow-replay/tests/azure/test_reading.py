@@ -1,4 +1,4 @@
-"""Pipelines as data: what a file means, and what is refused with file and line before anything runs."""
+"""Reading pipelines: the model of a file, and errors with file and line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(text: str) -> Pipeline:
     return pipeline(expand({"p.yml": text}.get, "p.yml", {}, {}), "p.yml")
 
 
-def test_steps_alone_are_one_job_in_one_stage() -> None:
+def test_a_file_of_steps_is_one_job_in_one_stage() -> None:
     found = read("steps:\n- script: echo hi\n  displayName: Hi\n  timeoutInMinutes: 3\n  workingDirectory: sub\n")
 
     (stage,) = found.stages
@@ -26,10 +26,10 @@ def test_steps_alone_are_one_job_in_one_stage() -> None:
     assert (stage.name, job.name) == ("__default", "Job")
     assert (step.kind, step.subject, step.display_name, step.timeout_minutes) == ("script", "echo hi", "Hi", 3.0)
     assert step.inputs == {"workingDirectory": "sub"}
-    assert (step.place.file, step.place.line) == ("p.yml", 2)
+    assert (step.location.file, step.location.line) == ("p.yml", 2)
 
 
-def test_stages_wait_for_the_one_before_and_jobs_for_none() -> None:
+def test_stages_depend_on_the_previous_one_by_default_and_jobs_on_none() -> None:
     found = read(
         f"stages:\n- stage: A\n  {JOB}\n- stage: B\n  {JOB}\n- stage: C\n  dependsOn: []\n  {JOB}\n"
         f"- stage: D\n  dependsOn: [a, C]\n  jobs: [{{job: X}}, {{job: Y, dependsOn: x}}]\n"
@@ -59,7 +59,7 @@ steps: [{script: x}]
     branches = Filter(("main", "release/*"), ("release/old",))
     assert found.push == PushTrigger(branches, None, Filter(("src",)), batch=True)
     assert found.pull_request is None
-    assert found.schedules == (Schedule("0 3 * * 1", Filter(("main",)), always=True),)
+    assert found.schedules == (Schedule("0 3 * * 1", Filter(("main",))),)
     group, variable = found.variables
     assert isinstance(group, Group)
     assert isinstance(variable, Variable)
@@ -96,8 +96,8 @@ jobs:
         ("steps:\n- task: NoVersion", ":2: The task 'NoVersion' has no version"),
         ("steps:\n- script: x\n  condition: success()", ":3: condition: Unrecognized value: 'success'"),
         ("steps:\n- script: x\n  condition: eq(dependencies.A.result, 'x')", "Unrecognized value: 'dependencies'"),
-        ("steps:\n- script: x\n  timeoutInMinutes: soon", ":3: 'soon' is no number"),
-        ("steps:\n- script: x\n  continueOnError: yes", ":3: 'yes' is no boolean"),
+        ("steps:\n- script: x\n  timeoutInMinutes: soon", ":3: 'soon' is not a number"),
+        ("steps:\n- script: x\n  continueOnError: yes", ":3: 'yes' is not a boolean"),
         ("steps:\n- script: [x]", "A sequence was not expected"),
         ("steps:\n- {script: x, name: a}\n- {script: y, name: A}", ":3: The step name A appears more than once"),
         (f"stages:\n- stage: A b\n  {JOB}", ":2: The stage name 'A b' is invalid"),
@@ -114,7 +114,7 @@ jobs:
             "Stage B depends on stage C which creates a cycle",
         ),
         ("jobs:\n- job: A\n- job: B\n  dependsOn: Z", "Stage __default job B depends on unknown job Z."),
-        (f"stages:\n- stage: A\n  {JOB}\n  lockBehavior: first", "a lock is sequential or runLatest"),
+        (f"stages:\n- stage: A\n  {JOB}\n  lockBehavior: first", "a lock must be sequential or runLatest"),
         ("jobs:\n- job: A\n  container: ubuntu", "Jobs with `container` cannot be replayed"),
         ("jobs:\n- job: A\n  pool: server", "Server jobs cannot be replayed"),
         ("jobs:\n- job: A\n  strategy: {matrix: {'1a': {}}}", "The leg '1a' of a matrix is invalid"),
@@ -126,11 +126,11 @@ jobs:
         ("variables: {a: '$[ always() ]'}\nsteps: []", "Unrecognized value: 'always'"),
         ("schedules: [{cron: 0 0 * * *}]\nsteps: []", "A schedule needs `branches`"),
         ("trigger: {branch: [main]}\nsteps: []", "Unexpected value 'branch' in trigger"),
-        ("trigger: main\nsteps: []", "trigger is none, branches, or a mapping"),
+        ("trigger: main\nsteps: []", "trigger must be none, a list of branches, or a mapping"),
         ("resources: {repositories: [{repository: x}]}\nsteps: []", "`repositories` cannot be replayed"),
     ],
 )
-def test_wrong_pipelines_are_refused(text: str, message: str | None) -> None:
+def test_invalid_pipelines_are_rejected(text: str, message: str | None) -> None:
     if message is None:
         read(text)
         return

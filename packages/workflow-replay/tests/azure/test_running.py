@@ -1,18 +1,18 @@
-"""Jobs and stages: who runs after whom, with which outputs, and what ends a run before its time."""
+"""Jobs and stages: dependencies, outputs, matrices, timeouts and cancellation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from workflow_replay.cancellation import Cancellation
 from workflow_replay.effects import EffectContext, EffectResult, Effects
 from workflow_replay.events import Manual
-from workflow_replay.progress import Silence
-from workflow_replay.record import Run, commands
-from workflow_replay.stopping import Cancellation
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.progress import Listener
+from workflow_replay.result import Run, commands
 
 FILE = "azure-pipelines.yml"
-Play = Callable[..., Run]
+Replay = Callable[..., Run]
 
 
 OUTPUTS = """
@@ -69,8 +69,8 @@ stages:
 """
 
 
-def test_outputs_cross_steps_jobs_and_stages(play: Play) -> None:
-    run = play(OUTPUTS)
+def test_outputs_cross_steps_jobs_and_stages(replayed: Replay) -> None:
+    run = replayed(OUTPUTS)
 
     said = {job.id: job.steps[-1].output for job in run.jobs if job.conclusion == "success"}
     assert run.conclusion == "success"
@@ -86,12 +86,12 @@ def test_outputs_cross_steps_jobs_and_stages(play: Play) -> None:
     assert run.job("A / legs two").id == "A.legs.two"
     assert (run.job("A.other").conclusion, run.job("C.never").conclusion) == ("skipped", "skipped")
     assert run.job("C.never").reason == (
-        "condition eq(dependencies.A.outputs['make.out.version'], 'other') does not hold"
+        "the condition eq(dependencies.A.outputs['make.out.version'], 'other') is false"
     )
 
 
-def test_what_is_skipped_or_failed_decides_for_all_that_come_after(play: Play) -> None:
-    run = play(
+def test_skipped_and_failed_jobs_affect_their_dependents(replayed: Replay) -> None:
+    run = replayed(
         """
 jobs:
 - job: bad
@@ -147,7 +147,7 @@ jobs:
     assert "cannot be evaluated" in run.job("broken").reason
 
 
-def test_a_reference_to_what_is_not_there_is_named_where_it_decides(play: Play) -> None:
+def test_unknown_references_are_reported(replayed: Replay) -> None:
     text = """
 jobs:
 - job: A
@@ -164,17 +164,17 @@ jobs:
   steps: [{checkout: none}]
 """
 
-    run = play(text)
+    run = replayed(text)
 
-    assert run.job("B").reason.endswith("there is no dependencies.A.outputs['step.wrong']")
-    assert run.job("C").reason.endswith("there is no dependencies.A.result")
+    assert run.job("B").reason.endswith("unknown: dependencies.A.outputs['step.wrong']")
+    assert run.job("C").reason.endswith("unknown: dependencies.A.result")
     assert (run.job("D").conclusion, run.job("D").reason) == (
-        "success", "there is no dependencies.A.outputs['step.v']",
+        "success", "unknown: dependencies.A.outputs['step.v']",
     )  # fmt: skip
 
 
-def test_a_matrix_may_be_made_while_it_runs(play: Play) -> None:
-    run = play(
+def test_a_matrix_may_be_a_runtime_expression(replayed: Replay) -> None:
+    run = replayed(
         """
 jobs:
 - job: plan
@@ -198,14 +198,14 @@ jobs:
     ]  # fmt: skip
 
 
-def test_a_cancelled_run_does_only_what_always_runs(play: Play) -> None:
+def test_a_cancelled_run_does_only_what_always_runs(replayed: Replay) -> None:
     cancellation = Cancellation()
 
     def cancel(inputs: object, context: EffectContext) -> EffectResult:
         cancellation.cancel()
         return EffectResult()
 
-    run = play(
+    run = replayed(
         """
 jobs:
 - job: first
@@ -225,7 +225,7 @@ jobs:
   condition: canceled()
   steps: [{checkout: none}, {bash: echo always}]
 """,
-        around=Surroundings(effects=Effects({"Cancel": cancel}), cancellation=cancellation),
+        host=HostEnvironment(effects=Effects({"Cancel": cancel}), cancellation=cancellation),
     )
 
     assert run.conclusion == "cancelled"
@@ -237,22 +237,22 @@ jobs:
     assert commands(run) == ("echo cleaned", "echo always")
 
 
-def test_a_running_script_is_stopped_by_a_cancellation(play: Play) -> None:
+def test_a_running_script_is_stopped_by_a_cancellation(replayed: Replay) -> None:
     cancellation = Cancellation()
 
-    class Stopper(Silence):
+    class Stopper(Listener):
         def line(self, job: str, step: str, text: str) -> None:
             if text == "ready":
                 cancellation.cancel()
 
     text = "steps:\n- checkout: none\n- bash: echo ready; sleep 60\n"
-    run = play(text, around=Surroundings(listener=Stopper(), cancellation=cancellation))
+    run = replayed(text, host=HostEnvironment(listener=Stopper(), cancellation=cancellation))
 
     assert (run.conclusion, run.jobs[0].steps[1].conclusion) == ("cancelled", "cancelled")
 
 
-def test_a_job_has_its_time_and_a_variable_that_cannot_be_evaluated_fails_it(play: Play) -> None:
-    run = play(
+def test_a_job_times_out_and_an_invalid_variable_fails_it(replayed: Replay) -> None:
+    run = replayed(
         """
 jobs:
 - job: slow
@@ -272,7 +272,7 @@ jobs:
     assert "azure-pipelines.yml:7: the variable v: Unable to convert" in broken.reason
 
 
-def test_groups_and_settings_give_variables_that_the_file_overrides(play: Play) -> None:
+def test_the_file_overrides_variables_of_groups_and_settings(replayed: Replay) -> None:
     text = """
 variables:
 - group: shared
@@ -282,16 +282,16 @@ steps:
 - checkout: none
 - bash: echo "$(a) $(b) $(c) $(s)"
 """
-    around = Surroundings(
+    host = HostEnvironment(
         variables={"a": "settings", "b": "settings", "c": "settings"},
         environment_variables={"shared": {"a": "group"}},
         environment_secrets={"shared": {"s": "very-secret"}},
     )
 
-    assert play(text, around=around).jobs[0].steps[1].output == ("group file settings ***",)
+    assert replayed(text, host=host).jobs[0].steps[1].output == ("group file settings ***",)
 
 
-def test_parameters_are_given_by_hand_and_the_run_has_a_number(play: Play) -> None:
+def test_manual_runs_have_parameters_and_a_run_number(replayed: Replay) -> None:
     text = """
 name: release-$(SourceBranchName)-$(Rev:rr)
 parameters:
@@ -304,14 +304,14 @@ steps:
   - bash: echo for real
 """
 
-    run = play(text, Manual("main", {"to": "prod", "dry": "false"}))
+    run = replayed(text, Manual("main", {"to": "prod", "dry": "false"}))
 
     assert [step.output for step in run.jobs[0].steps[1:]] == [("prod release-main-01 Manual",), ("for real",)]
 
 
-def test_one_job_at_a_time_runs_in_the_order_of_the_file(play: Play) -> None:
+def test_with_one_parallel_job_the_order_is_that_of_the_file(replayed: Replay) -> None:
     jobs = "".join(f"- job: j{number}\n  steps: [{{checkout: none}}, {{bash: echo {number}}}]\n" for number in range(6))
 
-    run = play(f"jobs:\n{jobs}", around=Surroundings(maximum_parallel_jobs=1))
+    run = replayed(f"jobs:\n{jobs}", host=HostEnvironment(max_parallel_jobs=1))
 
     assert commands(run) == tuple(f"echo {number}" for number in range(6))

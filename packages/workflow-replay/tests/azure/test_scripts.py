@@ -1,4 +1,4 @@
-"""Scripts and the commands in their output: variables, secrets, results, remarks, folders, time."""
+"""Scripts and the logging commands in their output: variables, secrets, results, annotations, folders, timeouts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from workflow_replay.azure import replay
 from workflow_replay.events import Push
-from workflow_replay.record import JobRun, Run, commands
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import JobRun, Run, commands
 from workflow_replay.testing import Origin
 
 FILE = "azure-pipelines.yml"
-Play = Callable[..., Run]
+Replay = Callable[..., Run]
 
 
 def conclusions(job: JobRun) -> list[str]:
     return [step.conclusion for step in job.steps if step.uses != "checkout"]
 
 
-def test_variables_reach_scripts_as_macros_and_environment_and_secrets_stay_hidden(play: Play) -> None:
+def test_variables_reach_scripts_as_macros_and_environment_and_secrets_stay_hidden(replayed: Replay) -> None:
     text = """
 variables:
   who: world
@@ -38,7 +38,7 @@ steps:
 - script: echo "$BUILD_REASON $BUILD_SOURCEBRANCHNAME $(Build.DefinitionName) $TF_BUILD $AGENT_JOBSTATUS"
 """
 
-    run = play(text, around=Surroundings(secrets={"password": "tops3cret"}))
+    run = replayed(text, host=HostEnvironment(secrets={"password": "tops3cret"}))
 
     first, second, third = run.jobs[0].steps[1:]
     assert first.output[0] == "hello world/hello world/d/$(undefined)"
@@ -48,8 +48,8 @@ steps:
     assert "hunter2" not in str(run)
 
 
-def test_a_script_goes_on_after_a_failing_line_and_its_last_command_decides(play: Play) -> None:
-    run = play(
+def test_a_script_continues_after_a_failing_line_and_its_last_command_decides(replayed: Replay) -> None:
+    run = replayed(
         """
 steps:
 - script: |
@@ -82,8 +82,8 @@ steps:
                              "echo failed", "echo always")  # fmt: skip
 
 
-def test_commands_in_the_output_set_results_issues_paths_summaries_and_tags(play: Play) -> None:
-    run = play(
+def test_logging_commands_set_results_issues_paths_summaries_and_tags(replayed: Replay) -> None:
+    run = replayed(
         """
 steps:
 - bash: |
@@ -101,19 +101,24 @@ steps:
 """,
     )
 
-    first, tool, refused, unknown = run.jobs[0].steps[1:]
-    (remark,) = first.annotations
-    assert (remark.level, remark.message, remark.file, remark.line) == ("warning", "look here", "src/a.py", 7)
+    first, tool, rejected, unknown = run.jobs[0].steps[1:]
+    (annotation,) = first.annotations
+    assert (annotation.level, annotation.message, annotation.file, annotation.line) == (
+        "warning",
+        "look here",
+        "src/a.py",
+        7,
+    )
     assert first.summary == "# Report\n"
     assert (first.conclusion, first.outcome) == ("success", "success")
     assert tool.output == ("my tool",)
-    assert refused.outcome == "failure"
-    assert "readonly variable 'Build.Reason'" in refused.annotations[0].message
+    assert rejected.outcome == "failure"
+    assert "readonly variable 'Build.Reason'" in rejected.annotations[0].message
     assert unknown.annotations[0].level == "warning"
 
 
-def test_more_commands_read_only_variables_and_counters(play: Play) -> None:
-    run = play(
+def test_more_logging_commands_read_only_variables_and_counters(replayed: Replay) -> None:
+    run = replayed(
         """
 variables:
 - {name: fixed, value: one, readonly: true}
@@ -148,9 +153,9 @@ steps:
     assert kept.output == ("first one",)
 
 
-def test_scripts_of_tasks_and_files_run_in_their_folders(play: Play, origin: Origin) -> None:
+def test_scripts_of_tasks_and_files_run_in_their_folders(replayed: Replay, origin: Origin) -> None:
     origin.commit({"tools/say.sh": 'echo "$1 from $(basename "$PWD")"\n'})
-    run = play(
+    run = replayed(
         """
 steps:
 - task: Bash@3
@@ -168,16 +173,16 @@ steps:
 """,
     )
 
-    missing, said, line, nowhere, empty = run.jobs[0].steps[1:]
+    missing, script, line, nowhere, empty = run.jobs[0].steps[1:]
     assert missing.outcome == "failure"
-    assert (said.output, said.script) == (("hello you from tools",), "say.sh 'hello you'")
+    assert (script.output, script.script) == (("hello you from tools",), "say.sh 'hello you'")
     assert line.output == ("cmd Linux",)
     assert "Not found workingDirectory" in nowhere.annotations[0].message
     assert empty.annotations[0].message == "Input required: inlineScript"
 
 
-def test_retries_timeouts_and_conditions_that_cannot_be_evaluated(play: Play) -> None:
-    run = play(
+def test_retries_timeouts_and_conditions_that_cannot_be_evaluated(replayed: Replay) -> None:
+    run = replayed(
         """
 steps:
 - checkout: none
@@ -197,12 +202,12 @@ steps:
     retried, slow, broken, after = run.jobs[0].steps[1:]
     assert (retried.conclusion, len(retried.annotations)) == ("success", 4)
     assert (slow.outcome, slow.conclusion) == ("failure", "success")
-    assert "ran longer than its time" in slow.annotations[0].message
+    assert "timed out" in slow.annotations[0].message
     assert (broken.conclusion, after.conclusion) == ("failure", "skipped")
     assert run.conclusion == "failure"
 
 
-def test_hostile_texts_run_where_a_script_takes_them_as_macros_and_only_there(origin: Origin) -> None:
+def test_injected_text_runs_only_where_a_script_uses_it_as_a_macro(origin: Origin) -> None:
     text = """
 steps:
 - checkout: none
@@ -218,7 +223,7 @@ steps:
 """
     origin.commit({FILE: text}, 'x"; touch pwned; echo "')
 
-    taken, safe = replay(origin.bare, FILE, Push("refs/heads/main")).jobs[0].steps[1:]
+    injected, safe = replay(origin.bare, FILE, Push("refs/heads/main")).jobs[0].steps[1:]
 
-    assert "pwned" in taken.output
+    assert "pwned" in injected.output
     assert safe.output == ("said",)

@@ -1,4 +1,4 @@
-"""Templates: what a file and those that it includes become, and what is refused, with file and line."""
+"""Template expansion, and errors with file and line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def scripts(text: str, templates: dict[str, str] | None = None, **arguments: str
         pytest.param(
             "- ${{ if true }}:\n  - script: a\n- ${{ elseif lt(1, 'x') }}:\n  - script: b",
             ["a"],
-            id="later-conditions-are-not-asked",
+            id="later-conditions-are-not-evaluated",
         ),
         pytest.param("- ${{ if true }}:\n    script: one", ["one"], id="a-mapping-is-one-item"),
         pytest.param("- ${{ each x in split('a in b', ' in ') }}:\n  - script: ${{ x }}", ["a", "b"], id="each"),
@@ -76,7 +76,7 @@ def scripts(text: str, templates: dict[str, str] | None = None, **arguments: str
         pytest.param("- script: ${{ variables['Build.Reason'] }}", ["Manual"], id="predefined"),
     ],
 )
-def test_steps_are_shaped(steps: str, expected: list[str]) -> None:
+def test_directives_in_lists(steps: str, expected: list[str]) -> None:
     declared = """
 parameters:
 - {name: version, default: 3.10}
@@ -89,7 +89,7 @@ parameters:
     assert scripts(f"{declared}steps:\n{steps}\n") == expected
 
 
-def test_mappings_are_shaped_in_place() -> None:
+def test_directives_in_mappings() -> None:
     text = """
 parameters:
 - {name: more, type: object, default: {C: c, D: d}}
@@ -114,7 +114,7 @@ steps:
     ]  # fmt: skip
 
 
-def test_jobs_are_wrapped_by_a_template_that_is_extended() -> None:
+def test_an_extended_template_wraps_jobs() -> None:
     text = """
 variables: {who: me}
 extends:
@@ -159,7 +159,7 @@ jobs:
     ]
 
 
-def test_variables_are_seen_below_and_templates_of_them_are_put_in_place() -> None:
+def test_variables_are_visible_below_and_variable_templates_are_inserted() -> None:
     text = """
 variables:
 - name: one
@@ -194,7 +194,7 @@ stages:
         ("type: number, values: [1, 2]", "'2'", "2"),
     ],
 )  # fmt: skip
-def test_arguments_are_bound_by_type(declaration: str, given: str, expected: str) -> None:
+def test_arguments_are_converted_to_the_declared_type(declaration: str, given: str, expected: str) -> None:
     template = f"parameters:\n- {{name: p, {declaration}}}\nsteps:\n- script: ${{{{ parameters.p }}}}\n"
 
     found = scripts(f"steps:\n- template: t.yml\n  parameters:\n    P: {given}\n", {"t.yml": template})
@@ -202,7 +202,7 @@ def test_arguments_are_bound_by_type(declaration: str, given: str, expected: str
     assert found == [expected]
 
 
-def test_objects_keep_the_types_of_their_leaves() -> None:
+def test_objects_keep_the_types_of_their_scalars() -> None:
     text = """
 parameters:
 - {name: o, type: object, default: {s: text, n: 3, b: true, nil: ~, list: [1, two]}}
@@ -215,7 +215,7 @@ steps:
     ]
 
 
-def test_values_given_by_hand_are_bound_as_well() -> None:
+def test_parameters_of_manual_runs_are_converted_too() -> None:
     text = "parameters:\n- {name: n, type: number}\n- {name: o, type: object, default: {}}\nsteps:\n" \
         "- script: ${{ parameters.n }} ${{ parameters.o.a }}\n"  # fmt: skip
 
@@ -261,7 +261,7 @@ def test_values_given_by_hand_are_bound_as_well() -> None:
         ("a: &anchor 1\nb: *anchor", "anchors are not supported"),
     ],
 )
-def test_wrong_files_are_refused_with_their_line(text: str, message: str) -> None:
+def test_invalid_files_are_rejected_with_a_line(text: str, message: str) -> None:
     templates = {
         "t.yml": "parameters:\n- {name: p, values: [x, y]}\nsteps:\n- script: x\n",
         "jobs.yml": "jobs:\n- job: A\n",

@@ -1,4 +1,4 @@
-"""Which events start a pipeline: branches, tags, paths, policies, schedules and completed pipelines."""
+"""Triggers of pipelines: branches, tags, paths, policies, schedules and completed pipelines."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_pushes(trigger: PushTrigger | None, ref: str, expected: bool) -> None: 
 
 
 @pytest.mark.parametrize("message", ["fix [skip ci]", "a\n\nb ***NO_CI***", "x\nskip-checks: true", "[skip azp]"])
-def test_messages_can_skip(message: str) -> None:
+def test_commit_messages_can_skip_ci(message: str) -> None:
     assert not starts(PushTrigger(), message=message)
 
 
@@ -95,7 +95,7 @@ def test_pull_requests_follow_a_policy(
     assert on_pull_request(policy, base, lambda: (changed,)).starts is expected
 
 
-def test_schedules_need_their_branch() -> None:
+def test_schedules_apply_to_their_branches() -> None:
     found = pipeline(schedules=(Schedule("0 3 * * *", Filter(("main",))),))
 
     assert on_schedule(found, None, "main").starts
@@ -118,7 +118,7 @@ def test_schedules_need_their_branch() -> None:
         (PipelineResource("t", "train", True, tags=("good", "better")), False),
     ],
 )
-def test_completed_pipelines_start_others(resource: PipelineResource, expected: bool) -> None:  # noqa: FBT001
+def test_completed_pipelines_trigger_others(resource: PipelineResource, expected: bool) -> None:  # noqa: FBT001
     found = pipeline(resources=(resource,))
 
     decision, _ = on_completion(found, "train", "main", succeeded=True, stages=("build",), tags=("good",))
@@ -126,7 +126,7 @@ def test_completed_pipelines_start_others(resource: PipelineResource, expected: 
     assert decision.starts is expected
 
 
-def test_a_failed_pipeline_starts_only_what_waits_for_its_stages() -> None:
+def test_a_failed_pipeline_triggers_only_resources_with_stages() -> None:
     plain = pipeline(resources=(PipelineResource("t", "train", triggers=True),))
     staged = pipeline(resources=(PipelineResource("t", "train", triggers=True, stages=("build",)),))
 

@@ -1,12 +1,12 @@
-"""Variables of a job, and the commands in a step's output that change them."""
+"""Variables of a job, and logging commands."""
 
 from __future__ import annotations
 
 import pytest
 
-from workflow_replay.azure.running.logging_commands import LoggingCommand, command
-from workflow_replay.azure.running.variable_store import ReadOnly, VariableStore
-from workflow_replay.masking import Masks
+from workflow_replay.azure.state.variable_store import ReadOnly, VariableStore
+from workflow_replay.azure.steps.logging_commands import LoggingCommand, command
+from workflow_replay.common.masking import Masks
 
 
 def store(**values: str) -> VariableStore:
@@ -29,7 +29,7 @@ def test_macros(text: str, expected: str) -> None:
     assert variables.expand(text) == expected
 
 
-def test_a_macro_sees_what_was_set_last() -> None:
+def test_a_macro_uses_the_latest_value() -> None:
     variables = store(a="$(b)")
     variables.put("B", "new")
 
@@ -49,7 +49,7 @@ def test_the_environment_has_all_but_secrets() -> None:
     assert masks.hide("it is hunter2") == "it is ***"
 
 
-def test_secret_and_read_only_stay_so() -> None:
+def test_variables_stay_secret_and_read_only() -> None:
     variables = store()
     variables.put("s", "one", secret=True)
     variables.assign("S", "two")
@@ -78,5 +78,5 @@ def test_secret_and_read_only_stay_so() -> None:
         ("##vso[a.b x=1=2;nothing;]", ("a.b", {"x": "1=2"}, "")),
     ],
 )  # fmt: skip
-def test_commands_are_read_as_the_agent_does(line: str, expected: tuple[str, dict[str, str], str] | None) -> None:
+def test_logging_commands_are_parsed(line: str, expected: tuple[str, dict[str, str], str] | None) -> None:
     assert command(line) == (LoggingCommand(*expected) if expected else None)

@@ -1,4 +1,4 @@
-"""Random expressions for a seed: mostly well-formed ones over a few contexts, and some that are broken on purpose."""
+"""Generates random expressions for a seed: most are valid and use a few contexts, some are broken on purpose."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ _BROKEN: Final = (
     "foo(",
     "secrets.x",
 )
-# In these the published library departs from what the services run, or cannot say what it has (the order of keys
-# that are numbers), so that nothing can be learnt: a second escaped quotation mark, a comma before the bracket.
+# Here the published library differs from the service or does not preserve the order of numeric keys: a second escaped
+# quote, a comma before the closing bracket, binary numbers.
 _NOT_COMPARED: Final = re.compile(r"''.*''|,\s*\)|0[bB][01]|'''", re.DOTALL)
 
 
 def expressions(seed: int, count: int) -> list[str]:
-    """So many different expressions."""
-    source = random.Random(seed)  # noqa: S311 - no secret is made of it
+    """`count` different expressions."""
+    source = random.Random(seed)  # noqa: S311 - not for secrets
     found: dict[str, None] = {}
     while len(found) < count:
         text = _expression(source, source.randint(1, 4))

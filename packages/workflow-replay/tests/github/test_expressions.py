@@ -1,14 +1,14 @@
-"""What GitHub's published library cannot tell: templates, conditions, functions of a place, and wrong expressions."""
+"""What GitHub's published library does not cover: templates, conditions, availability, invalid expressions."""
 
 import pytest
 
+from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.evaluation import Scope, evaluate
-from workflow_replay.github.expressions.failures import ExpressionError
 from workflow_replay.github.expressions.parser import parse
-from workflow_replay.github.expressions.templates import Place, asks_for_status, condition, holds, resolve
+from workflow_replay.github.expressions.templates import Availability, condition, has_status_function, holds, resolve
 from workflow_replay.github.expressions.values import CaseSensitive, Value, to_text
 
-PLACE = Place(
+AVAILABLE = Availability(
     frozenset({"github", "env", "steps"}), frozenset({"success", "failure", "always", "cancelled", "hashfiles"})
 )
 
@@ -46,8 +46,8 @@ def scope(*, succeeded: bool = True) -> Scope:
         ("${{ hashFiles('a', 'b') }}", "a-b"),
     ],
 )
-def test_a_text_with_expressions(text: str, value: Value) -> None:
-    assert resolve(text, PLACE, scope()) == value
+def test_strings_with_expressions(text: str, value: Value) -> None:
+    assert resolve(text, AVAILABLE, scope()) == value
 
 
 @pytest.mark.parametrize(
@@ -67,23 +67,23 @@ def test_a_text_with_expressions(text: str, value: Value) -> None:
         ("github.ref == 'refs/heads/main' && 'it''s'", True, False),
     ],
 )
-def test_a_condition(text: str, after_success: bool, after_failure: bool) -> None:  # noqa: FBT001 - a table
+def test_conditions(text: str, after_success: bool, after_failure: bool) -> None:  # noqa: FBT001 - a table
     expression = condition(text)
 
-    assert holds(expression, PLACE, scope()) is after_success
-    assert holds(expression, PLACE, scope(succeeded=False)) is after_failure
+    assert holds(expression, AVAILABLE, scope()) is after_success
+    assert holds(expression, AVAILABLE, scope(succeeded=False)) is after_failure
 
 
-def test_a_status_in_a_string_is_none() -> None:
-    assert not asks_for_status("github.ref == 'always()'", PLACE)
+def test_a_status_function_in_a_string_does_not_count() -> None:
+    assert not has_status_function("github.ref == 'always()'", AVAILABLE)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("secrets.TOKEN", "unrecognized named-value 'secrets' here; there are: env, github, steps"),
+        ("secrets.TOKEN", "unrecognized named-value 'secrets' here; available: env, github, steps"),
         ("nope(1)", "unrecognized function 'nope' here"),
-        ("contains('a')", "too few parameters for 'contains': 1, needs 2"),
+        ("contains('a')", "too few parameters for 'contains': 1 of at least 2"),
         ("always(1)", "too many parameters for 'always'"),
         ("case(true, 1)", "too few"),
         ("case(true, 1, true, 2)", "odd number"),
@@ -98,22 +98,22 @@ def test_a_status_in_a_string_is_none() -> None:
         ("", "unexpected end"),
     ],
 )
-def test_what_is_no_expression_is_refused(text: str, reason: str) -> None:
+def test_invalid_expressions_are_rejected(text: str, reason: str) -> None:
     with pytest.raises(ExpressionError, match=reason):
-        parse(text, PLACE.contexts, PLACE.functions)
+        parse(text, AVAILABLE.contexts, AVAILABLE.functions)
 
 
 @pytest.mark.parametrize("text", ["fromJSON('')", "fromJSON('{')", "fromJSON('NaN')", "format('{9}')", "case(1, 2, 3)"])
-def test_what_cannot_be_evaluated_is_an_error(text: str) -> None:
+def test_unsuitable_values_are_errors(text: str) -> None:
     with pytest.raises(ExpressionError):
-        evaluate(parse(text, PLACE.contexts, PLACE.functions), scope())
+        evaluate(parse(text, AVAILABLE.contexts, AVAILABLE.functions), scope())
 
 
-def test_an_expression_without_an_end_is_refused() -> None:
-    with pytest.raises(ExpressionError, match="has no end"):
-        resolve("a ${{ 'b }}' ", PLACE, scope())
+def test_an_unclosed_expression_is_rejected() -> None:
+    with pytest.raises(ExpressionError, match="not closed"):
+        resolve("a ${{ 'b }}' ", AVAILABLE, scope())
 
 
-def test_unknown_places_have_no_status_functions() -> None:
+def test_status_functions_are_not_available_everywhere() -> None:
     with pytest.raises(ExpressionError, match="unrecognized function 'always'"):
-        parse("always()", PLACE.contexts, frozenset())
+        parse("always()", AVAILABLE.contexts, frozenset())

@@ -1,9 +1,9 @@
-"""GitHub's patterns for branches, tags and paths, by the examples of its documentation and the traps around them."""
+"""GitHub's filter patterns: the examples of its documentation, and special cases."""
 
 import pytest
 
+from workflow_replay.github.definition.model import Filters
 from workflow_replay.github.globs import paths_match, ref_matches
-from workflow_replay.github.workflow import Filters
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from workflow_replay.github.workflow import Filters
         ("a.b", ["a.b"], ["axb"]),
     ],
 )
-def test_a_pattern(pattern: str, matching: list[str], others: list[str]) -> None:
+def test_patterns(pattern: str, matching: list[str], others: list[str]) -> None:
     assert [name for name in [*matching, *others] if ref_matches(name, (pattern,), None)] == matching
 
 
@@ -62,5 +62,5 @@ def test_ignored_refs() -> None:
         (["a/README.md"], Filters(paths=("*.md",)), False),
     ],
 )
-def test_filters_of_paths(files: list[str], filters: Filters, matches: bool) -> None:  # noqa: FBT001 - a table
+def test_path_filters(files: list[str], filters: Filters, matches: bool) -> None:  # noqa: FBT001 - a table
     assert paths_match(files, filters) is matches

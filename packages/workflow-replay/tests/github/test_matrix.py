@@ -1,4 +1,4 @@
-"""Matrices, by the examples of GitHub's documentation."""
+"""Matrices: the examples of GitHub's documentation."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def test_the_documented_example_of_include() -> None:
     ]
 
 
-def test_exclude_comes_before_include_and_may_name_less_than_all() -> None:
+def test_exclude_precedes_include_and_may_be_partial() -> None:
     matrix = {
         "os": ["windows", "macos"],
         "version": [12.0, 14.0],
@@ -45,25 +45,25 @@ def test_exclude_comes_before_include_and_may_name_less_than_all() -> None:
     ]
 
 
-def test_include_alone_makes_combinations() -> None:
+def test_include_alone_creates_combinations() -> None:
     assert combinations({"include": [{"a": 1.0}, {"a": 2.0}]}) == [{"a": 1.0}, {"a": 2.0}]
 
 
-def test_the_label_shows_values_in_order_also_of_objects() -> None:
+def test_the_label_has_all_values_in_order() -> None:
     assert label({"os": {"name": "linux", "tags": ["a", "b"]}, "n": 2.0, "flag": True}) == "linux, a, b, 2, true"
 
 
 @pytest.mark.parametrize(
     ("matrix", "reason"),
     [
-        ("text", "needs names with lists"),
-        ({"os": []}, "needs a list that is not empty"),
-        ({"os": "linux"}, "needs a list"),
-        ({"os": ["a"], "exclude": [{"os": "a"}]}, "no combination"),
-        ({"a": [float(n) for n in range(17)], "b": [float(n) for n in range(17)]}, "makes 289 jobs; 256"),
-        ({"os": ["a"], "include": ["b"]}, "matrix.include needs a list of names"),
+        ("text", "must be a mapping of lists"),
+        ({"os": []}, "must be a list with at least one value"),
+        ({"os": "linux"}, "must be a list"),
+        ({"os": ["a"], "exclude": [{"os": "a"}]}, "no combinations"),
+        ({"a": [float(n) for n in range(17)], "b": [float(n) for n in range(17)]}, "has 289 jobs; the maximum is 256"),
+        ({"os": ["a"], "include": ["b"]}, "matrix.include must be a list of mappings"),
     ],
 )
-def test_what_makes_no_jobs_is_refused(matrix: Any, reason: str) -> None:
+def test_invalid_matrices_are_rejected(matrix: Any, reason: str) -> None:
     with pytest.raises(MatrixError, match=reason):
         combinations(matrix)

@@ -1,4 +1,4 @@
-"""Steps as GitHub's runner runs them: shells, variables, files, commands, conditions, composites."""
+"""Steps: shells, variables, file commands, workflow commands, conditions, composite actions."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import pytest
 
 from workflow_replay.events import PullRequest, Push
 from workflow_replay.github import replay
-from workflow_replay.record import JobRun, StepRun
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import JobRun, StepRun
 from workflow_replay.testing import Origin
 
 FILE = ".github/workflows/ci.yml"
@@ -24,7 +24,7 @@ def job(origin: Origin) -> Job:
         indented = "".join(f"      {line}\n" for line in steps.strip("\n").splitlines())
         text = f"on: [push, pull_request]\n{head}\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n{indented}"
         origin.commit({FILE: text, **(files or {})})
-        return replay(origin.bare, FILE, event or Push("refs/heads/main"), Surroundings(**more)).jobs[0]
+        return replay(origin.bare, FILE, event or Push("refs/heads/main"), HostEnvironment(**more)).jobs[0]
 
     return run
 
@@ -61,7 +61,7 @@ def test_the_shell_decides_what_counts_as_a_failure(job: Job) -> None:
     assert "Invalid shell option" in done.steps[5].output[0]
 
 
-def test_variables_come_in_layers_and_later_steps_see_what_earlier_ones_exported(job: Job) -> None:
+def test_variables_have_layers_and_later_steps_see_exported_ones(job: Job) -> None:
     done = job(
         """
 - run: echo "$A $B $C ${{ env.A }} ${{ env.C }}"
@@ -118,14 +118,14 @@ def test_outputs_and_summaries(job: Job) -> None:
         ("cd gone", "exit code 1"),
     ],
 )
-def test_what_the_runner_cannot_read_fails_the_step(job: Job, script: str, reason: str) -> None:
+def test_invalid_file_commands_fail_the_step(job: Job, script: str, reason: str) -> None:
     done = job(f"- run: {script}\n- run: echo never\n")
 
     assert conclusions(done) == ["failure", "skipped"]
     assert reason in done.steps[0].annotations[-1].message
 
 
-def test_remarks_and_stopped_commands(job: Job) -> None:
+def test_annotations_and_stopped_commands(job: Job) -> None:
     done = job("""
 - run: |
     echo "::error file=src/a.py,line=3,title=Two%3A words::It broke%0Ahere"
@@ -136,16 +136,16 @@ def test_remarks_and_stopped_commands(job: Job) -> None:
     echo "  ::warning ::meant"
     echo "no ::error::command"
 """)
-    remarks = [(one.level, one.message, one.title, one.file, one.line) for one in done.steps[0].annotations]
+    annotations = [(one.level, one.message, one.title, one.file, one.line) for one in done.steps[0].annotations]
 
-    assert remarks == [
+    assert annotations == [
         ("error", "It broke\nhere", "Two: words", "src/a.py", 3),
         ("notice", "plain", None, None, None),
         ("warning", "meant", None, None, None),
     ]
 
 
-def test_secrets_are_hidden_wherever_they_come_out(job: Job) -> None:
+def test_secrets_are_masked_everywhere(job: Job) -> None:
     done = job(
         """
 - id: a
@@ -169,7 +169,7 @@ def test_secrets_are_hidden_wherever_they_come_out(job: Job) -> None:
     assert "word-one" not in repr(done)
 
 
-def test_after_a_failure_only_steps_that_ask_for_it_run(job: Job) -> None:
+def test_after_a_failure_only_steps_with_a_matching_condition_run(job: Job) -> None:
     done = job("""
 - id: tolerated
   run: exit 1
@@ -195,7 +195,7 @@ def test_after_a_failure_only_steps_that_ask_for_it_run(job: Job) -> None:
     assert done.steps[3].reason == "an earlier step did not succeed"
 
 
-def test_a_step_has_its_own_time(job: Job) -> None:
+def test_a_step_times_out(job: Job) -> None:
     done = job("""
 - run: sleep 60
   timeout-minutes: 0.005
@@ -227,8 +227,8 @@ def test_defaults_and_working_directories(job: Job) -> None:
     assert "does not exist" in outputs(done)[3][0]
 
 
-def test_a_hostile_branch_runs_nothing_when_it_comes_by_a_variable(job: Job, origin: Origin) -> None:
-    hostile = "x$(touch${IFS}pwned);touch${IFS}owned"
+def test_injection_through_a_branch_name_fails_if_it_is_passed_as_a_variable(job: Job, origin: Origin) -> None:
+    injection = "x$(touch${IFS}pwned);touch${IFS}owned"
     steps = """
 - run: echo "$HEAD"; echo "$TITLE"; ls
   env: {HEAD: "${{ github.head_ref }}", TITLE: "${{ github.event.pull_request.title }}"}
@@ -236,13 +236,13 @@ def test_a_hostile_branch_runs_nothing_when_it_comes_by_a_variable(job: Job, ori
   continue-on-error: true
 """
     job(steps)
-    origin.commit({}, branch=hostile)
+    origin.commit({}, branch=injection)
     origin.switch("main")
 
-    done = job(steps, event=PullRequest(hostile, "main", title="${{ github.token }}"))
+    done = job(steps, event=PullRequest(injection, "main", title="${{ github.token }}"))
 
-    # By a variable it is a text; put into the script it is a program, here as on GitHub.
-    assert outputs(done)[0] == (hostile, "${{ github.token }}")
+    # As a variable it is data; inserted into the script it is code, here as on GitHub.
+    assert outputs(done)[0] == (injection, "${{ github.token }}")
     assert {"pwned", "owned"} <= set(outputs(done)[1])
 
 
@@ -308,7 +308,7 @@ def test_a_composite_action_has_inputs_outputs_and_steps_of_its_own(job: Job) ->
     assert outputs(done)[6] == ("Hello from main, world push 1",)
 
 
-def test_a_failure_inside_an_action_is_one_of_the_step_that_calls_it(job: Job) -> None:
+def test_a_failure_within_an_action_fails_the_step_that_uses_it(job: Job) -> None:
     done = job(
         "- uses: actions/checkout@v6\n- uses: ./.github/actions/greet\n  with: {who: nobody}\n- run: echo never\n",
         files={".github/actions/greet/action.yml": ACTION, ".github/actions/greet/words.txt": ""},
@@ -321,14 +321,14 @@ def test_a_failure_inside_an_action_is_one_of_the_step_that_calls_it(job: Job) -
     assert conclusions(done)[-1] == "skipped"
 
 
-def test_an_action_of_the_repository_needs_a_checkout_first(job: Job) -> None:
+def test_a_local_action_requires_a_checkout(job: Job) -> None:
     done = job("- uses: ./.github/actions/greet\n", files={".github/actions/greet/action.yml": ACTION})
 
     assert "Did an earlier step run actions/checkout?" in done.steps[0].annotations[0].message
 
 
-def test_an_expression_that_cannot_be_evaluated_fails_its_step(job: Job) -> None:
+def test_an_invalid_expression_fails_its_step(job: Job) -> None:
     done = job("- run: echo ${{ fromJSON('{') }}\n- if: always() && fromJSON('')\n  run: echo\n")
 
     assert conclusions(done) == ["failure", "failure"]
-    assert done.steps[0].annotations[0].message.startswith(f"{FILE}:7: fromJSON was given no JSON")
+    assert done.steps[0].annotations[0].message.startswith(f"{FILE}:7: fromJSON: invalid JSON")

@@ -1,18 +1,20 @@
-"""Which event in a real repository starts a workflow, and what the event says of itself."""
+"""Triggers of workflows: events in a real repository, filters and inputs."""
 
 from collections.abc import Mapping
 
 import pytest
 
+from workflow_replay.common.git import NO_COMMIT, Repository
 from workflow_replay.errors import EventError
 from workflow_replay.events import Completed, Dispatch, Event, Manual, MergeGroup, PullRequest, Push, Schedule
-from workflow_replay.git import NO_COMMIT, Repository
+from workflow_replay.github.definition.loading import read_workflow
 from workflow_replay.github.expressions.evaluation import Scope
-from workflow_replay.github.loading import read_workflow
-from workflow_replay.github.situation import situate
+from workflow_replay.github.run_context import build_run_context
 from workflow_replay.github.triggers import Decision, call_inputs, decide, dispatch_inputs
+from workflow_replay.host_environment import HostEnvironment
 from workflow_replay.testing import Origin
 
+HOST = HostEnvironment(owner="octo", name="repo")
 JOBS = "jobs: {one: {runs-on: x, steps: [{run: x}]}}\n"
 
 
@@ -33,10 +35,12 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Origin, Mapping[s
 
 def decision(history: tuple[Origin, Mapping[str, str]], on: str, event: Event) -> Decision:
     origin, _ = history
-    situation = situate(origin.bare, event, "octo", "repo")
+    run_context = build_run_context(origin.bare, event, HOST)
     workflow = read_workflow(f"on: {on}\n{JOBS}", "a.yml")
     source = Repository(origin.bare)
-    return decide(workflow, situation, lambda: source.changed(situation.before or NO_COMMIT, situation.after or ""))
+    return decide(
+        workflow, run_context, lambda: source.changed(run_context.before or NO_COMMIT, run_context.after or "")
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_a_push_to_main(history: tuple[Origin, Mapping[str, str]], on: str, befo
     assert decision(history, on, Push("refs/heads/main", history[1][before])).starts is starts
 
 
-def test_a_commit_that_asks_to_be_skipped_starts_nothing(history: tuple[Origin, Mapping[str, str]]) -> None:
+def test_a_commit_message_can_skip_ci(history: tuple[Origin, Mapping[str, str]]) -> None:
     commits = history[1]
     skipped = decision(history, "push", Push("refs/heads/main", commits["second"], commits["third"]))
 
@@ -82,7 +86,7 @@ def test_a_tag_has_no_paths(history: tuple[Origin, Mapping[str, str]], on: str, 
     assert decision(history, on, Push("refs/tags/v1.2")).starts is starts
 
 
-def test_a_new_branch_is_compared_with_where_it_left_the_default_branch(
+def test_a_new_branch_is_compared_with_its_merge_base(
     history: tuple[Origin, Mapping[str, str]],
 ) -> None:
     assert not decision(history, "{push: {paths: ['src/**']}}", Push("refs/heads/topic")).starts
@@ -97,7 +101,7 @@ def test_a_new_branch_is_compared_with_where_it_left_the_default_branch(
         ("{pull_request: {types: [closed]}}", PullRequest("topic", "main", action="closed", merged=True), True),
         ("{pull_request: {branches: [main]}}", PullRequest("topic", "main"), True),
         ("{pull_request: {branches: ['releases/**']}}", PullRequest("topic", "main"), False),
-        # What main got since the branch left it does not count.
+        # Changes on main since the merge base do not count.
         ("{pull_request: {paths: ['docs/c.md']}}", PullRequest("topic", "main"), True),
         ("{pull_request: {paths: ['docs/d.md']}}", PullRequest("topic", "main"), False),
         ("pull_request", PullRequest("clash", "main"), False),
@@ -112,17 +116,17 @@ def test_a_pull_request(
     assert decision(history, on, request_).starts is starts
 
 
-def test_a_pull_request_is_judged_as_merged(history: tuple[Origin, Mapping[str, str]]) -> None:
+def test_a_pull_request_has_the_merge_commit(history: tuple[Origin, Mapping[str, str]]) -> None:
     origin, commits = history
-    situation = situate(origin.bare, PullRequest("topic", "main", number=7), "octo", "repo")
-    again = situate(origin.bare, PullRequest("topic", "main", number=7), "octo", "repo")
+    run_context = build_run_context(origin.bare, PullRequest("topic", "main", number=7), HOST)
+    again = build_run_context(origin.bare, PullRequest("topic", "main", number=7), HOST)
 
-    assert situation.ref == "refs/pull/7/merge"
-    assert situation.commit == again.commit == origin.tip("refs/pull/7/merge")
-    assert Repository(origin.bare).read(situation.commit, "docs/d.md") == "1"
-    assert Repository(origin.bare).read(situation.commit, "docs/c.md") == "1"
-    assert situation.payload["pull_request"]["head"]["sha"] == commits["topic"]
-    assert situation.payload["pull_request"]["head"]["repo"]["full_name"] == "octo/repo"
+    assert run_context.ref == "refs/pull/7/merge"
+    assert run_context.commit == again.commit == origin.tip("refs/pull/7/merge")
+    assert Repository(origin.bare).read(run_context.commit, "docs/d.md") == "1"
+    assert Repository(origin.bare).read(run_context.commit, "docs/c.md") == "1"
+    assert run_context.payload["pull_request"]["head"]["sha"] == commits["topic"]
+    assert run_context.payload["pull_request"]["head"]["repo"]["full_name"] == "octo/repo"
 
 
 @pytest.mark.parametrize(
@@ -147,9 +151,9 @@ def test_other_events(history: tuple[Origin, Mapping[str, str]], on: str, event:
     assert decision(history, on, event).starts is starts
 
 
-def test_a_ref_that_is_not_there_is_an_error(history: tuple[Origin, Mapping[str, str]]) -> None:
+def test_an_unknown_ref_is_an_error(history: tuple[Origin, Mapping[str, str]]) -> None:
     with pytest.raises(EventError, match="has no refs/heads/gone"):
-        situate(history[0].bare, Push("refs/heads/gone"), "octo", "repo")
+        build_run_context(history[0].bare, Push("refs/heads/gone"), HOST)
 
 
 INPUTS = """
@@ -170,7 +174,7 @@ on:
 """
 
 
-def test_inputs_of_a_run_by_hand_have_their_types() -> None:
+def test_inputs_of_a_manual_run_are_typed() -> None:
     trigger = read_workflow(INPUTS + JOBS, "a.yml").triggers["workflow_dispatch"]
 
     given = dispatch_inputs(trigger, {"name": "x", "dry": "false"}, Scope({}))
@@ -182,13 +186,13 @@ def test_inputs_of_a_run_by_hand_have_their_types() -> None:
     ("given", "reason"),
     [
         ({}, "'name' is required"),
-        ({"name": "x", "nam": "y"}, "no input 'nam'"),
-        ({"name": "x", "dry": "yes"}, "true or false"),
-        ({"name": "x", "count": "many"}, "is a number"),
+        ({"name": "x", "nam": "y"}, "unknown input 'nam'"),
+        ({"name": "x", "dry": "yes"}, "must be true or false"),
+        ({"name": "x", "count": "many"}, "must be a number"),
         ({"name": "x", "level": "middle"}, "one of low, high"),
     ],
 )
-def test_wrong_inputs_by_hand_are_refused(given: Mapping[str, str], reason: str) -> None:
+def test_invalid_inputs_of_a_manual_run_are_rejected(given: Mapping[str, str], reason: str) -> None:
     trigger = read_workflow(INPUTS + JOBS, "a.yml").triggers["workflow_dispatch"]
     with pytest.raises(EventError, match=reason):
         dispatch_inputs(trigger, given, Scope({}))
@@ -205,9 +209,9 @@ def test_inputs_of_a_call_keep_their_types() -> None:
         "ref": "refs/heads/main",
     }
     for given, reason in (
-        ({}, "needs the input 'stage'"),
-        ({"stage": "dev", "dry": "true"}, "is a boolean"),
-        ({"stage": "dev", "count": "3"}, "is a number"),
+        ({}, "requires the input 'stage'"),
+        ({"stage": "dev", "dry": "true"}, "must be a boolean"),
+        ({"stage": "dev", "count": "3"}, "must be a number"),
         ({"stage": "dev", "other": 1}, "no input 'other'"),
     ):
         with pytest.raises(EventError, match=reason):

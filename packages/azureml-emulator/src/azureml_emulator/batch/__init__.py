@@ -1,1 +1,1 @@
-"""Batch endpoints: deployments that keep what is to be run, and invocations that make jobs of it."""
+"""Batch endpoints: their deployments, and the jobs that their invocations start."""

@@ -25,7 +25,7 @@ def is_pipeline(properties: dict[str, Any]) -> bool:
 
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    """A model deployment's properties with what Azure fills in."""
+    """The properties of a model deployment with Azure's defaults."""
     given = {name: value for name, value in properties.items() if value is not None}
     retries = {name: value for name, value in (properties.get("retrySettings") or {}).items() if value is not None}
     resources = {"instanceCount": 1, **(properties.get("resources") or {})}
@@ -33,15 +33,15 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     return {**filled, "loggingLevel": str(filled["loggingLevel"]).capitalize()}
 
 
-def with_texts(properties: dict[str, Any]) -> dict[str, Any]:
-    """A pipeline component deployment's properties with the settings as the service keeps them: as texts."""
+def with_string_settings(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a pipeline component deployment; the service keeps its settings as strings."""
     configuration = properties["deploymentConfiguration"]
     settings = {name: str(value) for name, value in (configuration.get("settings") or {}).items() if value is not None}
     return {**properties, "deploymentConfiguration": {**configuration, "settings": settings}}
 
 
 def model_component(properties: dict[str, Any]) -> dict[str, Any]:
-    """The specification of the parallel component of a model deployment whose defaults are filled in."""
+    """The specification of the parallel component for a model deployment with defaults."""
     code = properties["codeConfiguration"]
     retries = properties["retrySettings"]
     task: dict[str, Any] = {
@@ -65,7 +65,7 @@ def model_component(properties: dict[str, Any]) -> dict[str, Any]:
         "retry_settings": {"max_retries": retries["maxRetries"], "timeout": retries["timeout"]},
         "resources": {"instance_count": properties["resources"]["instanceCount"]},
         "environment_variables": properties.get("environmentVariables") or {},
-        # What it writes is new every time it is asked.
+        # Every invocation writes new output.
         "is_deterministic": False,
         "task": task,
     }

@@ -1,6 +1,6 @@
-"""Batch deployments as resources: a model with its entry script, or a pipeline component. Nothing runs until asked.
+"""Batch deployments as resources: a model with its entry script, or a pipeline component. They run when invoked.
 
-A model's deployment is kept as an anonymous component with one parallel step, as the service does.
+Like the service, a model deployment is kept as an anonymous component with one parallel step.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import json
 import uuid
 from typing import Any
 
-from azureml_emulator.batch.component import is_pipeline, model_component, with_defaults, with_texts
+from azureml_emulator.batch.component import is_pipeline, model_component, with_defaults, with_string_settings
 from azureml_emulator.batch.endpoints import default_deployment
-from azureml_emulator.behaviours import Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, NotModelled
-from azureml_emulator.kinds import Kind
-from azureml_emulator.locator import Locator
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.behaviours import Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.kinds import Kind, kind_of
+from azureml_emulator.kernel.references import CURATED_PREFIX
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.locator import Locator
 
 _ANONYMOUS = "azureml_anonymous"
 _SERVERLESS = "serverless"
 _PIPELINE_TYPE = "pipeline"
-_CURATED = "azureml://registries/azureml/"
 
 
 class BatchDeployments(Behaviour):
-    """The behaviour of batchEndpoints/deployments. A resource keeps the id of its component for itself."""
+    """The behaviour of batchEndpoints/deployments. The internal field `component` has the id of the component."""
 
     def __init__(self, store: Store, clock: Clock, locator: Locator, components: Behaviour) -> None:
         super().__init__(store, clock)
@@ -35,11 +35,11 @@ class BatchDeployments(Behaviour):
         self._components = components
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Create or change a deployment. Raises BadRequest or NotFound for what it names and is not there."""
+        """Create or change a deployment. Raises BadRequest or NotFound when something it refers to does not exist."""
         existing = self.store.get(path.key)
         properties = body.get("properties", {})
         if is_pipeline(properties):
-            properties = with_texts(properties)
+            properties = with_string_settings(properties)
             component = self._pipeline(properties, path.scope)
         else:
             properties = with_defaults(properties)
@@ -48,7 +48,7 @@ class BatchDeployments(Behaviour):
         return Stored(self.store.put(draft), created=existing is None)
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete a deployment. Raises BadRequest for the one that is asked when a request names none."""
+        """Delete a deployment. Raises BadRequest for the default one."""
         endpoint = self.store.get(resource.parent)
         if endpoint is not None and default_deployment(endpoint) == resource.name:
             raise BadRequest(
@@ -64,7 +64,9 @@ class BatchDeployments(Behaviour):
             raise BadRequest("The deployment names no component.", target="deploymentConfiguration.componentId")
         found = self._locator.asset(reference, "components", scope)
         if found.properties["componentSpec"].get("type") != _PIPELINE_TYPE:
-            raise BadRequest(f"'{reference}' is no pipeline component.", target="deploymentConfiguration.componentId")
+            raise BadRequest(
+                f"'{reference}' is not a pipeline component.", target="deploymentConfiguration.componentId"
+            )
         compute = (properties["deploymentConfiguration"].get("settings") or {}).get("default_compute")
         if compute:
             self._check_compute(compute, scope)
@@ -75,18 +77,18 @@ class BatchDeployments(Behaviour):
         specification = model_component(properties)
         content = json.dumps(specification, sort_keys=True).encode()
         version = str(uuid.UUID(hashlib.sha256(content).hexdigest()[:32]))
-        place = ResourcePath(path.scope, (("components", _ANONYMOUS), ("versions", version)))
+        component = ResourcePath(path.scope, (("components", _ANONYMOUS), ("versions", version)))
         body = {"properties": {"componentSpec": specification, "isAnonymous": True}}
-        await self._components.put(Kind("components/versions", content=("componentSpec",)), place, body)
-        return place.id
+        await self._components.put(kind_of("components/versions"), component, body)
+        return component.id
 
     def _check_parts(self, properties: dict[str, Any], scope: Scope) -> None:
-        """Refuse a deployment that names a model, code, an environment or a compute that is not there."""
+        """Refuse a deployment whose model, code, environment or compute does not exist."""
         code = properties.get("codeConfiguration") or {}
         if not code.get("codeId") or not code.get("scoringScript"):
             raise NotModelled(
                 "The deployment has no code_configuration with a scoring script. The emulator runs scripts; it "
-                "does not make one for an MLflow model."
+                "does not generate one for an MLflow model."
             )
         self._locator.asset(code["codeId"], "codes", scope)
         model = (properties.get("model") or {}).get("assetId")
@@ -96,7 +98,7 @@ class BatchDeployments(Behaviour):
         environment = properties.get("environmentId")
         if not environment:
             raise BadRequest("The deployment names no environment.", target="environmentId")
-        if not environment.startswith(_CURATED):
+        if not environment.startswith(CURATED_PREFIX):
             self._locator.asset(environment, "environments", scope)
         self._check_compute(properties.get("compute"), scope)
 
@@ -110,7 +112,7 @@ class BatchDeployments(Behaviour):
 
 
 def deployment_of(store: Store, endpoint: Resource, named: str | None) -> Resource:
-    """The deployment that a request means. Raises BadRequest when it names none and there is no default."""
+    """The deployment for an invocation. Raises BadRequest when it names none and there is no default."""
     name = named or default_deployment(endpoint)
     if not name:
         raise BadRequest(

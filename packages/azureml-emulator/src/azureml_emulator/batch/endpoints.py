@@ -1,16 +1,16 @@
-"""Batch endpoints as resources: their address, and which deployment is asked when none is named."""
+"""Batch endpoints as resources: their addresses, and their default deployments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from azureml_emulator.behaviours import Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.endpoint_names import refuse_taken_name
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.kinds import Kind
-from azureml_emulator.resource_id import ResourcePath, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.behaviours import Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.endpoint_names import refuse_taken_name
 
 KIND = "batchendpoints"
 DEPLOYMENT_KIND = "batchendpoints/deployments"
@@ -31,7 +31,7 @@ class BatchEndpoints(Behaviour):
         properties = {**body.get("properties", {})}
         mode = str(properties.get("authMode") or _AUTH_MODE)
         if mode.lower() != _AUTH_MODE.lower():
-            raise BadRequest(f"A batch endpoint knows the authMode {_AUTH_MODE} only, not '{mode}'.", target="authMode")
+            raise BadRequest(f"authMode is '{mode}'; a batch endpoint supports {_AUTH_MODE} only.", target="authMode")
         refuse_taken_name(self.store, KIND, path, body.get("location"), "a batch endpoint")
         self._check_default(path, properties)
         given = {"properties": {}, **properties, "authMode": _AUTH_MODE}
@@ -39,14 +39,14 @@ class BatchEndpoints(Behaviour):
         return Stored(resource, created=existing is None)
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with the addresses of the process that answers."""
+        """The document, with addresses of this process."""
         scope = parse_resource_path(resource.id).scope
         base = f"{self._base_url}{BATCH_PREFIX}{scope.guid}/{resource.name}"
         addresses = {"scoringUri": f"{base}/jobs", "swaggerUri": f"{base}/swagger.json"}
         return {**resource.document, "properties": {**resource.properties, **addresses}}
 
     def find(self, guid: str, name: str) -> Resource | None:
-        """The endpoint behind an address; names compare without case."""
+        """The endpoint of an address; names are compared without case."""
         for resource in self.store.of_kind(KIND):
             same = parse_resource_path(resource.id).scope.guid == guid.lower()
             if same and resource.name.lower() == name.lower():
@@ -64,5 +64,5 @@ class BatchEndpoints(Behaviour):
 
 
 def default_deployment(endpoint: Resource) -> str | None:
-    """The name of the deployment that is asked when a request names none."""
+    """The name of the default deployment."""
     return (endpoint.properties.get("defaults") or {}).get("deploymentName")

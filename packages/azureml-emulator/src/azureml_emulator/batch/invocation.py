@@ -1,7 +1,6 @@
-"""From a request to a batch endpoint to the pipeline job that answers it. Pure: no I/O.
+"""From the invocation of a batch endpoint to the pipeline job that runs it. Pure: no I/O.
 
-A model deployment takes one input and gives one output, whatever they are called; a pipeline component takes and
-gives what it declares.
+A model deployment has one input and one output of any name; a pipeline component has those that it declares.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azureml_emulator.batch.component import INPUT, OUTPUT, STEP
-from azureml_emulator.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 _LITERAL = "literal"
 _SETTINGS = {
@@ -20,13 +19,13 @@ _SETTINGS = {
     "continue_on_step_failure": "continueOnStepFailure",
     "force_rerun": "forceRerun",
 }
-# What a request may set anew for a model deployment: its name there, and in the step.
+# What an invocation may override of a model deployment: the name there, and the name in the step.
 _OVERRIDES = {"errorThreshold": "error_threshold", "miniBatchSize": "mini_batch_size"}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a request asks for: inputs and outputs by name as the jobs' wire has them, and its overrides."""
+    """One invocation: inputs and outputs by name in the wire format of jobs, and overrides."""
 
     inputs: dict[str, dict[str, Any]]
     outputs: dict[str, dict[str, Any]]
@@ -36,13 +35,13 @@ class Request:
 
 
 def read_request(body: dict[str, Any]) -> Request:
-    """Read a body; keys begin with a small letter or a capital. Raises BadRequest, NotModelled for old datasets."""
+    """Parse a body, whose keys may be capitalised. Raises BadRequest, or NotModelled for datasets."""
     properties = _camel(body.get("properties"))
     if not isinstance(properties, dict):
         raise BadRequest("The request has no 'properties'.", target="properties")
     old = [name for name in ("dataset", "outputDataset") if properties.get(name)]
     if old:
-        raise NotModelled(f"The emulator does not know '{old[0]}': give inputs and outputs by 'inputData'.")
+        raise NotModelled(f"The emulator does not model '{old[0]}': use 'inputData' and 'outputData'.")
     inputs = {name: _data("input", name, value) for name, value in (properties.get("inputData") or {}).items()}
     outputs = {name: _data("output", name, value) for name, value in (properties.get("outputData") or {}).items()}
     overrides = {step: properties[name] for name, step in _OVERRIDES.items() if properties.get(name) is not None}
@@ -60,12 +59,14 @@ def read_request(body: dict[str, Any]) -> Request:
 
 
 def model_job(request: Request, component: str) -> dict[str, Any]:
-    """The properties of the pipeline job for a model deployment's component. Raises BadRequest."""
+    """The properties of the pipeline job for the component of a model deployment. Raises BadRequest."""
     if len(request.inputs) != 1 or len(request.outputs) > 1:
-        raise BadRequest("A model deployment takes one input and gives one output.", target="inputData")
+        raise BadRequest("A model deployment has exactly one input and at most one output.", target="inputData")
     ((name, given),) = request.inputs.items()
     if given["jobInputType"] == _LITERAL:
-        raise BadRequest(f"The input '{name}' is a value: a model deployment takes data.", target=f"inputData.{name}")
+        raise BadRequest(
+            f"The input '{name}' is a literal value; a model deployment needs data.", target=f"inputData.{name}"
+        )
     output = next(iter(request.outputs.values()), {"jobOutputType": "uri_folder"})
     step = {
         "type": "parallel",
@@ -78,7 +79,7 @@ def model_job(request: Request, component: str) -> dict[str, Any]:
 
 
 def pipeline_job(request: Request, specification: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The properties of the pipeline job that a pipeline component's specification makes. Raises BadRequest."""
+    """The properties of the pipeline job for the specification of a pipeline component. Raises BadRequest."""
     declared = specification.get("inputs") or {}
     _refuse_unknown("input", request.inputs, declared)
     _refuse_unknown("output", request.outputs, specification.get("outputs") or {})
@@ -90,7 +91,7 @@ def pipeline_job(request: Request, specification: dict[str, Any], settings: dict
         if given is not None:
             inputs[name] = given
         elif str(declaration.get("optional", "")).lower() != "true":
-            raise BadRequest(f"The required input '{name}' is not given.", target=f"inputData.{name}")
+            raise BadRequest(f"The required input '{name}' is missing.", target=f"inputData.{name}")
     outputs = {
         name: {"jobOutputType": declaration.get("type") or "uri_folder", **request.outputs.get(name, {})}
         for name, declaration in (specification.get("outputs") or {}).items()
@@ -104,13 +105,13 @@ def pipeline_job(request: Request, specification: dict[str, Any], settings: dict
 
 
 def _known_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that jobs have; the SDK writes some with a prefix."""
+    """The settings that jobs have; the SDK prefixes some of them."""
     short = {name.rsplit(".", 1)[-1]: value for name, value in settings.items() if value is not None}
     return {name: value for name, value in short.items() if name in _SETTINGS}
 
 
 def _data(side: str, name: str, value: Any) -> dict[str, Any]:
-    """One input or output, with the type as jobs spell it: UriFolder is uri_folder, MLFlowModel mlflow_model."""
+    """One input or output, with its type as jobs spell it: UriFolder is uri_folder, MLFlowModel mlflow_model."""
     given = _camel(value)
     key = f"job{side.capitalize()}Type"
     if not isinstance(given, dict) or not isinstance(given.get(key), str):
@@ -120,7 +121,7 @@ def _data(side: str, name: str, value: Any) -> dict[str, Any]:
 
 
 def _camel(document: Any) -> Any:
-    """An object whose own keys begin with a small letter; what is not one stays as it is."""
+    """An object with its own keys in camelCase; any other value unchanged."""
     if not isinstance(document, dict):
         return document
     return {f"{key[:1].lower()}{key[1:]}": value for key, value in document.items()}

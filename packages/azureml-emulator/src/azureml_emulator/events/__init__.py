@@ -1,1 +1,1 @@
-"""Event Grid on this machine: what happens in a workspace, as CloudEvents, delivered to subscribed addresses."""
+"""Event Grid: events of workspaces and custom topics, delivered to subscribed addresses as CloudEvents."""

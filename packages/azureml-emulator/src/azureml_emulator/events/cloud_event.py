@@ -1,4 +1,4 @@
-"""The events that changes of resources are, as CloudEvents 1.0 in the service's words. Pure: no I/O, no clock."""
+"""Changes of resources as CloudEvents 1.0, in the service's format. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.resource_id import PROVIDER, ResourcePath, parse_resource_path
-from azureml_emulator.store import Resource
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, parse_resource_path
+from azureml_emulator.kernel.store import Resource
 
 CloudEvent = dict[str, Any]
 _COMPLETED: Final = "Completed"
@@ -20,9 +20,9 @@ _REQUIRED: Final = ("id", "source", "type")
 def events_of(
     before: Resource | None, after: Resource, identifier: Callable[[], str], now: datetime
 ) -> list[CloudEvent]:
-    """What a change of a resource is in events, oldest first; empty for most changes.
+    """The events for a change of a resource, oldest first; most changes have none, and so have registries.
 
-    Registries send none. `identifier` makes a new id for each.
+    `identifier` returns a new id for each event.
     """
     made = {
         "jobs": _of_job,
@@ -49,14 +49,14 @@ def events_of(
 
 
 def read_events(body: Any) -> list[CloudEvent]:
-    """The events of a request to publish: one object or a list. Raises BadRequest for what is no CloudEvent 1.0."""
+    """The events in a request to publish: an object or a list. Raises BadRequest unless they are CloudEvents 1.0."""
     events = body if isinstance(body, list) else [body]
     for event in events:
         if not isinstance(event, dict) or event.get("specversion") != _SPECIFICATION:
-            raise BadRequest("An event is no CloudEvent of specversion 1.0.", target="specversion")
+            raise BadRequest("An event is not a CloudEvent of specversion 1.0.", target="specversion")
         missing = [name for name in _REQUIRED if not (isinstance(event.get(name), str) and event[name])]
         if missing:
-            raise BadRequest(f"An event lacks {', '.join(missing)}.", target=missing[0])
+            raise BadRequest(f"An event has no {', '.join(missing)}.", target=missing[0])
     return events
 
 
@@ -110,6 +110,6 @@ def _of_deployment(before: Resource | None, after: Resource, path: ResourcePath)
 
 
 def _short(model: str) -> str:
-    """`name:version` of a model's id; other references as they are."""
+    """`name:version` of a model id; any other reference unchanged."""
     parts = model.removeprefix("azureml:").split("/")
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 2 and parts[-2] == "versions" else model

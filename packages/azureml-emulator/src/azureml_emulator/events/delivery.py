@@ -1,7 +1,7 @@
-"""Events on their way: written down with the change they tell of, delivered at least once, kept when nobody takes them.
+"""Delivery of events, at least once: stored with the change that caused them, retried, and dead-lettered.
 
-What is to be delivered is a record in the store until a subscriber has acknowledged it. A kill between the two means
-that the subscriber gets it again.
+A pending delivery is a record in the store until the subscriber has acknowledged it. After a kill between the two, the
+subscriber gets the event again.
 """
 
 from __future__ import annotations
@@ -13,57 +13,57 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import EmulatorError
 from azureml_emulator.events.cloud_event import CloudEvent, events_of
-from azureml_emulator.events.retries import Limits, Reason, is_taken, next_attempt
+from azureml_emulator.events.retries import Limits, Reason, is_acknowledged, next_attempt
 from azureml_emulator.events.subscription import Subscription, read_subscription
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
 
 SUBSCRIPTION_KIND: Final = "eventsubscriptions"
-# The internal fact that holds what a subscription was made of, with its address in full.
+# The internal field with the request that made a subscription, including the full address.
 REQUEST: Final = "request"
-_TOPIC: Final = "event on its way"
-# The clock may jump, as when a laptop wakes up.
-_LONGEST_SLEEP: Final = timedelta(seconds=30)
-_PRIVATE: Final = 0o700
+_TOPIC: Final = "pending event"
+# The clock may jump, for example when a laptop wakes up.
+_MAX_SLEEP: Final = timedelta(seconds=30)
+_FOLDER_MODE: Final = 0o700
 _log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """The events of one emulator that were not acknowledged yet."""
+    """The pending deliveries of one emulator."""
 
     def __init__(self, store: Store, blobs: Blobs, clock: Clock, webhooks: Webhooks) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._webhooks = webhooks
-        # Of several at one moment the first one stays the first.
+        # Keeps the order of events with the same time.
         self._numbers = count()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        # By subscriber: who hangs keeps nobody else waiting.
+        # One task per subscriber, so that a slow one does not delay the others.
         self._busy: dict[str, asyncio.Task[None]] = {}
 
     def watch(self, before: Resource | None, after: Resource) -> None:
-        """Write down what a change of a resource is in events; called within the change's own transaction."""
+        """Store the events of a change of a resource. Called inside the transaction of the change."""
         for event in events_of(before, after, self._clock.identifier, self._clock.now()):
             self.publish(event["source"], event)
 
     def publish(self, topic: str, event: CloudEvent) -> None:
-        """Have an event of a topic or workspace delivered to everyone who subscribed to it."""
+        """Queue an event of a topic or workspace for all its subscribers."""
         now = self._clock.timestamp()
         for resource in self._store.children(topic, SUBSCRIPTION_KIND):
-            if not subscription_of(resource).wants(event):
+            if not subscription_of(resource).matches(event):
                 continue
             value = {"event": event, "to": resource.key, "published": now, "due": now, "attempts": 0}
             self._store.put_record(_TOPIC, f"{now} {next(self._numbers):09}", value)
             self._changed.set()
 
-    def waiting(self) -> dict[str, dict[str, Any]]:
-        """What is on its way, the oldest first."""
+    def pending(self) -> dict[str, dict[str, Any]]:
+        """The pending deliveries, oldest first."""
         return dict(sorted(self._store.records(_TOPIC).items()))
 
     def open(self) -> None:
@@ -71,7 +71,7 @@ class Deliveries:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """End; what was not acknowledged is delivered by the next start."""
+        """Stop. Pending deliveries continue after the next start."""
         ending = [*([self._task] if self._task is not None else []), *self._busy.values()]
         for task in ending:
             task.cancel()
@@ -79,14 +79,14 @@ class Deliveries:
         await self._webhooks.close()
 
     async def tick(self) -> None:
-        """Deliver what is due: to each subscriber one after another, to several at once."""
+        """Deliver everything that is due: in order per subscriber, in parallel across subscribers."""
         await asyncio.gather(*(self._to_one(keys) for keys in self._due().values()))
 
     def _due(self) -> dict[str, list[str]]:
-        """What is due by subscriber, the oldest first."""
+        """The due deliveries by subscriber, oldest first."""
         now = self._clock.now()
         due: dict[str, list[str]] = {}
-        for key, value in self.waiting().items():
+        for key, value in self.pending().items():
             if datetime.fromisoformat(value["due"]) <= now:
                 due.setdefault(value["to"], []).append(key)
         return due
@@ -99,28 +99,28 @@ class Deliveries:
         value = self._store.record(_TOPIC, key)
         resource = self._store.get(value["to"]) if value else None
         if value is None or resource is None:
-            # Nobody subscribes any more.
+            # The subscription was deleted.
             self._store.delete_record(_TOPIC, key)
             return
         to, attempts = subscription_of(resource), value["attempts"] + 1
         status = await self._webhooks.deliver(to.url, to.name, value["event"], attempts)
-        if is_taken(status):
+        if is_acknowledged(status):
             self._store.delete_record(_TOPIC, key)
             return
         published, now = datetime.fromisoformat(value["published"]), self._clock.now()
-        limits = Limits(to.attempts, timedelta(minutes=to.minutes), to.dead_letters is not None)
+        limits = Limits(to.attempts, timedelta(minutes=to.lifetime_minutes), to.dead_letters is not None)
         following = next_attempt(limits, published, attempts, status, now)
         if isinstance(following, datetime):
             again = {**value, "attempts": attempts, "due": following.isoformat()}
             self._store.put_record(_TOPIC, key, again)
             return
-        self._bury(to, value, attempts, status, following)
+        self._dead_letter(to, value, attempts, status, following)
         self._store.delete_record(_TOPIC, key)
 
-    def _bury(self, to: Subscription, value: dict[str, Any], attempts: int, status: int, reason: Reason) -> None:
-        """Keep an event that nobody took, where the subscription says so; a second time over the first."""
+    def _dead_letter(self, to: Subscription, value: dict[str, Any], attempts: int, status: int, reason: Reason) -> None:
+        """Write an undeliverable event to the subscription's dead-letter container, if it has one."""
         event = value["event"]
-        _log.warning("event %s was not taken by %s: %s, last status %s", event["id"], to.name, reason, status)
+        _log.warning("event %s was not delivered to %s: %s, last status %s", event["id"], to.name, reason, status)
         if to.dead_letters is None:
             return
         letter = {
@@ -134,7 +134,7 @@ class Deliveries:
         name = f"{to.name}/{hour}/{self._clock.identifier()}.json"
         try:
             file = self._blobs.path(to.dead_letters.account, to.dead_letters.container, name)
-            file.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             file.write_text(json.dumps([letter]))
         except (EmulatorError, OSError) as error:
             _log.warning("event %s is dropped: its dead letter cannot be written: %s", event["id"], error)
@@ -159,12 +159,12 @@ class Deliveries:
             self._changed.set()
 
     def _pause(self) -> timedelta:
-        waiting = [value for value in self.waiting().values() if value["to"] not in self._busy]
-        moments = [datetime.fromisoformat(value["due"]) for value in waiting]
-        left = min(moments, default=self._clock.now() + _LONGEST_SLEEP) - self._clock.now()
-        return min(max(left, timedelta(0)), _LONGEST_SLEEP)
+        pending = [value for value in self.pending().values() if value["to"] not in self._busy]
+        moments = [datetime.fromisoformat(value["due"]) for value in pending]
+        left = min(moments, default=self._clock.now() + _MAX_SLEEP) - self._clock.now()
+        return min(max(left, timedelta(0)), _MAX_SLEEP)
 
 
 def subscription_of(resource: Resource) -> Subscription:
-    """A stored subscription."""
+    """The subscription in a resource."""
     return read_subscription(resource.name, resource.internal[REQUEST])

@@ -1,4 +1,4 @@
-"""What goes over the wire to a subscriber: the handshake that asks whether it wants events, and one event a request."""
+"""Requests to subscribers: the validation handshake, and the delivery of one event per request."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import json
 
 import aiohttp
 
-from azureml_emulator.errors import BadRequest
 from azureml_emulator.events.cloud_event import CloudEvent
+from azureml_emulator.kernel.errors import BadRequest
 
 ORIGIN = "eventgrid.azure.net"
-_PATIENCE = aiohttp.ClientTimeout(total=30)
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _NO_ANSWER = 0
 
 
 class Webhooks:
-    """Asks and delivers. The session is made in the event loop on first use."""
+    """Validates addresses and delivers events. The HTTP session is created on first use, in the event loop."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def greet(self, url: str) -> None:
-        """Ask an address whether it allows us to send. Raises BadRequest unless it says so."""
+    async def validate(self, url: str) -> None:
+        """Ask an address whether it accepts events. Raises BadRequest unless it allows our origin."""
         try:
             headers = {"WebHook-Request-Origin": ORIGIN, "WebHook-Request-Rate": "120"}
-            async with self._open().options(url, headers=headers, allow_redirects=False, timeout=_PATIENCE) as reply:
+            async with self._open().options(url, headers=headers, allow_redirects=False, timeout=_TIMEOUT) as reply:
                 allowed = reply.headers.get("WebHook-Allowed-Origin", "")
-                told = f"it answered {reply.status}, WebHook-Allowed-Origin '{allowed}'"
+                outcome = f"it answered {reply.status}, WebHook-Allowed-Origin '{allowed}'"
                 agrees = reply.ok and allowed in {"*", ORIGIN}
         except (aiohttp.ClientError, TimeoutError) as error:
-            agrees, told = False, f"it did not answer: {error or type(error).__name__}"
+            agrees, outcome = False, f"it did not answer: {error or type(error).__name__}"
         if not agrees:
             raise BadRequest(
-                f"Webhook validation handshake failed for {url}: {told}. It must answer OPTIONS with 200 and "
+                f"Webhook validation handshake failed for {url}: {outcome}. It must answer OPTIONS with 200 and "
                 f"WebHook-Allowed-Origin: {ORIGIN}.",
                 code="Endpoint validation",
             )
 
     async def deliver(self, url: str, subscription: str, event: CloudEvent, attempt: int) -> int:
-        """Send one event; the status of the answer, 0 for none."""
+        """Send one event. Returns the status of the response, 0 for none."""
         headers = {
             "Content-Type": _CONTENT_TYPE,
             "aeg-event-type": "Notification",
@@ -49,7 +49,7 @@ class Webhooks:
         }
         body = json.dumps(event).encode()
         try:
-            reply = await self._open().post(url, data=body, headers=headers, allow_redirects=False, timeout=_PATIENCE)
+            reply = await self._open().post(url, data=body, headers=headers, allow_redirects=False, timeout=_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError):
             return _NO_ANSWER
         reply.release()

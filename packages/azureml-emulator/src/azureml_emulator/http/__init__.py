@@ -1,1 +1,1 @@
-"""The wire: each file turns one of Azure's HTTP surfaces into calls of the packages above it, and no more."""
+"""Azure's HTTP surfaces: each file turns one of them into calls of the packages below, without logic of its own."""

@@ -1,6 +1,6 @@
-"""Who may ask: the managed identity's token route, and the middleware that demands a token.
+"""Authentication: the managed identity's token route, and the middleware that requires a token.
 
-Routes with keys of their own (scoring, storage signatures, the token route) check those themselves.
+Routes with other credentials (endpoint keys, storage signatures, the token route's secret) check those themselves.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from azureml_emulator.errors import BadRequest, Unauthorized, error_document
-from azureml_emulator.tokens import PRINCIPAL, TENANT, Tokens
+from azureml_emulator.kernel.errors import BadRequest, Unauthorized, error_document
+from azureml_emulator.security.tokens import PRINCIPAL, TENANT, Tokens
 
-# Everything below these needs a token; compared without case, as Azure's front doors do.
+# Everything below these paths needs a token. Compared without case, as Azure does.
 PROTECTED = (
     "/subscriptions",
     "/mferp/",
@@ -38,11 +39,15 @@ class TokenRoute:
         self._tokens = tokens
         self._identity_header = identity_header.encode()
 
+    def routes(self) -> list[Route]:
+        """The one route of this class."""
+        return [Route("/msi/token", self.serve)]
+
     async def serve(self, request: Request) -> Response:
-        """Issue a token to a caller that knows this state folder's secret."""
+        """Issue a token to a caller that knows the secret of the state folder."""
         given = request.headers.get("X-IDENTITY-HEADER", "").encode()
         if not hmac.compare_digest(given, self._identity_header):
-            raise Unauthorized("The X-IDENTITY-HEADER is not this emulator's: take it from `azureml-emulator env`.")
+            raise Unauthorized("X-IDENTITY-HEADER is wrong: `azureml-emulator env` prints the one of this emulator.")
         resource = request.query_params.get("resource", "")
         if not resource:
             raise BadRequest("The query parameter 'resource' is missing.", target="resource")
@@ -58,15 +63,15 @@ class TokenRoute:
         )
 
 
-class DemandToken:
-    """Middleware: answers 401 for a protected route without a token of ours."""
+class RequireToken:
+    """Middleware: answers 401 on a protected route without a valid token."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Pass the request on, or answer 401."""
         if scope["type"] == "http" and scope["path"].lower().startswith(PROTECTED):
             try:
                 check_bearer(_authorization(scope), self._tokens)
@@ -77,7 +82,7 @@ class DemandToken:
 
 
 def check_bearer(authorization: str, tokens: Tokens) -> dict[str, Any]:
-    """The token's claims. Raises Unauthorized unless the header's value is `Bearer` and a token of ours."""
+    """The claims of the token in an Authorization header. Raises Unauthorized for any other header."""
     if not authorization.lower().startswith(_SCHEME):
         message = "Authentication failed. The 'Authorization' header is missing or has no Bearer token."
         raise Unauthorized(message, code="AuthenticationFailed")
@@ -92,6 +97,6 @@ def _authorization(scope: Scope) -> str:
 
 
 def _challenge(error: Unauthorized) -> Response:
-    place = f"https://login.windows.net/{TENANT}"
-    challenge = f'Bearer authorization_uri="{place}", error="invalid_token", error_description="{error.message}"'
+    authority = f"https://login.windows.net/{TENANT}"
+    challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{error.message}"'
     return JSONResponse(error_document(error), error.status, headers={"WWW-Authenticate": challenge})

@@ -1,4 +1,4 @@
-"""What a list answers: order, filters and pages. Reads query parameters, stores nothing."""
+"""Lists: order, filters and pages, by the query parameters of a request."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.store import Resource
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.store import Resource
 
 _PAGE_SIZE = 200
 
@@ -23,7 +23,7 @@ def page(
     if "desc" in query.get("$orderBy", query.get("orderBy", "")).lower():
         found.reverse()
     elif "$orderBy" not in query:
-        # Azure answers the newest first where no order is asked for.
+        # Azure answers the newest first by default.
         found.reverse()
     start = _number(query.get("$skip", query.get("skip", "0")), "$skip")
     limit = _number(query.get("$top", query.get("top", str(_PAGE_SIZE))), "$top")
@@ -44,14 +44,14 @@ def _listed(resource: Resource, request: Request) -> bool:
     enabled = bool(resource.properties.get("isEnabled"))
     if (view == "EnabledOnly" and not enabled) or (view == "DisabledOnly" and enabled):
         return False
-    wanted = request.query_params.get("hash")
-    if wanted is not None:
-        return resource.properties.get("properties", {}).get("hash_sha256") == wanted
+    content_hash = request.query_params.get("hash")
+    if content_hash is not None:
+        return resource.properties.get("properties", {}).get("hash_sha256") == content_hash
     default = request.query_params.get("isDefault")
     return default is None or bool(resource.properties.get("isDefault")) == (default.lower() == "true")
 
 
 def _number(text: str, name: str) -> int:
     if not text.isdigit():
-        raise BadRequest(f"{name} must be a whole number, not '{text}'.", target=name)
+        raise BadRequest(f"{name} must be a non-negative integer, not '{text}'.", target=name)
     return int(text)

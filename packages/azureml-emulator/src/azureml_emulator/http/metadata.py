@@ -1,4 +1,4 @@
-"""How clients find the way: the list of clouds, the services of a workspace, and the home of a registry."""
+"""Service discovery: the list of clouds, the services of a workspace, and the location of a registry."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from azureml_emulator.scopes import Scopes
-from azureml_emulator.settings import Settings, cloud_name
-from azureml_emulator.tokens import TENANT
+from azureml_emulator.kernel.settings import Settings, cloud_name
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.security.tokens import TENANT
 
 
 class Metadata:
-    """Answers where the emulator's services are."""
+    """Answers with the emulator's own address."""
 
     def __init__(self, base_url: str, settings: Settings, scopes: Scopes) -> None:
         self._base_url = base_url
         self._settings = settings
         self._scopes = scopes
 
+    def routes(self) -> list[Route]:
+        """The routes of this class."""
+        return [
+            Route("/metadata/endpoints", self.clouds),
+            Route("/discovery", self.services),
+            Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.registry),
+        ]
+
     async def clouds(self, _: Request) -> Response:
-        """The clouds, of which there is one: this."""
+        """The list of clouds; this emulator is the only one."""
         return JSONResponse([self._cloud()])
 
     async def services(self, _: Request) -> Response:
-        """A workspace's services, all behind one address."""
+        """The services of a workspace, all at one address."""
         names = ("api", "history", "experimentation", "registry", "modelmanagement", "mlflow")
         return JSONResponse(dict.fromkeys(names, self._base_url))
 
     async def registry(self, request: Request) -> Response:
-        """A registry's home; it comes into being when first asked for. Raises NotFound when strict."""
+        """The location of a registry, which is created on first use. Raises NotFound when strict."""
         scope = self._scopes.find_registry(request.path_params["registry"])
         uri = f"{self._base_url}/"
         return JSONResponse(

@@ -1,1 +1,1 @@
-"""Jobs: graphs of steps, run as processes."""
+"""Jobs: pipelines and commands, read as graphs of steps and run as processes."""

@@ -1,4 +1,4 @@
-"""All that jobs take, wired together; what begins and ends with the emulator. The root of the folder `jobs`."""
+"""Wires the parts of jobs together, and starts and stops them with the emulator. The root of the folder `jobs`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import os
 import sys
 from pathlib import Path
 
-from azureml_emulator.blobs import Blobs
-from azureml_emulator.clock import Clock
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.content import ContentHashes
-from azureml_emulator.jobs.environment import inherited
-from azureml_emulator.jobs.launch import Launcher, PlainLauncher
-from azureml_emulator.jobs.mlflow_server import MlflowServer
-from azureml_emulator.jobs.outgoing import Outgoing
-from azureml_emulator.jobs.places import Places
-from azureml_emulator.jobs.preload import Preload
-from azureml_emulator.jobs.records import JobRecords
-from azureml_emulator.jobs.resolve import Resolver
-from azureml_emulator.jobs.reuse import Reuse
-from azureml_emulator.jobs.runner import Runner
-from azureml_emulator.jobs.steps import StepRunner, StepTools
-from azureml_emulator.jobs.tracking import Tracking
-from azureml_emulator.jobs.warm import WarmLauncher
-from azureml_emulator.locator import Locator
-from azureml_emulator.operations import Operations
-from azureml_emulator.processes import Processes
-from azureml_emulator.settings import Settings
-from azureml_emulator.store import Store
+from azureml_emulator.jobs.execution.content_hashes import ContentHashes
+from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.reuse import Reuse
+from azureml_emulator.jobs.execution.runner import Runner
+from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
+from azureml_emulator.jobs.execution.step_variables import inherited
+from azureml_emulator.jobs.job_paths import JobPaths
+from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
+from azureml_emulator.jobs.launching.launcher import PlainLauncher
+from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
+from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.operations import Operations
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.locator import Locator
 
 
 class JobParts:
-    """Every part of jobs; `variables` lead a step that uses azure-ai-ml back to this emulator."""
+    """The parts of jobs. `variables` point steps that use azure-ai-ml at this emulator."""
 
     def __init__(
         self,
@@ -46,59 +46,64 @@ class JobParts:
         processes: Processes,
         variables: dict[str, str],
     ) -> None:
-        state = settings.state
-        self._early_mlflow = settings.mlflow_start == "early"
-        self.outgoing = Outgoing()
-        self.mlflow = MlflowServer(store, processes, self.outgoing, state / "mlflow")
-        self.tracking = Tracking(self.mlflow, self.outgoing, clock)
+        self._is_eager = settings.background_start == "eager"
+        self.http_client = HttpClient()
+        self.mlflow = MlflowServer(store, processes, self.http_client, settings.state / "mlflow")
+        self.tracking = Tracking(self.mlflow, self.http_client, clock)
         self.records = JobRecords(store, clock)
-        self.places = Places(store, blobs, locator, state / "jobs")
+        self.job_paths = JobPaths(store, blobs, locator, settings.state / "jobs")
         plain = PlainLauncher(processes)
-        # Forking after imports is unsafe on macOS: its system libraries start threads.
-        warm = settings.step_launcher == "warm" and sys.platform == "linux"
-        self._warm = WarmLauncher(store, processes, plain, state / "fork-server.log") if warm else None
-        launcher: Launcher = self._warm or plain
-        self.preload = Preload(self._warm.learn if self._warm else _learn_nothing)
+        self._forking = _fork_launcher(settings, store, processes, plain)
+        self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
         tools = StepTools(
             records=self.records,
-            places=self.places,
+            job_paths=self.job_paths,
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
             tracking=self.tracking,
-            launcher=launcher,
+            launcher=self._forking or plain,
             clock=clock,
             variables={**inherited(os.environ, Path(sys.executable)), **variables},
             location=settings.location,
             parallel=settings.parallel_steps,
         )
         self.runner = Runner(
-            self.records, StepRunner(tools), self.tracking, self.places, clock, settings.parallel_steps
+            self.records, StepRunner(tools), self.tracking, self.job_paths, clock, settings.parallel_steps
         )
         self.behaviour = Jobs(
-            store, clock, operations, locator, self.records, self.runner, self.places, self.preload, base_url
+            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
         )
         self._closing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """At start, after orphans were reaped: end what was interrupted, and begin what runs in the background."""
+        """At start, after orphans were reaped: fail interrupted jobs, and start what runs in the background."""
         interrupted = self.runner.fail_interrupted()
-        if self._early_mlflow:
+        if self._is_eager:
             self.mlflow.open()
-        if self._warm is not None:
-            self._warm.open()
+        if self._forking is not None:
+            self._forking.open()
+            if self._is_eager:
+                self.preloader.learn_project(Path.cwd())
         self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
 
     async def close(self) -> None:
-        """End jobs, the warm server and MLflow."""
+        """Stop jobs, the fork server and MLflow."""
         await self.runner.stop()
         if self._closing is not None:
             self._closing.cancel()
             await asyncio.gather(self._closing, return_exceptions=True)
-        # Before MLflow ends: it waits for connections that are open.
-        await self.outgoing.close()
-        ending = [self.mlflow.close(), *([self._warm.close()] if self._warm is not None else [])]
+        # Before MLflow stops, which waits for open connections.
+        await self.http_client.close()
+        ending = [self.mlflow.close(), *([self._forking.close()] if self._forking is not None else [])]
         await asyncio.gather(*ending)
 
 
+def _fork_launcher(settings: Settings, store: Store, processes: Processes, plain: PlainLauncher) -> ForkLauncher | None:
+    # Forking after imports is unsafe on macOS, whose system libraries start threads.
+    if settings.step_launcher != "fork" or sys.platform != "linux":
+        return None
+    return ForkLauncher(store, processes, plain, settings.state / "fork-server.log")
+
+
 def _learn_nothing(_: object) -> None:
-    """Plain processes import for themselves."""
+    """Do nothing: fresh processes import by themselves."""

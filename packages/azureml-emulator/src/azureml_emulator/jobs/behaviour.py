@@ -1,35 +1,35 @@
-"""The kind `jobs`: a PUT checks and starts, a GET shows, cancel and delete end. Running is `runner.py`'s business."""
+"""The kind `jobs`: a PUT checks and starts a job, a GET shows it. Running it is the task of `execution/runner.py`."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from azureml_emulator.behaviours import Action, Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import Conflict, EmulatorError, NotModelled
-from azureml_emulator.jobs.definitions import Graph
-from azureml_emulator.jobs.graph import read_command, read_pipeline
-from azureml_emulator.jobs.places import Places
-from azureml_emulator.jobs.preload import Preload
-from azureml_emulator.jobs.records import JobRecords
-from azureml_emulator.jobs.resolve import Resolver
-from azureml_emulator.jobs.runner import Runner
-from azureml_emulator.jobs.states import NOT_STARTED, TERMINAL
-from azureml_emulator.jobs.wire import refuse
-from azureml_emulator.kinds import Kind
-from azureml_emulator.locator import Locator
-from azureml_emulator.operations import Operation, Operations
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
-from azureml_emulator.store import Resource, Store
+from azureml_emulator.jobs.definitions.states import NOT_STARTED, TERMINAL
+from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.definitions.wire import refuse
+from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.runner import Runner
+from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.jobs.job_paths import JobPaths
+from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotModelled
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.operations import Operation, Operations
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.locator import Locator
 
-# What of a job may be changed once it exists.
+# The properties of an existing job that may change.
 _CHANGEABLE = ("displayName", "description", "tags", "isArchived")
 _SERVERLESS = frozenset({"serverless", "instance_type", "local"})
 
 
 class Jobs(Behaviour):
-    """Jobs of one emulator."""
+    """The behaviour of jobs."""
 
     def __init__(
         self,
@@ -39,8 +39,8 @@ class Jobs(Behaviour):
         locator: Locator,
         records: JobRecords,
         runner: Runner,
-        places: Places,
-        preload: Preload,
+        job_paths: JobPaths,
+        preloader: Preloader,
         base_url: str,
     ) -> None:
         super().__init__(store, clock)
@@ -49,12 +49,12 @@ class Jobs(Behaviour):
         self._resolver = Resolver(locator)
         self._records = records
         self._runner = runner
-        self._places = places
-        self._preload = preload
+        self._job_paths = job_paths
+        self._preloader = preloader
         self._base_url = base_url
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Check and start a new job; of an existing one change its name, description, tags or archived flag."""
+        """Check and start a new job; of an existing one change the display name, description, tags or archived flag."""
         existing = self.store.get(path.key)
         if existing is not None:
             return Stored(self.change(existing, body.get("properties", {})))
@@ -75,25 +75,25 @@ class Jobs(Behaviour):
         )
         job = self.store.put(drafted)
         for step in graph.steps.values():
-            self._preload.learn(self._resolver.code(step, path.scope))
+            self._preloader.learn_snapshot(self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
         return Stored(job, created=True)
 
     def check(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
-        """The graph of a job that could be put there. Raises BadRequest or NotModelled for one that could not run."""
+        """The graph of a job. Raises BadRequest or NotModelled when it could not run."""
         graph = self._graph(path, properties)
         self._check(graph, path.scope)
         return graph
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete a job that has ended, its steps and logs; outputs stay, since models may be made of them."""
+        """Delete a job that has ended, with its steps and logs. Outputs stay, since models may refer to them."""
         if resource.properties["status"] not in TERMINAL:
             raise Conflict(f"The job '{resource.name}' has not ended: cancel it first.", code="UserError")
         scope = parse_resource_path(resource.id).scope
         names = [resource.name, *(child.name for child in self._records.children(resource))]
         self._records.delete(resource)
         for name in names:
-            await asyncio.to_thread(self._places.forget, scope, name)
+            await asyncio.to_thread(self._job_paths.delete, scope, name)
         return Stored(None)
 
     def actions(self) -> dict[str, Action]:
@@ -101,14 +101,14 @@ class Jobs(Behaviour):
         return {"cancel": self._cancel}
 
     def change(self, job: Resource, sent: dict[str, Any]) -> Resource:
-        """Change what may change of a job; tags and properties that are sent are added."""
+        """Change the mutable properties of a job; sent tags replace, sent properties are added."""
         changes = {name: sent[name] for name in _CHANGEABLE if sent.get(name) is not None}
         if "properties" in sent:
             changes["properties"] = {**(job.properties.get("properties") or {}), **(sent["properties"] or {})}
         return self.store.put(job.with_properties(**changes))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The job with its addresses and outputs. A step's properties are only in run history, as on Azure."""
+        """The job with its addresses and outputs. As on Azure, the properties of a step are in run history only."""
         if "parent" in resource.internal:
             return {**resource.document, "properties": None}
         outputs = {
@@ -119,11 +119,11 @@ class Jobs(Behaviour):
         return {**resource.document, "properties": properties}
 
     def services(self, job: Resource) -> dict[str, Any]:
-        """Where people look at a job: the page of its MLflow run, and the address MLflow clients take."""
+        """The web page of the job's MLflow run, and the tracking address for MLflow clients."""
         scope = parse_resource_path(job.id).scope
         host = self._base_url.removeprefix("https://")
         mlflow = (self.store.record("address", "mlflow") or {}).get("url", self._base_url)
-        # The SDK adds "&tid=…" to this address, whatever it is.
+        # The query is needed because the SDK appends "&tid=…" to this address.
         page = f"{mlflow}/{job.internal.get('page', '')}?job={job.name}"
         tracking = f"azureml://{host}/mlflow/v1.0{scope.id}"
         return {
@@ -136,7 +136,7 @@ class Jobs(Behaviour):
         if relative is None:
             return value
         scope = parse_resource_path(job.id).scope
-        return {**value, "uri": self._places.address(scope, self._places.absolute(relative))}
+        return {**value, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")
@@ -150,10 +150,10 @@ class Jobs(Behaviour):
         try:
             return self._locator.asset(identifier, "components", scope).properties["componentSpec"]
         except EmulatorError as error:
-            raise refuse(f"A step names a component that does not exist: {error.message}", "jobs") from error
+            raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
     def _check(self, graph: Graph, scope: Scope) -> None:
-        """Refuse steps that name a code, an environment or a compute that is not there."""
+        """Refuse steps whose code, environment, model or compute does not exist."""
         for step in graph.steps.values():
             try:
                 self._resolver.code(step, scope)
@@ -164,7 +164,7 @@ class Jobs(Behaviour):
             name = (step.compute or "").rsplit("/", 1)[-1]
             known = not name or name.lower() in _SERVERLESS or self._has_compute(scope, name)
             if not known:
-                raise refuse(f"The step '{step.name}' names the compute '{name}', which does not exist.", "compute")
+                raise refuse(f"The step '{step.name}' refers to the compute '{name}', which does not exist.", "compute")
 
     def _has_compute(self, scope: Scope, name: str) -> bool:
         return self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None

@@ -1,1 +1,1 @@
-"""Schedules: when a job is due, and the timetable that starts it then."""
+"""Schedules: triggers, the times at which they are due, and the scheduler that starts their jobs."""

@@ -1,6 +1,6 @@
-"""The kind `schedules`: a PUT checks the trigger and the job, and enters it in the timetable; POST trigger runs it now.
+"""The kind `schedules`: a PUT checks the trigger and the job, and schedules it; POST trigger runs it now.
 
-Only schedules that create jobs; monitors and imports of data are refused by name.
+Only schedules that create jobs are modelled, not monitors and data imports.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azureml_emulator.behaviours import Action, Behaviour, Stored
-from azureml_emulator.clock import Clock
-from azureml_emulator.errors import BadRequest, NotModelled
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.records import KIND as JOB_KIND
-from azureml_emulator.jobs.records import JobRecords, job_path
-from azureml_emulator.kinds import Kind
-from azureml_emulator.resource_id import ResourcePath, Scope, parse_resource_path
-from azureml_emulator.schedules.timetable import Timetable
+from azureml_emulator.jobs.job_records import KIND as JOB_KIND
+from azureml_emulator.jobs.job_records import JobRecords, job_path
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.kinds import Kind, kind_of
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import read_trigger
-from azureml_emulator.store import Resource, Store
 
 KIND = "schedules"
 _CREATE_JOB = "CreateJob"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
-# What a definition that names an existing job takes over from it, where it says nothing itself.
-_TAKEN_OVER = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
+# What a definition that names an existing job inherits from it, unless it has its own.
+_INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
 
 
 class Schedules(Behaviour):
@@ -34,28 +34,30 @@ class Schedules(Behaviour):
         super().__init__(store, clock)
         self._jobs = jobs
         self._records = records
-        self.timetable = Timetable(clock, self._start)
+        self.scheduler = Scheduler(clock, self._start)
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Create or change a schedule. Raises BadRequest for a trigger or a job that cannot be."""
+        """Create or change a schedule. Raises BadRequest for an invalid trigger or a job that could not run."""
         existing = self.store.get(path.key)
         properties = {"isEnabled": True, **_without_nulls(body.get("properties", {}))}
         definition = self._definition(properties.get("action"), path.scope)
         self._jobs.check(job_path(path.scope, path.name), definition)
-        properties["trigger"] = _shown(properties.get("trigger"))
+        properties["trigger"] = _as_shown(properties.get("trigger"))
         properties["action"] = {"actionType": _CREATE_JOB, "jobDefinition": definition}
         draft = self.draft(kind, path, {**body, "properties": properties}, existing)
         trigger = read_trigger(properties.get("trigger"), _created(draft))
         if trigger.end is not None and trigger.end <= self.clock.now() and existing is None:
-            raise BadRequest("The schedule ends before it begins: endTime is past.", code="UserError", target="endTime")
+            raise BadRequest(
+                "The schedule would never run: endTime is in the past.", code="UserError", target="endTime"
+            )
         resource = self.store.put(draft)
-        # A new one may be due in the moment of its creation, a changed one only from now on.
-        self._enter(resource, _created(resource) - timedelta.resolution if existing is None else self.clock.now())
+        # A new schedule may be due at its very creation, a changed one only from now on.
+        self._schedule(resource, _created(resource) - timedelta.resolution if existing is None else self.clock.now())
         return Stored(resource, created=existing is None)
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete a schedule; the jobs that it started stay."""
-        self.timetable.remove(resource.key)
+        """Delete a schedule; its jobs stay."""
+        self.scheduler.remove(resource.key)
         return await super().delete(resource)
 
     def actions(self) -> dict[str, Action]:
@@ -63,15 +65,15 @@ class Schedules(Behaviour):
         return {"trigger": self._trigger}
 
     def open(self) -> None:
-        """At start: enter what is stored; what was missed while the emulator was down is not made up for."""
+        """At start: schedule what is stored. Runs that were missed while the emulator was down are not made up for."""
         for resource in self.store.of_kind(KIND):
-            self._enter(resource, self.clock.now())
-        self.timetable.open()
+            self._schedule(resource, self.clock.now())
+        self.scheduler.open()
 
-    def _enter(self, resource: Resource, after: datetime) -> None:
-        self.timetable.remove(resource.key)
+    def _schedule(self, resource: Resource, after: datetime) -> None:
+        self.scheduler.remove(resource.key)
         if resource.properties.get("isEnabled"):
-            self.timetable.put(resource.key, read_trigger(resource.properties["trigger"], _created(resource)), after)
+            self.scheduler.put(resource.key, read_trigger(resource.properties["trigger"], _created(resource)), after)
 
     def _definition(self, action: Any, scope: Scope) -> dict[str, Any]:
         kind = (action or {}).get("actionType")
@@ -83,7 +85,7 @@ class Schedules(Behaviour):
             return definition
         name = str(source).removeprefix("azureml:").rstrip("/").rsplit("/", 1)[-1]
         job = self._records.find(scope, name)
-        taken = {key: job.properties[key] for key in _TAKEN_OVER if job.properties.get(key)}
+        taken = {key: job.properties[key] for key in _INHERITED if job.properties.get(key)}
         given = {key: value for key, value in definition.items() if value not in ("", {}, [])}
         return {**taken, **given}
 
@@ -100,7 +102,7 @@ class Schedules(Behaviour):
             "displayName": f"{resource.name}-{moment.astimezone(UTC).strftime(_TIME_FORMAT)}",
             "experimentName": definition.get("experimentName") or resource.name,
         }
-        await self._jobs.put(Kind(JOB_KIND), path, {"properties": made})
+        await self._jobs.put(kind_of(JOB_KIND), path, {"properties": made})
         return path.name
 
     async def _trigger(self, resource: Resource, body: dict[str, Any]) -> dict[str, str]:
@@ -118,8 +120,8 @@ def _created(resource: Resource) -> datetime:
     return datetime.fromisoformat(resource.document["systemData"]["createdAt"])
 
 
-def _shown(trigger: Any) -> Any:
-    """The trigger as Azure shows it: the frequency with a capital."""
+def _as_shown(trigger: Any) -> Any:
+    """The trigger as Azure shows it: with a capitalised frequency."""
     if not isinstance(trigger, dict) or not isinstance(trigger.get("frequency"), str):
         return trigger
     return {**trigger, "frequency": trigger["frequency"].capitalize()}

@@ -1,7 +1,7 @@
 """When a trigger is due next. Pure: no I/O, no clock.
 
-Wall-clock times are the trigger's zone's. A time that a change of the clocks leaves out comes once, an hour later
-on the clock; one that comes twice counts the first time.
+Times of day are in the trigger's time zone. A time that daylight saving skips occurs once, an hour later on the clock;
+one that occurs twice counts the first time.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from itertools import product
 from azureml_emulator.schedules.trigger import Cron, Recurrence
 
 _STEPS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
-_DAYS_A_WEEK = 7
-_MONTHS_A_YEAR = 12
-# Some days come rarely, such as the 31st of every sixth month: how many periods are looked through for one.
+_DAYS_PER_WEEK = 7
+_MONTHS_PER_YEAR = 12
+# How many periods are searched, since some days are rare, such as the 31st of every sixth month.
 _PERIODS = 13
-_DAYS_A_PERIOD = {"day": 1, "week": 7, "month": 31}
+_DAYS_PER_PERIOD = {"day": 1, "week": 7, "month": 31}
 
 
-def next_time(trigger: Recurrence | Cron, after: datetime) -> datetime | None:
-    """The first moment after `after` at which it is due, in UTC; None when there is none any more."""
+def next_occurrence(trigger: Recurrence | Cron, after: datetime) -> datetime | None:
+    """The first time after `after` at which the trigger is due, in UTC; None when it has ended."""
     found = next(_from(trigger, max(after, trigger.start - timedelta.resolution)), None)
     return found if found is not None and (trigger.end is None or found <= trigger.end) else None
 
@@ -42,10 +42,10 @@ def _from(trigger: Recurrence | Cron, after: datetime) -> Iterator[datetime]:
 
 
 def _horizon(trigger: Recurrence | Cron) -> int:
-    """How many days to look through."""
+    """How many days to search."""
     if isinstance(trigger, Cron):
-        return _DAYS_A_WEEK + 1
-    return _DAYS_A_PERIOD[trigger.frequency] * trigger.interval * _PERIODS + 1
+        return _DAYS_PER_WEEK + 1
+    return _DAYS_PER_PERIOD[trigger.frequency] * trigger.interval * _PERIODS + 1
 
 
 def _matches(trigger: Recurrence | Cron, day: date) -> bool:
@@ -56,10 +56,10 @@ def _matches(trigger: Recurrence | Cron, day: date) -> bool:
         case "day":
             return (day - begun).days % trigger.interval == 0
         case "week":
-            weeks = (_monday(day) - _monday(begun)).days // _DAYS_A_WEEK
+            weeks = (_monday(day) - _monday(begun)).days // _DAYS_PER_WEEK
             return weeks % trigger.interval == 0 and day.weekday() in (trigger.week_days or (begun.weekday(),))
         case _:
-            months = (day.year - begun.year) * _MONTHS_A_YEAR + day.month - begun.month
+            months = (day.year - begun.year) * _MONTHS_PER_YEAR + day.month - begun.month
             return months % trigger.interval == 0 and _matches_in_month(trigger, day, begun)
 
 
@@ -70,7 +70,7 @@ def _matches_in_month(trigger: Recurrence, day: date, begun: date) -> bool:
 
 
 def _times(trigger: Recurrence | Cron) -> list[time]:
-    """The times of a day; those of the start where the pattern says none."""
+    """The times of day; that of the start when the pattern has none."""
     begun = trigger.start.astimezone(trigger.zone)
     if not trigger.hours and not trigger.minutes:
         return [begun.time()]

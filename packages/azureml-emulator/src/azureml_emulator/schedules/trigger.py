@@ -1,4 +1,4 @@
-"""A schedule's trigger as the wire has it, read and checked. Pure: no I/O, no clock."""
+"""The trigger of a schedule, parsed and checked. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tzlocal.windows_tz import win_tz
 
-from azureml_emulator.errors import BadRequest
+from azureml_emulator.kernel.errors import BadRequest
 
 Frequency = Literal["minute", "hour", "day", "week", "month"]
 _FREQUENCIES: dict[str, Frequency] = {
@@ -22,7 +22,7 @@ _FREQUENCIES: dict[str, Frequency] = {
 }
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UTC = "UTC"
-# Names that Azure takes and that the table of Windows' names has no longer.
+# Names that Azure accepts and that the table of Windows' names no longer has.
 _RETIRED = {"mid-atlantic standard time": "Etc/GMT+2", "kamchatka standard time": "Asia/Kamchatka"}
 _ZONES = {name.lower(): zone for name, zone in win_tz.items()} | _RETIRED
 _FIELD = re.compile(r"^(\*|[\w-]+(?:,[\w-]+)*)(?:/(\d+))?$")
@@ -31,7 +31,7 @@ _CRON_FIELDS = 5
 
 @dataclass(frozen=True)
 class Trigger:
-    """When to run. `start` and `end` are aware; `start` is the schedule's creation where none was given."""
+    """When to run. `start` and `end` are timezone-aware; `start` defaults to the creation of the schedule."""
 
     zone: ZoneInfo
     start: datetime
@@ -40,7 +40,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Recurrence(Trigger):
-    """Every `interval` minutes, hours, days, weeks or months; empty tuples where the pattern says nothing."""
+    """Every `interval` minutes, hours, days, weeks or months; tuples are empty when the pattern does not set them."""
 
     frequency: Frequency
     interval: int
@@ -60,7 +60,7 @@ class Cron(Trigger):
 
 
 def read_trigger(document: Any, created: datetime) -> Recurrence | Cron:
-    """Read a trigger. Raises BadRequest for one that Azure refuses."""
+    """Parse a trigger. Raises BadRequest for one that Azure refuses."""
     if not isinstance(document, dict):
         raise _refuse("a schedule needs a trigger", "trigger")
     zone = _zone(document.get("timeZone"))
@@ -81,7 +81,7 @@ def _recurrence(document: dict[str, Any], zone: ZoneInfo, start: datetime, end: 
         raise _refuse(f"frequency is '{document.get('frequency')}'; it must be one of {known}", "frequency")
     interval = document.get("interval")
     if not isinstance(interval, int) or interval < 1:
-        raise _refuse(f"interval is {interval!r}; it must be a whole number from 1", "interval")
+        raise _refuse(f"interval is {interval!r}; it must be a positive integer", "interval")
     pattern = document.get("schedule") or {}
     return Recurrence(
         zone=zone,
@@ -101,7 +101,7 @@ def _cron(document: dict[str, Any], zone: ZoneInfo, start: datetime, end: dateti
     fields = expression.split()
     if len(fields) != _CRON_FIELDS:
         raise _refuse(f"'{expression}' must have five fields: MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK", "expression")
-    # Azure reads days and months of a cron expression as `*`, whatever they say.
+    # Azure ignores days and months of a cron expression.
     minutes, hours, _, _, days = fields
     return Cron(
         zone=zone,
@@ -109,7 +109,7 @@ def _cron(document: dict[str, Any], zone: ZoneInfo, start: datetime, end: dateti
         end=end,
         minutes=_cron_field(minutes, 0, 59),
         hours=_cron_field(hours, 0, 23),
-        # Cron counts from Sunday.
+        # In cron, 0 is Sunday.
         week_days=tuple(sorted({(day - 1) % 7 for day in _cron_field(days, 0, 7)})),
     )
 
@@ -117,7 +117,7 @@ def _cron(document: dict[str, Any], zone: ZoneInfo, start: datetime, end: dateti
 def _cron_field(field: str, low: int, high: int) -> tuple[int, ...]:
     match = _FIELD.match(field)
     if match is None:
-        raise _refuse(f"'{field}' is no field of a cron expression", "expression")
+        raise _refuse(f"'{field}' is not a valid field of a cron expression", "expression")
     step = int(match[2] or 1)
     if match[1] == "*":
         values = set(range(low, high + 1))
@@ -126,12 +126,12 @@ def _cron_field(field: str, low: int, high: int) -> tuple[int, ...]:
         values = {value for part in match[1].split(",") for value in _cron_part(part, end)}
     found = sorted(values)
     if step < 1 or not found or found[0] < low or found[-1] > high:
-        raise _refuse(f"'{field}' must lie between {low} and {high}", "expression")
+        raise _refuse(f"'{field}' must be between {low} and {high}", "expression")
     return tuple(value for value in found if (value - found[0]) % step == 0)
 
 
 def _cron_part(part: str, end: int | None) -> range:
-    """The values of `2`, `2-5` or a name; a single one goes on to `end` where there is one, as in `2/3`."""
+    """The values of `2`, `2-5` or a name. With `end`, a single value is the start of a range, as in `2/3`."""
     first, dash, last = part.partition("-")
     begin = _cron_value(first)
     return range(begin, (_cron_value(last) if dash else end or begin) + 1)
@@ -143,20 +143,20 @@ def _cron_value(text: str) -> int:
     for number, name in enumerate(_DAY_NAMES):
         if len(text) > 2 and name.startswith(text.lower()):
             return (number + 1) % 7
-    raise _refuse(f"'{text}' is no number and no day of the week", "expression")
+    raise _refuse(f"'{text}' is neither a number nor a day of the week", "expression")
 
 
 def _day(name: Any) -> int:
     try:
         return _DAY_NAMES.index(str(name).lower())
     except ValueError:
-        raise _refuse(f"'{name}' is no day of the week", "weekDays") from None
+        raise _refuse(f"'{name}' is not a day of the week", "weekDays") from None
 
 
 def _numbers(values: Any, low: int, high: int, name: str) -> tuple[int, ...]:
     numbers = values or []
     if not isinstance(numbers, list) or not all(isinstance(each, int) and low <= each <= high for each in numbers):
-        raise _refuse(f"{name} is {values}; it must list whole numbers from {low} to {high}", name)
+        raise _refuse(f"{name} is {values}; it must be a list of integers from {low} to {high}", name)
     return tuple(sorted(set(numbers)))
 
 
@@ -167,8 +167,8 @@ def _zone(name: Any) -> ZoneInfo:
         if known is not None:
             return ZoneInfo(known)
     except ZoneInfoNotFoundError:
-        raise _refuse(f"this machine does not know the time zone '{text}' ({known})", "timeZone") from None
-    raise _refuse(f"'{text}' is no time zone that Azure knows, such as 'W. Europe Standard Time'", "timeZone")
+        raise _refuse(f"the time zone '{text}' ({known}) is not installed on this machine", "timeZone") from None
+    raise _refuse(f"'{text}' is not a time zone of Azure such as 'W. Europe Standard Time'", "timeZone")
 
 
 def _moment(value: Any, zone: ZoneInfo, name: str) -> datetime | None:

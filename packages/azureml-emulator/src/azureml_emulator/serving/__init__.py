@@ -1,1 +1,1 @@
-"""Online endpoints: what serves, who gets the traffic, and what was counted."""
+"""Online endpoints: deployments and their servers, routing, metrics, data collection."""

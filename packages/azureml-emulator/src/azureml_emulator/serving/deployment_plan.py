@@ -1,31 +1,26 @@
-"""What a deployment's document asks for, read into frozen values with Azure's defaults. Pure: no I/O."""
+"""What an online deployment asks for, parsed into frozen values with Azure's defaults. Pure: no I/O."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from azureml_emulator.errors import BadRequest
-from azureml_emulator.serving.clusters import KUBERNETES, MANAGED
+from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED
 
-_DURATION = re.compile(
-    r"^P(?:(?P<days>\d+(?:\.\d+)?)D)?"
-    r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
-)
-_SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
-# Azure lets twice as many requests in as may be worked on; the other half waits.
-_ADMITTED_PER_WORKED_ON = 2
+# Azure admits twice as many requests as a deployment may process at once; the other half waits.
+_ADMITTED_PER_PROCESSED = 2
 _FIXED = "Default"
 _AUTOMATIC = "TargetUtilization"
 _COMPUTE_TYPES = (MANAGED, KUBERNETES)
 
 
 def _checked(duration: str) -> str:
-    seconds_of(duration)
+    parse_duration(duration)
     return duration
 
 
@@ -37,7 +32,7 @@ class _Settings(BaseModel):
 
 
 class RequestSettings(_Settings):
-    """How many requests a deployment takes and how long each may wait and run; durations as ISO 8601."""
+    """How many requests a deployment accepts, and how long each may wait and run; durations as ISO 8601."""
 
     max_concurrent_requests_per_instance: int = Field(default=1, ge=1)
     max_queue_wait: Duration = "PT0.5S"
@@ -45,7 +40,7 @@ class RequestSettings(_Settings):
 
 
 class Probe(_Settings):
-    """When a server counts as up, and when as dead; durations as ISO 8601."""
+    """When a server counts as ready or as dead; durations as ISO 8601."""
 
     failure_threshold: int = Field(default=30, ge=1)
     success_threshold: int = Field(default=1, ge=1)
@@ -55,8 +50,8 @@ class Probe(_Settings):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One deployment as it shall run: references, variables, limits in seconds and in requests."""
+class DeploymentPlan:
+    """One deployment as it should run: references, environment variables, limits in seconds and in requests."""
 
     model: str | None
     code: str | None
@@ -72,24 +67,24 @@ class Plan:
     readiness: Probe
 
     @property
-    def worked_on(self) -> int:
-        """How many requests may be at the server at once."""
+    def max_concurrent(self) -> int:
+        """How many requests the server may process at once."""
         return self.concurrent * self.instances
 
     @property
-    def admitted(self) -> int:
-        """How many requests may be at the server or wait for it; more are refused at once."""
-        return _ADMITTED_PER_WORKED_ON * self.worked_on
+    def max_admitted(self) -> int:
+        """How many requests may be processed or waiting; more are refused immediately."""
+        return _ADMITTED_PER_PROCESSED * self.max_concurrent
 
     @property
     def start_limit(self) -> float:
-        """Seconds within which the server must be up: what the liveness probe tolerates."""
+        """Seconds within which the server must be ready: what the liveness probe tolerates."""
         probe = self.liveness
-        return seconds_of(probe.initial_delay) + probe.failure_threshold * seconds_of(probe.period)
+        return parse_duration(probe.initial_delay) + probe.failure_threshold * parse_duration(probe.period)
 
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    """A deployment's properties with the settings that Azure fills in. Raises BadRequest."""
+    """The properties of a deployment with Azure's defaults. Raises BadRequest."""
     filled = {
         **properties,
         "scaleSettings": properties.get("scaleSettings") or {"scaleType": _FIXED},
@@ -109,15 +104,15 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def read_plan(document: dict[str, Any]) -> Plan:
-    """The plan of a deployment's document. Raises BadRequest for a value that Azure refuses."""
+def read_plan(document: dict[str, Any]) -> DeploymentPlan:
+    """The plan for a deployment's document. Raises BadRequest for a value that Azure refuses."""
     properties = with_defaults(document.get("properties", {}))
     compute = properties.get("endpointComputeType", MANAGED)
     if compute not in _COMPUTE_TYPES:
         raise BadRequest(f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}.")
     requests = RequestSettings.model_validate(properties["requestSettings"])
     code = properties.get("codeConfiguration") or {}
-    return Plan(
+    return DeploymentPlan(
         model=properties.get("model"),
         code=code.get("codeId"),
         script=code.get("scoringScript"),
@@ -126,54 +121,46 @@ def read_plan(document: dict[str, Any]) -> Plan:
         managed=compute == MANAGED,
         instances=_instances(document.get("sku") or {}, properties["scaleSettings"], compute),
         concurrent=requests.max_concurrent_requests_per_instance,
-        queue_wait=seconds_of(requests.max_queue_wait),
-        request_timeout=seconds_of(requests.request_timeout),
+        queue_wait=parse_duration(requests.max_queue_wait),
+        request_timeout=parse_duration(requests.request_timeout),
         liveness=Probe.model_validate(properties["livenessProbe"]),
         readiness=Probe.model_validate(properties["readinessProbe"]),
     )
 
 
-def seconds_of(duration: str) -> float:
-    """An ISO 8601 duration of days and smaller in seconds. Raises BadRequest for anything else."""
-    match = _DURATION.match(duration)
-    if match is None or not any(match.groupdict().values()):
-        raise BadRequest(f"'{duration}' is not an ISO 8601 duration such as PT5S.")
-    return sum(float(value) * _SECONDS[unit] for unit, value in match.groupdict().items() if value)
-
-
 def _instances(sku: dict[str, Any], scale: dict[str, Any], compute: str) -> int:
-    """How many instances: a fixed number, or on Kubernetes the least of a range, since nothing is scaled here."""
+    """The number of instances; of a range on Kubernetes the minimum, since nothing is scaled here."""
     kind = scale.get("scaleType", _FIXED)
     if kind == _AUTOMATIC and compute == KUBERNETES:
-        return _least(scale)
+        return _low(scale)
     if kind != _FIXED:
         raise BadRequest(
             f"scaleType is '{kind}'; it must be {_FIXED}, or {_AUTOMATIC} on {KUBERNETES}.", target="scaleSettings"
         )
     capacity = sku.get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
-        raise BadRequest(
-            f"The instance count is {capacity!r}; it must be a whole number from 1.", target="sku.capacity"
-        )
+        raise BadRequest(f"The instance count is {capacity!r}; it must be a positive integer.", target="sku.capacity")
     return capacity
 
 
-def _least(scale: dict[str, Any]) -> int:
-    least, most = scale.get("minInstances", 1), scale.get("maxInstances", 1)
-    if not isinstance(least, int) or not isinstance(most, int) or not 1 <= least <= most:
+def _low(scale: dict[str, Any]) -> int:
+    low, high = scale.get("minInstances", 1), scale.get("maxInstances", 1)
+    if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high:
         raise BadRequest(
-            f"The deployment cannot have between {least!r} and {most!r} instances: minInstances must be 1 or more "
+            f"The deployment cannot have between {low!r} and {high!r} instances: minInstances must be 1 or more "
             "and at most maxInstances.",
             code="InvalidDeploymentSpec",
             target="scaleSettings",
         )
-    return least
+    return low
 
 
 def _variables(given: dict[str, Any]) -> dict[str, str]:
     for name, value in given.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
-            raise BadRequest(f"The environment variable '{name}' is not a name with a text.", target=name)
+            raise BadRequest(
+                f"The environment variable '{name}' needs a valid name and a string as its value.", target=name
+            )
     return dict(given)
 
 

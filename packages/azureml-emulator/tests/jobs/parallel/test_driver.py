@@ -11,7 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, Plan
+from azureml_emulator.jobs.definitions.steps import ParallelSettings
+from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, RunPlan
+
+SETTINGS = ParallelSettings(
+    entry_script="entry.py",
+    input_name="data",
+    is_table=False,
+    mini_batch_size=1,
+    workers=2,
+    retries=2,
+    timeout=60.0,
+    max_failed_batches=-1,
+    max_failed_items=-1,
+    max_failed_percent=100,
+    append_to="rows",
+    append_name="rows.txt",
+    logging_level="INFO",
+    model=None,
+    score_output=None,
+)
 
 ECHO = """
 import argparse, os, pathlib
@@ -86,21 +105,8 @@ def run(tmp_path: Path) -> Run:
             file = tmp_path / "data" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        plan = Plan(
-            entry_script="entry.py",
-            input=str(tmp_path / "data"),
-            table=False,
-            mini_batch_size=1,
-            workers=2,
-            retries=2,
-            timeout=60.0,
-            failed_batches=-1,
-            failed_items=-1,
-            failed_percent=100,
-            append=str(tmp_path / "rows.txt"),
-            logging_level="INFO",
-        )
-        replace(plan, **settings).write(tmp_path / "plan" / "plan.json")
+        plan = RunPlan(replace(SETTINGS, **settings), str(tmp_path / "data"), str(tmp_path / "rows.txt"))
+        plan.write(tmp_path / "plan" / "plan.json")
         done = subprocess.run(
             [sys.executable, "-m", "azureml_emulator.jobs.parallel", *arguments],
             cwd=tmp_path / "wd",
@@ -147,12 +153,12 @@ def test_a_mini_batch_that_fails_is_tried_again_and_the_error_is_kept(run: Run) 
 
     assert ran.code == 0, ran.output
     assert (ran.calls("part-4"), len(ran.rows)) == (3, 5)
-    assert ran.log("user/error.txt").count("ValueError: not yet; it is tried again") == 2
+    assert ran.log("user/error.txt").count("ValueError: not yet; it will be retried") == 2
     assert "Traceback" in ran.log("user/error/*/*")
 
 
 def test_when_all_tries_fail_the_rest_completes_within_the_threshold(run: Run) -> None:
-    ran = run(counted("if bad: raise ValueError('never')"), {**FILES, "bad": "bad"}, retries=1, failed_batches=1)
+    ran = run(counted("if bad: raise ValueError('never')"), {**FILES, "bad": "bad"}, retries=1, max_failed_batches=1)
 
     assert ran.code == 0, ran.output
     assert (ran.calls("bad"), sorted(ran.rows)) == (2, sorted(FILES))
@@ -160,9 +166,9 @@ def test_when_all_tries_fail_the_rest_completes_within_the_threshold(run: Run) -
 
 
 LIMITS = {
-    "mini-batches": {"failed_batches": 0},
-    "items": {"failed_items": 0},
-    "percent": {"failed_percent": 10},
+    "mini-batches": {"max_failed_batches": 0},
+    "items": {"max_failed_items": 0},
+    "percent": {"max_failed_percent": 10},
 }
 
 
@@ -175,7 +181,7 @@ def test_beyond_a_threshold_the_run_fails(run: Run, limit: dict[str, int]) -> No
 
 
 def test_fewer_returned_than_given_is_a_failed_mini_batch_that_is_not_tried_again(run: Run) -> None:
-    ran = run(counted("if bad: return []"), {**FILES, "bad": "bad"}, failed_batches=0)
+    ran = run(counted("if bad: return []"), {**FILES, "bad": "bad"}, max_failed_batches=0)
 
     assert ran.code == 1
     assert ran.calls("bad") == 1
@@ -263,7 +269,7 @@ def test_a_table_comes_as_data_frames_of_about_the_size(run: Run, reader: str, t
         frame.to_parquet(tmp_path / "rows.parquet", row_group_size=10)
         files = {"MLTable": "paths:\n  - file: ../*.parquet\n" + DESCRIPTIONS[reader]}
 
-    ran = run(TABLE, files, table=True, mini_batch_size=100, workers=1)
+    ran = run(TABLE, files, is_table=True, mini_batch_size=100, workers=1)
 
     assert ran.code == 0, ran.output
     rows = [tuple(int(cell) for cell in row.split(" ")) for row in ran.rows]

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mlops.audit.record import Break, Record
-from mlops.errors import MlopsError
-from mlops.results import Block, Line, Result, Table
+from mlops.core.errors import MlopsError
+from mlops.core.results import Block, Line, Result, Table
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 COLUMNS: Final = ("", "time", "stage", "what", "model", "from → to", "traffic", "verdict", "who", "why")

@@ -20,8 +20,8 @@ from azure.ai.ml.entities import Data
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from mlops.audit.record import Break, Event, Record, follow, parse, verify
-from mlops.errors import WorkspaceError
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import suppress_output
+from mlops.core.errors import WorkspaceError
 
 _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"
@@ -44,7 +44,7 @@ class AuditLog:
             record = follow(self._last(self._stored()), event, actor(), self._now())
             if self._write(record):
                 return record
-        raise self._overtaken()
+        raise self._superseded_reason()
 
     def append_once(self, event: Event, same: Callable[[Event], bool]) -> tuple[Record, bool]:
         """Write a record unless one of a same event is there; the record, and whether it is new.
@@ -74,7 +74,7 @@ class AuditLog:
             record = follow(self._last(stored), event, actor(), self._now())
             if self._write(record):
                 return record
-        raise self._overtaken()
+        raise self._superseded_reason()
 
     def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
         """All records, oldest first, and where the log was tampered with."""
@@ -90,7 +90,7 @@ class AuditLog:
             records.append(entry)
         return tuple(records), (*breaks, *verify(records))
 
-    def _overtaken(self) -> WorkspaceError:
+    def _superseded_reason(self) -> WorkspaceError:
         return WorkspaceError(
             f"the audit log could not be written: {_ATTEMPTS} times another record came first",
             "Is another rollout of this stage going on? Run again when it is done.",
@@ -134,7 +134,7 @@ class AuditLog:
                 tags={_HASH_TAG: record.hash(), "kind": event.kind, "verdict": event.verdict},
             )
             try:
-                with quiet():
+                with suppress_output():
                     self._client.data.create_or_update(asset)
             except ResourceExistsError:
                 return False

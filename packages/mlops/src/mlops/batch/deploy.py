@@ -14,6 +14,7 @@ from typing import Any
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
+from mlops.azure.sdk_output import suppress_output
 from mlops.batch.deployment_files import (
     CONFIGURATION_TAG,
     ReleasedModel,
@@ -23,11 +24,11 @@ from mlops.batch.deployment_files import (
     load_deployment,
     load_endpoint,
 )
-from mlops.progress import say
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
+from mlops.cli.progress import say
+from mlops.core.results import Block, Line, Result, Table
 from mlops.rollout.release import find_target
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 _SUCCEEDED = "Succeeded"
 
@@ -76,7 +77,7 @@ def deploy_batch(
     target, _ = find_target(client, project, stage_name, version)
     model = ReleasedModel(target.plan.model, target.plan.version, target.plan.digest, target.model)
     actions = []
-    with quiet():
+    with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"made the endpoint {endpoint}")
         name = deployment_name(model)
@@ -105,8 +106,8 @@ def _is_deployed(client: MLClient, endpoint: str, name: str, configuration: str)
         found = client.batch_deployments.get(name, endpoint)
     except ResourceNotFoundError:
         return False
-    made_of = (found.tags or {}).get(CONFIGURATION_TAG)
-    return found.provisioning_state == _SUCCEEDED and made_of == configuration
+    data_description = (found.tags or {}).get(CONFIGURATION_TAG)
+    return found.provisioning_state == _SUCCEEDED and data_description == configuration
 
 
 def _make_default(client: MLClient, endpoint: str, name: str) -> bool:

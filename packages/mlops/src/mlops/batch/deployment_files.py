@@ -12,11 +12,11 @@ from azure.ai.ml.entities._load_functions import load_pipeline_component_batch_d
 
 from mlops.checks.project import Project as CheckedProject
 from mlops.checks.versions import versioned
-from mlops.errors import ProjectError
-from mlops.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
-from mlops.package import DIGEST_PREFIX
-from mlops.project import Project, Stage
-from mlops.serving.deployment_files import CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
+from mlops.core.errors import ProjectError
+from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
+from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
+from mlops.models.package import DIGEST_PREFIX
+from mlops.settings.project import Project, Stage
 
 MODEL_TAG: Final = "model"
 _FINGERPRINT_CHARACTERS: Final = 12

@@ -1,4 +1,4 @@
-"""`mlops score --batch` as a function: files to the stage's batch endpoint, predictions back into a folder."""
+"""`mlops score --batch` as a function: files to the stage's batch endpoint, predictions and outcomes back."""
 
 from __future__ import annotations
 
@@ -9,24 +9,57 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from azure.ai.ml import Input, MLClient
 from azure.ai.ml.constants import AssetTypes
 from azure.core.exceptions import ResourceNotFoundError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlops.azure.sdk_output import suppress_output
 from mlops.batch.deployment_files import endpoint_name
-from mlops.batch.outcomes import OUTCOMES_FILE, SCORED, SET_ASIDE, Outcome, read_outcomes
-from mlops.errors import InputError, Interrupted, JobFailed, RequestRefused
-from mlops.layout import SCORING_STEP
-from mlops.progress import say, step_board
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
-from mlops.serving.deployment_files import VERSION_TAG
+from mlops.cli.progress import say, step_board
+from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
+from mlops.core.layout import SCORING_STEP
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.view import VERSION_TAG
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 from mlops.training.failure import job_failure
 from mlops.training.following import COMPLETED, FinishedJob, follow
 from mlops.training.submission import new_job_name
+
+OUTCOMES_FILE: Final = "outcomes.jsonl"
+SCORED: Final = "scored"
+SET_ASIDE: Final = "set aside"
+IGNORED: Final = "ignored"
+
+
+class Outcome(BaseModel):
+    """How one file went; `details` are the first findings of at least `total` wrong values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    status: Literal["scored", "set aside", "ignored"]
+    rows: int = 0
+    output: str | None = None
+    reason: str | None = None
+    details: list[dict[str, Any]] = []
+    total: int = 0
+
+
+def read_outcomes(file: Path) -> tuple[Outcome, ...]:
+    """Read a list of outcomes, a JSON object a line. Raises JobFailed when it is none."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return tuple(Outcome.model_validate_json(line) for line in lines if line.strip())
+    except (OSError, ValidationError) as error:
+        raise JobFailed(
+            f"{file.name} of the job cannot be read: {str(error).splitlines()[0]}",
+            "The step that scores must be the one of this commit: `mlops deploy --batch` and score again.",
+        ) from error
+
 
 SUFFIXES: Final = (".csv", ".parquet")
 _REMOTE: Final = "azureml:"
@@ -162,7 +195,7 @@ def _as_folder(source: str) -> Generator[str]:
 def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> FinishedJob:
     data = Input(type=AssetTypes.URI_FOLDER, path=folder)
     try:
-        with quiet():
+        with suppress_output():
             job = client.batch_endpoints.invoke(endpoint, inputs={_INPUT: data}, job_name=job_name)
         say(f"job {job.name}")
         with step_board() as board:
@@ -173,7 +206,7 @@ def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> Finishe
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except ResourceNotFoundError:
         return Interrupted("the job was not started yet; nothing was scored")
@@ -184,7 +217,7 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
     """Download the predictions, and last the list that says what they are."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as scratch:
-        with quiet():
+        with suppress_output():
             for name in (_PREDICTIONS, _OUTCOMES):
                 client.jobs.download(job, download_path=scratch, output_name=name)
         places = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}

@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from mlops.checks import fields
-from mlops.checks.component import check_environment_reference
-from mlops.checks.document import Document, Node
-from mlops.checks.overlay import idle_keys, overlaid
-from mlops.checks.pipeline import check_data_path
-from mlops.checks.problem import Problem
-from mlops.checks.references import NAME, SEMANTIC_VERSION, is_remote, local_path
-from mlops.checks.resources import check_resources
-from mlops.layout import KUBERNETES_SUFFIX
+from mlops.checks.pipelines.component import check_environment_reference
+from mlops.checks.pipelines.pipeline import check_data_path
+from mlops.checks.pipelines.steps import check_resources
+from mlops.checks.yaml import fields
+from mlops.checks.yaml.document import Document, Node
+from mlops.checks.yaml.overlay import idle_keys, overlaid
+from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_remote, local_path
+from mlops.core.layout import KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
 AUTH_MODES: Final = frozenset({"key", "aml_token", "aad_token"})

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mlops.checks import fields
 from mlops.checks.assets import ENDPOINT_NAME
-from mlops.checks.document import Document
-from mlops.checks.problem import Problem
-from mlops.checks.references import is_registered, local_path
+from mlops.checks.yaml import fields
+from mlops.checks.yaml.document import Document
+from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.references import is_registered, local_path
 
 _ENDPOINT: Final = "batchEndpoint.schema.json"
 _DEPLOYMENT: Final = "pipelineComponentBatchDeployment.schema.json"

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops.checks import assets, batch, copies, fingerprints, pins
-from mlops.checks.component import PIPELINE, check_component
-from mlops.checks.pipeline import check_pipeline
-from mlops.checks.problem import Problem
+from mlops.checks.pipelines.component import PIPELINE, check_component
+from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
 from mlops.checks.releases import check_releases
+from mlops.checks.stages import check_stages, fix_stages
 from mlops.checks.versions import versioned
-from mlops.layout import PIPELINE_FILE
+from mlops.checks.yaml.problem import Problem
+from mlops.core.layout import PIPELINE_FILE
 
 
 def check_project(root: Path) -> list[Problem]:
@@ -24,10 +25,16 @@ def check_project(root: Path) -> list[Problem]:
 def fix_project(root: Path) -> list[str]:
     """Do what can be done without a decision, and return what was changed.
 
-    Writes the copies of model_package, the pins of conda files from uv.lock, and records versions that are not
-    recorded yet, unless their file has other problems. A recorded version is never changed.
+    Writes the stages of project.yml into CI files, the copies of model_package and the pins of conda files from
+    uv.lock, and records versions that are not recorded yet, unless their file has other problems. A recorded version
+    is never changed.
     """
-    return [*copies.write_copies(root), *_refresh_pins(Project(root)), *_record_versions(Project(root))]
+    return [
+        *fix_stages(root),
+        *copies.write_copies(root),
+        *_refresh_pins(Project(root)),
+        *_record_versions(Project(root)),
+    ]
 
 
 def _content_problems(project: Project) -> Iterator[Problem]:
@@ -49,6 +56,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from batch.check_batch(document)
     yield from _environment_reference_problems(project)
     yield from check_releases(project.root)
+    yield from check_stages(project.root)
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:

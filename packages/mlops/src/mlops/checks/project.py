@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Final
 
-from mlops.checks.component import PIPELINE, Component, read_component
-from mlops.checks.document import Document, DocumentError, Node, read_document
 from mlops.checks.fingerprints import LOCK_NAME
 from mlops.checks.pins import Lock
-from mlops.checks.problem import Problem
-from mlops.checks.references import local_path
-from mlops.checks.steps import Pipeline, read_pipeline
+from mlops.checks.pipelines.component import PIPELINE, Component, read_component
+from mlops.checks.pipelines.steps import Pipeline, read_pipeline
+from mlops.checks.yaml.document import Document, DocumentError, Node, read_document
+from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.references import local_path
 
 COMPONENT_FILE: Final = "component.yml"
 PINS_FILE: Final = "uv.lock"

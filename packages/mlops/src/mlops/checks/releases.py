@@ -6,25 +6,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.checks.problem import Problem
-from mlops.errors import ProjectError
-from mlops.gates.rules import GATES_FILE, read_gates
-from mlops.monitoring.rules import MONITOR_FILE, read_monitor_rules
-from mlops.project import STAGE_NAMES
-from mlops.project_schema import read_project_schema
-from mlops.protection.expectations import read_expectations
-from mlops.provenance.policy import read_policy
-from mlops.releases.manifest import RELEASE_FOLDER, manifest_path, read_manifest
-from mlops.retire.rules import RETIREMENT_FILE, deadlines_in
-from mlops.retraining.rules import RETRAINING_FILE, read_retraining_rules
+from mlops.checks.yaml.problem import Problem
+from mlops.core.errors import ProjectError
+from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
+from mlops.settings.project import Project, load_project
+from mlops.settings.protection import read_expectations
+from mlops.settings.provenance import read_policy
+from mlops.settings.release_history import read_judged_manifest
+from mlops.settings.releases import RELEASE_FOLDER, manifest_path
+from mlops.settings.retirement import read_deadlines
+from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
+from mlops.settings.schema import read_project_schema
 
-_READERS: Final[tuple[Callable[[Path], Any], ...]] = (
-    lambda root: read_gates(root / GATES_FILE, read_project_schema(root)),
-    lambda root: read_monitor_rules(root / MONITOR_FILE, read_project_schema(root)),
-    lambda root: read_retraining_rules(root / RETRAINING_FILE),
-    lambda root: [deadlines_in(root / RETIREMENT_FILE, stage) for stage in STAGE_NAMES],
-    read_policy,
-    read_expectations,
+_READERS: Final[tuple[Callable[[Project], Any], ...]] = (
+    lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
+    read_deadlines,
+    lambda project: read_policy(project.root, project.order),
+    lambda project: read_expectations(project.root, project.order),
 )
 
 
@@ -32,15 +33,17 @@ def check_releases(root: Path) -> Iterator[Problem]:
     """Every problem of a manifest, or of a file of rules; a project without the folder releases nothing."""
     if not (root / RELEASE_FOLDER).is_dir():
         return
-    for stage in STAGE_NAMES:
-        yield from _problems(root, lambda root, stage=stage: read_manifest(root / manifest_path(stage), stage))
+    project = load_project(root)
+    for stage in project.order:
+        if (root / manifest_path(stage)).is_file():
+            yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))
     for reader in _READERS:
-        yield from _problems(root, reader)
+        yield from _problems(root, lambda reader=reader: reader(project))
 
 
-def _problems(root: Path, reader: Callable[[Path], Any]) -> Iterator[Problem]:
+def _problems(root: Path, reader: Callable[[], Any]) -> Iterator[Problem]:
     try:
-        reader(root)
+        reader()
     except ProjectError as error:
         if not error.places:
             yield Problem(RELEASE_FOLDER.as_posix(), 1, error.message, error.advice)

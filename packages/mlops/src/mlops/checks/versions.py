@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlops.checks import copies
-from mlops.checks.component import Component
-from mlops.checks.document import Document
 from mlops.checks.fingerprints import Versioned, content_digest
+from mlops.checks.pipelines.component import Component
 from mlops.checks.project import COMPONENT_FILE, Project
-from mlops.checks.references import local_path
+from mlops.checks.yaml.document import Document
+from mlops.checks.yaml.references import local_path
 
 SHIPPED: Final = "code"
 

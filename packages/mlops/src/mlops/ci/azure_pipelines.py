@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from mlops.ci.place import Place
-from mlops.ci.system import System, cut
+from mlops.ci.base import System, cut
+from mlops.core.source_location import Place
 
 _MACRO: Final = "$("
 _FOLDER_VARIABLE: Final = "AGENT_TEMPDIRECTORY"

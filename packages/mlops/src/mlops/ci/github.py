@@ -11,8 +11,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from mlops.ci.place import Place
-from mlops.ci.system import System, cut
+from mlops.ci.base import System, cut
+from mlops.core.source_location import Place
 
 _OUTPUT_FILE: Final = "GITHUB_OUTPUT"
 _SUMMARY_FILE: Final = "GITHUB_STEP_SUMMARY"

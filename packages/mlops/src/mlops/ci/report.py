@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mlops.ci.place import Place
-from mlops.ci.system import NoSystem, current
-from mlops.markdown import escape, table
-from mlops.results import Block, Line, Result, Table
+from mlops.ci.current import NoSystem, current
+from mlops.core.markdown import escape, table
+from mlops.core.results import Block, Line, Result, Table
+from mlops.core.source_location import Place
 
 _BACKTICKS: Final = re.compile(r"`+")
 _SHORTEST_FENCE: Final = 3

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops.ci.place import Place
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
-from mlops.results import Block, Line, Result
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
+from mlops.core.results import Block, Line, Result
+from mlops.core.source_location import Place
 
 if TYPE_CHECKING:
     from mlops.checks import Problem
@@ -58,7 +58,7 @@ class CheckResult(Result):
 @mlops_command(
     "check",
     "mlops check",
-    "mlops check --fix      # write the pins of environments/ from uv.lock",
+    "mlops check --fix      # pins of environments/ from uv.lock, stages of CI files from project.yml",
     "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )
@@ -76,15 +76,16 @@ def command(project_path: Path | None, *, fix: bool, repository: bool, as_json: 
     do, logins. What differs from releases/protection.yml is listed with the way to set it; nothing is changed.
     """
     from mlops.checks import check_project, fix_project
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
-    root = load_project(project_path).root
+    project = load_project(project_path)
+    root = project.root
     if repository:
         from mlops.protection.check import check_repository
 
         if fix:
             raise click.UsageError("--fix changes files of the project, --repository reads settings of the forge")
-        return answer(check_repository(root), as_json=as_json)
+        return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
-from mlops.results import Block, Line, Result, Table
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
+from mlops.core.results import Block, Line, Result, Table
 
 if TYPE_CHECKING:
     from mlops.infrastructure.project_file import Change
@@ -54,14 +54,14 @@ class ConfigureResult(Result):
 @click.pass_obj
 def command(project_path: Path | None, *, stage: str, outputs: Path | None, as_json: bool) -> int:
     """Fill in where a stage lives, from what `pulumi up` made. Comments in project.yml stay."""
+    from mlops.cli.rendering import answer
+    from mlops.core.layout import PROJECT_FILE
     from mlops.infrastructure.outputs import ask_pulumi, read_outputs
     from mlops.infrastructure.project_file import configure
-    from mlops.layout import PROJECT_FILE
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    name = parse_stage(stage)
+    name = project.order.find(stage)
     found = ask_pulumi(project.root, name) if outputs is None else read_outputs(outputs)
     changes = configure(project.path(Path(PROJECT_FILE)), name, found)
     return answer(ConfigureResult(name, changes), as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 _PORT = 8765
 _LARGEST_PORT = 65_535
@@ -35,19 +35,19 @@ def command(project_path: Path | None, *, folder: Path | None, port: int, as_jso
     Served to browsers on this machine until Ctrl-C, and renewed by itself. The page holds everything it needs and
     asks nobody else; nothing can be changed through it.
     """
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
 
+    from mlops.azure.clients import WorkspaceClients
     from mlops.dashboard.serving import ServedResult, serve_page, write_page
-    from mlops.promotion.connections import Connections
 
-    places = Connections(project)
+    clients = WorkspaceClients(project)
     if folder is not None:
-        return answer(write_page(places, folder), as_json=as_json)
+        return answer(write_page(clients, folder), as_json=as_json)
 
     def begun(result: ServedResult) -> int:
         return answer(result, as_json=as_json)
 
-    return serve_page(places, port, begun)
+    return serve_page(clients, port, begun)

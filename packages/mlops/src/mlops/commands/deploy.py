@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -18,7 +18,7 @@ from mlops.command_line import json_option, stage_option
     "mlops deploy --stage prod --batch                  # for files: mlops score --batch",
 )
 @stage_option()
-@click.option("--version", help="Dev only: the model version; without it, the newest.")
+@click.option("--version", help="The first stage only: the model version; without it, the newest.")
 @click.option("--take-over", is_flag=True, help="End the hold of another rollout of this stage that you know is dead.")
 @click.option(
     "--unless-superseded", is_flag=True, help="Do nothing if the remote's default branch says otherwise by now."
@@ -38,19 +38,19 @@ def command(
 ) -> int:
     """Roll out to a stage what it is to run, beside what runs there.
 
-    Staging and prod run what releases/<stage>.yml says, dev any registered version. The new deployment has to
-    answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
+    The first stage runs any registered version, the others run what releases/<stage>.yml says. The new deployment has
+    to answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
     as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
     returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
     old deployment is kept without traffic: `mlops rollback` returns to it in one call.
 
     With --batch the same model goes to the stage's batch endpoint instead: callers get it from the next call on.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
     from mlops.promotion.superseded import superseded
 
@@ -58,7 +58,7 @@ def command(
     if newer is not None:
         return answer(newer, as_json=as_json)
 
-    from mlops.workspace import connect
+    from mlops.azure.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
     if batch:

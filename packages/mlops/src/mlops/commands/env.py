@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 
 @mlops_command("env", 'eval "$(mlops env)"', "mlops env --json")
@@ -15,8 +15,8 @@ from mlops.command_line import json_option
 @click.pass_obj
 def command(project_path: Path | None, *, as_json: bool) -> int:
     """Print the variables that point any program using azure-ai-ml at the workspace on this machine."""
-    from mlops.emulator import variables
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.local.emulator import variables
+    from mlops.settings.project import load_project
 
     return answer(variables(load_project(project_path)), as_json=as_json)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops.command_line import STAGES, json_option
-from mlops.command_line import command as mlops_command
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
-    from mlops.project import Project
+    from mlops.settings.project import Project
 
 _STANDARD_INPUT = "-"
 
@@ -23,7 +23,7 @@ _STANDARD_INPUT = "-"
     "mlops explain --stage prod --json",
     "mlops explain --package model_package/ --file request.json",
 )
-@click.option("--stage", type=click.Choice(STAGES), help="Explain what this stage runs.")
+@stage_option(required=False, text="Explain what this stage runs.")
 @click.option(
     "--package",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -41,10 +41,10 @@ def command(
     They add up to the row's probability minus the average one. Features are drawn independently of each other, so
     where two tell the same, what they add is shared between them.
     """
-    from mlops.errors import InputError
-    from mlops.layout import SAMPLE_REQUEST
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.core.layout import SAMPLE_REQUEST
+    from mlops.settings.project import load_project
 
     if (stage is None) == (package is None):
         raise InputError("--stage or --package says what to explain", "Give one of the two.")
@@ -65,17 +65,16 @@ def command(
 
 def _live(project: Project, stage: str) -> tuple[str, Path]:
     """What a stage runs: its name, and its package."""
-    from mlops.errors import InputError
-    from mlops.project import parse_stage
-    from mlops.promotion.connections import Connections
-    from mlops.promotion.live import live_model
-    from mlops.training.package_store import package_of_model
-    from mlops.training.registration import ModelVersion
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.core.errors import InputError
+    from mlops.endpoint.current_deployment import live_model
+    from mlops.models.package_store import package_of_model
+    from mlops.models.registration import ModelVersion
 
-    name = parse_stage(stage)
-    places = Connections(project)
-    live = live_model(places.stage(name), project.settings.stage(name))
+    name = project.order.find(stage)
+    clients = WorkspaceClients(project)
+    live = live_model(clients.stage(name), project.settings.stage(name))
     if live is None:
         raise InputError(f"{name} runs nothing yet", f"Deploy: `mlops deploy --stage {name}`.")
     model = ModelVersion(project.settings.model, live.version, live.digest)
-    return f"{model.name} {model.version}", package_of_model(places.models(name), project, model)
+    return f"{model.name} {model.version}", package_of_model(clients.models(name), project, model)

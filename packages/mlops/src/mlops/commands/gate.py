@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -47,19 +47,19 @@ def command(
         raise click.UsageError("say what to judge: either --stage or --since")
     if since is not None and (base or markdown or html):
         raise click.UsageError("--base, --markdown and --html belong to one --stage, not to --since")
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage) if stage else None
+    stage_name = project.order.find(stage) if stage else None
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.gate_result import write_reports
-    from mlops.promotion.judgement import gate
+    from mlops.promotion.gate_run import gate
     from mlops.promotion.range_gate import gate_range
 
-    places = Connections(project)
+    clients = WorkspaceClients(project)
     if stage_name is None:
-        return answer(gate_range(places, since or "", record=record), as_json=as_json)
-    report = gate(places, stage_name, base, record=record)
+        return answer(gate_range(clients, since or "", record=record), as_json=as_json)
+    report = gate(clients, stage_name, base, record=record)
     return answer(write_reports(project, report, markdown, html), as_json=as_json)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
     from mlops.audit.history import StageHistory
-    from mlops.project import Project, StageName
+    from mlops.settings.project import Project
+    from mlops.settings.stages import StageName
 
 
 @mlops_command("history", "mlops history", "mlops history --stage prod --json")
@@ -24,11 +25,11 @@ def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> i
 
     Each record holds the hash of the one before. Exits with 1 when a log was tampered with.
     """
-    from mlops.project import STAGE_NAMES, load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    names = STAGE_NAMES if stage is None else (parse_stage(stage),)
+    names = project.order.names if stage is None else (project.order.find(stage),)
 
     from mlops.audit.history import HistoryResult
 
@@ -41,8 +42,8 @@ def _ask(project: Project, name: StageName) -> StageHistory:
 
     from mlops.audit.history import StageHistory
     from mlops.audit.log import AuditLog
-    from mlops.azure_errors import explain
-    from mlops.workspace import connect
+    from mlops.azure.errors import explain
+    from mlops.azure.workspace import connect
 
     try:
         records, breaks = AuditLog(connect(project.settings.stage(name))).read()

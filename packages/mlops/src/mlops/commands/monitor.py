@@ -9,15 +9,16 @@ from typing import Any, Final
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 _SPAN: Final = re.compile(r"(\d{1,4})([hd])")
+_NOW: Final = "now"
 _HOURS: Final = {"h": 1, "d": 24}
 
 
 class Moment(click.ParamType):
-    """A moment in ISO 8601, UTC where it names no zone."""
+    """A moment in ISO 8601, UTC where it names no zone; or `now`."""
 
     name = "moment"
 
@@ -25,10 +26,12 @@ class Moment(click.ParamType):
         """Read it."""
         if isinstance(value, datetime):
             return value
+        if value == _NOW:
+            return datetime.now(UTC)
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"'{value}' is no moment; write it like 2026-03-01T12:00", param, ctx)
+            self.fail(f"'{value}' is no moment; write it like 2026-03-01T12:00, or now", param, ctx)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -51,13 +54,14 @@ class Span(click.ParamType):
     "monitor",
     "mlops monitor --stage prod",
     "mlops monitor --stage prod --window 7d --labels outcomes.parquet",
+    "mlops monitor --stage prod --window 1h --to now",
     "mlops monitor --stage prod --from 2026-03-01 --to 2026-03-02 --json",
     "mlops monitor --stage prod --html drift.html || echo look at it",
 )
 @stage_option()
 @click.option("--window", type=Span(), default="24h", show_default=True, help="How long, in hours or days.")
 @click.option("--from", "since", type=Moment(), help="Instead: where the window begins, UTC.")
-@click.option("--to", "until", type=Moment(), help="Where it ends; without it, with the present hour.")
+@click.option("--to", "until", type=Moment(), help="Where it ends, UTC, or `now`; without it, with the last full hour.")
 @click.option(
     "--labels",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -84,14 +88,14 @@ def command(
     for drift, 11 when the data cannot be believed, 12 when the service does not answer as it should. The
     verdict is noted in the audit log, once for the same window and data, however often this is run.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
+    from mlops.azure.workspace import connect
     from mlops.monitoring.run import monitor, window_of
-    from mlops.workspace import connect
 
     asked = window_of(since, until, window, datetime.now(UTC))
     client = connect(project.settings.stage(stage_name))

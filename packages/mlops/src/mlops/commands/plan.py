@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 
 @mlops_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
@@ -20,9 +20,9 @@ def command(project_path: Path | None, *, since: str, as_json: bool) -> int:
     Reads releases/*.yml out of git; needs no login. The stages come in the order in which they are deployed.
     Exits with 3 when a manifest cannot be read.
     """
-    from mlops.git import Repository
-    from mlops.project import load_project
-    from mlops.releases.plan import plan
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.git import Repository
+    from mlops.promotion.release_changes import plan
+    from mlops.settings.project import load_project
 
     return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 
 @mlops_command("preview", "mlops preview --since origin/main", "mlops preview --since HEAD~1 --json | jq .stacks.prod")
@@ -20,8 +20,8 @@ def command(project_path: Path | None, *, since: str, as_json: bool) -> int:
     Both revisions' programs are run without Pulumi's engine and without Azure; `pulumi preview` compares with
     what is there. Exits with 3 when a stack's settings are wrong.
     """
+    from mlops.cli.rendering import answer
     from mlops.infrastructure.preview import preview
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.settings.project import load_project
 
-    return answer(preview(load_project(project_path).root, since), as_json=as_json)
+    return answer(preview(load_project(project_path), since), as_json=as_json)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import STAGES, json_option
-from mlops.command_line import command as mlops_command
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -18,7 +18,7 @@ from mlops.command_line import command as mlops_command
     "mlops promote --to prod --no-pull-request --json",
     "mlops promote --to prod --when-ready              # for a schedule: says so when it is too early",
 )
-@click.option("--to", "target", type=click.Choice(STAGES), required=True, help="The stage to propose a release for.")
+@stage_option("--to", "target", text="The stage to propose a release for.")
 @click.option("--version", help="The version that the stage before must run; without it, whatever it runs.")
 @click.option("--pull-request/--no-pull-request", default=True, help="Open a pull request, or only push the branch.")
 @click.option("--when-ready", is_flag=True, help="Propose nothing, and exit with 0, before it is time.")
@@ -40,16 +40,16 @@ def command(
     twice, it updates the same branch and pull request. With --when-ready it is time when the stage before has run
     the model for `wait_hours` of releases/<stage>.yml without breaking its SLO, and nobody has proposed it yet.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(target)
+    stage_name = project.order.find(target)
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.promote import promote
     from mlops.promotion.readiness import not_yet
 
-    places = Connections(project)
-    too_early = not_yet(places, stage_name, datetime.now(UTC)) if when_ready else None
-    return answer(too_early or promote(places, stage_name, version, pull_request=pull_request), as_json=as_json)
+    clients = WorkspaceClients(project)
+    too_early = not_yet(clients, stage_name, datetime.now(UTC)) if when_ready else None
+    return answer(too_early or promote(clients, stage_name, version, pull_request=pull_request), as_json=as_json)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
     "provenance",
     "mlops provenance --stage prod",
-    "mlops provenance --stage dev --version 3 --out provenance    # files for `gh` or `cosign` to sign",
+    "mlops provenance --version 3 --out provenance    # files for `gh` or `cosign` to sign",
 )
-@stage_option()
-@click.option("--version", help="Dev only: the model version; without it, the newest.")
+@stage_option(required=False, text="The stage; without it, the first of project.yml.")
+@click.option("--version", help="The first stage only: the model version; without it, the newest.")
 @click.option(
     "--out",
     "folder",
@@ -25,24 +25,27 @@ from mlops.command_line import json_option, stage_option
 )
 @json_option
 @click.pass_obj
-def command(project_path: Path | None, *, stage: str, version: str | None, folder: Path | None, as_json: bool) -> int:
+def command(
+    project_path: Path | None, *, stage: str | None, version: str | None, folder: Path | None, as_json: bool
+) -> int:
     """Show where a model comes from: digest, commit, data, environment, and who trained it in which run.
 
-    In dev it is stated from the registered version; for the other stages it is read from releases/provenance/,
+    In the first stage it is stated from the registered version; for the others it is read from releases/provenance/,
     as promotions commit it. Either way it is checked against the bytes, git and releases/provenance.yml, as
     `mlops deploy` does. Exits with 1 when the stage would refuse it.
     """
-    from mlops.errors import InputError
-    from mlops.project import load_project, parse_stage
-    from mlops.releases.manifest import TRAINING_STAGE
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
-    if version is not None and stage_name != TRAINING_STAGE:
-        raise InputError(f"which version {stage} runs is said by releases/{stage}.yml", "Leave out --version.")
+    stage_name = project.order.find(stage) if stage else project.order.training
+    if version is not None and stage_name != project.order.training:
+        raise InputError(
+            f"which version {stage_name} runs is said by releases/{stage_name}.yml", "Leave out --version."
+        )
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.provenance.inspection import inspect
 
-    return answer(inspect(Connections(project), stage_name, version, folder), as_json=as_json)
+    return answer(inspect(WorkspaceClients(project), stage_name, version, folder), as_json=as_json)

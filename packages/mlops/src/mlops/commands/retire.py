@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
@@ -24,19 +24,18 @@ def command(project_path: Path | None, *, stage: str, applied: bool, as_json: bo
     What is live in any stage stays, and so does what is kept for an instant return. Every stage is asked, so the login
     must be allowed to read all of them.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
-    from mlops.promotion.connections import Connections
-    from mlops.retire.applying import apply_plan
-    from mlops.retire.collecting import make_plan
-    from mlops.retire.result import RetireResult
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.retire.applying import RetireResult, apply_plan
+    from mlops.retire.plan import make_plan
 
-    places = Connections(project)
-    planned = make_plan(places, stage_name)
+    clients = WorkspaceClients(project)
+    planned = make_plan(clients, stage_name)
     if applied:
-        apply_plan(places, stage_name, planned)
+        apply_plan(clients, stage_name, planned)
     return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)

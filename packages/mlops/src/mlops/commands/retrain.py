@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 
 @mlops_command(
@@ -24,7 +24,7 @@ from mlops.command_line import json_option
 @json_option
 @click.pass_obj
 def command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
-    """Train on newer data because a stage drifted, and propose the model for staging if the gates let it pass.
+    """Train on newer data because a stage drifted, and propose the model for the next stage if the gates pass it.
 
     releases/retraining.yml says on which: the newest version of the data asset, or rows that the stage was asked and
     whose outcome is known by now; and how often. The trainings that began are counted in the audit log. The reason
@@ -33,15 +33,15 @@ def command(project_path: Path | None, *, because: str, submit: bool, as_json: b
     The same reason never begins a second one: run again, the command goes on with the first. The drift stands in the
     report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
     """
-    from mlops.project import load_project
-    from mlops.rendering import answer
-    from mlops.retraining.pointer import read_pointer
+    from mlops.cli.rendering import answer
+    from mlops.retraining.trigger import read_trigger
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    pointer = read_pointer(because)
+    pointer = read_trigger(because)
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.retraining.run import begin_retraining, retrain
 
     act = begin_retraining if submit else retrain
-    return answer(act(Connections(project), pointer, datetime.now(UTC)), as_json=as_json)
+    return answer(act(WorkspaceClients(project), pointer, datetime.now(UTC)), as_json=as_json)

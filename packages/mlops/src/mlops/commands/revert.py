@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command("revert", "mlops revert --stage prod", "mlops revert --stage staging --json | jq -r .pull_request")
@@ -21,13 +21,13 @@ def command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
     unless the endpoint's files have changed since. Does nothing when they agree, or while a rollout goes on.
     Neither your checkout nor your index is touched.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
-    from mlops.promotion.connections import Connections
+    from mlops.azure.clients import WorkspaceClients
     from mlops.promotion.revert import revert
 
-    return answer(revert(Connections(project), stage_name), as_json=as_json)
+    return answer(revert(WorkspaceClients(project), stage_name), as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command("rollback", "mlops rollback --stage prod", 'mlops rollback --stage prod --reason "wrong amounts"')
@@ -21,13 +21,13 @@ def command(project_path: Path | None, *, stage: str, reason: str, as_json: bool
     That is what the stage ran before, which a rollout keeps without traffic; a rollout under way is ended. It
     refuses when that deployment does not answer. Git still says otherwise then: revert the release as well.
     """
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
+    from mlops.azure.workspace import connect
     from mlops.rollout.rollback import rollback
-    from mlops.workspace import connect
 
     return answer(rollback(connect(project.settings.stage(stage_name)), project, stage_name, reason), as_json=as_json)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 _STANDARD_INPUT = "-"
 
@@ -49,13 +49,13 @@ def command(
     if batch is not None or output is not None:
         asked = {"--file": file, "--deployment": deployment}
         return _files(project_path, stage, batch, output, asked=asked, as_json=as_json)
-    from mlops.errors import InputError
-    from mlops.layout import SAMPLE_REQUEST
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.core.layout import SAMPLE_REQUEST
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
     if file == _STANDARD_INPUT:
         body = sys.stdin.buffer.read()
     else:
@@ -64,8 +64,8 @@ def command(
             raise InputError(f"{path} is no file", "Give the path of a JSON file to --file, or `-`.")
         body = path.read_bytes()
 
-    from mlops.serving.scoring import score
-    from mlops.workspace import connect
+    from mlops.azure.workspace import connect
+    from mlops.endpoint.scoring import score
 
     client = connect(project.settings.stage(stage_name))
     return answer(score(client, project, stage_name, body, deployment), as_json=as_json)
@@ -80,9 +80,9 @@ def _files(
     asked: dict[str, str | None],
     as_json: bool,
 ) -> int:
-    from mlops.errors import InputError
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project
 
     if batch is None or output is None:
         raise InputError("--batch and --output belong together", "Give both: --batch FOLDER --output FOLDER.")
@@ -90,10 +90,10 @@ def _files(
     if wrong:
         raise InputError(f"{wrong[0]} is for a request, and --batch for files", "Give one of them.")
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage)
 
+    from mlops.azure.workspace import connect
     from mlops.batch.score import score_files
-    from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
     return answer(score_files(client, project, stage_name, batch, output), as_json=as_json)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
-    from mlops.project import Project, StageName
-    from mlops.serving.stage_status import StageStatus
+    from mlops.endpoint.stage_status import StageStatus
+    from mlops.settings.project import Project
+    from mlops.settings.stages import StageName
 
 
 @mlops_command("status", "mlops status", "mlops status --stage prod --json")
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(project_path: Path | None, *, stage: str | None, as_json: bool) -> int:
     """Show what each stage runs: deployments with traffic, model version and digest, and the last job."""
-    from mlops.project import STAGE_NAMES, load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    names = STAGE_NAMES if stage is None else (parse_stage(stage),)
+    names = project.order.names if stage is None else (project.order.find(stage),)
 
-    from mlops.serving.stage_status import StatusResult
+    from mlops.endpoint.stage_status import StatusResult
 
     return answer(StatusResult(tuple(_ask(project, name) for name in names)), as_json=as_json)
 
@@ -36,10 +37,10 @@ def _ask(project: Project, name: StageName) -> StageStatus:
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
 
-    from mlops.azure_errors import explain
-    from mlops.errors import MlopsError
-    from mlops.serving.stage_status import StageStatus, stage_status
-    from mlops.workspace import connect
+    from mlops.azure.errors import explain
+    from mlops.azure.workspace import connect
+    from mlops.core.errors import MlopsError
+    from mlops.endpoint.stage_status import StageStatus, stage_status
 
     try:
         return stage_status(connect(project.settings.stage(name)), project, name)

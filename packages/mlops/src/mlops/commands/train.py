@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option, stage_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
 
 
 @mlops_command(
     "train",
-    "mlops train --stage dev",
-    "mlops train --stage dev --data credit_default.csv",
-    "mlops train --stage dev --data-version newest",
-    "mlops train --stage dev --json | jq .model.version",
-    "mlops train --stage dev --fresh                   # run every step, whoever ran it before",
-    "mlops train --stage dev --submit                  # begin, and do not wait",
-    "mlops train --stage dev --job credit-default-20260301-101500-1a2b",
+    "mlops train",
+    "mlops train --data credit_default.csv",
+    "mlops train --data-version newest",
+    "mlops train --json | jq .model.version",
+    "mlops train --fresh                   # run every step, whoever ran it before",
+    "mlops train --submit                  # begin, and do not wait",
+    "mlops train --job credit-default-20260301-101500-1a2b",
 )
-@stage_option()
+@stage_option(required=False, text="The stage to train in; without it, the first of project.yml.")
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -41,7 +41,7 @@ from mlops.command_line import json_option, stage_option
 def command(
     project_path: Path | None,
     *,
-    stage: str,
+    stage: str | None,
     data: Path | None,
     data_version: str | None,
     fresh: bool,
@@ -61,14 +61,14 @@ def command(
         raise click.UsageError("--job names a job that runs already: it goes with neither --submit nor --data")
     if data and data_version:
         raise click.UsageError("say what to train on once: either --data or --data-version")
-    from mlops.project import load_project, parse_stage
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    stage_name = parse_stage(stage)
+    stage_name = project.order.find(stage) if stage else project.order.training
 
+    from mlops.azure.workspace import connect
     from mlops.training.run import finish_training, submit_training, train
-    from mlops.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
     if job is not None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from mlops.command_line import command as mlops_command
-from mlops.command_line import json_option
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option
 
 
-@mlops_command("up", "mlops up", 'mlops up && eval "$(mlops env)" && mlops train --stage dev')
+@mlops_command("up", "mlops up", 'mlops up && eval "$(mlops env)" && mlops train')
 @json_option
 @click.pass_obj
 def command(project_path: Path | None, *, as_json: bool) -> int:
@@ -18,9 +18,9 @@ def command(project_path: Path | None, *, as_json: bool) -> int:
 
     Safe to run twice. Then `eval "$(mlops env)"` points this shell, and any program in it, at the workspace.
     """
-    from mlops.emulator import EmulatorResult, start, state_folder
-    from mlops.project import load_project
-    from mlops.rendering import answer
+    from mlops.cli.rendering import answer
+    from mlops.local.emulator import EmulatorResult, start, state_folder
+    from mlops.settings.project import load_project
 
     project = load_project(project_path)
     hint = 'Next: eval "$(mlops env)"'

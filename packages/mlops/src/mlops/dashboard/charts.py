@@ -27,14 +27,22 @@ _MOST_MARKERS: Final = 50
 _HEADROOM: Final = 1.08
 _INK: Final = "#010203"
 _QUIET: Final = "#040506"
-_COLOURS: Final = {"accent": "#0a0b0c", "second": "#0d0e0f", "third": "#101112", "bad": "#131415"}
+_COLOURS: Final = {
+    "accent": "#0a0b0c",
+    "second": "#0d0e0f",
+    "third": "#101112",
+    "fourth": "#161718",
+    "fifth": "#191a1b",
+    "sixth": "#1c1d1e",
+    "bad": "#131415",
+}
 _VARIABLES: Final = {
     _INK: "var(--ink)",
     _QUIET: "var(--quiet)",
     **{code: f"var(--{name})" for name, code in _COLOURS.items()},
 }
 # Told apart without colours as well.
-_DASHES: Final = ("-", "--", ":")
+_DASHES: Final = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dashboard",
@@ -79,7 +87,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Line:
-    """Values over time, oldest first; `colour` is one of accent, second, third, bad."""
+    """Values over time, oldest first; `colour` is accent, second to sixth, or bad."""
 
     name: str
     times: Sequence[datetime]
@@ -135,7 +143,7 @@ class Charts:
         return self._classes.setdefault(style, f"c{len(self._classes)}")
 
 
-def _plot(axes: Any, line: Line, dashes: str) -> None:
+def _plot(axes: Any, line: Line, dashes: Any) -> None:
     picked = _extremes(line.values)
     marker = "o" if len(picked) < _MOST_MARKERS else None
     axes.plot(

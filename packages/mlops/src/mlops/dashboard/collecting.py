@@ -11,64 +11,66 @@ from azure.core.exceptions import AzureError
 
 from mlops.audit.history import StageHistory
 from mlops.audit.log import AuditLog
-from mlops.azure_errors import explain
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.errors import explain
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management
+from mlops.core.errors import MlopsError
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from mlops.errors import MlopsError
-from mlops.project import MANAGED, STAGE_NAMES, StageName
-from mlops.promotion.connections import Connections
-from mlops.releases.manifest import Release, manifest_file, read_manifest
-from mlops.rollout.metrics import Monitor
-from mlops.rollout.view import View
-from mlops.serving.stage_status import StageStatus, stage_status
-from mlops.workspace import connect_management
+from mlops.endpoint.stage_status import StageStatus, stage_status
+from mlops.endpoint.view import View
+from mlops.settings.project import MANAGED
+from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.stages import StageName
 
 _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 
 
-def take_snapshot(places: Connections) -> Snapshot:
+def take_snapshot(clients: WorkspaceClients) -> Snapshot:
     """All stages as they are now. Raises the first problem when no stage can be asked at all."""
     taken = datetime.now(UTC)
-    with ThreadPoolExecutor(len(STAGE_NAMES)) as pool:
-        stages = tuple(pool.map(lambda name: _stage(places, name, taken), STAGE_NAMES))
+    order = clients.project.order
+    with ThreadPoolExecutor(len(order)) as pool:
+        stages = tuple(pool.map(lambda name: _stage(clients, name, taken), order))
     problems = [stage.status.problem for stage in stages if stage.status.problem]
     if len(problems) == len(stages):
         raise problems[0]
-    settings = places.project.settings
+    settings = clients.project.settings
     return Snapshot(settings.name, settings.model, taken, stages)
 
 
-def _stage(places: Connections, name: StageName, now: datetime) -> StageSnapshot:
-    release, release_problem = _release(places, name)
-    status = _status(places, name)
-    history = _history(places, name) if status.problem is None else StageHistory(name, problem=status.problem.message)
-    return StageSnapshot(name, status, release, release_problem, history, _service(places, name, status.view, now))
+def _stage(clients: WorkspaceClients, name: StageName, now: datetime) -> StageSnapshot:
+    release, release_problem = _release(clients, name)
+    status = _status(clients, name)
+    history = _history(clients, name) if status.problem is None else StageHistory(name, problem=status.problem.message)
+    return StageSnapshot(name, status, release, release_problem, history, _service(clients, name, status.view, now))
 
 
-def _status(places: Connections, name: StageName) -> StageStatus:
+def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:
     try:
-        return stage_status(places.stage(name), places.project, name)
+        return stage_status(clients.stage(name), clients.project, name)
     except _UNKNOWN as error:
-        return StageStatus(name, places.project.settings.stage(name).endpoint, problem=_explained(error))
+        return StageStatus(name, clients.project.settings.stage(name).endpoint, problem=_explained(error))
 
 
-def _history(places: Connections, name: StageName) -> StageHistory:
+def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
     try:
-        return StageHistory(name, *AuditLog(places.stage(name)).read())
+        return StageHistory(name, *AuditLog(clients.stage(name)).read())
     except _UNKNOWN as error:
         return StageHistory(name, problem=_explained(error).message)
 
 
-def _release(places: Connections, name: StageName) -> tuple[Release | None, str]:
+def _release(clients: WorkspaceClients, name: StageName) -> tuple[Release | None, str]:
     try:
-        return read_manifest(manifest_file(places.project.root, name), name).release, ""
+        return read_manifest(manifest_file(clients.project.root, name)).release, ""
     except MlopsError as error:
         return None, error.message
 
 
-def _service(places: Connections, name: StageName, view: View | None, now: datetime) -> Service:
+def _service(clients: WorkspaceClients, name: StageName, view: View | None, now: datetime) -> Service:
     if view is None or not view.exists:
         return Service()
-    if places.project.settings.stage(name).serving != MANAGED:
+    if clients.project.settings.stage(name).serving != MANAGED:
         return Service(problem="Azure Monitor measures nothing of a Kubernetes endpoint")
     try:
         monitor = Monitor(connect_management(), view.identifier)

@@ -1,18 +1,135 @@
-"""What the template shows: the snapshot put into order, newest first, with its charts. Pure: no I/O."""
+"""What the dashboard's template shows: the snapshot in order, newest first, with timelines and charts. No I/O."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from mlops.audit.history import COLUMNS, row_of
 from mlops.audit.record import Record
+from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from mlops.dashboard.story import Rollout, gates, measured, rollouts, windows
-from mlops.markdown import clean
+
+Outcome = Literal["released", "rolled back", "halted", "under way", "left unfinished"]
+_TIDIED: Final = "tidy up"
+# How monitoring writes down what a window came to.
+_STATE: Final = "state"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The records of one rollout, first to last, and how it ended."""
+
+    records: tuple[Record, ...]
+    outcome: Outcome
+
+    @property
+    def first(self) -> Record:
+        """What it began with."""
+        return self.records[0]
+
+    @property
+    def last(self) -> Record:
+        """What it ended with, as far as it is known."""
+        return self.records[-1]
+
+    @property
+    def duration(self) -> timedelta:
+        """From its first record to its last."""
+        return self.last.time - self.first.time
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measure in a window that ended at `time`."""
+
+    time: datetime
+    value: float
+
+
+@dataclass
+class _Open:
+    records: list[Record] = field(default_factory=list)
+
+    def end(self, outcome: Outcome) -> list[Rollout]:
+        ended = [Rollout(tuple(self.records), outcome)] if self.records else []
+        self.records = []
+        return ended
+
+
+def rollouts(records: Sequence[Record], *, in_progress: bool) -> list[Rollout]:
+    """The rollouts of one stage, newest first, from its records in order; `in_progress`: the last one is."""
+    found: list[Rollout] = []
+    current = _Open()
+    for record in records:
+        event = record.event
+        if event.kind not in ("rollout", "rollback") or event.step == _TIDIED:
+            continue
+        if event.step == "begin" and any(each.event.step != "endpoint" for each in current.records):
+            found += current.end("left unfinished")
+        current.records.append(record)
+        outcome = _ending(record)
+        if outcome:
+            found += current.end(outcome)
+    found += current.end("under way" if in_progress else "left unfinished")
+    return found[::-1]
+
+
+def gates(records: Sequence[Record]) -> list[Record]:
+    """The verdicts of gates, newest first."""
+    return [record for record in reversed(records) if record.event.kind == "gate"]
+
+
+def windows(records: Sequence[Record]) -> list[Record]:
+    """The verdicts of monitoring, newest first."""
+    return [record for record in reversed(records) if record.event.kind == "monitor"]
+
+
+def state_of(record: Record) -> str:
+    """What a window came to."""
+    return record.event.evidence.get(_STATE, record.event.verdict)
+
+
+def measured(records: Sequence[Record]) -> dict[str, list[Point]]:
+    """Every measure of the windows over time, oldest first; what was not measured is left out."""
+    found: dict[str, list[Point]] = defaultdict(list)
+    for record in reversed(windows(records)):
+        for name, text in record.event.evidence.items():
+            value = _number(text)
+            if value is not None:
+                found[name].append(Point(_end_of_window(record), value))
+    return dict(found)
+
+
+def _ending(record: Record) -> Outcome | None:
+    event = record.event
+    if event.kind == "rollback":
+        return "rolled back"
+    if event.step == "finish":
+        return "released"
+    return "halted" if event.step == "halt" else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _end_of_window(record: Record) -> datetime:
+    try:
+        until = datetime.fromisoformat(record.event.evidence.get("until", ""))
+    except ValueError:
+        return record.time
+    return until if until.tzinfo else record.time
+
 
 ROLLOUTS_SHOWN: Final = 10
 GATES_SHOWN: Final = 10
@@ -30,7 +147,8 @@ _NEVER_NEAR_ZERO: Final = ("roc_auc",)
 _SHORTEST_EDGE: Final = timedelta(hours=12)
 _EDGES: Final = 50
 _MIDNIGHT: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STAGE_COLOURS: Final = {"prod": "accent", "staging": "second", "dev": "third"}
+# By the distance from production; there are as many as a project may have stages.
+_STAGE_COLOURS: Final = ("accent", "second", "third", "fourth", "fifth", "sixth")
 
 
 @dataclass(frozen=True)
@@ -49,8 +167,8 @@ class StagePart:
             return "not known"
         if status.view is None or not status.view.exists or status.view.live is None:
             return "runs nothing"
-        if status.view.going_on:
-            return f"rollout: {status.view.going_on.phase}"
+        if status.view.in_progress:
+            return f"rollout: {status.view.in_progress.phase}"
         return "settled" if status.view.deployments[status.view.live].ready else "not healthy"
 
     @property
@@ -100,9 +218,9 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
 
 def _part(stage: StageSnapshot) -> StagePart:
     view = stage.status.view
-    going_on = view is not None and view.going_on is not None
+    in_progress = view is not None and view.in_progress is not None
     seen = windows(stage.history.records)
-    return StagePart(stage, rollouts(stage.history.records, going_on=going_on), seen[0] if seen else None)
+    return StagePart(stage, rollouts(stage.history.records, in_progress=in_progress), seen[0] if seen else None)
 
 
 def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:
@@ -119,8 +237,8 @@ def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     drawn = []
     for measure, title in DRIFT_MEASURES.items():
         lines = [
-            Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[stage])
-            for stage, values in by_stage.items()
+            Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[distance])
+            for distance, (stage, values) in enumerate(by_stage.items())
             if (points := values.get(measure))
         ]
         if lines:

@@ -16,11 +16,10 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts
-from mlops.dashboard.contents import contents
+from mlops.dashboard.contents import contents, state_of
 from mlops.dashboard.snapshot import Snapshot
-from mlops.dashboard.story import state_of
-from mlops.markdown import clean
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "page.html.j2"

@@ -12,9 +12,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Final, cast
 
+from mlops.core.errors import MachineError
+from mlops.core.loopback import LOOPBACK, LoopbackServer
 from mlops.dashboard.page import Page
-from mlops.errors import MachineError
-from mlops.loopback import LOOPBACK, LoopbackServer
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"

@@ -14,38 +14,37 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.demo.day import SPAN, Played, make_day, play
-from mlops.demo.handler import listening
+from mlops.azure.clients import WorkspaceClients
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, JobFailed, MachineError
+from mlops.core.layout import PROJECT_FILE
+from mlops.core.results import Block, Line, Result
+from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
-from mlops.demo.subscribing import subscribed
-from mlops.errors import InputError, JobFailed, MachineError
-from mlops.layout import PROJECT_FILE
+from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
-from mlops.monitoring.run import monitor, window_of
-from mlops.progress import say
-from mlops.project import Project, StageName, load_project
+from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.writing import change_values
-from mlops.results import Block, Line, Result
-from mlops.retraining.pointer import read_pointer
-from mlops.retraining.rules import RETRAINING_FILE, CollectedRows
 from mlops.retraining.run import RetrainResult, retrain
-from mlops.training.held_out import held_out_file
-from mlops.training.package_store import fetch_package
+from mlops.retraining.trigger import read_trigger
+from mlops.settings.manifest_files import change_values
+from mlops.settings.project import Project, load_project
+from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
+from mlops.settings.stages import StageName
+from mlops.training.data import held_out_file
 
-WATCHED: Final[StageName] = "prod"
 # What was asked a minute ago: nobody waits for outcomes to settle here.
 _ROWS: Final = CollectedRows(
     window_days=1,
-    settled_days=0,
-    fewest_rows=500,
-    fewest_of_each=50,
-    most_rows=100_000,
-    with_history=True,
-    leave_out_known=True,
+    label_delay_days=0,
+    min_rows=500,
+    min_rows_per_class=50,
+    max_rows=100_000,
+    include_history=True,
+    exclude_known_rows=True,
 )
 _PATIENCE_SECONDS: Final = 120.0
 
@@ -57,7 +56,8 @@ class DriftResult(Result):
     `waiting` are the branches of promotions that nobody has merged yet.
     """
 
-    played: Played
+    watched: StageName
+    played: SimulatedTraffic
     found: MonitorResult
     event: dict[str, Any]
     retrained: RetrainResult
@@ -86,12 +86,12 @@ class DriftResult(Result):
         played, monitored = self.played, self.found.monitored
         seconds = "had been asked before" if played.seconds is None else f"asked in {played.seconds:.1f} s"
         return [
-            Line(f"a day of other callers in {WATCHED}: {played.requests:,} requests, {seconds}"),
+            Line(f"a day of other callers in {self.watched}: {played.requests:,} requests, {seconds}"),
             Line(monitored.headline, "bad"),
             *moved_pictures(monitored),
             Line(f"told: {self.event['type']}, {self.event['subject']}; delivered, and a handler started to retrain"),
             *self.retrained.story(),
-            Line(f"Callers of {WATCHED} are others now: for another story begin anew, with --fresh.", "hint"),
+            Line(f"Callers of {self.watched} are others now: for another story begin anew, with --fresh.", "hint"),
         ]
 
     @property
@@ -109,21 +109,21 @@ class DriftResult(Result):
 def show_drift(scratch: Scratch) -> DriftResult:
     """Play the day, and let what follows from it happen. Prod has to run a release. Safe to run again."""
     project = _prepared(scratch)
-    places = Connections(project)
-    stage = project.settings.stage(WATCHED)
-    client = places.stage(WATCHED)
+    clients = WorkspaceClients(project)
+    watched = project.order.production
+    stage = project.settings.stage(watched)
+    client = clients.stage(watched)
     live = live_model(client, stage)
     if live is None:
-        raise InputError(f"{WATCHED} runs nothing, so nobody can call it", "Run `mlops demo` first.")
-    package, _ = fetch_package(places.models(WATCHED), project, project.settings.model, live.version)
+        raise InputError(f"{watched} runs nothing, so nobody can call it", "Run `mlops demo` first.")
+    package, _ = fetch_package(clients.models(watched), project, project.settings.model, live.version)
     # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
-    rows = held_out_file(places.training, project, read_provenance(package).job)
-    day = make_day(project, rows, read_schema(package))
-    played = play(places, WATCHED, live, day)
+    rows = held_out_file(clients.training, project, read_provenance(package).job)
+    day = make_traffic_day(project, rows, read_schema(package))
+    played = simulate_traffic(clients, watched, live, day)
     with listening() as handler, subscribed(stage, handler.address):
-        # Who called before it, as in another story of the demo, is not of the day.
-        window = window_of(played.began, None, SPAN, datetime.now(UTC))
-        found = monitor(client, project, WATCHED, window, day.outcomes, None)
+        # Callers before and after it, as in another story of the demo or when it is run again, are not of the day.
+        found = monitor(client, project, watched, played.window, day.outcomes, None)
         if found.monitored.verdict.state != "drift":
             raise JobFailed(
                 f"a day of other callers is no drift: {found.monitored.headline}",
@@ -134,16 +134,17 @@ def show_drift(scratch: Scratch) -> DriftResult:
         if event is None:
             raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
         say(f"event {event.get('type')}: {event.get('subject')}")
-        retrained = retrain(places, read_pointer(json.dumps(event)), datetime.now(UTC))
-    return DriftResult(played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
+        retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
+    return DriftResult(watched, played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 
 def _prepared(scratch: Scratch) -> Project:
     """The scratch project with a topic that is told of drift, and rules that train on what was asked."""
     project = scratch.at_branch()
-    topic = project.settings.stage(WATCHED).events_topic or f"{project.settings.name}-events"
+    watched = project.order.production
+    topic = project.settings.stage(watched).events_topic or f"{project.settings.name}-events"
     changes: dict[PurePosixPath, dict[str, Any]] = {
-        PurePosixPath(PROJECT_FILE): {"stages": {WATCHED: {"events_topic": topic}}},
+        PurePosixPath(PROJECT_FILE): {"stages": {watched: {"events_topic": topic}}},
         PurePosixPath(RETRAINING_FILE.as_posix()): {"data": _ROWS.model_dump()},
     }
     files = {

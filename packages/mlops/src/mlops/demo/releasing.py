@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from mlops.azure.clients import WorkspaceClients
+from mlops.cli.progress import say
+from mlops.core.errors import PromotionRefused, RolloutFailed
+from mlops.core.git import REMOTE
+from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
-from mlops.errors import PromotionRefused
-from mlops.git import REMOTE
-from mlops.progress import say
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
 from mlops.promotion.gate_result import write_reports
-from mlops.promotion.judgement import gate, obstacles, reason_of
+from mlops.promotion.gate_run import gate, obstacles, reason_of
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.results import Block, Line
 from mlops.rollout.deploy import DeployResult, deploy
+from mlops.settings.stages import StageName
+
+# So many processes per core that want to run, and answers take several times as long.
+_BUSY_FACTOR: Final = 2
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,33 @@ class Released:
         ]
 
 
-def release_to(scratch: Scratch, places: Connections, stage: StageName, version: str) -> Released:
+def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str) -> Released:
     """Bring a version to a stage: by deploying it where models are trained, by a promotion elsewhere.
 
     Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
     """
-    if stage == TRAINING_STAGE:
-        return Released(stage, deploy(places.stage(stage), scratch.at_source(), stage, version))
+    if stage == scratch.project.order.training:
+        return Released(stage, _rolled_out(scratch, clients, stage, version))
     scratch.at_branch()
     say(f"promotion to {stage}")
-    promotion = promote(places, stage, None)
-    report = merge(scratch, places, promotion) if promotion.report else None
-    return Released(stage, deploy(places.stage(stage), scratch.at_branch(), stage, None), promotion, report)
+    promotion = promote(clients, stage, None)
+    report = merge(scratch, clients, promotion) if promotion.report else None
+    return Released(stage, _rolled_out(scratch, clients, stage, None), promotion, report)
 
 
-def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> Path:
+def _rolled_out(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None) -> DeployResult:
+    """Deploy at the pace of the branch. A failure on a machine that has too much to do says so."""
+    try:
+        return deploy(clients.stage(stage), scratch.at_branch(), stage, version)
+    except RolloutFailed as error:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+        if load < _BUSY_FACTOR * cores:
+            raise
+        advice = f"This machine is busy (load {load:.0f} on {cores} cores): run `mlops demo` again when it is not."
+        raise RolloutFailed(error.message, advice, error.details) from error
+
+
+def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:
     """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
     if promotion.report is None or promotion.proposed is None:
         reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
@@ -79,7 +94,7 @@ def merge(scratch: Scratch, places: Connections, promotion: PromotionResult) -> 
     branch = promotion.proposed.branch
     scratch.repository.merge(f"refs/remotes/{REMOTE}/{branch}", f"Merge {branch}")
     say(f"merged {branch}")
-    report = gate(places, promotion.stage, promotion.proposed.base)
+    report = gate(clients, promotion.stage, promotion.proposed.base)
     written = write_reports(scratch.project, report, None, None)
     if not report.promotes:
         raise PromotionRefused(reason_of(report), f"The report: {written.html}", obstacles(report))

@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mlops.git import REMOTE, Repository
-from mlops.layout import STATE_FOLDER, private_folder
-from mlops.project import STAGE_NAMES, Project, load_project
-from mlops.provenance.builder import WORKSTATION
-from mlops.provenance.policy import POLICY_FILE, with_builder
-from mlops.releases.manifest import manifest_path
-from mlops.releases.pace import Pace, at_pace
+from mlops.core.git import REMOTE, Repository
+from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.githost.builder import WORKSTATION
+from mlops.settings.project import Project, load_project
+from mlops.settings.provenance import POLICY_FILE, with_builder
+from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
+from mlops.settings.stages import StageOrder
 
 DEMO_FOLDER: Final = STATE_FOLDER / "demo"
 BRANCH: Final = "main"
 _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
 # Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody. The load is one
-# that a laptop bears which does other things as well.
-PACE: Final = Pace(soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0)
+# that a laptop bears which does other things as well, and so are the latencies: a deployment is judged by its failures.
+TIMING: Final = RolloutTiming(
+    soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
+)
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -151,7 +153,7 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
     source, below = _source(project, repository)
     root = repository.folder / below
     if source != repository.source:
-        _begin(repository, source, below)
+        _begin(repository, project.order, source, below)
     else:
         repository.check_out(source)
     state = root / STATE_FOLDER
@@ -159,8 +161,9 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
         # One state for both: commands run in the scratch repository find what the demo has made.
         state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
     say(
-        f"scratch repository {root}: rollouts there soak for {PACE.soak_seconds:g} s a step, "
-        f"after a load of {PACE.requests_per_second:g} requests a second for {PACE.load_seconds:g} s"
+        f"scratch repository {root}: rollouts there soak for {TIMING.soak_seconds:g} s per step, after a load of "
+        f"{TIMING.requests_per_second:g} requests per second for {TIMING.load_seconds:g} s; "
+        f"the SLO allows a p95 latency of {TIMING.p95_milliseconds:,.0f} ms"
     )
     return Scratch(ScratchRepository(root), load_project(root))
 
@@ -173,17 +176,17 @@ def _source(project: Project, repository: ScratchRepository) -> tuple[str, PureP
     return repository.take_files(project.root), PurePosixPath(".")
 
 
-def _begin(repository: ScratchRepository, source: str, below: PurePosixPath) -> None:
+def _begin(repository: ScratchRepository, order: StageOrder, source: str, below: PurePosixPath) -> None:
     files: dict[PurePosixPath, bytes] = {}
-    for stage in STAGE_NAMES:
+    for stage in order:
         path = below / manifest_path(stage)
         text = repository.read(source, path)
         if text is not None:
-            files[path] = at_pace(text, stage, PACE)
+            files[path] = with_timing(text, stage, TIMING)
     policy = below / POLICY_FILE.as_posix()
     text = repository.read(source, policy)
     if text is not None:
         # What trains in a demo is the machine that it runs on.
-        files[policy] = with_builder(text, WORKSTATION)
+        files[policy] = with_builder(text, WORKSTATION, order)
     tip = repository.commit_with(source, files, "Shorten the rollouts for a demo, and trust this machine")
     repository.start_over(source, tip)

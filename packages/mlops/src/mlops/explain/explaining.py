@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from mlops.errors import JobFailed
-from mlops.explain.background import draw_background
-from mlops.explain.request import read_request
+from mlops.core.errors import JobFailed
+from mlops.explain.inputs import draw_background, read_request
 from mlops.explain.result import ExplainedRow, ExplainResult, FeatureContribution
-from mlops.explain.shapley import contributions
-from mlops.gates.package_documents import BASELINE_FILE, Baseline, read_document
-from mlops.gates.scoring import Scorer, open_scorer
-from mlops.judging.measures import Unmeasurable
-from mlops.package import package_digest
+from mlops.models.package import package_digest
+from mlops.models.package_documents import BASELINE_FILE, Baseline, read_document
+from mlops.models.scoring import Scorer, open_scorer
+from mlops.settings.measures import Unmeasurable
 
 BACKGROUND_ROWS: Final = 512
 SEED: Final = 7
@@ -57,3 +59,35 @@ def _row(number: int, row: np.ndarray, background: np.ndarray, scorer: Scorer) -
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
     return ExplainedRow(number, found.score, int(found.score >= scorer.threshold), tuple(ordered))
+
+
+Floats = npt.NDArray[np.float64]
+Score = Callable[[npt.NDArray[np.float32]], Floats]
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each feature [features] added to `base`, the background's mean score, and the standard error of that."""
+
+    base: float
+    score: float
+    values: Floats
+    errors: Floats
+
+
+def contributions(score: Score, row: Floats, background: Floats, random: np.random.Generator) -> Contributions:
+    """Explain one row [features] against a background [rows, features]; `score` takes [rows, features] to [rows].
+
+    Calls `score` with 2 x rows x (features + 1) rows at once.
+    """
+    count, width = background.shape
+    ranks = random.permuted(np.tile(np.arange(width), (count, 1)), axis=1)
+    both = np.concatenate([ranks, width - 1 - ranks])
+    starts = np.concatenate([background, background])
+    taken = both[:, None, :] < np.arange(width + 1)[None, :, None]
+    points = np.where(taken, row, starts[:, None, :]).astype(np.float32)
+    scores = score(points.reshape(-1, width)).reshape(2 * count, width + 1)
+    steps = np.take_along_axis(np.diff(scores, axis=1), both, axis=1)
+    pairs = (steps[:count] + steps[count:]) / 2
+    errors = pairs.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(width, math.nan)
+    return Contributions(float(scores[:, 0].mean()), float(scores[:, -1].mean()), pairs.mean(axis=0), errors)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from mlops.results import Block, Line, Result, Table
+from mlops.core.results import Block, Line, Result, Table
 
 _FEATURES_SHOWN: Final = 10
 _BAR_CHARACTERS: Final = 20

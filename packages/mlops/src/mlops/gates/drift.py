@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.package_documents import Baseline, FeatureBaseline, Histogram, Schema
-from mlops.judging.measures import Unmeasurable
+from mlops.models.package_documents import Baseline, FeatureBaseline, Histogram, Schema
+from mlops.settings.measures import Unmeasurable
 
 _PSEUDO_COUNT = 0.5
 

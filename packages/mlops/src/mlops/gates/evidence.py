@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mlops.gates.compatibility import schema_breaks
 from mlops.gates.drift import Drift, measure_drift
-from mlops.gates.integrity import digest_differences, provenance_gaps, replay_golden
-from mlops.gates.package_documents import (
+from mlops.gates.package_checks import digest_differences, megabytes, provenance_gaps, replay_golden, schema_breaks
+from mlops.gates.performance import Performance, measure_performance, performance_measures
+from mlops.gates.report_sections import Candidate, Proposal
+from mlops.models.package_documents import (
     BASELINE_FILE,
     PROVENANCE_FILE,
     SCHEMA_FILE,
@@ -22,12 +23,9 @@ from mlops.gates.package_documents import (
     Schema,
     read_document,
 )
-from mlops.gates.performance import Performance, measure_performance, performance_measures
-from mlops.gates.proposal import Candidate, Proposal
-from mlops.gates.rules import GatesFile
-from mlops.gates.scoring import Scorer, open_scorer
-from mlops.gates.speed import megabytes
-from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.models.scoring import Scorer, open_scorer
+from mlops.settings.gates import GatesFile
+from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 
 Measures = dict[str, Measured]
 

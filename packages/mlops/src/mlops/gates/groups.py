@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.rules import MinSubgroup
-from mlops.judging.measures import NothingToMeasure
+from mlops.settings.gates import MinSliceSize
+from mlops.settings.measures import NothingToMeasure
 
 Inside = npt.NDArray[np.bool_]
 _FEWEST_BANDS = 2
@@ -41,7 +41,7 @@ class Band:
     champion: Treatment | None
 
 
-def counted_bands(inside: Inside, target: npt.NDArray[np.float64], smallest: MinSubgroup) -> Inside:
+def counted_bands(inside: Inside, target: npt.NDArray[np.float64], smallest: MinSliceSize) -> Inside:
     """Which bands are large enough to count: [bands]."""
     return (inside.sum(axis=0) >= smallest.rows) & (target @ inside >= smallest.positives)
 

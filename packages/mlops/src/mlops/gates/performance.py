@@ -12,15 +12,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.bootstrap import Comparison, Estimate, compare
 from mlops.gates.groups import Band, comparable, counted_bands, treatment
-from mlops.gates.integrity import recorded_difference
-from mlops.gates.metrics import Scored, prepare
+from mlops.gates.metrics import Comparison, Estimate, Scored, compare, prepare
+from mlops.gates.package_checks import latencies, recorded_difference
 from mlops.gates.rows import Rows
-from mlops.gates.rules import GatesFile
-from mlops.gates.scoring import Scorer
-from mlops.gates.speed import latencies
-from mlops.judging.measures import Measured, Span, Unmeasurable, group_measure, not_measured
+from mlops.models.scoring import Scorer
+from mlops.settings.gates import GatesFile
+from mlops.settings.measures import Measured, Span, Unmeasurable, group_measure, not_measured
 
 METRICS: Final = ("roc_auc", "average_precision", "ks", "f1", "brier", "calibration_error")
 GROUP_MEASURES: Final = ("selection_rate_difference", "true_positive_rate_difference")
@@ -103,7 +101,7 @@ def _bands(rows: Rows, gates: GatesFile, own: Answers, other: Answers | None) ->
         name = each.name
         try:
             inside = each.membership(rows.column(each.column))
-            counted = counted_bands(inside, own.target, gates.min_subgroup)
+            counted = counted_bands(inside, own.target, gates.min_slice_size)
             bands += _treated(name, each.labels, inside, counted, own, other)
             masks[name] = comparable(name, inside, counted)
         except Unmeasurable as error:

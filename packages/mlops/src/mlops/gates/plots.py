@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.measures import CATALOGUE
+from mlops.core.markdown import clean
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
-from mlops.markdown import clean
+from mlops.settings.gates import CATALOGUE
 
 _SIZE: Final = 320
 _MARGIN: Final = 40

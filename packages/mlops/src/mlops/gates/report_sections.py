@@ -1,13 +1,16 @@
-"""The parts of a report below its verdict, as tables of text for any medium, which escapes them itself."""
+"""The sections of a gate report below its verdict, as tables of text; each medium escapes them itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from mlops.gates.groups import Band, Treatment
-from mlops.gates.proposal import Candidate
 from mlops.gates.report import GateReport, shown
+from mlops.gates.rows import Rows
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 _DRIFT_ROWS: Final = 10
 _STABLE, _MOVED = 0.1, 0.25
@@ -26,12 +29,13 @@ class Section:
 
 def sections(report: GateReport) -> list[Section]:
     """What follows the verdict and the table of gates, in the order in which people read it."""
-    found = [_occasion(report), _groups(report), _drift(report), _speed(report), _lineage(report), _rollback(report)]
+    parts = (_retraining_reason, _groups, _drift, _speed, _lineage, _rollback)
+    found = [part(report) for part in parts]
     return [section for section in found if section is not None]
 
 
-def _occasion(report: GateReport) -> Section | None:
-    lines = report.proposal.occasion
+def _retraining_reason(report: GateReport) -> Section | None:
+    lines = report.proposal.retraining_reason
     return Section("Why it was trained", 0, lines) if lines else None
 
 
@@ -141,3 +145,31 @@ def _rollback(report: GateReport) -> Section:
             f"For good: git revert the merge; that deploys version {model.version} again ({model.digest}).",
         ),
     )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model package on this machine, the release that promises it, and what speaks against its provenance."""
+
+    folder: Path
+    release: Release
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is proposed: a challenger for a stage, in place of the champion that it runs (None: nothing yet).
+
+    `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs, with
+    notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when they could.
+    `retraining_reason` says why the challenger was trained, where it was drift.
+    """
+
+    stage: StageName
+    challenger: Candidate
+    champion: Candidate | None
+    held_out: Rows
+    recent: Rows | None = None
+    recent_notes: tuple[str, ...] = ()
+    recent_problem: str = ""
+    retraining_reason: tuple[str, ...] = ()

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mlops.errors import InputError
-from mlops.gates.package_documents import Schema
-from mlops.judging.measures import Unmeasurable
+from mlops.core.errors import InputError
+from mlops.models.package_documents import Schema
+from mlops.settings.measures import Unmeasurable
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlops.errors import InputError, MachineError
-from mlops.layout import INFRASTRUCTURE_FOLDER
-from mlops.project import (
+from mlops.core.errors import InputError, MachineError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER
+from mlops.settings.project import (
     ClientId,
     ComputeName,
     ConnectionString,
@@ -24,11 +24,11 @@ from mlops.project import (
     Location,
     ResourceGroupName,
     Serving,
-    StageName,
     SubscriptionId,
     TopicName,
     WorkspaceName,
 )
+from mlops.settings.stages import StageName
 
 _LIMIT_SECONDS = 300
 _LAST_LINES = 5

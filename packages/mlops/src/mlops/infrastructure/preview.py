@@ -8,17 +8,18 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from mlops.errors import MachineError, ProjectError
-from mlops.layout import INFRASTRUCTURE_FOLDER
-from mlops.results import Block, Line, Result, Table
+from mlops.core.errors import MachineError, ProjectError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER
+from mlops.core.results import Block, Line, Result, Table
+from mlops.settings.project import Project
 
-# The stacks that CI brings up. That of the repository's protection takes an administrator's token, which CI has not.
-STACKS: Final = ("shared", "dev", "staging", "prod")
+# What all stages share; with one stack per stage, what CI brings up. That of the repository's protection takes an
+# administrator's token, which CI has not.
+SHARED_STACK: Final = "shared"
 _TIMEOUT_SECONDS: Final = 300
 _LAST_LINES: Final = 20
 
@@ -61,15 +62,16 @@ _CHANGES: Final = TypeAdapter(dict[str, StackChange])
 
 @dataclass(frozen=True)
 class PreviewResult(Result):
-    """The change of every stack."""
+    """The change of every stack; `brought_up` are those that CI brings up."""
 
     since: str
     stacks: dict[str, StackChange]
+    brought_up: tuple[str, ...]
 
     @property
     def outputs(self) -> dict[str, str]:
         """A flag for each stack that CI brings up."""
-        return {name: str(name in self.stacks and self.stacks[name].differs).lower() for name in STACKS}
+        return {name: str(name in self.stacks and self.stacks[name].differs).lower() for name in self.brought_up}
 
     @property
     def exit_code(self) -> int:
@@ -94,9 +96,9 @@ class PreviewResult(Result):
         return [*blocks, *(Line(f"{name}: {each.problem}", "bad") for name, each in differing.items() if each.problem)]
 
 
-def preview(root: Path, since: str) -> PreviewResult:
+def preview(project: Project, since: str) -> PreviewResult:
     """Rehearse both revisions. Raises MachineError when one of them cannot be."""
-    folder = root / INFRASTRUCTURE_FOLDER
+    folder = project.path(INFRASTRUCTURE_FOLDER)
     command = [
         "uv",
         "run",
@@ -119,4 +121,4 @@ def preview(root: Path, since: str) -> PreviewResult:
             "Correct what it says; `uv run --directory infra pytest` tells more.",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )
-    return PreviewResult(since, _CHANGES.validate_json(done.stdout))
+    return PreviewResult(since, _CHANGES.validate_json(done.stdout), (SHARED_STACK, *project.order))

@@ -16,13 +16,16 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from mlops.infrastructure.outputs import StackOutputs
-from mlops.project import MANAGED, StageName, read_settings
+from mlops.settings.project import MANAGED, read_settings
+from mlops.settings.stages import StageName
 
 # What a stage is served from that leaves Kubernetes: the smallest machine that Azure recommends.
 _MACHINE: Final = "Standard_DS3_v2"
 # Where ruamel keeps what stands behind a value.
 _BEHIND: Final = 2
 _ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
+# Behind the stage's name.
+_FIRST: Final = 1
 _UNBROKEN = 4096  # characters: no line of the file is ever folded
 
 
@@ -40,12 +43,12 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
 
     Raises ProjectError when the file is no valid project.yml, before or after; then it is left as it was.
     """
-    read_settings(file)
+    read_settings(file).order.find(stage)
     parser = YAML()
     parser.preserve_quotes = True
     parser.width = _UNBROKEN
     document = parser.load(file.read_text(encoding="utf-8"))
-    place = document["stages"][stage]
+    place = next(entry for entry in document["stages"] if entry["name"] == stage)
     changes = _set(document, {"registry": outputs.registry}, "")
     changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
     if outputs.serving == MANAGED:
@@ -72,7 +75,7 @@ def _set(place: Any, values: dict[str, str], prefix: str) -> list[Change]:  # ru
         if before != value:
             changes.append(Change(prefix + key, before, value))
         if before is None:
-            place.insert(list(place).index(last) + 1 if last else 0, key, value)
+            place.insert(list(place).index(last) + 1 if last else _FIRST, key, value)
         elif before != value:
             place[key] = value
         last = key

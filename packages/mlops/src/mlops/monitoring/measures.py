@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops.collected.window import Window
-from mlops.errors import JobFailed
-from mlops.judging.measures import Measured, NothingToMeasure, Span, not_measured
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import JobFailed
+from mlops.settings.measures import Measured, NothingToMeasure, Span, not_measured
 
 MEASURES_FILE: Final = "measures.json"
 FORMAT: Final = 1
@@ -51,7 +50,7 @@ class MeasureEntry(_Part):
         )
 
 
-class HistogramPair(_Part):
+class ShareHistograms(_Part):
     """A column in training and in the window: shares of the rows, bin by bin. A label is a code, or a bin's begin."""
 
     labels: tuple[str, ...]
@@ -74,7 +73,7 @@ class ColumnDrift(_Part):
     degrees_of_freedom: Count
     p_value: Finite
     missing: Count
-    histogram: HistogramPair | None = None
+    histogram: ShareHistograms | None = None
     drifted: bool
     weight: Finite
     contribution: Finite
@@ -102,11 +101,6 @@ class Measurements(_Part):
     features: tuple[ColumnDrift, ...]
     score: ColumnDrift | None
     performance: dict[str, Any] | None
-
-    @property
-    def digest(self) -> str:
-        """sha256 over everything that was measured."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def measured(self) -> dict[str, Measured]:
         """Every measure as rules judge it."""

@@ -18,14 +18,14 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Job, PipelineJob
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.errors import Interrupted, JobFailed, ProjectError
-from mlops.layout import MONITOR_PIPELINE_FILE
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import say, step_board
+from mlops.core.errors import Interrupted, JobFailed, ProjectError
+from mlops.core.layout import MONITOR_PIPELINE_FILE
 from mlops.monitoring.measures import Measurements, read_measures
-from mlops.monitoring.occasion import Occasion
-from mlops.monitoring.rules import MonitorFile
-from mlops.progress import say, step_board
-from mlops.project import Project
-from mlops.quiet import quiet
+from mlops.monitoring.request import MonitoringRequest
+from mlops.settings.monitoring import MonitorFile
+from mlops.settings.project import Project
 from mlops.training.failure import job_failure
 from mlops.training.following import CANCELED, COMPLETED, FAILED, FinishedJob, follow
 
@@ -54,9 +54,9 @@ class Results:
     studio_url: str | None = None
 
 
-def measure(client: MLClient, project: Project, occasion: Occasion, rules: MonitorFile) -> Results:
+def measure(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile) -> Results:
     """Run the pipeline on a window, or wait for the job that does already. Raises JobFailed."""
-    job = _begin(client, project, occasion, rules)
+    job = _begin(client, project, request, rules)
     say(f"job {job.name}")
     try:
         with step_board() as board:
@@ -69,14 +69,14 @@ def measure(client: MLClient, project: Project, occasion: Occasion, rules: Monit
     return _results(client, finished)
 
 
-def _begin(client: MLClient, project: Project, occasion: Occasion, rules: MonitorFile) -> MonitorJob:
-    """Find the job of an occasion, or submit it; one that failed before is left, and the next one has a number."""
-    base = f"monitor-{occasion.stage_name}-{occasion.fingerprint[:_FINGERPRINT_CHARACTERS]}"
+def _begin(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile) -> MonitorJob:
+    """Find the job of an request, or submit it; one that failed before is left, and the next one has a number."""
+    base = f"monitor-{request.stage_name}-{request.fingerprint[:_FINGERPRINT_CHARACTERS]}"
     for attempt in range(1, _ATTEMPTS + 1):
         name = base if attempt == 1 else f"{base}-{attempt}"
         known = _known(client, name)
         if known is None:
-            known = _submit(client, project, occasion, rules, name)
+            known = _submit(client, project, request, rules, name)
         if known.status not in {FAILED, CANCELED}:
             return MonitorJob(name)
     raise JobFailed(f"{_ATTEMPTS} jobs for this window have failed, the last one is {base}-{_ATTEMPTS}")
@@ -89,14 +89,14 @@ def _known(client: MLClient, name: str) -> Job | None:
         return None
 
 
-def _submit(client: MLClient, project: Project, occasion: Occasion, rules: MonitorFile, name: str) -> Job:
-    overrides = [{key: value} for key, value in _inputs(project, occasion, rules, name).items()]
+def _submit(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> Job:
+    overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
     job = load_job(project.required_file(MONITOR_PIPELINE_FILE), params_override=overrides)
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{MONITOR_PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
-    job.tags = {**(job.tags or {}), "stage": occasion.stage_name, "window": str(occasion.window)}
+    job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}
     try:
-        with quiet():
+        with suppress_output():
             return client.jobs.create_or_update(job)
     except HttpResponseError:
         # Another command may have begun the same job at the same moment; that it is there can be seen.
@@ -106,23 +106,23 @@ def _submit(client: MLClient, project: Project, occasion: Occasion, rules: Monit
         return known
 
 
-def _inputs(project: Project, occasion: Occasion, rules: MonitorFile, name: str) -> dict[str, object]:
-    window, live = occasion.window, occasion.live
+def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> dict[str, object]:
+    window, live = request.window, request.live
     hours = (window.until - window.since).total_seconds() / _SECONDS_AN_HOUR
     inputs: dict[str, object] = {
         "name": name,
         "experiment_name": f"{project.settings.name}-monitor",
-        "settings.default_compute": f"azureml:{occasion.stage.compute}",
-        "inputs.collected": {"type": AssetTypes.URI_FOLDER, "path": occasion.folder},
-        "inputs.model_package": {"type": AssetTypes.CUSTOM_MODEL, "path": occasion.model},
+        "settings.default_compute": f"azureml:{request.stage.compute}",
+        "inputs.collected": {"type": AssetTypes.URI_FOLDER, "path": request.folder},
+        "inputs.model_package": {"type": AssetTypes.CUSTOM_MODEL, "path": request.model},
         "inputs.until": window.until.isoformat(),
         "inputs.hours": hours,
-        "inputs.deployments": ",".join(occasion.deployments),
+        "inputs.deployments": ",".join(request.deployments),
         "inputs.model_version": live.version,
         **{f"inputs.{key}": value for key, value in rules.measuring.model_dump().items()},
     }
-    if occasion.labels is not None:
-        inputs[f"jobs.{STEP}.inputs.labels"] = {"type": AssetTypes.URI_FILE, "path": occasion.labels.reference}
+    if request.labels is not None:
+        inputs[f"jobs.{STEP}.inputs.labels"] = {"type": AssetTypes.URI_FILE, "path": request.labels.reference}
     return inputs
 
 
@@ -136,6 +136,6 @@ def _results(client: MLClient, job: FinishedJob) -> Results:
 @contextmanager
 def _downloaded(client: MLClient, job: str) -> Generator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        with quiet():
+        with suppress_output():
             client.jobs.download(job, download_path=folder, output_name=OUTPUT)
         yield Path(folder)

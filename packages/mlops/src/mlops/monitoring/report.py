@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops.judging.measures import Measured
-from mlops.judging.verdict import Outcome, number
-from mlops.monitoring.catalogue import CATALOGUE, section_of
 from mlops.monitoring.measuring import Results
-from mlops.monitoring.occasion import Occasion
+from mlops.monitoring.request import MonitoringRequest
 from mlops.monitoring.verdict import MonitorVerdict
+from mlops.settings.measures import Measured
+from mlops.settings.monitoring import CATALOGUE, section_of
+from mlops.settings.verdict import Outcome, number
 
 UNTRUSTED: Final = "untrusted"
 _NAMED: Final = 3
@@ -36,7 +36,7 @@ class Row:
 class Monitored:
     """A window, what was measured in it, and the verdict."""
 
-    occasion: Occasion
+    request: MonitoringRequest
     model: str
     results: Results
     service: dict[str, Measured]
@@ -50,7 +50,7 @@ class Monitored:
     @property
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
-        stage, model = self.occasion.stage_name, f"{self.model} {self.occasion.live.version}"
+        stage, model = self.request.stage_name, f"{self.model} {self.request.live.version}"
         rows = f"{self.results.measurements.rows:,} rows"
         broken = len(self.verdict.broken)
         kept = f"{broken} of {len(self.verdict.outcomes)} rules are broken"
@@ -70,6 +70,8 @@ class Monitored:
     def advice(self) -> str:
         """What to do next."""
         match self.verdict.state:
+            case "quality" | "quiet" if not self.results.measurements.rows:
+                return "Nothing was collected in this window; `--to now` includes the present hour."
             case "drift" if self.verdict.retrain:
                 return "A model trained on newer data is asked for; look first at what moved."
             case "drift":
@@ -77,7 +79,7 @@ class Monitored:
             case "quality":
                 return "Correct what sends or collects the data; no model is trained on data like these."
             case "service":
-                return f"`mlops status --stage {self.occasion.stage_name}`, and the logs of the live deployment."
+                return f"`mlops status --stage {self.request.stage_name}`, and the logs of the live deployment."
             case _:
                 return ""
 
@@ -103,11 +105,11 @@ class Monitored:
 
     def document(self) -> dict[str, Any]:
         """Everything as one JSON object; null stands where a value is not defined."""
-        window, live = self.occasion.window, self.occasion.live
+        window, live = self.request.window, self.request.live
         return {
-            "stage": self.occasion.stage_name,
+            "stage": self.request.stage_name,
             "state": self.verdict.state,
-            "retrain": list(self.verdict.mendable),
+            "retrain": list(self.verdict.retrainable),
             "headline": self.headline,
             "advice": self.advice,
             "window": {"since": window.since.isoformat(), "until": window.until.isoformat()},

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mlops.layout import REPORT_FOLDER, private_folder
-from mlops.markdown import clean, escape
-from mlops.markdown import table as markdown_table
-from mlops.monitoring.measures import HistogramPair
+from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.markdown import clean, escape
+from mlops.core.markdown import table as markdown_table
+from mlops.core.results import Block, HistogramPair, Line, Result, Table
+from mlops.monitoring.measures import ShareHistograms
 from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
-from mlops.project import Project
-from mlops.results import Bars, Block, Line, Result, Table
+from mlops.settings.project import Project
 
 EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
@@ -70,7 +70,7 @@ class MonitorResult(Result):
         monitored = self.monitored
         fine = monitored.verdict.state in _FINE
         blocks: list[Block] = [Line(clean(monitored.headline), "good" if fine else "bad")]
-        blocks.append(Line(f"{monitored.occasion.window}, job {monitored.results.job}"))
+        blocks.append(Line(f"{monitored.request.window}, job {monitored.results.job}"))
         blocks += [
             Line(f"  {each.outcome}: {clean(each.title)}: {clean(each.sentence)} ({each.why})")
             for each in _told(monitored)
@@ -96,15 +96,15 @@ class MonitorResult(Result):
     @property
     def _because(self) -> str:
         """How `mlops retrain` is told of the verdict."""
-        return f"{self.monitored.occasion.stage_name}/{self.record}"
+        return f"{self.monitored.request.stage_name}/{self.record}"
 
 
 def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
     """Write the page, to the file given or below the state folder. It holds everything and asks nobody."""
-    occasion = monitored.occasion
+    request = monitored.request
     if html is None:
         folder = private_folder(project.path(REPORT_FOLDER))
-        html = folder / f"monitor-{occasion.stage_name}-{occasion.window.until.strftime(_TIME)}.html"
+        html = folder / f"monitor-{request.stage_name}-{request.window.until.strftime(_TIME)}.html"
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(html_page(monitored), encoding="utf-8")
     return html
@@ -129,14 +129,14 @@ def html_page(monitored: Monitored) -> str:
 
 def moved_pictures(monitored: Monitored) -> list[Block]:
     """The drifted features that contribute most, in training and in the window."""
-    moved = [each for each in monitored.results.measurements.features if each.drifted and each.histogram]
-    return [_picture(each.name, each.psi, each.histogram) for each in moved[:_MOST_PICTURES] if each.histogram]
+    drifted = [each for each in monitored.results.measurements.features if each.drifted and each.histogram]
+    return [_picture(each.name, each.psi, each.histogram) for each in drifted[:_MOST_PICTURES] if each.histogram]
 
 
-def _picture(name: str, psi: float, pair: HistogramPair) -> Bars:
+def _picture(name: str, psi: float, pair: ShareHistograms) -> HistogramPair:
     labels = (clean(label) for label in pair.labels)
     rows = tuple(zip(labels, pair.training, pair.window, strict=True))
-    return Bars(f"{clean(name)} drifted: PSI {psi:.2f}", ("training", "window"), rows)
+    return HistogramPair(f"{clean(name)} drifted: PSI {psi:.2f}", ("training", "window"), rows)
 
 
 def _told(monitored: Monitored) -> list[Row]:

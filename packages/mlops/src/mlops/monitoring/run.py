@@ -10,39 +10,44 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.announcing.topic import announce
+from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.collected.window import Window
-from mlops.errors import InputError
+from mlops.azure.collected_data.window import Window
+from mlops.core.errors import InputError
+from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.monitoring.measures import nothing_collected
 from mlops.monitoring.measuring import Results, measure
-from mlops.monitoring.occasion import find_occasion
 from mlops.monitoring.report import Monitored
+from mlops.monitoring.request import find_monitoring_request
 from mlops.monitoring.result import MonitorResult, write_report
-from mlops.monitoring.rules import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
-from mlops.project import Project, StageName
-from mlops.project_schema import read_project_schema
-from mlops.training.data_asset import DataVersion, ensure_data
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.project import Project
+from mlops.settings.schema import read_project_schema
+from mlops.settings.stages import StageName
 
 EVENT_KIND: Final = "monitor"
-_OCCASION: Final = "occasion"
+_FINGERPRINT: Final = "fingerprint"
 _NO_JOB: Final = "none"
-_HOUR: Final = timedelta(hours=1)
 
 
 def window_of(since: datetime | None, until: datetime | None, span: timedelta, now: datetime) -> Window:
-    """The window that is asked for; without an end, the one that ends with the hour that goes on at `now`.
+    """The window that is asked for; without `until`, the one that ends with the last full hour before `now`.
 
-    So the same command means the same window for an hour. Raises InputError for one that holds no time.
+    It never ends in the future: nothing is added to a window once it is measured, and the same command means the same
+    window for an hour. Raises InputError for a window that is empty or has not ended.
     """
-    end = until or now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + _HOUR
+    end = until or now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if end > now:
+        raise InputError(f"the window ends in the future, at {end.isoformat()}", "Give an earlier --to, or --to now.")
     try:
         return Window(since or end - span, end)
     except ValueError as error:
-        raise InputError(str(error), "Give --from before --to, such as --from 2026-03-01T00:00Z.") from error
+        raise InputError(
+            str(error), "Give --from before --to; without --to, the window ends with the last full hour."
+        ) from error
 
 
 def monitor(
@@ -52,46 +57,44 @@ def monitor(
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
-    rules = read_monitor_rules(project.path(MONITOR_FILE), read_project_schema(project.root))
+    rules = read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root))
     outcomes = _labels(client, project, labels)
-    occasion = find_occasion(client, project, stage, window, rules, outcomes)
+    request = find_monitoring_request(client, project, stage, window, rules, outcomes)
     results = (
-        measure(client, project, occasion, rules)
-        if occasion.folder
-        else Results(_NO_JOB, nothing_collected(window), {})
+        measure(client, project, request, rules) if request.folder else Results(_NO_JOB, nothing_collected(window), {})
     )
-    service = measure_service(occasion.stage, occasion.live, window, rules.min_requests)
+    service = measure_service(request.stage, request.live, window, rules.min_requests)
     verdict = judge_window(rules, stage, results.measurements, service)
-    monitored = Monitored(occasion, project.settings.model, results, service, verdict)
+    monitored = Monitored(request, project.settings.model, results, service, verdict)
     record, is_new = AuditLog(client).append_once(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
     )
-    announce(occasion.stage, record)
+    announce(request.stage, record)
     return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html))
 
 
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
     """The verdict as an audit event: every measure's value, what moved, and whether a newer model is asked for."""
-    verdict, occasion = monitored.verdict, monitored.occasion
+    verdict, request = monitored.verdict, monitored.request
     values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes if each.observed is not None}
     facts = {
         "state": verdict.state,
-        "retrain": ", ".join(verdict.mendable) or "no",
-        "since": occasion.window.since.isoformat(),
-        "until": occasion.window.until.isoformat(),
+        "retrain": ", ".join(verdict.retrainable) or "no",
+        "since": request.window.since.isoformat(),
+        "until": request.window.until.isoformat(),
         "rows": f"{monitored.results.measurements.rows}",
         "moved": ", ".join(monitored.moved[:3]) or "nothing",
         "job": monitored.results.job,
-        _OCCASION: _occasion(monitored, rules),
+        _FINGERPRINT: _fingerprint(monitored, rules),
     }
     return Event(
         kind=EVENT_KIND,
-        stage=occasion.stage_name,
+        stage=request.stage_name,
         step=EVENT_KIND,
         model=monitored.model,
-        version=occasion.live.version,
-        digest=occasion.live.digest,
-        target=occasion.live.deployment,
+        version=request.live.version,
+        digest=request.live.digest,
+        target=request.live.deployment,
         verdict="none" if verdict.state == "quiet" else "passed" if verdict.state == "healthy" else "failed",
         reason=monitored.reason,
         evidence=values | facts,
@@ -99,16 +102,20 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
 
 
 def _is_same(event: Event, monitored: Monitored, rules: MonitorFile) -> bool:
-    return event.kind == EVENT_KIND and event.evidence.get(_OCCASION) == _occasion(monitored, rules)
+    return event.kind == EVENT_KIND and event.evidence.get(_FINGERPRINT) == _fingerprint(monitored, rules)
 
 
-def _occasion(monitored: Monitored, rules: MonitorFile) -> str:
-    """One text for one verdict on one window: not for what changes from second to second, such as a latency."""
-    verdict, occasion = monitored.verdict, monitored.occasion
+def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:
+    """Identify a verdict on a window: what it depends on and what it says, but no measured value.
+
+    Values may differ when the window is measured again (a late row, a latency); that alone is no new verdict.
+    """
+    verdict, request = monitored.verdict, monitored.request
     facts: list[Any] = [
-        str(occasion.window),
-        occasion.live.digest,
-        monitored.results.measurements.digest,
+        request.window.since.isoformat(),
+        request.window.until.isoformat(),
+        request.live.digest,
+        request.labels.sha256 if request.labels else None,
         rules.model_dump(mode="json"),
         verdict.state,
         [each.rule.measure for each in verdict.broken],

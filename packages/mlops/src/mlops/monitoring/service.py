@@ -7,13 +7,13 @@ from typing import Final
 
 from azure.core.exceptions import AzureError
 
-from mlops.azure_errors import explain
-from mlops.collected.window import Window
-from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
-from mlops.project import MANAGED, Stage
-from mlops.promotion.live import Live
-from mlops.rollout.metrics import Monitor
-from mlops.workspace import connect_management
+from mlops.azure.collected_data.window import Window
+from mlops.azure.errors import explain
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management
+from mlops.endpoint.current_deployment import Live
+from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.settings.project import MANAGED, Stage
 
 FAILURES: Final = "failure_share"
 LATENCY: Final = "latency_p99_milliseconds"

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.judging.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
-from mlops.judging.rules import Rule
-from mlops.judging.verdict import Comparison, Outcome, check
-from mlops.monitoring.catalogue import CATALOGUE, Section, section_of
 from mlops.monitoring.measures import Measurements
-from mlops.monitoring.rules import MonitorFile
-from mlops.project import StageName
+from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
+from mlops.settings.rules import Rule
+from mlops.settings.stages import StageName
+from mlops.settings.verdict import Comparison, Outcome, check
 
 State = Literal["healthy", "quiet", "drift", "quality", "service"]
 _RELEASE: Final = Comparison("its evaluation", "the rows of the window", "broken")
@@ -29,12 +28,12 @@ class MonitorVerdict:
 
     state: State
     outcomes: tuple[Outcome, ...]
-    mendable: tuple[str, ...]
+    retrainable: tuple[str, ...]
 
     @property
     def retrain(self) -> bool:
         """Whether a model trained on newer data is asked for."""
-        return bool(self.mendable)
+        return bool(self.retrainable)
 
     @property
     def broken(self) -> tuple[Outcome, ...]:
@@ -54,7 +53,7 @@ def judge_window(
     outcomes = tuple(_check(rule, measures, measurements) for rule in rules.rules_at(stage))
     broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
     state = _state(broken, is_quiet=measurements.rows < rules.measuring.min_rows)
-    return MonitorVerdict(state, outcomes, _mendable(outcomes, rules.asks_for_retraining, state))
+    return MonitorVerdict(state, outcomes, _retrainable(outcomes, rules.retrain_on, state))
 
 
 def _check(rule: Rule, measures: Mapping[str, Measured], measurements: Measurements) -> Outcome:
@@ -74,7 +73,7 @@ def _state(broken: set[Section], *, is_quiet: bool) -> State:
     return "quiet" if is_quiet else "healthy"
 
 
-def _mendable(outcomes: Sequence[Outcome], asked: Sequence[str], state: State) -> tuple[str, ...]:
+def _retrainable(outcomes: Sequence[Outcome], asked: Sequence[str], state: State) -> tuple[str, ...]:
     if state != "drift":
         return ()
     return tuple(each.rule.measure for each in outcomes if each.outcome == "fail" and each.rule.measure in asked)

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mlops.errors import InputError, MachineError, ProjectError
+from mlops.core.errors import InputError, MachineError, ProjectError
+from mlops.core.git import REMOTE, Repository
 from mlops.gates.plots import draw_plots
+from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_html import html_report
-from mlops.gates.report_markdown import markdown_report
-from mlops.git import REMOTE, Repository
-from mlops.project import StageName
-from mlops.releases.manifest import RELEASE_FOLDER, Model, Release, manifest_path
-from mlops.releases.writing import write_release
+from mlops.settings.manifest_files import write_release
+from mlops.settings.releases import RELEASE_FOLDER, Model, Release, manifest_path
+from mlops.settings.stages import StageName
 
 PROMOTIONS: Final = "promote"
 REPORT_FOLDER: Final = PurePosixPath(RELEASE_FOLDER.as_posix()) / "reports"
@@ -78,7 +77,7 @@ def release_text(text: str, stage: StageName, release: Release) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{stage}.yml"
         file.write_text(text, encoding="utf-8")
-        write_release(file, stage, release)
+        write_release(file, release)
         return file.read_bytes()
 
 

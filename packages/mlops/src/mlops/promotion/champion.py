@@ -4,43 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import release_of
-from mlops.releases.manifest import Release, manifest_file, manifest_path, parse_manifest
-from mlops.training.package_store import fetch_package
-from mlops.training.registration import ModelVersion
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import release_of
+from mlops.models.package_store import fetch_package
+from mlops.models.registration import ModelVersion
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Release, manifest_file, manifest_path
+from mlops.settings.stages import StageName
 
 
-def champion_release(places: Connections, stage: StageName, base: str | None, challenger: Release) -> Release | None:
+def champion_release(
+    clients: WorkspaceClients, stage: StageName, base: str | None, challenger: Release
+) -> Release | None:
     """The release to compare with, None for a first one. Raises InputError when `base` is no revision."""
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     if base is not None and repository.resolve(base) is None:
         raise InputError(
             f"git knows no revision '{base}'",
             "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
         )
-    revision = base or default_base(repository, places.project.root, stage)
-    return release_at(repository, revision, stage) or live_release(places, stage, challenger)
+    revision = base or default_base(repository, clients.project.root, stage)
+    return release_at(repository, revision, stage) or live_release(clients, stage, challenger)
 
 
-def release_at(repository: Repository, revision: str | None, stage: StageName) -> Release | None:
-    """What a stage's manifest released at a revision; None for nothing."""
-    text = repository.read(revision, manifest_path(stage)) if revision else None
-    return parse_manifest(text, stage).release if text is not None else None
-
-
-def live_release(places: Connections, stage: StageName, challenger: Release) -> Release | None:
+def live_release(clients: WorkspaceClients, stage: StageName, challenger: Release) -> Release | None:
     """What the stage runs, where that is another model than the challenger."""
-    live = live_model(places.stage(stage), places.project.settings.stage(stage))
+    live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
     if live is None or not live.digest or live.digest == challenger.model.digest:
         return None
-    name = places.project.settings.model
-    package, _ = fetch_package(places.models(stage), places.project, name, live.version)
-    return release_of(package, ModelVersion(name, live.version, live.digest), stage)
+    name = clients.project.settings.model
+    package, _ = fetch_package(clients.models(stage), clients.project, name, live.version)
+    source = clients.project.order.source_of(stage)
+    return release_of(package, ModelVersion(name, live.version, live.digest), source)
 
 
 def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:

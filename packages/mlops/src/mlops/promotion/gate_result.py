@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops.ci.place import Place
-from mlops.errors import MlopsError
+from mlops.core.errors import MlopsError
+from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.markdown import clean
+from mlops.core.results import Block, Line, Result, Table
+from mlops.core.source_location import Place
+from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_html import html_report
-from mlops.gates.report_markdown import markdown_report
-from mlops.layout import REPORT_FOLDER, private_folder
-from mlops.markdown import clean
-from mlops.project import Project
-from mlops.releases.manifest import manifest_file
-from mlops.results import Block, Line, Result, Table
+from mlops.settings.project import Project
+from mlops.settings.releases import manifest_file
 
 _COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
 STEP_SUMMARY_LIMIT = 1_000_000

@@ -12,26 +12,27 @@ from typing import Any
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.errors import MlopsError
-from mlops.gates.proposal import Candidate
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import MlopsError
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result, Table
+from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_markdown import markdown_report
-from mlops.git import Repository
-from mlops.project import StageName
+from mlops.gates.report_sections import Candidate
+from mlops.githost.pull_requests import PullRequest, forge_of, picture_address
+from mlops.models.registration import ModelVersion
 from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
 from mlops.promotion.candidate import find_candidate
-from mlops.promotion.champion import live_release, release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.forge import PullRequest, forge_of, picture_address
+from mlops.promotion.champion import live_release
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
-from mlops.promotion.judgement import evidence_of, judge, reason_of
+from mlops.promotion.gate_run import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
 from mlops.provenance.verification import Evidence, require_at_promotion
-from mlops.releases.manifest import TRAINING_STAGE, Release
-from mlops.results import Block, Line, Result, Table
-from mlops.training.registration import ModelVersion
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
@@ -110,41 +111,41 @@ class PromotionResult(Result):
 
 
 def promote(
-    places: Connections, target: StageName, version: str | None, *, pull_request: bool = True
+    clients: WorkspaceClients, target: StageName, version: str | None, *, pull_request: bool = True
 ) -> PromotionResult:
     """Propose what the stage before runs (or `version`, if that is it) for `target`.
 
     Raises PromotionRefused for what may not be promoted. A blocked promotion is a result, not an error.
     """
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     base = find_base(repository)
     current = release_at(repository, base.commit, target)
-    candidate = find_candidate(places, target, version)
+    candidate = find_candidate(clients, target, version)
     release = candidate.release
     if current == release:
         return PromotionResult(target, release, None, None, None)
-    statement = _statement(places, target, candidate, base)
-    champion = current or live_release(places, target, release)
-    report = judge(places, target, candidate, champion)
-    file = write_reports(places.project, report, None, None).html
+    statement = _statement(clients, target, candidate, base)
+    champion = current or live_release(clients, target, release)
+    report = judge(clients, target, candidate, champion)
+    file = write_reports(clients.project, report, None, None).html
     if not report.promotes:
-        _note(places, report, "blocked", {})
+        _note(clients, report, "blocked", {})
         return PromotionResult(target, release, report, file, None)
-    if target != TRAINING_STAGE:
-        share(places, release.model)
+    if target != clients.project.order.training:
+        share(clients, release.model)
     proposed = _propose(repository, base, report, statement, pull_request=pull_request)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
-    _note(places, report, "proposed", facts)
+    _note(clients, report, "proposed", facts)
     return PromotionResult(target, release, report, file, proposed)
 
 
-def _statement(places: Connections, target: StageName, candidate: Candidate, base: Base) -> Statement:
+def _statement(clients: WorkspaceClients, target: StageName, candidate: Candidate, base: Base) -> Statement:
     """Where the candidate comes from. Raises PromotionRefused when the target would not accept that."""
     release = candidate.release
     model = ModelVersion(**release.model.model_dump())
-    statement = state(places, model, candidate.folder)
+    statement = state(clients, model, candidate.folder)
     evidence = Evidence(target, model, candidate.folder, release)
-    require_at_promotion(places.project.root, evidence, statement, base.commit)
+    require_at_promotion(clients.project, evidence, statement, base.commit)
     return statement
 
 
@@ -178,7 +179,7 @@ def _open(
     return forge.propose(branch, base.branch, title, body, whole if whole != body else "")
 
 
-def _note(places: Connections, report: GateReport, step: str, facts: dict[str, str]) -> None:
+def _note(clients: WorkspaceClients, report: GateReport, step: str, facts: dict[str, str]) -> None:
     release = report.proposal.challenger.release
     event = Event(
         kind="promotion",
@@ -193,4 +194,4 @@ def _note(places: Connections, report: GateReport, step: str, facts: dict[str, s
         reason=reason_of(report),
         evidence=evidence_of(report) | facts,
     )
-    AuditLog(places.stage(report.proposal.stage)).append(event)
+    AuditLog(clients.stage(report.proposal.stage)).append(event)

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.ci.place import Place
-from mlops.errors import MlopsError, ProjectError
-from mlops.gates.report_markdown import markdown_report
-from mlops.git import Repository
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import MlopsError, ProjectError
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result
+from mlops.core.source_location import Place
+from mlops.endpoint.current_deployment import live_model
+from mlops.gates.render import markdown_report
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
-from mlops.promotion.judgement import gate
-from mlops.promotion.live import live_model
-from mlops.releases.manifest import Release
-from mlops.releases.plan import plan
-from mlops.results import Block, Line, Result
+from mlops.promotion.gate_run import gate
+from mlops.promotion.release_changes import plan
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RangeGateResult(Result):
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
 
     @property
-    def places(self) -> Sequence[Place]:
+    def clients(self) -> Sequence[Place]:
         """Those of every release."""
         return [place for each in self.judged for place in each.places]
 
@@ -65,12 +65,12 @@ class RangeGateResult(Result):
         return blocks or [Line(f"no stage shall run another model than at {self.since}: nothing to judge", "good")]
 
 
-def gate_range(places: Connections, since: str, *, record: bool) -> RangeGateResult:
+def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeGateResult:
     """Judge what changes since a revision, each against the release at that revision.
 
     Raises ProjectError for a manifest that cannot be read, InputError for a revision that is none.
     """
-    planned = plan(Repository(places.project.root), since)
+    planned = plan(Repository(clients.project.root), since)
     if planned.problems:
         raise ProjectError(
             f"{len(planned.problems)} problems in the manifests",
@@ -80,17 +80,17 @@ def gate_range(places: Connections, since: str, *, record: bool) -> RangeGateRes
         )
     judged, passed_over = [], []
     for change in planned.to_judge:
-        if change.after is not None and _runs(places, change.stage, change.after):
+        if change.after is not None and _runs(clients, change.stage, change.after):
             reason = f"it runs version {change.after.model.version} already: nothing new is let in"
             passed_over.append((change.stage, reason))
         else:
-            report = gate(places, change.stage, since, record=record)
-            judged.append(write_reports(places.project, report, None, None))
+            report = gate(clients, change.stage, since, record=record)
+            judged.append(write_reports(clients.project, report, None, None))
     return RangeGateResult(since, tuple(judged), tuple(passed_over))
 
 
-def _runs(places: Connections, stage: StageName, release: Release) -> bool:
-    live = live_model(places.stage(stage), places.project.settings.stage(stage))
+def _runs(clients: WorkspaceClients, stage: StageName, release: Release) -> bool:
+    live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
     if live is None or live.obstacle:
         return False
     return (live.version, live.digest) == (release.model.version, release.model.digest)

@@ -12,25 +12,18 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.project import StageName
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.service_metrics import Monitor
+from mlops.azure.workspace import connect_management
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.results import Block, Line, Result
+from mlops.endpoint.current_deployment import Live, live_model
 from mlops.promotion.branch import branch_name, find_base
-from mlops.promotion.champion import release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import Live, live_model
-from mlops.releases.manifest import (
-    SOURCE_STAGES,
-    TRAINING_STAGE,
-    Model,
-    manifest_file,
-    manifest_path,
-    read_manifest,
-)
-from mlops.results import Block, Line, Result
-from mlops.rollout.metrics import Monitor
 from mlops.rollout.rollback import BY_HAND
-from mlops.workspace import connect_management
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
+from mlops.settings.stages import StageName
 
 _FINISH: Final = "finish"
 
@@ -51,43 +44,46 @@ class NotYet(Result):
         return [Line(f"nothing is proposed for {self.stage}: {self.reason}")]
 
 
-def not_yet(places: Connections, target: StageName, now: datetime) -> NotYet | None:
+def not_yet(clients: WorkspaceClients, target: StageName, now: datetime) -> NotYet | None:
     """Why it is too early, or too late; None when the promotion may go on.
 
-    Raises InputError for the stage that trains: it takes models at once.
+    Raises InputError for the stage that trains: it takes models at once, without being asked where it is the only one.
     """
-    if target == TRAINING_STAGE:
+    order = clients.project.order
+    if order.names == (target,):
+        return None
+    if target == order.training:
         raise InputError(
             f"{target} has no stage before it to wait for", f"Leave out --when-ready: `mlops promote --to {target}`."
         )
-    reason = _reason(places, target, now)
+    reason = _reason(clients, target, now)
     return NotYet(target, reason) if reason else None
 
 
-def _reason(places: Connections, target: StageName, now: datetime) -> str:
-    source = SOURCE_STAGES[target]
-    live = live_model(places.stage(source), places.project.settings.stage(source))
+def _reason(clients: WorkspaceClients, target: StageName, now: datetime) -> str:
+    source = clients.project.order.source_of(target)
+    live = live_model(clients.stage(source), clients.project.settings.stage(source))
     if live is None:
         return f"{source} runs nothing yet"
     if live.obstacle:
         return f"version {live.version} is not settled in {source}: {live.obstacle}"
-    in_git = _in_git(places, target, live)
+    in_git = _in_git(clients, target, live)
     if in_git:
         return in_git
-    records, breaks = AuditLog(places.stage(source)).read()
+    records, breaks = AuditLog(clients.stage(source)).read()
     if breaks:
         return f"the audit log of {source} was tampered with; `mlops history --stage {source}` shows where"
     since = released_at(records, live.digest)
     if since is None:
         return f"the audit log of {source} has no finished rollout of version {live.version}"
-    return _too_young(places, target, live, since, now) or _unhealthy(places, source, live, since, now)
+    return _too_young(clients, target, source, live, since, now) or _unhealthy(clients, source, live, since, now)
 
 
-def _in_git(places: Connections, target: StageName, live: Live) -> str:
+def _in_git(clients: WorkspaceClients, target: StageName, live: Live) -> str:
     """Whether the release or its proposal is there already: proposing it anew would take back its reviews."""
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     base = find_base(repository)
-    model = Model(name=places.project.settings.model, version=live.version, digest=live.digest)
+    model = Model(name=clients.project.settings.model, version=live.version, digest=live.digest)
     current = release_at(repository, base.commit, target)
     if current is not None and current.model == model:
         return f"{manifest_path(target)} names version {live.version} already"
@@ -99,20 +95,22 @@ def _in_git(places: Connections, target: StageName, live: Live) -> str:
     return ""
 
 
-def _too_young(places: Connections, target: StageName, live: Live, since: datetime, now: datetime) -> str:
-    hours = read_manifest(manifest_file(places.project.root, target), target).wait_hours
+def _too_young(
+    clients: WorkspaceClients, target: StageName, source: StageName, live: Live, since: datetime, now: datetime
+) -> str:
+    hours = read_manifest(manifest_file(clients.project.root, target)).wait_hours
     left = since + timedelta(hours=hours) - now
     if left <= timedelta(0):
         return ""
     return (
-        f"version {live.version} runs in {SOURCE_STAGES[target]} since {since:%Y-%m-%d %H:%M} UTC, "
+        f"version {live.version} runs in {source} since {since:%Y-%m-%d %H:%M} UTC, "
         f"and has to for {hours:g} hours; {_hours(left)} are left"
     )
 
 
-def _unhealthy(places: Connections, source: StageName, live: Live, since: datetime, now: datetime) -> str:
+def _unhealthy(clients: WorkspaceClients, source: StageName, live: Live, since: datetime, now: datetime) -> str:
     """Whether the stage has broken its own SLO since; without callers nothing is known, and nothing broken."""
-    slo = read_manifest(manifest_file(places.project.root, source), source).slo
+    slo = read_manifest(manifest_file(clients.project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)
     if counts.failures > slo.error_rate * counts.requests:

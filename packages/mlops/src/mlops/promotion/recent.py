@@ -10,12 +10,12 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure_errors import explain
-from mlops.collected.reading import read_collected
-from mlops.collected.window import Window
-from mlops.errors import MlopsError
+from mlops.azure.collected_data.reading import read_collected
+from mlops.azure.collected_data.window import Window
+from mlops.azure.errors import explain
+from mlops.core.errors import MlopsError
+from mlops.endpoint.view import observe
 from mlops.gates.rows import Rows
-from mlops.rollout.observe import observe
 
 NAME: Final = "recent inputs"
 # More do not tell more of a distribution; they only take longer.

@@ -11,19 +11,20 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError
-from mlops.git import Repository
-from mlops.markdown import escape
-from mlops.project import StageName
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import InputError
+from mlops.core.git import Repository
+from mlops.core.markdown import escape
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.current_deployment import Live, live_model
+from mlops.githost.pull_requests import PullRequest, forge_of
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
-from mlops.promotion.champion import release_at
-from mlops.promotion.connections import Connections
-from mlops.promotion.forge import PullRequest, forge_of
-from mlops.promotion.live import Live, live_model
 from mlops.promotion.promote import Proposed
-from mlops.releases.manifest import Release, manifest_path
-from mlops.results import Block, Line, Result, Table
 from mlops.rollout.rollback import BY_HAND, LEFT
+from mlops.settings.manifest_files import without_release
+from mlops.settings.release_history import release_at
+from mlops.settings.releases import Release, manifest_path
+from mlops.settings.stages import StageName
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (
@@ -71,15 +72,15 @@ class RevertResult(Result):
         return [Line(self.reason, "bad"), Table("revert", (), tuple(rows)), Line(request.advice, "hint")]
 
 
-def revert(places: Connections, stage: StageName) -> RevertResult:
+def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     """Propose the last release of git that is what the stage runs; nothing when git says so already.
 
     Raises InputError when git never released what runs.
     """
-    repository = Repository(places.project.root)
+    repository = Repository(clients.project.root)
     base = find_base(repository)
     released = release_at(repository, base.commit, stage)
-    client, place = places.stage(stage), places.project.settings.stage(stage)
+    client, place = clients.stage(stage), clients.project.settings.stage(stage)
     live = live_model(client, place)
     name = f"version {live.version}" if live else _NOTHING
     agreement = _agreement(released, live, name)
@@ -125,15 +126,18 @@ def _agreement(released: Release | None, live: Live | None, name: str) -> str:
 
 
 def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
-    """The manifest with what is live as its release. Where nothing is, the manifest before its first release."""
+    """The manifest with what is live as its release, as git released it before; without one where nothing is live.
+
+    What comes from a stage that is gone by now is released again as it was: it was judged when it came.
+    """
     path = manifest_path(stage)
+    text = repository.read(base.commit, path) or ""
+    if live is None:
+        return without_release(text)
     for commit in repository.changes_of(path, base.commit):
-        text = repository.read(commit, path)
-        earlier = release_at(repository, commit, stage) if text is not None else None
-        if live is None and earlier is None and text is not None:
-            return text.encode()
-        if live is not None and earlier is not None and earlier.model.digest == live.digest:
-            return release_text(repository.read(base.commit, path) or "", stage, earlier)
+        earlier = release_at(repository, commit, stage)
+        if earlier is not None and earlier.model.digest == live.digest:
+            return release_text(text, stage, earlier)
     runs = f"version {live.version} ({live.digest})" if live else _NOTHING
     raise InputError(
         f"{stage} runs {runs}, which {path} never released",

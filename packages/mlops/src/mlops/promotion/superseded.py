@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops.git import Repository
-from mlops.project import Project, StageName
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result
 from mlops.promotion.branch import find_base
-from mlops.releases.manifest import manifest_path
-from mlops.results import Block, Line, Result
+from mlops.settings.project import Project
+from mlops.settings.releases import manifest_path
+from mlops.settings.stages import StageName
 
 _HERE: Final = "HEAD"
 

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.azure_settings import BUILD_POLICY, AzureSettings, Document
-from mlops.protection.expectations import Expectations
 from mlops.protection.finding import Finding, judge
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 _APPROVERS: Final = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 _REVIEWERS: Final = "fd2167ab-b0be-447a-8ec8-39368250530e"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.azure_settings import AzureSettings, Document
-from mlops.protection.expectations import Expectations
 from mlops.protection.finding import Finding, judge
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 _APPROVAL: Final = "Approval"
 _LOCK: Final = "ExclusiveLock"

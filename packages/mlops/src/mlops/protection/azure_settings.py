@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.protection.expectations import Expectations
-from mlops.remote_address import RemoteAddress
-from mlops.tool import require
+from mlops.core.programs import require
+from mlops.core.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from mlops.errors import InputError, MlopsError
-from mlops.git import REMOTE, Repository
+from mlops.core.errors import InputError, MlopsError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import RemoteAddress, parse_remote
+from mlops.core.results import Block, Line, Result, Table
 from mlops.protection import (
     azure_branch,
     azure_places,
@@ -18,10 +19,9 @@ from mlops.protection import (
     github_places,
     github_settings,
 )
-from mlops.protection.expectations import EXPECTATIONS_FILE, Expectations, read_expectations
 from mlops.protection.finding import Finding, Outcome
-from mlops.remote_address import RemoteAddress, parse_remote
-from mlops.results import Block, Line, Result, Table
+from mlops.settings.project import Project
+from mlops.settings.protection import EXPECTATIONS_FILE, Expectations, read_expectations
 
 _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",
@@ -59,12 +59,13 @@ class ProtectionResult(Result):
         return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
 
 
-def check_repository(root: Path) -> ProtectionResult:
+def check_repository(project: Project) -> ProtectionResult:
     """Compare the settings of the project's repository with what is needed.
 
     Raises InputError when the remote is on no forge, MachineError when it cannot be asked.
     """
-    expected = read_expectations(root)
+    root = project.root
+    expected = read_expectations(root, project.order)
     url = Repository(root).remote_url(REMOTE)
     remote = parse_remote(url) if url else None
     if remote is None:

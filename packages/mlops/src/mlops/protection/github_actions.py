@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from mlops.protection.expectations import Expectations
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.finding import Finding, judge, unreadable
 from mlops.protection.github_places import has_enterprise, is_private
 from mlops.protection.github_settings import ACTIONS, OK, OWNERS, SELECTED, SUBJECT, TOKEN, Replies, typed_route
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
 # What GitHub's own switch covers, and needs no pattern.

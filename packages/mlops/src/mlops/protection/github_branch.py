@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops.protection.expectations import Expectations
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.finding import Finding, judge, unreadable
 from mlops.protection.github_settings import NOT_FOUND, OK, Replies, protection_of, rules_of
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 
 @dataclass(frozen=True)

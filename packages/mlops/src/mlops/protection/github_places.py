@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlops.protection.expectations import Expectations, Place
+from mlops.core.remote_address import RemoteAddress
 from mlops.protection.finding import Finding, judge, unreadable
 from mlops.protection.github_settings import (
     ENVIRONMENTS,
@@ -20,7 +20,7 @@ from mlops.protection.github_settings import (
     typed_route,
     variables_of,
 )
-from mlops.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations, Place
 
 _ENTERPRISE: Final = ("enterprise", "business_plus")
 _FREE: Final = "free"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from mlops.errors import MachineError
-from mlops.protection.expectations import Expectations
-from mlops.remote_address import RemoteAddress
-from mlops.tool import ask
+from mlops.core.errors import MachineError
+from mlops.core.programs import ask
+from mlops.core.remote_address import RemoteAddress
+from mlops.settings.protection import Expectations
 
 REPOSITORY: Final = ""
 ORGANISATION: Final = "orgs"
@@ -113,5 +113,5 @@ def _read(command: tuple[str, ...], folder: Path) -> Reply:
         return Reply(OK, json.loads(answer.text or "null"))
     status = _STATUS.search(answer.last_complaint)
     if status is None:
-        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.complaint)
+        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.stderr_lines)
     return Reply(int(status[1]), None, answer.last_complaint.removeprefix("gh: "))

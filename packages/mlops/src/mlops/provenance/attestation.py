@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from mlops.package import checksums
+from mlops.core.programs import ask
+from mlops.core.remote_address import RemoteAddress
+from mlops.models.package import checksums
 from mlops.provenance.statement import PREDICATE_TYPE, Statement
-from mlops.remote_address import RemoteAddress
-from mlops.tool import ask
 
 CHECKSUM_FILE: Final = "SHA256SUMS"
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.errors import MlopsError, ProjectError
-from mlops.package import checksums
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.promotion.origin import read_provenance, release_of
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import MlopsError, ProjectError
+from mlops.core.results import Block, Line, Result, Table
+from mlops.models.origin import read_provenance, release_of
+from mlops.models.package import checksums
+from mlops.models.package_store import fetch_package, package_of_model
+from mlops.models.registration import ModelVersion, find_builder, find_version
 from mlops.provenance.attestation import CHECKSUM_FILE
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import Evidence, committed_problems, statement_problems
-from mlops.releases.manifest import TRAINING_STAGE, manifest_file, read_manifest
-from mlops.results import Block, Line, Result, Table
-from mlops.training.package_store import fetch_package, package_of_model
-from mlops.training.registration import ModelVersion, find_builder, find_version
+from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.stages import StageName
 
 STATEMENT_FILE: Final = "statement.json"
 PREDICATE_FILE: Final = "predicate.json"
@@ -78,23 +78,23 @@ class ProvenanceResult(Result):
         return [*blocks, Line(verdict, "bad" if self.problems else "good")]
 
 
-def inspect(places: Connections, stage: StageName, version: str | None, folder: Path | None) -> ProvenanceResult:
+def inspect(clients: WorkspaceClients, stage: StageName, version: str | None, folder: Path | None) -> ProvenanceResult:
     """In the stage that trains: state the provenance of `version` or the newest; elsewhere: read what is committed.
 
     Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
     """
-    root = places.project.root
-    if stage == TRAINING_STAGE:
-        model = find_version(places.training, places.project.settings.model, version)
-        package = package_of_model(places.training, places.project, model)
-        statement = state(places, model, package)
+    root = clients.project.root
+    if stage == clients.project.order.training:
+        model = find_version(clients.training, clients.project.settings.model, version)
+        package = package_of_model(clients.training, clients.project, model)
+        statement = state(clients, model, package)
         evidence = Evidence(stage, model, package, release_of(package, model, stage))
-        problems = statement_problems(root, evidence, statement)
+        problems = statement_problems(clients.project, evidence, statement)
     else:
-        evidence = _released(places, stage)
+        evidence = _released(clients, stage)
         model, package = evidence.model, evidence.package
         place = statement_path(model.name, model.version)
-        problems = committed_problems(root, evidence)
+        problems = committed_problems(clients.project, evidence)
         if not (root / place).is_file():
             raise ProjectError(f"there is no {place}", f"Promote the model again: `mlops promote --to {stage}`.")
         statement = parse_statement((root / place).read_text(encoding="utf-8"), str(place))
@@ -103,16 +103,16 @@ def inspect(places: Connections, stage: StageName, version: str | None, folder: 
     return ProvenanceResult(stage, model, statement, tuple(problems), folder)
 
 
-def state(places: Connections, model: ModelVersion, package: Path) -> Statement:
+def state(clients: WorkspaceClients, model: ModelVersion, package: Path) -> Statement:
     """The statement about a version registered in the stage that trains."""
-    return state_provenance(model, package, read_provenance(package), find_builder(places.training, model))
+    return state_provenance(model, package, read_provenance(package), find_builder(clients.training, model))
 
 
-def _released(places: Connections, stage: StageName) -> Evidence:
-    release = read_manifest(manifest_file(places.project.root, stage), stage).release
+def _released(clients: WorkspaceClients, stage: StageName) -> Evidence:
+    release = read_manifest(manifest_file(clients.project.root, stage)).release
     if release is None:
         raise ProjectError(f"nothing is released to {stage} yet", f"Promote a model: `mlops promote --to {stage}`.")
-    package, _ = fetch_package(places.models(stage), places.project, release.model.name, release.model.version)
+    package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
     return Evidence(stage, ModelVersion(**release.model.model_dump()), package, release)
 
 

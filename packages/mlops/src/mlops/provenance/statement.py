@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlops.errors import ProjectError
-from mlops.gates.package_documents import Provenance
-from mlops.layout import PIPELINE_FILE
-from mlops.package import DIGEST_PREFIX, file_digests
-from mlops.provenance.builder import Builder
-from mlops.releases.manifest import RELEASE_FOLDER
-from mlops.training.registration import ModelVersion
+from mlops.core.errors import ProjectError
+from mlops.core.layout import PIPELINE_FILE
+from mlops.githost.builder import Builder
+from mlops.models.package import DIGEST_PREFIX, file_digests
+from mlops.models.package_documents import Provenance
+from mlops.models.registration import ModelVersion
+from mlops.settings.releases import RELEASE_FOLDER
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"

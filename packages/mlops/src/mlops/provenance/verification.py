@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops.errors import MlopsError, PromotionRefused, RolloutFailed
-from mlops.git import REMOTE, Repository
-from mlops.package import DIGEST_PREFIX, file_digests
-from mlops.project import StageName
+from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import RemoteAddress, parse_remote
+from mlops.models.package import DIGEST_PREFIX, file_digests
+from mlops.models.registration import ModelVersion
 from mlops.provenance.attestation import attestation_problem
-from mlops.provenance.policy import POLICY_FILE, Demands, allows, read_policy
 from mlops.provenance.statement import Statement, parse_statement, statement_path
-from mlops.releases.manifest import Release
-from mlops.remote_address import RemoteAddress, parse_remote
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import Project
+from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
 
 _DEEP = "In CI, check out the whole history (fetch-depth: 0)."
 
@@ -33,43 +34,43 @@ class Evidence:
     release: Release | None
 
 
-def require_at_deployment(root: Path, evidence: Evidence) -> None:
+def require_at_deployment(project: Project, evidence: Evidence) -> None:
     """Raise RolloutFailed when the stage's policy lets the model not be deployed; a broken policy is ProjectError."""
-    problems = committed_problems(root, evidence)
+    problems = committed_problems(project, evidence)
     if problems:
         raise RolloutFailed(
             f"{_named(evidence)} may not run in {evidence.stage}: its provenance does not hold",
-            f"Nothing was changed. {_advice(root, evidence)}",
+            f"Nothing was changed. {_advice(project, evidence)}",
             tuple(problems),
         )
 
 
-def require_at_promotion(root: Path, evidence: Evidence, statement: Statement, base: str) -> None:
+def require_at_promotion(project: Project, evidence: Evidence, statement: Statement, base: str) -> None:
     """Raise PromotionRefused for a statement that the target stage would refuse, once merged into `base`."""
-    problems = statement_problems(root, evidence, statement, base)
+    problems = statement_problems(project, evidence, statement, base)
     if problems:
         message = f"{evidence.stage} would refuse {_named(evidence)}: its provenance does not hold"
-        raise PromotionRefused(message, _advice(root, evidence), tuple(problems))
+        raise PromotionRefused(message, _advice(project, evidence), tuple(problems))
 
 
-def committed_problems(root: Path, evidence: Evidence, *, signed: bool = True) -> list[str]:
+def committed_problems(project: Project, evidence: Evidence, *, signed: bool = True) -> list[str]:
     """What is wrong with the statement in the project's folder, or with its absence; `signed` asks for signatures."""
-    demands = read_policy(root).of(evidence.stage)
+    demands = read_policy(project.root, project.order).stages[evidence.stage]
     place = statement_path(evidence.model.name, evidence.model.version)
-    file = root / place
+    file = project.root / place
     if not file.is_file():
         return [f"there is no {place}"] if demands.statement == "required" else []
     statement = parse_statement(file.read_text(encoding="utf-8"), str(place))
-    return statement_problems(root, evidence, statement, signed=signed)
+    return statement_problems(project, evidence, statement, signed=signed)
 
 
 def statement_problems(
-    root: Path, evidence: Evidence, statement: Statement, head: str = "HEAD", *, signed: bool = True
+    project: Project, evidence: Evidence, statement: Statement, head: str = "HEAD", *, signed: bool = True
 ) -> list[str]:
     """What is wrong with a statement, in sentences; `head` is what is deployed."""
-    demands = read_policy(root).of(evidence.stage)
-    repository = Repository(root)
-    remote = _remote(root)
+    demands = read_policy(project.root, project.order).stages[evidence.stage]
+    repository = Repository(project.root)
+    remote = _remote(project.root)
     return [
         *_subject_problems(evidence, statement),
         *_release_problems(evidence, statement),
@@ -144,11 +145,12 @@ def _named(evidence: Evidence) -> str:
     return f"{evidence.model.name} {evidence.model.version}"
 
 
-def _advice(root: Path, evidence: Evidence) -> str:
+def _advice(project: Project, evidence: Evidence) -> str:
     return (
         "Train it anew where the stage expects it, with no step that somebody else has run: "
-        f"{_train_anew(_remote(root))}; that makes a new version, to be promoted. Or change what the stage asks, in a "
-        f"reviewed change of {POLICY_FILE.as_posix()}: `mlops provenance --stage {evidence.stage}` shows both."
+        f"{_train_anew(_remote(project.root))}; that makes a new version, to be promoted. "
+        f"Or change what the stage asks, in a reviewed change of {POLICY_FILE.as_posix()}: "
+        f"`mlops provenance --stage {evidence.stage}` shows both."
     )
 
 
@@ -160,7 +162,7 @@ def _train_anew(remote: RemoteAddress | None) -> str:
         case "azure":
             return "`az pipelines run --name train --parameters fresh=true`"
         case _:
-            return "`mlops train --stage dev --fresh` in your CI system"
+            return "`mlops train --fresh` in your CI system"
 
 
 def _remote(root: Path) -> RemoteAddress | None:

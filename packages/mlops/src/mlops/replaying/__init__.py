@@ -1,1 +1,1 @@
-"""Workflow files of this project, run on this machine before they are pushed."""
+"""`mlops replay`: runs the project's CI files on this machine before they are pushed."""

@@ -1,45 +1,45 @@
-"""One workflow file of this project, replayed on this machine."""
+"""Replays one workflow file of this project on this machine, and what came of it."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from mlops.errors import InputError
-from mlops.progress import say
-from mlops.remote_address import ForgeKind
+from mlops.cli.progress import say
+from mlops.core.errors import InputError
+from mlops.core.remote_address import ForgeKind
+from mlops.core.results import Block, Line, Result, Table, Tone
+from mlops.core.waiting import stop_signals
+from mlops.replaying.environment import StepEnvironment, step_environment
 from mlops.replaying.event import EventOptions, event
-from mlops.replaying.machine import Machine, machine
-from mlops.replaying.programs import asked_for
-from mlops.replaying.result import ReplayResult
+from mlops.replaying.fake_programs import logged_requests
 from mlops.replaying.source import Checkout, Source
-from mlops.stopping import stop_signals
 from workflow_replay import azure, github
-from workflow_replay.approvals import Approval, ApprovalRequest, Approvals
-from workflow_replay.azure.effects import EFFECTS
-from workflow_replay.display import shown
-from workflow_replay.effects import Effects, adding
+from workflow_replay.approvals import approvals
+from workflow_replay.azure.builtin_tasks import BUILTIN_TASKS
+from workflow_replay.cancellation import Cancellation
+from workflow_replay.display import display
+from workflow_replay.effects import Effects, with_variables
 from workflow_replay.errors import ReplayError
 from workflow_replay.events import Event
-from workflow_replay.github.known import KNOWN
-from workflow_replay.record import Run
-from workflow_replay.stopping import Cancellation
-from workflow_replay.surroundings import Surroundings
+from workflow_replay.github.builtin_actions import BUILTIN_ACTIONS
+from workflow_replay.host_environment import HostEnvironment
+from workflow_replay.result import JobRun, Run, commands, document, simulated
 
 _GITHUB_FOLDER: Final = ".github/"
 _LOGIN: Final = {"github": "azure/login", "azure": "AzureCLI"}
-# What a repository's settings hold on the real forge; any text will do where nobody asks for a token with it.
+# Settings of the repository that a login requires; any text will do, as no token is issued.
 _IDENTITY: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 _PLACEHOLDER: Final = "replayed"
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What was typed, apart from the event."""
+    """Options of the command, except those of the event."""
 
     ref: str | None = None
     since: str | None = None
@@ -52,13 +52,13 @@ class ReplayOptions:
     every_line: bool = False
 
 
-def replay_file(root: Path, file: Path, wanted: EventOptions, options: ReplayOptions) -> ReplayResult:
-    """Replay a workflow file as it is now, for an event, in a scratch copy of the project's repository.
+def replay_file(root: Path, file: Path, event_options: EventOptions, options: ReplayOptions) -> ReplayResult:
+    """Replay a workflow file, with the working files, for an event in a scratch copy of the project's repository.
 
-    Raises InputError for a file or an event that GitHub or Azure Pipelines would refuse.
+    Raises InputError for a file or an event that GitHub or Azure Pipelines would reject.
     """
     checkout = Checkout(root)
-    path = checkout.path_from_top(file)
+    path = checkout.path_from_root(file)
     system: ForgeKind = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
     cancellation = Cancellation()
     with tempfile.TemporaryDirectory(prefix="mlops-replay-", ignore_cleanup_errors=True) as name:
@@ -66,78 +66,128 @@ def replay_file(root: Path, file: Path, wanted: EventOptions, options: ReplayOpt
         source = checkout.copy(
             scratch / "origin.git", system, options.ref, options.since, committed_only=options.committed_only
         )
-        scene = _Scene(system, source, scratch, machine(scratch, source.remote, against_azure=options.against_azure))
-        for sentence in _said(scene, options):
+        environment = step_environment(scratch, source.remote, against_azure=options.against_azure)
+        replay = _Replay(system, source, scratch, environment)
+        for sentence in _introduction(replay, options):
             say(sentence)
         with stop_signals(cancellation.cancel) as stop:
-            run = _run(scene, path, event(wanted, source), options, cancellation)
-        asked = tuple(asked_for(scene.place.asked))
+            run = _run(replay, path, event(event_options, source), options, cancellation)
+        requests = tuple(logged_requests(environment.request_log))
     if stop.reason is not None:
         raise stop.error(f"the run was cancelled: {stop.reason}", "Nothing is left of it; run it again.")
-    return ReplayResult(run, asked, _stood_in(system))
+    return ReplayResult(run, requests, _limitations(system))
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """Where a replay plays: which system, in which copy, below which folder, with what of this machine."""
+class _Replay:
+    """The CI system, the scratch copy, the scratch folder, and the environment of steps."""
 
     system: ForgeKind
     source: Source
     scratch: Path
-    place: Machine
+    environment: StepEnvironment
 
 
-def _run(scene: _Scene, path: str, happened: Event, options: ReplayOptions, cancellation: Cancellation) -> Run:
-    remote, cloud = scene.source.remote, scene.place.cloud
-    is_github = scene.system == "github"
-    login = _LOGIN[scene.system]
-    known = KNOWN if is_github else EFFECTS
+def _run(replay: _Replay, path: str, happened: Event, options: ReplayOptions, cancellation: Cancellation) -> Run:
+    remote, cloud = replay.source.remote, replay.environment.cloud
+    is_github = replay.system == "github"
+    login = _LOGIN[replay.system]
+    builtin = BUILTIN_ACTIONS if is_github else BUILTIN_TASKS
     identity = {name: cloud.get(name, _PLACEHOLDER) for name in _IDENTITY}
-    with shown(sys.stderr, every_line=options.every_line) as listener:
-        around = Surroundings(
-            machine=scene.place.variables,
+    with display(sys.stderr, every_line=options.every_line) as listener:
+        host = HostEnvironment(
+            environ=replay.environment.variables,
             variables={**identity, **options.variables},
             secrets=options.secrets,
-            effects=Effects({login: adding(known[login], cloud)}),
-            approvals=_approvals(options),
+            effects=Effects({login: with_variables(builtin[login], cloud)}),
+            approvals=approvals(only=options.approved, reject=options.rejected),
             listener=listener,
             cancellation=cancellation,
-            scratch=scene.scratch,
-            origin=remote.address,
+            scratch=replay.scratch,
+            remote_url=remote.address,
+            # Provenance names the builder by this URL. Git, gh and az reach the scratch copy, not the server itself.
+            server_url=f"https://{remote.forge.host}",
             owner=remote.forge.owner,
             name=remote.forge.name if is_github else remote.forge.project,
         )
         try:
-            replay = github.replay if is_github else azure.replay
-            return replay(scene.source.repository, path, happened, around)
+            replay_workflow = github.replay if is_github else azure.replay
+            return replay_workflow(replay.source.repository, path, happened, host)
         except ReplayError as error:
             raise InputError(error.message, error.advice or f"Correct {path}.") from error
 
 
-def _approvals(options: ReplayOptions) -> Approvals:
-    """Who is let in: whoever was named if somebody was, else all that were not rejected."""
-
-    def decide(request: ApprovalRequest) -> Approval:
-        name = request.environment
-        approved = name not in options.rejected and (not options.approved or name in options.approved)
-        return Approval(approved, "" if approved else f"{name} was rejected")
-
-    return decide
+def _introduction(replay: _Replay, options: ReplayOptions) -> list[str]:
+    source = replay.source
+    files = "your working files" if source.has_changes else "the current commit"
+    login = "your login" if options.against_azure else "no stored login"
+    none = "no workspace (for one on this machine: `mlops up`, then `mlops env`)"
+    workspace = "the workspace that this shell points to" if replay.environment.has_workspace else none
+    return [f"replaying {files} as {source.branch}, in a scratch copy", f"steps reach {workspace}, with {login}"]
 
 
-def _said(scene: _Scene, options: ReplayOptions) -> list[str]:
-    source, place = scene.source, scene.place
-    files = "your working files" if source.has_changes else "the commit checked out"
-    cloud = "your login" if options.against_azure else "no stored login"
-    nowhere = "no workspace (for one on this machine: `mlops up`, then `mlops env`)"
-    pointed = "the workspace that this shell points to" if place.points_somewhere else nowhere
-    return [f"replaying {files} as {source.branch}, in a scratch copy", f"steps reach {pointed}, with {cloud}"]
-
-
-def _stood_in(system: ForgeKind) -> tuple[str, ...]:
-    forge = "GitHub" if system == "github" else "Azure DevOps"
+def _limitations(system: ForgeKind) -> tuple[str, ...]:
+    name = "GitHub" if system == "github" else "Azure DevOps"
     return (
-        f"{forge} was a scratch copy of this repository: pushes went there, pull requests were written down",
-        "approvals of environments were given as you typed; `mlops check --repository` looks at the real rules",
-        "caches were empty, tools were those of this machine, containers and other machines were not there",
+        f"{name} was a scratch copy of this repository: pushes went there, pull requests were only logged",
+        "approvals were those of --approve and --reject; `mlops check --repository` checks the real rules",
+        "caches were empty, tools were those of this machine; containers and other machines were not available",
     )
+
+
+@dataclass(frozen=True)
+class ReplayResult(Result):
+    """A replayed run, its `requests` to the git host, and the `limitations` of the replay."""
+
+    run: Run
+    requests: tuple[str, ...]
+    limitations: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the run succeeded, or if the event does not trigger it; else 1."""
+        return 0 if not self.run.triggered or self.run.conclusion in ("success", "skipped") else 1
+
+    def document(self) -> dict[str, Any]:
+        """The run, its requests and the limitations."""
+        return {**document(self.run), "requests": list(self.requests), "limitations": list(self.limitations)}
+
+    def blocks(self) -> Sequence[Block]:
+        """Jobs, annotations, requests, limitations and the conclusion."""
+        run = self.run
+        if not run.triggered:
+            return [
+                Line(f"{run.file} is not triggered: {run.reason}", "hint"),
+                Line(
+                    "To replay your files on another branch: `--ref main`. To include more commits: `--since REV`.",
+                    "hint",
+                ),
+            ]
+        rows = tuple((job.name, _outcome(job), f"{job.seconds:.1f}", job.environment or "") for job in run.jobs)
+        annotations = [
+            Line(f"{annotation.level}: {_location(annotation.file, annotation.line)}{annotation.message}")
+            for annotation in run.annotations()
+            if annotation.level in ("error", "warning")
+        ]
+        tones: dict[str, Tone] = {"success": "good", "skipped": "good"}
+        return [
+            Table(run.name, ("job", "result", "seconds", "environment"), rows),
+            *annotations,
+            *(Line(f"requested from the git host: {words}") for words in self.requests),
+            *(Line(f"simulated: {name}", "hint") for name in simulated(run)),
+            *(Line(sentence, "hint") for sentence in self.limitations),
+            Line(
+                f"{run.conclusion}: {len(commands(run))} commands ran in {run.seconds:.1f} s",
+                tones.get(run.conclusion, "bad"),
+            ),
+        ]
+
+
+def _outcome(job: JobRun) -> str:
+    return f"{job.outcome} ({job.reason})" if job.reason else job.outcome
+
+
+def _location(file: str | None, line: int | None) -> str:
+    if file is None:
+        return ""
+    return f"{file}:{line}: " if line is not None else f"{file}: "

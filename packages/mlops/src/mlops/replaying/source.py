@@ -1,6 +1,6 @@
-"""The repository that a replay runs in: a scratch copy of this one, in which the present files have been pushed.
+"""The repository of a replay: a scratch copy of the user's repository to which the working files have been pushed.
 
-The user's own repository is read, never written: new objects go to the copy.
+The user's repository is never written to: new objects go to the copy.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mlops.errors import InputError
-from mlops.git import REMOTE, Repository
-from mlops.remote_address import ForgeKind, RemoteAddress, parse_remote
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.core.remote_address import ForgeKind, RemoteAddress, parse_remote
 
 _NEW: Final = "0" * 40
 _DEFAULT_BRANCH: Final = "main"
-_MESSAGE: Final = "The working files"
-_MIGHT_BE: Final[Mapping[ForgeKind, RemoteAddress]] = {
+_MESSAGE: Final = "Working files"
+_PLACEHOLDERS: Final[Mapping[ForgeKind, RemoteAddress]] = {
     "github": RemoteAddress("github", "github.com", "octo-org", "", "octo-repo"),
     "azure": RemoteAddress("azure", "dev.azure.com", "octo-org", "octo-project", "octo-repo"),
 }
-# By ssh, since git knows a program to be put in its place.
+# Over ssh, since git lets GIT_SSH replace the program.
 _ADDRESSES: Final[Mapping[ForgeKind, str]] = {
     "github": "git@{host}:{owner}/{name}.git",
     "azure": "git@ssh.{host}:v3/{owner}/{project}/{name}",
@@ -36,16 +36,22 @@ _AUTHOR: Final = {
 
 @dataclass(frozen=True)
 class Remote:
-    """What clones of the copy take for their remote: an address of a forge that leads to the copy's folder."""
+    """The remote of clones of the copy: a URL of the git host that is redirected to the copy's folder."""
 
     address: str
     forge: RemoteAddress
     folder: Path
 
+    @property
+    def web_address(self) -> str:
+        """The URL of the repository's web page, which git can clone as well."""
+        origin = self.forge.origin
+        return origin if self.forge.kind == "github" else f"{origin}/_git/{self.forge.name}"
+
 
 @dataclass(frozen=True)
 class Source:
-    """The copy (bare), the branch with the files to replay, and the commit that the branch had before."""
+    """The copy (bare), the branch with the files to replay, and the previous commit of that branch."""
 
     repository: Path
     branch: str
@@ -56,25 +62,24 @@ class Source:
 
 
 class Checkout(Repository):
-    """The user's checkout."""
+    """The user's working tree."""
 
     def copy(
         self, target: Path, kind: ForgeKind, branch: str | None, since: str | None, *, committed_only: bool
     ) -> Source:
-        """Make the copy, which bears this repository's address on a forge of that kind.
+        """Create the copy; its clones have the URL of this repository on a git host of that kind.
 
-        In it `branch` (None: the one checked out) has the files as they are now. `since` is the revision that it
-        had before; without one, what the remote has of the branch, else the parent.
-        Raises InputError for a revision that is none.
+        In the copy `branch` (None: the current one) has the working files. `since` is its previous revision; without
+        one, it is the remote's branch, or else the parent commit. Raises InputError for an unknown revision.
         """
         head = self.head()
         default = self._default_branch()
         name = branch or self._run("branch", "--show-current") or default
         if not self.is_branch_name(name):
-            raise InputError(f"{name!r} is no name of a branch", "Name a branch with --ref, such as main.")
+            raise InputError(f"{name!r} is not a valid branch name", "Name a branch with --ref, such as main.")
         self._run("clone", "--quiet", "--bare", "--shared", str(self.top()), str(target))
         copy = ScratchOrigin(target)
-        commit = head if committed_only else self._with_present_files(target, head)
+        commit = head if committed_only else self._commit_working_files(target, head)
         for known, tip in self._remote_branches().items():
             copy.set_branch(known, tip)
         copy.set_branch(name, commit)
@@ -83,17 +88,17 @@ class Checkout(Repository):
         remote = Remote(*self._address(kind), target)
         return Source(target, name, default, before, commit != head, remote)
 
-    def path_from_top(self, file: Path) -> str:
-        """A file of the checkout as a path from its top. Raises InputError for one outside."""
+    def path_from_root(self, file: Path) -> str:
+        """The path of a file relative to the root. Raises InputError for a file outside of the repository."""
         top = self.top().resolve()
         if not file.resolve().is_relative_to(top):
-            raise InputError(f"{file} is not in this repository", f"Name a file below {top}.")
+            raise InputError(f"{file} is not in this repository", f"Name a file in {top}.")
         return file.resolve().relative_to(top).as_posix()
 
     def _address(self, kind: ForgeKind) -> tuple[str, RemoteAddress]:
-        """The address of the remote, or for one that is no such forge, one that might be."""
+        """The URL of the remote; a placeholder if it is not on a git host of that kind."""
         own = parse_remote(self.remote_url(REMOTE) or "")
-        known = own if own is not None and own.kind == kind else _MIGHT_BE[kind]
+        known = own if own is not None and own.kind == kind else _PLACEHOLDERS[kind]
         return _ADDRESSES[kind].format(
             host=known.host, owner=known.owner, project=known.project, name=known.name
         ), known
@@ -103,18 +108,18 @@ class Checkout(Repository):
         return named.removeprefix(f"{REMOTE}/") if named else _DEFAULT_BRANCH
 
     def _remote_branches(self) -> dict[str, str]:
-        """The branches as the remote had them when it was asked last."""
+        """The branches of the remote as of the last fetch."""
         prefix = f"refs/remotes/{REMOTE}/"
         listing = self._run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
         pairs = (line.split(" ", 1) for line in listing.splitlines())
         return {ref.removeprefix(prefix): commit for commit, ref in pairs if ref != f"{prefix}HEAD"}
 
-    def _with_present_files(self, target: Path, head: str) -> str:
-        """A commit, in the copy alone, of the files as they are; HEAD itself when nothing has changed."""
+    def _commit_working_files(self, target: Path, head: str) -> str:
+        """A commit of the working files, in the copy only; HEAD if nothing has changed."""
         index = target / "replay-index"
         own = Path(self._run("rev-parse", "--path-format=absolute", "--git-path", "index"))
         if own.is_file():
-            # With what it knows about files that have not changed, git need not read them.
+            # With the index, git need not read files that have not changed.
             shutil.copyfile(own, index)
         objects = self._run("rev-parse", "--path-format=absolute", "--git-path", "objects")
         variables = {
@@ -132,7 +137,7 @@ class Checkout(Repository):
         if since is not None:
             found = self.resolve(since)
             if found is None:
-                raise InputError(f"{since} is no revision of this repository", "Name a commit, branch or tag.")
+                raise InputError(f"unknown revision {since}", "Name a commit, branch or tag.")
             return found
         remote = self.resolve(f"refs/remotes/{REMOTE}/{branch}")
         if remote is not None and remote != commit:
@@ -141,13 +146,13 @@ class Checkout(Repository):
 
 
 class ScratchOrigin(Repository):
-    """The copy, which stands for the forge."""
+    """The copy, which acts as the remote."""
 
     def set_branch(self, name: str, commit: str) -> None:
-        """Let a branch name a commit."""
+        """Set a branch to a commit."""
         self._run("update-ref", f"refs/heads/{name}", commit)
 
     def choose_default(self, branch: str) -> None:
-        """Let a branch be the default one; where there is none of that name, the one that is there."""
+        """Make a branch the default one, if it exists."""
         if self.resolve(f"refs/heads/{branch}") is not None:
             self._run("symbolic-ref", "HEAD", f"refs/heads/{branch}")

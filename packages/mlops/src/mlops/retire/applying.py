@@ -8,49 +8,49 @@ and after a second look at it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from azure.ai.ml.entities import OnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure_errors import service_message
-from mlops.errors import WorkspaceError
-from mlops.progress import say
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
-from mlops.quiet import quiet
-from mlops.retire.collecting import make_plan
-from mlops.retire.plan import Item
-from mlops.rollout.change import Change, renewed
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.errors import service_message
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import say
+from mlops.core.errors import WorkspaceError
+from mlops.core.markdown import clean
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER, observe
+from mlops.retire.plan import Item, make_plan
 from mlops.rollout.execute import refusal, write_change
-from mlops.rollout.lease import held_by_another, lease_from, lease_in, new_owner
-from mlops.rollout.observe import observe
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
+from mlops.rollout.lease import Change, held_by_another, lease_from, lease_in, new_owner, renewed
+from mlops.settings.stages import StageName
 
 RETIREMENT: Final = "retirement"
 _STEPS: Final = {"model": "archive", "deployment": "delete"}
 _SINCE: Final = "of no use since"
 
 
-def apply_plan(places: Connections, stage: StageName, planned: Sequence[Item]) -> None:
+def apply_plan(clients: WorkspaceClients, stage: StageName, planned: Sequence[Item]) -> None:
     """Archive and delete what is to go. Raises WorkspaceError when the service refuses, RolloutFailed when held."""
     models = [each for each in planned if each.retire and each.kind == "model"]
     deployments = [each for each in planned if each.retire and each.kind == "deployment"]
     for each in models:
-        _take(places, stage, each, lambda each=each: _archive(places, stage, each))
+        _take(clients, stage, each, lambda each=each: _archive(clients, stage, each))
     if deployments:
-        _delete_all(places, stage, deployments)
+        _delete_all(clients, stage, deployments)
 
 
-def _archive(places: Connections, stage: StageName, item: Item) -> None:
-    places.models(stage).models.archive(name=places.project.settings.model, version=item.version)
+def _archive(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
+    clients.models(stage).models.archive(name=clients.project.settings.model, version=item.version)
 
 
-def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Item]) -> None:
-    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequence[Item]) -> None:
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
     owner = new_owner()
 
     def refuse_another(found: OnlineEndpoint) -> None:
@@ -62,24 +62,24 @@ def _delete_all(places: Connections, stage: StageName, deployments: Sequence[Ite
     write_change(client, endpoint, renewed(view, lease_from(owner, datetime.now(UTC))), refuse_another)
     try:
         # What was live or begun between the plan and our hold is needed again.
-        still = {each.name for each in make_plan(places, stage) if each.retire and each.kind == "deployment"}
+        still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
         for each in deployments:
             if each.name in still:
-                _take(places, stage, each, lambda each=each: _delete(places, stage, each))
+                _take(clients, stage, each, lambda each=each: _delete(clients, stage, each))
             else:
                 say(f"{each.name} stays: it is needed again")
     finally:
-        _release(places, stage, owner)
+        _release(clients, stage, owner)
 
 
-def _delete(places: Connections, stage: StageName, item: Item) -> None:
-    endpoint = places.project.settings.stage(stage).endpoint
-    with quiet():
-        places.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
+def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
+    endpoint = clients.project.settings.stage(stage).endpoint
+    with suppress_output():
+        clients.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
 
 
-def _release(places: Connections, stage: StageName, owner: str) -> None:
-    client, endpoint = places.stage(stage), places.project.settings.stage(stage).endpoint
+def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
     view = observe(client, endpoint)
     lease = lease_in(view.tags)
     if lease is not None and lease.owner == owner:
@@ -87,10 +87,10 @@ def _release(places: Connections, stage: StageName, owner: str) -> None:
         write_change(client, endpoint, Change(view.traffic, view.mirror, tags))
 
 
-def _take(places: Connections, stage: StageName, item: Item, act: Callable[[], None]) -> None:
+def _take(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
     """Note it, then do it; what the service refuses is noted as well."""
-    log = AuditLog(places.stage(stage))
-    event = _event(places, stage, item)
+    log = AuditLog(clients.stage(stage))
+    event = _event(clients, stage, item)
     log.append_once(event, lambda other: other == event)
     say(f"{event.step} {item.kind} {item.name}: {item.reason}")
     try:
@@ -104,15 +104,79 @@ def _take(places: Connections, stage: StageName, item: Item, act: Callable[[], N
         ) from error
 
 
-def _event(places: Connections, stage: StageName, item: Item) -> Event:
+def _event(clients: WorkspaceClients, stage: StageName, item: Item) -> Event:
     return Event(
         kind=RETIREMENT,
         stage=stage,
         step=_STEPS[item.kind],
-        model=places.project.settings.model,
+        model=clients.project.settings.model,
         version=item.version,
         digest=item.digest,
         target=item.name if item.kind == "deployment" else None,
         reason=item.reason,
         evidence={_SINCE: item.since.isoformat()} if item.since else {},
     )
+
+
+_COLUMNS: Final = ("", "what", "name", "model version", "why")
+_DIGEST_CHARACTERS: Final = 19
+
+
+@dataclass(frozen=True)
+class RetireResult(Result):
+    """A plan for a stage, and whether it was carried out."""
+
+    stage: str
+    items: tuple[Item, ...]
+    applied: bool
+
+    @property
+    def retired(self) -> tuple[Item, ...]:
+        """What goes, or went."""
+        return tuple(each for each in self.items if each.retire)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Whether there is something to do, for a CI job that asks people first."""
+        return {"retire": str(bool(self.retired) and not self.applied).lower()}
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        return {"stage": self.stage, "applied": self.applied, "items": [_document(each) for each in self.items]}
+
+    def blocks(self) -> Sequence[Block]:
+        """What goes first, then what stays."""
+        gone = "retired" if self.applied else "to go"
+        ordered = sorted(self.items, key=lambda each: not each.retire)
+        rows = tuple(
+            (
+                gone if each.retire else "stays",
+                each.kind,
+                clean(each.name) if each.kind == "deployment" else each.digest[:_DIGEST_CHARACTERS],
+                clean(each.version),
+                clean(each.reason),
+            )
+            for each in ordered
+        )
+        blocks: list[Block] = [Table(f"stage {self.stage}", _COLUMNS, rows)] if rows else []
+        if not self.retired:
+            return [*blocks, Line("nothing is to be taken out of service", "good")]
+        if self.applied:
+            return [*blocks, Line("models are archived, not deleted: `az ml model restore` brings one back", "hint")]
+        return [
+            *blocks,
+            Line("nothing was changed", "good"),
+            Line(f"Next: `mlops retire --stage {self.stage} --apply`", "hint"),
+        ]
+
+
+def _document(item: Item) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "name": item.name,
+        "version": item.version,
+        "digest": item.digest,
+        "retire": item.retire,
+        "reason": item.reason,
+        "since": item.since.isoformat() if item.since else None,
+    }

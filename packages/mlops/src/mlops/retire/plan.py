@@ -1,15 +1,26 @@
-"""Decides what is taken out of service and what stays, each with its reason. Pure: no I/O."""
+"""Plans which model versions and deployments are retired and which stay, each with its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
+from azure.ai.ml import MLClient
+from azure.ai.ml.constants import ListViewType
+from azure.ai.ml.entities import Model
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.retire.rules import Deadlines
-from mlops.rollout.view import Deployment, View
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import WorkspaceError
+from mlops.endpoint.view import Deployment, View, observe
+from mlops.models.registration import DIGEST_TAG
+from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.retirement import Deadlines, read_deadlines
+from mlops.settings.stages import StageName
 
 Kind = Literal["model", "deployment"]
 
@@ -57,8 +68,8 @@ def plan_models(
     for place, each in enumerate(ordered):
         since = max((time for time in (last.get(each.version), each.created) if time is not None), default=None)
         kept = uses.of(each.digest) if each.digest else "was not registered by `mlops`: it has no digest"
-        if not kept and place < deadlines.newest_models:
-            kept = f"one of the newest {deadlines.newest_models}"
+        if not kept and place < deadlines.keep_latest_models:
+            kept = f"one of the newest {deadlines.keep_latest_models}"
         item = Item("model", each.version, each.version, each.digest, retire=False, reason=kept, since=since)
         planned.append(_judged(item, deadlines.model_days, now))
     return planned
@@ -95,7 +106,7 @@ def last_uses(records: Sequence[Record], stage: str) -> tuple[dict[str, datetime
 
 def _needed(view: View, deployment: Deployment, share: int) -> str:
     """Why the endpoint needs a deployment; "" when it does not."""
-    if view.going_on is not None:
+    if view.in_progress is not None:
         return "a rollout is under way"
     if share or view.mirror.get(deployment.name):
         return f"has {share} % of the traffic" if share else "gets mirrored traffic"
@@ -128,3 +139,80 @@ def _begun(deployment: Deployment) -> datetime | None:
     except ValueError:
         return None
     return begun if begun.tzinfo else None
+
+
+def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
+    """What becomes of a stage's deployments and of the models that it takes.
+
+    Every stage is asked, whichever is meant: what one of them runs must stay. Raises WorkspaceError when a log cannot
+    be trusted, ProjectError when a release cannot be read, and whatever a workspace that cannot be asked raises.
+    """
+    now = datetime.now(UTC)
+    order = clients.project.order
+    deadlines = read_deadlines(clients.project)[stage]
+    named = {name: _released(clients, name) for name in order}
+    views = {name: observe(clients.stage(name), clients.project.settings.stage(name).endpoint) for name in order}
+    records = [record for name in order for record in _records(clients, name)]
+    versions, deployments = last_uses(records, stage)
+    uses = Uses({digest: why for each in named.values() for digest, why in each.items()}, _deployed(views))
+    return [
+        *plan_models(_versions(clients, stage), uses, versions, deadlines, now),
+        *plan_deployments(views[stage], named[stage], deployments, deadlines, now),
+    ]
+
+
+def _released(clients: WorkspaceClients, stage: StageName) -> dict[str, str]:
+    release = read_manifest(manifest_file(clients.project.root, stage)).release
+    return {release.model.digest: f"released to {stage}"} if release else {}
+
+
+def _deployed(views: dict[StageName, View]) -> dict[str, str]:
+    return {
+        each.digest: f"deployed in {stage} as {each.name}"
+        for stage, view in views.items()
+        for each in view.deployments.values()
+    }
+
+
+def _records(clients: WorkspaceClients, stage: StageName) -> tuple[Record, ...]:
+    records, breaks = AuditLog(clients.stage(stage)).read()
+    if breaks:
+        raise WorkspaceError(
+            f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
+            "Nothing is taken out of service then: `mlops history` shows where it breaks.",
+        )
+    return records
+
+
+def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:
+    """The versions in service where a stage takes its models from; archived ones are none."""
+    name = clients.project.settings.model
+    # A registry keeps what was trained under the same version, but not always its tags.
+    trained = _listed(clients.training, name, ListViewType.ALL) if stage != clients.project.order.training else []
+    digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
+    return [
+        Version(
+            str(each.version), (each.tags or {}).get(DIGEST_TAG) or digests.get(str(each.version), ""), _created(each)
+        )
+        for each in _listed(clients.models(stage), name, ListViewType.ACTIVE_ONLY)
+    ]
+
+
+def _listed(client: MLClient, name: str, which: ListViewType) -> list[Model]:
+    try:
+        return list(client.models.list(name=name, list_view_type=which))
+    except ResourceNotFoundError:
+        return []
+
+
+def _digest(model: Model) -> str:
+    return (model.tags or {}).get(DIGEST_TAG, "")
+
+
+def _created(model: Model) -> datetime | None:
+    created: Any = getattr(model.creation_context, "created_at", None)
+    if isinstance(created, str):
+        created = datetime.fromisoformat(created)
+    if not isinstance(created, datetime):
+        return None
+    return created if created.tzinfo else created.replace(tzinfo=UTC)

@@ -15,30 +15,29 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.errors import InputError, WorkspaceError
-from mlops.progress import say
-from mlops.project import parse_stage
-from mlops.promotion.connections import Connections
-from mlops.promotion.live import live_model
-from mlops.promotion.origin import read_provenance, read_schema
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.retraining.fresh_data import FreshData, fresh_data
-from mlops.retraining.permission import (
+from mlops.audit.retraining_policy import (
     BEGUN,
     CAUSE,
     CAUSE_RECORD,
     DATA,
+    DATA_DESCRIPTION,
     JOB,
-    MADE_OF,
     RETRAINING,
     NotBegun,
     begun_for,
-    objection_to,
-    overspent,
+    rate_limit_reason,
+    rejection_reason,
 )
-from mlops.retraining.pointer import Pointer
-from mlops.retraining.rules import RETRAINING_FILE, RetrainingRules, read_retraining_rules
-from mlops.training.package_store import fetch_package
+from mlops.azure.clients import WorkspaceClients
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, WorkspaceError
+from mlops.endpoint.current_deployment import live_model
+from mlops.models.origin import read_provenance, read_schema
+from mlops.models.package_store import fetch_package
+from mlops.retraining.training_data import TrainingData, training_data
+from mlops.retraining.trigger import TriggerReference
+from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
+from mlops.settings.stages import StageName
 from mlops.training.run import submit_training
 
 _HASH_CHARACTERS: Final = slice(7, 19)
@@ -51,36 +50,37 @@ class Begun:
     job: str
     cause: Record
     record: int
-    made_of: str = ""
+    data_description: str = ""
 
 
-def begin(places: Connections, pointer: Pointer, now: datetime) -> Begun | NotBegun:
+def begin(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> Begun | NotBegun:
     """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
 
     Raises InputError for a pointer to nothing, WorkspaceError where a log cannot be trusted.
     """
-    rules = read_retraining_rules(places.project.path(RETRAINING_FILE))
-    cause = _look_up(places, pointer)
-    log = AuditLog(places.training)
+    project = clients.project
+    rules = read_retraining_rules(project.path(RETRAINING_FILE), project.order)
+    cause = _look_up(clients, pointer)
+    log = AuditLog(clients.training)
     before = begun_for(log.read()[0], cause)
     if before is None:
-        found = _permitted(places, rules, cause, log, now)
+        found = _permitted(clients, rules, cause, log, now)
         if isinstance(found, NotBegun):
             return found
         before = found
     else:
-        say(f"record {before.number} of {TRAINING_STAGE}: this has begun a training before, which goes on")
+        say(f"record {before.number} of {project.order.training}: this has begun a training before; it goes on")
     facts = before.event.evidence
     job = facts[JOB]
-    if not _is_there(places.training, job):
-        is_new = MADE_OF in facts
-        submit_training(places.training, places.project, TRAINING_STAGE, facts[DATA], job, is_new_data=is_new)
-    return Begun(job, cause, before.number, facts.get(MADE_OF, ""))
+    if not _is_there(clients.training, job):
+        is_new = DATA_DESCRIPTION in facts
+        submit_training(clients.training, project, project.order.training, facts[DATA], job, is_new_data=is_new)
+    return Begun(job, cause, before.number, facts.get(DATA_DESCRIPTION, ""))
 
 
-def _look_up(places: Connections, pointer: Pointer) -> Record:
+def _look_up(clients: WorkspaceClients, pointer: TriggerReference) -> Record:
     """What a pointer points to, from a log that holds."""
-    records, breaks = AuditLog(places.stage(pointer.stage)).read()
+    records, breaks = AuditLog(clients.stage(pointer.stage)).read()
     if breaks:
         raise WorkspaceError(
             f"the audit log of {pointer.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
@@ -96,26 +96,32 @@ def _look_up(places: Connections, pointer: Pointer) -> Record:
 
 
 def _permitted(
-    places: Connections, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
+    clients: WorkspaceClients, rules: RetrainingRules, cause: Record, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
     """Note that a training begins, if one may: of two at once only one is noted."""
     # Asked before rows are moved, and once more when the beginning is noted.
-    objection = objection_to(cause, rules, now) or _overtaken(places, cause) or overspent(log.read()[0], rules, now)
+    objection = (
+        rejection_reason(cause, rules, now)
+        or _superseded_reason(clients, cause)
+        or rate_limit_reason(log.read()[0], rules, now)
+    )
     if objection:
         return NotBegun(objection)
-    project, happened = places.project, cause.event
-    package, _ = fetch_package(places.models(parse_stage(happened.stage)), project, happened.model, happened.version)
-    data = fresh_data(places, rules.data, cause, read_schema(package))
+    project, happened = clients.project, cause.event
+    stage = project.order.find(happened.stage)
+    package, _ = fetch_package(clients.models(stage), project, happened.model, happened.version)
+    data = training_data(clients, rules.data, cause, read_schema(package))
     if isinstance(data, NotBegun):
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
         runs = f"version {happened.version}, which runs in {happened.stage}"
         return NotBegun(f"there are no newer data: {runs}, was trained on {data.version.name}:{data.version.version}")
-    event = begun_event(cause, f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}", data)
+    job = f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}"
+    event = begun_event(cause, project.order.training, job, data)
     refused: list[str] = []
 
     def may(records: Sequence[Record]) -> bool:
-        refused[:] = [overspent(records, rules, now)]
+        refused[:] = [rate_limit_reason(records, rules, now)]
         return not refused[0] and begun_for(records, cause) is None
 
     record = log.append_if(event, may)
@@ -126,15 +132,15 @@ def _permitted(
     return same or NotBegun(refused[0])
 
 
-def begun_event(cause: Record, job: str, data: FreshData) -> Event:
-    """The record of a beginning: the cause's reason and evidence, the job, the data and what they were made of."""
+def begun_event(cause: Record, training: StageName, job: str, data: TrainingData) -> Event:
+    """The record of a training that begins: the cause's reason and evidence, the job, the data and their origin."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
-    if data.made_of:
-        facts[MADE_OF] = data.made_of
+    if data.data_description:
+        facts[DATA_DESCRIPTION] = data.data_description
     return Event(
         kind=RETRAINING,
-        stage=TRAINING_STAGE,
+        stage=training,
         step=BEGUN,
         model=happened.model,
         version=happened.version,
@@ -145,11 +151,11 @@ def begun_event(cause: Record, job: str, data: FreshData) -> Event:
     )
 
 
-def _overtaken(places: Connections, cause: Record) -> str:
+def _superseded_reason(clients: WorkspaceClients, cause: Record) -> str:
     """Why a cause is over; "" when the model that it is about still runs."""
     event = cause.event
-    stage = places.project.settings.stage(parse_stage(event.stage))
-    live = live_model(places.stage(parse_stage(event.stage)), stage)
+    stage = clients.project.order.find(event.stage)
+    live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
     if live is not None and live.digest == event.digest:
         return ""
     runs = f"version {live.version}" if live else "nothing"

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from mlops.project import StageName
-from mlops.promotion.connections import Connections
+from mlops.audit.retraining_policy import NotBegun
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.results import Block, Line, Result
+from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.releases.manifest import TRAINING_STAGE
-from mlops.results import Block, Line, Result
 from mlops.retraining.begin import Begun, begin
-from mlops.retraining.permission import NotBegun
-from mlops.retraining.pointer import Pointer
+from mlops.retraining.trigger import TriggerReference
 from mlops.rollout.deploy import DeployResult, deploy
-from mlops.training.registration import ModelVersion
 from mlops.training.run import finish_training
-
-_NEXT_STAGE: Final[StageName] = "staging"
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class RetrainResult(Result):
             "reason": begun.cause.event.reason if begun else self._refused,
             "job": begun.job if begun else None,
             "record": begun.record if begun else None,
-            "made_of": begun.made_of if begun else None,
+            "data_description": begun.data_description if begun else None,
             "model": {"version": self.model.version, "digest": self.model.digest} if self.model else None,
             "promotion": self.promotion.document() if self.promotion else None,
         }
@@ -72,30 +68,35 @@ class RetrainResult(Result):
             return [Line(f"no training began: {self.outcome.reason}")]
         job = self.outcome.job
         blocks: list[Block] = [Line(f"because: {self.outcome.cause.event.reason}"), Line(f"job {job}", "good")]
-        if isinstance(self.outcome, Begun) and self.outcome.made_of:
-            blocks.append(Line(f"trained on {self.outcome.made_of}"))
+        if isinstance(self.outcome, Begun) and self.outcome.data_description:
+            blocks.append(Line(f"trained on {self.outcome.data_description}"))
         if self.promotion:
             return [*blocks, *promoted]
-        return [*blocks, Line(f"Next: `mlops train --stage {TRAINING_STAGE} --job {job}`", "hint")]
+        return [*blocks, Line(f"Next: `mlops train --job {job}`", "hint")]
 
     @property
     def _refused(self) -> str:
         return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
 
 
-def begin_retraining(places: Connections, pointer: Pointer, now: datetime) -> RetrainResult:
+def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
-    return RetrainResult(begin(places, pointer, now))
+    return RetrainResult(begin(clients, pointer, now))
 
 
-def retrain(places: Connections, pointer: Pointer, now: datetime) -> RetrainResult:
+def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
-    What the gates block is a result. Raises JobFailed when the training fails, and whatever deploying raises.
+    Where production is the only stage, nothing is deployed before the proposal is merged. What the gates block is a
+    result. Raises JobFailed when the training fails, and whatever deploying raises.
     """
-    outcome = begin(places, pointer, now)
+    outcome = begin(clients, pointer, now)
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
-    model = finish_training(places.training, places.project, outcome.job).model
-    deployed = deploy(places.training, places.project, TRAINING_STAGE, model.version)
-    return RetrainResult(outcome, model, deployed, promote(places, _NEXT_STAGE, model.version))
+    model = finish_training(clients.training, clients.project, outcome.job).model
+    order = clients.project.order
+    target = order.next_after(order.training)
+    if target is None:
+        return RetrainResult(outcome, model, None, promote(clients, order.training, model.version))
+    deployed = deploy(clients.training, clients.project, order.training, model.version)
+    return RetrainResult(outcome, model, deployed, promote(clients, target, model.version))

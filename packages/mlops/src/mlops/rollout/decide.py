@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.azure.service_health import Outcome, Verdict
+from mlops.endpoint.view import FULL, Progress, View
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_of
-from mlops.rollout.verdict import Outcome, Verdict
-from mlops.rollout.view import FULL, Progress, View
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Wait(Action):
 
 
 @dataclass(frozen=True)
-class Prove(Action):
+class Verify(Action):
     """Run the evidence of a phase against `to`: golden requests in smoke, a load in load."""
 
     phase: str
@@ -56,7 +56,7 @@ class Prove(Action):
 
 
 @dataclass(frozen=True)
-class Enter(Action):
+class EnterPhase(Action):
     """Enter a phase: its traffic, its mirror and its tag, in one call."""
 
     phase: str
@@ -65,7 +65,7 @@ class Enter(Action):
 
 
 @dataclass(frozen=True)
-class GoBack(Action):
+class RollBack(Action):
     """All traffic to `to` (None: to nobody), no mirror, and the rollout's end with its reason, in one call.
 
     `cleared` says that this only tidies up what another left, so that the plan can begin.
@@ -109,7 +109,7 @@ class Evidence:
 
 def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Action:
     """Decide what to do next. The order of the guards is the policy."""
-    progress = view.going_on
+    progress = view.in_progress
     if not view.exists:
         return CreateEndpoint("there is no endpoint yet")
     if view.busy:
@@ -117,7 +117,7 @@ def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Ac
     if progress is None:
         return _start(view, plan, evidence)
     if evidence.stop is not None:
-        return _go_back(view, progress, evidence.stop)
+        return _roll_back(view, progress, evidence.stop)
     if progress.content != plan.content:
         return _tidy_up(view, progress, f"a rollout of {progress.content} was left unfinished")
     if progress.phase not in _phases(plan, progress):
@@ -126,9 +126,9 @@ def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Ac
         return _create(view, plan, progress, now)
     deployment = view.deployments.get(progress.to)
     if deployment is None or not deployment.ready or deployment.content != plan.content:
-        return _go_back(view, progress, f"deployment {progress.to} is no longer what was rolled out")
+        return _roll_back(view, progress, f"deployment {progress.to} is no longer what was rolled out")
     if progress.phase in {SMOKE, LOAD}:
-        return _prove(view, plan, progress, evidence, now)
+        return _verify(view, plan, progress, evidence, now)
     return _watch(view, plan, progress, evidence, now)
 
 
@@ -148,7 +148,7 @@ def _repair(view: View, live: str) -> Action:
     deployment = view.deployments.get(live)
     if deployment is None or not deployment.ready:
         return Halt(f"traffic is split and {live}, which has most of it, is not healthy")
-    return GoBack("traffic was split or mirrored with no rollout going on", live, cleared=True)
+    return RollBack("traffic was split or mirrored with no rollout going on", live, cleared=True)
 
 
 def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action:
@@ -156,47 +156,47 @@ def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action
     deployment = view.deployments.get(to)
     waited = (now - progress.since).total_seconds()
     if deployment is not None and deployment.busy:
-        if waited > plan.patience_seconds:
-            return _go_back(view, progress, f"{to} was not up within {plan.patience_seconds:.0f} s")
+        if waited > plan.progress_deadline_seconds:
+            return _roll_back(view, progress, f"{to} was not up within {plan.progress_deadline_seconds:.0f} s")
         return Wait(f"{to} is {deployment.state}")
     if deployment is not None and deployment.content == plan.content:
         if deployment.ready:
             return _enter_next(plan, progress, f"{to} is up")
         if deployment.attempt == progress.attempt:
-            return _go_back(view, progress, f"deployment {to} did not come up")
+            return _roll_back(view, progress, f"deployment {to} did not come up")
     if view.traffic.get(to) or view.mirror.get(to):
-        return _go_back(view, progress, f"{to} has traffic though it is not rolled out yet: somebody changed it")
+        return _roll_back(view, progress, f"{to} has traffic though it is not rolled out yet: somebody changed it")
     return Create(f"{to} is to run {plan.model} {plan.version}", to, progress.attempt, deployment is not None)
 
 
-def _prove(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
+def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
     proof = evidence.proof
     if proof is None:
         elapsed = (now - progress.since).total_seconds()
         what = f"{progress.phase} of {progress.to}"
         so_far = f" ({evidence.pending})" if evidence.pending else ""
-        if elapsed > plan.patience_seconds + plan.load_seconds:
-            return _go_back(view, progress, f"{what} had no result in {elapsed:.0f} s{so_far}")
-        return Prove(f"{what}{so_far}", progress.phase, progress.to)
+        if elapsed > plan.progress_deadline_seconds + plan.load_seconds:
+            return _roll_back(view, progress, f"{what} had no result in {elapsed:.0f} s{so_far}")
+        return Verify(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
-    return _go_back(view, progress, f"{progress.phase} failed: {proof.reason}")
+    return _roll_back(view, progress, f"{progress.phase} failed: {proof.reason}")
 
 
 def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
     service = evidence.service
     elapsed = (now - progress.since).total_seconds()
     if service is not None and service.outcome is Outcome.breached:
-        return _go_back(view, progress, f"in {progress.phase}: {service.reason}")
+        return _roll_back(view, progress, f"in {progress.phase}: {service.reason}")
     if not _as_entered(view, plan, progress):
-        return _go_back(view, progress, f"the traffic is not that of {progress.phase}: somebody changed it")
+        return _roll_back(view, progress, f"the traffic is not that of {progress.phase}: somebody changed it")
     if elapsed < plan.soak_seconds:
         return Wait(f"{progress.phase} for {plan.soak_seconds - elapsed:.0f} s more")
     if service is not None and service.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} kept its service level: {service.reason}")
-    if elapsed > plan.patience_seconds:
+    if elapsed > plan.progress_deadline_seconds:
         why = service.reason if service else "no figures came"
-        return _go_back(view, progress, f"in {progress.phase}: no evidence in {elapsed:.0f} s ({why})")
+        return _roll_back(view, progress, f"in {progress.phase}: no evidence in {elapsed:.0f} s ({why})")
     return Wait(f"{progress.phase}: {service.reason if service else 'no figures yet'}")
 
 
@@ -205,7 +205,7 @@ def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
     following = phases[phases.index(progress.phase) + 1 :]
     if not following:
         return Finish(reason, progress.to)
-    return Enter(reason, following[0], progress.to, progress.origin)
+    return EnterPhase(reason, following[0], progress.to, progress.origin)
 
 
 def _tidy_up(view: View, progress: Progress, reason: str) -> Action:
@@ -214,18 +214,18 @@ def _tidy_up(view: View, progress: Progress, reason: str) -> Action:
     whole = new is not None and new.ready and new.content == progress.content and _serves_alone(view, progress.to)
     if whole and progress.origin is not None and (old is None or not old.ready):
         why = f"{reason}; {progress.to} serves everybody and {progress.origin} is not healthy: it counts as finished"
-        return GoBack(why, progress.to, cleared=True)
-    return _go_back(view, progress, reason, cleared=True)
+        return RollBack(why, progress.to, cleared=True)
+    return _roll_back(view, progress, reason, cleared=True)
 
 
-def _go_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:
+def _roll_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:
     """Traffic returns only to what is healthy; where the new deployment is the only one that is, it stays."""
     origin = progress.origin
     if origin is None:
-        return GoBack(f"{reason}; there was nothing live to go back to", None, cleared)
+        return RollBack(f"{reason}; there was nothing live to go back to", None, cleared)
     deployment = view.deployments.get(origin)
     if deployment is not None and deployment.ready:
-        return GoBack(reason, origin, cleared)
+        return RollBack(reason, origin, cleared)
     return Halt(f"{reason}; but {origin} is not healthy, so traffic stays where it is")
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from azure.ai.ml import MLClient
 
-from mlops.project import Project, StageName
-from mlops.results import Block, Line, Result, Table
-from mlops.rollout.chronicle import Chronicle
+from mlops.core.results import Block, Line, Result, Table
+from mlops.core.waiting import stop_signals
+from mlops.models.registration import ModelVersion
+from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.release import find_target
 from mlops.rollout.run import Rollout
-from mlops.stopping import stop_signals
-from mlops.training.registration import ModelVersion
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class DeployResult(Result):
     traffic: dict[str, int]
     model: ModelVersion
     actions: tuple[str, ...]
-    left_out: tuple[str, ...]
+    skipped_phases: tuple[str, ...]
     seconds: float
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        lists = {"actions": list(self.actions), "left_out": list(self.left_out)}
+        lists = {"actions": list(self.actions), "skipped_phases": list(self.skipped_phases)}
         return asdict(self) | lists | {"seconds": round(self.seconds, 3)}
 
     def blocks(self) -> Sequence[Block]:
@@ -53,7 +54,7 @@ class DeployResult(Result):
         done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it runs already"
         return [
             Table(f"stage {self.stage}", (), rows),
-            *(Line(f"left out: {each}") for each in self.left_out),
+            *(Line(f"skipped: {each}") for each in self.skipped_phases),
             Line(done, "good"),
             Line(f"Next: `mlops score --stage {self.stage}`", "hint"),
         ]
@@ -62,7 +63,7 @@ class DeployResult(Result):
 def deploy(
     client: MLClient, project: Project, stage_name: StageName, version: str | None = None, *, take_over: bool = False
 ) -> DeployResult:
-    """Roll out what a stage is to run: in dev `version` or the newest, elsewhere what the stage's release says.
+    """Roll out what a stage is to run: in the first `version` or the newest, elsewhere what the stage's release says.
 
     `take_over` ends the hold of another rollout. Raises RolloutFailed once traffic is back where it was.
     """
@@ -70,7 +71,7 @@ def deploy(
     # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
-        chronicle = Chronicle(client, models, stage_name, target.stage, target.plan)
+        chronicle = AuditWriter(client, models, stage_name, target.stage, target.plan)
         try:
             outcome = Rollout(target, stop, chronicle, take_over=take_over).run()
         finally:
@@ -84,6 +85,6 @@ def deploy(
         traffic=view.shares,
         model=ModelVersion(plan.model, plan.version, plan.digest),
         actions=tuple(action.reason for action in outcome.actions),
-        left_out=tuple(f"{each.phase}: {each.reason}" for each in plan.left_out),
+        skipped_phases=tuple(f"{each.phase}: {each.reason}" for each in plan.skipped_phases),
         seconds=time.monotonic() - begun,
     )

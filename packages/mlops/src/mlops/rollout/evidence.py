@@ -13,21 +13,19 @@ from typing import Final
 
 from azure.core.exceptions import AzureError
 
-from mlops.azure_errors import explain
-from mlops.errors import EndpointUnreachable, RolloutFailed
-from mlops.package import GOLDEN_FILE, read_document
-from mlops.progress import say
-from mlops.rollout.decide import Evidence, Prove
+from mlops.azure.errors import explain
+from mlops.azure.service_health import Outcome, Verdict, combined, judge
+from mlops.azure.service_metrics import Monitor, Window
+from mlops.cli.progress import say
+from mlops.core.errors import EndpointUnreachable, RolloutFailed
+from mlops.core.waiting import pause_after
+from mlops.endpoint.client import Address, address_of
+from mlops.endpoint.smoke_test import smoke_test
+from mlops.endpoint.view import Progress, View
+from mlops.models.package import GOLDEN_FILE, read_document
+from mlops.rollout.decide import Evidence, Verify
 from mlops.rollout.load import GoldenLoad
-from mlops.rollout.metrics import Monitor, Window
-from mlops.rollout.plan import CREATE, LOAD, SMOKE
-from mlops.rollout.target import Target
-from mlops.rollout.verdict import Outcome, Verdict, combined, judge
-from mlops.rollout.view import Progress, View
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import Address
-from mlops.serving.smoke_test import smoke_test
-from mlops.waiting import pause_after
+from mlops.rollout.plan import CREATE, LOAD, SMOKE, Target
 
 # A load that could not be made proves nothing of the deployment that should bear it.
 LEAST_SHARE_OF_LOAD: Final = 0.8
@@ -37,7 +35,7 @@ Phase = tuple[str, str]
 _AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 
 
-class Gatherer:
+class EvidenceCollector:
     """The evidence of one run of a rollout. `close` it at the end."""
 
     def __init__(self, target: Target) -> None:
@@ -57,7 +55,7 @@ class Gatherer:
             self._load.stop()
             self._load = None
 
-    def prove(self, action: Prove, view: View) -> None:
+    def prove(self, action: Verify, view: View) -> None:
         """Bring the proof of a phase forward: all of smoke, or a part of a load that goes on meanwhile."""
         if action.phase == SMOKE:
             self._proof = self._smoke(self._address(view), action.to)
@@ -66,7 +64,7 @@ class Gatherer:
 
     def evidence(self, view: View, stop: str | None, now: datetime) -> Evidence:
         """What is known `now`. Synthetic callers begin with a phase and end with it."""
-        progress = view.going_on
+        progress = view.in_progress
         self._enter(progress)
         if progress is None or stop is not None or progress.phase == CREATE:
             return Evidence(stop=stop)

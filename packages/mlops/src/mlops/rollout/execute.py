@@ -14,18 +14,16 @@ from azure.ai.ml.entities import OnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 from azure.core.polling import LROPoller
 
-from mlops.azure_errors import service_message
-from mlops.errors import RolloutFailed
-from mlops.progress import say
-from mlops.quiet import quiet
-from mlops.rollout.change import Change, change_of, renewed
+from mlops.azure.errors import service_message
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import say
+from mlops.core.errors import RolloutFailed
+from mlops.endpoint.scoring import log_excerpt
+from mlops.endpoint.view import View
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
-from mlops.rollout.lease import Lease, held_by_another, lease_from, lease_to_create
-from mlops.rollout.plan import CREATE
-from mlops.rollout.target import Target
-from mlops.rollout.view import View
-from mlops.serving.deployment_files import load_deployment, load_endpoint
-from mlops.serving.log_excerpt import log_excerpt
+from mlops.rollout.deployment_files import load_deployment, load_endpoint
+from mlops.rollout.lease import Change, Lease, change_of, held_by_another, lease_from, lease_to_create, renewed
+from mlops.rollout.plan import CREATE, Target
 
 _LOG_LINES: Final = 300
 
@@ -54,7 +52,7 @@ class Executor:
 
     def hold(self, view: View, *, take_over: bool = False) -> None:
         """Take the lease, or renew it; with `take_over` also from one who holds it."""
-        progress = view.going_on
+        progress = view.in_progress
         since = progress.since if progress and progress.phase == CREATE else None
         change = renewed(view, self._lease(since, datetime.now(UTC)))
         name = self._target.stage.endpoint
@@ -75,7 +73,7 @@ class Executor:
         """A full lease; `since` is when the making of a deployment began that goes on."""
         if since is None:
             return lease_from(self.owner, now)
-        return lease_to_create(self.owner, since, self._target.plan.patience_seconds, now)
+        return lease_to_create(self.owner, since, self._target.plan.progress_deadline_seconds, now)
 
     def _write(self, change: Change) -> None:
         write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)
@@ -88,7 +86,7 @@ class Executor:
     def _create_endpoint(self) -> None:
         endpoint = load_endpoint(self._target.project, self._target.stage)
         try:
-            with quiet():
+            with suppress_output():
                 self._target.client.online_endpoints.begin_create_or_update(endpoint).result()
         except HttpResponseError as error:
             raise RolloutFailed(
@@ -100,10 +98,10 @@ class Executor:
         target = self._target
         deployments = target.client.online_deployments
         if action.replaces:
-            with quiet():
+            with suppress_output():
                 deployments.begin_delete(name=action.to, endpoint_name=target.stage.endpoint).result()
         deployment = load_deployment(target.project, target.stage, action.to, target.plan, target.model, action.attempt)
-        with quiet():
+        with suppress_output():
             self._creating = deployments.begin_create_or_update(deployment)
 
 
@@ -117,7 +115,7 @@ def write_change(
     endpoint.traffic = dict(change.traffic)
     endpoint.mirror_traffic = dict(change.mirror)
     endpoint.tags = dict(change.tags)
-    with quiet():
+    with suppress_output():
         client.online_endpoints.begin_create_or_update(endpoint).result()
 
 

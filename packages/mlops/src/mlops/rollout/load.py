@@ -15,9 +15,8 @@ from typing import Final
 
 import aiohttp
 
-from mlops.rollout.verdict import Observation, quantile
-from mlops.serving.scoring_call import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address
-from mlops.serving.trust import trust
+from mlops.azure.service_health import Observation, quantile
+from mlops.endpoint.client import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address, trust
 
 CONNECTIONS: Final = 8
 REQUEST_TIMEOUT_SECONDS: Final = 10.0

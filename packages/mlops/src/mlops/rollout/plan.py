@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlops.releases.left_out import MIRROR, LeftOut
-from mlops.rollout.view import FULL, content_of
+from azure.ai.ml import MLClient
+
+from mlops.azure.service_health import Objective
+from mlops.azure.service_metrics import Monitor
+from mlops.endpoint.view import FULL, revision_of
+from mlops.settings.project import Project, Stage
+from mlops.settings.releases import MIRROR, SkippedPhase
+from mlops.settings.stages import StageName
 
 CREATE = "create"
 SMOKE = "smoke"
@@ -18,9 +26,9 @@ class Plan:
     """A release to roll out.
 
     `steps` are percentages of live traffic, rising, the last one 100. `soak_seconds` is how long each
-    watched phase lasts, `load_seconds` how long the load before any traffic; `patience_seconds` is how long
+    watched phase lasts, `load_seconds` how long the load before any traffic; `progress_deadline_seconds` is how long
     a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds` 0
-    leaves the phase out; `left_out` says which phases the manifest asks for all the same. `configuration` is
+    leaves the phase out; `skipped_phases` says which phases the manifest asks for all the same. `configuration` is
     the fingerprint of all that a deployment is besides its model.
     """
 
@@ -32,8 +40,8 @@ class Plan:
     steps: tuple[int, ...] = (10, 50, FULL)
     load_seconds: float = 0.0
     soak_seconds: float = 60.0
-    patience_seconds: float = 600.0
-    left_out: tuple[LeftOut, ...] = ()
+    progress_deadline_seconds: float = 600.0
+    skipped_phases: tuple[SkippedPhase, ...] = ()
 
     def __post_init__(self) -> None:
         rising = list(self.steps) == sorted(set(self.steps))
@@ -43,13 +51,13 @@ class Plan:
     @property
     def content(self) -> str:
         """What a deployment of this plan is, to be compared with what deployments are."""
-        return content_of(self.digest, self.configuration)
+        return revision_of(self.digest, self.configuration)
 
     @property
     def longest_seconds(self) -> float:
         """After this long the rollout has failed, whatever it is doing."""
         phases = self.phases(champion=True)
-        return len(phases) * (self.soak_seconds + self.load_seconds + self.patience_seconds)
+        return len(phases) * (self.soak_seconds + self.load_seconds + self.progress_deadline_seconds)
 
     def phases(self, *, champion: bool) -> tuple[str, ...]:
         """The phases in order. Without a champion there is nobody to mirror from or to share with."""
@@ -68,3 +76,23 @@ def step_phase(percentage: int) -> str:
 def step_of(phase: str) -> int | None:
     """The share of traffic in a phase; None for the phases before live traffic moves."""
     return int(phase.removeprefix(_STEP)) if phase.startswith(_STEP) else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stage, the plan for it, and the model package on this machine.
+
+    `model` is the reference that a deployment names; `requests_per_second` that of the synthetic callers.
+    `monitor` is None where Azure Monitor measures nothing: on Kubernetes, synthetic callers judge alone.
+    """
+
+    client: MLClient
+    project: Project
+    stage_name: StageName
+    stage: Stage
+    plan: Plan
+    objective: Objective
+    requests_per_second: float
+    model: str
+    package: Path
+    monitor: Callable[[str], Monitor] | None

@@ -13,19 +13,34 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.announcing.topic import announce
+from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.errors import RequestRefused, RolloutFailed
-from mlops.project import Project, StageName
-from mlops.results import Block, Line, Result, Table
-from mlops.rollout.advice import revert_advice
-from mlops.rollout.change import LONGEST_TAG, Change
+from mlops.core.errors import RequestRefused, RolloutFailed
+from mlops.core.git import Repository
+from mlops.core.results import Block, Line, Result, Table
+from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
+from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe
 from mlops.rollout.execute import write_change
-from mlops.rollout.observe import observe
-from mlops.rollout.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View
-from mlops.serving.address import address_of
-from mlops.serving.scoring_call import SYNTHETIC_HEADER, Reply, call
+from mlops.rollout.lease import LONGEST_TAG, Change
+from mlops.settings.project import Project
+from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.stages import StageName
+
+_SHORT: int = 12
+
+
+def revert_advice(project: Project, stage: StageName, version: str) -> str:
+    """How to make git agree again, for a stage that does not run `version`; "" where git never said it should."""
+    file = manifest_file(project.root, stage)
+    release = read_manifest(file).release
+    if release is None or release.model.version != version:
+        return ""
+    path = file.relative_to(project.root).as_posix()
+    commit = Repository(project.root).last_change(path)
+    revert = f"`git revert {commit[:_SHORT]}` (a pull request)" if commit else f"an earlier {path}"
+    return f"git and live disagree: {path} still says version {version}. Make them agree: {revert}."
+
 
 # Asks nothing of the model: a scoring script that is up refuses it, and says so itself.
 _EMPTY_REQUEST: Final = b"{}"
@@ -130,7 +145,7 @@ def _is_up(reply: Reply) -> bool:
 
 def _left(view: View, back: Deployment) -> Deployment | None:
     """The deployment that traffic is taken from."""
-    progress = view.going_on
+    progress = view.in_progress
     name = progress.to if progress else view.live
     return view.deployments.get(name) if name and name != back.name else None
 

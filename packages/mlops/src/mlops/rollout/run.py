@@ -16,31 +16,29 @@ from typing import Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
-from mlops.azure_errors import explain
-from mlops.errors import MlopsError, ProjectError, RolloutFailed
-from mlops.progress import say
-from mlops.rollout.advice import revert_advice
-from mlops.rollout.chronicle import Chronicle
+from mlops.azure.errors import explain
+from mlops.cli.progress import say
+from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
+from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
+from mlops.endpoint.view import View, observe
+from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.decide import (
     Action,
     CreateEndpoint,
     Done,
-    Enter,
+    EnterPhase,
     Finish,
-    GoBack,
     Halt,
-    Prove,
+    RollBack,
+    Verify,
     Wait,
     next_action,
 )
-from mlops.rollout.evidence import Gatherer
+from mlops.rollout.evidence import EvidenceCollector
 from mlops.rollout.execute import Executor, refusal
 from mlops.rollout.lease import held_by_another, lease_in, new_owner
-from mlops.rollout.observe import observe
-from mlops.rollout.target import Target
-from mlops.rollout.view import View
-from mlops.stopping import Stop
-from mlops.waiting import SHORTEST_PAUSE_SECONDS, pause_after
+from mlops.rollout.plan import Target
+from mlops.rollout.rollback import revert_advice
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _FIGURES_EVERY_SECONDS: Final = 5.0
@@ -72,20 +70,20 @@ class Outcome:
 class Rollout:
     """One run of a rollout."""
 
-    def __init__(self, target: Target, stop: Stop, chronicle: Chronicle, *, take_over: bool = False) -> None:
+    def __init__(self, target: Target, stop: Stop, chronicle: AuditWriter, *, take_over: bool = False) -> None:
         self._target = target
         self._stop = stop
         self._chronicle = chronicle
         self._take_over = take_over
         self._executor = Executor(target, new_owner())
-        self._gatherer = Gatherer(target)
+        self._gatherer = EvidenceCollector(target)
         self._actions: list[Action] = []
         self._holds = False
         self._ending: Action | None = None
         self._lost_since: float | None = None
         self._refused: str | None = None
         self._waits_since = time.monotonic()
-        self._speaker = Speaker()
+        self._speaker = ProgressReporter()
         self._deadline = time.monotonic() + target.plan.longest_seconds
 
     def run(self) -> Outcome:
@@ -124,7 +122,7 @@ class Rollout:
         other = held_by_another(view.tags, self._executor.owner, now)
         if other is not None and not self._take_over:
             raise refusal(self._target.stage.endpoint, other.owner, other.until)
-        if view.going_on is None:
+        if view.in_progress is None:
             return True
         if not self._holds or lease is None or lease.due(now):
             self._executor.hold(view, take_over=self._take_over)
@@ -149,27 +147,27 @@ class Rollout:
         match action:
             case Wait():
                 self._wait()
-            case Prove():
+            case Verify():
                 self._gatherer.prove(action, view)
                 self._wait()
             case Done() | Halt():
                 pass
             case _:
-                self._ending = action if isinstance(action, GoBack | Finish) else None
+                self._ending = action if isinstance(action, RollBack | Finish) else None
                 self._executor.execute(action, view)
                 self._waits_since = time.monotonic()
-                self._holds = not isinstance(action, GoBack | Finish | CreateEndpoint)
+                self._holds = not isinstance(action, RollBack | Finish | CreateEndpoint)
 
     def _after(self, action: Action, view: View) -> View | None:
         match action:
             case Done():
                 return self._ended(action, view)
-            case Wait() | Prove():
+            case Wait() | Verify():
                 return None
         self._actions.append(action)
         self._chronicle.note(action, view)
         match action:
-            case GoBack(cleared=False):
+            case RollBack(cleared=False):
                 raise self._failure(action, view)
             case Halt():
                 advice = "`mlops status` shows what runs; make one deployment healthy, then run again."
@@ -192,7 +190,7 @@ class Rollout:
             return self._stop.reason
         if self._refused is not None:
             return self._refused
-        if self._lost_for() > self._target.plan.patience_seconds:
+        if self._lost_for() > self._target.plan.progress_deadline_seconds:
             return f"nothing could be done for {self._lost_for():.0f} s"
         if time.monotonic() > self._deadline:
             return f"it did not end within {self._target.plan.longest_seconds:.0f} s"
@@ -209,7 +207,7 @@ class Rollout:
         lost = isinstance(error, HttpResponseError | ServiceRequestError | ServiceResponseError)
         if lost and (status is None or status in _TRANSIENT):
             self._lost_since = self._lost_since or time.monotonic()
-            if self._lost_for() > _GIVE_UP * self._target.plan.patience_seconds:
+            if self._lost_for() > _GIVE_UP * self._target.plan.progress_deadline_seconds:
                 raise error
             busy = status == HTTPStatus.CONFLICT
             what = "the endpoint is being changed" if busy else "the workspace did not answer as expected"
@@ -228,8 +226,8 @@ class Rollout:
         while (left := until - time.monotonic()) > 0 and not self._gatherer.breaks():
             self._stop.pause(min(left, SHORTEST_PAUSE_SECONDS))
 
-    def _failure(self, action: GoBack, view: View) -> MlopsError:
-        plan, progress = self._target.plan, view.going_on
+    def _failure(self, action: RollBack, view: View) -> MlopsError:
+        plan, progress = self._target.plan, view.in_progress
         to = view.deployments.get(progress.to) if progress else None
         details = self._executor.why(to.name) if to is not None and not to.ready else ()
         message = (
@@ -250,7 +248,7 @@ def _shares(view: View) -> str:
     return ", ".join(f"{name} {share} %" for name, share in view.shares.items()) or "no deployment"
 
 
-class Speaker:
+class ProgressReporter:
     """Says what happens: every change of phase at once, figures while it waits now and then."""
 
     def __init__(self) -> None:
@@ -259,14 +257,14 @@ class Speaker:
 
     def tell(self, action: Action, view: View) -> None:
         """Say an action, unless it is the same waiting that was said just now."""
-        progress = view.going_on
+        progress = view.in_progress
         place = (type(action).__name__, progress.phase if progress else "")
-        quietly = isinstance(action, Wait | Prove) and place == self._place
+        quietly = isinstance(action, Wait | Verify) and place == self._place
         if isinstance(action, Done) or (quietly and time.monotonic() - self._said_at < _FIGURES_EVERY_SECONDS):
             return
         self._place, self._said_at = place, time.monotonic()
         traffic = _shares(view)
         where = f"{progress.phase} ({traffic})" if progress else traffic
-        what = action.phase if isinstance(action, Enter) else ""
+        what = action.phase if isinstance(action, EnterPhase) else ""
         verb = _CAPITAL.sub(" ", type(action).__name__).lower()
         say(f"{where}: {verb} {what}".rstrip() + f": {action.reason}")

@@ -1,8 +1,10 @@
-"""Why a job ended badly: the step that failed, the last lines of its log, and what to do next."""
+"""Why a training job failed, and what its validation warned of: step, log excerpt, and what to do next."""
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,11 +13,38 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.errors import JobFailed
-from mlops.layout import STATE_FOLDER, private_folder
-from mlops.project import Project
-from mlops.quiet import quiet
+from mlops.azure.sdk_output import suppress_output
+from mlops.core.errors import JobFailed
+from mlops.core.layout import STATE_FOLDER, VALIDATION_OUTPUT, private_folder
+from mlops.settings.project import Project
 from mlops.training.following import CANCELED, FAILED, FinishedJob, StepRun
+
+_REPORT: Final = "report.json"
+_WARNINGS: Final = "warnings"
+
+
+def validation_warnings(client: MLClient, job: str) -> tuple[str, ...]:
+    """The warnings of a job's validation report; none when the pipeline publishes no report."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with suppress_output():
+                client.jobs.download(job, download_path=folder, output_name=VALIDATION_OUTPUT)
+        except (AzureError, MlException):
+            # A model must not be lost for a report that is only worth a look.
+            return ()
+        report = next(iter(sorted(Path(folder).rglob(_REPORT))), None)
+        return read_warnings(report) if report else ()
+
+
+def read_warnings(report: Path) -> tuple[str, ...]:
+    """The sentences under "warnings" in a report.json; a report of another shape has none."""
+    try:
+        document = json.loads(report.read_bytes())
+    except ValueError:
+        return ()
+    found = document.get(_WARNINGS) if isinstance(document, dict) else None
+    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
 
 LOG_LINES: Final = 20
 _LOG_FOLDER: Final = STATE_FOLDER / "logs"
@@ -64,7 +93,7 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
     """Download what a job printed; None when the workspace has kept nothing of it."""
     folder = private_folder(project.path(_LOG_FOLDER)) / job_name
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.download(job_name, download_path=folder)
     except (AzureError, MlException):
         # A missing log must not hide the failure that we are about to explain.
@@ -75,7 +104,7 @@ def download_log(client: MLClient, project: Project, job_name: str) -> Path | No
 def _reason_of_service(client: MLClient, job_name: str) -> list[str]:
     """What the service says about a job that has ended; the SDK tells it only while streaming."""
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.stream(job_name)
     except (AzureError, MlException) as error:
         return str(error).splitlines()[-LOG_LINES:]

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Job
 
-from mlops.progress import Step, StepBoard
-from mlops.waiting import looks
+from mlops.cli.progress import Step, StepBoard
+from mlops.core.waiting import poll
 
 COMPLETED: Final = "Completed"
 FAILED: Final = "Failed"
@@ -84,7 +84,7 @@ def step_seconds(status: str, begun: datetime | None, changed: datetime | None, 
 def follow(client: MLClient, job: Followed, board: StepBoard) -> FinishedJob:
     """Show the job's steps until it has ended."""
     next_look_at_job = 0.0
-    for elapsed in looks():
+    for elapsed in poll():
         runs = _step_runs(client, job)
         board.show(_all_steps(job, runs))
         if _may_have_ended(runs) or elapsed >= next_look_at_job:

@@ -18,23 +18,23 @@ from typing import Any
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import Interrupted
-from mlops.evaluation import Metric, read_metrics
-from mlops.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
-from mlops.package import REPORT_FILE
-from mlops.progress import Step, say, step_board
-from mlops.project import Project, StageName
-from mlops.quiet import quiet
-from mlops.results import Block, Line, Result, Table
-from mlops.sample import sample_file
-from mlops.source_version import git_commit
-from mlops.training.data_asset import DataVersion, accept, ensure_data, find_data, refuse
-from mlops.training.failure import job_failure
+from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import Step, say, step_board
+from mlops.core.errors import Interrupted
+from mlops.core.git import git_commit
+from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
+from mlops.core.results import Block, Line, Result, Table
+from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
+from mlops.models.evaluation import Metric, read_metrics
+from mlops.models.package import REPORT_FILE
+from mlops.models.package_store import package_of_job
+from mlops.models.registration import ModelVersion, Origin, register
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
+from mlops.training.data import sample_file
+from mlops.training.failure import job_failure, validation_warnings
 from mlops.training.following import COMPLETED, FinishedJob, follow
-from mlops.training.package_store import package_of_job
-from mlops.training.registration import ModelVersion, Origin, register
 from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, submit
-from mlops.training.validation import validation_warnings
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TrainResult(Result):
     warnings: tuple[str, ...]
     report: Path | None
     studio_url: str | None
+    stage: StageName
     seconds: float
 
     @property
@@ -90,7 +91,7 @@ class TrainResult(Result):
             blocks.append(Line(f"report  {self.report}"))
         if self.studio_url:
             blocks.append(Line(f"job     {self.studio_url}"))
-        blocks.append(Line("Next: `mlops deploy --stage dev`", "hint"))
+        blocks.append(Line(f"Next: `mlops deploy --stage {self.stage}`", "hint"))
         return blocks
 
 
@@ -117,7 +118,7 @@ class SubmitResult(Result):
         blocks: list[Block] = [Line(f"job {self.job} is submitted", "good"), Line(f"data    {self.data.reference}")]
         if self.studio_url:
             blocks.append(Line(f"job     {self.studio_url}"))
-        return [*blocks, Line(f"Next: `mlops train --stage dev --job {self.job}`", "hint")]
+        return [*blocks, Line(f"Next: `mlops train --job {self.job}`", "hint")]
 
 
 def training_tables(result: TrainResult) -> list[Table]:
@@ -238,6 +239,7 @@ def _result(
         warnings=warnings,
         report=_keep_report(project, package, model),
         studio_url=finished.studio_url,
+        stage=project.order.training,
         seconds=time.monotonic() - begun,
     )
 
@@ -251,7 +253,7 @@ def _import_ahead() -> None:
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
     try:
-        with quiet():
+        with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
         return Interrupted(f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`.")

@@ -16,11 +16,11 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.errors import InputError, ProjectError
-from mlops.layout import PIPELINE_FILE
-from mlops.project import Project, Stage
-from mlops.quiet import quiet
-from mlops.training.data_asset import DataVersion
+from mlops.azure.sdk_output import suppress_output
+from mlops.core.errors import InputError, ProjectError
+from mlops.core.layout import PIPELINE_FILE
+from mlops.models.data_asset import DataVersion
+from mlops.settings.project import Project, Stage
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 _SUFFIX_BYTES = 2
@@ -69,7 +69,7 @@ def submit(
     """Hand over the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
-    with quiet():
+    with suppress_output():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(order, steps, accepted.studio_url)
 

@@ -15,7 +15,7 @@ from .world import World, make_project
 @pytest.fixture(scope="session")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rollout")
-    with running_emulator(folder / "state", mlflow_start="late") as emulator:
+    with running_emulator(folder / "state", background_start="lazy") as emulator:
         make_project(folder / "project", "rollouts")
         with variables_set(emulator.variables):
             world = World(emulator, folder / "project")

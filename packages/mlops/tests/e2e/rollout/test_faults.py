@@ -11,21 +11,23 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
-from mlops.rollout.view import FULL, View
+from mlops.core.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
+from mlops.endpoint.view import FULL, View
 
 from .callers import NO_ANSWER, OK, Answer
 from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 
 FAILED = 5
 INTERRUPTED = 130
 TERMINATED = 143
 OUTAGE_SECONDS = 10.0
-# How long callers may go without an answer once the servers are there again: connections are made anew.
-RECOVERY_SECONDS = 1.0
-SLOW_SECONDS = 2.0
+# What the caller's own clock and the way of an answer may add on a machine that has much to do.
+LATE_SECONDS = 3.0
+# So many answers in a row, and callers are served again.
+SERVED = 20
+SLOW_SECONDS = 3.0
 
 
 def share(version: str, percent: int) -> Callable[[View], bool]:
@@ -119,16 +121,17 @@ def test_connection_that_drops_for_ten_seconds_leaves_one_release_whole(world: W
         assert world.live_version() in {"1", "2"}
         assert world.is_up("1")
         assert world.is_up("2")
-        back = time.time()
-        time.sleep(2 * RECOVERY_SECONDS)
-    # Nobody could be served while the way was cut; from then on everybody is.
-    assert {each.status for each in calling.answers if cut + 1 < each.when < cut + OUTAGE_SECONDS} == {NO_ANSWER}
-    assert {each.status for each in calling.answers if each.when > back + RECOVERY_SECONDS} == {OK}
+        back = calling.wait_until_served()
+        calling.wait_for(lambda _: len([each for each in calling.answers if each.when > back]) >= SERVED)
+    # Nobody could be served while the way was cut; once somebody is again, everybody is.
+    cut_off = [each for each in calling.answers if cut + LATE_SECONDS < each.when < cut + OUTAGE_SECONDS]
+    assert {each.status for each in cut_off} == {NO_ANSWER}
+    assert {each.status for each in calling.answers if each.when - each.seconds > back} == {OK}
 
 
 def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: World) -> None:
     world.register("4")
-    world.release("4", soak_seconds=1.0)
+    world.release("4", soak_seconds=world.findable_soak())
     # Held where it can be found; in the later phases a rollout stays long enough by itself.
     holds = {"create": "init", "smoke": "smoke", "load": "rollout", "mirror": "", "traffic-10": ""}
     killed = []
@@ -140,8 +143,8 @@ def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: Wor
             rollout.kill()
             rollout.join()
             view = world.view()
-            assert view.going_on
-            killed.append(view.going_on.phase)
+            assert view.in_progress
+            killed.append(view.in_progress.phase)
             assert sum(view.traffic.values()) == FULL
         rollout = world.begin()
         rollout.join()

@@ -10,9 +10,9 @@ import yaml
 from azure.ai.ml.entities import KubernetesCompute, KubernetesOnlineDeployment, KubernetesOnlineEndpoint, Model
 
 from mlops.audit.log import AuditLog
-from mlops.errors import ProjectError, RolloutFailed
+from mlops.core.errors import ProjectError, RolloutFailed
+from mlops.models.registration import DIGEST_TAG
 from mlops.rollout.rollback import rollback
-from mlops.training.registration import DIGEST_TAG
 
 from .world import MODEL, World, make_project
 
@@ -68,14 +68,14 @@ def test_a_release_goes_live_without_a_mirror_and_back(world: World, capfd: pyte
         assert world.live_version() == "2"
         # and it went through everything but the mirror, which is said wherever one may look
         said = capfd.readouterr().err
-        assert "mirror is left out: Azure mirrors no traffic on Kubernetes" in said
+        assert "mirror is skipped: Azure mirrors no traffic on Kubernetes" in said
         assert "synthetic callers judge alone" in said
-        assert [each.partition(":")[0] for each in result.left_out] == ["mirror"]
+        assert [each.partition(":")[0] for each in result.skipped_phases] == ["mirror"]
         records, _ = AuditLog(world.client).read()
         events = [record.event for record in records if record.event.version == "2"]
         begin, *steps = [event for event in events if event.kind == "rollout"]
         assert begin.step == "begin"
-        assert begin.evidence["mirror"].startswith("left out: Azure mirrors no traffic")
+        assert begin.evidence["mirror"].startswith("skipped: Azure mirrors no traffic")
         wanted = ["create", "smoke", "load", "traffic-10", "traffic-50", "traffic-100", "finish"]
         assert [event.step for event in steps] == wanted
         # and back in one call

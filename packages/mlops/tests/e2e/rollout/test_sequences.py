@@ -14,13 +14,13 @@ from contextlib import suppress
 
 import pytest
 
-from mlops.errors import RolloutFailed
+from mlops.core.errors import RolloutFailed
+from mlops.endpoint.view import FULL
 from mlops.rollout.rollback import rollback
-from mlops.rollout.view import FULL
 
 from .world import AT_ONCE, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 
 SEEDS = (3, 11)
 STEPS = 4

@@ -12,18 +12,17 @@ from azure.core.exceptions import HttpResponseError
 from process_variables import variables_set
 
 from azureml_emulator.testing import running_emulator
-from mlops.errors import RolloutFailed
-from mlops.rollout.change import Change
+from mlops.core.errors import RolloutFailed
 from mlops.rollout.execute import write_change
-from mlops.rollout.lease import LEASE_SECONDS, held_by_another, lease_in
+from mlops.rollout.lease import LEASE_SECONDS, Change, held_by_another, lease_in
 
 from .world import AT_ONCE, World, make_project
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 ELSEWHERE = "somebody@elsewhere:1:x"
 # More than a lease lasts that is renewed.
 PATIENCE_SECONDS = 2 * LEASE_SECONDS
-SLOWLY: dict[str, Any] = AT_ONCE | {"patience_seconds": PATIENCE_SECONDS}
+SLOWLY: dict[str, Any] = AT_ONCE | {"progress_deadline_seconds": PATIENCE_SECONDS}
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def strict_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A stage whose endpoint knows one operation at a time; nothing is released to it yet."""
     folder = tmp_path_factory.mktemp("strict")
     state = folder / "state"
-    with running_emulator(state, mlflow_start="late", endpoint_operations="one_at_a_time") as emulator:
+    with running_emulator(state, background_start="lazy", endpoint_operations="one_at_a_time") as emulator:
         make_project(folder / "project", "strict")
         with variables_set(emulator.variables):
             world = World(emulator, folder / "project")
@@ -56,8 +55,8 @@ def test_lease_outlasts_the_making_of_a_deployment_without_a_renewal(strict_worl
     # then nobody else may begin, now or at any time until the deployment counts as failed
     with pytest.raises(RolloutFailed, match="another rollout of strict-staging is under way"):
         world.deploy()
-    assert view.going_on
-    given_up = view.going_on.since + timedelta(seconds=PATIENCE_SECONDS)
+    assert view.in_progress
+    given_up = view.in_progress.since + timedelta(seconds=PATIENCE_SECONDS)
     assert held_by_another(view.tags, ELSEWHERE, given_up) == begun
 
     # and the one that began goes on by itself

@@ -16,41 +16,41 @@ from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import connect_registry
+from mlops.core.errors import RolloutFailed
 from mlops.dashboard.serving import write_page
-from mlops.errors import RolloutFailed
-from mlops.project import STAGE_NAMES
-from mlops.promotion.connections import Connections
+from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
+from mlops.models.registration import DIGEST_TAG
 from mlops.retire.applying import apply_plan
-from mlops.retire.collecting import make_plan
-from mlops.rollout.change import Change
+from mlops.retire.plan import make_plan
 from mlops.rollout.execute import write_change
-from mlops.rollout.lease import lease_from
-from mlops.rollout.view import TAG_LEASE, TAG_OWNER
-from mlops.training.registration import DIGEST_TAG
-from mlops.workspace import connect_registry
+from mlops.rollout.lease import Change, lease_from
+from mlops.settings.stages import StageOrder
 
 from .world import AT_ONCE, MODEL, PATIENCE_SECONDS, World
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(180)]
-AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "newest_models": 1}
+pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(600)]
+ORDER = StageOrder(("dev", "staging", "prod"))
+AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "keep_latest_models": 1}
 
 
 @pytest.fixture
-def places(world: World) -> Iterator[Connections]:
+def clients(world: World) -> Iterator[WorkspaceClients]:
     """The stages, two of which have no release; what nobody needs is to go at once."""
-    rules = {"stages": dict.fromkeys(STAGE_NAMES, AT_ONCE_GONE)}
+    rules = {"stages": dict.fromkeys(ORDER.names, AT_ONCE_GONE)}
     nothing = yaml.safe_load(world.manifest.read_text()) | {"release": None}
-    written = {"retirement": rules, **{stage: nothing for stage in STAGE_NAMES if stage != world.stage}}
+    written = {"retirement": rules, **{stage: nothing for stage in ORDER.names if stage != world.stage}}
     files = {world.folder / "releases" / f"{name}.yml": document for name, document in written.items()}
     for file, document in files.items():
         file.write_text(yaml.safe_dump(document))
-    yield Connections(world.project)
+    yield WorkspaceClients(world.project)
     for file in files:
         file.unlink()
 
 
 @pytest.fixture
-def failed(world: World, places: Connections) -> World:
+def failed(world: World, clients: WorkspaceClients) -> World:
     """Version 1 is live, version 2 failed beside it, and the release was taken back."""
     world.settle("1")
     world.release("2", **AT_ONCE)
@@ -62,9 +62,9 @@ def failed(world: World, places: Connections) -> World:
     return world
 
 
-def test_page_shows_what_a_real_stage_went_through(failed: World, places: Connections) -> None:
+def test_page_shows_what_a_real_stage_went_through(failed: World, clients: WorkspaceClients) -> None:
     with failed.callers():
-        result = write_page(places, failed.folder / ".mlops" / "page")
+        result = write_page(clients, failed.folder / ".mlops" / "page")
 
     html = (failed.folder / ".mlops" / "page" / "dashboard.html").read_text()
     assert result.not_known == ()
@@ -76,7 +76,7 @@ def test_page_shows_what_a_real_stage_went_through(failed: World, places: Connec
     assert 'aria-label="Service of staging"' in html
 
 
-def test_page_is_served_until_it_is_interrupted(world: World, places: Connections) -> None:
+def test_page_is_served_until_it_is_interrupted(world: World, clients: WorkspaceClients) -> None:
     # A plain process: how it ends at a signal is what is tested.
     command = [sys.executable, "-m", "mlops", "dashboard", "--port", "0", "--json"]
     with subprocess.Popen(command, cwd=world.folder, stdout=subprocess.PIPE, text=True) as process:
@@ -92,15 +92,15 @@ def test_page_is_served_until_it_is_interrupted(world: World, places: Connection
     assert f'data-version="{known["version"]}"' in page.text
 
 
-def test_what_failed_goes_and_what_is_live_stays(failed: World, places: Connections) -> None:
+def test_what_failed_goes_and_what_is_live_stays(failed: World, clients: WorkspaceClients) -> None:
     # given a plan, which changes nothing
     live, gone = failed.name_of("1"), failed.name_of("2")
-    planned = make_plan(places, failed.stage)
+    planned = make_plan(clients, failed.stage)
     assert [item.name for item in planned if item.retire and item.kind == "deployment"] == [gone]
     assert gone in failed.view().deployments
 
     # when it is carried out
-    apply_plan(places, failed.stage, planned)
+    apply_plan(clients, failed.stage, planned)
 
     # then
     view = failed.view()
@@ -110,26 +110,26 @@ def test_what_failed_goes_and_what_is_live_stays(failed: World, places: Connecti
     (event,) = [event for event in _retired(failed) if event.step == "delete" and event.target == gone]
     assert event.version == "2"
     # and once more there is nothing left to do
-    again = make_plan(places, failed.stage)
+    again = make_plan(clients, failed.stage)
     assert not [item for item in again if item.retire and item.kind == "deployment"]
     before = len(_retired(failed))
-    apply_plan(places, failed.stage, again)
+    apply_plan(clients, failed.stage, again)
     assert len(_retired(failed)) == before
 
 
-def test_deployment_that_is_needed_again_stays(failed: World, places: Connections) -> None:
+def test_deployment_that_is_needed_again_stays(failed: World, clients: WorkspaceClients) -> None:
     # given a plan, after which somebody returned the traffic
     gone = failed.name_of("2")
-    planned = make_plan(places, failed.stage)
+    planned = make_plan(clients, failed.stage)
     write_change(failed.client, failed.endpoint, Change({gone: 100}, {}, {}))
 
-    apply_plan(places, failed.stage, planned)
+    apply_plan(clients, failed.stage, planned)
 
     assert gone in failed.view().deployments
     assert failed.live_version() == "2"
 
 
-def test_nothing_is_deleted_under_the_hands_of_a_rollout(failed: World, places: Connections) -> None:
+def test_nothing_is_deleted_under_the_hands_of_a_rollout(failed: World, clients: WorkspaceClients) -> None:
     # given another machine that holds the endpoint
     lease = lease_from("ada@elsewhere:7:00", datetime.now(UTC))
     view = failed.view()
@@ -137,17 +137,17 @@ def test_nothing_is_deleted_under_the_hands_of_a_rollout(failed: World, places: 
     write_change(failed.client, failed.endpoint, Change(view.traffic, {}, tags))
 
     with pytest.raises(RolloutFailed, match="another rollout"):
-        apply_plan(places, failed.stage, make_plan(places, failed.stage))
+        apply_plan(clients, failed.stage, make_plan(clients, failed.stage))
 
     assert len(failed.view().deployments) == 2
     assert failed.view().tags[TAG_OWNER] == lease.owner
 
 
-def test_versions_of_no_use_are_archived_and_can_be_brought_back(world: World, places: Connections) -> None:
+def test_versions_of_no_use_are_archived_and_can_be_brought_back(world: World, clients: WorkspaceClients) -> None:
     # given more versions in the registry: one that a release of another stage names, one whose tags got lost there
     registry = connect_registry(world.project.settings.registry)
     package = world.folder / ".mlops" / "packages" / "1"
-    for client, version in ((places.training, "16"), *((registry, version) for version in ("16", "17", "18", "19"))):
+    for client, version in ((clients.training, "16"), *((registry, version) for version in ("16", "17", "18", "19"))):
         is_tagged = client is not registry or version != "16"
         tags = {DIGEST_TAG: f"sha256:{int(version):064x}"} if is_tagged else {}
         model = Model(name=MODEL, version=version, type="custom_model", path=str(package), tags=tags)

@@ -72,6 +72,11 @@ def make_project(folder: Path, name: str) -> None:
     deployment["environment_variables"] |= {"WORKER_COUNT": "1", "FAULTS": str(folder / FAULTS)}
     # Limits that a machine does not meet when it is busy for a while.
     deployment["request_settings"] |= {"max_concurrent_requests_per_instance": 1_000, "request_timeout_ms": 60_000}
+    on_cluster = online / "deployment.kubernetes.yml"
+    differing = yaml.safe_load(on_cluster.read_text())
+    # Not the fewer ones of a pod, which would be met first.
+    differing.pop("request_settings")
+    on_cluster.write_text(yaml.safe_dump(differing))
     # What is collected of requests is tested elsewhere; here it would only cost time.
     deployment.pop("data_collector", None)
     file.write_text(yaml.safe_dump(deployment))

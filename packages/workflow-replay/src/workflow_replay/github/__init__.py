@@ -1,4 +1,4 @@
-"""GitHub Actions: workflow files read, planned and run by GitHub's rules."""
+"""GitHub Actions: workflow files are read, planned and run by GitHub's rules."""
 
-from workflow_replay.github.replaying import replay as replay
-from workflow_replay.github.replaying import replay_all as replay_all
+from workflow_replay.github.replay_workflow import replay as replay
+from workflow_replay.github.replay_workflow import replay_all as replay_all

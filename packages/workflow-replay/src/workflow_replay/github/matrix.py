@@ -1,4 +1,4 @@
-"""A matrix as the list of its combinations: every combination of the lists, without `exclude`, with `include`."""
+"""Expands a matrix to its combinations, with `exclude` and `include` applied."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, Final
 
 from workflow_replay.github.expressions.values import Value, equal, to_text
 
-_MOST_JOBS: Final = 256
+_MAX_JOBS: Final = 256
 _OPERATIONS: Final = ("include", "exclude")
 
 Combination = dict[str, Value]
 
 
 class MatrixError(Exception):
-    """The matrix makes no jobs, or too many; the text says why."""
+    """The matrix is invalid, empty or too large."""
 
 
 def combinations(matrix: Value) -> list[Combination]:
-    """All combinations of a matrix whose expressions are evaluated. Raises MatrixError."""
+    """The combinations of a matrix whose expressions have been evaluated. Raises MatrixError."""
     if not isinstance(matrix, Mapping):
-        raise MatrixError("a matrix needs names with lists")
+        raise MatrixError("a matrix must be a mapping of lists")
     lists = {name: _list(name, values) for name, values in matrix.items() if name not in _OPERATIONS}
     names = list(lists)
     found = [dict(zip(names, values, strict=True)) for values in itertools.product(*lists.values())] if names else []
@@ -29,30 +29,30 @@ def combinations(matrix: Value) -> list[Combination]:
     found = [one for one in found if not any(_covers(one, entry) for entry in excluded)]
     found = _include(found, _objects("include", matrix), names)
     if not found:
-        raise MatrixError("the matrix has no combination")
-    if len(found) > _MOST_JOBS:
-        raise MatrixError(f"the matrix makes {len(found)} jobs; {_MOST_JOBS} are the most")
+        raise MatrixError("the matrix has no combinations")
+    if len(found) > _MAX_JOBS:
+        raise MatrixError(f"the matrix has {len(found)} jobs; the maximum is {_MAX_JOBS}")
     return found
 
 
 def label(combination: Mapping[str, Value]) -> str:
-    """The values of a combination for people, in the order of the matrix."""
+    """The values of a combination as GitHub displays them, in the order of the matrix."""
     return ", ".join(part for value in combination.values() for part in _texts(value))
 
 
 def _include(found: list[Combination], entries: Sequence[Mapping[str, Value]], names: list[str]) -> list[Combination]:
-    """Add each entry to the combinations whose own values it keeps; when there is none it is one of its own."""
+    """Add each entry to the combinations whose original values it does not change, else as a new combination."""
     originals = [dict(one) for one in found]
     added: list[Combination] = []
     for entry in entries:
-        fitting = [
+        matching = [
             combination
             for combination, original in zip(found, originals, strict=True)
             if all(name not in entry or _same(entry[name], original[name]) for name in names)
         ]
-        for combination in fitting:
+        for combination in matching:
             combination.update(entry)
-        if not fitting:
+        if not matching:
             added.append(dict(entry))
     return found + added
 
@@ -71,14 +71,14 @@ def _same(left: Value, right: Value) -> bool:
 
 def _list(name: str, values: Value) -> list[Any]:
     if not isinstance(values, list) or not values:
-        raise MatrixError(f"matrix.{name} needs a list that is not empty")
+        raise MatrixError(f"matrix.{name} must be a list with at least one value")
     return values
 
 
 def _objects(operation: str, matrix: Mapping[str, Value]) -> list[Mapping[str, Value]]:
     entries = matrix.get(operation) or []
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise MatrixError(f"matrix.{operation} needs a list of names with values")
+        raise MatrixError(f"matrix.{operation} must be a list of mappings")
     return [dict(entry) for entry in entries]
 
 

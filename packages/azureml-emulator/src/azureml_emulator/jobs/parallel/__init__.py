@@ -1,1 +1,1 @@
-"""Parallel steps: an input cut into mini-batches, and the processes that run an entry script over them."""
+"""The program of a parallel step: splits an input into mini-batches, and runs an entry script over them."""

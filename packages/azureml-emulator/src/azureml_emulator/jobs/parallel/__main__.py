@@ -1,4 +1,4 @@
-"""The program of a parallel step: `python -m azureml_emulator.jobs.parallel ARGUMENT…`, the plan in a variable."""
+"""The entry point of a parallel step: `python -m azureml_emulator.jobs.parallel ARGUMENT…`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from azureml_emulator.jobs.parallel.batches import UnusableInput, file_batches, table_batches
 from azureml_emulator.jobs.parallel.driver import Driver
 from azureml_emulator.jobs.parallel.logs import RunLogs
+from azureml_emulator.jobs.parallel.mini_batches import InputError, file_batches, table_batches
 from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, read_plan
 
 _LOGS = Path("logs")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the plan in the working folder; the exit code, 1 when the run has failed."""
+    """Run the plan that a variable names, in the working folder. Returns the exit code, 1 when the run has failed."""
     file = Path(os.environ[PLAN_VARIABLE])
     plan = read_plan(file)
     logs = RunLogs(_LOGS.resolve())
     scratch = file.parent / "rows"
-    cut = table_batches if plan.table else file_batches
+    cut = table_batches if plan.settings.is_table else file_batches
     try:
-        batches = cut(Path(plan.input), plan.mini_batch_size)
-    except UnusableInput as error:
+        batches = cut(Path(plan.input_path), plan.settings.mini_batch_size)
+    except InputError as error:
         print(error, file=sys.stderr)
         return 1
     try:
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if reason is not None:
-        print(f"The parallel run failed: {reason}. logs/user/error.txt of this job has each failure.", file=sys.stderr)
+        print(
+            f"The parallel run failed: {reason}. All failures are in logs/user/error.txt of this job.", file=sys.stderr
+        )
         return 1
     return 0
 

@@ -1,6 +1,6 @@
-"""Runs a plan: hands mini-batches to worker processes, tries again what failed, and ends when too much has.
+"""Runs a plan: distributes mini-batches to worker processes, retries failures, and stops when there are too many.
 
-A thread for each worker process. Standard library only: the script's imports are its own.
+One thread per worker process. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from azureml_emulator.jobs.parallel.batches import MiniBatch
 from azureml_emulator.jobs.parallel.logs import RunLogs
-from azureml_emulator.jobs.parallel.plan import Plan
-from azureml_emulator.jobs.parallel.process import ProcessLost, TookTooLong, WorkerProcess
-from azureml_emulator.jobs.parallel.tally import Tally
+from azureml_emulator.jobs.parallel.mini_batches import MiniBatch
+from azureml_emulator.jobs.parallel.plan import RunPlan
+from azureml_emulator.jobs.parallel.progress import Progress
+from azureml_emulator.jobs.parallel.worker_process import WorkerLost, WorkerProcess, WorkerTimeout
 
-# For init() of the entry script, as the service's first_task_creation_timeout.
+# The limit for init() of the entry script, like the service's first_task_creation_timeout.
 INIT_SECONDS = 600.0
 
 
@@ -26,32 +26,33 @@ class Driver:
     """One run of a plan over its mini-batches."""
 
     def __init__(
-        self, plan: Plan, batches: Sequence[MiniBatch], arguments: Sequence[str], logs: RunLogs, scratch: Path
+        self, plan: RunPlan, batches: Sequence[MiniBatch], arguments: Sequence[str], logs: RunLogs, scratch: Path
     ) -> None:
         self._plan = plan
+        self._settings = plan.settings
         self._batches = batches
-        self._arguments = [*arguments, "--logging_level", plan.logging_level]
+        self._arguments = [*arguments, "--logging_level", plan.settings.logging_level]
         self._logs = logs
         self._scratch = scratch
         self._waiting = deque((batch, 0) for batch in batches)
-        self._tally = Tally(len(batches))
+        self._progress = Progress(len(batches), plan.settings)
         self._under_way = 0
         self._changed = threading.Condition()
         self._broken: str | None = None
 
     def run(self) -> str | None:
-        """Work through all mini-batches; why the run failed, or None."""
+        """Process all mini-batches. Returns why the run failed, or None."""
         self._scratch.mkdir(parents=True, exist_ok=True)
-        count = min(self._plan.workers, len(self._batches))
-        self._logs.progress(f"{len(self._batches)} mini-batches for {count} processes")
+        count = min(self._settings.workers, len(self._batches))
+        self._logs.progress(f"{len(self._batches)} mini-batches, {count} processes")
         threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         self._append()
-        reason = self._broken or self._tally.verdict(self._plan)
-        self._logs.progress(f"{self._tally.sentence()}. {f'Failed: {reason}.' if reason else 'Succeeded.'}")
+        reason = self._broken or self._progress.failure()
+        self._logs.progress(f"{self._progress.sentence()}. {f'Failed: {reason}.' if reason else 'Succeeded.'}")
         return reason
 
     def _work(self, number: int) -> None:
@@ -63,13 +64,13 @@ class Driver:
                     return
                 process = self._try(number, process, *taken)
         except OSError as error:
-            self._break(f"a process could not be worked with: {error}")
+            self._break(f"a worker process failed: {error}")
         finally:
             if process is not None:
                 process.finish()
 
     def _take(self) -> tuple[MiniBatch, int] | None:
-        """The next mini-batch and how often it was tried; None when there is nothing left, or no more may be done."""
+        """The next mini-batch and how often it was tried; None when none is left or the run must stop."""
         with self._changed:
             while not self._waiting and self._under_way and self._broken is None:
                 self._changed.wait()
@@ -79,30 +80,30 @@ class Driver:
             return self._waiting.popleft()
 
     def _start(self, number: int) -> WorkerProcess | None:
-        process = WorkerProcess(number, self._plan.entry_script, self._arguments, self._logs)
+        process = WorkerProcess(number, self._settings.entry_script, self._arguments, self._logs)
         try:
             reply = process.ready(INIT_SECONDS)
-        except TookTooLong:
+        except WorkerTimeout:
             reply = {"event": "broken", "error": f"init() took longer than {INIT_SECONDS:g} s", "trace": ""}
-        except ProcessLost as error:
+        except WorkerLost as error:
             reply = {"event": "broken", "error": f"init(): {error}", "trace": ""}
         if reply["event"] == "ready":
             return process
         process.kill()
-        self._logs.error(number, f"The entry script could not be made ready: {reply['error']}", reply["trace"])
-        self._break(f"the entry script could not be made ready: {reply['error']}")
+        self._logs.error(number, f"The entry script could not be initialised: {reply['error']}", reply["trace"])
+        self._break(f"the entry script could not be initialised: {reply['error']}")
         return None
 
     def _try(self, number: int, process: WorkerProcess, batch: MiniBatch, tried: int) -> WorkerProcess | None:
-        """One try of a mini-batch; the process, or None when it had to be ended."""
+        """One attempt at a mini-batch. Returns the process, or None when it had to be killed."""
         begun = time.monotonic()
         try:
-            reply = process.run(batch, self._rows(batch), self._plan.timeout)
-        except TookTooLong:
+            reply = process.run(batch, self._rows(batch), self._settings.timeout)
+        except WorkerTimeout:
             process.kill()
-            self._failed(number, batch, tried, f"run() took longer than {self._plan.timeout:g} s", "")
+            self._failed(number, batch, tried, f"run() took longer than {self._settings.timeout:g} s", "")
             return None
-        except ProcessLost as error:
+        except WorkerLost as error:
             process.kill()
             self._failed(number, batch, tried, str(error), "")
             return None
@@ -115,29 +116,29 @@ class Driver:
 
     def _done(self, number: int, batch: MiniBatch, items: int, returned: int, seconds: float) -> None:
         with self._changed:
-            self._tally.returned(items, returned)
+            self._progress.returned(items, returned)
             self._settle()
         self._logs.node(number, f"mini-batch {batch.index}: {items} items, {returned} returned, {seconds:.3f} s")
         if returned < items:
             self._logs.error(number, f"Mini-batch {batch.index}: run() returned {returned} for {items} items.")
-        self._logs.progress(self._tally.sentence())
+        self._logs.progress(self._progress.sentence())
 
     def _failed(self, number: int, batch: MiniBatch, tried: int, error: str, trace: str) -> None:
-        again = tried < self._plan.retries
-        what = "it is tried again" if again else f"it failed {tried + 1} times and counts as failed"
+        again = tried < self._settings.retries
+        what = "it will be retried" if again else f"it failed {tried + 1} times and counts as failed"
         self._logs.error(number, f"Mini-batch {batch.index}: {error}; {what}.", trace)
         with self._changed:
             if again:
                 self._waiting.append((batch, tried + 1))
             else:
                 self._rows(batch).unlink(missing_ok=True)
-                self._tally.gave_up(batch.items or 0)
+                self._progress.gave_up(batch.items or 0)
             self._settle()
 
     def _settle(self) -> None:
-        """With the lock held: one mini-batch less is under way."""
+        """One running mini-batch has ended. Called with the lock held."""
         self._under_way -= 1
-        self._broken = self._broken or self._tally.breach(self._plan)
+        self._broken = self._broken or self._progress.breach()
         self._changed.notify_all()
 
     def _break(self, reason: str) -> None:
@@ -149,10 +150,10 @@ class Driver:
         return self._scratch / f"{batch.index:08d}.rows"
 
     def _append(self) -> None:
-        """What the script returned, in the order of the mini-batches, into the one file for it."""
-        if self._plan.append is None:
+        """Write what the script returned into one file, in the order of the mini-batches."""
+        if self._plan.append_path is None:
             return
-        target = Path(self._plan.append)
+        target = Path(self._plan.append_path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as whole:
             for batch in self._batches:

@@ -1,4 +1,4 @@
-"""One parallel run as its processes read it: a JSON file with places, made by the emulator. Standard library only."""
+"""The plan of a parallel run: a JSON file that the emulator writes and the driver reads. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,35 +6,30 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Names the plan's file to the driver, which the command line shows people.
+from azureml_emulator.jobs.definitions.steps import ParallelSettings
+
+# The variable with the path of the plan. Not an argument, because users see the command line.
 PLAN_VARIABLE = "AZUREML_PARALLEL_PLAN"
 _FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the driver does. Paths are absolute; `append` is the file for what the script returns, if any."""
+class RunPlan:
+    """What the driver runs: the settings of the step, the absolute path of its input, and the file for results."""
 
-    entry_script: str
-    input: str
-    table: bool
-    mini_batch_size: int
-    workers: int
-    retries: int
-    timeout: float
-    failed_batches: int
-    failed_items: int
-    failed_percent: int
-    append: str | None
-    logging_level: str
+    settings: ParallelSettings
+    input_path: str
+    append_path: str | None
 
     def write(self, file: Path) -> None:
-        """Write it for the driver, for its owner only."""
+        """Write the plan, readable by its owner only."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(self)), encoding="utf-8")
         file.chmod(_FILE_MODE)
 
 
-def read_plan(file: Path) -> Plan:
-    """Read what `Plan.write` wrote."""
-    return Plan(**json.loads(file.read_text(encoding="utf-8")))
+def read_plan(file: Path) -> RunPlan:
+    """Read a plan."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    settings = ParallelSettings(**document["settings"])
+    return RunPlan(settings, document["input_path"], document["append_path"])

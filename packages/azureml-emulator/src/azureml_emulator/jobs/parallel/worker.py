@@ -1,9 +1,9 @@
-"""One process of a parallel run: imports the entry script, calls init() once and run() for each mini-batch. A program.
+"""A worker process of a parallel run: imports the entry script, calls init() once and run() per mini-batch. A program.
 
     python -m azureml_emulator.jobs.parallel.worker READ WRITE SCRIPT ARGUMENT…
 
-READ and WRITE are file descriptors: a JSON line for each mini-batch comes in, one for each outcome goes out.
-Standard output and error belong to the script. Nothing but the standard library, unless the input is a table.
+READ and WRITE are file descriptors: it reads one line of JSON per mini-batch, and writes one per result. Standard
+output and standard error belong to the script. Standard library only, unless the input is a table.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from azureml_emulator.jobs.parallel.batches import DELIMITED, Piece
+from azureml_emulator.jobs.parallel.mini_batches import DELIMITED, Piece
 
 _MODULE = "azureml_entry_script"
 
 
-class WrongScript(Exception):
-    """The entry script breaks the contract; the message is for its author."""
+class ScriptError(Exception):
+    """The entry script violates its contract; the message is for its author."""
 
 
 @dataclass(frozen=True)
 class BatchContext:
-    """What a run() with a second parameter gets."""
+    """The second argument of run(), if it takes one."""
 
     minibatch_index: int
     partition_key_value: dict[str, Any] | None = None
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve mini-batches until no more come; the exit code is 1 when the script could not be made ready."""
+    """Process mini-batches until none is left. Returns the exit code, 1 when the script could not be initialised."""
     requests = os.fdopen(int(arguments[0]), encoding="utf-8")
     replies = os.fdopen(int(arguments[1]), "w", encoding="utf-8", buffering=1)
     script = Path(arguments[2]).absolute()
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         module = _load(script)
         module.init()
         run = _accepting_context(module.run)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the script raises is its author's to read
-        _reply(replies, event="broken", error=_told(error), trace=traceback.format_exc())
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of the script is reported to its author
+        _reply(replies, event="broken", error=_describe(error), trace=traceback.format_exc())
         return 1
     _reply(replies, event="ready")
     for line in requests:
@@ -64,16 +64,16 @@ def main(arguments: Sequence[str]) -> int:
 def _load(script: Path) -> ModuleType:
     if not script.is_file():
         there = ", ".join(sorted(path.name for path in script.parent.glob("*.py"))) or "no Python file"
-        raise WrongScript(f"the entry script '{script.name}' is not in the code folder (there is: {there})")
+        raise ScriptError(f"the entry script '{script.name}' is not in the code folder (there is: {there})")
     specification = importlib.util.spec_from_file_location(_MODULE, script)
     if specification is None or specification.loader is None:
-        raise WrongScript(f"the entry script '{script.name}' is no Python file")
+        raise ScriptError(f"the entry script '{script.name}' is not a Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[_MODULE] = module
     specification.loader.exec_module(module)
     missing = [name for name in ("init", "run") if not callable(getattr(module, name, None))]
     if missing:
-        raise WrongScript(f"the entry script '{script.name}' has no function {missing[0]}()")
+        raise ScriptError(f"the entry script '{script.name}' has no function {missing[0]}()")
     return module
 
 
@@ -89,8 +89,8 @@ def _outcome(run: Callable[[Any, BatchContext], Any], request: dict[str, Any]) -
         items = len(batch)
         result = run(batch, BatchContext(request["index"]))
         returned = _write(result, Path(request["rows"]))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the script raises is its author's to read
-        return {"event": "failed", "error": _told(error), "trace": traceback.format_exc()}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of the script is reported to its author
+        return {"event": "failed", "error": _describe(error), "trace": traceback.format_exc()}
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -113,18 +113,18 @@ def _rows(piece: Piece) -> Any:
 
 
 def _write(result: Any, file: Path) -> int:
-    """Keep what run() returned as lines, and count it: a frame's rows separated by blanks, else an item a line."""
+    """Write the result of run(), one line per item; blanks separate the columns of a data frame. Returns the count."""
     if hasattr(result, "to_csv") and hasattr(result, "columns"):
         result.to_csv(file, sep=" ", header=False, index=False)
         return len(result)
     if not isinstance(result, list | tuple) and not hasattr(result, "tolist"):
-        raise WrongScript(f"run() must return a list, a tuple, an array or a data frame, not {type(result).__name__}")
+        raise ScriptError(f"run() must return a list, a tuple, an array or a data frame, not {type(result).__name__}")
     file.write_text("".join(f"{item}\n" for item in result), encoding="utf-8")
     return len(result)
 
 
-def _told(error: BaseException) -> str:
-    return str(error) if isinstance(error, WrongScript) else f"{type(error).__name__}: {error}"
+def _describe(error: BaseException) -> str:
+    return str(error) if isinstance(error, ScriptError) else f"{type(error).__name__}: {error}"
 
 
 def _reply(stream: io.TextIOBase | Any, **document: Any) -> None:

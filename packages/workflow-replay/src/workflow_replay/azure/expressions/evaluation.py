@@ -1,4 +1,4 @@
-"""The value of an expression, given the contexts and functions of the place where it stands. Pure but for those."""
+"""Evaluates expressions with given contexts and functions. No I/O."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 
 from workflow_replay.azure.expressions.functions import GENERAL, Function
 from workflow_replay.azure.expressions.parser import parse
-from workflow_replay.azure.expressions.syntax import Call, Every, Expression, Literal, Member, Name, Place
+from workflow_replay.azure.expressions.syntax import Availability, Call, Every, Expression, Literal, Member, Name
 from workflow_replay.azure.expressions.values import Value, equal, every, member, to_boolean
 
 
 @dataclass(frozen=True)
 class Contexts:
-    """The values of names and the functions beyond the general ones; both keyed in lower case."""
+    """The values of names, and functions beyond the general ones; the keys of both are in lower case."""
 
     names: Mapping[str, Value]
     functions: Mapping[str, Function] = field(default_factory=dict)
 
     def with_name(self, name: str, value: Value) -> Contexts:
-        """Return the same with one more name, what `each` binds."""
+        """Return a copy with one more name, for `each`."""
         return Contexts({**self.names, name.casefold(): value}, self.functions)
 
 
-def evaluate(text: str, place: Place, contexts: Contexts) -> Value:
-    """Return the value of an expression. Raises ExpressionInvalid for its text, EvaluationFailed for its values."""
-    return value_of(parse(text, place), contexts)
+def evaluate(text: str, available: Availability, contexts: Contexts) -> Value:
+    """Return the value of an expression. Raises InvalidExpression and EvaluationError."""
+    return value_of(parse(text, available), contexts)
 
 
 def value_of(expression: Expression, contexts: Contexts) -> Value:
-    """Return the value of a parsed expression. Raises EvaluationFailed."""
+    """Return the value of a parsed expression. Raises EvaluationError."""
     match expression:
         case Literal(value):
             return value
@@ -40,10 +40,10 @@ def value_of(expression: Expression, contexts: Contexts) -> Value:
         case Member(target, key):
             return member(value_of(target, contexts), value_of(key, contexts))
         case Call(function, arguments):
-            return _called(function, arguments, contexts)
+            return _call(function, arguments, contexts)
 
 
-def _called(function: str, arguments: tuple[Expression, ...], contexts: Contexts) -> Value:
+def _call(function: str, arguments: tuple[Expression, ...], contexts: Contexts) -> Value:
     match function:
         case "and":
             return all(to_boolean(value_of(argument, contexts)) for argument in arguments)

@@ -1,8 +1,8 @@
-"""What the general functions of expressions do, given values that are already there. Pure.
+"""The general functions of expressions, given evaluated arguments. No I/O.
 
-`and`, `or`, `in`, `notIn` and `coalesce` stop early and so are not here but in evaluation.py; `iif` evaluates all
-of its arguments, as in the service. Where the documentation is silent: `length` of an object counts its keys, and of
-any other value the characters of its text.
+`and`, `or`, `in`, `notIn` and `coalesce` short-circuit; they are in evaluation.py. `iif` evaluates all of its
+arguments, as the service does. Undocumented, and assumed here: `length` of an object counts its keys, that of any
+other value the characters of its text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from workflow_replay.azure.expressions.failures import EvaluationFailed
+from workflow_replay.azure.expressions.errors import EvaluationError
 from workflow_replay.azure.expressions.values import (
     Value,
     Version,
@@ -30,32 +30,32 @@ _DATE_PART = re.compile(r"yyyy|yy|MM|M|dd|d|HH|H|mm|m|ss|s|f{1,6}|K|'[^']*'")
 
 
 def contains(left: Value, right: Value) -> bool:
-    """Tell whether the left text holds the right one, whatever their case."""
+    """Tell whether the left text contains the right one, ignoring case."""
     return to_text(right).upper() in to_text(left).upper()
 
 
 def contains_value(collection: Value, wanted: Value) -> bool:
-    """Tell whether an array or an object holds a value; each member is brought to the wanted one's kind."""
+    """Tell whether an array or object contains a value; each member is converted to the type of that value."""
     if isinstance(collection, Mapping):
         return any(_same(collection[key], wanted) for key in collection)
     return isinstance(collection, list) and any(_same(item, wanted) for item in collection)
 
 
 def join(separator: Value, items: Value) -> str:
-    """Return the texts of an array with a separator between them; what is no array, as its text."""
+    """Return the members of an array as text, joined by a separator; any other value as its text."""
     if not isinstance(items, list):
         return to_text(items)
     return to_text(separator).join("" if isinstance(item, Mapping | list) else to_text(item) for item in items)
 
 
 def split(text: Value, separator: Value) -> list[Value]:
-    """Return the parts of a text between an exact separator; an empty one does not split."""
+    """Split a text at a case-sensitive separator; an empty one does not split."""
     mark = to_text(separator)
     return list(to_text(text).split(mark)) if mark else [to_text(text)]
 
 
 def replace(text: Value, old: Value, new: Value) -> str:
-    """Return a text with each occurrence of `old`, in this case only, replaced."""
+    """Replace each case-sensitive occurrence of `old`."""
     return to_text(text).replace(to_text(old), to_text(new)) if to_text(old) else to_text(text)
 
 
@@ -65,7 +65,7 @@ def length(value: Value) -> float:
 
 
 def choose(condition: Value, when_true: Value, when_false: Value) -> Value:
-    """Return one of two values that are both evaluated already."""
+    """Return one of two values."""
     return when_true if to_boolean(condition) else when_false
 
 
@@ -75,7 +75,7 @@ def to_json(value: Value) -> str:
 
 
 def formatted(pattern: Value, *arguments: Value) -> str:
-    """Return a text with `{n}` and `{n:date format}` filled in. Raises EvaluationFailed for a malformed text."""
+    """Replace `{n}` and `{n:date format}` in a text. Raises EvaluationError for an invalid format string."""
     text = to_text(pattern)
 
     def filled(match: re.Match[str]) -> str:
@@ -83,11 +83,9 @@ def formatted(pattern: Value, *arguments: Value) -> str:
         if mark in ("{{", "}}"):
             return mark[0]
         if match.group(1) is None:
-            raise EvaluationFailed(f"The following format string is invalid: '{text}'")
+            raise EvaluationError(f"The following format string is invalid: '{text}'")
         if int(match.group(1)) >= len(arguments):
-            raise EvaluationFailed(
-                f"The following format string references more arguments than were supplied: '{text}'"
-            )
+            raise EvaluationError(f"The following format string references more arguments than were supplied: '{text}'")
         return _argument_text(arguments[int(match.group(1))], match.group(2))
 
     return _PLACEHOLDER.sub(filled, text)
@@ -97,7 +95,9 @@ def _argument_text(value: Value, date_format: str | None) -> str:
     if date_format is None:
         return to_text(value)
     if not isinstance(value, datetime):
-        raise EvaluationFailed(f"The format specifier '{date_format}' is only for dates, as pipeline.startTime is.")
+        raise EvaluationError(
+            f"The format specifier '{date_format}' applies only to dates, such as pipeline.startTime."
+        )
     return _DATE_PART.sub(lambda match: _date_part(value, match.group(0)), date_format)
 
 

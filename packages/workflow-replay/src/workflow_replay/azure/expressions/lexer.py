@@ -1,7 +1,7 @@
-"""The text of an expression as tokens with their positions. Pure; what may follow what is left to parser.py.
+"""Splits an expression into tokens with positions. No I/O.
 
-There are no operators: a token is a punctuation mark, a literal or a name. A name is anything that is not a literal,
-as in the service, where `null` and `"text"` are names that nobody knows.
+There are no operators: a token is a punctuation mark, a literal, a wildcard or a name. As in the service, a name is
+anything that is not a literal; `null` and `"text"` are unknown names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from workflow_replay.azure.expressions.failures import ExpressionInvalid
+from workflow_replay.azure.expressions.errors import InvalidExpression
 from workflow_replay.azure.expressions.values import Value, Version
 
 _PUNCTUATION = "()[],."
@@ -22,7 +22,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     PUNCTUATION = "punctuation"
     LITERAL = "literal"
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Token:
-    """A token with the text it was read from, its position (from 1) and, for a literal, its value."""
+    """A token with its text, its position (from 1) and, for a literal, its value."""
 
     kind: Kind
     text: str
@@ -42,7 +42,7 @@ class Token:
 
 
 def tokens(text: str) -> list[Token]:
-    """Return the tokens of an expression, END last. Raises ExpressionInvalid for a malformed literal."""
+    """Return the tokens of an expression, END last. Raises InvalidExpression for an invalid literal."""
     found: list[Token] = []
     at = 0
     while at < len(text):
@@ -69,7 +69,7 @@ def _next(text: str, at: int, before: str) -> tuple[Token, int]:
 
 
 def _dereferences(text: str, at: int, before: str) -> bool:
-    """Tell whether a full stop follows something that has members; it begins a number otherwise."""
+    """Tell whether a period dereferences a member; otherwise it starts a number."""
     return text[at] == "." and before not in ("", "(", "[", ",")
 
 
@@ -78,7 +78,7 @@ def _string(text: str, at: int) -> tuple[Token, int]:
     while (end := text.find("'", end)) >= 0 and text[end + 1 : end + 2] == "'":
         end += 2
     if end < 0:
-        raise ExpressionInvalid(f"Unrecognized value: '{text[at:]}'", text, at + 1)
+        raise InvalidExpression(f"Unrecognized value: '{text[at:]}'", text, at + 1)
     return Token(Kind.LITERAL, text[at : end + 1], at + 1, text[at + 1 : end].replace("''", "'")), end + 1
 
 
@@ -88,7 +88,7 @@ def _number(text: str, at: int) -> tuple[Token, int]:
     if _VERSION.match(raw):
         return Token(Kind.LITERAL, raw, at + 1, Version(tuple(int(part) for part in raw.split(".")))), end
     if not _NUMBER.match(raw):
-        raise ExpressionInvalid(f"Unrecognized value: '{raw}'", text, at + 1)
+        raise InvalidExpression(f"Unrecognized value: '{raw}'", text, at + 1)
     return Token(Kind.LITERAL, raw, at + 1, float(raw)), end
 
 

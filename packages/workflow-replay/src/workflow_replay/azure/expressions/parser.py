@@ -1,7 +1,7 @@
-"""An expression's tokens as a tree, refused where it names what does not exist in its place. Pure.
+"""Parses an expression, and rejects names that are not available. No I/O.
 
-The rules follow the service: no operators and no grouping, arguments counted while reading, names that nobody knows
-reported only when the rest reads well, and at most 50 levels of calls, where members do not count.
+The rules are those of the service: no operators and no grouping, arguments are counted while parsing, unknown names are
+reported only if the rest is valid, and calls may be nested 50 deep, where members do not count.
 """
 
 from __future__ import annotations
@@ -9,36 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from workflow_replay.azure.expressions.failures import ExpressionInvalid
+from workflow_replay.azure.expressions.errors import InvalidExpression
 from workflow_replay.azure.expressions.lexer import Kind, Token, tokens
-from workflow_replay.azure.expressions.syntax import Call, Every, Expression, Literal, Member, Name, Place
+from workflow_replay.azure.expressions.syntax import Availability, Call, Every, Expression, Literal, Member, Name
 
-DEEPEST = 50
+MAX_DEPTH = 50
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def parse(text: str, place: Place) -> Expression:
-    """Return the tree of an expression that stands in `place`. Raises ExpressionInvalid with the position."""
+def parse(text: str, available: Availability) -> Expression:
+    """Return the syntax tree of an expression. Raises InvalidExpression with the position."""
     trimmed = text.strip()
     if not trimmed:
-        raise ExpressionInvalid("An expression was expected")
-    reader = _Reader(trimmed, place)
-    tree = reader.operand(1)
-    reader.finish()
+        raise InvalidExpression("An expression was expected")
+    parser = _Parser(trimmed, available)
+    tree = parser.operand(1)
+    parser.finish()
     return tree
 
 
-class _Reader:
-    def __init__(self, text: str, place: Place) -> None:
+class _Parser:
+    def __init__(self, text: str, available: Availability) -> None:
         self._text = text
-        self._place = place
+        self._available = available
         self._tokens: Sequence[Token] = tokens(text)
         self._at = 0
         self._unknown: Token | None = None
 
     def operand(self, depth: int) -> Expression:
-        if depth > DEEPEST:
-            raise ExpressionInvalid(f"Exceeded max expression depth {DEEPEST}")
+        if depth > MAX_DEPTH:
+            raise InvalidExpression(f"Exceeded max expression depth {MAX_DEPTH}")
         token = self._take()
         if token.kind is Kind.LITERAL:
             return self._members(Literal(token.value), depth)
@@ -56,30 +56,30 @@ class _Reader:
         name = token.text.casefold()
         if self._peek().text == "(" and self._peek().kind is Kind.PUNCTUATION:
             return self._call(token, name, depth)
-        if name in self._place.names:
+        if name in self._available.names:
             return Name(name)
-        if name in self._place.functions:
+        if name in self._available.functions:
             raise self._invalid(f"Expected '(' to follow a function: '{token.text}'", token)
         self._unknown = self._unknown or token
         return Name(name)
 
     def _call(self, token: Token, name: str, depth: int) -> Call:
-        if name not in self._place.functions:
+        if name not in self._available.functions:
             self._unknown = self._unknown or token
-        least, most = self._place.functions.get(name, (0, len(self._text)))
+        minimum, maximum = self._available.functions.get(name, (0, len(self._text)))
         self._take()
         arguments: list[Expression] = []
         if self._peek().text != ")":
             arguments.append(self.operand(depth + 1))
             while self._peek().text == "," and self._peek().kind is Kind.PUNCTUATION:
                 comma = self._take()
-                if len(arguments) >= most:
+                if len(arguments) >= maximum:
                     raise self._unexpected(comma)
                 arguments.append(self._argument(token, depth))
         closing = self._take()
         if closing.kind is Kind.END:
             raise self._invalid(f"Unclosed function: '{token.text}'", token)
-        if closing.text != ")" or not least <= len(arguments) <= most:
+        if closing.text != ")" or not minimum <= len(arguments) <= maximum:
             raise self._unexpected(closing)
         return Call(name, tuple(arguments))
 
@@ -123,8 +123,8 @@ class _Reader:
         self._at = min(self._at + 1, len(self._tokens) - 1)
         return token
 
-    def _unexpected(self, token: Token) -> ExpressionInvalid:
+    def _unexpected(self, token: Token) -> InvalidExpression:
         return self._invalid(f"Unexpected symbol: '{token.text}'", token)
 
-    def _invalid(self, sentence: str, token: Token) -> ExpressionInvalid:
-        return ExpressionInvalid(sentence, self._text, token.position)
+    def _invalid(self, sentence: str, token: Token) -> InvalidExpression:
+        return InvalidExpression(sentence, self._text, token.position)

@@ -1,4 +1,4 @@
-"""The parts of an expression, and what may be named in the place where it stands. Pure; data only."""
+"""The syntax tree of an expression, and which names are available where. Data only."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ ANY_NUMBER = 255
 
 @dataclass(frozen=True)
 class Literal:
-    """A value written out."""
+    """A literal value."""
 
     value: Value
 
 
 @dataclass(frozen=True)
 class Name:
-    """A context, such as `variables`, or what an `each` binds; `name` is folded to one case."""
+    """A context such as `variables`, or a variable of `each`; `name` is case-folded."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function called with arguments; `function` is folded to one case."""
+    """A function call; `function` is case-folded."""
 
     function: str
     arguments: tuple[Expression, ...]
@@ -52,15 +52,15 @@ Expression: TypeAlias = Literal | Name | Call | Member | Every
 
 
 @dataclass(frozen=True)
-class Place:
-    """What an expression may name where it stands: contexts, and functions with how many arguments they take."""
+class Availability:
+    """The names that an expression may use: contexts, and functions with their minimum and maximum of arguments."""
 
     names: frozenset[str]
     functions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
-    def with_names(self, *names: str) -> Place:
-        """Return the same place with more names, those that `each` binds."""
-        return Place(self.names | {name.casefold() for name in names}, self.functions)
+    def with_names(self, *names: str) -> Availability:
+        """Return a copy with more names, for `each`."""
+        return Availability(self.names | {name.casefold() for name in names}, self.functions)
 
 
 _GENERAL: dict[str, tuple[int, int]] = {
@@ -100,17 +100,19 @@ _OF_JOBS: dict[str, tuple[int, int]] = _OF_STEPS | dict.fromkeys(
     ("failed", "succeeded", "succeededorfailed"), (0, ANY_NUMBER)
 )
 
-TEMPLATE = Place(frozenset({"parameters", "variables"}), _GENERAL)
-"""`${{ }}`: while the file is read."""
+TEMPLATE = Availability(frozenset({"parameters", "variables"}), _GENERAL)
+"""`${{ }}`: evaluated while the file is read."""
 
-ROOT_VARIABLE = Place(frozenset({"variables", "resources", "pipeline"}), _GENERAL | _COUNTER)
-"""`$[ ]` of a variable of the whole pipeline: nothing has run yet."""
+ROOT_VARIABLE = Availability(frozenset({"variables", "resources", "pipeline"}), _GENERAL | _COUNTER)
+"""`$[ ]` in a variable of the pipeline: nothing has run yet."""
 
-INNER_VARIABLE = Place(ROOT_VARIABLE.names | {"dependencies", "stagedependencies"}, ROOT_VARIABLE.functions)
-"""`$[ ]` of a variable of a stage or a job."""
+INNER_VARIABLE = Availability(ROOT_VARIABLE.names | {"dependencies", "stagedependencies"}, ROOT_VARIABLE.functions)
+"""`$[ ]` in a variable of a stage or job."""
 
-JOB_CONDITION = Place(frozenset({"variables", "dependencies", "stagedependencies", "pipeline"}), _GENERAL | _OF_JOBS)
-"""`condition` of a stage or a job."""
+JOB_CONDITION = Availability(
+    frozenset({"variables", "dependencies", "stagedependencies", "pipeline"}), _GENERAL | _OF_JOBS
+)
+"""`condition` of a stage or job."""
 
-STEP_CONDITION = Place(frozenset({"variables"}), _GENERAL | _OF_STEPS)
-"""`condition` of a step: the agent knows variables and the state of the job, nothing else."""
+STEP_CONDITION = Availability(frozenset({"variables"}), _GENERAL | _OF_STEPS)
+"""`condition` of a step: the agent knows only variables and the status of the job."""

@@ -1,11 +1,11 @@
-"""The values of Azure Pipelines' expressions and how one kind becomes another. Pure.
+"""The values of Azure Pipelines' expressions and their conversions. No I/O.
 
-Seven kinds: Null (None), Boolean, Number (a double), String, Version, Object (a mapping) and Array (a list). A DateTime
-exists besides, for `pipeline.startTime` alone. Objects and arrays are equal when they are the same one.
+Seven types: Null (None), Boolean, Number (a double), String, Version, Object (a mapping) and Array (a list), and
+DateTime for `pipeline.startTime` alone. Objects and arrays are equal only to themselves.
 
-The documentation says that a string becomes a number by `Int32.TryParse`; the service takes decimals and thousands
-separators too, and so does this. Where the documentation is silent: an object of a context (`variables`,
-`dependencies`) finds its keys whatever their case, one out of a parameter only in its own spelling.
+The documentation says that strings are converted to numbers by `Int32.TryParse`; the service accepts decimals and
+thousands separators too, and so does this module. Undocumented, and assumed here: keys of a context (`variables`,
+`dependencies`) are case-insensitive, keys of an object parameter are case-sensitive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from workflow_replay.azure.expressions.failures import ConversionFailed, KeyNotFound
+from workflow_replay.azure.expressions.errors import ConversionError, KeyNotFound
 
 _NUMBER = re.compile(r"\s*[+-]?(?=[\d.])[\d,]*(\.\d*)?\s*\Z")
 _VERSION = re.compile(r"\d+(\.\d+){1,3}\Z")
@@ -25,7 +25,7 @@ _WHOLE_NUMBERS_EXACT_BELOW = 1e15
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A version of two to four parts; a literal has three or four."""
+    """A version of two to four numbers; a literal has three or four."""
 
     parts: tuple[int, ...]
 
@@ -36,8 +36,8 @@ class Version:
 Value: TypeAlias = bool | float | str | Version | datetime | Mapping[str, "Value"] | Sequence["Value"] | None
 
 
-class Folded(Mapping[str, Value]):
-    """An object whose keys are found in any case: what a context is.
+class CaseInsensitiveDict(Mapping[str, Value]):
+    """An object with case-insensitive keys, such as a context.
 
     With `strict`, a missing key is an error (KeyNotFound) instead of Null, as in `parameters`.
     """
@@ -60,7 +60,7 @@ class Folded(Mapping[str, Value]):
         return len(self._entries)
 
     def find(self, key: str) -> Value:
-        """Return the value at `key`, Null when there is none. Raises KeyNotFound when the object is strict."""
+        """Return the value of a key, Null if it is missing. Raises KeyNotFound if the object is strict."""
         if key in self:
             return self[key]
         if self._strict:
@@ -69,17 +69,17 @@ class Folded(Mapping[str, Value]):
 
 
 class Filtered(list[Value]):
-    """What `*` gives: an array whose members are looked up one by one by what follows."""
+    """The result of `*`: an array to whose members further lookups apply."""
 
 
 def kind(value: Value) -> str:
-    """Return the name of a value's kind, as Azure's messages say it."""
+    """Return the name of a value's type, as in Azure's messages."""
     if value is None:
         return "Null"
     for python_type, name in _KINDS:
         if isinstance(value, python_type):
             return name
-    raise TypeError(f"{type(value).__name__} is no value of an expression")
+    raise TypeError(f"{type(value).__name__} is not a value of expressions")
 
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -95,12 +95,12 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 def to_boolean(value: Value) -> bool:
-    """Return whether a value counts as true: all but Null, zero and the empty string do."""
+    """Return whether a value counts as true: all but Null, false, zero and the empty string do."""
     return not (value is None or value is False or value == "" or (isinstance(value, int | float) and value == 0))
 
 
 def to_text(value: Value) -> str:
-    """Return a value as a string. Raises ConversionFailed for objects and arrays."""
+    """Return a value as a string. Raises ConversionError for objects and arrays."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -111,11 +111,11 @@ def to_text(value: Value) -> str:
         return str(value)
     if isinstance(value, datetime):
         return value.strftime("%m/%d/%Y %H:%M:%S")
-    raise ConversionFailed(f"Unable to convert from {kind(value)} to String. Value: {kind(value)}")
+    raise ConversionError(f"Unable to convert from {kind(value)} to String. Value: {kind(value)}")
 
 
 def to_number(value: Value) -> float:
-    """Return a value as a number. Raises ConversionFailed."""
+    """Return a value as a number. Raises ConversionError."""
     if value is None:
         return 0.0
     if isinstance(value, bool | int | float):
@@ -125,12 +125,12 @@ def to_number(value: Value) -> float:
             return 0.0
         if _NUMBER.match(value) and any(character.isdigit() for character in value):
             return float(value.replace(",", ""))
-    raise ConversionFailed(f"Unable to convert from {kind(value)} to Number. Value: {_shown(value)}")
+    raise ConversionError(f"Unable to convert from {kind(value)} to Number. Value: {_display(value)}")
 
 
-def converted(value: Value, wanted: Value) -> Value:
-    """Return `value` in the kind of `wanted`. Raises ConversionFailed when it has no such form."""
-    target = kind(wanted)
+def converted(value: Value, like: Value) -> Value:
+    """Convert `value` to the type of `like`. Raises ConversionError."""
+    target = kind(like)
     if kind(value) == target:
         return value
     if target == "Null" and value == "":
@@ -143,16 +143,16 @@ def converted(value: Value, wanted: Value) -> Value:
         return to_text(value)
     if target == "Version":
         return _to_version(value)
-    raise ConversionFailed(f"Unable to convert from {kind(value)} to {target}. Value: {_shown(value)}")
+    raise ConversionError(f"Unable to convert from {kind(value)} to {target}. Value: {_display(value)}")
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Return whether two values are equal after the right one was brought to the kind of the left one."""
+    """Return whether two values are equal, with the right one converted to the type of the left one."""
     if isinstance(left, Mapping | list):
         return left is right
     try:
         other = converted(right, left)
-    except ConversionFailed:
+    except ConversionError:
         return False
     if isinstance(left, str) and isinstance(other, str):
         return left.upper() == other.upper()
@@ -160,9 +160,9 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def order(left: Value, right: Value) -> int:
-    """Return -1, 0 or 1 as the left value is less, equal or greater. Raises ConversionFailed."""
+    """Return -1, 0 or 1 if the left value is less than, equal to or greater than the right. Raises ConversionError."""
     if isinstance(left, Mapping | list):
-        raise ConversionFailed(f"Unable to convert from {kind(left)} to Number. Value: {kind(left)}")
+        raise ConversionError(f"Unable to convert from {kind(left)} to Number. Value: {kind(left)}")
     other = converted(right, left)
     if left is None:
         return 0
@@ -176,14 +176,14 @@ def order(left: Value, right: Value) -> int:
 
 
 def member(target: Value, key: Value) -> Value:
-    """Return what stands at `key` in an object or array; Null when nothing does, or when it is neither.
+    """Return the member of an object or array at `key`; Null if it is missing, or for other values.
 
     Raises KeyNotFound for a strict object (`parameters`).
     """
     if isinstance(target, Filtered):
         found = [member(item, key) for item in target if _has(item, key)]
         return Filtered(found)
-    if isinstance(target, Folded):
+    if isinstance(target, CaseInsensitiveDict):
         return target.find(to_text(key))
     if isinstance(target, Mapping):
         return None if isinstance(key, Mapping | list) else target.get(to_text(key))
@@ -193,7 +193,7 @@ def member(target: Value, key: Value) -> Value:
 
 
 def every(target: Value) -> Filtered:
-    """Return the members of an array or the values of an object: what `*` asks for; of anything else, none."""
+    """Return the members of an array or the values of an object, for `*`; nothing for other values."""
     if isinstance(target, Filtered):
         return Filtered(inner for item in target for inner in every(item))
     if isinstance(target, Mapping):
@@ -210,7 +210,7 @@ def _has(item: Value, key: Value) -> bool:
 def _at(items: Sequence[Value], key: Value) -> Value:
     try:
         index = to_number(key)
-    except ConversionFailed:
+    except ConversionError:
         return None
     return items[int(index)] if 0 <= index < len(items) else None
 
@@ -218,7 +218,7 @@ def _at(items: Sequence[Value], key: Value) -> Value:
 def _to_version(value: Value) -> Version:
     text = to_text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     if not _VERSION.match(text):
-        raise ConversionFailed(f"Unable to convert from {kind(value)} to Version. Value: {_shown(value)}")
+        raise ConversionError(f"Unable to convert from {kind(value)} to Version. Value: {_display(value)}")
     return Version(tuple(int(part) for part in text.split(".")))
 
 
@@ -228,7 +228,7 @@ def _number_text(number: float) -> str:
     return repr(number)
 
 
-def _shown(value: Value) -> str:
+def _display(value: Value) -> str:
     return kind(value) if isinstance(value, Mapping | list) else f"'{to_text(value)}'"
 
 

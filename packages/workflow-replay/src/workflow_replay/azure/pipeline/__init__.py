@@ -1,1 +1,1 @@
-"""What a pipeline file means: stages, jobs, steps, variables and triggers, checked before anything runs."""
+"""Pipelines: stages, jobs, steps, variables and triggers, validated before anything runs."""

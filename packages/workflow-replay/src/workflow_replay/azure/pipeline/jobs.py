@@ -1,7 +1,6 @@
-"""The jobs and deployments of a stage, as they stand in a file, as data. Pure.
+"""Reads the jobs and deployments of a stage. No I/O.
 
-Containers, service containers and server jobs cannot be replayed and are refused: to run their steps on the machine
-itself would claim what is not so.
+Containers, service containers and server jobs are refused: running their steps on the host would be misleading.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def jobs(nodes: Iterable[Node]) -> tuple[Job, ...]:
     names: set[str] = set()
     for one in found:
         if one.name.casefold() in names:
-            raise one.place.wrong(f"Job {one.name} appears more than once. Job names must be unique within a stage.")
+            raise one.location.error(f"Job {one.name} appears more than once. Job names must be unique within a stage.")
         names.add(one.name.casefold())
     return found
 
@@ -47,7 +46,7 @@ def job(node: Node) -> Job:
     """Return a plain job. Raises WorkflowError."""
     fields = Fields(node, _JOB, "a job")
     if not fields.has("job"):
-        raise fields.place.wrong("A job begins with `job`, `deployment` or `template`")
+        raise fields.location.error("A job must have the key `job`, `deployment` or `template`")
     return _common(fields, "job", steps(fields.items("steps")), _strategy(fields))
 
 
@@ -58,7 +57,7 @@ def _is_deployment(node: Node) -> bool:
 def _deployment(node: Node) -> Job:
     fields = Fields(node, _DEPLOYMENT, "a deployment")
     if fields.text("deployment") == _RESERVED_DEPLOYMENT:
-        raise fields.place_of("deployment").wrong("The word deploy is a keyword and cannot name a deployment")
+        raise fields.location_of("deployment").error("The word deploy is a keyword and cannot name a deployment")
     return _common(fields, "deployment", (), None, _hooks(fields), _environment(fields))
 
 
@@ -72,20 +71,22 @@ def _common(
 ) -> Job:
     name = fields.text(key)
     if name and not NAME.match(name):
-        raise fields.place_of(key).wrong(f"The job name '{name}' is invalid: letters, digits and _, no digit first")
+        raise fields.location_of(key).error(
+            f"The job name '{name}' is invalid: use letters, digits and _, and do not start with a digit"
+        )
     for unsupported in _NOT_REPLAYED:
         if fields.has(unsupported):
-            raise fields.place_of(unsupported).wrong(f"Jobs with `{unsupported}` cannot be replayed")
+            raise fields.location_of(unsupported).error(f"Jobs with `{unsupported}` cannot be replayed")
     pool = fields.node("pool")
     if isinstance(pool, Text) and pool.text == "server":
-        raise fields.place_of("pool").wrong("Server jobs cannot be replayed")
+        raise fields.location_of("pool").error("Server jobs cannot be replayed")
     return Job(
         name=name,
-        place=fields.place,
+        location=fields.location,
         display_name=fields.text("displayName"),
         depends_on=fields.texts("dependsOn") or (),
-        condition=check_condition(fields.optional_text("condition"), fields.place_of("condition"), JOB_CONDITION),
-        continue_on_error=fields.late_boolean("continueOnError"),
+        condition=check_condition(fields.optional_text("condition"), fields.location_of("condition"), JOB_CONDITION),
+        continue_on_error=fields.runtime_boolean("continueOnError"),
         timeout_minutes=fields.number("timeoutInMinutes", DEFAULT_TIMEOUT_MINUTES),
         variables=variables(fields.node("variables"), INNER_VARIABLE),
         steps=own_steps,
@@ -102,32 +103,34 @@ def _strategy(fields: Fields) -> Matrix | Slices | None:
     strategy = Fields(node, ("matrix", "maxParallel", "parallel"), "a job's strategy")
     if strategy.has("parallel"):
         if strategy.has("matrix"):
-            raise strategy.place.wrong("A strategy has `matrix` or `parallel`, not both")
+            raise strategy.location.error("A strategy has `matrix` or `parallel`, not both")
         return Slices(max(int(strategy.number("parallel", 1)), 1))
     matrix = strategy.node("matrix")
     if matrix is None:
         return None
-    most = int(strategy.number("maxParallel", 0))
+    max_parallel = int(strategy.number("maxParallel", 0))
     if isinstance(matrix, Text):
         if not matrix.text.startswith("$["):
-            raise matrix.place.wrong("A matrix is a mapping, or an expression `$[ ]` that gives one as JSON")
-        return Matrix({}, matrix.text, most, matrix.place)
-    return Matrix(_legs(matrix), None, most, matrix.place)
+            raise matrix.location.error("A matrix must be a mapping, or an expression `$[ ]` that returns one as JSON")
+        return Matrix({}, matrix.text, max_parallel, matrix.location)
+    return Matrix(_legs(matrix), None, max_parallel, matrix.location)
 
 
 def _legs(matrix: Node) -> dict[str, dict[str, str]]:
     if not isinstance(matrix, Entries):
-        raise matrix.place.wrong("Expected a mapping: a matrix")
+        raise matrix.location.error("Expected a mapping: a matrix")
     for key, _ in matrix.pairs:
         if not _LEG.match(key.text):
-            raise key.place.wrong(f"The leg '{key.text}' of a matrix is invalid: letters, digits and _, a letter first")
+            raise key.location.error(
+                f"The leg '{key.text}' of a matrix is invalid: use letters, digits and _, and start with a letter"
+            )
     return {name: text_mapping(leg) for name, leg in matrix}
 
 
 def _environment(fields: Fields) -> Environment:
     node = fields.node("environment")
     if node is None:
-        raise fields.place.wrong("A deployment needs an environment")
+        raise fields.location.error("A deployment needs an environment")
     if not isinstance(node, Entries):
         name, _, resource = scalar(node).partition(".")
         return Environment(name, resource)
@@ -139,13 +142,13 @@ def _environment(fields: Fields) -> Environment:
 def _hooks(fields: Fields) -> Hooks:
     node = fields.node("strategy")
     if node is None:
-        raise fields.place.wrong("A deployment needs a strategy: runOnce, rolling or canary")
+        raise fields.location.error("A deployment needs a strategy: runOnce, rolling or canary")
     strategy = Fields(node, _STRATEGIES, "a deployment's strategy")
     for name in _STRATEGIES:
         body = strategy.node(name)
         if body is not None:
             return _hooks_of(name, body)
-    raise strategy.place.wrong(f"A deployment's strategy is one of {', '.join(_STRATEGIES)}")
+    raise strategy.location.error(f"A deployment's strategy must be one of {', '.join(_STRATEGIES)}")
 
 
 def _hooks_of(name: str, body: Node) -> Hooks:
@@ -156,7 +159,7 @@ def _hooks_of(name: str, body: Node) -> Hooks:
         if fields.has(hook):
             found[hook] = _hook_steps(fields, hook)
     if "deploy" not in found:
-        raise fields.place.wrong(f"{name} needs a `deploy` with steps")
+        raise fields.location.error(f"{name} needs a `deploy` with steps")
     node = fields.node("on")
     if node is not None:
         endings = Fields(node, ("failure", "success"), "`on`")

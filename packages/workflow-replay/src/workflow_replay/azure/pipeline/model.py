@@ -1,4 +1,4 @@
-"""A pipeline as frozen data, after templates: what will run, with what is decided only at run time left as text."""
+"""A pipeline as frozen data after template expansion; values known only at run time stay text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from workflow_replay.azure.templates.tree import Place
+from workflow_replay.azure.templates.tree import SourceLocation
 
 StepKind: TypeAlias = Literal["script", "bash", "pwsh", "powershell", "checkout", "task", "publish", "download"]
 HookName: TypeAlias = Literal["preDeploy", "deploy", "routeTraffic", "postRouteTraffic", "failure", "success"]
@@ -18,20 +18,20 @@ DEFAULT_JOB = "Job"
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable as it is written: its value may have macros or be a runtime expression."""
+    """A variable; its value may have macros, or be a runtime expression."""
 
     name: str
     value: str
-    place: Place
+    location: SourceLocation
     read_only: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
-    """A variable group by name; its variables are the caller's."""
+    """A reference to a variable group; the caller provides its variables."""
 
     name: str
-    place: Place
+    location: SourceLocation
 
 
 Variables: TypeAlias = tuple[Variable | Group, ...]
@@ -39,11 +39,11 @@ Variables: TypeAlias = tuple[Variable | Group, ...]
 
 @dataclass(frozen=True)
 class Step:
-    """A step; `subject` is its script, task, repository, path or source, by its kind."""
+    """A step; depending on its kind `subject` is a script, task, repository, path or source."""
 
     kind: StepKind
     subject: str
-    place: Place
+    location: SourceLocation
     name: str = ""
     display_name: str = ""
     condition: str | None = None
@@ -57,24 +57,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A job once for each leg, with the leg's variables; an expression stands for legs known at run time."""
+    """Runs a job once for each leg, with the leg's variables; legs may be a runtime expression."""
 
     legs: Mapping[str, Mapping[str, str]]
     expression: str | None
-    most_at_once: int
-    place: Place
+    max_parallel: int
+    location: SourceLocation
 
 
 @dataclass(frozen=True)
 class Slices:
-    """A job several times over."""
+    """Runs a job several times in parallel."""
 
     count: int
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """The steps of a deployment, by when they run; the strategy says how often."""
+    """The lifecycle hooks of a deployment; the strategy says how often they run."""
 
     strategy: Literal["runOnce", "rolling", "canary"]
     steps: Mapping[HookName, tuple[Step, ...]]
@@ -83,7 +83,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a deployment goes, and to which resource of it."""
+    """The environment of a deployment, and the resource in it."""
 
     name: str
     resource: str = ""
@@ -91,10 +91,10 @@ class Environment:
 
 @dataclass(frozen=True)
 class Job:
-    """A job; a deployment has `hooks` and an environment in the place of steps."""
+    """A job; a deployment has `hooks` and an environment instead of steps."""
 
     name: str
-    place: Place
+    location: SourceLocation
     display_name: str = ""
     depends_on: tuple[str, ...] = ()
     condition: str | None = None
@@ -109,10 +109,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage; `depends_on` None means the stage before it."""
+    """A stage; `depends_on` None is the previous stage."""
 
     name: str
-    place: Place
+    location: SourceLocation
     jobs: tuple[Job, ...]
     display_name: str = ""
     depends_on: tuple[str, ...] | None = None
@@ -124,7 +124,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Filter:
-    """What is meant and what is not; nothing included means everything."""
+    """Included and excluded patterns; without included ones everything is included."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class PushTrigger:
-    """Which pushes start the pipeline; None for a filter that is not there."""
+    """Filters of pushes; None if the key is missing."""
 
     branches: Filter | None = None
     tags: Filter | None = None
@@ -142,16 +142,15 @@ class PushTrigger:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When, and on which branches, the pipeline starts by itself."""
+    """A schedule and its branches."""
 
     cron: str
     branches: Filter
-    always: bool = False
 
 
 @dataclass(frozen=True)
 class PipelineResource:
-    """Another pipeline that this one may use; `triggers` when its runs start this one."""
+    """A pipeline resource; `triggers` if its runs trigger this pipeline."""
 
     alias: str
     source: str
@@ -163,7 +162,7 @@ class PipelineResource:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline file; `push` None never starts by a push, `pull_request` None by no pull request."""
+    """A pipeline; `push` and `pull_request` are None for `none`."""
 
     file: str
     name: str = ""

@@ -1,6 +1,6 @@
-"""An expanded pipeline file as a checked Pipeline: its root, its stages, its triggers and resources. Pure.
+"""Reads an expanded pipeline file: root, stages, triggers and resources. No I/O.
 
-A file of `steps` is one job `Job`, a file of `jobs` one stage `__default`, as in the service.
+As in the service, a file of `steps` is one job `Job`, and a file of `jobs` is one stage `__default`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workflow_replay.azure.pipeline.model import (
 )
 from workflow_replay.azure.pipeline.steps import check_condition
 from workflow_replay.azure.pipeline.variables import variables
-from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text
+from workflow_replay.azure.templates.tree import Entries, Items, Node, SourceLocation, Text
 
 _OF_SINGLE_JOB = ("container", "continueOnError", "services", "steps", "strategy", "workspace")
 _ROOT = frozenset(
@@ -45,16 +45,16 @@ _LOCKS = ("sequential", "runLatest")
 
 
 def pipeline(tree: Entries, file: str) -> Pipeline:
-    """Return the pipeline of an expanded file. Raises WorkflowError with file and line."""
+    """Return the pipeline of an expanded file. Raises WorkflowError."""
     root = Fields(tree, _ROOT, "a pipeline")
     stages = _stages(root, tree)
     if not stages:
-        raise root.place.wrong("A pipeline needs stages, jobs, steps, or a template to extend")
+        raise root.location.error("A pipeline needs stages, jobs, steps, or a template to extend")
     stage_dependencies(stages)
     for stage in stages:
         job_dependencies(stage)
     return replace(
-        start(tree, file),
+        triggers(tree, file),
         name=root.text("name"),
         stages=stages,
         variables=variables(root.node("variables"), ROOT_VARIABLE),
@@ -62,8 +62,8 @@ def pipeline(tree: Entries, file: str) -> Pipeline:
     )
 
 
-def start(tree: Entries, file: str) -> Pipeline:
-    """Return when a pipeline starts, without what it does. Raises WorkflowError with file and line."""
+def triggers(tree: Entries, file: str) -> Pipeline:
+    """Return a pipeline with its triggers only. Raises WorkflowError."""
     root = Fields(tree, _ROOT, "a pipeline")
     return Pipeline(
         file=file,
@@ -77,37 +77,37 @@ def start(tree: Entries, file: str) -> Pipeline:
 def _stages(root: Fields, tree: Entries) -> tuple[Stage, ...]:
     given = [key for key in ("stages", "jobs", "steps") if root.has(key)]
     if len(given) > 1:
-        raise root.place_of(given[1]).wrong(f"Unexpected value '{given[1]}': there are {given[0]} already")
+        raise root.location_of(given[1]).error(f"Unexpected value '{given[1]}': the file has {given[0]}")
     if root.has("stages"):
         return _checked_names(tuple(_stage(node) for node in root.items("stages")))
     if root.has("jobs"):
-        return (Stage(DEFAULT_STAGE, root.place_of("jobs"), _named(jobs(root.items("jobs")))),)
+        return (Stage(DEFAULT_STAGE, root.location_of("jobs"), _named(jobs(root.items("jobs")))),)
     if root.has("steps"):
-        return (Stage(DEFAULT_STAGE, root.place_of("steps"), (_single_job(tree),)),)
+        return (Stage(DEFAULT_STAGE, root.location_of("steps"), (_single_job(tree),)),)
     return ()
 
 
 def _single_job(tree: Entries) -> Job:
     pairs = tuple(pair for pair in tree.pairs if pair[0].text in _OF_SINGLE_JOB)
-    name = (Text("job", tree.place), Text(DEFAULT_JOB, tree.place, quoted=True))
-    return job(Entries((name, *pairs), tree.place_of("steps")))
+    name = (Text("job", tree.location), Text(DEFAULT_JOB, tree.location, quoted=True))
+    return job(Entries((name, *pairs), tree.location_of("steps")))
 
 
 def _stage(node: Node) -> Stage:
     fields = Fields(node, _STAGE, "a stage")
     name = fields.text("stage")
     if not NAME.match(name):
-        raise fields.place_of("stage").wrong(f"The stage name '{name}' is invalid: letters, digits and _")
+        raise fields.location_of("stage").error(f"The stage name '{name}' is invalid: use letters, digits and _")
     found = _named(jobs(fields.items("jobs")))
     if not found:
-        raise fields.place.wrong(f"Stage {name} must contain at least one job with no dependencies.")
+        raise fields.location.error(f"Stage {name} must contain at least one job with no dependencies.")
     return Stage(
         name=name,
-        place=fields.place,
+        location=fields.location,
         jobs=found,
         display_name=fields.text("displayName"),
         depends_on=fields.texts("dependsOn"),
-        condition=check_condition(fields.optional_text("condition"), fields.place_of("condition"), JOB_CONDITION),
+        condition=check_condition(fields.optional_text("condition"), fields.location_of("condition"), JOB_CONDITION),
         variables=variables(fields.node("variables"), INNER_VARIABLE),
         lock_behavior=_lock(fields),
         is_manual=_is_manual(fields),
@@ -117,19 +117,23 @@ def _stage(node: Node) -> Stage:
 def _is_manual(fields: Fields) -> bool:
     text = fields.text("trigger", "automatic")
     if text not in ("manual", "automatic"):
-        raise fields.place_of("trigger").wrong(f"Unexpected value '{text}': a stage's trigger is manual or automatic")
+        raise fields.location_of("trigger").error(
+            f"Unexpected value '{text}': a stage's trigger must be manual or automatic"
+        )
     return text == "manual"
 
 
 def _lock(fields: Fields) -> str | None:
     lock = fields.optional_text("lockBehavior")
     if lock is not None and lock not in _LOCKS:
-        raise fields.place_of("lockBehavior").wrong(f"Unexpected value '{lock}': a lock is {' or '.join(_LOCKS)}")
+        raise fields.location_of("lockBehavior").error(
+            f"Unexpected value '{lock}': a lock must be {' or '.join(_LOCKS)}"
+        )
     return lock
 
 
 def _named(found: tuple[Job, ...]) -> tuple[Job, ...]:
-    """Give jobs without a name one by their position, since results need one."""
+    """Name unnamed jobs by their position, since results need a name."""
     return tuple(one if one.name else replace(one, name=f"Job{index}") for index, one in enumerate(found, 1))
 
 
@@ -137,7 +141,7 @@ def _checked_names(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     names: set[str] = set()
     for stage in stages:
         if stage.name.casefold() in names:
-            raise stage.place.wrong(
+            raise stage.location.error(
                 f"The stage name {stage.name} appears more than once. Stage names must be unique within a pipeline."
             )
         names.add(stage.name.casefold())
@@ -151,7 +155,9 @@ def _trigger(root: Fields, key: str, allowed: frozenset[str]) -> PushTrigger | N
     if isinstance(node, Text):
         if node.text == "none":
             return None
-        raise node.place.wrong(f"Unexpected value '{node.text}': {key} is none, branches, or a mapping")
+        raise node.location.error(
+            f"Unexpected value '{node.text}': {key} must be none, a list of branches, or a mapping"
+        )
     if isinstance(node, Items):
         return PushTrigger(branches=Filter(root.texts(key) or ()))
     fields = Fields(node, allowed, key)
@@ -175,11 +181,13 @@ def _filter(node: Node | None, what: str) -> Filter | None:
 def _schedule(node: Node) -> Schedule:
     fields = Fields(node, _SCHEDULE, "a schedule")
     if not fields.text("cron"):
-        raise fields.place.wrong("A schedule needs a `cron`")
+        raise fields.location.error("A schedule needs a `cron`")
     branches = _filter(fields.node("branches"), "branches")
     if branches is None:
-        raise fields.place.wrong("A schedule needs `branches`: without them it starts nothing")
-    return Schedule(fields.text("cron"), branches, fields.boolean("always"))
+        raise fields.location.error("A schedule needs `branches`: without them it never runs")
+    # Whether anything changed since the last run is unknown here, so that `always` has no effect.
+    fields.boolean("always")
+    return Schedule(fields.text("cron"), branches)
 
 
 def _resources(node: Node | None) -> tuple[PipelineResource, ...]:
@@ -188,22 +196,24 @@ def _resources(node: Node | None) -> tuple[PipelineResource, ...]:
     fields = Fields(node, _RESOURCES, "resources")
     for key in ("repositories", "containers", "builds", "packages", "webhooks"):
         if fields.items(key):
-            raise fields.place_of(key).wrong(f"Resources of kind `{key}` cannot be replayed")
+            raise fields.location_of(key).error(f"Resources of kind `{key}` cannot be replayed")
     return tuple(_pipeline_resource(item) for item in fields.items("pipelines"))
 
 
 def _pipeline_resource(node: Node) -> PipelineResource:
     fields = Fields(node, _PIPELINE, "a pipeline resource")
-    place: Place = fields.place
+    location: SourceLocation = fields.location
     if not fields.text("pipeline"):
-        raise place.wrong("A pipeline resource needs a name: `pipeline`")
+        raise location.error("A pipeline resource needs a name: `pipeline`")
     alias, source = fields.text("pipeline"), fields.text("source") or fields.text("pipeline")
     trigger = fields.node("trigger")
     if trigger is None or isinstance(trigger, Text):
-        said = trigger.text.lower() if isinstance(trigger, Text) else "none"
-        if said not in ("true", "none", "false", ""):
-            raise fields.place_of("trigger").wrong(f"Unexpected value '{said}': a trigger is true, none or a mapping")
-        return PipelineResource(alias, source, triggers=said == "true")
+        value = trigger.text.lower() if isinstance(trigger, Text) else "none"
+        if value not in ("true", "none", "false", ""):
+            raise fields.location_of("trigger").error(
+                f"Unexpected value '{value}': a trigger must be true, none or a mapping"
+            )
+        return PipelineResource(alias, source, triggers=value == "true")
     inner = Fields(trigger, ("branches", "enabled", "stages", "tags"), "a pipeline resource's trigger")
     return PipelineResource(
         alias,

@@ -1,4 +1,4 @@
-"""The steps of a job, as they stand in a file, as data. Pure."""
+"""Reads the steps of a job. No I/O."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from typing import get_args
 
 from workflow_replay.azure.expressions import ExpressionError, parse
-from workflow_replay.azure.expressions.syntax import STEP_CONDITION
-from workflow_replay.azure.expressions.syntax import Place as ExpressionPlace
+from workflow_replay.azure.expressions.syntax import STEP_CONDITION, Availability
 from workflow_replay.azure.pipeline.fields import Fields
 from workflow_replay.azure.pipeline.model import Step, StepKind
-from workflow_replay.azure.templates.tree import Entries, Node, Place
+from workflow_replay.azure.templates.tree import Entries, Node, SourceLocation
 
-MOST_RETRIES = 10
+MAX_RETRIES = 10
 _NAME = re.compile(r"[A-Za-z_][-_A-Za-z0-9]*\Z")
 _TASK = re.compile(r"[A-Za-z0-9_.\-]+@\d+(\.\d+\.\d+)?\Z")
 _COMMON = frozenset(
@@ -46,19 +45,19 @@ def steps(nodes: Iterable[Node]) -> tuple[Step, ...]:
     names: set[str] = set()
     for step in found:
         if step.name and step.name.casefold() in names:
-            raise step.place.wrong(f"The step name {step.name} appears more than once in the job.")
+            raise step.location.error(f"The step name {step.name} appears more than once in the job.")
         names.add(step.name.casefold())
     return found
 
 
-def check_condition(text: str | None, place: Place, where: ExpressionPlace) -> str | None:
-    """Return a condition that reads well; an empty one is none. Raises WorkflowError."""
+def check_condition(text: str | None, location: SourceLocation, available: Availability) -> str | None:
+    """Validate a condition; an empty one is None. Raises WorkflowError."""
     if text is None or not text.strip():
         return None
     try:
-        parse(text, where)
+        parse(text, available)
     except ExpressionError as error:
-        raise place.wrong(f"condition: {error.message}") from error
+        raise location.error(f"condition: {error.message}") from error
     return text
 
 
@@ -67,26 +66,26 @@ def _step(node: Node) -> Step:
     fields = Fields(node, _COMMON | _OF_KIND[kind] | {kind}, f"a {kind} step")
     name = fields.text("name")
     if name and not _NAME.match(name):
-        raise fields.place_of("name").wrong(f"The step name '{name}' is invalid: letters, digits, - and _")
+        raise fields.location_of("name").error(f"The step name '{name}' is invalid: use letters, digits, - and _")
     subject = fields.text(kind)
     inputs = _inputs(fields, kind)
     for key in _STREAMS & inputs.keys():
         if inputs[key].lower() not in ("", "false"):
-            raise node.place.wrong(f"{key} cannot be replayed: a step's two streams of output are one here")
+            raise node.location.error(f"{key} cannot be replayed: standard error is merged into standard output")
     if kind == "task" and not _TASK.match(subject):
-        raise fields.place_of("task").wrong(f"The task '{subject}' has no version", "Write it as Name@1.")
+        raise fields.location_of("task").error(f"The task '{subject}' has no version", "Write it as Name@1.")
     retries = fields.number("retryCountOnTaskFailure", 0)
     return Step(
         kind=kind,
         subject=subject,
-        place=node.place,
+        location=node.location,
         name=name,
         display_name=fields.text("displayName"),
-        condition=check_condition(fields.optional_text("condition"), fields.place_of("condition"), STEP_CONDITION),
-        continue_on_error=fields.late_boolean("continueOnError"),
-        enabled=fields.late_boolean("enabled", default=True),
+        condition=check_condition(fields.optional_text("condition"), fields.location_of("condition"), STEP_CONDITION),
+        continue_on_error=fields.runtime_boolean("continueOnError"),
+        enabled=fields.runtime_boolean("enabled", default=True),
         timeout_minutes=fields.number("timeoutInMinutes", 0),
-        retries=min(int(retries), MOST_RETRIES),
+        retries=min(int(retries), MAX_RETRIES),
         inputs=inputs,
         environment=fields.text_mapping("env"),
     )
@@ -100,13 +99,13 @@ def _inputs(fields: Fields, kind: StepKind) -> dict[str, str]:
 
 def _kind(node: Node) -> StepKind:
     if not isinstance(node, Entries):
-        raise node.place.wrong("Expected a mapping: a step")
+        raise node.location.error("Expected a mapping: a step")
     for kind in _KINDS:
         if node.find(kind) is not None:
             return kind
     first = node.pairs[0][0] if node.pairs else None
-    said = first.text if first else ""
-    place = first.place if first else node.place
-    if said in ("reviewApp", "getPackage"):
-        raise place.wrong(f"Steps of kind {said} cannot be replayed")
-    raise place.wrong(f"Unexpected value '{said}': a step is one of {', '.join(_KINDS)}, template")
+    key = first.text if first else ""
+    location = first.location if first else node.location
+    if key in ("reviewApp", "getPackage"):
+        raise location.error(f"Steps of kind {key} cannot be replayed")
+    raise location.error(f"Unexpected value '{key}': a step must be one of {', '.join(_KINDS)}, template")

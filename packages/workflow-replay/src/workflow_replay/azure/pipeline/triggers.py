@@ -1,13 +1,13 @@
-"""Whether an event starts a pipeline, and why not. Pure; what changed is asked of the caller.
+"""Decides whether an event triggers a pipeline, and if not, why. No I/O: the caller supplies the changed paths.
 
-Branches and tags are matched with `*` (anything, also `/`) and `?`. Paths are matched with `*` and `?` within a
-folder, `**` across folders, and a folder's name covers all below it; among those that match, the deepest wins, whatever
-the order. Pull requests follow a build validation policy, as in Azure Repos, where `pr:` has no effect: whether there
-is one, and its path filter, the caller says.
+Patterns of branches and tags have `*` (anything, including `/`) and `?`. Patterns of paths have `*` and `?` within a
+folder and `**` across folders; a folder matches everything in it, and the deepest matching pattern wins regardless of
+the order. Pull requests follow a build validation policy, as in Azure Repos, where `pr:` has no effect; the caller
+provides the policy.
 
-Where the documentation is silent: `docs/*` are the files in docs and, since folders match too, all below; an exclusion
-as deep as an inclusion wins; `[skip ci]` counts in the newest commit of a push only; a completed pipeline counts if it
-succeeded.
+Undocumented, and assumed here: `docs/*` matches the files in docs and, since folders match too, everything below; an
+exclusion as deep as an inclusion wins; `[skip ci]` applies to the newest commit of a push only; a completed pipeline
+triggers others if it succeeded.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SKIPS = re.compile(
     r"|skip azp|azp skip)\]|^skip-checks:\s*true",
     re.MULTILINE,
 )
-_STARTS, _STAYS = True, False
+_STARTS, _SKIPPED = True, False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a pipeline starts, and the reason when it does not."""
+    """Whether a pipeline is triggered; `reason` says why not."""
 
     starts: bool
     reason: str = ""
@@ -37,10 +37,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class BuildValidation:
-    """A branch policy that runs a pipeline for pull requests: their target, and which changed files matter.
+    """A build validation policy: runs a pipeline for pull requests to a branch.
 
-    `path_filter` is the policy's own notation: patterns apart by `;`, `!` before what does not count, and the last
-    pattern that matches decides. It is empty when all files matter.
+    `path_filter` has the policy's own syntax: patterns separated by `;`, with a leading `!` to exclude; the last
+    matching pattern decides. An empty one matches all files.
     """
 
     branch: str = "main"
@@ -48,92 +48,92 @@ class BuildValidation:
 
 
 def on_push(pipeline: Pipeline, ref: str, message: str, changed: Callable[[], Sequence[str]]) -> Decision:
-    """Decide for a push to a ref, given the newest commit's message and what the push changed."""
+    """Decide for a push to a ref, given the message of its newest commit and the changed paths."""
     trigger = pipeline.push
     if trigger is None:
-        return Decision(_STAYS, "trigger: none")
+        return Decision(_SKIPPED, "trigger: none")
     if _SKIPS.search(message):
-        return Decision(_STAYS, "the commit's message says to skip")
+        return Decision(_SKIPPED, "the commit message skips CI")
     if ref.startswith(TAGS):
         return _on_tag(trigger, ref.removeprefix(TAGS))
     branch = ref.removeprefix(HEADS)
-    # A filter of tags alone leaves pushes to branches out.
+    # A tag filter alone excludes pushes to branches.
     if trigger.branches is None and trigger.tags is not None and trigger.paths is None:
-        return Decision(_STAYS, "the trigger names tags only")
+        return Decision(_SKIPPED, "the trigger has only a tag filter")
     if trigger.branches is not None and not name_matches(trigger.branches, branch):
-        return Decision(_STAYS, f"the trigger does not include the branch {branch}")
+        return Decision(_SKIPPED, f"the trigger does not include the branch {branch}")
     return _on_paths(trigger.paths, changed)
 
 
 def on_pull_request(policy: BuildValidation | None, base: str, changed: Callable[[], Sequence[str]]) -> Decision:
     """Decide for a pull request to branch `base`."""
     if policy is None:
-        return Decision(_STAYS, "no build validation policy runs this pipeline")
+        return Decision(_SKIPPED, "no build validation policy runs this pipeline")
     if not _glob(policy.branch.removeprefix(HEADS), across=True).fullmatch(base.removeprefix(HEADS)):
-        return Decision(_STAYS, f"the build validation policy is for {policy.branch}, not for {base}")
+        return Decision(_SKIPPED, f"the build validation policy is for {policy.branch}, not for {base}")
     if policy.path_filter and not any(_policy_matches(policy.path_filter, path) for path in changed()):
-        return Decision(_STAYS, "no changed file matches the policy's path filter")
+        return Decision(_SKIPPED, "no changed file matches the policy's path filter")
     return Decision(_STARTS)
 
 
 def on_schedule(pipeline: Pipeline, cron: str | None, branch: str) -> Decision:
-    """Decide for a schedule (None: any of them) on a branch; whether anything changed is not asked."""
+    """Decide for a schedule (None: any) on a branch, regardless of whether anything changed."""
     found = [one for one in pipeline.schedules if cron is None or one.cron == cron]
     if not found:
-        return Decision(_STAYS, f"no schedule {cron}" if cron else "the pipeline has no schedules")
+        return Decision(_SKIPPED, f"there is no schedule {cron}" if cron else "the pipeline has no schedules")
     if not any(name_matches(one.branches, branch) for one in found):
-        return Decision(_STAYS, f"no schedule includes the branch {branch}")
+        return Decision(_SKIPPED, f"no schedule includes the branch {branch}")
     return Decision(_STARTS)
 
 
 def on_completion(
     pipeline: Pipeline, source: str, branch: str, *, succeeded: bool, stages: Sequence[str], tags: Sequence[str]
 ) -> tuple[Decision, PipelineResource | None]:
-    """Decide for another pipeline that completed; also return the resource by which it starts this one.
+    """Decide for a completed pipeline; also return the resource through which it triggers this one.
 
-    A resource with `stages` starts when all of those are among the completed `stages`, whatever became of the rest.
+    A resource with `stages` triggers if all of them are among the completed `stages`, whatever the run's result.
     """
     resource = next((one for one in pipeline.resources if one.source == source and one.triggers), None)
     if resource is None:
-        return Decision(_STAYS, f"no pipeline resource with a trigger names {source}"), None
+        return Decision(_SKIPPED, f"no pipeline resource with a trigger names {source}"), None
     if resource.branches is not None and not name_matches(resource.branches, branch):
-        return Decision(_STAYS, f"the resource {resource.alias} does not include the branch {branch}"), None
-    missing = [stage for stage in resource.stages if stage not in stages]
-    if missing:
-        return Decision(_STAYS, f"the stages {', '.join(missing)} of {source} did not complete"), None
+        return Decision(_SKIPPED, f"the resource {resource.alias} does not include the branch {branch}"), None
+    missing_references = [stage for stage in resource.stages if stage not in stages]
+    if missing_references:
+        return Decision(_SKIPPED, f"the stages {', '.join(missing_references)} of {source} did not complete"), None
     if not set(resource.tags) <= set(tags):
-        return Decision(_STAYS, f"the run of {source} does not have the tags {', '.join(resource.tags)}"), None
+        return Decision(_SKIPPED, f"the run of {source} does not have the tags {', '.join(resource.tags)}"), None
     if not succeeded and not resource.stages:
-        return Decision(_STAYS, f"{source} did not succeed"), None
+        return Decision(_SKIPPED, f"{source} did not succeed"), None
     return Decision(_STARTS), resource
 
 
 def name_matches(names: Filter, name: str) -> bool:
-    """Tell whether a branch or tag is included and not excluded; nothing included means all."""
+    """Tell whether a branch or tag is included and not excluded."""
     included = not names.include or any(_name_glob(pattern).fullmatch(name) for pattern in names.include)
     return included and not any(_name_glob(pattern).fullmatch(name) for pattern in names.exclude)
 
 
 def path_matches(paths: Filter, path: str) -> bool:
-    """Tell whether a changed file counts: the deepest pattern that matches it decides."""
+    """Tell whether a changed path is included: the deepest matching pattern decides."""
     included = _deepest(paths.include, path) if paths.include else 0
     return included >= 0 and included > _deepest(paths.exclude, path)
 
 
 def _on_tag(trigger: PushTrigger, tag: str) -> Decision:
     if trigger.tags is None or not name_matches(trigger.tags, tag):
-        return Decision(_STAYS, f"the trigger does not include the tag {tag}")
+        return Decision(_SKIPPED, f"the trigger does not include the tag {tag}")
     return Decision(_STARTS)
 
 
 def _on_paths(paths: Filter | None, changed: Callable[[], Sequence[str]]) -> Decision:
     if paths is None or any(path_matches(paths, path) for path in changed()):
         return Decision(_STARTS)
-    return Decision(_STAYS, "no changed file matches the trigger's paths")
+    return Decision(_SKIPPED, "no changed file matches the trigger's paths")
 
 
 def _deepest(patterns: Sequence[str], path: str) -> int:
-    """Return how many levels deep the deepest pattern is that matches, -1 for none."""
+    """Return the depth of the deepest matching pattern, -1 for none."""
     depths = [-1]
     for pattern in patterns:
         trimmed = pattern.strip("/")
@@ -160,7 +160,7 @@ def _name_glob(pattern: str) -> re.Pattern[str]:
 
 
 def _glob(pattern: str, *, across: bool) -> re.Pattern[str]:
-    """Return a pattern as a regular expression; `across` lets a single star pass a slash."""
+    """Return a pattern as a regular expression; with `across`, `*` and `?` also match a slash."""
     star = ".*" if across else "[^/]*"
     parts = {"**/": "(.*/)?", "**": ".*", "*": star, "?": "." if across else "[^/]"}
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)

@@ -1,1 +1,1 @@
-"""Pipeline files and their templates: from YAML with `${{ }}` to one tree without."""
+"""Expands a pipeline file and its templates to one tree without `${{ }}`."""

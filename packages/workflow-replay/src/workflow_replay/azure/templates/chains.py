@@ -1,4 +1,4 @@
-"""A list or mapping while it is put together: which branch of an if-chain is taken, which keys are there. Pure."""
+"""Helpers to expand a list or mapping: which branch of an if-chain is taken, which keys exist. No I/O."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class _State(Enum):
 
 
 class Chain:
-    """The if-chain that is open in a list or mapping, if any."""
+    """The current if-chain of a list or mapping, if any."""
 
     def __init__(self) -> None:
         self._state = _State.NONE
 
     def takes(self, branch: Branch, key: Text, holds: Callable[[], bool]) -> bool:
-        """Tell whether a branch is the chain's; its condition is asked only when no branch before it was taken.
+        """Tell whether a branch is taken; `holds` is called only if no earlier branch was.
 
         Raises WorkflowError for an `elseif` or `else` without an `if`.
         """
@@ -30,7 +30,7 @@ class Chain:
             self._state = _State.TAKEN if holds() else _State.OPEN
             return self._state is _State.TAKEN
         if self._state is _State.NONE:
-            raise key.place.wrong(f"The expression directive '{branch.word}' is not supported in this context")
+            raise key.location.error(f"The expression directive '{branch.word}' is not supported in this context")
         taken = self._state is _State.OPEN and (branch.word == "else" or holds())
         if branch.word == "else":
             self._state = _State.NONE
@@ -39,21 +39,21 @@ class Chain:
         return taken
 
     def end(self) -> None:
-        """Let what follows begin a chain of its own."""
+        """End the chain."""
         self._state = _State.NONE
 
 
 class Pairs:
-    """The keys and values of a mapping in the making; no key twice, whatever its case."""
+    """Builds a mapping; keys are unique regardless of case."""
 
     def __init__(self) -> None:
         self._pairs: list[tuple[Text, Node]] = []
         self._known: set[str] = set()
 
     def add(self, key: Text, node: Node) -> None:
-        """Append a key. Raises WorkflowError when it is there already."""
+        """Append a key. Raises WorkflowError for a duplicate."""
         if key.text.casefold() in self._known:
-            raise key.place.wrong(f"'{key.text}' is already defined")
+            raise key.location.error(f"'{key.text}' is already defined")
         self._known.add(key.text.casefold())
         self._pairs.append((key, node))
 
@@ -63,5 +63,5 @@ class Pairs:
             self.add(key, node)
 
     def entries(self, like: Entries) -> Entries:
-        """Return the mapping, standing where another one stands."""
-        return Entries(tuple(self._pairs), like.place)
+        """Return the mapping, at the location of another one."""
+        return Entries(tuple(self._pairs), like.location)

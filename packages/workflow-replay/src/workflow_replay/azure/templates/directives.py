@@ -1,6 +1,6 @@
-"""The keys that shape a file: `if`, `elseif`, `else`, `each` and `insert`, recognised by their text. Pure.
+"""Directives: the keys `if`, `elseif`, `else`, `each` and `insert`. No I/O.
 
-A directive is lower case and nothing but `${{ }}`; any other key is an ordinary one, whose expressions give its name.
+A directive is in lower case, and a single `${{ }}`. Any other key is an ordinary one, whose expressions are evaluated.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from workflow_replay.azure.expressions import ExpressionInvalid
+from workflow_replay.azure.expressions import InvalidExpression
 from workflow_replay.azure.templates.scalars import lone_expression
 from workflow_replay.azure.templates.tree import Text
 
@@ -43,11 +43,11 @@ Directive: TypeAlias = Branch | Each | Insert
 
 
 def directive(key: Text) -> Directive | None:
-    """Return the directive that a key is, or None. Raises WorkflowError for a malformed one."""
+    """Return a key's directive, or None. Raises WorkflowError for an invalid one."""
     try:
         expression = lone_expression(key.text)
-    except ExpressionInvalid as error:
-        raise key.place.wrong(error.message) from error
+    except InvalidExpression as error:
+        raise key.location.error(error.message) from error
     match = _WORD.match(expression) if expression is not None else None
     if match is None:
         return None
@@ -60,13 +60,13 @@ def directive(key: Text) -> Directive | None:
         return Insert()
     if word == "each":
         return _each(key, expression or "")
-    raise key.place.wrong(f"The directive '{word}' is malformed: {key.text}")
+    raise key.location.error(f"Invalid directive '{word}': {key.text}")
 
 
 def _each(key: Text, expression: str) -> Each:
     match = _EACH.match(expression)
     if match is None or match.group("in") != "in" or not _IDENTIFIER.match(match.group("name")):
-        raise key.place.wrong(
+        raise key.location.error(
             f"{key.text} is unexpected. The expected format of an 'each' expression is: "
             "${{ each <identifier> in <value> }}"
         )

@@ -1,17 +1,17 @@
-"""What expressions see in a place of a file: its parameters, the variables above it, what `each` binds. Pure."""
+"""What expressions see at a location: parameters, the variables defined above, variables of `each`. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from workflow_replay.azure.expressions import Contexts, Folded, Value
+from workflow_replay.azure.expressions import CaseInsensitiveDict, Contexts, Value
 from workflow_replay.azure.templates.tree import Entries, Items, Node, Text
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a place sees, and how many templates deep it lies."""
+    """What expressions see, and the nesting depth of templates."""
 
     parameters: Value
     variables: Mapping[str, Value]
@@ -19,20 +19,20 @@ class Frame:
     depth: int = 0
 
     def contexts(self) -> Contexts:
-        """Return what expressions may name here."""
-        return Contexts({"parameters": self.parameters, "variables": Folded(self.variables), **self.bound})
+        """Return the contexts of expressions."""
+        return Contexts({"parameters": self.parameters, "variables": CaseInsensitiveDict(self.variables), **self.bound})
 
     def binding(self, name: str, value: Value) -> Frame:
-        """Return the frame of one round of an `each`."""
+        """Return the frame of one iteration of `each`."""
         return replace(self, bound={**self.bound, name.casefold(): value})
 
     def seeing(self, variables: Node | None) -> Frame:
-        """Return the frame of what stands below some `variables`."""
+        """Return the frame of what follows `variables`."""
         return replace(self, variables={**self.variables, **static(variables)})
 
 
 def static(variables: Node | None) -> dict[str, Value]:
-    """Return the values that `variables` give by themselves; those of groups are not known while a file is read."""
+    """Return the values in `variables`; those of variable groups are unknown while a file is read."""
     found: dict[str, Value] = {}
     for item in listed(variables):
         if isinstance(item, Entries):
@@ -43,7 +43,7 @@ def static(variables: Node | None) -> dict[str, Value]:
 
 
 def listed(node: Node | None) -> tuple[Node, ...]:
-    """Return the members of a list; of a mapping of variables, each as `name` and `value`."""
+    """Return the members of a list; a mapping of variables becomes a list of `name` and `value`."""
     match node:
         case None | Text():
             return ()
@@ -54,5 +54,7 @@ def listed(node: Node | None) -> tuple[Node, ...]:
 
 
 def _variable(key: Text, value: Node) -> Entries:
-    name = Text("name", key.place)
-    return Entries(((name, Text(key.text, key.place, quoted=True)), (Text("value", key.place), value)), key.place)
+    name = Text("name", key.location)
+    return Entries(
+        ((name, Text(key.text, key.location, quoted=True)), (Text("value", key.location), value)), key.location
+    )

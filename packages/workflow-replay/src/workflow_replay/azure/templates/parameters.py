@@ -1,7 +1,7 @@
-"""Parameters: what a file declares and what a value becomes by its declaration. Pure.
+"""Template parameters: their declarations, and the conversion of values to the declared type. No I/O.
 
-A scalar is bound as the text it is written as and then read by its type, so that `007` stays `007` for a string.
-Lists of steps, jobs and stages keep their nodes' texts; `object` types its leaves as YAML does.
+A scalar is passed as text and then converted, so that `007` stays `007` for a string. Lists of steps, jobs and stages
+keep their scalars as text; the scalars of an `object` have YAML types.
 """
 
 from __future__ import annotations
@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workflow_replay.azure.expressions import EvaluationFailed, Folded, Value
+from workflow_replay.azure.expressions import CaseInsensitiveDict, EvaluationError, Value
 from workflow_replay.azure.expressions.values import to_number
-from workflow_replay.azure.templates.tree import Entries, Items, Node, Place, Text, bound_text, read, texts, typed
+from workflow_replay.azure.templates.tree import (
+    Entries,
+    Items,
+    Node,
+    SourceLocation,
+    Text,
+    bound_text,
+    read,
+    texts,
+    typed,
+)
 from workflow_replay.errors import EventError, ParameterMissing
 
 _TEXT_TYPES = frozenset({"string", "environment", "filePath", "secureFile", "serviceConnection"})
@@ -24,72 +34,79 @@ _KEYS = frozenset({"name", "displayName", "type", "default", "values"})
 
 @dataclass(frozen=True)
 class Parameter:
-    """A declared parameter; `default` None makes it required, `values` None allows all."""
+    """A declared parameter; without a `default` it is required, without `values` all are allowed."""
 
     name: str
     type: str
-    place: Place
+    location: SourceLocation
     default: Node | None = None
     values: tuple[Text, ...] | None = None
 
 
 def declared(node: Node | None, *, in_template: bool) -> tuple[Parameter, ...]:
-    """Return the parameters of a file's `parameters`. Raises WorkflowError."""
+    """Return the declarations in `parameters`. Raises WorkflowError."""
     if node is None:
         return ()
     if isinstance(node, Entries):
-        return tuple(Parameter(key.text, "legacyObject", key.place, value) for key, value in node.pairs)
+        return tuple(Parameter(key.text, "legacyObject", key.location, value) for key, value in node.pairs)
     if not isinstance(node, Items):
-        raise node.place.wrong("Expected a sequence of parameters")
+        raise node.location.error("Expected a sequence of parameters")
     found: dict[str, Parameter] = {}
     for item in node.nodes:
         parameter = _parameter(item, in_template=in_template)
         if parameter.name.casefold() in found:
-            raise item.place.wrong(
+            raise item.location.error(
                 f"The '{parameter.name}' parameter is declared more than once in the parameter list."
             )
         found[parameter.name.casefold()] = parameter
     return tuple(found.values())
 
 
-def queued(parameters: tuple[Parameter, ...], arguments: Mapping[str, str], place: Place) -> dict[str, Node]:
-    """Return what somebody gave by hand, as nodes; for a structured parameter, its text is YAML or JSON.
+def queued(
+    parameters: tuple[Parameter, ...], arguments: Mapping[str, str], location: SourceLocation
+) -> dict[str, Node]:
+    """Return the parameters of a manual run as nodes; the text of a structured parameter is YAML or JSON.
 
-    Raises EventError for parameters that the file does not have.
+    Raises EventError for unknown parameters.
     """
     types = {parameter.name.casefold(): parameter.type for parameter in parameters}
     found: dict[str, Node] = {}
     for name, value in arguments.items():
         if name.casefold() not in types:
-            raise EventError(f"{place.file} has no parameter {name!r}", f"It has {sorted(types) or 'none'}.")
+            raise EventError(
+                f"{location.file} has no parameter {name!r}",
+                f"The parameters are: {', '.join(sorted(types)) or 'none'}.",
+            )
         structured = types[name.casefold()] == "object" or types[name.casefold()] in _LIST_TYPES
-        found[name] = read(value, f"the value of {name}") if structured else Text(value, place, quoted=True)
+        found[name] = read(value, f"the value of {name}") if structured else Text(value, location, quoted=True)
     return found
 
 
-def bind(parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], place: Place, *, closed: bool) -> Folded:
-    """Return the values of all parameters, given the arguments of a caller that stands at `place`.
+def bind(
+    parameters: tuple[Parameter, ...], arguments: Mapping[str, Node], location: SourceLocation, *, closed: bool
+) -> CaseInsensitiveDict:
+    """Return the values of all parameters, given the arguments of a caller at `location`.
 
-    `closed` refuses arguments that nobody declared, as every file does that has a `parameters` block.
-    Raises WorkflowError, ParameterMissing for one that is required.
+    `closed` rejects undeclared arguments, as every file with `parameters` does.
+    Raises WorkflowError, ParameterMissing for a required one.
     """
     given = {name.casefold(): (name, node) for name, node in arguments.items()}
     known = {parameter.name.casefold() for parameter in parameters}
     for folded, (name, node) in given.items():
         if closed and folded not in known:
-            raise node.place.wrong(f"Unexpected parameter '{name}'")
+            raise node.location.error(f"Unexpected parameter '{name}'")
     values: dict[str, Value] = {}
     for parameter in parameters:
         node = given[parameter.name.casefold()][1] if parameter.name.casefold() in given else parameter.default
         if node is None:
             message = f"A value for the '{parameter.name}' parameter must be provided."
-            raise ParameterMissing(place.file, place.line, message)
+            raise ParameterMissing(location.file, location.line, message)
         values[parameter.name] = bound(parameter, node)
-    return Folded(values, strict=True)
+    return CaseInsensitiveDict(values, strict=True)
 
 
 def bound(parameter: Parameter, node: Node) -> Value:
-    """Return a node as the value of a parameter by its type. Raises WorkflowError."""
+    """Convert a node to the type of a parameter. Raises WorkflowError."""
     if parameter.type == "object":
         return typed(node)
     if parameter.type == "legacyObject":
@@ -98,10 +115,10 @@ def bound(parameter: Parameter, node: Node) -> Value:
         return _list(parameter, node)
     if parameter.type in _ITEM_TYPES:
         if not isinstance(node, Entries) and not (parameter.type == "pool" and isinstance(node, Text)):
-            raise _invalid(parameter, node.place)
+            raise _invalid(parameter, node.location)
         return texts(node)
     if not isinstance(node, Text):
-        raise _invalid(parameter, node.place)
+        raise _invalid(parameter, node.location)
     value = _scalar(parameter, node)
     _check_allowed(parameter, node, value)
     return value
@@ -109,11 +126,11 @@ def bound(parameter: Parameter, node: Node) -> Value:
 
 def _list(parameter: Parameter, node: Node) -> Value:
     if not isinstance(node, Items):
-        raise _invalid(parameter, node.place)
+        raise _invalid(parameter, node.location)
     if parameter.type == "stringList":
         for item in node.nodes:
             if not isinstance(item, Text):
-                raise _invalid(parameter, item.place)
+                raise _invalid(parameter, item.location)
             _check_allowed(parameter, item, bound_text(item))
     return texts(node)
 
@@ -122,42 +139,44 @@ def _scalar(parameter: Parameter, node: Text) -> Value:
     text = bound_text(node)
     if parameter.type == "boolean":
         if text.lower() not in ("true", "false"):
-            raise node.place.wrong(f"The '{parameter.name}' parameter value '{text}' is not a valid Boolean.")
+            raise node.location.error(f"The '{parameter.name}' parameter value '{text}' is not a valid Boolean.")
         return text.lower() == "true"
     if parameter.type == "number":
         try:
             return to_number(text) if text else _fail()
-        except EvaluationFailed:
-            raise node.place.wrong(f"The '{parameter.name}' parameter value '{text}' is not a valid Number.") from None
+        except EvaluationError:
+            raise node.location.error(
+                f"The '{parameter.name}' parameter value '{text}' is not a valid Number."
+            ) from None
     return text
 
 
 def _fail() -> float:
-    raise EvaluationFailed("An empty text is no number")
+    raise EvaluationError("An empty text is not a number")
 
 
 def _check_allowed(parameter: Parameter, node: Text, value: Value) -> None:
     if parameter.values is None:
         return
-    as_scalar = Parameter(parameter.name, "string" if parameter.type == "stringList" else parameter.type, node.place)
+    as_scalar = Parameter(parameter.name, "string" if parameter.type == "stringList" else parameter.type, node.location)
     if value not in [_scalar(as_scalar, allowed) for allowed in parameter.values]:
-        raise node.place.wrong(f"The '{parameter.name}' parameter value '{node.text}' is not a valid value.")
+        raise node.location.error(f"The '{parameter.name}' parameter value '{node.text}' is not a valid value.")
 
 
 def _parameter(node: Node, *, in_template: bool) -> Parameter:
     if not isinstance(node, Entries):
-        raise node.place.wrong("Expected a mapping with the name and type of a parameter")
+        raise node.location.error("Expected a mapping with the name and type of a parameter")
     for key, _ in node.pairs:
         if key.text not in _KEYS:
-            raise key.place.wrong(f"Unexpected value '{key.text}'")
+            raise key.location.error(f"Unexpected value '{key.text}'")
     name, kind = node.find("name"), node.find("type")
     if not isinstance(name, Text) or not name.text:
-        raise node.place.wrong("A parameter needs a name")
+        raise node.location.error("A parameter needs a name")
     type_name = kind.text if isinstance(kind, Text) else "string"
-    wrong_place = type_name in _ONLY_IN_PIPELINES if in_template else type_name == "legacyObject"
-    if type_name not in _TYPES or wrong_place:
-        raise node.place_of("type").wrong(f"Unexpected value '{type_name}'")
-    parameter = Parameter(name.text, type_name, node.place, node.find("default"), _values(node))
+    unavailable = type_name in _ONLY_IN_PIPELINES if in_template else type_name == "legacyObject"
+    if type_name not in _TYPES or unavailable:
+        raise node.location_of("type").error(f"Unexpected value '{type_name}'")
+    parameter = Parameter(name.text, type_name, node.location, node.find("default"), _values(node))
     if parameter.default is not None:
         _check_literal(parameter.default)
         bound(parameter, parameter.default)
@@ -169,15 +188,15 @@ def _values(node: Entries) -> tuple[Text, ...] | None:
     if values is None:
         return None
     if not isinstance(values, Items) or not all(isinstance(item, Text) for item in values.nodes):
-        raise values.place.wrong("Expected a sequence of values")
+        raise values.location.error("Expected a sequence of values")
     return tuple(item for item in values.nodes if isinstance(item, Text))
 
 
 def _check_literal(node: Node) -> None:
     match node:
-        case Text(text, place):
+        case Text(text, location):
             if "${{" in text:
-                raise place.wrong("A template expression is not allowed in this context")
+                raise location.error("A template expression is not allowed in this context")
         case Items(nodes):
             for inner in nodes:
                 _check_literal(inner)
@@ -186,6 +205,6 @@ def _check_literal(node: Node) -> None:
                 _check_literal(inner)
 
 
-def _invalid(parameter: Parameter, place: Place) -> Exception:
+def _invalid(parameter: Parameter, location: SourceLocation) -> Exception:
     title = parameter.type[0].upper() + parameter.type[1:]
-    return place.wrong(f"The '{parameter.name}' parameter is not a valid {title}.")
+    return location.error(f"The '{parameter.name}' parameter is not a valid {title}.")

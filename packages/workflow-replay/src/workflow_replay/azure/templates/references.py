@@ -1,34 +1,34 @@
-"""Which file a `template:` names, from the file that names it. Pure.
+"""Resolves the path in `template:`. No I/O.
 
-A path begins at the repository's top with `/`, and beside the naming file without; case counts. Only files of the
-replayed repository can be named: `@self`, or no `@` at all.
+Paths that start with `/` are relative to the repository's root, others to the including file; they are case-sensitive.
+Only templates of the replayed repository are supported: `@self`, or no `@`.
 """
 
 from __future__ import annotations
 
 from posixpath import dirname
 
-from workflow_replay.azure.templates.tree import Place
+from workflow_replay.azure.templates.tree import SourceLocation
 
 
-def resolve(reference: str, place: Place) -> str:
-    """Return the path, from the repository's top, of the template that a reference at `place` names.
+def resolve(reference: str, location: SourceLocation) -> str:
+    """Return the path, from the repository's root, of a template that is referenced at `location`.
 
-    Raises WorkflowError for other repositories and for paths that leave this one.
+    Raises WorkflowError for other repositories and for paths outside of this one.
     """
     path, _, alias = reference.partition("@")
     if alias and alias.casefold() != "self":
-        raise place.wrong(
+        raise location.error(
             f"No repository found by name {alias}",
-            "A replay reads templates of its own repository only: keep them there, without `@` or with `@self`.",
+            "A replay reads templates of its own repository only: use a path without `@`, or with `@self`.",
         )
     path = path.replace("\\", "/")
-    joined = path if path.startswith("/") else f"{dirname(place.file)}/{path}"
+    joined = path if path.startswith("/") else f"{dirname(location.file)}/{path}"
     parts: list[str] = []
     for part in joined.split("/"):
         if part == "..":
             if not parts:
-                raise place.wrong(f"The file path {joined} is invalid")
+                raise location.error(f"The file path {joined} is invalid")
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)

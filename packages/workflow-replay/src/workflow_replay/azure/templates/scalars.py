@@ -1,10 +1,10 @@
-"""The `${{ }}` within a scalar: where they are, and whether the scalar is nothing but one of them. Pure."""
+"""Finds the `${{ }}` expressions in a scalar. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workflow_replay.azure.expressions import ExpressionInvalid
+from workflow_replay.azure.expressions import InvalidExpression
 from workflow_replay.azure.templates.tree import EXPRESSION_OPENS
 
 _CLOSES = "}}"
@@ -12,14 +12,14 @@ _CLOSES = "}}"
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a scalar: an expression's text without its braces, or text that is meant as it stands."""
+    """A part of a scalar: an expression without its braces, or literal text."""
 
     text: str
     is_expression: bool
 
 
 def parts(text: str) -> tuple[Part, ...]:
-    """Return the pieces of a scalar. Raises ExpressionInvalid when an expression has no end."""
+    """Return the parts of a scalar. Raises InvalidExpression for an unclosed expression."""
     found: list[Part] = []
     at = 0
     while (start := text.find(EXPRESSION_OPENS, at)) >= 0:
@@ -34,7 +34,7 @@ def parts(text: str) -> tuple[Part, ...]:
 
 
 def lone_expression(text: str) -> str | None:
-    """Return the expression that a scalar consists of, with nothing around it, or None."""
+    """Return the expression of a scalar that consists of nothing else, or None."""
     if not text.startswith(EXPRESSION_OPENS):
         return None
     found = parts(text)
@@ -42,7 +42,7 @@ def lone_expression(text: str) -> str | None:
 
 
 def _closing(text: str, at: int) -> int:
-    """Return where the braces close; those within a quoted text do not count."""
+    """Return the position of the closing braces; those in quotes do not count."""
     quoted = False
     while at < len(text):
         if text[at] == "'":
@@ -50,6 +50,6 @@ def _closing(text: str, at: int) -> int:
         elif not quoted and text.startswith(_CLOSES, at):
             return at
         at += 1
-    raise ExpressionInvalid(
+    raise InvalidExpression(
         "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found."
     )

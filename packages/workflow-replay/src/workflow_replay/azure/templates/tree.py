@@ -1,7 +1,6 @@
-"""A pipeline file as nodes that know their file and line, before anybody has asked what they mean. Pure.
+"""A pipeline file as a tree of nodes with source locations, and conversions between nodes and values. No I/O.
 
-Scalars are texts as they stand in the file (`3.10` stays `3.10`), mappings keep their order and may have a directive
-twice. Values of expressions and nodes become one another here.
+Scalars are text as written in the file (`3.10` stays `3.10`). Mappings keep their order, and may repeat a directive.
 """
 
 from __future__ import annotations
@@ -10,22 +9,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from workflow_replay import documents
 from workflow_replay.azure.expressions import Value, to_text
+from workflow_replay.common import yaml_document
 from workflow_replay.errors import WorkflowError
 
 EXPRESSION_OPENS = "${{"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something stands: the file from the repository's top, the line from 1."""
+class SourceLocation:
+    """A file, relative to the repository's root, and a line, counted from 1."""
 
     file: str
     line: int
 
-    def wrong(self, message: str, advice: str = "") -> WorkflowError:
-        """Return the error that something here is wrong."""
+    def error(self, message: str, advice: str = "") -> WorkflowError:
+        """Return an error at this location."""
         return WorkflowError(self.file, self.line, message, advice)
 
     def __str__(self) -> str:
@@ -34,10 +33,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Text:
-    """A scalar; `quoted` says that it can be nothing but a text."""
+    """A scalar; a `quoted` one is always a string."""
 
     text: str
-    place: Place
+    location: SourceLocation
     quoted: bool = False
 
 
@@ -46,102 +45,102 @@ class Items:
     """A list."""
 
     nodes: tuple[Node, ...]
-    place: Place
+    location: SourceLocation
 
 
 @dataclass(frozen=True)
 class Entries:
-    """A mapping in its order."""
+    """A mapping."""
 
     pairs: tuple[tuple[Text, Node], ...]
-    place: Place
+    location: SourceLocation
 
     def find(self, key: str) -> Node | None:
-        """Return what stands at a key, or None."""
+        """Return the value of a key, or None."""
         return next((node for name, node in self.pairs if name.text == key), None)
 
-    def place_of(self, key: str) -> Place:
-        """Return where a key stands; where the mapping does, for a key that is not there."""
-        return next((name.place for name, _ in self.pairs if name.text == key), self.place)
+    def location_of(self, key: str) -> SourceLocation:
+        """Return the location of a key; for a missing key that of the mapping."""
+        return next((name.location for name, _ in self.pairs if name.text == key), self.location)
 
     def __iter__(self) -> Iterator[tuple[str, Node]]:
         return ((name.text, node) for name, node in self.pairs)
 
     def without(self, *keys: str) -> Entries:
         """Return the mapping without some keys."""
-        return Entries(tuple(pair for pair in self.pairs if pair[0].text not in keys), self.place)
+        return Entries(tuple(pair for pair in self.pairs if pair[0].text not in keys), self.location)
 
 
 Node: TypeAlias = Text | Items | Entries
 
 
-class PlacedObject(dict[str, Value]):
-    """An object of expressions that knows where it was written."""
+class LocatedObject(dict[str, Value]):
+    """An object with its source location."""
 
-    def __init__(self, entries: Mapping[str, Value], place: Place) -> None:
+    def __init__(self, entries: Mapping[str, Value], location: SourceLocation) -> None:
         super().__init__(entries)
-        self.place = place
+        self.location = location
 
 
-class PlacedArray(list[Value]):
-    """An array of expressions that knows where it was written."""
+class LocatedArray(list[Value]):
+    """An array with its source location."""
 
-    def __init__(self, items: list[Value], place: Place) -> None:
+    def __init__(self, items: list[Value], location: SourceLocation) -> None:
         super().__init__(items)
-        self.place = place
+        self.location = location
 
 
 def read(text: str, file: str) -> Node:
-    """Return a file's tree; an empty file is an empty mapping. Raises WorkflowError."""
-    document = documents.parse_texts(text, file, EXPRESSION_OPENS)
-    return Entries((), Place(file, 1)) if document is None else _node(document, Place(file, 1))
+    """Return the tree of a file; an empty file is an empty mapping. Raises WorkflowError."""
+    document = yaml_document.parse_texts(text, file, EXPRESSION_OPENS)
+    return Entries((), SourceLocation(file, 1)) if document is None else _node(document, SourceLocation(file, 1))
 
 
-def _node(value: Any, place: Place) -> Node:
-    if isinstance(value, documents.Mapping):
-        here = Place(place.file, value.line)
-        pairs = ((key, inner, Place(place.file, line)) for key, inner, line in value.lined())
+def _node(value: Any, location: SourceLocation) -> Node:
+    if isinstance(value, yaml_document.Mapping):
+        here = SourceLocation(location.file, value.line)
+        pairs = ((key, inner, SourceLocation(location.file, line)) for key, inner, line in value.items_with_lines())
         return Entries(tuple((Text(key.rstrip(), at), _node(inner, at)) for key, inner, at in pairs), here)
-    if isinstance(value, documents.Sequence):
-        items = ((inner, Place(place.file, line)) for inner, line in value.lined())
-        return Items(tuple(_node(inner, at) for inner, at in items), Place(place.file, value.line))
-    return Text(str(value), place, value.quoted)
+    if isinstance(value, yaml_document.Sequence):
+        items = ((inner, SourceLocation(location.file, line)) for inner, line in value.items_with_lines())
+        return Items(tuple(_node(inner, at) for inner, at in items), SourceLocation(location.file, value.line))
+    return Text(str(value), location, value.quoted)
 
 
 def typed(node: Node) -> Value:
-    """Return a node as a value of expressions, leaves by their YAML types; nothing is the empty string."""
+    """Convert a node to a value; scalars have their YAML types, null is the empty string."""
     match node:
         case Text(text, _, quoted):
-            value = text if quoted else documents.scalar(text)
+            value = text if quoted else yaml_document.scalar(text)
             return "" if value is None else float(value) if type(value) is int else value
-        case Items(nodes, place):
-            return PlacedArray([typed(inner) for inner in nodes], place)
-        case Entries(pairs, place):
-            return PlacedObject({key.text: typed(inner) for key, inner in pairs}, place)
+        case Items(nodes, location):
+            return LocatedArray([typed(inner) for inner in nodes], location)
+        case Entries(pairs, location):
+            return LocatedObject({key.text: typed(inner) for key, inner in pairs}, location)
 
 
 def texts(node: Node) -> Value:
-    """Return a node as a value of expressions whose leaves are all texts as they stand in the file."""
+    """Convert a node to a value; scalars are text as written."""
     match node:
         case Text():
             return bound_text(node)
-        case Items(nodes, place):
-            return PlacedArray([texts(inner) for inner in nodes], place)
-        case Entries(pairs, place):
-            return PlacedObject({key.text: texts(inner) for key, inner in pairs}, place)
+        case Items(nodes, location):
+            return LocatedArray([texts(inner) for inner in nodes], location)
+        case Entries(pairs, location):
+            return LocatedObject({key.text: texts(inner) for key, inner in pairs}, location)
 
 
 def bound_text(node: Text) -> str:
-    """Return a scalar as the text it is written as; a missing value (`~`, `null`, nothing) is empty."""
-    return "" if not node.quoted and documents.scalar(node.text) is None else node.text
+    """Return the text of a scalar; null (`~`, `null`, nothing) is empty."""
+    return "" if not node.quoted and yaml_document.scalar(node.text) is None else node.text
 
 
-def untyped(value: Value, place: Place) -> Node:
-    """Return a value as a node that stands where it was written, or else at `place`."""
+def untyped(value: Value, location: SourceLocation) -> Node:
+    """Convert a value to a node, at its source location or else at `location`."""
     if isinstance(value, Mapping):
-        here = value.place if isinstance(value, PlacedObject) else place
+        here = value.location if isinstance(value, LocatedObject) else location
         return Entries(tuple((Text(key, here, quoted=True), untyped(value[key], here)) for key in value), here)
     if isinstance(value, list):
-        here = value.place if isinstance(value, PlacedArray) else place
+        here = value.location if isinstance(value, LocatedArray) else location
         return Items(tuple(untyped(item, here) for item in value), here)
-    return Text(to_text(value), place, quoted=True)
+    return Text(to_text(value), location, quoted=True)

@@ -1,1 +1,1 @@
-"""GitHub's expression language: what stands between `${{` and `}}`, and in every `if`."""
+"""GitHub's expression language: the text between `${{` and `}}`, and every `if`."""

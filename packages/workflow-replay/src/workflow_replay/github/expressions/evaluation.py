@@ -1,4 +1,4 @@
-"""What an expression comes to, given contexts and the functions of the place where it stands."""
+"""Evaluates a parsed expression with given contexts and functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workflow_replay.github.expressions.failures import ExpressionError
+from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.functions import PURE, Function
 from workflow_replay.github.expressions.syntax import Call, Compare, Constant, Context, Index, Junction, Node, Not
 from workflow_replay.github.expressions.values import (
@@ -25,18 +25,18 @@ from workflow_replay.github.expressions.values import (
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression can name: contexts by name, and the functions that only some places have (lower case)."""
+    """The contexts that an expression sees, and the functions (lower case) that are not available everywhere."""
 
     contexts: Mapping[str, Value]
     functions: Mapping[str, Function] = field(default_factory=dict)
 
-    def with_(self, **contexts: Value) -> Scope:
-        """The same with further contexts, or others in their place."""
+    def updated(self, **contexts: Value) -> Scope:
+        """A copy with contexts added or replaced."""
         return Scope({**self.contexts, **contexts}, self.functions)
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
-    """What it comes to. Raises ExpressionError."""
+    """The value of a parsed expression. Raises ExpressionError."""
     match node:
         case Constant(value=value):
             return value
@@ -49,7 +49,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
         case Junction():
             return _junction(node, scope)
         case Index(value=value, key=key):
-            # The key comes first: which of two errors is told depends on it.
+            # The key comes first, as on the service: of two errors the first is reported.
             found = None if key is None else evaluate(key, scope)
             reached = evaluate(value, scope)
             return _all_of(reached) if key is None else _index(reached, found)
@@ -110,21 +110,21 @@ def _index(value: Value, key: Value) -> Value:
 def _has_entry(value: Value, key: Value) -> bool:
     if isinstance(value, Mapping):
         return is_primitive(key) and has(value, to_text(key))
-    return isinstance(value, list) and _place(value, key) is not None
+    return isinstance(value, list) and _position(value, key) is not None
 
 
 def _entry(value: Value, key: Value) -> Value:
     if isinstance(value, Mapping):
         return find(value, to_text(key)) if is_primitive(key) else None
     if isinstance(value, list):
-        place = _place(value, key)
-        return None if place is None else value[place]
+        position = _position(value, key)
+        return None if position is None else value[position]
     return None
 
 
-def _place(value: Sequence[Value], key: Value) -> int | None:
+def _position(value: Sequence[Value], key: Value) -> int | None:
     number = to_number(key)
     if math.isnan(number) or math.isinf(number) or number < 0:
         return None
-    place = math.floor(number)
-    return place if place < len(value) else None
+    position = math.floor(number)
+    return position if position < len(value) else None

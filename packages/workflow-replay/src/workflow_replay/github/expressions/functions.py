@@ -1,6 +1,6 @@
-"""The functions of expressions that need nothing but their arguments; how many each takes, also of the others.
+"""The functions of expressions that depend on their arguments only, and the number of arguments of all functions.
 
-`success` and its kin, and `hashFiles`, come from whoever runs jobs: evaluation.py takes them as callables.
+Status functions such as `success`, and `hashFiles`, are passed to evaluation.py by the code that runs jobs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from workflow_replay.github.expressions.failures import ExpressionError
+from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.values import (
     Value,
     equal,
@@ -24,26 +24,26 @@ from workflow_replay.github.expressions.values import (
 Function = Callable[[Sequence[Value]], Value]
 
 _MANY: Final = 255
-_PLACE: Final = re.compile(r"\{\{|\}\}|\{([0-9]+)[^{}]*\}|[{}]", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([0-9]+)[^{}]*\}|[{}]", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many arguments a function takes, and whether it exists in every place."""
+    """The number of arguments of a function, and whether it is available everywhere."""
 
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     everywhere: bool = True
     odd: bool = False
 
     def check(self, name: str, count: int) -> None:
-        """Raise ExpressionError for another number of arguments."""
-        if count < self.least:
-            raise ExpressionError(f"too few parameters for {name!r}: {count}, needs {self.least}")
-        if count > self.most:
-            raise ExpressionError(f"too many parameters for {name!r}: {count}, takes {self.most}")
+        """Raise ExpressionError for a wrong number of arguments."""
+        if count < self.minimum:
+            raise ExpressionError(f"too few parameters for {name!r}: {count} of at least {self.minimum}")
+        if count > self.maximum:
+            raise ExpressionError(f"too many parameters for {name!r}: {count} of at most {self.maximum}")
         if self.odd and count % 2 == 0:
-            raise ExpressionError(f"{name!r} takes an odd number of parameters, not {count}")
+            raise ExpressionError(f"{name!r} requires an odd number of parameters, not {count}")
 
 
 ARGUMENTS: Final[Mapping[str, Limits]] = {
@@ -98,12 +98,12 @@ def _format(arguments: Sequence[Value]) -> Value:
             return found[0]
         if match.group(1) is None:
             raise ExpressionError(f"the format string is invalid: {text}")
-        place = int(match.group(1)) + 1
-        if place >= len(arguments):
+        position = int(match.group(1)) + 1
+        if position >= len(arguments):
             raise ExpressionError(f"the format string references more arguments than were supplied: {text}")
-        return to_text(arguments[place])
+        return to_text(arguments[position])
 
-    return _PLACE.sub(replaced, text)
+    return _PLACEHOLDER.sub(replaced, text)
 
 
 def _join(arguments: Sequence[Value]) -> Value:

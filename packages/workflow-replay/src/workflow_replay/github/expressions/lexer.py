@@ -1,4 +1,4 @@
-"""Expressions cut into tokens; what they mean together is left to the parser."""
+"""Splits an expression into tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from workflow_replay.github.expressions.failures import ExpressionError
+from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.values import Value, to_number
 
 Kind = Literal["symbol", "literal", "identifier", "end"]
@@ -24,13 +24,13 @@ _SYMBOLS: Final = ("!=", "==", ">=", "<=", "&&", "||", "!", ">", "<", "(", ")", 
 _BOUNDARY: Final = "()[],.!><=&|"
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _STRING: Final = re.compile(r"'((?:[^']|'')*)'")
-# A dot after these reaches into a value; after anything else it begins a number.
+# A dot after these dereferences a property; after anything else it starts a number.
 _BEFORE_A_DOT: Final = ("]", ")", "*")
 
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of an expression; `value` counts for literals only."""
+    """A token; only literals have a `value`."""
 
     kind: Kind
     text: str
@@ -39,7 +39,7 @@ class Token:
 
 
 def tokens(expression: str) -> list[Token]:
-    """Cut an expression; the last token is the end. Raises ExpressionError."""
+    """The tokens of an expression, the last one of kind "end". Raises ExpressionError."""
     if len(expression) > MAXIMUM_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAXIMUM_LENGTH} characters")
     found: list[Token] = []

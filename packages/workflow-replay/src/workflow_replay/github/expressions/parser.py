@@ -1,4 +1,4 @@
-"""Tokens read as a tree by GitHub's grammar; which contexts and functions exist is said by the caller."""
+"""Parses an expression by GitHub's grammar; the caller says which contexts and functions are available."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final, get_args
 
-from workflow_replay.github.expressions.failures import ExpressionError
+from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.functions import ARGUMENTS
 from workflow_replay.github.expressions.lexer import Token, tokens
 from workflow_replay.github.expressions.syntax import Call, Compare, Comparison, Constant, Context, Index, Junction, Not
@@ -21,7 +21,7 @@ _COMPARISONS: Final = {text: text for text in get_args(Comparison)}
 
 @lru_cache(maxsize=4096)
 def parse(expression: str, contexts: frozenset[str], functions: frozenset[str]) -> Node:
-    """Read an expression that may use these contexts and, beside the general ones, these functions (lower case).
+    """Parse an expression that may use these contexts and, besides the general ones, these functions (lower case).
 
     Raises ExpressionError.
     """
@@ -33,7 +33,7 @@ class _Parser:
         self._tokens = found
         self._contexts = contexts
         self._functions = functions
-        self._place = 0
+        self._position = 0
         self._depth = 0
 
     def whole(self) -> Node:
@@ -116,7 +116,7 @@ class _Parser:
             return self._call(name)
         if name.text.lower() not in self._contexts:
             known = ", ".join(sorted(self._contexts)) or "none"
-            raise ExpressionError(f"unrecognized named-value {name.text!r} here; there are: {known}")
+            raise ExpressionError(f"unrecognized named-value {name.text!r} here; available: {known}")
         return Context(name.text.lower())
 
     def _call(self, name: Token) -> Node:
@@ -135,20 +135,20 @@ class _Parser:
 
     @property
     def _now(self) -> Token:
-        return self._tokens[self._place]
+        return self._tokens[self._position]
 
     def _is(self, symbol: str) -> bool:
         return self._now.kind == "symbol" and self._now.text == symbol
 
     def _advance(self) -> Token:
         token = self._now
-        self._place += 1
+        self._position += 1
         return token
 
     def _take(self, symbol: str) -> bool:
         if not self._is(symbol):
             return False
-        self._place += 1
+        self._position += 1
         return True
 
     def _need(self, symbol: str) -> None:

@@ -1,4 +1,4 @@
-"""The tree that a parsed expression is. What it comes to is left to evaluation.py."""
+"""The syntax tree of an expression; evaluation.py evaluates it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Comparison = Literal["==", "!=", ">", ">=", "<", "<="]
 
 @dataclass(frozen=True)
 class Constant:
-    """A value as it stands."""
+    """A literal value."""
 
     value: Value
 
 
 @dataclass(frozen=True)
 class Context:
-    """A named value: `github`, `needs`."""
+    """A context, such as `github` or `needs`."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Index:
-    """Something of a value: `a.b`, `a['b']`, and for `key` None all of it, `a.*`."""
+    """A member of a value: `a.b`, `a['b']`, or with `key` None all members, `a.*`."""
 
     value: Node
     key: Node | None
@@ -35,7 +35,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Call:
-    """A function with its arguments; the name in lower case."""
+    """A function call; the name is in lower case."""
 
     name: str
     arguments: tuple[Node, ...]
@@ -50,7 +50,7 @@ class Not:
 
 @dataclass(frozen=True)
 class Compare:
-    """Two values compared."""
+    """A comparison."""
 
     left: Node
     operator: Comparison
@@ -69,7 +69,7 @@ Node: TypeAlias = Constant | Context | Index | Call | Not | Compare | Junction
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it."""
+    """The node and its descendants."""
     yield node
     match node:
         case Index(value=value, key=key):

@@ -1,6 +1,6 @@
-"""The values of expressions and how they turn into each other: null, boolean, number, string, array, object.
+"""The values of expressions and their conversions: null, boolean, number, string, array, object.
 
-In Python: None, bool, float, str, list and dict. Objects find their keys whatever their case, unless CaseSensitive.
+In Python: None, bool, float, str, list and dict. The keys of objects are case-insensitive, except in CaseSensitive.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final, TypeAlias
 
-from workflow_replay.github.expressions.failures import ExpressionError
+from workflow_replay.github.expressions.errors import ExpressionError
 
 Value: TypeAlias = bool | float | str | Sequence[Any] | Mapping[str, Any] | None
 
 _DECIMAL: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _PREFIXED: Final = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+", re.ASCII)
 _INFINITY: Final = re.compile(r"[-+]?Infinity")
-# What the language counts as white space around a number.
+# White space that is ignored around a number.
 _WHITE_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     chr(code) for code in range(0x2000, 0x200B)
 )
 _DOTLESS_I: Final = "\u0131"
 _DIGITS: Final = Decimal("1e-15")
-# Enough for the whole and the fifteen decimals of every number that is written without an exponent.
+# Enough for the integer part and 15 decimals of every number that is written without an exponent.
 _EXACT: Final = Context(prec=60)
 # Numbers between these are written without an exponent.
 _LARGEST_PLAIN_EXPONENT: Final = 21
@@ -33,15 +33,15 @@ _SMALLEST_PLAIN_EXPONENT: Final = -7
 
 
 class CaseSensitive(dict[str, Any]):
-    """An object whose keys have to be written as they are: `env`."""
+    """An object with case-sensitive keys: `env`."""
 
 
 class Filtered(list[Any]):
-    """What `.*` makes: an array whose members further indices reach into."""
+    """The result of `.*`: an array to whose members further indices apply."""
 
 
 def normal(value: Any) -> Value:
-    """A value of YAML or JSON as a value of expressions: all numbers are floats."""
+    """A YAML or JSON value as a value of expressions: all numbers are floats."""
     match value:
         case bool() | str() | float() | None:
             return value
@@ -53,16 +53,16 @@ def normal(value: Any) -> Value:
             return {str(key): normal(inner) for key, inner in value.items()}
         case Sequence():
             return [normal(inner) for inner in value]
-    raise ExpressionError(f"{type(value).__name__} is no value of expressions")
+    raise ExpressionError(f"{type(value).__name__} is not a value of expressions")
 
 
 def is_primitive(value: Value) -> bool:
-    """Whether it is neither an array nor an object."""
+    """Whether a value is neither an array nor an object."""
     return value is None or isinstance(value, bool | float | int | str)
 
 
 def truthy(value: Value) -> bool:
-    """Whether a condition holds with it: not for false, 0, NaN, the empty string and null."""
+    """Whether a value counts as true: all but false, 0, NaN, the empty string and null do."""
     match value:
         case None:
             return False
@@ -77,7 +77,7 @@ def truthy(value: Value) -> bool:
 
 
 def to_number(value: Value) -> float:
-    """As a number; NaN for arrays, objects and strings that are none."""
+    """A value as a number; NaN for arrays, objects and strings that are not numbers."""
     match value:
         case None:
             return 0.0
@@ -90,7 +90,7 @@ def to_number(value: Value) -> float:
 
 
 def to_text(value: Value) -> str:
-    """As a string; "Array" and "Object" for what has no text."""
+    """A value as a string; "Array" and "Object" for arrays and objects."""
     match value:
         case None:
             return ""
@@ -107,7 +107,7 @@ def to_text(value: Value) -> str:
 
 
 def number_text(number: float) -> str:
-    """A number in at most 15 decimals, as JavaScript writes it."""
+    """A number with at most 15 decimals, as JavaScript writes it."""
     if number == 0:
         return "0"
     if math.isnan(number) or math.isinf(number):
@@ -118,7 +118,7 @@ def number_text(number: float) -> str:
 
 
 def shortest(number: float) -> str:
-    """The shortest digits that read back as this number."""
+    """The shortest decimal text that reads back as this number."""
     sign = "-" if number < 0 else ""
     _, digits, exponent = Decimal(repr(abs(number))).normalize().as_tuple()
     text = "".join(map(str, digits))
@@ -133,12 +133,12 @@ def shortest(number: float) -> str:
 
 
 def folded(text: str) -> str:
-    """A string as comparisons see it: in upper case, but for the dotless i."""
+    """A string for case-insensitive comparison: in upper case, except for the dotless i."""
     return _DOTLESS_I.join(part.upper() for part in text.split(_DOTLESS_I))
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Whether two values are equal: strings whatever their case, kinds that differ as numbers, objects if the same."""
+    """Whether two values are equal: strings ignore case, mixed types compare as numbers, objects by identity."""
     left, right = _same_kind(left, right)
     if _kind(left) != _kind(right):
         return False
@@ -154,7 +154,7 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def greater(left: Value, right: Value) -> bool:
-    """Whether the left is greater; never for what cannot be compared."""
+    """Whether the left value is greater; False if the two cannot be compared."""
     left, right = _same_kind(left, right)
     match left, right:
         case str(), str():
@@ -168,7 +168,7 @@ def greater(left: Value, right: Value) -> bool:
 
 
 def find(value: Mapping[str, Any], key: str) -> Value:
-    """What an object has at a key, null when it has none."""
+    """The value of a key in an object, null if it is missing."""
     if isinstance(value, CaseSensitive):
         return value.get(key)
     wanted = key.lower()
@@ -185,15 +185,15 @@ def has(value: Mapping[str, Any], key: str) -> bool:
 def from_json(text: str) -> Value:
     """Read JSON. Raises ExpressionError."""
     if not text.strip():
-        raise ExpressionError("fromJSON was given an empty text")
+        raise ExpressionError("fromJSON: the text is empty")
     try:
         return _unique(json.loads(text, parse_constant=_no_constant, strict=True))
     except (ValueError, RecursionError) as error:
-        raise ExpressionError(f"fromJSON was given no JSON: {error}") from error
+        raise ExpressionError(f"fromJSON: invalid JSON: {error}") from error
 
 
 def to_json(value: Value, indent: str = "") -> str:
-    """Write JSON, two spaces a level."""
+    """A value as JSON, indented by two spaces per level."""
     inner = indent + "  "
     match value:
         case None | bool() | str():
@@ -251,12 +251,12 @@ def _kind(value: Value) -> str:
 
 
 def _units(text: str) -> bytes:
-    # Strings are ordered by their UTF-16 units.
+    # Strings are ordered by their UTF-16 code units.
     return text.encode("utf-16-be", "surrogatepass")
 
 
 def _unique(value: Any) -> Value:
-    """Of keys that differ only in their case, the first is the one that is there."""
+    """Of keys that differ only in case, keep the first."""
     match value:
         case dict():
             kept: dict[str, Any] = {}
@@ -273,4 +273,4 @@ def _unique(value: Any) -> Value:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

@@ -1,0 +1,122 @@
+"""Passes collected requests to Azure's data collector library, as its collections of model inputs and outputs.
+
+Each row carries its request's id, its index there and its time: one line of the collector's files may hold several
+requests. The library takes data frames only. Nothing else in the scoring code needs pandas, so both are imported only
+where the deployment collects data.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from request_schema import RequestSchema
+
+from observability.collector_messages import CollectedRequest, Message, split_into_messages
+
+INPUTS = "model_inputs"
+OUTPUTS = "model_outputs"
+CORRELATION_ID = "correlation_id"
+ROW = "row"
+TIME = "time"
+# Columns beside the features, in one of the collections or when both are read together.
+RESERVED = frozenset({CORRELATION_ID, ROW, TIME, "probability", "decision", "model_version", "deployment"})
+# Azure sets one of them where a deployment has a data collector; the second is the older form.
+ENABLING_VARIABLES = ("AZUREML_MDC_CONFIG_PATH", "AZUREML_MDC_ENABLED")
+LIBRARY_LOGGERS = ("mdc.worker", "mdc.sender")
+WORKER_LOGGER = "mdc.worker"
+
+
+class DataCollectionError(Exception):
+    """The data collection that the deployment asks for is impossible: it must not start."""
+
+
+class AzureCollector:
+    """Azure's collector for inputs and outputs. Not safe to use from several threads."""
+
+    def __init__(self, schema: RequestSchema, version: str) -> None:
+        """Open both collections. Raises DataCollectionError unless the deployment has enabled both of them."""
+        if taken := sorted(RESERVED.intersection(schema.names)):
+            raise DataCollectionError(
+                f"these features have the name of a column of the collected data: {', '.join(taken)}; rename them"
+            )
+        # Importing pandas takes half a second, which a deployment without data collection need not spend.
+        import pandas as pd
+        from azureml.ai.monitoring import Collector
+        from azureml.ai.monitoring.context import BasicCorrelationContext
+
+        self._frame: Any = pd.DataFrame
+        self._context = BasicCorrelationContext
+        self._schema = schema
+        self._version = version
+        self._problems: list[Exception] = []
+        self._inputs, self._outputs = (
+            Collector(name=name, on_error=self._problems.append) for name in (INPUTS, OUTPUTS)
+        )
+        if self._problems:
+            raise DataCollectionError(
+                f"the data collector cannot be used: {self._problems[0]}; enable both collections, {INPUTS} and "
+                f"{OUTPUTS}, in deployment.yml, or remove its data_collector"
+            )
+        self._failures = _DeliveryFailures()
+        for name in LIBRARY_LOGGERS:
+            logging.getLogger(name).addFilter(self._failures)
+
+    @classmethod
+    def if_enabled(cls, environment: Mapping[str, str], schema: RequestSchema, version: str) -> Self | None:
+        """The collector if the deployment has one, else None. Raises DataCollectionError as the constructor does."""
+        if not any(environment.get(name) for name in ENABLING_VARIABLES):
+            return None
+        try:
+            return cls(schema, version)
+        except (OSError, ValueError) as error:
+            raise DataCollectionError(f"the data collector's configuration cannot be read: {error}") from error
+
+    def send(self, batch: Sequence[CollectedRequest]) -> int:
+        """Pass a batch to the library, which sends it on its own thread; returns how many rows it refused."""
+        refused = 0
+        for message in split_into_messages(batch):
+            context = self._context(id=message.ids[0], timestamp=int(message.timestamp))
+            self._problems.clear()
+            self._inputs.collect(self._input_frame(message), context)
+            self._outputs.collect(self._output_frame(message), context)
+            if self._problems:
+                refused += len(message.ids)
+                self._failures.reason = str(self._problems[-1])
+        return refused
+
+    def delivery_failures(self) -> tuple[int, str]:
+        """How many messages the library failed to deliver, and why the last one failed."""
+        return self._failures.count, self._failures.reason
+
+    def _input_frame(self, message: Message) -> Any:
+        frame = self._frame(message.features, columns=list(self._schema.names))
+        return self._with_ids(frame, message)
+
+    def _output_frame(self, message: Message) -> Any:
+        decision = (message.probability >= self._schema.threshold).astype(np.int64)
+        frame = self._frame({"probability": message.probability, "decision": decision})
+        frame["model_version"] = self._version
+        return self._with_ids(frame, message)
+
+    def _with_ids(self, frame: Any, message: Message) -> Any:
+        frame[CORRELATION_ID], frame[ROW], frame[TIME] = message.ids, message.indices, message.times
+        return frame
+
+
+class _DeliveryFailures(logging.Filter):
+    """Counts the messages that the library's own thread gives up on, and keeps it from logging each of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.reason = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        if record.levelno < logging.ERROR:
+            return True
+        if record.name == WORKER_LOGGER:
+            self.count += 1
+            self.reason = str(record.args[-1]) if isinstance(record.args, tuple) and record.args else record.msg
+        return False

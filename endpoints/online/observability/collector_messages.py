@@ -1,0 +1,78 @@
+"""Splits batches of collected requests into messages of bounded size. Pure: azure_collector.py sends them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scorer import ScoredRows
+
+ROWS_PER_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedRequest:
+    """One answered request: its id, when it was answered (seconds since the epoch), and its rows."""
+
+    correlation_id: str
+    timestamp: float
+    rows: ScoredRows
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes in memory."""
+        return self.rows.features.nbytes + self.rows.probability.nbytes
+
+    @property
+    def units(self) -> int:
+        """How many rows it has."""
+        return len(self.rows.probability)
+
+
+class Message:
+    """The rows of one message: arrays, and for each row the id of its request, its index there, and its time."""
+
+    def __init__(self) -> None:
+        self.timestamp = 0.0
+        self.ids: list[str] = []
+        self.indices: list[int] = []
+        self.times: list[str] = []
+        self._features: list[NDArray[np.float32]] = []
+        self._probability: list[NDArray[np.float64]] = []
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """All rows, float32 [rows, features]."""
+        return np.concatenate(self._features)
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """All rows, float64 [rows]."""
+        return np.concatenate(self._probability)
+
+    def add(self, request: CollectedRequest, start: int, end: int) -> None:
+        """Add the rows of a request from `start` up to, but not including, `end`."""
+        self.timestamp = self.timestamp or request.timestamp
+        time = datetime.fromtimestamp(request.timestamp, UTC).isoformat(timespec="milliseconds")
+        self.ids += [request.correlation_id] * (end - start)
+        self.indices += range(start, end)
+        self.times += [time] * (end - start)
+        self._features.append(request.rows.features[start:end])
+        self._probability.append(request.rows.probability[start:end])
+
+
+def split_into_messages(batch: Sequence[CollectedRequest]) -> Iterator[Message]:
+    """The rows of the batch in messages of at most ROWS_PER_MESSAGE rows."""
+    message = Message()
+    for request in batch:
+        start, rows = 0, len(request.rows.probability)
+        while start < rows:
+            end = min(rows, start + ROWS_PER_MESSAGE - len(message.ids))
+            message.add(request, start, end)
+            start = end
+            if len(message.ids) == ROWS_PER_MESSAGE:
+                yield message
+                message = Message()
+    if message.ids:
+        yield message

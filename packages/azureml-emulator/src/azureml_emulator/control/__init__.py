@@ -1,0 +1,1 @@
+"""The emulator as a background process: start, stop, where it is, and the variables for its clients."""

@@ -1,0 +1,1 @@
+"""The Blob service: reads, writes, lists, and the format of its replies."""

@@ -1,0 +1,1 @@
+"""Azure Resource Manager: resources, template deployments, registries, Event Grid, Azure Monitor."""

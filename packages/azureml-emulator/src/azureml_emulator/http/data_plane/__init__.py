@@ -1,0 +1,1 @@
+"""The data plane: scoring, run history, MLflow tracking, and invocations of batch endpoints."""

@@ -1,0 +1,44 @@
+"""Helpers for routes: JSON bodies, the ARM part of a path, and the error for a route that is not modelled."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
+
+_FRONT_DOOR = "/mferp/managementfrontend"
+
+
+def resource_part(path: str) -> str:
+    """The ARM path of a request path, without the prefix that registries' clients use."""
+    return path.removeprefix(_FRONT_DOOR)
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The request body as a JSON object; an empty body is an empty object. Raises BadRequest."""
+    if not await request.body():
+        return {}
+    body = await json_value(request)
+    if not isinstance(body, dict):
+        raise BadRequest("The request body must be a JSON object.", code="InvalidRequestContent")
+    return body
+
+
+async def json_value(request: Request) -> Any:
+    """The request body as any JSON value. Raises BadRequest."""
+    try:
+        return json.loads(await request.body())
+    except ValueError as error:
+        raise BadRequest(f"The request body is not valid JSON: {error}", code="InvalidRequestContent") from error
+
+
+def unknown_route(request: Request) -> NotModelled:
+    """The error for a route that the emulator does not have; it names the route."""
+    version = request.query_params.get("api-version", "none")
+    return NotModelled(
+        f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "
+        "Its README lists what it answers."
+    )

@@ -1,0 +1,42 @@
+"""Prepares a parallel step: writes the plan for its driver, and returns its environment variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from azureml_emulator.jobs.definitions.steps import ParallelSettings
+from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, RunPlan
+
+_MODEL_VARIABLE = "AZUREML_MODEL_DIR"
+_SCORE_VARIABLE = "AZUREML_BI_OUTPUT_PATH"
+_FILE_OUTPUT = "uri_file"
+
+
+@dataclass(frozen=True)
+class ParallelPaths:
+    """The paths of a parallel step: plan, inputs, outputs (with their types), and the folder above its model."""
+
+    plan: Path
+    inputs: dict[str, Path]
+    outputs: dict[str, Path]
+    output_types: dict[str, str]
+    model: Path | None
+
+
+def parallel_variables(settings: ParallelSettings, paths: ParallelPaths) -> dict[str, str]:
+    """Write the plan. Returns the variables with its path, and with those of the model and the score output."""
+    RunPlan(settings, str(paths.inputs[settings.input_name]), _append_path(settings, paths)).write(paths.plan)
+    variables = {PLAN_VARIABLE: str(paths.plan)}
+    if paths.model is not None:
+        variables[_MODEL_VARIABLE] = str(paths.model)
+    if settings.score_output is not None:
+        variables[_SCORE_VARIABLE] = str(paths.outputs[settings.score_output])
+    return variables
+
+
+def _append_path(settings: ParallelSettings, paths: ParallelPaths) -> str | None:
+    if settings.append_to is None:
+        return None
+    path = paths.outputs[settings.append_to]
+    return str(path if paths.output_types[settings.append_to] == _FILE_OUTPUT else path / settings.append_name)

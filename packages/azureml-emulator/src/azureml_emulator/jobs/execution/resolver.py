@@ -1,0 +1,96 @@
+"""Resolves the references of a step: inputs, code, environment, model. Reads, changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from azureml_emulator.jobs.definitions.steps import DIRECT, Data, FromStep, Literal, Step
+from azureml_emulator.kernel.errors import BadRequest, EmulatorError, NotFound
+from azureml_emulator.kernel.references import CURATED_PREFIX
+from azureml_emulator.kernel.resource_id import Scope
+from azureml_emulator.storage.locator import Locator
+
+_CONTENT = ("image", "condaFile", "build")
+
+
+class Resolver:
+    """Resolves the references of steps in a scope."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+
+    def environment(self, step: Step, scope: Scope) -> dict[str, Any]:
+        """The environment of a step: its name, its version, and its content. Raises NotFound."""
+        if step.environment is None:
+            return {}
+        if step.environment.startswith(CURATED_PREFIX):
+            # Curated environments exist on Azure only; here this interpreter runs anyway.
+            return {"name": step.environment, "version": None}
+        resource = self._locator.asset(step.environment, "environments", scope)
+        parts = resource.id.split("/")
+        found = {name: resource.properties[name] for name in _CONTENT if resource.properties.get(name)}
+        return {"name": parts[-3], "version": parts[-1], **found}
+
+    def code(self, step: Step, scope: Scope) -> Path | None:
+        """The folder of a step's code snapshot, or None. Raises NotFound."""
+        if step.code is None:
+            return None
+        folder = self._locator.content(self._locator.asset(step.code, "codes", scope))
+        if not folder.is_dir():
+            raise NotFound(f"The code of the step '{step.name}' was not uploaded: {step.code} has no files.")
+        return folder
+
+    def model(self, step: Step, scope: Scope) -> Path | None:
+        """The folder above the registered model of a batch deployment's step; None for others. Raises NotFound."""
+        if step.parallel is None or step.parallel.model is None:
+            return None
+        return self._locator.content(self._locator.asset(step.parallel.model, "models", scope)).parent
+
+    def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:
+        """The paths of a step's data inputs. `earlier` has the outputs of other steps. Raises BadRequest."""
+        found: dict[str, Path] = {}
+        for name, step_input in step.inputs.items():
+            match step_input.source:
+                case FromStep(step=before, output=output):
+                    found[name] = earlier[before][output]
+                case Data(uri=uri):
+                    found[name] = self._data(step.name, name, uri, scope)
+                case Literal():
+                    continue
+            if not found[name].exists():
+                raise BadRequest(
+                    f"The input '{name}' of the step '{step.name}' does not exist: {_origin(step_input.source)}.",
+                    code="UserError",
+                )
+        return found
+
+    def _data(self, step: str, name: str, uri: str, scope: Scope) -> Path:
+        try:
+            return self._locator.path(uri, scope)
+        except EmulatorError as error:
+            message = f"The input '{name}' of the step '{step}' cannot be read: {error.message}"
+            raise BadRequest(message, code="UserError") from error
+
+
+def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
+    """The value of each input in the command: text, a path, or an address in the mode "direct"."""
+    given = {}
+    for name, step_input in step.inputs.items():
+        if isinstance(step_input.source, Literal):
+            given[name] = step_input.source.text
+        elif step_input.mode == DIRECT:
+            given[name] = step_input.source.uri if isinstance(step_input.source, Data) else addresses[name]
+        else:
+            given[name] = str(paths[name])
+    return given
+
+
+def _origin(source: Data | FromStep | Literal) -> str:
+    match source:
+        case FromStep(step=before, output=output):
+            return f"the step '{before}' did not write its output '{output}'"
+        case Data(uri=uri):
+            return uri
+        case Literal(text=text):
+            return text

@@ -1,0 +1,248 @@
+"""Runs jobs: one task per job, which asks `graph/scheduling.py` for the next steps whenever a step ends.
+
+Also cancels jobs, stops them with the emulator, and fails interrupted ones. A single step is run by `step_runner.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from azureml_emulator.jobs.definitions.states import (
+    CANCEL_REQUESTED,
+    CANCELED,
+    FAILED,
+    NOT_STARTED,
+    PREPARING,
+    RUNNING,
+    State,
+)
+from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
+from azureml_emulator.jobs.graph.scheduling import decide
+from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
+from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
+from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.resource_id import Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource
+
+_INTERRUPTED = "The emulator stopped while this job was running. Submit it again."
+_INTERRUPTED_CODE = "Interrupted"
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Progress:
+    """The progress of one running pipeline."""
+
+    records: dict[str, Resource]
+    states: dict[str, State]
+    outputs: dict[str, dict[str, Path]] = field(default_factory=dict)
+    tasks: dict[asyncio.Task[State], str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+class Runner:
+    """The running jobs."""
+
+    def __init__(
+        self,
+        records: JobRecords,
+        steps: StepRunner,
+        tracking: Tracking,
+        job_paths: JobPaths,
+        clock: Clock,
+        parallel: int,
+    ) -> None:
+        self._records = records
+        self._steps = steps
+        self._tracking = tracking
+        self._job_paths = job_paths
+        self._clock = clock
+        self._parallel = parallel
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def start(self, job: Resource, graph: Graph) -> None:
+        """Run a job in the background."""
+        task = asyncio.create_task(self._run(job, graph))
+        self._tasks[job.key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
+
+    async def cancel(self, job: Resource) -> None:
+        """Cancel a job, without waiting for its end. No effect on a job that has ended."""
+        self._records.set_state(job.key, CANCEL_REQUESTED)
+        task = self._tasks.get(job.key)
+        if task is not None:
+            task.cancel()
+
+    async def ended(self, job: Resource) -> None:
+        """Wait until a running job has ended."""
+        task = self._tasks.get(job.key)
+        if task is not None:
+            await asyncio.wait({task})
+
+    async def stop(self) -> None:
+        """Stop all jobs, at the end of the emulator."""
+        self._stopping = True
+        running = list(self._tasks.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def fail_interrupted(self) -> dict[str, State]:
+        """At start: mark jobs that the end of the last process interrupted as failed, with the reason.
+
+        Returns the MLflow runs that are still open, with the states in which to close them.
+        """
+        open_runs: dict[str, State] = {}
+        for job in self._records.unfinished():
+            canceled = job.properties["status"] == CANCEL_REQUESTED
+            waiting = "parent" in job.internal and "started" not in job.internal
+            if canceled or waiting:
+                ended = self._records.set_state(job.key, CANCELED)
+            else:
+                ended = self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
+            if "run" in ended.internal and "reused" not in ended.internal:
+                open_runs[ended.internal["run"]] = ended.properties["status"]
+        return open_runs
+
+    async def _run(self, job: Resource, graph: Graph) -> None:
+        try:
+            if job.properties["jobType"] == "Pipeline":
+                await self._run_pipeline(job, graph)
+            else:
+                await self._run_single(job, graph)
+        except asyncio.CancelledError:
+            if self._stopping:
+                self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
+            else:
+                self._records.set_state(job.key, CANCELED)
+        except Exception as error:
+            # A bug of the emulator must end the job rather than leave it running forever. It is raised again.
+            _log.exception("job %s", job.name)
+            message = f"The emulator failed: {type(error).__name__}: {error}"
+            self._records.set_state(job.key, FAILED, failure(message, "InternalServerError"))
+            raise
+
+    async def _run_single(self, job: Resource, graph: Graph) -> None:
+        (step,) = graph.steps.values()
+        context = self._context(job, graph, parent_run=None)
+        await self._steps.run(job, step, context, {})
+
+    async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
+        self._records.set_state(job.key, PREPARING)
+        scope = parse_resource_path(job.id).scope
+        root = asyncio.create_task(self._begin_run(job))
+        context = self._context(job, graph, parent_run=root)
+        records = {
+            name: self._records.create_step(job, scope, self._clock.identifier(), step)
+            for name, step in graph.steps.items()
+        }
+        progress = _Progress(records, dict.fromkeys(graph.steps, NOT_STARTED))
+        log = LogFile(self._job_paths.log(scope, job.name, PIPELINE_LOG))
+        log.stamped(self._clock.now(), f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
+        self._records.set_state(job.key, RUNNING)
+        try:
+            end = await self._advance(graph, context, progress, log)
+        except asyncio.CancelledError:
+            await self._cancel_steps(progress)
+            log.stamped(self._clock.now(), "Pipeline canceled.")
+            await self._close(root, CANCELED)
+            raise
+        self._bind_outputs(job, graph, progress)
+        log.stamped(self._clock.now(), f"Pipeline {job.name}: {end}.")
+        await self._close(root, end)
+        self._records.set_state(job.key, end, self._failure(progress) if end == FAILED else None)
+
+    async def _advance(self, graph: Graph, context: JobContext, progress: _Progress, log: LogFile) -> State:
+        while True:
+            plan = decide(graph, progress.states, self._parallel)
+            for name in plan.skip:
+                progress.states[name] = CANCELED
+                self._records.set_state(progress.records[name].key, CANCELED)
+                log.stamped(self._clock.now(), f"{name}: not run, because a step that it needs did not complete.")
+            for name in plan.start:
+                progress.states[name] = RUNNING
+                step = self._steps.run(progress.records[name], graph.steps[name], context, progress.outputs)
+                progress.tasks[asyncio.create_task(step)] = name
+                log.stamped(self._clock.now(), f"{name}: started as {progress.records[name].name}.")
+            if plan.stop and not progress.stopped:
+                progress.stopped = True
+                for task in progress.tasks:
+                    task.cancel()
+            if plan.end is not None:
+                return plan.end
+            if progress.tasks:
+                done, _ = await asyncio.wait(progress.tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    self._finish(task, progress, log)
+
+    def _finish(self, task: asyncio.Task[State], progress: _Progress, log: LogFile) -> None:
+        name = progress.tasks.pop(task)
+        state = CANCELED if task.cancelled() else task.result()
+        record = self._records.get(progress.records[name].key)
+        progress.states[name] = state
+        progress.outputs[name] = {
+            output: self._job_paths.absolute(relative) for output, relative in record.internal["outputs"].items()
+        }
+        reused = record.internal.get("reused")
+        note = f" (reused from {reused})" if reused else ""
+        reason = f": {failure_message(record).splitlines()[0]}" if state == FAILED else ""
+        log.stamped(self._clock.now(), f"{name}: {state}{note}{reason}")
+
+    async def _cancel_steps(self, progress: _Progress) -> None:
+        for task in progress.tasks:
+            task.cancel()
+        await asyncio.gather(*progress.tasks, return_exceptions=True)
+        for record in progress.records.values():
+            self._records.set_state(record.key, CANCELED)
+
+    def _bind_outputs(self, job: Resource, graph: Graph, progress: _Progress) -> None:
+        """Set the outputs of the job to those of the steps that are bound to them."""
+        outputs, types = {}, {}
+        for name, source in graph.outputs.items():
+            step = self._records.get(progress.records[source.step].key)
+            if source.output in step.internal["outputs"]:
+                outputs[name] = step.internal["outputs"][source.output]
+                types[name] = step.internal["output_types"][source.output]
+        self._records.set_internal(job.key, outputs=outputs, output_types=types)
+
+    def _failure(self, progress: _Progress) -> dict[str, object]:
+        failed = [name for name, state in progress.states.items() if state == FAILED]
+        first = self._records.get(progress.records[failed[0]].key)
+        others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
+        return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
+
+    def _context(self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None) -> JobContext:
+        return JobContext(
+            scope=_scope(job),
+            root=job.name,
+            experiment=job.properties.get("experimentName") or "Default",
+            parent_run=parent_run,
+            reuse=not graph.force_rerun,
+            datastore=graph.datastore,
+        )
+
+    async def _begin_run(self, job: Resource) -> TrackedRun | None:
+        properties = job.properties
+        experiment = properties.get("experimentName") or "Default"
+        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
+        if tracked is not None:
+            self._records.record_run(job.key, tracked.run, tracked.page)
+        return tracked
+
+    async def _close(self, root: asyncio.Task[TrackedRun | None], end: State) -> None:
+        if end == CANCELED and not root.done():
+            root.cancel()
+            return
+        tracked = await root
+        if tracked is not None:
+            await self._tracking.end(tracked.run, end)
+
+
+def _scope(job: Resource) -> Scope:
+    return parse_resource_path(job.id).scope

@@ -1,0 +1,296 @@
+"""Runs one step: inputs, reuse, working folder, MLflow run, process, outputs, log.
+
+`runner.py` decides when; this file knows no graphs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
+from azureml_emulator.jobs.definitions.states import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    FINALIZING,
+    PREPARING,
+    QUEUED,
+    RUNNING,
+    State,
+)
+from azureml_emulator.jobs.definitions.steps import FromStep, Step
+from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
+from azureml_emulator.jobs.execution.resolver import Resolver, values
+from azureml_emulator.jobs.execution.reuse import Reuse
+from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
+from azureml_emulator.jobs.job_paths import STEP_LOG, JobPaths, LogFile
+from azureml_emulator.jobs.job_records import JobRecords, failure
+from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
+from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.kernel.resource_id import Scope
+from azureml_emulator.kernel.store import Resource
+from azureml_emulator.processes.log_file import last_lines
+
+_LOG_LINES_IN_ERROR = 20
+
+
+class StepFailed(Exception):
+    """A step could not start or did not succeed; the message is for its author."""
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What the steps of one job share. The result of `parent_run` is the MLflow run of the job, or None."""
+
+    scope: Scope
+    root: str
+    experiment: str
+    parent_run: asyncio.Task[TrackedRun | None] | None
+    reuse: bool
+    datastore: str | None
+
+
+@dataclass(frozen=True)
+class StepTools:
+    """The parts that running a step needs."""
+
+    records: JobRecords
+    job_paths: JobPaths
+    resolver: Resolver
+    reuse: Reuse
+    tracking: Tracking
+    launcher: Launcher
+    clock: Clock
+    variables: dict[str, str]
+    location: str
+    parallel: int
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A step that is ready to start."""
+
+    command: str
+    folder: Path
+    environment: dict[str, str]
+    outputs: dict[str, Path]
+
+
+class StepRunner:
+    """Runs steps, a limited number at a time."""
+
+    def __init__(self, tools: StepTools) -> None:
+        self._tools = tools
+        self._slots = asyncio.Semaphore(tools.parallel)
+
+    async def run(
+        self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
+    ) -> State:
+        """Run a step. Returns its final state. Cancelling this task cancels the step."""
+        records, key = self._tools.records, record.key
+        records.set_state(key, QUEUED)
+        try:
+            async with self._slots:
+                await self._run(record, step, context, earlier)
+        except StepFailed as error:
+            records.set_state(key, FAILED, failure(str(error)))
+        except EmulatorError as error:
+            records.set_state(key, FAILED, failure(error.message, error.error_code))
+        except OSError as error:
+            records.set_state(key, FAILED, failure(f"The step '{step.name}' could not run: {error}", "SystemError"))
+        except asyncio.CancelledError:
+            records.set_state(key, CANCELED)
+            await self._close(record)
+            raise
+        else:
+            records.set_state(key, COMPLETED)
+        await self._close(record)
+        return records.get(key).properties["status"]
+
+    async def _run(
+        self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
+    ) -> None:
+        tools, scope = self._tools, context.scope
+        tools.records.set_state(record.key, PREPARING)
+        code = tools.resolver.code(step, scope)
+        environment = tools.resolver.environment(step, scope)
+        tools.records.set_internal(record.key, environment=environment)
+        paths = tools.resolver.paths(step, scope, earlier)
+        fingerprint = None
+        if step.deterministic:
+            fingerprint = await tools.reuse.fingerprint(step, code, environment, paths)
+            if context.reuse and await self._reused(record, scope, fingerprint):
+                return
+        tracked = await self._begin_run(record, step, context)
+        prepared = await self._prepare(record, step, context, code, paths, tracked)
+        log = tools.job_paths.log(scope, record.name, STEP_LOG)
+        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log)
+        await self._write_log_header(record, step, environment, prepared, launch)
+        await self._execute(record, step, launch)
+        tools.records.set_state(record.key, FINALIZING)
+        finished = tools.records.get(record.key)
+        if fingerprint is not None:
+            await tools.reuse.remember(scope, fingerprint, finished)
+        await asyncio.to_thread(tools.job_paths.clear, record.name)
+
+    async def _reused(self, record: Resource, scope: Scope, fingerprint: str) -> bool:
+        tools = self._tools
+        before = await tools.reuse.find(scope, fingerprint)
+        if before is None:
+            return False
+        kept = {name: before.internal[name] for name in ("outputs", "output_types")}
+        tools.records.set_internal(
+            record.key,
+            **kept,
+            run=before.internal.get("run"),
+            page=before.internal.get("page"),
+            reused=before.name,
+        )
+        tools.records.add_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
+        tools.records.set_state(record.key, RUNNING)
+        return True
+
+    async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
+        if context.parent_run is None:
+            tracked = await self._tools.tracking.begin(context.experiment, step.display_name, record.name, None)
+        else:
+            parent = await asyncio.shield(context.parent_run)
+            tracked = await self._tools.tracking.begin(
+                context.experiment, step.display_name, record.name, parent.run if parent else None
+            )
+        if tracked is not None:
+            self._tools.records.record_run(record.key, tracked.run, tracked.page)
+        return tracked
+
+    async def _prepare(
+        self,
+        record: Resource,
+        step: Step,
+        context: JobContext,
+        code: Path | None,
+        paths: dict[str, Path],
+        tracked: TrackedRun | None,
+    ) -> _Prepared:
+        tools, scope = self._tools, context.scope
+        outputs = self._create_outputs(record, step, context)
+        folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
+        # Of other steps' outputs only: any other data has an address, and may be in a registry.
+        made = [name for name, step_input in step.inputs.items() if isinstance(step_input.source, FromStep)]
+        addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
+        given = values(step, paths, addresses)
+        given_outputs = {name: str(path) for name, path in outputs.items()}
+        command = substitute(step.command, given, given_outputs, frozenset(paths))
+        _refuse_missing_script(step, command, folder)
+        environment = {
+            **tools.variables,
+            **azure_variables(
+                scope,
+                job=record.name,
+                root=context.root,
+                experiment=context.experiment,
+                location=tools.location,
+                folder=folder,
+            ),
+            **data_variables(given, given_outputs),
+            **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
+            **self._parallel(record, step, scope, paths, outputs),
+            **step.environment_variables,
+        }
+        return _Prepared(command, folder, environment, outputs)
+
+    def _create_outputs(self, record: Resource, step: Step, context: JobContext) -> dict[str, Path]:
+        """The paths of the step's outputs, recorded before it runs."""
+        paths = self._tools.job_paths
+        outputs = {
+            name: paths.output(context.scope, record.name, name, output, context.datastore)
+            for name, output in step.outputs.items()
+        }
+        self._tools.records.set_internal(
+            record.key,
+            outputs={name: paths.relative(path) for name, path in outputs.items()},
+            output_types={name: output.type for name, output in step.outputs.items()},
+        )
+        return outputs
+
+    def _parallel(
+        self, record: Resource, step: Step, scope: Scope, paths: dict[str, Path], outputs: dict[str, Path]
+    ) -> dict[str, str]:
+        """Write the plan of a parallel step. Returns its variables; none for other steps."""
+        if step.parallel is None:
+            return {}
+        kinds = {name: output.type for name, output in step.outputs.items()}
+        file = self._tools.job_paths.plan(record.name)
+        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope))
+        return parallel_variables(step.parallel, files)
+
+    async def _write_log_header(
+        self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, launch: Launch
+    ) -> None:
+        log = LogFile(launch.log)
+        log.write(f"# Step '{step.name}' of job {record.internal.get('parent', record.name)}, run {record.name}.")
+        log.write(f"# Environment: {_described(environment)}.")
+        log.write("# It is resolved and recorded, but the step runs in the interpreter that started the emulator:")
+        how = await self._tools.launcher.describe(launch)
+        log.write(f"# {sys.executable} (Python {platform.python_version()}), started {how}.")
+        for name, path in prepared.outputs.items():
+            log.write(f"# Output '{name}': {path}")
+        log.write(f"$ {prepared.command}")
+
+    async def _execute(self, record: Resource, step: Step, launch: Launch) -> None:
+        process = await self._tools.launcher.start(launch)
+        self._tools.records.set_state(record.key, RUNNING)
+        code = await self._wait(process, step)
+        if code != 0:
+            tail = "\n".join(last_lines(launch.log, _LOG_LINES_IN_ERROR))
+            raise StepFailed(f"The step '{step.name}' {_ending(code)}. The last lines of its log:\n{tail}")
+
+    async def _wait(self, process: StepProcess, step: Step) -> int:
+        try:
+            async with asyncio.timeout(step.timeout):
+                return await process.wait()
+        except TimeoutError as error:
+            await process.stop()
+            message = f"The step '{step.name}' exceeded its timeout of {step.timeout:g} s and was stopped."
+            raise StepFailed(message) from error
+        except asyncio.CancelledError:
+            await process.stop()
+            raise
+
+    async def _close(self, record: Resource) -> None:
+        ended = self._tools.records.get(record.key)
+        run = ended.internal.get("run")
+        if run and "reused" not in ended.internal:
+            await self._tools.tracking.end(run, ended.properties["status"])
+
+
+def _refuse_missing_script(step: Step, command: str, folder: Path) -> None:
+    words = plain_arguments(command)
+    if words is None or words[1] == "-m" or (folder / words[1]).is_file():
+        return
+    there = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix == ".py")) or "no Python file"
+    raise StepFailed(
+        f"The step '{step.name}' runs '{words[1]}', which is not in its code folder (there is: {there}). "
+        "Correct the command, or add the file to the component's code."
+    )
+
+
+def _described(environment: dict[str, Any]) -> str:
+    if not environment:
+        return "none"
+    base = environment.get("image") or ("a build context" if environment.get("build") else "one of Azure's images")
+    with_conda = " with conda packages" if environment.get("condaFile") else ""
+    version = environment.get("version")
+    return f"{environment['name']}{f':{version}' if version else ''} ({base}{with_conda})"
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"was killed by signal {-code}"
+    return f"exited with code {code}"

@@ -1,0 +1,146 @@
+"""Resolves the bindings of step inputs, also through nested pipelines. Pure: no I/O.
+
+The steps themselves and their order are read in `reader.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
+from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
+from azureml_emulator.kernel.errors import NotModelled
+
+FindComponent = Callable[[str], dict[str, Any]]
+PARALLEL = "parallel"
+PIPELINE = "pipeline"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL})
+_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
+_EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
+_STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The scope of one pipeline: the job itself (no parent), or a pipeline component that a node runs."""
+
+    prefix: str
+    jobs: dict[str, Any]
+    parent: Frame | None
+    node: dict[str, Any]
+    outputs: dict[str, Any]
+    declared: dict[str, Any] | None = None
+
+
+class Bindings:
+    """Resolves the bindings in one pipeline job, whose own inputs are `inputs`.
+
+    `find_component` returns the specification of a component version by its id.
+    """
+
+    def __init__(self, find_component: FindComponent, inputs: dict[str, Literal | Data]) -> None:
+        self._find_component = find_component
+        self._inputs = inputs
+
+    def specification(self, frame: Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
+        """The specification of a node's component. Raises NotModelled for an unsupported type of step."""
+        kind = str(node.get("type", "command")).lower()
+        if kind not in _KINDS:
+            raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
+        component = arm_id(node.get("componentId"))
+        if component is None:
+            raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")
+        return self._find_component(component)
+
+    def inner(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Frame:
+        """The scope of a node that runs a pipeline component."""
+        declared = specification.get("inputs") or {}
+        where = f"{frame.prefix}{name}"
+        refuse_unknown(where, "input", node.get("inputs") or {}, declared)
+        refuse_unknown(where, "output", node.get("outputs") or {}, specification.get("outputs") or {})
+        outputs = specification.get("outputs") or {}
+        return Frame(f"{where}.", specification.get("jobs") or {}, frame, node, outputs, declared)
+
+    def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
+        """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""
+        source = read_input(where, value)
+        if isinstance(source, Data):
+            return source
+        whole = _EXPRESSION.fullmatch(source.text.strip())
+        if whole:
+            return self._expression(frame, where, whole[1], whole[2])
+        return Literal(_EXPRESSION.sub(lambda match: self._inlined(frame, where, match), source.text))
+
+    def _inlined(self, frame: Frame, where: str, match: re.Match[str]) -> str:
+        source = self._expression(frame, where, match[1], match[2])
+        if not isinstance(source, Literal):
+            raise refuse(f"{where}: '{match[0]}' is not a literal value, which text requires.", where)
+        return source.text
+
+    def _expression(self, frame: Frame, where: str, side: str, name: str) -> Source | None:
+        if side == "inputs":
+            return self._parent_input(frame, where, name)
+        output = _STEP_OUTPUT.match(name)
+        if side != "jobs" or output is None:
+            raise refuse(f"{where}: '${{{{parent.{side}.{name}}}}}' cannot be bound to an input.", where)
+        return self._of_job(frame, where, output[1], output[2])
+
+    def _parent_input(self, frame: Frame, where: str, name: str) -> Source | None:
+        if frame.parent is None:
+            if name not in self._inputs:
+                raise refuse(f"{where}: the pipeline has no input '{name}'.{known(self._inputs)}", where)
+            return self._inputs[name]
+        declared = frame.declared or {}
+        if name not in declared:
+            raise refuse(f"{where}: the pipeline component has no input '{name}'.{known(declared)}", where)
+        given = frame.node.get("inputs") or {}
+        if name in given:
+            return self.bound(frame.parent, where, given[name])
+        specification = declared[name] or {}
+        if specification.get("default") is not None:
+            return Literal(as_text(specification["default"]))
+        if bool_of(specification.get("optional"), default=False):
+            return None
+        raise refuse(f"{where}: the required input '{name}' of the pipeline component is missing.", where)
+
+    def _of_job(self, frame: Frame, where: str, job: str, output: str) -> FromStep:
+        if job not in frame.jobs:
+            raise refuse(f"{where}: unknown step '{job}'.{known(frame.jobs)}", where)
+        node = frame.jobs[job]
+        specification = self.specification(frame, job, node)
+        outputs = specification.get("outputs") or {}
+        if output not in outputs:
+            raise refuse(f"{where}: the step '{job}' has no output '{output}'.{known(outputs)}", where)
+        if specification.get("type", "command") != PIPELINE:
+            return FromStep(f"{frame.prefix}{job}", output)
+        inner = self.inner(frame, job, node, specification)
+        for name, body in inner.jobs.items():
+            for key, value in (body.get("outputs") or {}).items():
+                if parent_output(value) == output:
+                    return self._of_job(inner, where, name, key)
+        raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
+
+
+def parent_output(value: Any) -> str | None:
+    """The output of the enclosing pipeline to which an output is bound."""
+    text = value.get("value") if isinstance(value, dict) else value
+    match = _EXPRESSION.fullmatch(str(text).strip()) if text else None
+    return match[2] if match and match[1] == "outputs" else None
+
+
+def refuse_unknown(where: str, what: str, given: dict[str, Any], declared: dict[str, Any]) -> None:
+    """Raise BadRequest for inputs or outputs that the component does not declare."""
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise refuse(
+            f"The component of '{where}' has no {what} '{unknown[0]}'.{known(declared)}",
+            f"jobs.{where}.{what}s.{unknown[0]}",
+        )
+
+
+def known(names: Any) -> str:
+    """A sentence with the existing names, for an error message."""
+    return f" It has: {', '.join(sorted(names))}." if names else " It has none."

@@ -1,0 +1,127 @@
+"""The paths of jobs: logs, artifacts and outputs in storage, as the service lays them out, and working folders."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from azureml_emulator.jobs.definitions.steps import StepOutput
+from azureml_emulator.kernel.resource_id import Scope
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
+from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.locator import Locator
+
+STEP_LOG = "user_logs/std_log.txt"
+PIPELINE_LOG = "logs/azureml/executionlogs.txt"
+# As on Azure, files in these folders of the working folder become artifacts of the job.
+_ARTIFACT_FOLDERS = ("outputs", "logs")
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class JobPaths:
+    """Computes the paths of jobs, and creates and deletes their folders."""
+
+    def __init__(self, store: Store, blobs: Blobs, locator: Locator, jobs: Path) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._locator = locator
+        self._jobs = jobs
+
+    def artifacts(self, scope: Scope, job: str) -> Path:
+        """The folder of a job's logs and artifacts."""
+        return self._blobs.path(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(job, ""))
+
+    def log(self, scope: Scope, job: str, name: str) -> Path:
+        """A log file of a job. Its folder is created, the file is not."""
+        file = self.artifacts(scope, job) / name
+        file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        return file
+
+    def working_folder(self, job: str) -> Path:
+        """The working folder of a step."""
+        return self._jobs / job / "wd"
+
+    def plan(self, job: str) -> Path:
+        """The plan of a parallel step, beside its working folder."""
+        return self._jobs / job / "parallel" / "plan.json"
+
+    def prepare(self, scope: Scope, job: str, code: Path | None) -> Path:
+        """Create a working folder with a copy of the code snapshot. Blocking: call it in a thread."""
+        folder = self.working_folder(job)
+        folder.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        if code is None:
+            folder.mkdir(mode=_FOLDER_MODE)
+        else:
+            shutil.copytree(code, folder)
+        for name in _ARTIFACT_FOLDERS:
+            if not (folder / name).exists():
+                target = self.artifacts(scope, job) / name
+                target.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+                (folder / name).symlink_to(target, target_is_directory=True)
+        return folder
+
+    def clear(self, job: str) -> None:
+        """Delete the working folder of a step, whose outputs are in storage. Blocking."""
+        shutil.rmtree(self._jobs / job, ignore_errors=True)
+
+    def delete(self, scope: Scope, job: str) -> None:
+        """Delete everything of a job except its outputs, to which other jobs and models may refer. Blocking."""
+        self.clear(job)
+        shutil.rmtree(self.artifacts(scope, job), ignore_errors=True)
+
+    def output(self, scope: Scope, job: str, name: str, output: StepOutput, datastore: str | None) -> Path:
+        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created."""
+        if output.uri:
+            uri = output.uri.replace("${{name}}", job).replace("${{output_name}}", name)
+            path = self._locator.path(uri, scope)
+        elif datastore:
+            path = self._locator.path(f"azureml://datastores/{datastore}/paths/azureml/{job}/{name}", scope)
+        else:
+            path = self._blobs.path(scope.storage_account, scope.default_container, f"azureml/{job}/{name}")
+        if output.type == "uri_file":
+            path = path if output.uri else path / name
+            path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        else:
+            path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        return path
+
+    def relative(self, path: Path) -> str:
+        """A path in storage as job records keep it."""
+        return path.relative_to(self._blobs.root).as_posix()
+
+    def address(self, scope: Scope, path: Path) -> str:
+        """A path in storage as clients name it, by its datastore."""
+        _, container, *rest = path.relative_to(self._blobs.root).parts
+        stores = self._store.children(scope.key, "datastores")
+        name = next(store.name for store in stores if store.properties.get("containerName") == container)
+        group = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
+        return f"{group}/workspaces/{scope.name}/datastores/{name}/paths/{'/'.join(rest)}"
+
+    def absolute(self, relative: str) -> Path:
+        """The path for an entry of a job record."""
+        return self._blobs.root / relative
+
+
+class LogFile:
+    """The log of a job, as the emulator itself writes to it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def write(self, text: str) -> None:
+        """Append one line."""
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{text}\n")
+        self.file.chmod(_FILE_MODE)
+
+    def stamped(self, moment: datetime, text: str) -> None:
+        """Append one line with a timestamp."""
+        self.write(f"[{moment:%Y-%m-%d %H:%M:%S}Z] {text}")
+
+
+def artifact_name(job: str, name: str) -> str:
+    """The blob name of a job's artifact, as on Azure."""
+    return f"ExperimentRun/dcid.{job}/{name}"

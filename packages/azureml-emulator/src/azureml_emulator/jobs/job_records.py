@@ -1,0 +1,135 @@
+"""The records of jobs and of their steps: created, changed in state, and looked up. Runs nothing.
+
+A step of a pipeline is a job whose parent is the pipeline, so that lists of jobs do not show it. The first terminal
+state of a job is final; later changes of the state have no effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azureml_emulator.jobs.definitions.states import CANCEL_REQUESTED, NOT_STARTED, RUNNING, TERMINAL, State
+from azureml_emulator.jobs.definitions.steps import Step
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import NotFound
+from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope
+from azureml_emulator.kernel.store import Resource, Store
+
+KIND = "jobs"
+_RUNS = "mlflow run"
+
+
+class JobRecords:
+    """The jobs in the store."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def find(self, scope: Scope, name: str) -> Resource:
+        """The job or step with this name. Raises NotFound."""
+        job = self._store.get(job_path(scope, name).key)
+        if job is None:
+            raise NotFound(f"The workspace '{scope.name}' has no job '{name}'.", code="UserError")
+        return job
+
+    def get(self, key: str) -> Resource:
+        """A job by its key. Raises NotFound when it was deleted."""
+        job = self._store.get(key)
+        if job is None:
+            raise NotFound(f"The job {key} was deleted.", code="UserError")
+        return job
+
+    def children(self, job: Resource) -> list[Resource]:
+        """The steps of a pipeline, oldest first."""
+        return self._store.children(job.key, KIND)
+
+    def unfinished(self) -> list[Resource]:
+        """All jobs and steps that have not ended, steps after their pipelines."""
+        return [job for job in self._store.of_kind(KIND) if job.properties["status"] not in TERMINAL]
+
+    def create_step(self, job: Resource, scope: Scope, name: str, step: Step) -> Resource:
+        """The record of one step of a pipeline, not started."""
+        now = self._clock.timestamp()
+        path = job_path(scope, name)
+        properties = {
+            "jobType": "Command",
+            "displayName": step.display_name,
+            "experimentName": job.properties.get("experimentName"),
+            "status": NOT_STARTED,
+            "componentId": step.component,
+            "computeId": step.compute,
+            "tags": step.tags,
+            "properties": {"azureml.pipelinerunid": job.name, "azureml.moduleName": step.name},
+        }
+        document = {
+            "id": path.id,
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/jobs",
+            "properties": properties,
+            "systemData": {**job.document["systemData"], "createdAt": now, "lastModifiedAt": now},
+        }
+        internal = {"parent": job.name, "step": step.name, "created": now, "outputs": {}, "output_types": {}}
+        return self._store.put(Resource(path.key, KIND, job.key, document, internal))
+
+    def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
+        """Set the state of a job, unless it has ended. `error` is the reason of a failure."""
+        job = self.get(key)
+        now = job.properties["status"]
+        if now in TERMINAL or (now == CANCEL_REQUESTED and state not in TERMINAL):
+            return job
+        changes: dict[str, Any] = {"error": error} if error else {}
+        if state == RUNNING and "started" not in job.internal:
+            changes["started"] = self._clock.timestamp()
+        if state in TERMINAL:
+            changes["ended"] = self._clock.timestamp()
+        return self._store.put(job.with_properties(status=state).with_internal(**changes))
+
+    def set_internal(self, key: str, **fields: Any) -> Resource:
+        """Set internal fields of a job, which clients do not see."""
+        return self._store.put(self.get(key).with_internal(**fields))
+
+    def add_properties(self, key: str, **fields: str) -> Resource:
+        """Add to the user-visible properties of a job; `_` in a name stands for `.`."""
+        job = self.get(key)
+        bag = {
+            **(job.properties.get("properties") or {}),
+            **{name.replace("_", "."): text for name, text in fields.items()},
+        }
+        return self._store.put(job.with_properties(properties=bag))
+
+    def record_run(self, key: str, run: str, page: str) -> None:
+        """Record the MLflow run of a job, and its page below MLflow's address."""
+        job = self.set_internal(key, run=run, page=page)
+        self._store.put_record(_RUNS, run, {"job": job.name})
+
+    def run_of_job(self, scope: Scope, name: str) -> str:
+        """The id of the MLflow run of a job; an unknown name is returned unchanged."""
+        job = self._store.get(job_path(scope, name).key)
+        return job.internal.get("run", name) if job else name
+
+    def job_of_run(self, run: str) -> str:
+        """The name of the job of an MLflow run; an unknown id is returned unchanged."""
+        return (self._store.record(_RUNS, run) or {}).get("job", run)
+
+    def delete(self, job: Resource) -> None:
+        """Delete a job and its steps."""
+        with self._store.transaction():
+            for child in self.children(job):
+                self._store.delete(child.key)
+            self._store.delete(job.key)
+
+
+def job_path(scope: Scope, name: str) -> ResourcePath:
+    """The resource path of a job."""
+    return ResourcePath(scope, ((KIND, name),))
+
+
+def failure(message: str, code: str = "UserError") -> dict[str, Any]:
+    """An error of a job in the format of run history."""
+    return {"error": {"code": code, "message": message, "messageParameters": {}, "details": []}}
+
+
+def failure_message(job: Resource) -> str:
+    """The error message of a job; empty when it has not failed."""
+    return job.internal.get("error", {}).get("error", {}).get("message", "")

@@ -1,0 +1,1 @@
+"""Starts the processes of steps: fresh, or forked from a server that has their imports."""

@@ -1,0 +1,81 @@
+"""The interface for starting the process of a step, and its simple implementation; `fork_launcher.py` is the other."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from azureml_emulator.jobs.definitions.command_line import plain_arguments
+from azureml_emulator.processes.supervisor import Processes
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One process to start: `command` is the whole command line; output is appended to `log`."""
+
+    identifier: str
+    command: str
+    folder: Path
+    environment: dict[str, str]
+    log: Path
+
+
+class StepProcess(Protocol):
+    """The process of a running step."""
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, which leads its own process group."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for the end; the exit code, negative for a signal."""
+        ...
+
+    async def stop(self) -> int:
+        """Stop the whole process group."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts the processes of steps."""
+
+    async def start(self, launch: Launch) -> StepProcess:
+        """Start a process. Raises OSError."""
+        ...
+
+    async def describe(self, launch: Launch) -> str:
+        """How a process is going to be started, for the log of the step: "as a fresh process"."""
+        ...
+
+
+class PlainLauncher:
+    """Starts every step as a fresh process: plain Python commands directly, all others by a shell, as Azure does."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    async def start(self, launch: Launch) -> StepProcess:
+        """Start a process. Raises OSError."""
+        return await self._processes.spawn(
+            launch.identifier,
+            command_words(launch.command),
+            folder=launch.folder,
+            environment={**launch.environment, "PYTHONUNBUFFERED": "1"},
+            log=launch.log,
+        )
+
+    async def describe(self, launch: Launch) -> str:
+        """How a process is going to be started."""
+        return "as a fresh process" if plain_arguments(launch.command) else "by bash"
+
+
+def command_words(command: str) -> list[str]:
+    """The arguments to execute: this interpreter for a plain Python command, a shell for any other."""
+    words = plain_arguments(command)
+    if words is not None:
+        return [sys.executable, *words[1:]]
+    return [shutil.which("bash") or "/bin/sh", "-c", command]

@@ -1,0 +1,1 @@
+"""MLflow: the server process, and the runs of jobs in it."""

@@ -1,0 +1,126 @@
+"""The MLflow runs of jobs: created when a job starts, closed when it ends, by MLflow's REST API.
+
+Jobs do not depend on them: when MLflow fails, that is logged, and the job continues without a run.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from azureml_emulator.jobs.definitions.states import CANCELED, COMPLETED, State
+from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import Unavailable
+
+_END = {COMPLETED: "FINISHED", CANCELED: "KILLED"}
+_NAME_TAKEN = "RESOURCE_ALREADY_EXISTS"
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_log = logging.getLogger(__name__)
+
+
+class TrackingFailed(Exception):
+    """MLflow refused a request; the message is MLflow's."""
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run: its id, the tracking address, and its page below that address."""
+
+    run: str
+    address: str
+    page: str
+
+
+class Tracking:
+    """Creates and closes runs."""
+
+    def __init__(self, server: MlflowServer, http_client: HttpClient, clock: Clock) -> None:
+        self._server = server
+        self._outgoing = http_client
+        self._clock = clock
+        self._experiments: dict[str, str] = {}
+
+    async def begin(self, experiment: str, name: str, job: str, parent: str | None) -> TrackedRun | None:
+        """Create a run for a job, nested below the run `parent`. Returns None, and logs it, when MLflow fails."""
+        tags = {"mlflow.runName": name, "azureml.job": job, "mlflow.source.type": "JOB"}
+        if parent:
+            tags["mlflow.parentRunId"] = parent
+        try:
+            address = await self._server.ready()
+            identifier = await self._experiment(experiment)
+            body = {
+                "experiment_id": identifier,
+                "run_name": name,
+                "start_time": self._now(),
+                "tags": [{"key": key, "value": value} for key, value in tags.items()],
+            }
+            reply = await self._post("runs/create", body)
+        except (TrackingFailed, Unavailable, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("no MLflow run for job %s: %s", job, error)
+            return None
+        run = reply["run"]["info"]["run_id"]
+        return TrackedRun(run, address, f"#/experiments/{identifier}/runs/{run}")
+
+    async def end(self, run: str, state: State) -> None:
+        """Close a run."""
+        body = {"run_id": run, "status": _END.get(state, "FAILED"), "end_time": self._now()}
+        try:
+            await self._post("runs/update", body)
+        except (TrackingFailed, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("the MLflow run %s stays open: %s", run, error)
+
+    async def _experiment(self, name: str) -> str:
+        known = self._experiments.get(name)
+        if known is None:
+            try:
+                reply = await self._post("experiments/create", {"name": name})
+                known = str(reply["experiment_id"])
+            except TrackingFailed as error:
+                if _NAME_TAKEN not in str(error):
+                    raise
+                found = await self._get("experiments/get-by-name", {"experiment_name": name})
+                known = str(found["experiment"]["experiment_id"])
+            self._experiments[name] = known
+        return known
+
+    async def end_when_ready(self, runs: dict[str, State]) -> None:
+        """Close runs that an interrupted process left open, once MLflow is ready."""
+        if not runs:
+            return
+        try:
+            await self._server.ready()
+        except Unavailable as error:
+            _log.warning("runs stay open: %s", error)
+            return
+        for run, state in runs.items():
+            await self.end(run, state)
+
+    async def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        url = f"{self._server.address}/api/2.0/mlflow/{route}"
+        async with self._outgoing.session.post(url, json=body, timeout=_TIMEOUT) as reply:
+            return await _answer(reply)
+
+    async def _get(self, route: str, query: dict[str, str]) -> dict[str, Any]:
+        url = f"{self._server.address}/api/2.0/mlflow/{route}"
+        async with self._outgoing.session.get(url, params=query, timeout=_TIMEOUT) as reply:
+            return await _answer(reply)
+
+    def _now(self) -> int:
+        return milliseconds(self._clock.now())
+
+
+def milliseconds(moment: datetime) -> int:
+    """A time as MLflow writes it: milliseconds of the epoch."""
+    return int(moment.timestamp() * 1000)
+
+
+async def _answer(reply: aiohttp.ClientResponse) -> dict[str, Any]:
+    if not reply.ok:
+        raise TrackingFailed(await reply.text())
+    return await reply.json()

@@ -1,0 +1,137 @@
+"""The MLflow tracking server and UI: one process with SQLite, restarted when it dies.
+
+It starts in the background; only what needs it waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+
+from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes, RunningProcess
+
+_IDENTIFIER = "mlflow"
+_RECORD = ("address", "mlflow")
+_POLL_SECONDS = 0.1
+_START_SECONDS = 120.0
+_MAX_STARTS = 5
+_FOLDER_MODE = 0o700
+_log = logging.getLogger(__name__)
+
+
+class MlflowServer:
+    """Keeps one MLflow server running."""
+
+    def __init__(self, store: Store, processes: Processes, http_client: HttpClient, folder: Path) -> None:
+        self._store = store
+        self._processes = processes
+        self._outgoing = http_client
+        self._folder = folder
+        self._ready = asyncio.Event()
+        self._process: RunningProcess | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.address = ""
+
+    def open(self) -> None:
+        """Start it in the background; no effect when it was started before."""
+        if self._task is not None:
+            return
+        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._task = asyncio.create_task(self._keep_running())
+
+    async def close(self) -> None:
+        """Stop it."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._process is not None and self._process.exit_code is None:
+            await self._process.stop()
+
+    async def ready(self, seconds: float = _START_SECONDS) -> str:
+        """Wait until it is ready, starting it if needed. Returns its address. Raises Unavailable after `seconds`."""
+        self.open()
+        try:
+            await asyncio.wait_for(self._ready.wait(), seconds)
+        except TimeoutError as error:
+            raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
+        return self.address
+
+    async def _keep_running(self) -> None:
+        for _ in range(_MAX_STARTS):
+            port = free_port(self._last_port())
+            self.address = f"http://{LOOPBACK}:{port}"
+            self._process = await self._spawn(port)
+            waiting = asyncio.create_task(self._process.wait())
+            answering = asyncio.create_task(self._wait_for_answer())
+            await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                self._store.put_record(*_RECORD, {"url": self.address, "port": port})
+                self._ready.set()
+            code = await waiting
+            answering.cancel()
+            self._ready.clear()
+            _log.warning("MLflow exited with code %s; restarting it", code)
+        _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
+
+    def _last_port(self) -> int:
+        return int((self._store.record(*_RECORD) or {}).get("port", 0))
+
+    async def _spawn(self, port: int) -> RunningProcess:
+        # `mlflow server` imports everything twice, once in a process that only waits, so its application is run
+        # directly. It runs in its own folder, so that special characters of the path never get into a URI. The
+        # variables are those that the command would set (mlflow.server, pinned in pyproject.toml).
+        environment = {
+            **os.environ,
+            "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "artifacts",
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            "_MLFLOW_SGI_NAME": "uvicorn",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "DO_NOT_TRACK": "true",
+        }
+        command = [
+            *(sys.executable, "-m", "uvicorn", "--host", LOOPBACK, "--port", str(port)),
+            *("--log-level", "warning", "mlflow.server.fastapi_app:app"),
+        ]
+        return await self._processes.spawn(
+            _IDENTIFIER,
+            command,
+            folder=self._folder,
+            environment=environment,
+            log=self._folder / "server.log",
+        )
+
+    async def _wait_for_answer(self) -> None:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self._outgoing.session.get(f"{self.address}/health") as reply:
+                    if reply.status == HTTPStatus.OK:
+                        return
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def free_port(preferred: int) -> int:
+    """The preferred port if it is free, else any free port."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise Unavailable("No port is available.")

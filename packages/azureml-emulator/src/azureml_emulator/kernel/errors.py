@@ -1,0 +1,137 @@
+"""Every error that the emulator answers, as one tree, and the one place that renders it in Azure's error shape.
+
+    EmulatorError
+    ├── BadRequest 400          the request itself is wrong
+    │   └── InvalidTraffic 400  a traffic split that does not add up, or an unknown deployment
+    ├── Unauthorized 401        no token, or a wrong key
+    ├── Forbidden 403           a signature that does not cover the request
+    ├── NotFound 404            no such resource
+    ├── Conflict 409            what exists is different, or busy
+    ├── LengthRequired 411      a body of unknown length
+    ├── PreconditionFailed 412  a condition of the request does not hold
+    ├── TooLarge 413            a body over the limit
+    ├── RangeNotSatisfiable 416 a range past the end
+    ├── NotModelled 501         a route or a feature that the emulator does not have
+    └── Unavailable 503         what is asked for is not running
+
+Knows no HTTP framework: `http/` turns these into responses.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class EmulatorError(Exception):
+    """An error with Azure's error code and its HTTP status."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "ServiceError"
+
+    def __init__(self, message: str, *, code: str | None = None, target: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = code or self.code
+        self.target = target
+
+
+class BadRequest(EmulatorError):
+    """The request itself is wrong."""
+
+    status = 400
+    code = "BadRequest"
+
+
+class InvalidTraffic(BadRequest):
+    """A traffic split that does not add up or names an unknown deployment."""
+
+    code = "InvalidTraffic"
+
+
+class Unauthorized(EmulatorError):
+    """No token, or one that this emulator did not issue."""
+
+    status = 401
+    code = "Unauthorized"
+
+
+class Forbidden(EmulatorError):
+    """A signature that does not cover what is asked."""
+
+    status = 403
+    code = "AuthorizationFailure"
+
+
+class NotFound(EmulatorError):
+    """No such resource."""
+
+    status = 404
+    code = "NotFound"
+
+
+class Conflict(EmulatorError):
+    """A resource of this name exists with other content, or is busy."""
+
+    status = 409
+    code = "Conflict"
+
+
+class PreconditionFailed(EmulatorError):
+    """A condition that the request names does not hold."""
+
+    status = 412
+    code = "ConditionNotMet"
+
+
+class LengthRequired(EmulatorError):
+    """A body whose length is not stated."""
+
+    status = 411
+    code = "MissingContentLengthHeader"
+
+
+class TooLarge(EmulatorError):
+    """A body over the stated limit."""
+
+    status = 413
+    code = "RequestBodyTooLarge"
+
+
+class RangeNotSatisfiable(EmulatorError):
+    """A range that starts past the end."""
+
+    status = 416
+    code = "InvalidRange"
+
+
+class NotModelled(EmulatorError):
+    """A route or feature of Azure that this emulator does not have."""
+
+    status = 501
+    code = "NotImplemented"
+
+
+class Unavailable(EmulatorError):
+    """What is asked for is not running, or not yet."""
+
+    status = 503
+    code = "ServiceUnavailable"
+
+
+def error_document(error: EmulatorError) -> dict[str, Any]:
+    """The error body of Azure Resource Manager: {"error": {code, message, target, details, additionalInfo}}."""
+    return error_body(error.error_code, error.message, error.target)
+
+
+def error_body(code: str, message: str, target: str | None = None) -> dict[str, Any]:
+    """The same body for an error that is not raised, such as that of a failed operation."""
+    component = {"type": "ComponentName", "info": {"value": "managementfrontend"}}
+    return {
+        "error": {
+            "code": code,
+            "message": message,
+            "target": target,
+            "details": [],
+            "additionalInfo": [component],
+        }
+    }

@@ -1,0 +1,139 @@
+"""References to assets and to data: every `azureml:` form, parsed into frozen values.
+
+Pure: no I/O. `storage/locator.py` finds what they refer to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+
+# The registry of Azure's curated environments, which exist on Azure only.
+CURATED_PREFIX = "azureml://registries/azureml/"
+_REGISTRY_ASSET = re.compile(
+    r"^azureml://registries/([^/]+)/([^/]+)/([^/]+)/(versions|labels)/([^/]+)/?$", re.IGNORECASE
+)
+_WORKSPACE_ASSET = re.compile(
+    r"^azureml://locations/([^/]+)/workspaces/([^/]+)/([^/]+)/([^/]+)/(versions|labels)/([^/]+)/?$",
+    re.IGNORECASE,
+)
+_DATASTORE = re.compile(
+    r"^azureml://(?:subscriptions/(?P<subscription>[^/]+)/resource[gG]roups/(?P<group>[^/]+)"
+    r"(?:/providers/Microsoft\.MachineLearningServices)?/workspaces/(?P<workspace>[^/]+)/)?"
+    r"datastores/(?P<datastore>[^/]+)(?:/paths/(?P<path>.*))?$"
+)
+_JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)(?:/(?:paths/)?(.*))?$")
+_SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@[^:@/]+)$")
+
+
+@dataclass(frozen=True)
+class InRegistry:
+    """An asset of a registry, by the registry's name; `version` is None for the latest."""
+
+    registry: str
+    kind: str
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class InWorkspaceGuid:
+    """An asset of a workspace that is named by its immutable id; `version` is None for the latest."""
+
+    guid: str
+    kind: str
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class InScope:
+    """An asset of the scope in which the reference stands; `version` is None for the latest."""
+
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class InDatastore:
+    """A path in a datastore; `scope` is None for the scope in which the reference stands."""
+
+    datastore: str
+    path: str
+    scope: Scope | None = None
+
+
+@dataclass(frozen=True)
+class OfJob:
+    """A named output of a job, and optionally a path below it."""
+
+    job: str
+    output: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """An http address."""
+
+    url: str
+
+
+Reference = ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore | OfJob | Address
+
+
+def parse_reference(text: str) -> Reference:
+    """Parse a reference in any of the forms that the SDK and the YAML use. Raises BadRequest for any other."""
+    bare = text.removeprefix("azureml:") if text.startswith("azureml:/subscriptions") else text
+    if bare.startswith("/subscriptions/"):
+        return parse_resource_path(bare)
+    if bare.startswith(("http://", "https://")):
+        return Address(bare)
+    for pattern, build in _FORMS:
+        match = pattern.match(bare)
+        if match:
+            return build(match)
+    raise BadRequest(f"'{text}' is not a reference to an asset or to data that the emulator understands.")
+
+
+def _registry_asset(match: re.Match[str]) -> InRegistry:
+    registry, kind, name, by, value = match.groups()
+    return InRegistry(registry, kind, name, _version(by, value))
+
+
+def _workspace_asset(match: re.Match[str]) -> InWorkspaceGuid:
+    _, guid, kind, name, by, value = match.groups()
+    return InWorkspaceGuid(guid, kind, name, _version(by, value))
+
+
+def _version(by: str, value: str) -> str | None:
+    """The version that a reference names; a label stands for the latest."""
+    return value if by.lower() == "versions" else None
+
+
+def _datastore(match: re.Match[str]) -> InDatastore:
+    scope = None
+    if match["workspace"]:
+        scope = Scope(match["subscription"], match["group"], "workspaces", match["workspace"])
+    return InDatastore(match["datastore"], match["path"] or "", scope)
+
+
+def _job_output(match: re.Match[str]) -> OfJob:
+    job, output, path = match.groups()
+    return OfJob(job, output, path or "")
+
+
+def _short(match: re.Match[str]) -> InScope:
+    return InScope(match["name"], match["version"])
+
+
+_FORMS = (
+    (_REGISTRY_ASSET, _registry_asset),
+    (_WORKSPACE_ASSET, _workspace_asset),
+    (_DATASTORE, _datastore),
+    (_JOB_OUTPUT, _job_output),
+    (_SHORT, _short),
+)

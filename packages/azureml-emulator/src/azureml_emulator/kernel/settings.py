@@ -1,0 +1,58 @@
+"""The settings of an emulator, parsed once and frozen. Reads the environment, touches no file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ENVIRONMENT_PREFIX = "AZUREML_EMULATOR_"
+LOOPBACK = "127.0.0.1"
+# The file name of the certificate of a state folder's authority.
+AUTHORITY_FILE = "authority.pem"
+
+
+class Settings(BaseModel):
+    """The settings of one emulator.
+
+    `port` 0 is the port used last, else any free one. `strict` requires workspaces and registries to be created.
+    `step_launcher` says how steps and servers of deployments are started: forked from a server that has their imports,
+    or as fresh processes. `background_start` "lazy" starts MLflow on first use and imports nothing ahead, for emulators
+    with a short life. `model_errors` "as_azure" answers 424 for any status of a model other than 200, as managed
+    endpoints do; "passed" keeps the status of the model. `endpoint_operations` "one_at_a_time" refuses an operation on
+    an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
+    another runs on the same resource.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: Path
+    port: int = Field(default=0, ge=0, le=65535)
+    strict: bool = False
+    step_launcher: Literal["fork", "plain"] = "fork"
+    background_start: Literal["eager", "lazy"] = "eager"
+    model_errors: Literal["passed", "as_azure"] = "passed"
+    endpoint_operations: Literal["by_resource", "one_at_a_time"] = "by_resource"
+    parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
+    location: str = Field(default="eastus", pattern=r"^[a-z0-9]+$")
+    subscription: str = Field(default="00000000-0000-0000-0000-000000000000", pattern=r"^[0-9a-fA-F-]{36}$")
+    resource_group: str = Field(default="emulator", pattern=r"^[\w().-]{1,90}$")
+    workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+    registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+    record: Path | None = None
+
+
+def default_state() -> Path:
+    """The default state folder: one per user, where the XDG base directories have it."""
+    named = os.environ.get(f"{ENVIRONMENT_PREFIX}STATE")
+    if named:
+        return Path(named).expanduser().resolve()
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "azureml-emulator"
+
+
+def cloud_name(base_url: str) -> str:
+    """The name of the cloud. It differs by address, because clients cache the cloud behind a name."""
+    return f"AzureMLEmulator-{base_url.rpartition(':')[2]}"

@@ -1,0 +1,1 @@
+"""Behaviours of the kinds that start no process: workspaces, registries, assets, datastores, computes."""

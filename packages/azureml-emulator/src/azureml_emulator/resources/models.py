@@ -1,0 +1,170 @@
+"""Model versions: registration copies the model's files, so that they cannot change afterwards.
+
+On Azure a model version points to its original files, and the service relies on their not being overwritten. Here
+outputs of jobs and uploads are plain files, so a registration copies them below a prefix to which the Blob service
+does not write, and the version points to the copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from azureml_emulator.kernel.behaviours import Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import BadRequest, Conflict
+from azureml_emulator.kernel.kinds import Kind
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
+from azureml_emulator.resources.uploaded_versions import UploadedVersions
+from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
+from azureml_emulator.storage.content_digest import content_digest
+from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.storage_access import StorageAccess
+from azureml_emulator.storage.uploads import Uploads
+
+# The internal field with the digest of a registered model's files.
+CONTENT_DIGEST = "digest"
+_MLFLOW_TYPE = "mlflow_model"
+_MLFLOW_FILE = "MLmodel"
+_READ_ONLY = 0o400
+
+
+class Models(UploadedVersions):
+    """Registers models."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        access: StorageAccess,
+        blobs: Blobs,
+        uploads: Uploads,
+        locator: Locator,
+    ) -> None:
+        super().__init__(store, clock, access)
+        self._blobs = blobs
+        self._uploads = uploads
+        self._locator = locator
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Register a version with a copy of its files, or change the mutable properties of an existing one.
+
+        Raises BadRequest when the files do not exist, Conflict for other content under an existing version.
+        """
+        properties = body.get("properties", {})
+        uri = properties.get("modelUri")
+        if not isinstance(uri, str) or not uri:
+            raise BadRequest("A model version needs 'modelUri'.", code="UserError", target="modelUri")
+        if self.store.get(path.key) is None:
+            source = self._source(uri, properties, path.scope)
+            content, digest = await asyncio.to_thread(self._copy, source)
+            try:
+                return await self._register(kind, path, body, content, digest)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, content.parent, ignore_errors=True)
+        return await super().put(kind, path, await self._as_registered(path, body))
+
+    async def _register(
+        self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
+    ) -> Stored:
+        """Move the copy to its final path and store the version, without an await in between."""
+        existing = self.store.get(path.key)
+        properties = body["properties"]
+        if existing is not None:
+            _refuse_other(existing, digest, properties["modelUri"])
+            return Stored(existing)
+        account, container = path.scope.storage_account, path.scope.default_container
+        name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in path.pairs for part in pair)}/{content.name}"
+        flavors = properties.get("flavors") or _flavors(content)
+        _move(content, self._blobs.path(account, container, name))
+        address = self._address(path.scope, name)
+        sent = {**properties, "modelUri": address, "flavors": flavors}
+        stored = await super().put(kind, path, {**body, "properties": sent})
+        if stored.resource is None:
+            return stored
+        digested = stored.resource.with_internal(**{CONTENT_DIGEST: digest})
+        return Stored(self.store.put(digested), stored.created)
+
+    async def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
+        """The body, with its address replaced by that of the registered copy.
+
+        Raises Conflict when the files at the given address differ from the registered ones.
+        """
+        existing = self.store.get(path.key)
+        if existing is None:
+            return body
+        properties = body["properties"]
+        uri = self._access.current(properties["modelUri"])
+        if uri != self._access.current(existing.properties["modelUri"]):
+            source = self._source(uri, properties, path.scope)
+            _refuse_other(existing, await asyncio.to_thread(content_digest, source), uri)
+        flavors = properties.get("flavors") or existing.properties.get("flavors", {})
+        kept = {"modelUri": existing.properties["modelUri"], "flavors": flavors}
+        return {**body, "properties": {**properties, **kept}}
+
+    def _source(self, uri: str, properties: dict[str, Any], scope: Scope) -> Path:
+        source = self._locator.path(uri, scope)
+        if not source.exists() or (source.is_dir() and not any(source.iterdir())):
+            raise BadRequest(
+                f"The model's files were not found at '{uri}'. Check the job's output, or upload the files.",
+                code="UserError",
+                target="modelUri",
+            )
+        if properties.get("modelType") == _MLFLOW_TYPE and not (source / _MLFLOW_FILE).is_file():
+            raise BadRequest(
+                f"'{uri}' is not an MLflow model: it has no file {_MLFLOW_FILE}.",
+                code="UserError",
+                target="modelUri",
+            )
+        return source
+
+    def _copy(self, source: Path) -> tuple[Path, str]:
+        """A read-only copy of the source in a temporary folder of its own, and its digest."""
+        folder = self._uploads.scratch()
+        target = folder / source.name
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy2(source, target)
+        for file in [target, *target.rglob("*")]:
+            if file.is_file():
+                file.chmod(_READ_ONLY)
+        return target, content_digest(target)
+
+    def _address(self, scope: Scope, name: str) -> str:
+        if scope.kind == "registries":
+            return self._access.url(scope.storage_account, scope.default_container, name)
+        group = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
+        return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+
+
+def _refuse_other(existing: Resource, digest: str, uri: str) -> None:
+    if digest != existing.internal[CONTENT_DIGEST]:
+        raise Conflict(
+            f"{existing.id} already exists with other content: the files at '{uri}' differ from those it was "
+            "registered with. A version is immutable: register a new version.",
+            code="UserError",
+        )
+
+
+def _move(content: Path, target: Path) -> None:
+    # Files may remain there from a deleted version, or from a registration that was killed before it was stored.
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir(parents=True)
+    content.replace(target)
+
+
+def _flavors(content: Path) -> dict[str, Any]:
+    """The flavors of an MLflow model; empty for any other model, for which clients need the key as well."""
+    file = content / _MLFLOW_FILE
+    if not file.is_file():
+        return {}
+    document = yaml.safe_load(file.read_text())
+    flavors = document.get("flavors", {}) if isinstance(document, dict) else {}
+    return {name: {"data": {key: str(value) for key, value in (data or {}).items()}} for name, data in flavors.items()}

@@ -1,0 +1,158 @@
+"""Workspaces and registries: created on first use, with the default datastores and compute of a new workspace.
+
+A strict emulator creates none by itself: each needs a PUT, as on Azure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.errors import NotFound
+from azureml_emulator.kernel.kinds import Kind, kind_of
+from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
+
+DEFAULT_DATASTORE = "workspaceblobstore"
+# Where the service keeps the logs and artifacts of jobs.
+ARTIFACT_DATASTORE = "workspaceartifactstore"
+ARTIFACT_CONTAINER = "azureml"
+DEFAULT_COMPUTE = "cpu-cluster"
+_COMPUTE_SIZE = "Standard_DS3_v2"
+_COMPUTE_NODES = 4
+
+
+class Scopes(Behaviour):
+    """The behaviour of workspaces and registries, and the only place that creates them."""
+
+    def __init__(self, store: Store, clock: Clock, blobs: Blobs, settings: Settings, base_url: str) -> None:
+        super().__init__(store, clock)
+        self._blobs = blobs
+        self._settings = settings
+        self._base_url = base_url
+        # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
+        self.scope_actions: dict[str, Action] = {}
+
+    def require(self, scope: Scope) -> Resource:
+        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist."""
+        existing = self.store.get(scope.key)
+        if existing is not None:
+            return existing
+        if self._settings.strict:
+            raise NotFound(
+                f"The Resource '{PROVIDER}/{scope.kind}/{scope.name}' under resource group "
+                f"'{scope.resource_group}' was not found. This emulator is strict: create it first.",
+                code="ResourceNotFound",
+            )
+        return self._create(scope, {"location": self._settings.location})
+
+    def find_registry(self, name: str) -> Scope:
+        """The registry of this name; created in the default resource group on first use. Raises NotFound if strict."""
+        for resource in self.store.of_kind("registries"):
+            if resource.name.lower() == name.lower():
+                return parse_resource_path(resource.id).scope
+        scope = Scope(self._settings.subscription, self._settings.resource_group, "registries", name)
+        self.require(scope)
+        return scope
+
+    async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:  # noqa: ARG002
+        """Create the scope with its default datastores and compute, or change its tags and description."""
+        existing = self.store.get(path.scope.key)
+        return Stored(self._create(path.scope, body), created=existing is None)
+
+    async def delete(self, resource: Resource) -> Stored:
+        """Delete the scope with everything in it, including its storage."""
+        stored = await super().delete(resource)
+        await asyncio.to_thread(self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account)
+        return stored
+
+    def actions(self) -> dict[str, Action]:
+        """POST actions of workspaces and registries."""
+        return self.scope_actions
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document, with addresses of this process."""
+        if resource.kind != "workspaces":
+            return resource.document
+        host = self._base_url.removeprefix("https://")
+        addresses = {
+            "discoveryUrl": f"{self._base_url}/discovery",
+            "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{resource.id}",
+        }
+        return {**resource.document, "properties": {**resource.properties, **addresses}}
+
+    def _create(self, scope: Scope, body: dict[str, Any]) -> Resource:
+        with self.store.transaction():
+            resource = self.store.put(self._scope_resource(scope, body))
+            if scope.kind == "workspaces":
+                self._put_default(scope, "datastores", DEFAULT_DATASTORE, self._datastore(scope))
+                self._put_default(scope, "datastores", ARTIFACT_DATASTORE, self._artifacts(scope))
+                self._put_default(scope, "computes", DEFAULT_COMPUTE, self._compute())
+        self._blobs.container(scope.storage_account, scope.default_container)
+        return resource
+
+    def _scope_resource(self, scope: Scope, body: dict[str, Any]) -> Resource:
+        path = ResourcePath(scope, ())
+        given = {"location": self._settings.location, **body}
+        known = {"friendlyName": scope.name, "publicNetworkAccess": "Enabled"}
+        if scope.kind == "workspaces":
+            known |= {"workspaceId": scope.guid, "storageAccount": self._storage_id(scope)}
+        given["properties"] = {**known, **body.get("properties", {})}
+        return self.draft(kind_of(scope.kind), path, given, self.store.get(scope.key))
+
+    def _put_default(self, scope: Scope, segment: str, name: str, body: dict[str, Any]) -> None:
+        path = ResourcePath(scope, ((segment, name),))
+        if self.store.get(path.key) is None:
+            self.store.put(self.draft(kind_of(segment), path, body, None))
+
+    def _storage_id(self, scope: Scope) -> str:
+        group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.resource_group}"
+        return f"{group}/providers/Microsoft.Storage/storageAccounts/{scope.storage_account}"
+
+    def _datastore(self, scope: Scope) -> dict[str, Any]:
+        return {
+            "properties": {
+                "datastoreType": "AzureBlob",
+                "isDefault": True,
+                "accountName": scope.storage_account,
+                "containerName": scope.default_container,
+                "endpoint": "core.windows.net",
+                "protocol": "https",
+                "credentials": {"credentialsType": "Sas"},
+                "serviceDataAccessAuthIdentity": "None",
+                "tags": {},
+                "properties": {},
+            }
+        }
+
+    def _artifacts(self, scope: Scope) -> dict[str, Any]:
+        properties = self._datastore(scope)["properties"]
+        return {"properties": {**properties, "isDefault": False, "containerName": ARTIFACT_CONTAINER}}
+
+    def _compute(self) -> dict[str, Any]:
+        return {
+            "location": self._settings.location,
+            "properties": {
+                "computeType": "AmlCompute",
+                "computeLocation": self._settings.location,
+                "disableLocalAuth": True,
+                "properties": {
+                    "vmSize": _COMPUTE_SIZE,
+                    "vmPriority": "Dedicated",
+                    "osType": "Linux",
+                    "scaleSettings": {
+                        "minNodeCount": 0,
+                        "maxNodeCount": _COMPUTE_NODES,
+                        "nodeIdleTimeBeforeScaleDown": "PT2M",
+                    },
+                    "remoteLoginPortPublicAccess": "NotSpecified",
+                    "allocationState": "Steady",
+                    "currentNodeCount": 0,
+                    "targetNodeCount": 0,
+                },
+            },
+        }

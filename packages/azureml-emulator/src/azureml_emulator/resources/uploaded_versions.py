@@ -1,0 +1,51 @@
+"""Asset versions whose files a client uploads: where to upload them, and the addresses that a version shows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from azureml_emulator.kernel.behaviours import Action, VersionBehaviour
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.resource_id import parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.storage_access import StorageAccess
+
+_UPLOAD_TYPE = "TemporaryBlobReference"
+_ADDRESSES = ("codeUri", "modelUri", "dataUri")
+
+
+class UploadedVersions(VersionBehaviour):
+    """Versions whose files a client uploads into a container of their own."""
+
+    def __init__(self, store: Store, clock: Clock, access: StorageAccess) -> None:
+        super().__init__(store, clock)
+        self._access = access
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document; addresses in the emulator's storage have the current port."""
+        properties = resource.properties
+        found = {name: self._access.current(properties[name]) for name in _ADDRESSES if properties.get(name)}
+        return resource.with_properties(**found).document
+
+    def actions(self) -> dict[str, Action]:
+        """POST startPendingUpload."""
+        return {"startpendingupload": self._start_upload}
+
+    async def _start_upload(self, resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
+        scope = parse_resource_path(resource.id).scope
+        return upload_reference(self._access, scope.storage_account, resource.key)
+
+
+def upload_reference(access: StorageAccess, account: str, key: str) -> dict[str, Any]:
+    """Where the files of a version may be uploaded: the container is derived from the version's key."""
+    container = f"snapshot-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    return {
+        "pendingUploadId": container,
+        "pendingUploadType": _UPLOAD_TYPE,
+        "blobReferenceForConsumption": {
+            "blobUri": access.url(account, container),
+            "storageAccountArmId": "",
+            "credential": {"credentialType": "SAS", "sasUri": access.writable_url(account, container)},
+        },
+    }

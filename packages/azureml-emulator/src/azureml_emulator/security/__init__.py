@@ -1,0 +1,1 @@
+"""Secrets of one state folder and what they sign: access tokens, storage signatures, TLS certificates."""

@@ -1,0 +1,1 @@
+"""Data collection of deployments: its configuration, the server that scripts send to, the files it writes."""

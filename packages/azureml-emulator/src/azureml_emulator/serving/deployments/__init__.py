@@ -1,0 +1,1 @@
+"""Online endpoints and deployments as resources of the control plane."""

@@ -1,0 +1,1 @@
+"""The servers of deployments: their folders, processes, connections, health and restarts."""

@@ -1,0 +1,126 @@
+"""The folder from which the server of a deployment runs: a copy of the code and of the model, and the log.
+
+A copy, so that later changes of the assets do not affect the server. Files only: starts no process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.serving.deployment_plan import DeploymentPlan
+
+_FOLDER_MODE = 0o700
+_READ_ONLY = 0o444
+_GENERATED_SCRIPT = "mlflow_entry.py"
+_LOG = "log.txt"
+_PORT = "port"
+# The emulator's environment variables that a server inherits; none of them is a secret.
+_PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
+# One request at a time per worker, as in Azure's image, but with keep-alive connections.
+_SERVER_ARGUMENTS = (
+    "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
+    "--logger-class azureml_emulator.serving.servers.access_log.NoAccessLog"
+)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A registered model: its name, its version, and the path of its files."""
+
+    name: str
+    version: str
+    content: Path
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One attempt to serve one configuration of a deployment."""
+
+    folder: Path
+
+    @property
+    def code(self) -> Path:
+        """The copy of the code, which is the working folder of the server."""
+        return self.folder / "azureml-app"
+
+    @property
+    def models(self) -> Path:
+        """The folder of model copies, with the layout of AZUREML_MODEL_DIR on Azure."""
+        return self.folder / "azureml-models"
+
+    @property
+    def log(self) -> Path:
+        """The output of the server."""
+        return self.folder / _LOG
+
+    @property
+    def port_file(self) -> Path:
+        """The file to which the server writes its port."""
+        return self.folder / _PORT
+
+
+def make_revision(revision: Revision, code: Path | None, model: ModelSource | None) -> None:
+    """Copy code and model into the folder of the revision. Raises BadRequest when their files are missing."""
+    revision.folder.mkdir(mode=_FOLDER_MODE, parents=True)
+    if code is None:
+        revision.code.mkdir(mode=_FOLDER_MODE)
+        shutil.copyfile(Path(__file__).with_name(_GENERATED_SCRIPT), revision.code / _GENERATED_SCRIPT)
+    else:
+        _copy_tree(code, revision.code, "code")
+    if model is not None:
+        target = revision.models / model.name / model.version / model.content.name
+        _copy_tree(model.content, target, "model")
+        for file in target.rglob("*") if target.is_dir() else [target]:
+            if file.is_file():
+                file.chmod(_READ_ONLY)
+
+
+def check_script(revision: Revision, script: str | None) -> str:
+    """The path of the scoring script below the code folder. Raises BadRequest when it does not exist."""
+    if script is None:
+        return _GENERATED_SCRIPT
+    path = PurePosixPath(script)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadRequest(f"The scoring script '{script}' must be inside the code folder.", target="scoringScript")
+    if not (revision.code / path).is_file():
+        found = ", ".join(sorted(file.name for file in revision.code.glob("*.py"))) or "no Python file"
+        raise BadRequest(
+            f"The scoring script '{script}' is not in the code folder, which has: {found}.",
+            target="scoringScript",
+        )
+    return path.as_posix()
+
+
+def server_command(revision: Revision, script: str) -> list[str]:
+    """The command that starts the server. `-P` keeps the code folder from shadowing installed modules."""
+    module = "azureml_emulator.serving.servers.launcher"
+    return [sys.executable, "-P", "-m", module, str(revision.port_file), script]
+
+
+def server_environment(
+    revision: Revision, plan: DeploymentPlan, model: ModelSource | None, names: dict[str, str]
+) -> dict[str, str]:
+    """The environment variables of the server: those that Azure sets, then those of the deployment."""
+    variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    variables |= {"AML_APP_ROOT": str(revision.code), "PYTHONUNBUFFERED": "1", **names}
+    if model is not None:
+        variables["AZUREML_MODEL_DIR"] = str(revision.models / model.name / model.version)
+    variables |= plan.variables
+    asked = plan.variables.get("GUNICORN_CMD_ARGS", "")
+    variables["GUNICORN_CMD_ARGS"] = f"{_SERVER_ARGUMENTS} {asked}".strip()
+    return variables
+
+
+def _copy_tree(source: Path, target: Path, what: str) -> None:
+    if not source.exists():
+        raise BadRequest(f"The {what} of the deployment has no files in storage: {source.name} does not exist.")
+    target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)

@@ -1,0 +1,1 @@
+"""Blob storage on disk: accounts, containers, uploads, signed addresses, and what references resolve to."""

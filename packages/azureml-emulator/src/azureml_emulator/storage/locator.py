@@ -1,0 +1,125 @@
+"""Resolves references: to the resource of an asset, and to the file or folder with its bytes.
+
+Reads the store and storage, changes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from azureml_emulator.kernel.errors import BadRequest, NotFound, NotModelled
+from azureml_emulator.kernel.references import (
+    Address,
+    InDatastore,
+    InRegistry,
+    InScope,
+    InWorkspaceGuid,
+    OfJob,
+    parse_reference,
+)
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.blobs import Blobs
+
+_CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", "codes/versions": "codeUri"}
+
+
+class Locator:
+    """Resolves references in the scope in which they stand."""
+
+    def __init__(self, store: Store, blobs: Blobs) -> None:
+        self._store = store
+        self._blobs = blobs
+
+    def asset(self, text: str, kind: str, scope: Scope) -> Resource:
+        """The asset version that `text` refers to; short forms are of the type `kind` ("models"). Raises NotFound."""
+        reference = parse_reference(text)
+        match reference:
+            case ResourcePath():
+                return self._resource(reference.key, f"'{text}'")
+            case InRegistry(registry=registry, kind=named, name=name, version=version):
+                return self._version(self._registry(registry), named, name, version, text)
+            case InWorkspaceGuid(guid=guid, kind=named, name=name, version=version):
+                return self._version(self._workspace(guid), named, name, version, text)
+            case InScope(name=name, version=version):
+                return self._version(scope, kind, name, version, text)
+            case _:
+                raise BadRequest(f"'{text}' does not refer to one of {kind}.")
+
+    def path(self, text: str, scope: Scope) -> Path:
+        """The path of the bytes that a data or asset reference refers to; it may not exist yet."""
+        reference = parse_reference(text)
+        match reference:
+            case InDatastore(datastore=datastore, path=path, scope=named):
+                return self._in_datastore(named or scope, datastore, path)
+            case OfJob():
+                return self._job_output(reference, scope)
+            case Address(url=url):
+                return self._in_storage(url)
+            case InScope():
+                return self.content(self.asset(text, "data", scope))
+            case ResourcePath() | InRegistry() | InWorkspaceGuid():
+                return self.content(self.asset(text, "data", scope))
+
+    def content(self, resource: Resource) -> Path:
+        """The path of the bytes of a model, data or code version."""
+        name = _CONTENT_PROPERTY.get(resource.kind)
+        if name is None:
+            raise BadRequest(f"{resource.id} has no content in storage.")
+        return self.path(resource.properties[name], parse_resource_path(resource.id).scope)
+
+    def _resource(self, key: str, text: str) -> Resource:
+        resource = self._store.get(key)
+        if resource is None:
+            raise NotFound(f"{text} does not exist.", code="ResourceNotFound")
+        return resource
+
+    def _version(self, scope: Scope, kind: str, name: str, version: str | None, text: str) -> Resource:
+        container = ResourcePath(scope, ((kind, name),))
+        if version is not None:
+            return self._resource(container.child("versions", version).key, f"'{text}'")
+        versions = self._store.children(container.key, f"{kind}/versions")
+        current = [resource for resource in versions if not resource.properties.get("isArchived")]
+        if not current:
+            raise NotFound(f"'{text}': {kind} '{name}' has no version.", code="ResourceNotFound")
+        return current[-1]
+
+    def _registry(self, name: str) -> Scope:
+        for resource in self._store.of_kind("registries"):
+            if resource.name.lower() == name.lower():
+                return parse_resource_path(resource.id).scope
+        raise NotFound(f"The registry '{name}' does not exist.", code="ResourceNotFound")
+
+    def _workspace(self, guid: str) -> Scope:
+        for resource in self._store.of_kind("workspaces"):
+            scope = parse_resource_path(resource.id).scope
+            if guid.lower() in {scope.guid, scope.name.lower()}:
+                return scope
+        raise NotFound(f"A workspace with the id '{guid}' does not exist.", code="ResourceNotFound")
+
+    def _in_datastore(self, scope: Scope, datastore: str, path: str) -> Path:
+        key = ResourcePath(scope, (("datastores", datastore),)).key
+        resource = self._resource(key, f"datastore '{datastore}'")
+        container = resource.properties.get("containerName")
+        if not container:
+            raise NotModelled(f"The datastore '{datastore}' is not a blob datastore; the emulator has no other type.")
+        return self._blobs.path(scope.storage_account, container, path)
+
+    def _job_output(self, reference: OfJob, scope: Scope) -> Path:
+        key = ResourcePath(scope, (("jobs", reference.job),)).key
+        job = self._resource(key, f"job '{reference.job}'")
+        outputs = job.internal.get("outputs", {})
+        if reference.output not in outputs:
+            known = ", ".join(sorted(outputs)) or "none"
+            raise NotFound(f"The job '{reference.job}' has no output '{reference.output}' (it has: {known}).")
+        return self._blobs.root / outputs[reference.output] / reference.path
+
+    def _in_storage(self, url: str) -> Path:
+        account, _, rest = unquote(urlsplit(url).path).lstrip("/").partition("/")
+        container, _, name = rest.partition("/")
+        if not container or not (self._blobs.root / account).is_dir():
+            raise NotModelled(
+                f"'{url}' is not in the emulator's storage; the emulator does not download from elsewhere."
+            )
+        return self._blobs.path(account, container, name)

@@ -1,0 +1,66 @@
+"""A library that starts threads when it is imported is never forked: the server that has it is given up for another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
+from azureml_emulator.jobs.launching.launcher import Launch, PlainLauncher
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.supervisor import Processes
+
+LIBRARIES = {
+    "awake": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+    "calm": "VALUE = 1\n",
+}
+STEP = "import sys, threading; print('calm' in sys.modules, 'awake' in sys.modules, threading.active_count())"
+FORKED = "forked from the fork server"
+PATIENCE_SECONDS = 300
+
+
+async def step_after_both_are_learned(folder: Path) -> tuple[str, int]:
+    """What a step says that is started once both libraries were learned, and its exit code."""
+    store = Store(folder / "store.sqlite")
+    processes = Processes(store)
+    launcher = ForkLauncher(store, processes, PlainLauncher(processes), folder / "server.log")
+    launcher.open()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            launcher.learn({"awake", "calm"})
+            log = folder / "step.log"
+            launch = Launch("step", "python step.py", folder, dict(os.environ), log)
+            while await launcher.describe(launch) != FORKED or not said_unsafe(store):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.02)
+            step = await launcher.start(launch)
+            code = await step.wait()
+            return log.read_text(), code
+    finally:
+        await launcher.close()
+        processes.close()
+        store.close()
+
+
+def said_unsafe(store: Store) -> bool:
+    return [record["unsafe"] for record in store.records("preload").values()] == [["awake"]]
+
+
+def test_the_server_is_given_up_and_the_next_leaves_the_library_to_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given two installed libraries, one of which starts a thread
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    for name, text in LIBRARIES.items():
+        (libraries / f"{name}.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(libraries))
+    (tmp_path / "step.py").write_text(STEP)
+
+    said, code = asyncio.run(step_after_both_are_learned(tmp_path))
+
+    # then a step is forked from a server that has the one without the other, and no thread is in it
+    assert code == 0, said
+    assert said.split() == ["True", "False", "1"]

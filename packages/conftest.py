@@ -1,0 +1,37 @@
+"""Upstream's suite, `uv run pytest packages`: the helpers that its tests import by name, its marker, its programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PACKAGES: Final = Path(__file__).parent
+# A fake git host, a prefork server, a browser, small packages and windows of traffic, and the scripts of CI.
+HELPERS: Final = (
+    "mlops/tests/fake_git_host/src",
+    "mlops/tests/prefork",
+    "mlops/tests/browser",
+    "mlops/tests/monitoring",
+    "model-package/tests/harness",
+    "../.ci",
+    "../.ci/supply",
+    "../components/package_model",
+    "../components/validate_data",
+)
+sys.path[:0] = [str((PACKAGES / helper).resolve()) for helper in HELPERS]
+# A CI system around us would have the commands under test write to its own pages.
+for name in ("GITHUB_ACTIONS", "TF_BUILD"):
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what `.ci/run` leaves to `.ci/run --all`, and let tests start only programs that CI installs."""
+    # Only now is it on the path.
+    from started_programs import watch
+
+    watch()
+    config.addinivalue_line("markers", "long: a further story of a kind that another test tells; only in .ci/run --all")

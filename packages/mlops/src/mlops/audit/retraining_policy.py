@@ -1,0 +1,101 @@
+"""Whether a verdict may start a training: by what it says, and by what was begun lately. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mlops.audit.announcement import asks_for_retraining
+from mlops.audit.record import Event, EventKind, Record
+from mlops.settings.retraining import RetrainingRules
+
+RETRAINING: Final[EventKind] = "retraining"
+BEGUN: Final = "begun"
+# Names of a retraining's evidence.
+CAUSE: Final = "cause"
+CAUSE_RECORD: Final = "record"
+JOB: Final = "job"
+DATA: Final = "data"
+DATA_DESCRIPTION: Final = "data_description"
+_MONITOR: Final = "monitor"
+_WEEK: Final = timedelta(days=7)
+_TIME: Final = "%Y-%m-%d %H:%M UTC"
+
+
+@dataclass(frozen=True)
+class NotBegun:
+    """Why there is no retraining; that is no error."""
+
+    reason: str
+
+
+def is_begun(event: Event) -> bool:
+    """Whether a record is of a retraining that began."""
+    return event.kind == RETRAINING and event.step == BEGUN
+
+
+def begun_for(records: Sequence[Record], cause: Record) -> Record | None:
+    """The retraining that a cause has started already."""
+    wanted = cause.hash()
+    return next((each for each in records if is_begun(each.event) and each.event.evidence.get(CAUSE) == wanted), None)
+
+
+def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> str:
+    """Why a record of a stage's log starts nothing, whatever else goes on; "" when it may."""
+    event = cause.event
+    if event.kind != _MONITOR or event.evidence.get("state") != "drift":
+        return f"record {cause.number} of {event.stage} is no drift: {event.reason}"
+    if not asks_for_retraining(event):
+        return f"what {event.stage} was found to do is nothing that a newer model would mend: {event.reason}"
+    if event.stage not in rules.stages:
+        return f"drift in {event.stage} starts no training: releases/retraining.yml lists {', '.join(rules.stages)}"
+    if now - cause.time > timedelta(days=rules.max_cause_age_days):
+        days = rules.max_cause_age_days
+        return f"that was found at {cause.time.strftime(_TIME)}, more than {days} days ago (max_cause_age_days)"
+    return ""
+
+
+def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: datetime) -> str:
+    """Why no other training may begin now, by those in the log; "" when one may."""
+    times = sorted(each.time for each in records if is_begun(each.event))
+    rested = times[-1] + timedelta(hours=rules.cool_down_hours) if times else now
+    if rested > now:
+        began = times[-1].strftime(_TIME)
+        return f"the last one began at {began}; the next may at {rested.strftime(_TIME)} (cool_down_hours)"
+    lately = [time for time in times if now - time < _WEEK]
+    if len(lately) < rules.max_runs_per_week:
+        return ""
+    if not lately:
+        return "releases/retraining.yml allows none (max_runs_per_week)"
+    free = lately[-rules.max_runs_per_week] + _WEEK if rules.max_runs_per_week else now + _WEEK
+    return f"{len(lately)} began within seven days; the next may at {free.strftime(_TIME)} (max_runs_per_week)"
+
+
+_ASKED = "retrain"
+
+
+def retraining_reason(records: Sequence[Record], job: str) -> tuple[str, ...]:
+    """What began the retraining whose job this is, by the training stage's log; empty for any other job."""
+    begun = next((each for each in records if is_begun(each.event) and each.event.evidence.get(JOB) == job), None)
+    if begun is None:
+        return ()
+    event, facts = begun.event, begun.event.evidence
+    asked = [name.strip() for name in facts.get(_ASKED, "").split(",") if name.strip()]
+    values = ", ".join(f"{name} {_short(facts[name])}" for name in asked if name in facts)
+    return (
+        event.reason,
+        f"Window {facts.get('since', '?')} to {facts.get('until', '?')}, {facts.get('rows', '?')} rows; broken rules "
+        f"that newer data can mend: {values or 'none'}; features that moved: {facts.get('moved', 'none')}.",
+        *([f"Trained on {facts[DATA_DESCRIPTION]}."] if DATA_DESCRIPTION in facts else []),
+        f"Found in record {facts[CAUSE_RECORD]} of the audit log; training began with record "
+        f"{event.stage}/{begun.number}, job {job}.",
+    )
+
+
+def _short(value: str) -> str:
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value

@@ -1,0 +1,1 @@
+"""Collected inputs and outputs of an endpoint: files, lines, windows, frames."""

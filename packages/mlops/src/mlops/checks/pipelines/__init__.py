@@ -1,0 +1,1 @@
+"""Components, pipelines and their bindings, checked as Azure ML would check them."""

@@ -1,0 +1,222 @@
+"""A component, or a command written inside a pipeline: its declaration and what can be wrong with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops.checks.pipelines.bindings import DATA_TYPES, TYPES, Port, declared_ports
+from mlops.checks.pipelines.command import has_open_part, mentions, scripts
+from mlops.checks.pipelines.parallel import check_parallel
+from mlops.checks.yaml import fields
+from mlops.checks.yaml import references as literals
+from mlops.checks.yaml.document import Document, Node
+from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.references import (
+    COMPONENT_NAME,
+    FILE_PREFIX,
+    SEMANTIC_VERSION,
+    is_registered,
+    is_remote,
+    local_path,
+)
+
+COMMAND = "command"
+PARALLEL = "parallel"
+PIPELINE = "pipeline"
+_FIELDS = {
+    COMMAND: fields.COMMAND_COMPONENT,
+    PARALLEL: fields.PARALLEL_COMPONENT,
+    PIPELINE: fields.PIPELINE_COMPONENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What a step runs. `node` is the mapping that declares it: a whole file, or a step of a pipeline."""
+
+    document: Document
+    node: Node
+    kind: str
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths in it start from."""
+        return self.document.path.parent
+
+    @property
+    def code(self) -> Path | None:
+        """The folder with its code, if that is a folder of this project."""
+        node = self.node.get("task", "code") if self.kind == PARALLEL else self.node.get("code")
+        return local_path(node.text, self.folder) if node and node.text else None
+
+    @property
+    def environment(self) -> Node | None:
+        """What it names as its software environment."""
+        return self.node.get("task", "environment") if self.kind == PARALLEL else self.node.get("environment")
+
+    @property
+    def includes(self) -> list[tuple[Node, Path]]:
+        """Files and folders that ship beside the code."""
+        listed = self.node.get("additional_includes")
+        elements = listed.elements if listed else []
+        return [(each, Path(self.folder, each.text).resolve()) for each in elements if each.text]
+
+
+def read_component(document: Document, node: Node) -> Component:
+    """Read a component file, or a command step that declares its own inputs and outputs."""
+    kind = node.get("type")
+    default = PIPELINE if node.get("jobs") else COMMAND
+    return Component(
+        document=document,
+        node=node,
+        kind=(kind.text if kind else None) or default,
+        inputs=declared_ports(node.get("inputs")),
+        outputs=declared_ports(node.get("outputs")),
+    )
+
+
+def check_component(component: Component) -> Iterator[Problem]:
+    """Yield everything wrong with a component file, without knowing who uses it."""
+    known = _FIELDS.get(component.kind)
+    if known is not None:
+        yield from fields.unknown_fields(component.document, component.node, known, "a component")
+    yield from _check_identity(component)
+    yield from check_ports(component.document, component.inputs, "input", fields.INPUT)
+    yield from check_ports(component.document, component.outputs, "output", fields.OUTPUT)
+    if component.kind == COMMAND:
+        yield from check_command(component)
+    if component.kind == PARALLEL:
+        yield from check_parallel(component.document, component.node, component.inputs, component.outputs)
+        task = component.node.get("task")
+        yield from check_environment_reference(component.document, component.environment, task or component.node)
+
+
+def check_ports(document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with declared inputs or outputs (`kind`) by themselves."""
+    for port in ports.values():
+        where = f"{kind} `{port.name}`"
+        yield from fields.unknown_fields(document, port.node, known, where)
+        expected = DATA_TYPES if kind == "output" else TYPES
+        if port.type is not None and port.type not in expected:
+            at = port.node.get("type") or port.node
+            yield document.problem(at, f"{where} has the unknown type `{port.type}`", f"use one of {_listed(expected)}")
+        elif reason := _wrong_default(port):
+            at = port.default or port.node
+            yield document.problem(at, f"default of {where}: {reason}", "correct the default")
+        if port.minimum is not None and port.maximum is not None and port.minimum > port.maximum:
+            yield document.problem(port.node, f"{where} has a min above its max", "swap them")
+
+
+def check_command(component: Component) -> Iterator[Problem]:
+    """Yield what is wrong with a command: its inputs and outputs, its scripts and files, its environment."""
+    document, command = component.document, component.node.get("command")
+    if command is None or not command.text:
+        yield document.problem(component.node, "there is no `command`", "say what to run, such as python step.py")
+        return
+    yield from _check_mentions(component, command, command.text)
+    yield from _check_unused(component)
+    yield from _check_includes(component)
+    yield from _check_code(component, command, command.text)
+    yield from check_environment_reference(document, component.node.get("environment"), component.node)
+
+
+def check_environment_reference(document: Document, node: Node | None, owner: Node) -> Iterator[Problem]:
+    """Yield what is wrong with the `environment` of a command or a deployment."""
+    if node is None:
+        yield document.problem(owner, "no `environment` is named", "write environment: file:<path to its YAML>")
+    elif node.text is None:
+        return
+    elif node.text.startswith(FILE_PREFIX):
+        path = local_path(node.text, document.path.parent)
+        if path is not None and not path.is_file():
+            yield document.problem(node, f"the environment file {node.text!r} does not exist", "correct the path")
+    elif not is_registered(node.text):
+        advice = "write file:<path to its YAML> or azureml:<name>:<version>"
+        yield document.problem(node, f"`environment: {node.text}` is no reference", advice)
+
+
+def _wrong_default(port: Port) -> str | None:
+    if port.default is None or isinstance(port.default.value, list | dict):
+        return None
+    return literals.refusal(port.default.value, port)
+
+
+def _check_identity(component: Component) -> Iterator[Problem]:
+    document, node = component.document, component.node
+    name, version = node.get("name"), node.get("version")
+    if name is None or not COMPONENT_NAME.fullmatch(str(name.value)):
+        advice = "use lower-case letters, digits, `_`, `-` and `.`"
+        yield document.problem(name or node, "a component needs a `name` that Azure ML accepts", advice)
+    if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
+        yield document.problem(version or node, "a component needs a semantic `version`", "write one such as 1.0.0")
+
+
+def _check_mentions(component: Component, command: Node, text: str) -> Iterator[Problem]:
+    declared = {"inputs": component.inputs, "outputs": component.outputs}
+    if has_open_part(text):
+        yield component.document.problem(command, "a `$[[` in the command is never closed", "close it with `]]`")
+    for mention in mentions(text):
+        port = declared[mention.kind].get(mention.name)
+        line = component.document.line_of(command, mention.text)
+        if port is None:
+            message = f"the command names {mention.text}, which is not declared"
+            yield component.document.problem(line, message, f"declare it under `{mention.kind}` or correct the name")
+        elif mention.kind == "inputs" and port.optional and not mention.is_guarded:
+            message = f"the optional input `{port.name}` stands outside $[[ ]]"
+            yield component.document.problem(line, message, f"write $[[--{port.name} {mention.text}]]")
+
+
+def _check_unused(component: Component) -> Iterator[Problem]:
+    used = {
+        (mention.kind, mention.name)
+        for name, child in component.node.entries.items()
+        if name not in {"inputs", "outputs"}
+        for node in child.strings()
+        for mention in mentions(node.text or "")
+    }
+    for kind, ports in (("inputs", component.inputs), ("outputs", component.outputs)):
+        for port in ports.values():
+            if (kind, port.name) not in used:
+                message = f"the command never uses its {kind[:-1]} `{port.name}`"
+                advice = f"pass it on by ${{{{{kind}.{port.name}}}}}, or remove it"
+                yield component.document.problem(port.node, message, advice)
+
+
+def _check_includes(component: Component) -> Iterator[Problem]:
+    for node, path in component.includes:
+        if not path.exists():
+            message = f"{node.text!r} of additional_includes does not exist"
+            yield component.document.problem(node, message, "correct the path, which starts at this file's folder")
+
+
+def _check_code(component: Component, command: Node, text: str) -> Iterator[Problem]:
+    document, node, folder = component.document, component.node.get("code"), component.code
+    if node is not None and node.text and is_remote(node.text):
+        return
+    if node is not None and (folder is None or not folder.exists()):
+        yield document.problem(node, f"the code folder {node.value!r} does not exist", "correct the path")
+        return
+    try:
+        named = scripts(text)
+    except ValueError as error:
+        yield document.problem(command, f"the command cannot be split into words: {error}", "close the quotes")
+        return
+    for script in named:
+        if not _is_shipped(script, folder, component):
+            line = document.line_of(command, script)
+            place = f"in the code folder {node.value!r}" if node else "because `code` is not given"
+            advice = "correct the name, or set `code` to the script's folder"
+            yield document.problem(line, f"the script {script!r} is not found {place}", advice)
+
+
+def _is_shipped(script: str, folder: Path | None, component: Component) -> bool:
+    places = [folder / script] if folder else []
+    first, *rest = Path(script).parts
+    places += [path.joinpath(*rest) for _, path in component.includes if path.name == first]
+    return any(place.is_file() for place in places)
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,1 @@
+"""YAML documents with line numbers, and the findings about them."""

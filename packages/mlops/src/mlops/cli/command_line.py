@@ -1,0 +1,190 @@
+"""What the commands share on the command line: lazy loading, options, and the way to an exit code.
+
+A command is imported when it runs, so that `mlops --help` starts fast; the one-line descriptions stand here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from mlops.azure.sdk_output import silence_loggers
+from mlops.ci.log_commands import guarded
+from mlops.core.errors import Interrupted, MachineError, MlopsError
+
+COMMANDS: Final[dict[str, str]] = {
+    "demo": "Take data through the whole way on this machine: train, deploy, promote, roll out.",
+    "up": "Start a workspace on this machine.",
+    "down": "Stop the workspace on this machine.",
+    "env": "Print the variables that point any program at the workspace on this machine.",
+    "stages": "List, add or remove the stages that models move through.",
+    "check": "Check components, pipelines and environments without a workspace.",
+    "configure": "Fill in project.yml from what the infrastructure made.",
+    "replay": "Run a CI workflow on this machine before you push it.",
+    "preview": "Show what a range of commits changes in the infrastructure.",
+    "train": "Train, evaluate and register a model.",
+    "deploy": "Roll out to a stage what it is to run.",
+    "plan": "Show which stages a range of commits changes.",
+    "gate": "Judge the release that a stage's manifest proposes.",
+    "promote": "Propose for a stage what the stage before runs.",
+    "provenance": "Show where a stage's model comes from, and whether the stage accepts that.",
+    "revert": "Make git agree with what a stage runs, after a rollback.",
+    "rollback": "Return a stage's traffic to what it ran before.",
+    "score": "Send a request to a stage's endpoint.",
+    "explain": "Show what each feature of a request added to the answers.",
+    "monitor": "Judge what a stage was asked and answered lately: quality, drift, performance, service.",
+    "retire": "Take out of service what no release names any more.",
+    "retrain": "Train anew because of drift, and propose what comes of it.",
+    "status": "Show what each stage runs.",
+    "history": "Show what happened to each stage, and whether the log of it holds.",
+    "dashboard": "Show all stages on one page, served here or written as HTML.",
+    "detach": "Remove the template's packages from a fork, and install them pinned instead.",
+}
+_JSON_FLAG: Final = "--json"
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mlops.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    help="The project's folder or its project.yml; without it, the one around the working folder.",
+)
+@click.version_option(package_name="mlops-template-mlops", message="%(version)s")
+@click.pass_context
+def cli(context: click.Context, project: Path | None) -> None:
+    """The whole lifecycle of a model on Azure Machine Learning.
+
+    Without an Azure account: `mlops demo`. With one: fill in project.yml and `az login`; the commands are
+    the same.
+    """
+    context.obj = project
+
+
+def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a click command with its examples below the help."""
+    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+
+
+def examples_below(*examples: str) -> str:
+    """What stands below a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+def json_option(function: Decorated) -> Decorated:
+    """Add `--json`."""
+    return click.option("as_json", _JSON_FLAG, is_flag=True, help="Print one JSON object.")(function)
+
+
+class StageType(click.ParamType):
+    """The name of a stage. Commands look it up when they have read project.yml; the shell completes it from there."""
+
+    name = "stage"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The stages that begin like this; none where there is no project."""
+        from mlops.settings.project import load_project
+
+        try:
+            names = load_project(ctx.find_root().params.get("project")).order.names
+        except MlopsError:
+            names = ()
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def stage_option(
+    *words: str, required: bool = True, text: str = "The stage to act on, one of project.yml."
+) -> Callable[[Decorated], Decorated]:
+    """Add `--stage`, or an option of another name for a stage."""
+    return click.option(*(words or ("--stage",)), type=StageType(), required=required, help=text)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every error becomes a sentence with advice here."""
+    with guarded():
+        return _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(words: list[str]) -> int:
+    silence_loggers()
+    try:
+        code = cli.main(words, prog_name="mlops", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _report(Interrupted("interrupted", "Run the command again; it goes on where it stopped."), words)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MlopsError as error:
+        return _report(error, words)
+    except Exception as error:
+        explained = _explained(error)
+        if explained is None:
+            raise
+        return _report(explained, words)
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: Exception) -> MlopsError | None:
+    if isinstance(error, OSError) and error.filename:
+        return _unusable_file(error)
+    # Nothing of Azure can have failed in a command that never imported it.
+    if "azure.core" not in sys.modules:
+        return None
+    from mlops.azure.errors import explain
+
+    return explain(error)
+
+
+def _unusable_file(error: OSError) -> MlopsError:
+    reason = error.strerror or type(error).__name__
+    return MachineError(
+        f"cannot read or write {error.filename}: {reason}",
+        "Correct the permissions of this file and of the folders above it, or restore it, and run again.",
+    )
+
+
+def _report(error: MlopsError, words: list[str]) -> int:
+    from mlops.cli.rendering import render_error
+
+    render_error(error, as_json=_JSON_FLAG in words, out=sys.stdout, err=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,87 @@
+"""What a command says while it works: lines on standard error, and a live table of steps in a terminal.
+
+Results go through rendering.py; standard output is never written here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops.ci.current import group
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+RUNNING = "Running"
+_STATUS_STYLES = {"Completed": "green", RUNNING: "cyan", "Failed": "bold red", "Canceled": "yellow"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a job as last seen; `seconds` is None before it has begun."""
+
+    name: str
+    status: str
+    seconds: float | None = None
+    reused: bool = False
+
+    def sentence(self) -> str:
+        """The step in a few words."""
+        if self.reused:
+            return f"{self.name}: {self.status} (reused)"
+        # A line stays as it is: a time that goes on would be wrong the next moment.
+        time = "" if self.seconds is None or self.status == RUNNING else f" ({self.seconds:.1f} s)"
+        return f"{self.name}: {self.status}{time}"
+
+
+class StepBoard:
+    """Shows the steps of one job, as often as they change."""
+
+    def __init__(self, live: Live | None) -> None:
+        self._live = live
+        self._said: dict[str, str] = {}
+
+    def show(self, steps: Sequence[Step]) -> None:
+        """Show the steps as they are now; in plain text only those whose status is new."""
+        if self._live is not None:
+            self._live.update(_step_table(steps), refresh=True)
+            return
+        for step in steps:
+            if self._said.get(step.name) != step.status:
+                self._said[step.name] = step.status
+                say(f"  {step.sentence()}")
+
+
+def say(text: str) -> None:
+    """Say one line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step_board() -> Generator[StepBoard]:
+    """A place for the steps of one job: a live table in a terminal, lines elsewhere, which fold in a CI system."""
+    if not sys.stderr.isatty():
+        with group("steps"):
+            yield StepBoard(None)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+        yield StepBoard(live)
+
+
+def _step_table(steps: Sequence[Step]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table("step", "state", "seconds", box=box.SIMPLE)
+    for step in steps:
+        seconds = "reused" if step.reused else ("" if step.seconds is None else f"{step.seconds:.1f}")
+        table.add_row(step.name, f"[{_STATUS_STYLES.get(step.status, 'dim')}]{step.status}[/]", seconds)
+    return table

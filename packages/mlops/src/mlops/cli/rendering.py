@@ -1,0 +1,143 @@
+"""The one place that prints: results as text or JSON on standard output, errors on standard error.
+
+Tables and colour in a terminal, plain lines elsewhere. `rich` is imported only for a terminal. Sentences name
+commands as `mlops train`; what people are to type here stands in front of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from mlops.ci.report import report_error, report_result
+from mlops.cli.histogram_text import histogram_lines
+from mlops.core.errors import MlopsError
+from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hint": "dim"}
+_COLUMN_GAP = "  "
+_PLAIN_WIDTH = 80
+_BEFORE, _AFTER = "cyan", "yellow"
+# In front of a command in a sentence: a quotation, the start of a substitution, or a colon.
+_COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
+_ADDRESSES = ("http://", "https://")
+_TYPED = "uv run mlops "
+
+
+def answer(result: Result, *, as_json: bool) -> int:
+    """Print a command's result on standard output, tell the CI system of it, and return its exit code."""
+    render_result(result, as_json=as_json, out=sys.stdout)
+    report_result(result)
+    return result.exit_code
+
+
+def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
+    """Print a result: one JSON object, or text for people."""
+    if as_json:
+        print(json.dumps(result.document(), ensure_ascii=False, allow_nan=False), file=out)
+    else:
+        _render_blocks(result.blocks(), out)
+    out.flush()
+
+
+def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
+    """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; tell the CI system."""
+    message, advice = as_typed(error.message), as_typed(error.advice)
+    blocks: list[Block] = [Line(f"Error: {message}", "bad")]
+    blocks += [Raw(f"  {detail}") for detail in error.details]
+    if advice:
+        blocks.append(Line(advice))
+    _render_blocks(blocks, err)
+    if as_json:
+        body = {"message": message, "advice": advice, "details": list(error.details)}
+        print(json.dumps({"error": body}, ensure_ascii=False), file=out)
+    report_error(message, advice, error.details, error.places)
+
+
+def as_typed(sentence: str) -> str:
+    """A sentence with its commands as people type them in this project."""
+    return _COMMAND.sub(_TYPED, sentence)
+
+
+def table_lines(table: Table) -> list[str]:
+    """A table as aligned lines without frames."""
+    rows = [table.columns, *table.rows] if table.columns else list(table.rows)
+    count = max((len(row) for row in rows), default=0)
+    widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(count)]
+    lines = [table.title] if table.title else []
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        lines.append(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip())
+    return lines
+
+
+def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
+    if out.isatty():
+        _render_rich(blocks, out)
+        return
+    for block in blocks:
+        match block:
+            case Table():
+                print("\n".join(table_lines(block)), file=out)
+            case HistogramPair(title=title):
+                print("\n".join([title, *(line.text for line in histogram_lines(block, _PLAIN_WIDTH))]), file=out)
+            case Line(text=text):
+                print(as_typed(text), file=out)
+            case Raw(text=text):
+                print(text, file=out)
+
+
+def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=out, highlight=False)
+    for block in blocks:
+        match block:
+            case Table():
+                _render_rich_table(block, console)
+            case HistogramPair():
+                _render_rich_histograms(block, console)
+            case Line(text=text, tone=tone):
+                console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
+            case Raw(text=text):
+                print(text, file=out)
+
+
+def _render_rich_table(table: Table, console: Console) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    if any(_is_address(cell) for row in table.rows for cell in row):
+        # A frame would break addresses into pieces that nobody can copy or click.
+        for line in table_lines(table):
+            console.print(Text(line), soft_wrap=True)
+        return
+    rich_table = RichTable(
+        title=table.title or None, title_justify="left", box=box.ROUNDED, show_header=bool(table.columns)
+    )
+    for name in table.columns or ("",) * max((len(row) for row in table.rows), default=0):
+        rich_table.add_column(name, overflow="fold")
+    for row in table.rows:
+        rich_table.add_row(*(Text(cell) for cell in row))
+    console.print(rich_table)
+
+
+def _render_rich_histograms(bars: HistogramPair, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(bars.title, style="bold"), soft_wrap=True)
+    for line in histogram_lines(bars, console.width):
+        parts = ((line.label, ""), (line.left, _BEFORE), ("│", "dim"), (line.right, _AFTER), (line.share, ""))
+        console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _is_address(cell: str) -> bool:
+    return cell.startswith(_ADDRESSES)

@@ -1,1 +1,0 @@
-"""What deployments have collected of their callers' requests, read from the workspace's storage."""

@@ -1,0 +1,229 @@
+"""The only place that runs git: reads revisions, and commits to a branch without touching the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from mlops.core.errors import MachineError
+
+# The remote that promotions are pushed to.
+REMOTE: Final = "origin"
+_TIMEOUT_SECONDS: Final = 120
+_FILE_MODE: Final = "100644"
+_NO_PARENT: Final = "0" * 40
+_NOBODY_NAME: Final = "mlops"
+_NOBODY_EMAIL: Final = "mlops@users.noreply.invalid"
+
+
+class Repository:
+    """One git repository, by a folder inside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def head(self) -> str:
+        """The full id of the commit checked out. Raises MachineError when there is none."""
+        return self._run("rev-parse", "--verify", "HEAD^{commit}")
+
+    def resolve(self, revision: str) -> str | None:
+        """The full id of a commit, or None when the revision names none."""
+        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+    def is_dirty(self) -> bool:
+        """Whether tracked files differ from the commit checked out."""
+        return bool(self._run("status", "--porcelain", "--untracked-files=no"))
+
+    def uncommitted(self, paths: Sequence[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+        """Those of some files, counted from `folder`, that differ from the commit checked out, new ones included."""
+        if not paths:
+            return ()
+        words = ("--porcelain", "--untracked-files=all", "-z", "--no-renames", "--", *map(str, paths))
+        prefix, listing = self.prefix(), self._ask("status", *words, strip=False) or ""
+        return tuple(PurePosixPath(line[3:]).relative_to(prefix) for line in listing.split("\0") if line)
+
+    def is_pristine(self) -> bool:
+        """Whether everything below `folder` that is not ignored is committed."""
+        return not self._run("status", "--porcelain", "--", ".")
+
+    def top(self) -> Path:
+        """The repository's top folder."""
+        return Path(self._run("rev-parse", "--show-toplevel"))
+
+    def prefix(self) -> PurePosixPath:
+        """Where `folder` lies below the repository's top: "." at the top."""
+        return PurePosixPath(self._run("rev-parse", "--show-prefix") or ".")
+
+    def read(self, revision: str, path: PurePosixPath) -> str | None:
+        """A file's text at a revision, or None when it is not there; `path` counts from `folder`."""
+        return self._ask("show", f"{revision}:./{path}", strip=False)
+
+    def changed(self, since: str, until: str = "HEAD") -> tuple[PurePosixPath, ...]:
+        """The files below `folder` that differ between two revisions, as paths that count from it."""
+        listing = self._run("diff", "--name-only", "--relative", "-z", since, until, "--", ".")
+        return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
+
+    def tracked(self) -> tuple[PurePosixPath, ...]:
+        """The tracked files below `folder`, as paths that count from it."""
+        listing = self._run("ls-files", "-z", "--", ".")
+        return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The newest commit that two revisions share, or None when they share none."""
+        return self._ask("merge-base", one, other)
+
+    def is_branch_name(self, name: str) -> bool:
+        """Whether git takes a name for a branch."""
+        return self._ask("check-ref-format", "--branch", name) is not None
+
+    def last_change(self, path: str) -> str | None:
+        """The full id of the last commit that changed a file (counted from `folder`), or None."""
+        return self._ask("log", "-1", "--format=%H", "--", path) or None
+
+    def changes_of(self, path: PurePosixPath, revision: str, *, first_parent: bool = False) -> tuple[str, ...]:
+        """The full ids of the commits up to `revision` that changed a file, newest first.
+
+        With `first_parent` those of the branch alone: what a merge brought counts as the merge's change.
+        """
+        only = ("--first-parent", "-m") if first_parent else ()
+        return tuple(self._run("log", *only, "--format=%H", revision, "--", str(path)).split())
+
+    def read_at(self, revisions: Sequence[str], path: PurePosixPath) -> tuple[str | None, ...]:
+        """A file's text at each of some revisions, or None where it is not there: as `read`, in one call of git."""
+        names = "".join(f"{revision}:./{path}\n" for revision in revisions)
+        done = self._execute(("cat-file", "--batch"), names.encode()) if revisions else None
+        output, texts = (done.stdout if done else b""), []
+        for _ in revisions:
+            head, _, output = output.partition(b"\n")
+            if head.endswith(b" missing"):
+                texts.append(None)
+                continue
+            size = int(head.rpartition(b" ")[2])
+            texts.append(output[:size].decode())
+            output = output[size + 1 :]
+        return tuple(texts)
+
+    def known_default_tip(self) -> str | None:
+        """The commit of the remote's default branch as of the last fetch, or None; the remote is not asked."""
+        return self.resolve(f"refs/remotes/{REMOTE}/HEAD")
+
+    def is_shallow(self) -> bool:
+        """Whether the clone lacks the older history."""
+        return self._ask("rev-parse", "--is-shallow-repository") == "true"
+
+    def remote_url(self, remote: str) -> str | None:
+        """A remote's address, or None when there is no such remote."""
+        return self._ask("remote", "get-url", remote)
+
+    def fetch(self, remote: str, branch: str) -> str | None:
+        """Fetch a branch; its commit, or None when the remote has no such branch."""
+        if self._ask("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
+            return None
+        return self.resolve(f"refs/remotes/{remote}/{branch}")
+
+    def default_branch(self, remote: str) -> str | None:
+        """The branch that the remote's HEAD names, asked of the remote itself."""
+        answer = self._ask("ls-remote", "--symref", remote, "HEAD") or ""
+        first = answer.partition("\n")[0]
+        return first.removeprefix("ref: refs/heads/").partition("\t")[0] if first.startswith("ref: ") else None
+
+    def commit_on_branch(self, branch: str, base: str, files: Mapping[PurePosixPath, bytes], message: str) -> str:
+        """Make `branch` one commit on top of `base` that writes the files; the commit's id.
+
+        Neither the checkout nor its index is touched. When the branch is already that very change on that
+        very base, it stays as it is, so that running twice makes no second commit.
+        """
+        tree = self._tree(base, files)
+        tip = self.resolve(f"refs/heads/{branch}")
+        if tip is not None and self._is_same(tip, base, tree):
+            return tip
+        commit = self._run("commit-tree", tree, "-p", base, "-m", message, variables=self._identity())
+        self._run("update-ref", f"refs/heads/{branch}", commit, tip or _NO_PARENT)
+        return commit
+
+    def push(self, remote: str, branch: str) -> None:
+        """Push a branch, replacing what the remote has of it only when it is what we last saw there."""
+        seen = self.fetch(remote, branch)
+        lease = f"--force-with-lease=refs/heads/{branch}:{seen or ''}"
+        self._run("push", "--quiet", lease, remote, f"refs/heads/{branch}:refs/heads/{branch}")
+
+    def _tree(self, base: str, files: Mapping[PurePosixPath, bytes]) -> str:
+        prefix = self.prefix()
+        with tempfile.TemporaryDirectory() as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self._run("read-tree", base, variables=index)
+            for path, content in files.items():
+                blob = self._run("hash-object", "-w", "--stdin", given=content)
+                entry = f"{_FILE_MODE},{blob},{prefix / path}"
+                self._run("update-index", "--add", "--cacheinfo", entry, variables=index)
+            return self._run("write-tree", variables=index)
+
+    def _identity(self) -> dict[str, str]:
+        """Who commits, for machines on which git was told nobody; empty where it knows."""
+        if self._ask("var", "GIT_COMMITTER_IDENT") is not None:
+            return {}
+        names = {f"GIT_{role}_NAME": _NOBODY_NAME for role in ("AUTHOR", "COMMITTER")}
+        return names | {f"GIT_{role}_EMAIL": _NOBODY_EMAIL for role in ("AUTHOR", "COMMITTER")}
+
+    def _is_same(self, commit: str, base: str, tree: str) -> bool:
+        parents = self._run("rev-list", "--parents", "-n", "1", commit).split()[1:]
+        return parents == [base] and self._run("rev-parse", f"{commit}^{{tree}}") == tree
+
+    def _ask(self, *arguments: str, strip: bool = True) -> str | None:
+        done = self._execute(arguments)
+        if done.returncode != 0:
+            return None
+        text = done.stdout.decode()
+        return text.strip() if strip else text
+
+    def _run(self, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
+        done = self._execute(arguments, given, variables)
+        if done.returncode != 0:
+            said = tuple(done.stderr.decode(errors="replace").strip().splitlines())
+            raise MachineError(f"git {arguments[0]} failed", "Set right what git says, then run again.", said)
+        return done.stdout.decode().strip()
+
+    def _execute(
+        self,
+        arguments: tuple[str, ...],
+        given: bytes | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        # A prompt would hang a pipeline: without credentials git has to fail and say so.
+        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
+        try:
+            return subprocess.run(
+                ["git", "-C", str(self.folder), *arguments],
+                input=given or b"",
+                capture_output=True,
+                timeout=_TIMEOUT_SECONDS,
+                env=environment,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise MachineError("git is not installed", "Install git, then run again.") from error
+        except subprocess.TimeoutExpired as error:
+            message = f"git {arguments[0]} did not end within {_TIMEOUT_SECONDS} s"
+            raise MachineError(message, "Is the remote reachable?") from error
+
+
+UNKNOWN: Final = "unknown"
+DIRTY_SUFFIX: Final = "-dirty"
+
+
+def git_commit(folder: Path) -> str:
+    """The full id of HEAD, with "-dirty" unless git says that no tracked file differs from it, or "unknown"."""
+    repository = Repository(folder)
+    try:
+        commit = repository.head()
+    except MachineError:
+        return UNKNOWN
+    try:
+        dirty = repository.is_dirty()
+    except MachineError:
+        dirty = True
+    return f"{commit}{DIRTY_SUFFIX}" if dirty else commit

@@ -1,0 +1,175 @@
+"""The whole way on this machine: the same functions as train, promote, gate and deploy, behind one command.
+
+It decides only what can happen side by side, and in which order; what each part does is said elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.cli.progress import say
+from mlops.core.layout import SAMPLE_REQUEST
+from mlops.core.results import Block, Line, Result, Table
+from mlops.demo.scratch import Scratch, forget, prepare
+from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
+from mlops.training.data import sample_file
+
+if TYPE_CHECKING:
+    from mlops.demo.bad_model import BadModelResult
+    from mlops.demo.drift import DriftResult
+    from mlops.demo.releasing import Released
+    from mlops.endpoint.scoring import ScoreResult
+    from mlops.training.run import TrainResult
+
+# What the parts below need of Azure's SDK, whose import takes longer than the start of the workspace.
+_SLOW_IMPORTS: Final = ("mlops.demo.releasing", "mlops.training.run", "mlops.endpoint.scoring")
+_DIGEST_CHARACTERS: Final = 19
+
+
+@dataclass(frozen=True)
+class DemoResult(Result):
+    """What happened, and where to look; `released` holds the stages in their order."""
+
+    trained: TrainResult
+    released: tuple[Released, ...]
+    scored: ScoreResult
+    bad: BadModelResult | None
+    drift: DriftResult | None
+    scratch: Path
+    tracking: str | None
+    seconds: float
+    goes_on: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the gates block what drift had trained."""
+        return self.drift.exit_code if self.drift else 0
+
+    def document(self) -> dict[str, Any]:
+        """The job, its metrics, the model, and what the stages run."""
+        model = self.trained.model
+        return {
+            "job": self.trained.job,
+            "metrics": {name: metric.value for name, metric in self.trained.metrics.items()},
+            "model": {"name": model.name, "version": model.version, "digest": model.digest},
+            "stages": {each.stage: each.document() for each in self.released},
+            **({"bad_model": self.bad.document()} if self.bad else {}),
+            **({"drift": self.drift.document()} if self.drift else {}),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The tables of the parts, what every stage runs, and where to look."""
+        promotions = [block for each in self.released for block in each.blocks()]
+        where_to_look = [
+            ("report of the training", str(self.trained.report or "none")),
+            *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
+            *(self.drift.where if self.drift else ()),
+            ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
+            ("scratch repository", str(self.scratch)),
+        ]
+        in_progress = 'It goes on running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
+        stopped = "It is stopped, and keeps what it has; `mlops up` starts it again."
+        return [
+            *self.trained.blocks()[:-1],
+            *promotions,
+            *self.scored.blocks(),
+            *(self.bad.blocks() if self.bad else ()),
+            *(self.drift.blocks() if self.drift else ()),
+            Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
+            Table("where to look", (), tuple(where_to_look)),
+            Line(f"the whole way took {self.seconds:.1f} s", "good"),
+            Line(in_progress if self.goes_on else stopped, "hint"),
+        ]
+
+
+_COLUMNS: Final = ("stage", "endpoint", "deployment", "traffic", "model version", "digest")
+
+
+def _row(released: Released) -> tuple[str, ...]:
+    deployed = released.deployed
+    traffic = f"{deployed.traffic.get(deployed.deployment, 0)} %"
+    digest = deployed.model.digest[:_DIGEST_CHARACTERS]
+    return (released.stage, deployed.endpoint, deployed.deployment, traffic, deployed.model.version, digest)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to show: as far as which stage, and which story after the release."""
+
+    until: StageName
+    bad_model: bool = False
+    drift: bool = False
+
+
+def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: bool = False) -> DemoResult:
+    """Start the workspace on this machine, train in it, and release stage by stage; then the story that is wished."""
+    begun = time.monotonic()
+    if fresh:
+        reset(project)
+    if not any(state_folder(project).iterdir()):
+        # Releases of a workspace that is gone lead nowhere.
+        forget(project)
+    with ThreadPoolExecutor() as side:
+        imports = side.submit(_import_slow_modules)
+        scratch = side.submit(prepare, project, say)
+        sample = None if data_file else side.submit(sample_file, project)
+        os.environ.update(ensure_started(project).values)
+        imports.result()
+        data = sample.result() if sample else data_file
+        return _lifecycle(project, scratch.result(), data, side, wish, begun)
+
+
+def _lifecycle(
+    project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
+) -> DemoResult:
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.demo.releasing import release_to
+    from mlops.endpoint.scoring import score
+    from mlops.training.run import train
+
+    clients = WorkspaceClients(scratch.project)
+    trained = train(clients.training, scratch.at_source(), project.order.training, data)
+    # Where runs are seen is known once there was one; asking takes a process of its own.
+    tracking = side.submit(tracking_address, project)
+    stages = project.order.until(wish.until)
+    released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
+    bad = drift = None
+    if wish.bad_model:
+        from mlops.demo.bad_model import show_bad_models
+
+        bad = show_bad_models(scratch, clients, data, trained.model.version)
+        released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
+    request = project.required_file(SAMPLE_REQUEST).read_bytes()
+    scored = score(clients.stage(wish.until), scratch.project, wish.until, request)
+    if wish.drift:
+        from mlops.demo.drift import show_drift
+
+        drift = show_drift(scratch)
+        if drift.retrained.deployed:
+            # The newer model runs where models are trained, and waits there.
+            released[0] = replace(released[0], deployed=drift.retrained.deployed)
+    return DemoResult(
+        trained=trained,
+        released=tuple(released),
+        scored=scored,
+        bad=bad,
+        drift=drift,
+        scratch=scratch.project.root,
+        tracking=tracking.result(),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _import_slow_modules() -> None:
+    for name in _SLOW_IMPORTS:
+        importlib.import_module(name)

@@ -1,0 +1,217 @@
+"""A day of simulated traffic at a stage: callers that differ from the training data, and their later outcomes.
+
+A day's requests are sent within seconds. Their ids follow from the rows, so that the same day is sent only once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import polars as pl
+
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
+from mlops.azure.collected_data.reading import read_collected
+from mlops.azure.collected_data.window import Window
+from mlops.cli.progress import say
+from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
+from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
+from mlops.core.waiting import poll
+from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
+from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.view import observe
+from mlops.models.package import file_sha256
+from mlops.models.package_documents import Schema
+from mlops.settings.project import Project
+from mlops.settings.stages import StageName
+
+_CONNECTIONS: Final = 8
+_TIMEOUT_SECONDS: Final = 30.0
+_JOIN_SECONDS: Final = 40.0
+
+
+class Callers:
+    """Ask an endpoint some questions again and again, wherever its traffic goes; a context manager."""
+
+    def __init__(self, address: Address, bodies: Sequence[bytes], requests_per_second: float) -> None:
+        self._address = address
+        self._bodies = itertools.cycle(bodies)
+        self._interval = 1.0 / requests_per_second
+        self._answers: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
+
+    def __enter__(self) -> Callers:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the answers under way, and end."""
+        self._stopping.set()
+        self._thread.join(_JOIN_SECONDS)
+
+    @property
+    def requests(self) -> int:
+        """How many were answered, or failed."""
+        return self._answers.total()
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """What went wrong, and how often; empty when every answer was 200."""
+        return {answer: count for answer, count in self._answers.items() if answer != str(HTTPStatus.OK.value)}
+
+    async def _work(self) -> None:
+        async with _session(self._address) as session, asyncio.TaskGroup() as asked:
+            due = time.monotonic()
+            while not self._stopping.is_set():
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                due += self._interval
+                asked.create_task(self._ask(session))
+
+    async def _ask(self, session: aiohttp.ClientSession) -> None:
+        self._answers[await _answer(session, self._address, next(self._bodies), {})] += 1
+
+
+def ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+    """Ask every question once, under its own request id, as fast as answers come; how often each answer was given."""
+    return asyncio.run(_ask_each(address, bodies))
+
+
+async def _ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+    answers: Counter[str] = Counter()
+    waiting = iter(bodies.items())
+    async with _session(address) as session, asyncio.TaskGroup() as asked:
+        for _ in range(_CONNECTIONS):
+            asked.create_task(_ask_in_turn(session, address, waiting, answers))
+    return answers
+
+
+async def _ask_in_turn(
+    session: aiohttp.ClientSession, address: Address, waiting: Iterator[tuple[str, bytes]], answers: Counter[str]
+) -> None:
+    for identifier, body in waiting:
+        answers[await _answer(session, address, body, {REQUEST_ID_HEADER: identifier})] += 1
+
+
+def _session(address: Address) -> aiohttp.ClientSession:
+    headers = {"Authorization": f"Bearer {address.key}", "Content-Type": "application/json"}
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust())
+    return aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
+
+
+async def _answer(session: aiohttp.ClientSession, address: Address, body: bytes, headers: Mapping[str, str]) -> str:
+    """What the endpoint answered: its status, or what went wrong on the way."""
+    try:
+        async with session.post(address.scoring_uri, data=body, headers=headers) as reply:
+            await reply.read()
+            return str(reply.status)
+    except (TimeoutError, aiohttp.ClientError) as error:
+        return type(error).__name__
+
+
+SPAN: Final = timedelta(days=1)
+# How exactly collected rows say when they were asked; a window's end is not part of it.
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_KEY_CHARACTERS: Final = 12
+_ERROR_LINES: Final = 15
+# Rows are on their way for about a second; a busy machine takes longer.
+_PATIENCE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class TrafficDay:
+    """Rows to ask for by request id, and a file with their outcomes."""
+
+    ids: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+    outcomes: Path
+
+
+@dataclass(frozen=True)
+class SimulatedTraffic:
+    """How many requests a day had, in which window, and how many seconds asking took; None when it was asked before.
+
+    The window follows from the rows alone: it is the same whenever and however often it is looked up.
+    """
+
+    requests: int
+    window: Window
+    seconds: float | None
+
+
+def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
+    """Shift rows as the project's script does. Raises MachineError when it fails."""
+    folder = private_folder(project.path(ROWS_FOLDER))
+    file = folder / f"shifted-{rows_of.stem}.csv"
+    script = project.required_file(SHIFT_SCRIPT)
+    command = [sys.executable, str(script), "--rows-of", str(rows_of), "--out", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = tuple(done.stderr.splitlines()[-_ERROR_LINES:])
+        raise MachineError(f"{script} failed with exit code {done.returncode}", "Correct the script.", lines)
+    rows = pl.read_csv(file)
+    ids = tuple(f"day-{file_sha256(file)[:_KEY_CHARACTERS]}-{number}" for number in range(rows.height))
+    asked = rows.select(schema.names).iter_rows(named=True)
+    bodies = tuple(json.dumps({"input_data": [row]}).encode() for row in asked)
+    outcomes = file.with_suffix(".outcomes.csv")
+    known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
+    known.write_csv(outcomes)
+    return TrafficDay(ids, bodies, outcomes)
+
+
+def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
+    """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
+
+    Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
+    """
+    client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
+    known = _collected(clients, stage_name, day)
+    if len(known) == len(day.ids):
+        return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
+    say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
+    begun = time.monotonic()
+    missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
+    answers = ask_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
+    seconds = time.monotonic() - begun
+    wrong = {answer: count for answer, count in answers.items() if answer != str(HTTPStatus.OK.value)}
+    if wrong:
+        told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
+        raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
+    for elapsed in poll():
+        here = _collected(clients, stage_name, day)
+        if len(here) == len(day.ids):
+            return SimulatedTraffic(len(here), _window_of(here.values()), seconds)
+        if elapsed > _PATIENCE_SECONDS:
+            raise WorkspaceError(
+                f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
+            )
+    raise AssertionError("poll() never ends")
+
+
+def _window_of(times: Collection[datetime]) -> Window:
+    return Window(min(times), max(times) + _MILLISECOND)
+
+
+def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
+    """Which requests of a day a stage has collected, whichever deployment answered, and when."""
+    client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
+    window = Window.last(SPAN, datetime.now(UTC))
+    found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
+    mine = found.frame.filter(pl.col(CORRELATION_ID).is_in(day.ids))
+    return dict(mine.select(CORRELATION_ID, TIME).iter_rows())

@@ -1,0 +1,135 @@
+"""The workspace on this machine: a program to start, to stop, and to ask for its variables.
+
+Only `mlops up`, `down`, `env` and `demo` use it. Nothing here speaks to it otherwise: to the rest of `mlops`
+it is a workspace like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlops.cli.progress import say
+from mlops.core.errors import MachineError
+from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.core.results import Block, Line, Raw, Result
+from mlops.settings.project import Project
+
+_PROGRAM: Final = ("-m", "azureml_emulator")
+_FOLDER: Final = STATE_FOLDER / "emulator"
+_EXPORT: Final = "export "
+# Spares each connection the time to load the public certificates.
+_NOTHING_ELSE: Final = "--no-public-roots"
+_ERROR_LINES: Final = 20
+
+
+@dataclass(frozen=True)
+class EmulatorResult(Result):
+    """What became of the workspace on this machine."""
+
+    sentence: str
+    state: Path
+    hint: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """What was said, and where its state lies."""
+        return {"message": self.sentence, "state": str(self.state)}
+
+    def blocks(self) -> Sequence[Block]:
+        """What was said, and what to do next."""
+        return [Line(self.sentence, "good"), *([Line(self.hint)] if self.hint else [])]
+
+
+@dataclass(frozen=True)
+class Variables(Result):
+    """The variables that point a program at the workspace on this machine."""
+
+    values: dict[str, str]
+
+    def document(self) -> dict[str, Any]:
+        """Names and values."""
+        return dict(self.values)
+
+    def blocks(self) -> Sequence[Block]:
+        """Lines for a shell's `eval`."""
+        return [Raw(f"{_EXPORT}{name}={shlex.quote(value)}") for name, value in self.values.items()]
+
+
+def state_folder(project: Project) -> Path:
+    """Where the workspace of this project keeps its state."""
+    return private_folder(project.path(_FOLDER))
+
+
+def start(project: Project) -> str:
+    """Start it if it does not run; what it says. Returns once it serves. Raises MachineError."""
+    return _first_line(_ask(project, "start"))
+
+
+def ensure_started(project: Project) -> Variables:
+    """Start it if it does not run, and give variables for who talks to nothing else. Raises MachineError."""
+    if any(state_folder(project).iterdir()):
+        # Asking one that runs is one process, starting it and asking are two.
+        try:
+            return variables(project, _NOTHING_ELSE)
+        except MachineError:
+            pass
+    say(start(project))
+    return variables(project, _NOTHING_ELSE)
+
+
+def stop(project: Project) -> str:
+    """Stop it if it runs; what it says."""
+    return _first_line(_ask(project, "stop"))
+
+
+def reset(project: Project) -> None:
+    """Stop it, and delete everything that it has."""
+    _ask(project, "stop")
+    _ask(project, "reset", "--yes")
+
+
+def tracking_address(project: Project) -> str | None:
+    """Where people see the runs in a browser; None when nothing serves there."""
+    return json.loads(_ask(project, "status", "--json"))["mlflow"]
+
+
+def variables(project: Project, *options: str) -> Variables:
+    """Its variables. Raises MachineError when it does not run."""
+    return Variables(parse_exports(_ask(project, "env", *options)))
+
+
+def parse_exports(text: str) -> dict[str, str]:
+    """Read lines of the form `export NAME='value'`; other lines are not variables."""
+    values = {}
+    for line in text.splitlines():
+        if line.startswith(_EXPORT):
+            for word in shlex.split(line.removeprefix(_EXPORT)):
+                name, _, value = word.partition("=")
+                values[name] = value
+    return values
+
+
+def _ask(project: Project, verb: str, *options: str) -> str:
+    state = state_folder(project)
+    command = [sys.executable, *_PROGRAM, verb, "--state", str(state), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise MachineError(
+            f"`azureml-emulator {verb}` failed with exit code {done.returncode}",
+            f"Its state and log are in {state}; `mlops up` starts it.",
+            tuple(lines[-_ERROR_LINES:]),
+        )
+    return done.stdout
+
+
+def _first_line(text: str) -> str:
+    # What follows is advice for somebody who called the program directly.
+    return (text.strip().splitlines() or [""])[0]

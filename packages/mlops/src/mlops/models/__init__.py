@@ -1,0 +1,1 @@
+"""A registered model and its package: identity, origin, documents, scores."""

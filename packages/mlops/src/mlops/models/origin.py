@@ -1,0 +1,55 @@
+"""Where a model package says that it comes from, as the release that a manifest holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlops.core.errors import InputError
+from mlops.models.package_documents import PROVENANCE_FILE, SCHEMA_FILE, Provenance, Schema, read_document
+from mlops.models.registration import ModelVersion
+from mlops.settings.measures import Unmeasurable
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
+
+_UNKNOWN = "unknown"
+
+
+def read_provenance(package: Path) -> Provenance:
+    """provenance.json of a package. Raises InputError when there is none that can be read."""
+    try:
+        return read_document(package, PROVENANCE_FILE, Provenance)
+    except Unmeasurable as error:
+        raise InputError(f"nobody knows where this model comes from: {error}", "Train and register again.") from error
+
+
+def read_schema(package: Path) -> Schema:
+    """schema.json of a package. Raises InputError when there is none that can be read."""
+    try:
+        return read_document(package, SCHEMA_FILE, Schema)
+    except Unmeasurable as error:
+        raise InputError(f"nobody knows what this model reads: {error}", "Train and register again.") from error
+
+
+def release_of(package: Path, model: ModelVersion, source_stage: StageName) -> Release:
+    """The release of a package that comes from a stage. Raises InputError for a package without a usable provenance."""
+    known = read_provenance(package)
+    data = known.data
+    source = {
+        "stage": source_stage,
+        "job": known.job or _UNKNOWN,
+        "git_commit": known.git_commit or _UNKNOWN,
+        "data": {
+            "name": data.name or _UNKNOWN,
+            "version": data.version or _UNKNOWN,
+            "sha256": data.sha256 or _UNKNOWN,
+        },
+    }
+    identity = {"name": model.name, "version": model.version, "digest": model.digest}
+    try:
+        return Release.model_validate({"model": identity, "source": source})
+    except ValidationError as error:
+        reasons = tuple(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        message = f"version {model.version} of model {model.name} cannot be released"
+        raise InputError(message, "Train and register again.", reasons) from error

@@ -1,0 +1,91 @@
+"""The environment of replayed steps: programs, proxies and caches of this shell and, after a login, its cloud.
+
+Without `against_azure` no login stored on this machine reaches a step: it can use the workspace that the shell points
+to, but no real account. This module does not know whether that workspace is the emulator.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlops.replaying.fake_programs import install
+from mlops.replaying.source import Remote
+from mlops.replaying.virtual_environment import create_environment
+
+_PREFIXES: Final = ("UV_", "PIP_", "LC_", "XDG_", "SSL_")
+_NAMES: Final = (
+    "HOME", "USER", "LANG", "SHELL", "TMPDIR", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY",
+    "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+)  # fmt: skip
+_CLOUD_PREFIXES: Final = ("AZURE_", "AZUREML_", "ARM_", "IDENTITY_", "MSI_", "REGISTRY_", "REQUESTS_")
+_WORKSPACE_PREFIXES: Final = ("AZURE_", "AZUREML_", "ARM_")
+# uv's settings for the environment in which this command itself runs.
+_OWN: Final = frozenset({"UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH"})
+# Credentials of real accounts.
+_LOGINS: Final = frozenset({
+    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_USERNAME",
+    "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN",
+    "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ACCESS_KEY", "ARM_SAS_TOKEN",
+})  # fmt: skip
+_UNREACHABLE: Final = "http://replay.invalid"
+
+
+@dataclass(frozen=True)
+class StepEnvironment:
+    """Variables of all steps, variables that a login adds, and the log of requests to the git host's programs."""
+
+    variables: Mapping[str, str]
+    cloud: Mapping[str, str]
+    request_log: Path
+
+    @property
+    def has_workspace(self) -> bool:
+        """Whether the shell points to a workspace or a cloud."""
+        return any(name.startswith(_WORKSPACE_PREFIXES) for name in self.cloud)
+
+
+def step_environment(
+    scratch: Path, remote: Remote, *, against_azure: bool, shell: Mapping[str, str] = os.environ
+) -> StepEnvironment:
+    """The environment of steps for a given `shell`; `scratch` gets fake programs and empty login folders."""
+    variables = {
+        name: value
+        for name, value in shell.items()
+        if (name in _NAMES or name.startswith(_PREFIXES)) and name not in _OWN
+    }
+    path = _path(shell.get("PATH", os.defpath))
+    request_log = install(scratch / "programs", remote, keep_az=against_azure, path=path)
+    variables |= {
+        "PATH": os.pathsep.join([str(request_log.parent), str(create_environment(scratch / "python")), path]),
+        "GIT_SSH": str(request_log.with_name("ssh")),
+        "GIT_SSH_VARIANT": "ssh",
+        "GIT_CONFIG_GLOBAL": str(request_log.with_name("gitconfig")),
+        "GH_CONFIG_DIR": str(_private_folder(scratch / "gh")),
+    }
+    cloud = {name: value for name, value in shell.items() if name.startswith(_CLOUD_PREFIXES)}
+    if against_azure:
+        return StepEnvironment(variables, cloud, request_log)
+    variables |= {
+        "AZURE_CONFIG_DIR": str(_private_folder(scratch / "az")),
+        # Azure virtual machines offer a managed identity that was not requested.
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": _UNREACHABLE,
+    }
+    return StepEnvironment(
+        variables, {name: value for name, value in cloud.items() if name not in _LOGINS}, request_log
+    )
+
+
+def _path(path: str) -> str:
+    """The PATH without the environment in which this command runs: a CI machine does not have it."""
+    own = Path(sys.prefix, "bin").resolve()
+    return os.pathsep.join(folder for folder in path.split(os.pathsep) if folder and Path(folder).resolve() != own)
+
+
+def _private_folder(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

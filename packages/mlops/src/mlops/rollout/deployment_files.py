@@ -1,0 +1,156 @@
+"""The endpoint and the deployment of a stage: endpoints/online/*.yml with what project.yml says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from azure.ai.ml import load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import DataAsset, Environment, OnlineDeployment, OnlineEndpoint
+
+from mlops.core.documents import YamlError, merged, read_yaml
+from mlops.core.errors import ProjectError
+from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, KUBERNETES_SUFFIX
+from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
+from mlops.models.package import file_sha256
+from mlops.rollout.plan import Plan
+from mlops.settings.project import KUBERNETES, Project, Serving, Stage
+
+# Azure's own place for it, in the datastore that the deployments may write to.
+COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"
+_FINGERPRINT_CHARACTERS: Final = 16
+_NOT_CODE: Final = frozenset({"__pycache__"})
+_DEFINITION: Final = ".yml"
+
+
+def definition(project: Project, file: Path, serving: Serving) -> dict[str, Any]:
+    """What `file`, relative to the project, defines for a kind of serving. Raises ProjectError."""
+    document = _read(project, file)
+    if serving != KUBERNETES:
+        return document
+    return merged(document, _read(project, file.with_suffix(KUBERNETES_SUFFIX)))
+
+
+def _read(project: Project, file: Path) -> dict[str, Any]:
+    path = project.required_file(file)
+    try:
+        value = read_yaml(path).value
+    except YamlError as error:
+        raise ProjectError(f"{file.as_posix()}:{error.line}: {error}", "Correct the YAML at this line.") from error
+    if not isinstance(value, dict):
+        raise ProjectError(f"{file.as_posix()} holds no keys", "Restore it from git.")
+    return value
+
+
+def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
+    """The stage's endpoint as it is wanted."""
+    overrides: list[dict[str, Any]] = [{"name": stage.endpoint}]
+    if stage.endpoint_identity is not None:
+        identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": stage.endpoint_identity}]}
+        overrides.append({"identity": identity})
+    if stage.kubernetes_compute is not None:
+        overrides.append({"compute": f"azureml:{stage.kubernetes_compute}"})
+    text = _text(definition(project, ENDPOINT_FILE, stage.serving))
+    return load_online_endpoint(text, relative_origin=_origin(project, ENDPOINT_FILE), params_override=overrides)
+
+
+def load_deployment(
+    project: Project, stage: Stage, name: str, plan: Plan, model: str, attempt: str
+) -> OnlineDeployment:
+    """The deployment as it is wanted: the plan's model, by reference, on the stage's machines."""
+    overrides: list[dict[str, Any]] = [
+        {"name": name},
+        {"model": model},
+        {"environment_variables.MODEL_NAME": plan.model},
+        {"environment_variables.MODEL_VERSION": plan.version},
+        {"environment_variables.MODEL_DIGEST": plan.digest},
+        {"environment_variables.DEPLOYMENT_NAME": name},
+        *({f"environment_variables.{variable}": value} for variable, value in _telemetry(stage).items()),
+        {
+            "tags": {
+                VERSION_TAG: plan.version,
+                DIGEST_TAG: plan.digest,
+                CONFIGURATION_TAG: plan.configuration,
+                ATTEMPT_TAG: attempt,
+            }
+        },
+    ]
+    deployment = _load(project, stage, overrides)
+    if deployment.data_collector is not None:
+        for collection, settings in deployment.data_collector.collections.items():
+            settings.data = _collected_asset(stage, name, collection)
+    return deployment
+
+
+def configuration_of(project: Project, stage: Stage) -> str:
+    """A fingerprint of all that a deployment is besides its model: code, YAML, software, machines."""
+    environment = _load(project, stage, []).environment
+    if not isinstance(environment, Environment):
+        raise ProjectError(
+            f"{DEPLOYMENT_FILE} does not name its environment by a file",
+            "Write `environment: file:../../environments/serving.yml`.",
+        )
+    folder = project.path(ENDPOINT_FOLDER)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_no_code(path))
+    content = {
+        "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
+        "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
+        "environment": [environment.name, environment.version, environment.image, environment.conda_file],
+        "collected": stage.collected_datastore,
+        "telemetry": _telemetry(stage),
+        "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> OnlineDeployment:
+    machines: list[dict[str, Any]] = [
+        {"endpoint_name": stage.endpoint},
+        {"instance_type": stage.instance_type},
+        {"instance_count": stage.instance_count},
+    ]
+    if stage.serving == KUBERNETES:
+        most = stage.max_instances or stage.instance_count
+        machines += [{"scale_settings.min_instances": stage.instance_count}, {"scale_settings.max_instances": most}]
+    text = _text(definition(project, DEPLOYMENT_FILE, stage.serving))
+    origin = _origin(project, DEPLOYMENT_FILE)
+    return load_online_deployment(text, relative_origin=origin, params_override=[*machines, *overrides])
+
+
+def _telemetry(stage: Stage) -> dict[str, str]:
+    """The variables by which Azure's exporter knows where traces go, and as whom it sends them."""
+    if stage.application_insights is None:
+        return {}
+    variables = {"APPLICATIONINSIGHTS_CONNECTION_STRING": stage.application_insights}
+    if stage.endpoint_client_id is not None:
+        identity = f"Authorization=AAD;ClientId={stage.endpoint_client_id}"
+        variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = identity
+    return variables
+
+
+def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
+    """The data asset of a collection, a version for each datastore: a version's place cannot be changed."""
+    path = COLLECTED_PATH.format(
+        datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
+    )
+    asset = DataAsset(name=f"{stage.endpoint}-{deployment}-{collection}", path=path)
+    asset.version = stage.collected_datastore  # ty: ignore[invalid-assignment] - a text, as all versions are
+    return asset
+
+
+def _text(document: dict[str, Any]) -> io.StringIO:
+    """A document as the SDK reads one: JSON is YAML."""
+    return io.StringIO(json.dumps(document))
+
+
+def _origin(project: Project, file: Path) -> str:
+    return str(project.path(file))
+
+
+def _is_no_code(path: Path) -> bool:
+    """Whether a file says nothing of how a deployment answers: what defines it is asked apart, what differs in it."""
+    return path.suffix == _DEFINITION or bool(_NOT_CODE.intersection(path.parts))

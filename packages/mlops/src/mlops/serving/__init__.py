@@ -1,1 +1,0 @@
-"""The way from a registered model version to an endpoint that answers with it."""

@@ -1,0 +1,141 @@
+"""The catalogue of what monitoring can measure, and of what kind a broken rule on it is.
+
+The step monitor_model takes all but the service's, which service.py takes from Azure Monitor.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
+from mlops.settings.measures import GROUP_SEPARATOR, Catalogue, MeasureKind
+from mlops.settings.releases import RELEASE_FOLDER
+from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.schema import named_slice, slices_context
+from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.schema import Schema
+
+Section = Literal["quality", "drift", "performance", "fairness", "service"]
+
+_SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
+    "quality": {
+        "rows": MeasureKind("Rows in the window", "higher"),
+        "broken_share": MeasureKind("Rows that cannot be read", "lower"),
+        "unanswered_share": MeasureKind("Rows without an answer", "lower"),
+        "skewed_share": MeasureKind("Rows filed at a wrong time", "lower"),
+        "bad_label_share": MeasureKind("Outcomes that cannot be used", "lower"),
+        "missing_features": MeasureKind("Features that are gone", "lower"),
+        "unknown_columns": MeasureKind("Columns that nobody knows", "lower"),
+        "constant_features": MeasureKind("Features of one value", "lower"),
+        "largest_missing_rise": MeasureKind("Missing values, largest rise", "lower"),
+        "largest_out_of_range_share": MeasureKind("Out of range, largest share", "lower"),
+        "largest_unknown_category_share": MeasureKind("Unknown codes, largest share", "lower"),
+        "largest_unseen_category_share": MeasureKind("Codes unseen in training, largest share", "lower"),
+    },
+    "drift": {
+        "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
+        "drifted_share": MeasureKind("Drifted features", "lower"),
+        "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
+        "score_drift": MeasureKind("Score drift (PSI)", "lower"),
+        "selection_rate_change": MeasureKind("Change of the selection rate", "lower"),
+    },
+    "performance": {
+        "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
+        "average_precision": MeasureKind("Average precision", "higher", compared=True),
+        "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
+        "brier": MeasureKind("Brier score", "lower", compared=True),
+    },
+    "fairness": {
+        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_group=True),
+        "true_positive_rate_difference": MeasureKind(
+            "True positive rate difference", "lower", compared=True, per_group=True
+        ),
+    },
+    "service": {
+        "failure_share": MeasureKind("Requests that failed", "lower"),
+        "latency_p99_milliseconds": MeasureKind("Latency, p99 (ms)", "lower"),
+    },
+}
+CATALOGUE: Final = Catalogue({name: kind for kinds in _SECTIONS.values() for name, kind in kinds.items()})
+
+
+def section_of(measure: str) -> Section:
+    """Of what kind a broken rule on a measure is. Raises KeyError for an unknown one."""
+    name = measure.split(GROUP_SEPARATOR, 1)[0]
+    for section, kinds in _SECTIONS.items():
+        if name in kinds:
+            return section
+    raise KeyError(measure)
+
+
+MONITOR_FILE: Final = RELEASE_FOLDER / "monitor.yml"
+_MENDABLE: Final = ("drift", "performance", "fairness")
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+def _name(name: str, info: ValidationInfo) -> str:
+    return named_slice(name, info.context).name
+
+
+SliceName = Annotated[str, AfterValidator(_name)]
+
+
+class Measuring(Part):
+    """The inputs of pipelines/monitor.yml that say how to measure."""
+
+    min_rows: AtLeastOne
+    min_labels: AtLeastOne
+    min_slice_rows: AtLeastOne
+    psi_threshold: Annotated[float, Field(gt=0, le=100)]
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)]
+    bootstrap_resamples: Annotated[int, Field(ge=50, le=10_000)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class MonitorFile(YamlFile):
+    """What monitor.yml says. `slices` are named there and defined in schema.yml."""
+
+    renamed_keys: ClassVar = {
+        "fewest_rows": "min_rows",
+        "fewest_labels": "min_labels",
+        "smallest_band": "min_slice_rows",
+        "moved_index": "psi_threshold",
+        "false_discoveries": "false_discovery_rate",
+        "fewest_requests": "min_requests",
+        "groups": "slices",
+        "asks_for_retraining": "retrain_on",
+    }
+
+    measuring: Measuring
+    min_requests: AtLeastOne
+    slices: Annotated[tuple[SliceName, ...], Field(strict=False)]
+    retrain_on: Annotated[tuple[str, ...], Field(strict=False)]
+    rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
+
+    def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
+        """The rules that a stage asks for, in the file's order."""
+        return rules_at(self.rules, stage)
+
+
+def read_monitor_rules(file: Path, order: StageOrder, schema: Schema) -> MonitorFile:
+    """Read and check monitor.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
+    checked = read_checked(file, MonitorFile, {**stage_context(order), **slices_context(schema)})
+    found = checked.value
+    problems = problems_of(found.rules, CATALOGUE, found.slices, order, has_champions=False)
+    checked.refuse([*problems, *_retraining_problems(found)])
+    return found
+
+
+def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
+    judged = {entry.measure for entry in found.rules}
+    problems: list[tuple[KeyPath, str]] = []
+    for index, measure in enumerate(found.retrain_on):
+        if measure not in judged:
+            problems.append((("retrain_on", index), f"no rule is about '{measure}'"))
+        elif section_of(measure) not in _MENDABLE:
+            problems.append((("retrain_on", index), f"a newer model cannot mend '{measure}'"))
+    return problems

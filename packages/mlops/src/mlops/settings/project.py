@@ -1,0 +1,271 @@
+"""project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys.
+
+How a file is read, and where an error stands in it, is told by documents.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked
+from mlops.core.errors import ProjectError
+from mlops.core.layout import PROJECT_FILE
+from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
+
+Serving = Literal["managed", "kubernetes"]
+MANAGED: Final[Serving] = "managed"
+KUBERNETES: Final[Serving] = "kubernetes"
+# The datastore that every workspace has.
+WORKSPACE_DATASTORE: Final = "workspaceblobstore"
+
+
+def _must(pattern: str, rule: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"'{value}' is not allowed: {rule}")
+        return value
+
+    return check
+
+
+def _rule(pattern: str, rule: str) -> AfterValidator:
+    return AfterValidator(_must(pattern, rule))
+
+
+ProjectName = Annotated[
+    str,
+    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, a letter first"),
+]
+AssetName = Annotated[
+    str,
+    _rule(r"[a-zA-Z0-9][\w.-]{0,254}", "letters, digits, '.', '_' and '-', a letter or digit first"),
+]
+SubscriptionId = Annotated[
+    str,
+    _rule(
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "a GUID; `az account show --query id` prints it",
+    ),
+]
+ResourceGroupName = Annotated[
+    str,
+    _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; no '.' at the end"),
+]
+WorkspaceName = Annotated[
+    str, _rule(r"[a-zA-Z0-9][\w-]{2,32}", "3 to 33 letters, digits, '_' and '-', a letter or digit first")
+]
+ComputeName = Annotated[
+    str, _rule(r"[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]", "2 to 32 letters, digits and '-', a letter first")
+]
+EndpointName = Annotated[
+    str,
+    _rule(
+        r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
+        "3 to 32 letters, digits and '-'; a letter first, no '-' last",
+    ),
+]
+TopicName = Annotated[str, _rule(r"[a-zA-Z0-9-]{3,50}", "3 to 50 letters, digits and '-'")]
+DatastoreName = Annotated[str, _rule(r"[A-Za-z0-9_]{1,255}", "at most 255 letters, digits and '_'")]
+IdentityId = Annotated[
+    str,
+    _rule(
+        r"/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/Microsoft\.ManagedIdentity"
+        r"/userAssignedIdentities/[^/]+",
+        "the whole resource id of a user-assigned identity: /subscriptions/…/userAssignedIdentities/<name>",
+    ),
+]
+ClientId = Annotated[str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "the GUID of an identity")]
+ConnectionString = Annotated[
+    str,
+    _rule(
+        r"InstrumentationKey=[0-9a-fA-F-]{36}(;\w+=[^;\s]+)*;IngestionEndpoint=https://[^;\s]+(;\w+=[^;\s]+)*;?",
+        "the connection string of an Application Insights: InstrumentationKey=…;IngestionEndpoint=https://…",
+    ),
+]
+Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
+InstanceCount = Annotated[int, Field(ge=1, le=100)]
+# What a deployment runs on: a machine of Azure's, or what the cluster's administrators called one of its sizes.
+_INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
+    MANAGED: _must(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2"),
+    KUBERNETES: _must(
+        r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
+        "an instance type of the cluster, such as defaultinstancetype, not the size of a machine",
+    ),
+}
+
+
+class Stage(Part):
+    """Where one stage lives on Azure, how it is served, and on what.
+
+    `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
+    `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`, and
+    traces of requests to `application_insights`, sent as the identity whose client id is `endpoint_client_id`.
+    Who is to hear of drift and of releases subscribes to `events_topic`, an Event Grid topic of the resource group.
+    """
+
+    name: StageName
+    subscription_id: SubscriptionId
+    resource_group: ResourceGroupName
+    workspace: WorkspaceName
+    location: Location | None = None
+    compute: ComputeName
+    endpoint: EndpointName
+    batch_endpoint: EndpointName | None = None
+    serving: Serving = MANAGED
+    kubernetes_compute: Annotated[ComputeName | None, Field(validate_default=True)] = None
+    instance_type: str
+    instance_count: InstanceCount
+    max_instances: InstanceCount | None = None
+    endpoint_identity: IdentityId | None = None
+    endpoint_client_id: ClientId | None = None
+    application_insights: ConnectionString | None = None
+    collected_datastore: DatastoreName = WORKSPACE_DATASTORE
+    events_topic: TopicName | None = None
+
+    @field_validator("kubernetes_compute")
+    @classmethod
+    def _names_the_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
+        serving = info.data.get("serving")
+        if serving == KUBERNETES and value is None:
+            raise ValueError("is missing: serving is kubernetes; name the attached compute")
+        if serving == MANAGED and value is not None:
+            raise ValueError("belongs to `serving: kubernetes`; remove it")
+        return value
+
+    @field_validator("instance_type")
+    @classmethod
+    def _fits_what_serves(cls, value: str, info: ValidationInfo) -> str:
+        # A wrong `serving` is reported already.
+        serving: Serving | None = info.data.get("serving")
+        return _INSTANCE_TYPE[serving](value) if serving else value
+
+    @field_validator("max_instances")
+    @classmethod
+    def _is_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("instance_count")
+        if value is not None and info.data.get("serving") == MANAGED:
+            raise ValueError("belongs to `serving: kubernetes`; managed endpoints are scaled by Azure Monitor's rules")
+        if value is not None and least is not None and value < least:
+            raise ValueError(f"is {value}, less than instance_count {least}")
+        return value
+
+
+class Settings(YamlFile):
+    """What project.yml says. `stages` are in the order in which models move through them."""
+
+    name: ProjectName
+    model: AssetName
+    data: AssetName
+    registry: WorkspaceName
+    stages: Annotated[tuple[Stage, ...], Field(strict=False)]
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _are_a_list(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            first = next(iter(value), "dev")
+            raise ValueError(
+                f"has a key per stage, and is a list since format 1, in the order of promotion: write "
+                f"`- name: {first}` in place of `{first}:`, with its other keys below it, and so on for each stage"
+            )
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _are_few(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if not 1 <= len(value) <= MOST_STAGES:
+            raise ValueError(f"has {len(value)} stages; a project has 1 to {MOST_STAGES}")
+        return value
+
+    @property
+    def labels(self) -> str:
+        """The data asset of the outcomes that became known of what a stage was asked."""
+        return f"{self.data}-labels"
+
+    @cached_property
+    def order(self) -> StageOrder:
+        """The names of the stages, in their order."""
+        return StageOrder(tuple(stage.name for stage in self.stages))
+
+    def stage(self, name: StageName) -> Stage:
+        """The settings of one stage. Raises InputError for a name that is no stage's."""
+        return self.stages[self.order.names.index(self.order.find(name))]
+
+
+class Project(BaseModel):
+    """A project folder and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path
+    settings: Settings
+
+    @property
+    def order(self) -> StageOrder:
+        """The names of the stages, in their order."""
+        return self.settings.order
+
+    def path(self, relative: Path) -> Path:
+        """A file or folder of the project."""
+        return self.root / relative
+
+    def required_file(self, relative: Path) -> Path:
+        """A file that the project must have. Raises ProjectError when it is not there."""
+        file = self.root / relative
+        if not file.is_file():
+            raise ProjectError(f"{file} does not exist", f"Restore it: `git checkout -- {relative.as_posix()}`.")
+        return file
+
+
+def find_project_file(start: Path) -> Path:
+    """The project.yml in `start` or in the nearest folder above; raises ProjectError when there is none."""
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file():
+            return candidate / PROJECT_FILE
+    raise ProjectError(
+        f"there is no {PROJECT_FILE} in {folder} or in a folder above it",
+        "Go to the project's folder, or name it: `mlops --project PATH …`.",
+    )
+
+
+def load_project(given: Path | None = None) -> Project:
+    """Read the project that `given` (a folder or its project.yml) names, else the one around us.
+
+    Raises ProjectError, with file, line and key of everything that is wrong.
+    """
+    if given is None:
+        file = find_project_file(Path.cwd())
+    else:
+        file = given / PROJECT_FILE if given.is_dir() else given
+        if not file.is_file():
+            raise ProjectError(f"{file} does not exist", f"Give the folder that holds {PROJECT_FILE}.")
+    return Project(root=file.resolve().parent, settings=read_settings(file))
+
+
+def read_settings(file: Path) -> Settings:
+    """Read and check one project.yml. Raises ProjectError."""
+    return _with_different_names(read_checked(file, Settings))
+
+
+def parse_settings(text: str) -> Settings:
+    """Check the text of a project.yml at some revision. Raises ProjectError."""
+    return _with_different_names(parse_checked(text, Path(PROJECT_FILE), Settings))
+
+
+def _with_different_names(checked: CheckedFile[Settings]) -> Settings:
+    names = checked.value.order.names
+    checked.refuse(
+        [
+            (("stages", index, "name"), f"'{name}' is the name of a stage above; names must differ")
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+    )
+    return checked.value

@@ -1,0 +1,151 @@
+"""Rules as data: which measure must keep which bound at which stage, and why. Pure: no I/O.
+
+A rule that cannot fail is refused here: no bound, an unknown measure, a bound in the wrong direction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mlops.core.documents import KeyPath, Part
+from mlops.settings.measures import Catalogue
+from mlops.settings.stages import ByStage, StageName, StageOrder
+
+Policy = Literal["pass", "fail"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Bounds(Part):
+    """What a measure must keep; every bound given must hold.
+
+    `max_drop`, `max_rise`: how far the challenger may lie on the bad side of the champion.
+    `max_ratio`: challenger divided by champion.
+    """
+
+    min: Finite | None = None
+    max: Finite | None = None
+    max_drop: Margin | None = None
+    max_rise: Margin | None = None
+    max_ratio: Ratio | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Bounds:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("has no bound; give min, max, max_drop, max_rise or max_ratio")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min lies above max; nothing could pass")
+        return self
+
+    @property
+    def relative(self) -> dict[str, float]:
+        """The bounds that need a champion."""
+        return self.model_dump(include={"max_drop", "max_rise", "max_ratio"}, exclude_none=True)
+
+
+class RuleEntry(Part):
+    """One rule of the file, for all stages; under `stages`, None says that a stage does not ask for it."""
+
+    measure: str
+    why: Annotated[str, Field(min_length=1)]
+    every_stage: Bounds | None = None
+    stages: ByStage[Bounds | None] | None = None
+    no_champion: Policy | None = None
+    missing: Policy = "fail"
+
+    @model_validator(mode="after")
+    def _has_bounds_once(self) -> RuleEntry:
+        if (self.every_stage is None) == (self.stages is None):
+            raise ValueError("needs bounds under either `every_stage` or `stages`")
+        if not self.all_bounds():
+            raise ValueError("has no bound at any stage; give one, or remove the rule")
+        return self
+
+    def bounds_at(self, stage: StageName) -> Bounds | None:
+        """The bounds at one stage."""
+        return self.every_stage if self.stages is None else self.stages[stage]
+
+    def all_bounds(self) -> list[Bounds]:
+        """The bounds of every stage that has some."""
+        if self.stages is None:
+            return [self.every_stage] if self.every_stage else []
+        return [bounds for bounds in self.stages.values() if bounds is not None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule at one stage.
+
+    `no_champion` says what a comparison is worth when the stage runs nothing yet, `missing` what the rule is
+    worth when there is nothing to measure.
+    """
+
+    measure: str
+    bounds: Bounds
+    why: str
+    no_champion: Policy = "fail"
+    missing: Policy = "fail"
+
+
+def rules_at(entries: Sequence[RuleEntry], stage: StageName) -> tuple[Rule, ...]:
+    """The rules that a stage asks for, in the file's order."""
+    pairs = [(entry, entry.bounds_at(stage)) for entry in entries]
+    return tuple(
+        Rule(entry.measure, bounds, entry.why, entry.no_champion or "fail", entry.missing)
+        for entry, bounds in pairs
+        if bounds is not None
+    )
+
+
+def problems_of(
+    entries: Sequence[RuleEntry],
+    catalogue: Catalogue,
+    groups: Sequence[str],
+    order: StageOrder,
+    *,
+    has_champions: bool,
+) -> list[tuple[KeyPath, str]]:
+    """Everything wrong with the rules of a file, with the path of each key below the file's top.
+
+    `has_champions` is false where measures are always compared with the same thing, which is always there.
+    """
+    known = catalogue.known(groups)
+    counts = Counter(entry.measure for entry in entries)
+    problems: list[tuple[KeyPath, str]] = []
+    for index, entry in enumerate(entries):
+        sentences = _entry_problems(entry, catalogue, known, has_champions=has_champions)
+        if counts[entry.measure] > 1:
+            sentences.append(f"{entry.measure} has more than one rule; put all its bounds into one")
+        problems += [(("rules", index, "measure"), sentence) for sentence in sentences]
+    return problems + [
+        (("rules",), f"no rule is asked for at {stage}; a stage without rules lets everything through")
+        for stage in order
+        if not rules_at(entries, stage)
+    ]
+
+
+def _entry_problems(
+    entry: RuleEntry, catalogue: Catalogue, known: tuple[str, ...], *, has_champions: bool
+) -> list[str]:
+    if entry.measure not in known:
+        return [f"'{entry.measure}' is an unknown measure; known are {', '.join(known)}"]
+    kind = catalogue.kind(entry.measure)
+    wrong = {"higher": ("max_rise", "max_ratio"), "lower": ("max_drop",)}[kind.better]
+    other = "champion's" if has_champions else "release's own"
+    sentences = []
+    relative = {name for bounds in entry.all_bounds() for name in bounds.relative}
+    if relative and not kind.compared:
+        sentences.append(f"{entry.measure} has no {other} value to compare with; give min or max")
+    if relative.intersection(wrong):
+        sentences.append(f"{entry.measure} is better {kind.better}: {' and '.join(wrong)} would never block")
+    if not has_champions and entry.no_champion is not None:
+        sentences.append("compares with the release itself; `no_champion` says nothing here, remove it")
+    if has_champions and (relative or kind.needs_champion) and entry.no_champion is None:
+        sentences.append("compares with the champion; say with `no_champion: pass` or `fail` what a first release is")
+    return sentences

@@ -1,0 +1,175 @@
+"""Adds a stage or removes one: in every file that names stages, in the checkout, for people to review and commit."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any, Final
+
+from mlops.core.errors import InputError, MachineError
+from mlops.core.git import Repository
+from mlops.core.layout import PROJECT_FILE
+from mlops.core.results import Block, Line, Raw, Result, Table
+from mlops.settings.project import Project, parse_settings
+from mlops.settings.stages import MOST_STAGES, RESERVED_NAMES, StageName, StageOrder, name_problem
+from mlops.stages.edits import Edit, additions, removals
+
+_NEW_FILE_MODE: Final = 0o644
+
+
+@dataclass(frozen=True)
+class StagesChange(Result):
+    """The edits that a change of the stages takes, and whether they were written; none where all is done already."""
+
+    before: StageOrder
+    after: StageOrder
+    edits: tuple[Edit, ...]
+    is_written: bool
+    next_steps: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The stages, the files and the difference."""
+        return {
+            "stages": list(self.after),
+            "before": list(self.before),
+            "written": self.is_written,
+            "files": [str(edit.path) for edit in self.edits],
+            "diff": self._diff,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The difference where nothing was written, else the files; and what people have to do."""
+        if not self.edits:
+            return [Line(f"nothing to do: the stages are {self.after}", "good")]
+        if not self.is_written:
+            return [Raw(self._diff), Line(f"{len(self.edits)} files would change; nothing was written", "hint")]
+        rows = tuple((_word(edit), str(edit.path)) for edit in self.edits)
+        return [
+            Table(f"the stages are {self.after}", (), rows),
+            *(Line(f"{number}. {step}") for number, step in enumerate(self.next_steps, start=1)),
+        ]
+
+    @property
+    def _diff(self) -> str:
+        return "".join(_diff(edit) for edit in self.edits)
+
+
+def add_stage(project: Project, name: str, after: str, *, is_dry_run: bool = False) -> StagesChange:
+    """Add a stage behind another one: what it is like is copied from there. Safe to run again.
+
+    Raises InputError for a name that is not possible, or files with changes that are not committed.
+    """
+    order = project.order
+    before = order.find(after)
+    if name not in order.names:
+        _require_room(order, name)
+    elif order.next_after(before) != name:
+        raise InputError(
+            f"there is a stage {name} already: the stages are {order}",
+            "To change their order, change the list in project.yml and run `mlops check --fix`.",
+        )
+    edits = additions(project.root, name, before)
+    return _changed(project, edits, _steps_of_adding(before, name), is_dry_run=is_dry_run)
+
+
+def remove_stage(project: Project, name: str, *, is_dry_run: bool = False) -> StagesChange:
+    """Take a stage out of every file. Safe to run again. Raises InputError as `add_stage` does."""
+    if name == project.order.training:
+        raise InputError(
+            f"{name} is where models are trained: it cannot be removed",
+            "Move training by hand: all jobs, data and held-out rows are in its workspace.",
+        )
+    return _changed(project, removals(project.root, name), _steps_of_removing(name), is_dry_run=is_dry_run)
+
+
+def _require_room(order: StageOrder, name: str) -> None:
+    problem = name_problem(name)
+    if problem:
+        raise InputError(problem, f"Reserved are {', '.join(sorted(RESERVED_NAMES))}.")
+    if len(order) == MOST_STAGES:
+        raise InputError(f"a project has at most {MOST_STAGES} stages, and this one has: {order}", "Remove one first.")
+
+
+def _changed(project: Project, edits: list[Edit], steps: tuple[str, ...], *, is_dry_run: bool) -> StagesChange:
+    after = _order_after(edits, project.order)
+    if not is_dry_run:
+        _require_committed(project.root, edits)
+        for edit in edits:
+            _write(project.root, edit)
+    return StagesChange(project.order, after, tuple(edits), not is_dry_run, steps)
+
+
+def _order_after(edits: list[Edit], order: StageOrder) -> StageOrder:
+    """What project.yml, the first of the edits where it changes, lists afterwards."""
+    changed = next((edit.after for edit in edits if str(edit.path) == PROJECT_FILE), None)
+    return parse_settings(changed).order if changed else order
+
+
+def _require_committed(root: Path, edits: list[Edit]) -> None:
+    """Raise InputError where a file that is to be changed has changes that git does not have."""
+    existing = [edit.path for edit in edits if edit.before is not None]
+    try:
+        dirty = Repository(root).uncommitted(existing)
+    except MachineError:
+        # No repository: there is nothing to return to either way.
+        return
+    if dirty:
+        raise InputError(
+            "these files have changes that are not committed, which would be mixed with the new ones: "
+            + ", ".join(map(str, dirty)),
+            "Nothing was changed. Commit or stash them, or look with --dry-run.",
+        )
+
+
+def _write(root: Path, edit: Edit) -> None:
+    """Write, replace or delete one file in one step."""
+    file = root / edit.path
+    if edit.after is None:
+        file.unlink(missing_ok=True)
+        return
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(edit.after)
+        draft.chmod(file.stat().st_mode if file.exists() else _NEW_FILE_MODE)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
+    return (
+        f"Read the difference (`git diff`, and the new files): bounds, rollout and machines are those of {before}.",
+        f"Bring its infrastructure up, and name it in infra/Pulumi.ci.yaml (docs/infrastructure.md); then "
+        f"`mlops configure --stage {name}`.",
+        f"On GitHub or in Azure DevOps, make the environments {name} and infra-{name}; `mlops check --repository` "
+        "shows what is missing.",
+        "Commit, and open a pull request of its own: a release in the same one would be refused.",
+        f"When it is merged: `mlops promote --to {name}`.",
+    )
+
+
+def _steps_of_removing(name: StageName) -> tuple[str, ...]:
+    return (
+        f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
+        f"and delete the environments {name} and infra-{name} on GitHub or in Azure DevOps.",
+        "Commit, and open a pull request of its own: a release in the same one would be refused.",
+    )
+
+
+def _word(edit: Edit) -> str:
+    if edit.before is None:
+        return "new"
+    return "deleted" if edit.after is None else "changed"
+
+
+def _diff(edit: Edit) -> str:
+    before, after = ((text or "").splitlines(keepends=True) for text in (edit.before, edit.after))
+    old = "/dev/null" if edit.before is None else f"a/{edit.path}"
+    new = "/dev/null" if edit.after is None else f"b/{edit.path}"
+    return "".join(unified_diff(before, after, old, new))

@@ -1,0 +1,187 @@
+"""What a stage that is added or removed changes in the project's files, as texts before and after. Writes nothing.
+
+Adding copies what the stage before it has, under the new name; removing takes out what is under the name. What is there
+already, or gone already, is left alone, so that either can be done again after an interruption.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from mlops.core.documents import parse_yaml
+from mlops.core.errors import ProjectError
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.settings.gates import GATES_FILE
+from mlops.settings.manifest_files import without_release
+from mlops.settings.monitoring import MONITOR_FILE
+from mlops.settings.project import parse_settings
+from mlops.settings.protection import EXPECTATIONS_FILE, INFRASTRUCTURE_PREFIX
+from mlops.settings.provenance import POLICY_FILE
+from mlops.settings.releases import manifest_path
+from mlops.settings.retirement import RETIREMENT_FILE
+from mlops.settings.retraining import RETRAINING_FILE
+from mlops.settings.stages import StageName
+from mlops.stages.ci_blocks import written_files
+from mlops.stages.yaml_text import CannotEdit, copy_entry, has_entry, remove_entry
+
+_STAGES: Final = "stages"
+_RULES: Final = "rules"
+_PROTECTED: Final = (("github", "environments"), ("azure_devops", "environments"), ("azure_devops", "connections"))
+# What the scanner of the infrastructure reports in which stages, and stands nevertheless.
+_POLICY: Final = INFRASTRUCTURE_FOLDER / "policy.yml"
+_ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
+_FIRST_SPACE, _LAST_SPACE, _SPACE_STEP = 10, 250, 10
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A file of the project, its text before (None: it is new) and after (None: it is deleted)."""
+
+    path: PurePosixPath
+    before: str | None
+    after: str | None
+
+
+def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
+    """What adding a stage behind another one changes, project.yml first. Raises ProjectError."""
+    renamed = _renaming(after, name)
+    note = f"as in {after}; adjust it"
+    project = _text(root, PROJECT_FILE)
+    changed = _edited(PROJECT_FILE, project, [(_STAGES, after)], name, _copying(name, note, renamed))
+    order = parse_settings(changed).order
+    edits = [Edit(PurePosixPath(PROJECT_FILE), project, changed)]
+    edits += _new_file(root, manifest_path(name), _unreleased(_text(root, manifest_path(after))))
+    for file, paths in _entries(root, after):
+        text = _text(root, file)
+        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, _copying(name, note))))
+    for file, text in _protection(root):
+        edits.append(Edit(_posix(file), text, _protected(text, after, name, note)))
+    stack = root / _stack(after)
+    if stack.is_file():
+        edits += _new_file(root, _posix(_stack(name)), _with_free_space(root, renamed(_text(root, _stack(after)))))
+    edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
+    return [edit for edit in edits if edit.before != edit.after]
+
+
+def removals(root: Path, name: StageName) -> list[Edit]:
+    """What removing a stage changes, project.yml first. Raises ProjectError."""
+    project = _text(root, PROJECT_FILE)
+    changed = _edited(PROJECT_FILE, project, [(_STAGES, name)], name, remove_entry, is_removal=True)
+    order = parse_settings(changed).order
+    edits = [Edit(PurePosixPath(PROJECT_FILE), project, changed)]
+    own = (manifest_path(name), _posix(_stack(name)))
+    edits += [Edit(file, _text(root, file), None) for file in own if (root / file).is_file()]
+    listed: list[tuple[Path, list[KeyPath]]] = [(RETRAINING_FILE, [(_STAGES, name)])]
+    for file, paths in [*_entries(root, name), *listed]:
+        text = _text(root, file)
+        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, remove_entry, is_removal=True)))
+    for file, text in _protection(root):
+        paths: list[KeyPath] = [
+            (*path, each) for path in _PROTECTED for each in (name, f"{INFRASTRUCTURE_PREFIX}{name}")
+        ]
+        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, remove_entry, is_removal=True)))
+    edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
+    return [edit for edit in edits if edit.before != edit.after]
+
+
+def _entries(root: Path, stage: StageName) -> Iterator[tuple[Path, list[KeyPath]]]:
+    """The files that have something per stage, and where in them a stage's is."""
+    for file in (GATES_FILE, MONITOR_FILE):
+        if (root / file).is_file():
+            rules = _mapping(parse_yaml(_text(root, file)).value).get(_RULES)
+            per_stage = [index for index, rule in enumerate(rules or ()) if _mapping(rule).get(_STAGES)]
+            yield file, [(_RULES, index, _STAGES, stage) for index in per_stage]
+    for file in (RETIREMENT_FILE, POLICY_FILE):
+        if (root / file).is_file():
+            yield file, [(_STAGES, stage)]
+    if (root / _POLICY).is_file():
+        exceptions = parse_yaml(_text(root, _POLICY)).value
+        named = {at: _mapping(each).get(_STAGES) or [] for at, each in enumerate(exceptions or ())}
+        yield _POLICY, [(index, _STAGES, stage) for index, stages in named.items() if stage in stages]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _edited(
+    file: str | Path,
+    text: str,
+    paths: list[KeyPath],
+    name: StageName,
+    edit: Callable[[str, KeyPath], str],
+    *,
+    is_removal: bool = False,
+) -> str:
+    """A text with an edit at each path that needs it. Raises ProjectError where it cannot be made."""
+    for path in paths:
+        try:
+            is_done = not is_removal and has_entry(text, (*path[:-1], name))
+            if has_entry(text, path) and not is_done:
+                text = edit(text, path)
+        except CannotEdit as error:
+            line = parse_yaml(text).line_of(path)
+            raise ProjectError(
+                f"{_posix(file)}:{line}: {'.'.join(map(str, path))} cannot be edited: {error}",
+                "Nothing was changed. Change this entry by hand, then run again.",
+            ) from error
+    return text
+
+
+def _copying(name: str, note: str, rename: Callable[[str], str] | None = None) -> Callable[[str, KeyPath], str]:
+    return lambda text, path: copy_entry(text, path, name, note, rename)
+
+
+def _protected(text: str, after: StageName, name: StageName, note: str) -> str:
+    for prefix in ("", INFRASTRUCTURE_PREFIX):
+        paths: list[KeyPath] = [(*path, f"{prefix}{after}") for path in _PROTECTED]
+        text = _edited(EXPECTATIONS_FILE, text, paths, f"{prefix}{name}", _copying(f"{prefix}{name}", note))
+    return text
+
+
+def _protection(root: Path) -> Iterator[tuple[Path, str]]:
+    if (root / EXPECTATIONS_FILE).is_file():
+        yield EXPECTATIONS_FILE, _text(root, EXPECTATIONS_FILE)
+
+
+def _new_file(root: Path, path: PurePosixPath, text: str) -> list[Edit]:
+    return [] if (root / path).exists() else [Edit(path, None, text)]
+
+
+def _unreleased(manifest: str) -> str:
+    return without_release(manifest).decode()
+
+
+def _renaming(old: str, new: str) -> Callable[[str], str]:
+    """Puts one stage's name in the place of another's, where it stands as a word of its own or of a longer name."""
+    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])")
+    return lambda text: word.sub(new, text)
+
+
+def _with_free_space(root: Path, stack: str) -> str:
+    """A stack's settings with a network of their own, where they name one: the first that no other stack has."""
+    others = [file.read_text(encoding="utf-8") for file in (root / INFRASTRUCTURE_FOLDER).glob("Pulumi.*.yaml")]
+    taken = {int(found["second"]) for text in others for found in _ADDRESS_SPACE.finditer(text)}
+    free = next((each for each in range(_FIRST_SPACE, _LAST_SPACE, _SPACE_STEP) if each not in taken), None)
+    return stack if free is None else _ADDRESS_SPACE.sub(rf"\g<key>10.{free}.0.0/16", stack)
+
+
+def _stack(stage: StageName) -> Path:
+    return INFRASTRUCTURE_FOLDER / f"Pulumi.{stage}.yaml"
+
+
+def _posix(file: str | Path | PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(file if isinstance(file, str) else file.as_posix())
+
+
+def _text(root: Path, file: str | Path | PurePosixPath) -> str:
+    try:
+        return (root / file).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ProjectError(f"{_posix(file)} does not exist", "Restore it from git, then run again.") from error

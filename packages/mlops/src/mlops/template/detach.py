@@ -1,0 +1,167 @@
+"""Detaches a fork from upstream's packages: removes packages/, pins the four packages, and locks them again."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any, Final
+
+from mlops.cli.progress import say
+from mlops.core.errors import InputError, MachineError, ProjectError
+from mlops.core.git import Repository
+from mlops.core.programs import ask
+from mlops.core.results import Block, Line, Raw, Result, Table
+from mlops.settings.project import Project
+from mlops.template.detachment import FOLDER, PYPROJECT, Pin, UnbalancedBlock, WheelPin, detached, sources
+
+# What is upstream's besides the packages: their benchmarks and their releases.
+REMOVED: Final = (FOLDER, "benchmarks", ".ci/release", ".ci/version.py", ".github/workflows/release.yml")
+WHEELS: Final = "wheels"
+_LOCK_SECONDS: Final = 900
+_MENTION: Final = f"{FOLDER}/"
+
+
+@dataclass(frozen=True)
+class DetachResult(Result):
+    """What was removed and rewritten, or would be."""
+
+    removed: tuple[str, ...]
+    rewritten: tuple[str, ...]
+    mentions: tuple[str, ...]
+    diff: str = field(default="", repr=False)
+    dry_run: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The files by what happened to them."""
+        return {
+            "removed": list(self.removed),
+            "rewritten": list(self.rewritten),
+            "still_mentioned_in": list(self.mentions),
+            "dry_run": self.dry_run,
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """The files, and what to do next."""
+        verb = "would be" if self.dry_run else "was"
+        rows = [(name, f"{verb} removed") for name in self.removed]
+        rows += [(name, f"{verb} rewritten") for name in self.rewritten]
+        blocks: list[Block] = [Raw(self.diff)] if self.dry_run and self.diff else []
+        blocks.append(Table("", ("file", "change"), tuple(rows)))
+        if self.mentions:
+            blocks.append(Line(f"still mention {_MENTION}: {', '.join(self.mentions)}", "hint"))
+        if not self.dry_run:
+            blocks.append(Line("Next: `uv run mlops check`, `uv run pytest`, then review and commit.", "hint"))
+        return blocks
+
+
+def detach(
+    project: Project, pin: Pin, browse: str, *, wheels: Sequence[Path] = (), dry_run: bool = False
+) -> DetachResult:
+    """Remove upstream's packages from the project and pin them instead; with `dry_run`, only say what would change.
+
+    `wheels` are copied to wheels/ first; `browse` is the address at which people read the packages' files.
+
+    Every new text exists before the first file is written, and packages/ goes last: `git checkout -- .` undoes a run
+    that was interrupted. Raises InputError for uncommitted changes, ProjectError for a block that is not closed.
+    """
+    root = project.root
+    if not (root / FOLDER / "mlops").is_dir():
+        raise InputError(f"there is no {FOLDER}/ here: this project is detached already", "`uv run mlops check`.")
+    repository = Repository(root)
+    if not dry_run and not repository.is_pristine():
+        raise InputError("the repository has uncommitted changes", "Commit or stash them, then run again.")
+    changed = _new_texts(root, repository, pin, browse)
+    result = DetachResult(
+        removed=tuple(name for name in REMOVED if (root / name).exists()),
+        rewritten=tuple(sorted(changed)),
+        mentions=_mentions(root, repository, changed),
+        diff="".join(_diff(root, name, text) for name, text in sorted(changed.items())),
+        dry_run=dry_run,
+    )
+    if dry_run:
+        return result
+    for wheel in wheels:
+        (root / WHEELS).mkdir(exist_ok=True)
+        if wheel.parent != (root / WHEELS).resolve():
+            shutil.copy(wheel, root / WHEELS)
+    for name, text in changed.items():
+        (root / name).write_text(text, encoding="utf-8")
+    for name in result.removed:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    say("locking the pinned packages")
+    _lock(root)
+    return result
+
+
+def find_wheels(root: Path, source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
+    """The newest wheel of each package in a folder: how wheels/ pins them, and the files. Raises InputError."""
+    paths: dict[str, str] = {}
+    files = []
+    for folder, distribution in _distributions(root).items():
+        found = sorted(source.glob(f"{distribution.replace('-', '_')}-*.whl"))
+        if not found:
+            raise InputError(
+                f"{source} has no wheel of {distribution}", f"`uv build --all-packages --wheel --out-dir {source}`."
+            )
+        paths[folder] = f"{WHEELS}/{found[-1].name}"
+        files.append(found[-1].resolve())
+    return WheelPin(paths), tuple(files)
+
+
+def _new_texts(root: Path, repository: Repository, pin: Pin, browse: str) -> dict[str, str]:
+    changed: dict[str, str] = {}
+    table = sources(_distributions(root), pin)
+    for name, text in _texts(root, repository):
+        try:
+            new = detached(name, text, table, browse)
+        except UnbalancedBlock as error:
+            raise ProjectError(f"{name}: {error}", "Restore the file's `packages:` comments from git.") from error
+        if new != text:
+            changed[name] = new
+    if PYPROJECT not in changed:
+        raise ProjectError(f"{PYPROJECT} has no block `packages: begin`", "Restore it from git.")
+    return changed
+
+
+def _distributions(root: Path) -> dict[str, str]:
+    """The distribution name of each package, by its folder below packages/."""
+    files = sorted((root / FOLDER).glob("*/pyproject.toml"))
+    return {file.parent.name: tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in files}
+
+
+def _mentions(root: Path, repository: Repository, changed: dict[str, str]) -> tuple[str, ...]:
+    return tuple(
+        sorted(name for name, text in _texts(root, repository) if f" {_MENTION}" in f" {changed.get(name, text)}")
+    )
+
+
+def _texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
+    """The tracked text files outside of what is removed, with their texts; locks are regenerated, not rewritten."""
+    found = []
+    for path in repository.tracked():
+        file = root / path
+        is_removed = any(path.is_relative_to(name) for name in REMOVED)
+        if is_removed or path.name == "uv.lock" or not file.is_file():
+            continue
+        try:
+            found.append((path.as_posix(), file.read_text(encoding="utf-8")))
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def _diff(root: Path, name: str, text: str) -> str:
+    before = (root / name).read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(unified_diff(before, text.splitlines(keepends=True), f"a/{name}", f"b/{name}"))
+
+
+def _lock(root: Path) -> None:
+    answer = ask(["uv", "lock"], root, timeout_seconds=_LOCK_SECONDS)
+    if answer.code != 0:
+        advice = "Correct what uv says (is the tag pushed, are the wheels there?), then `uv lock`."
+        raise MachineError("`uv lock` failed", advice, answer.stderr_lines)

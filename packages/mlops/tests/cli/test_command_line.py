@@ -1,0 +1,219 @@
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops.cli.command_line import COMMANDS
+
+ROOT = Path(__file__).parents[4]
+HEAVY = ("azure", "azureml", "mlflow", "rich", "pydantic", "ruamel", "polars", "numpy", "requests")
+# What the command's own modules may add to its library.
+HELP_FACTOR = 4
+
+
+def mlops(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlops", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def processor_seconds() -> float:
+    """What this process's children have used so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def imported_by(*arguments: str, cwd: Path = ROOT) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mlops", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(re.findall(r"^import time:.*\|\s*(\S+)$", done.stderr, flags=re.MULTILINE))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    modules = imported_by("--help")
+
+    assert "click" in modules
+    assert not {name for name in modules if name.partition(".")[0] in HEAVY}
+
+
+def test_help_is_fast() -> None:
+    # Of the processor, and beside the library that it cannot do without, since others share the machine.
+    begun = processor_seconds()
+    subprocess.run([sys.executable, "-c", "import click"], check=True)
+    imported = processor_seconds()
+
+    assert mlops("--help").returncode == 0
+    assert processor_seconds() - imported < HELP_FACTOR * (imported - begun)
+
+
+def test_check_imports_nothing_of_the_sdk() -> None:
+    modules = imported_by("check")
+
+    assert "mlops.checks" in modules
+    assert not {name for name in modules if name.partition(".")[0] in {"azure", "azureml", "mlflow", "rich"}}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_examples(name: str) -> None:
+    done = mlops(name, "--help")
+
+    assert done.returncode == 0
+    assert f"mlops {name}" in done.stdout.split("Examples:")[1]
+
+
+def test_list_of_commands_is_the_list_of_files() -> None:
+    files = {file.stem for file in (ROOT / "packages/mlops/src/mlops/commands").glob("*.py")} - {"__init__"}
+
+    assert files == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        (("tarin",), 2),
+        (("deploy",), 2),
+        (("train", "--stage", "test"), 2),
+        (("train", "--stage", "dev", "--data", "no-such-file.csv"), 2),
+        (("score", "--stage", "dev", "--file", "no-such-file.json"), 2),
+        (("--project", "no-such-folder", "status"), 3),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
+    done = mlops(*arguments)
+
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    if code:
+        assert done.stderr.strip()
+
+
+def test_folder_without_a_project_is_told_with_advice(tmp_path: Path) -> None:
+    done = mlops("status", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "there is no project.yml in" in done.stderr
+    assert "--project" in done.stderr
+
+
+def test_error_with_json_is_one_object_on_standard_output(tmp_path: Path) -> None:
+    done = mlops("train", "--stage", "dev", "--json", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert set(json.loads(done.stdout)["error"]) == {"message", "advice", "details"}
+
+
+def test_reader_that_has_seen_enough_causes_no_noise() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "check", "--json"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+
+    assert done.stderr == ""
+
+
+def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
+    # given an identity endpoint that refuses the connection, as the only way to log in
+    closed = "http://127.0.0.1:1/token"
+    environment = os.environ | {
+        "IDENTITY_ENDPOINT": closed,
+        "IDENTITY_HEADER": "x",
+        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+        "HOME": str(tmp_path),
+    }
+    # The SDK notes the cloud of an emulator that another test of this process had.
+    environment.pop("AZUREML_CURRENT_CLOUD", None)
+
+    # when
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "train", "--stage", "dev", "--data", "pyproject.toml"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    # then
+    assert done.returncode == 7
+    assert "az login" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_address_of_a_cloud_where_nothing_answers_is_told_once_with_advice() -> None:
+    # given a variable that names a cloud that is gone
+    environment = os.environ | {"ARM_CLOUD_METADATA_URL": "https://127.0.0.1:1/metadata/endpoints"}
+    # The SDK notes the cloud of an emulator that another test of this process had.
+    environment.pop("AZUREML_CURRENT_CLOUD", None)
+
+    # when
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "status"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    # then
+    assert done.returncode == 7
+    assert done.stdout.count("nothing answers at https://127.0.0.1:1") == 1
+    assert "uv run mlops up" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "project.yml").touch(mode=0o000)
+
+    done = mlops("status", cwd=tmp_path)
+
+    assert done.returncode == 8
+    assert f"cannot read or write {tmp_path / 'project.yml'}: Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    # given a file where the state folder has to be
+    (tmp_path / "project.yml").write_bytes((ROOT / "project.yml").read_bytes())
+    (tmp_path / ".mlops").touch()
+
+    done = mlops("env", cwd=tmp_path)
+
+    assert done.returncode == 8
+    assert f"cannot read or write {tmp_path / '.mlops'}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--bad-model", "--to", "dev"), "--bad-model needs the whole way"),
+        (("--drift", "--to", "staging"), "--drift needs the whole way"),
+        (("--drift", "--bad-model"), "--bad-model and --drift are two stories"),
+    ],
+)
+def test_a_demo_tells_one_story_and_needs_the_whole_way_for_it(words: tuple[str, ...], told: str) -> None:
+    done = mlops("demo", *words)
+
+    assert done.returncode == 2
+    assert told in done.stderr

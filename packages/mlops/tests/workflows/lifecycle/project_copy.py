@@ -1,0 +1,74 @@
+"""A copy of the project with less work, relaxed limits for a busy machine, and a bug that only real callers meet."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from reduced_work import LESS_WORK, WIDE_SLO, reduce_work
+
+from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
+from mlops.settings.stages import StageOrder
+
+ORDER = StageOrder(("dev", "staging", "prod"))
+
+ROOT: Final = Path(__file__).parents[5]
+PARTS: Final = (
+    "project.yml", "schema.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
+    "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
+)  # fmt: skip
+GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"
+LOCK: Final = "components/versions.lock.yml"
+TIMING: Final = RolloutTiming(
+    soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
+)
+# File, text, replacement.
+REPLACEMENTS: Final = (
+    ("data/generate_sample.py", "ROWS = 30_000", "ROWS = 12_000"),
+    *LESS_WORK,
+    *WIDE_SLO,
+    ("releases/gates.yml", "every_stage: {max: 20}", "every_stage: {max: 200}"),
+    ("endpoints/online/deployment.yml", 'WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'),
+    ("endpoints/online/deployment.kubernetes.yml", 'WORKER_COUNT: "1"', 'WORKER_COUNT: "2"'),
+    (
+        "endpoints/online/deployment.yml",
+        "max_concurrent_requests_per_instance: 8",
+        "max_concurrent_requests_per_instance: 1000",
+    ),
+    ("endpoints/online/deployment.yml", "request_timeout_ms: 10000", "request_timeout_ms: 60000"),
+)
+# From the second model on, requests fail unless they come from a test of the rollout.
+BUG: Final = '''
+
+_run_without_bug = run
+
+
+@rawhttp
+def run(request: AMLRequest) -> AMLResponse:
+    """Answer requests of tests only."""
+    if os.environ["MODEL_VERSION"] != "1" and "x-mlops-synthetic" not in request.headers:
+        return AMLResponse("out of order", 500)
+    return _run_without_bug(request)
+'''
+
+
+def copy_project(folder: Path) -> None:
+    """Copy the project, and change the copy."""
+    ignored = shutil.ignore_patterns("__pycache__", ".mlops")
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            shutil.copy(source, target)
+    (folder / ".gitignore").write_text(GITIGNORE)
+    # Uncommitted changes of components must not require new versions here.
+    (folder / LOCK).unlink()
+    for stage in ORDER.names:
+        file = folder / manifest_path(stage)
+        file.write_bytes(with_timing(file.read_text(), stage, TIMING))
+    reduce_work(folder, REPLACEMENTS)
+    script = folder / "endpoints/online/score.py"
+    script.write_text(script.read_text() + BUG)

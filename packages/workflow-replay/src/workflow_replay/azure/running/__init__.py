@@ -1,1 +1,0 @@
-"""A pipeline as it runs: variables, conditions, commands in the output, steps, jobs, stages."""

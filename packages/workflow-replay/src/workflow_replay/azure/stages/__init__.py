@@ -1,0 +1,1 @@
+"""Runs stages and jobs: order, approvals, locks, matrices, deployments."""

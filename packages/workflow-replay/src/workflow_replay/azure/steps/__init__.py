@@ -1,0 +1,1 @@
+"""Steps of a job: scripts, tasks, and the logging commands in their output."""

@@ -1,0 +1,1 @@
+"""Building blocks that both systems share: git, shells, YAML, masking."""

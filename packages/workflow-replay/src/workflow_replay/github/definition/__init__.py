@@ -1,0 +1,1 @@
+"""Workflow files and composite actions: their model, and how they are read and validated."""

@@ -1,0 +1,1 @@
+"""Jobs of a workflow: order, matrices, environments, concurrency, reusable workflows."""

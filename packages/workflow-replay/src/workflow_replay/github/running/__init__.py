@@ -1,1 +1,0 @@
-"""Runs what was read and decided: jobs in threads, steps in shells."""

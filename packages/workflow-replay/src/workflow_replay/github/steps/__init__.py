@@ -1,0 +1,1 @@
+"""Steps of a job: scripts in shells, composite actions, simulated actions."""

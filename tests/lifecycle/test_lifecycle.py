@@ -1,0 +1,83 @@
+"""The whole way of this project's model, from its data to its last stage: `mlops demo`, and the commands after it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from .conftest import ROOT, Lifecycle
+
+# One lifecycle for all of them: they share one worker.
+pytestmark = pytest.mark.xdist_group("lifecycle")
+PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
+
+
+def stage_names() -> list[str]:
+    """The stages of project.yml, in order; a list of items with a name."""
+    stages = PROJECT["stages"]
+    return [each["name"] for each in stages] if isinstance(stages, list) else list(stages)
+
+
+def test_every_stage_runs_the_model_that_was_trained(lifecycle: Lifecycle) -> None:
+    stages = lifecycle.answer["stages"]
+
+    assert list(stages) == stage_names()
+    assert lifecycle.answer["model"]["name"] == PROJECT["model"]
+    assert {stage["digest"] for stage in stages.values()} == {lifecycle.answer["model"]["digest"]}
+    assert all(stage["traffic"] == {stage["deployment"]: 100} for stage in stages.values())
+
+
+def test_every_step_of_the_pipeline_is_reported(lifecycle: Lifecycle) -> None:
+    steps = yaml.safe_load((ROOT / "pipelines" / "train.yml").read_text())["jobs"]
+
+    assert steps
+    assert [step for step in steps if f"{step}: Completed" not in lifecycle.progress] == []
+
+
+def test_checkout_stays_clean_and_state_private(lifecycle: Lifecycle) -> None:
+    command = ["git", "status", "--porcelain"]
+    done = subprocess.run(command, cwd=lifecycle.folder, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
+    assert (lifecycle.folder / ".mlops").stat().st_mode & 0o077 == 0
+
+
+def test_last_stage_answers_the_sample_request(lifecycle: Lifecycle) -> None:
+    answer = lifecycle.document("score", "--stage", stage_names()[-1])
+    request = json.loads((ROOT / "endpoints" / "online" / "sample-request.json").read_text())
+
+    assert answer["model"] == PROJECT["model"]
+    assert len(answer["predictions"]) == len(request["input_data"])
+
+
+def test_status_agrees_with_the_demo(lifecycle: Lifecycle) -> None:
+    stages = lifecycle.document("status")["stages"]
+
+    assert list(stages) == stage_names()
+    for name, stage in stages.items():
+        live = [one["digest"] for one in stage["deployments"] if one["traffic"] == 100]
+        assert live == [lifecycle.answer["stages"][name]["digest"]]
+
+
+def test_history_has_every_release_and_no_broken_record(lifecycle: Lifecycle) -> None:
+    stages = lifecycle.document("history")["stages"]
+
+    assert list(stages) == stage_names()
+    assert all(stage["records"] for stage in stages.values())
+    assert not any(stage["breaks"] or stage["problem"] for stage in stages.values())
+
+
+def test_a_request_of_another_shape_is_refused_with_its_fields(lifecycle: Lifecycle) -> None:
+    sample = json.loads((ROOT / "endpoints" / "online" / "sample-request.json").read_text())
+    missing = next(iter(sample["input_data"][0]))
+    del sample["input_data"][0][missing]
+    wrong = lifecycle.folder / ".mlops" / "wrong.json"
+    wrong.write_text(json.dumps(sample))
+
+    done = lifecycle.mlops("score", "--stage", stage_names()[0], "--file", str(wrong))
+
+    assert done.returncode == 6, done.stderr
+    assert missing in done.stderr
