@@ -24,8 +24,8 @@ from harness.figures import Figure, report
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
 from mlops.gates.metrics import compare, prepare
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
 from mlops.models.scoring import open_scorer

@@ -1,6 +1,6 @@
-"""CI's identities across the stages, put together. A person brings this stack up: it hands out rights, also to CI.
+"""CI's identities across the stages. A person deploys this stack: it grants rights, also to CI.
 
-Which rights these are stands in ci_roles.py. The identity that rolls out to a stage is made by that stage's stack.
+The rights are in ci_roles.py. The identity that deploys models to a stage belongs to that stage's stack.
 """
 
 from __future__ import annotations
@@ -8,21 +8,20 @@ from __future__ import annotations
 import pulumi
 from pulumi_azure_native import authorization, managedidentity, resources
 
-from ci_roles import CiGrant, Place, ci_grants
+from ci_roles import CiGrant, CiScope, ci_grants
 from conditions import VERSION
 from naming import CI, SHARED, Names, assignment_name
-from resources.context import Component, tags_of
-from resources.identities import AZURE_DEVOPS, Federation, github_federation, trust
-from resources.storage import COLLECTED
-from roles import Machine
-from settings.ci import CiSettings, Environment
+from resources.context import Component, Outputs, tags_of
+from resources.identity.identities import AZURE_DEVOPS, Federation, github_federation, trust
+from resources.workspace.storage import COLLECTED
+from roles import Identity
+from settings.ci import CiSettings
 
 CONTAINERS = "blobServices/default/containers"
-Outputs = dict[str, pulumi.Input[object]]
 
 
 def build_ci(settings: CiSettings) -> Outputs:
-    """Declare the identities, whom they trust, and their rights; what it gives back are the stack's outputs."""
+    """Declare the identities, whom they trust, and their rights; returns the stack's outputs."""
     names = Names(settings.project, CI, settings.azure.subscription_id)
     tags = tags_of(settings.project, CI)
     group = resources.ResourceGroup(
@@ -39,13 +38,13 @@ def build_ci(settings: CiSettings) -> Outputs:
     }
 
 
-def output_of(environment: Environment) -> str:
+def output_of(environment: str) -> str:
     """The stack output that holds an environment's AZURE_CLIENT_ID."""
     return f"{environment.replace('-', '_')}_client_id"
 
 
 class CiIdentities(Component):
-    """One identity for each environment, trusted for exactly that environment."""
+    """One identity per environment, trusted for exactly that environment."""
 
     def __init__(self, settings: CiSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]) -> None:
         super().__init__("ci-identities")
@@ -65,20 +64,20 @@ class CiIdentities(Component):
         for environment, identity in self._identities.items():
             trust(identity, environment, trusted_for(settings, environment), group, self)
         for grant in ci_grants(settings):
-            self._grant(grant)
+            self._assign(grant)
         self.register_outputs({})
 
-    def client_id(self, environment: Environment) -> pulumi.Output[str]:
+    def client_id(self, environment: str) -> pulumi.Output[str]:
         """The id that a login names."""
         return self._identities[environment].client_id
 
-    def _grant(self, grant: CiGrant) -> None:
-        scope, subscription = place_of(self._settings, grant)
+    def _assign(self, grant: CiGrant) -> None:
+        scope, subscription = scope_of(self._settings, grant)
         role = grant.role.name.lower().replace("_", "-")
         authorization.RoleAssignment(
-            f"{grant.who}-{role}-on-{grant.part}-{grant.on}".replace(" ", "-"),
-            role_assignment_name=assignment_name(scope, self._names.of("id", grant.who), grant.role.id),
-            principal_id=self._identities[grant.who].principal_id,
+            f"{grant.environment}-{role}-on-{grant.stack}-{grant.scope}".replace(" ", "-"),
+            role_assignment_name=assignment_name(scope, self._names.of("id", grant.environment), grant.role.id),
+            principal_id=self._identities[grant.environment].principal_id,
             principal_type="ServicePrincipal",
             role_definition_id=grant.role.definition(subscription),
             scope=scope,
@@ -89,8 +88,8 @@ class CiIdentities(Component):
         )
 
 
-def trusted_for(settings: CiSettings, environment: Environment) -> tuple[Federation, ...]:
-    """Whose tokens an environment's identity accepts: one subject an issuer."""
+def trusted_for(settings: CiSettings, environment: str) -> tuple[Federation, ...]:
+    """Whose tokens an environment's identity accepts: one subject per issuer."""
     found = []
     if settings.ci.github is not None:
         found.append(github_federation(settings.ci.github, environment))
@@ -100,32 +99,32 @@ def trusted_for(settings: CiSettings, environment: Environment) -> tuple[Federat
     return tuple(found)
 
 
-def place_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
-    """The resource id that a role is granted on, and the subscription it is in. All of it is known beforehand."""
-    if grant.on in (Place.STATE, Place.STATE_KEY):
-        return _state_id(settings, grant.on), settings.state.subscription_id
+def scope_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
+    """The resource id that a role is granted on, and its subscription. All of it is known before deployment."""
+    if grant.scope in (CiScope.STATE, CiScope.STATE_KEY):
+        return _state_id(settings, grant.scope), settings.state.subscription_id
     subscriptions = {SHARED: settings.shared_subscription_id, **settings.stages}
-    names = Names(settings.project, grant.part, subscriptions[grant.part])
-    if grant.on is Place.LABELS:
-        labels: dict[str, str] = {stage: rows.labels_container for stage, rows in settings.retraining_reads.items()}
-        return f"{names.storage_id}/{CONTAINERS}/{labels[grant.part]}", names.subscription_id
+    names = Names(settings.project, grant.stack, subscriptions[grant.stack])
+    if grant.scope is CiScope.LABELS:
+        container = settings.retraining_reads[grant.stack].labels_container
+        return f"{names.storage_id}/{CONTAINERS}/{container}", names.subscription_id
     found = {
-        Place.GROUP: names.group_id,
-        Place.WORKSPACE: names.workspace_id,
-        Place.STORAGE: names.storage_id,
-        Place.COLLECTED: f"{names.storage_id}/{CONTAINERS}/{COLLECTED}",
-        Place.TOPIC: names.events_topic_id,
-        Place.COMPUTE_IDENTITY: names.identity_id(Machine.COMPUTE),
-        Place.ENDPOINT_IDENTITY: names.identity_id(Machine.ENDPOINT),
-        Place.REGISTRY: names.model_registry_id,
+        CiScope.GROUP: names.group_id,
+        CiScope.WORKSPACE: names.workspace_id,
+        CiScope.STORAGE: names.storage_id,
+        CiScope.COLLECTED: f"{names.storage_id}/{CONTAINERS}/{COLLECTED}",
+        CiScope.TOPIC: names.events_topic_id,
+        CiScope.COMPUTE_IDENTITY: names.identity_id(Identity.COMPUTE),
+        CiScope.ENDPOINT_IDENTITY: names.identity_id(Identity.ENDPOINT),
+        CiScope.REGISTRY: names.model_registry_id,
     }
-    return found[grant.on], names.subscription_id
+    return found[grant.scope], names.subscription_id
 
 
-def _state_id(settings: CiSettings, place: Place) -> str:
+def _state_id(settings: CiSettings, scope: CiScope) -> str:
     state = settings.state
     group = f"/subscriptions/{state.subscription_id}/resourceGroups/{state.resource_group}/providers"
-    if place is Place.STATE_KEY:
+    if scope is CiScope.STATE_KEY:
         return f"{group}/Microsoft.KeyVault/vaults/{state.key_vault}/keys/{state.key}"
     account = f"{group}/Microsoft.Storage/storageAccounts/{state.storage_account}"
     return f"{account}/{CONTAINERS}/{state.container}"

@@ -1,6 +1,6 @@
-"""Who of CI's identities may do what across the stages, as a table: each grant with its reason.
+"""What CI's identities may do across the stages, as a table: each grant with its reason.
 
-What CI may do when it rolls out to one stage stands in roles.py; the resources are made in ci.py.
+What CI may do when it deploys to one stage is in roles.py; ci.py declares the resources.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from enum import StrEnum
 
 from conditions import only_roles, writes_only
 from naming import SHARED
-from roles import REGISTRY_ROLES, Role, roles_granted_in
-from settings.ci import NEXT_STAGE, TRAINING_STAGE, CiSettings, Environment
+from roles import Role, group_roles, registry_roles
+from settings.ci import CiSettings, Environment, stack_environment
 
 PULUMI_PROJECT = "infra"  # `name` in Pulumi.yaml
 STATE = "state"
 
 
-class Place(StrEnum):
+class CiScope(StrEnum):
     """What a role is granted on."""
 
     GROUP = "resource group"
@@ -36,126 +36,114 @@ class Place(StrEnum):
 
 @dataclass(frozen=True)
 class CiGrant:
-    """One role, to one identity, on one place of a stack, and why; `condition` limits it further."""
+    """One role for the identity of one environment on one scope of a stack, and why; `condition` limits it further."""
 
-    who: Environment
+    environment: str
     role: Role
-    on: Place
-    part: str
+    scope: CiScope
+    stack: str
     reason: str
     condition: str = ""
 
 
 def ci_grants(settings: CiSettings) -> tuple[CiGrant, ...]:
-    """Every grant to the identities that work across the stages that exist."""
-    stacks = (SHARED, *settings.stages)
+    """Every grant to the identities that work across the deployed stages."""
+    stacks = (SHARED, *settings.deployed)
     grants = [*_gate(settings), *_promotion(settings), *_retraining(settings), *_preview(stacks)]
     for stack in stacks:
-        grants += _bringing_up(stack)
+        grants += _deploying(settings, stack)
     return tuple(grants)
 
 
 def _gate(settings: CiSettings) -> Iterator[CiGrant]:
-    """It runs what nobody has reviewed yet: it reads, and of the later stages' data only what drift is measured on."""
+    """It runs code that is not reviewed yet: it reads, and of later stages' data only what drift is measured on."""
     who = Environment.GATE
-    for stage in settings.stages:
-        yield CiGrant(who, Role.READER, Place.GROUP, stage, "asks which model, job and endpoint are there")
-        if stage == TRAINING_STAGE:
-            yield CiGrant(who, Role.BLOB_READER, Place.STORAGE, stage, "downloads packages and held-out rows")
+    for stage in settings.deployed:
+        yield CiGrant(who, Role.READER, CiScope.GROUP, stage, "looks up models, jobs and endpoints")
+        if stage == settings.project_stages.training:
+            yield CiGrant(who, Role.BLOB_READER, CiScope.STORAGE, stage, "downloads packages and held-out rows")
         else:
-            yield CiGrant(who, Role.BLOB_READER, Place.COLLECTED, stage, "measures drift on recent inputs")
-    yield CiGrant(who, Role.READER, Place.REGISTRY, SHARED, "downloads the models that later stages run")
+            yield CiGrant(who, Role.BLOB_READER, CiScope.COLLECTED, stage, "measures drift on recent inputs")
+    yield CiGrant(who, Role.READER, CiScope.REGISTRY, SHARED, "downloads the models of later stages")
 
 
 def _promotion(settings: CiSettings) -> Iterator[CiGrant]:
-    who = Environment.PROMOTION
-    for stage in settings.stages:
-        yield CiGrant(who, Role.READER, Place.GROUP, stage, "asks what runs, and how it has been answering")
-        # No smaller built-in role may ask an endpoint for its key, or register a record.
-        if stage == TRAINING_STAGE:
-            asks = "asks the live endpoint its golden questions"
-            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, asks)
-            yield CiGrant(who, Role.BLOB_READER, Place.STORAGE, stage, "downloads packages and held-out rows")
+    who, stages = Environment.PROMOTION, settings.project_stages
+    for stage in settings.deployed:
+        yield CiGrant(who, Role.READER, CiScope.GROUP, stage, "looks up what runs, and how it has performed")
+        # No smaller built-in role may read an endpoint's key, or register a record.
+        if stage == stages.training:
+            asks = "sends golden requests to the live endpoint"
+            yield CiGrant(who, Role.DATA_SCIENTIST, CiScope.WORKSPACE, stage, asks)
+            yield CiGrant(who, Role.BLOB_READER, CiScope.STORAGE, stage, "downloads packages and held-out rows")
         else:
-            notes = "registers audit records" if stage == "prod" else "registers audit records, asks the live endpoint"
-            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, notes)
-            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "reads recent inputs, writes audit records")
-            submits = "the monitor's job runs as the compute identity"
-            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.COMPUTE_IDENTITY, stage, submits)
-            yield CiGrant(who, Role.EVENT_SENDER, Place.TOPIC, stage, "the monitor tells of drift")
-    yield CiGrant(who, Role.REGISTRY_USER, Place.REGISTRY, SHARED, "shares the promoted model with every stage")
+            last = stages.is_production(stage)
+            notes = "registers audit records" if last else "registers audit records, queries the live endpoint"
+            yield CiGrant(who, Role.DATA_SCIENTIST, CiScope.WORKSPACE, stage, notes)
+            reads = "reads recent inputs, writes audit records"
+            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, CiScope.STORAGE, stage, reads)
+            submits = "the monitoring job runs as the compute identity"
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, CiScope.COMPUTE_IDENTITY, stage, submits)
+            yield CiGrant(who, Role.EVENT_SENDER, CiScope.TOPIC, stage, "monitoring publishes drift")
+    yield CiGrant(who, Role.REGISTRY_USER, CiScope.REGISTRY, SHARED, "shares the promoted model with every stage")
 
 
 def _retraining(settings: CiSettings) -> Iterator[CiGrant]:
-    """It trains and deploys where models are trained, proposes for the stage after it, and only reads elsewhere."""
-    who = Environment.RETRAINING
-    for stage in settings.stages:
-        yield CiGrant(who, Role.READER, Place.GROUP, stage, "reads the cause in the audit log, and what runs")
-        if stage == TRAINING_STAGE:
-            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, "submits the training, registers, deploys")
-            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "uploads code, writes its audit records")
+    """It trains and deploys where models are trained, proposes for the next stage, and only reads elsewhere."""
+    who, stages = Environment.RETRAINING, settings.project_stages
+    for stage in settings.deployed:
+        yield CiGrant(who, Role.READER, CiScope.GROUP, stage, "reads the trigger in the audit log, and what runs")
+        if stage == stages.training:
+            trains = "submits the training, registers, deploys"
+            yield CiGrant(who, Role.DATA_SCIENTIST, CiScope.WORKSPACE, stage, trains)
+            uploads = "uploads code, writes its audit records"
+            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, CiScope.STORAGE, stage, uploads)
             runs = "the training runs as the compute identity"
-            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.COMPUTE_IDENTITY, stage, runs)
-            serves = "gives the deployment the endpoint identity"
-            yield CiGrant(who, Role.IDENTITY_OPERATOR, Place.ENDPOINT_IDENTITY, stage, serves)
-            yield CiGrant(who, Role.EVENT_SENDER, Place.TOPIC, stage, "tells of what it has deployed")
-        elif stage == NEXT_STAGE:
-            asks = "registers the gates' record, asks the live endpoint"
-            yield CiGrant(who, Role.DATA_SCIENTIST, Place.WORKSPACE, stage, asks)
-            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, Place.STORAGE, stage, "reads recent inputs, writes audit records")
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, CiScope.COMPUTE_IDENTITY, stage, runs)
+            serves = "assigns the endpoint identity to the deployment"
+            yield CiGrant(who, Role.IDENTITY_OPERATOR, CiScope.ENDPOINT_IDENTITY, stage, serves)
+            yield CiGrant(who, Role.EVENT_SENDER, CiScope.TOPIC, stage, "publishes what it has deployed")
+        elif stage == stages.after_training:
+            asks = "registers the gates' record, queries the live endpoint"
+            yield CiGrant(who, Role.DATA_SCIENTIST, CiScope.WORKSPACE, stage, asks)
+            reads = "reads recent inputs, writes audit records"
+            yield CiGrant(who, Role.BLOB_CONTRIBUTOR, CiScope.STORAGE, stage, reads)
     for stage in settings.retraining_reads:
-        # The workspace is read already, as a part of the group.
-        yield CiGrant(who, Role.BLOB_READER, Place.COLLECTED, stage, "trains on what the stage was asked")
-        yield CiGrant(who, Role.BLOB_READER, Place.LABELS, stage, "trains on what became of those requests")
-    yield CiGrant(who, Role.REGISTRY_USER, Place.REGISTRY, SHARED, "shares the proposed model with every stage")
+        # The workspace is readable already, as a part of the group.
+        yield CiGrant(who, Role.BLOB_READER, CiScope.COLLECTED, stage, "trains on the stage's requests")
+        yield CiGrant(who, Role.BLOB_READER, CiScope.LABELS, stage, "trains on the outcomes of those requests")
+    yield CiGrant(who, Role.REGISTRY_USER, CiScope.REGISTRY, SHARED, "shares the proposed model with every stage")
 
 
 def _preview(stacks: tuple[str, ...]) -> Iterator[CiGrant]:
     who = Environment.INFRA_PREVIEW
     for stack in stacks:
-        yield CiGrant(who, Role.READER, Place.GROUP, stack, "compares what is there with what is declared")
-    yield CiGrant(who, Role.BLOB_READER, Place.STATE, STATE, "reads what was made; a preview writes no state")
-    yield CiGrant(who, Role.CRYPTO_USER, Place.STATE_KEY, STATE, "decrypts the stacks' data keys")
+        yield CiGrant(who, Role.READER, CiScope.GROUP, stack, "compares what is deployed with what is declared")
+    yield CiGrant(who, Role.BLOB_READER, CiScope.STATE, STATE, "reads the state; a preview writes none")
+    yield CiGrant(who, Role.CRYPTO_USER, CiScope.STATE_KEY, STATE, "decrypts the stacks' data keys")
 
 
-def _bringing_up(stack: str) -> Iterator[CiGrant]:
-    who = Environment.of_stack(stack)
-    mine = REGISTRY_ROLES["dev"] if stack == SHARED else roles_granted_in(stack)
-    yield CiGrant(who, Role.CONTRIBUTOR, Place.GROUP, stack, "makes and changes what the stack declares")
-    yield CiGrant(
-        who,
-        Role.ACCESS_ADMINISTRATOR,
-        Place.GROUP,
-        stack,
-        "hands out the roles of the stack's table, no other",
-        _only(mine),
-    )
+def _deploying(settings: CiSettings, stack: str) -> Iterator[CiGrant]:
+    who, stages = stack_environment(stack), settings.project_stages
+    # The shared stack grants people the right to read or use the registry.
+    granted = frozenset({Role.READER, Role.REGISTRY_USER}) if stack == SHARED else group_roles(stages, stack)
+    yield CiGrant(who, Role.CONTRIBUTOR, CiScope.GROUP, stack, "creates and changes what the stack declares")
+    hands_out = "grants the roles of the stack's table, no other"
+    yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.GROUP, stack, hands_out, _only(granted))
     if stack != SHARED:
-        registry = REGISTRY_ROLES[stack]
-        yield CiGrant(
-            who,
-            Role.ACCESS_ADMINISTRATOR,
-            Place.REGISTRY,
-            SHARED,
-            f"lets {stack}'s identities use the registry, in no other role",
-            _only(registry),
-        )
-        yield CiGrant(who, Role.READER, Place.REGISTRY, SHARED, "looks at what the stage's identities may do there")
-    yield CiGrant(
-        who,
-        Role.BLOB_CONTRIBUTOR,
-        Place.STATE,
-        STATE,
-        "keeps the stack's state, and writes no other's",
-        writes_only(_state_of(stack)),
-    )
-    yield CiGrant(who, Role.CRYPTO_USER, Place.STATE_KEY, STATE, "encrypts and decrypts the stack's data key")
+        lets = f"lets {stack}'s identities use the registry, in no other role"
+        limit = _only(registry_roles(stages, stack))
+        yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.REGISTRY, SHARED, lets, limit)
+        yield CiGrant(who, Role.READER, CiScope.REGISTRY, SHARED, "reads what the stage's identities may do there")
+    keeps = "writes the stack's state, and no other's"
+    yield CiGrant(who, Role.BLOB_CONTRIBUTOR, CiScope.STATE, STATE, keeps, writes_only(_state_of(stack)))
+    yield CiGrant(who, Role.CRYPTO_USER, CiScope.STATE_KEY, STATE, "encrypts and decrypts the stack's data key")
 
 
 def _state_of(stack: str) -> Iterator[str]:
     """Where Pulumi keeps a stack in a bucket of one's own (version 1 of the layout, pkg/backend/diy in its sources).
 
-    Not among them: meta.yaml, which says the layout's version and is written with the first stack of all.
+    Without meta.yaml, which holds the layout's version and is written with the very first stack.
     """
     yield f".pulumi/stacks/{PULUMI_PROJECT}/{stack}.*"
     for folder in ("history", "backups", "journal", "locks/organization"):

@@ -1,4 +1,4 @@
-"""What a role assignment may be limited to, in Azure's language of conditions. Pure: text from names."""
+"""What a role assignment is limited to, in Azure's condition language. Pure: text from names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 
 
 def only_roles(role_ids: Iterable[str]) -> str:
-    """Roles may be granted and taken away only when they are among these, and only from machines and groups."""
+    """Roles may be granted and revoked only if they are among these, and only for identities and groups."""
     listed = ", ".join(sorted(role_ids))
-    # What is asked for is in the request; what is to go, is in the resource.
+    # A role to grant is in the request; a role to revoke is in the resource.
     return " AND ".join(
         f"((!(ActionMatches{{'{ASSIGNMENTS}/{action}'}})) OR "
         f"(@{source}[{ASSIGNMENTS}:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{listed}}} AND "

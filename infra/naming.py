@@ -1,7 +1,7 @@
-"""What everything is called: the one place that makes names and resource ids, so that both are known beforehand.
+"""Names and resource ids: the one place that makes them, so that both are known before anything is deployed.
 
 Names follow Microsoft's abbreviations. Where a name must be unique in the world or in a region, a suffix hashed
-from the subscription, the project and the stage makes it so, and stays the same from run to run.
+from the subscription, the project and the stack makes it so, and stays the same from run to run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ GROUP_LIMIT = 90
 WORKSPACE_LIMIT = 33
 ENDPOINT_LIMIT = 32
 SUFFIX_LENGTH = 5
-SHORT_PROJECT = 10  # what 24 characters leave beside prefix, stage and suffix
+SHORT_PROJECT = 10
+SHORT_ROOM = 22  # what the shortest limit, Grafana's 23 characters, leaves beside its prefix
 SHARED = "shared"
 CI = "ci"
 CPU_CLUSTER = "cpu-cluster"
@@ -25,29 +26,30 @@ ASSIGNMENT_NAMESPACE = uuid.UUID("7f1d9a9e-2f0b-5f0e-9c56-5a3c1d1f4a10")
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one stack. `part` is a stage's name, `shared` or `ci`."""
+    """The names of one stack. `stack` is a stage's name, `shared` or `ci`."""
 
     project: str
-    part: str
+    stack: str
     subscription_id: str
 
     @property
     def suffix(self) -> str:
-        """A few characters that tell this stack from all others in the world."""
-        text = f"{self.subscription_id.lower()}/{self.project}/{self.part}"
+        """A few characters that distinguish this stack from all others in the world."""
+        text = f"{self.subscription_id.lower()}/{self.project}/{self.stack}"
         return hashlib.sha256(text.encode()).hexdigest()[:SUFFIX_LENGTH]
 
     def of(self, prefix: str, *what: str) -> str:
         """A name that is unique inside the resource group, such as `vnet-credit-default-dev`."""
-        return "-".join([prefix, self.project, self.part, *what])
+        return "-".join([prefix, self.project, self.stack, *what])
 
     def short(self, prefix: str) -> str:
         """A name unique in the world, without hyphens, of at most 24 characters."""
-        return f"{prefix}{self.project.replace('-', '')[:SHORT_PROJECT]}{self.part}{self.suffix}"
+        room = min(SHORT_PROJECT, SHORT_ROOM - len(self.stack) - SUFFIX_LENGTH)
+        return f"{prefix}{self.project.replace('-', '')[:room]}{self.stack}{self.suffix}"
 
     @property
     def resource_group(self) -> str:
-        """The group that holds everything of the stack."""
+        """The resource group of the stack."""
         return self.of("rg")
 
     @property
@@ -62,7 +64,7 @@ class Names:
 
     @property
     def events_topic(self) -> str:
-        """What `mlops` tells of drift and releases; unique within an Azure region."""
+        """The topic to which `mlops` publishes drift and releases; unique within an Azure region."""
         return self.of("evgt", self.suffix)
 
     @property
@@ -72,12 +74,12 @@ class Names:
 
     @property
     def handler_vault(self) -> str:
-        """The key vault of what handles drift; unique in the world."""
+        """The key vault of the drift handler; unique in the world."""
         return self.short("kh")
 
     @property
     def grafana(self) -> str:
-        """The managed Grafana; Azure allows 23 characters, one less than elsewhere."""
+        """The managed Grafana; Azure allows 23 characters here."""
         return self.short("g")
 
     @property
@@ -88,7 +90,7 @@ class Names:
     @property
     def endpoint(self) -> str:
         """The online endpoint; unique within an Azure region."""
-        return f"{self.project}-{self.part}-{self.suffix}"
+        return f"{self.project}-{self.stack}-{self.suffix}"
 
     @property
     def group_id(self) -> str:
@@ -125,10 +127,10 @@ class Names:
         return self.id_of("Microsoft.MachineLearningServices", "registries", self.model_registry)
 
     def id_of(self, provider: str, *path: str) -> str:
-        """The resource id of something in the resource group: `path` is type, name, type, name, …"""
+        """The resource id of a resource in the resource group: `path` is type, name, type, name, …"""
         return "/".join([self.group_id, "providers", provider, *path])
 
 
 def assignment_name(scope: str, principal: str, role_id: str) -> str:
-    """The GUID that a role assignment is called by: the same three give the same, so a second run changes nothing."""
+    """The GUID that names a role assignment: the same for the same three, so that a second run changes nothing."""
     return str(uuid.uuid5(ASSIGNMENT_NAMESPACE, f"{scope}|{principal}|{role_id}".lower()))

@@ -11,7 +11,7 @@ from settings.stage import StageSettings
 
 
 def build(settings: Settings) -> dict[str, pulumi.Input[object]]:
-    """Declare every resource of a stack and give back its outputs."""
+    """Declare every resource of a stack; returns its outputs."""
     if isinstance(settings, StageSettings):
         from stage import build_stage
 

@@ -1,7 +1,6 @@
-"""Who may do what on what, as a table: every grant of a stage with its reason.
+"""Who may do what on what in a stage, as a table: every grant with its reason.
 
-The resources that carry the grants out are made in resources/access.py. What CI may do across the stages stands in
-ci_roles.py.
+resources/identity/access.py turns the table into role assignments. What CI may do across the stages is in ci_roles.py.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from settings.project import ProjectStages
 from settings.stage import StageSettings
 
 
 class Role(Enum):
-    """Azure's built-in roles that this program uses: name and id."""
+    """Azure's built-in roles that this program grants: title and id."""
 
     DATA_SCIENTIST = ("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
     COMPUTE_OPERATOR = ("AzureML Compute Operator", "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815")
@@ -53,8 +53,8 @@ class Role(Enum):
         return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{self.id}"
 
 
-class Machine(StrEnum):
-    """The identities that the program makes."""
+class Identity(StrEnum):
+    """The managed identities that a stage has."""
 
     WORKSPACE = "workspace"
     COMPUTE = "compute"
@@ -102,109 +102,95 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """One role, to one principal, on one scope, and why."""
+    """One role for one principal on one scope, and why."""
 
-    who: Machine | Group
+    principal: Identity | Group
     role: Role
-    on: Scope
+    scope: Scope
     reason: str
 
 
-# What Azure ML's own documentation asks of a workspace's identity; each on one resource, none on the group.
+# What Azure ML's documentation requires for a workspace's identity; each on one resource, none on the group.
 WORKSPACE = (
-    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.STORAGE, "manages the workspace's containers and shares"),
-    Grant(Machine.WORKSPACE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "reads and writes the datastores"),
-    Grant(Machine.WORKSPACE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "reads and writes the workspace's file share"),
-    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.KEY_VAULT, "links the vault to the workspace"),
-    Grant(Machine.WORKSPACE, Role.KEY_VAULT_ADMINISTRATOR, Scope.KEY_VAULT, "keeps the workspace's connections"),
-    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.CONTAINER_REGISTRY, "builds and stores environment images"),
-    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.APP_INSIGHTS, "links telemetry to the workspace"),
-    Grant(Machine.WORKSPACE, Role.CONTRIBUTOR, Scope.WORKSPACE, "manages what stands inside the workspace"),
+    Grant(Identity.WORKSPACE, Role.CONTRIBUTOR, Scope.STORAGE, "manages the workspace's containers and shares"),
+    Grant(Identity.WORKSPACE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "reads and writes the datastores"),
+    Grant(Identity.WORKSPACE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "reads and writes the workspace's file share"),
+    Grant(Identity.WORKSPACE, Role.CONTRIBUTOR, Scope.KEY_VAULT, "links the vault to the workspace"),
+    Grant(Identity.WORKSPACE, Role.KEY_VAULT_ADMINISTRATOR, Scope.KEY_VAULT, "stores the workspace's connections"),
+    Grant(Identity.WORKSPACE, Role.CONTRIBUTOR, Scope.CONTAINER_REGISTRY, "builds and stores environment images"),
+    Grant(Identity.WORKSPACE, Role.CONTRIBUTOR, Scope.APP_INSIGHTS, "links telemetry to the workspace"),
+    Grant(Identity.WORKSPACE, Role.CONTRIBUTOR, Scope.WORKSPACE, "manages what the workspace contains"),
 )
 COMPUTE = (
-    Grant(Machine.COMPUTE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "jobs read inputs and write outputs"),
-    Grant(Machine.COMPUTE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "jobs read code from the workspace's share"),
-    Grant(Machine.COMPUTE, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "nodes pull environment images"),
+    Grant(Identity.COMPUTE, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "jobs read inputs and write outputs"),
+    Grant(Identity.COMPUTE, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "jobs read code from the workspace's share"),
+    Grant(Identity.COMPUTE, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "nodes pull environment images"),
 )
 ENDPOINT = (
-    Grant(Machine.ENDPOINT, Role.BLOB_READER, Scope.STORAGE, "a deployment downloads its model"),
-    Grant(Machine.ENDPOINT, Role.BLOB_CONTRIBUTOR, Scope.COLLECTED, "a deployment writes collected requests"),
-    Grant(Machine.ENDPOINT, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "a deployment pulls its image"),
-    Grant(Machine.ENDPOINT, Role.METRICS_PUBLISHER, Scope.APP_INSIGHTS, "telemetry is sent by identity, not by key"),
+    Grant(Identity.ENDPOINT, Role.BLOB_READER, Scope.STORAGE, "a deployment downloads its model"),
+    Grant(Identity.ENDPOINT, Role.BLOB_CONTRIBUTOR, Scope.COLLECTED, "a deployment writes collected requests"),
+    Grant(Identity.ENDPOINT, Role.ACR_PULL, Scope.CONTAINER_REGISTRY, "a deployment pulls its image"),
+    Grant(Identity.ENDPOINT, Role.METRICS_PUBLISHER, Scope.APP_INSIGHTS, "sends telemetry by identity, not by key"),
 )
 CI = (
-    Grant(Machine.CI, Role.READER, Scope.RESOURCE_GROUP, "checks what is there before it changes anything"),
-    Grant(Machine.CI, Role.DATA_SCIENTIST, Scope.WORKSPACE, "submits jobs, registers models, deploys"),
-    Grant(Machine.CI, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads code, downloads job outputs, records releases"),
-    Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.ENDPOINT_IDENTITY, "gives deployments the endpoint identity"),
-    Grant(Machine.CI, Role.IDENTITY_OPERATOR, Scope.COMPUTE_IDENTITY, "submits jobs that run as the compute identity"),
-    Grant(Machine.CI, Role.EVENT_SENDER, Scope.TOPIC, "tells of rollouts and rollbacks"),
+    Grant(Identity.CI, Role.READER, Scope.RESOURCE_GROUP, "looks at what is deployed before it changes anything"),
+    Grant(Identity.CI, Role.DATA_SCIENTIST, Scope.WORKSPACE, "submits jobs, registers models, deploys"),
+    Grant(Identity.CI, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads code, downloads job outputs, records releases"),
+    Grant(Identity.CI, Role.IDENTITY_OPERATOR, Scope.ENDPOINT_IDENTITY, "assigns the endpoint identity to deployments"),
+    Grant(Identity.CI, Role.IDENTITY_OPERATOR, Scope.COMPUTE_IDENTITY, "submits jobs that run as the compute identity"),
+    Grant(Identity.CI, Role.EVENT_SENDER, Scope.TOPIC, "publishes rollouts and rollbacks"),
 )
 EVENTS = (
-    Grant(Machine.EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
-    Grant(Machine.EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "what cannot be delivered is kept"),
+    Grant(Identity.EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
+    Grant(Identity.EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "stores events that cannot be delivered"),
 )
-# What a stage has whose drift starts a training by itself (on_drift in the settings).
+# Only where drift starts a retraining by itself (on_drift in the settings).
 HANDLER = (
-    Grant(Machine.EVENTS, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
-    Grant(Machine.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "takes drift that CI has agreed to"),
+    Grant(Identity.EVENTS, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
+    Grant(Identity.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "removes drift that CI has accepted"),
 )
 HANDLER_ON_GITHUB = (
-    Grant(Machine.HANDLER, Role.SECRETS_USER, Scope.HANDLER_VAULT, "reads the token of the repository when it is due"),
+    Grant(Identity.HANDLER, Role.SECRETS_USER, Scope.HANDLER_VAULT, "reads the repository's token when it needs it"),
 )
 KUBERNETES = (
-    Grant(Machine.WORKSPACE, Role.READER, Scope.KUBERNETES, "the workspace looks at the cluster it attaches"),
-    Grant(Machine.WORKSPACE, Role.KUBERNETES_EXTENSION, Scope.KUBERNETES, "the workspace manages its extension"),
-    Grant(Machine.WORKSPACE, Role.CLUSTER_ADMIN, Scope.KUBERNETES, "the attach asks for the cluster's credentials"),
+    Grant(Identity.WORKSPACE, Role.READER, Scope.KUBERNETES, "the workspace reads the cluster it attaches"),
+    Grant(Identity.WORKSPACE, Role.KUBERNETES_EXTENSION, Scope.KUBERNETES, "the workspace manages its extension"),
+    Grant(Identity.WORKSPACE, Role.CLUSTER_ADMIN, Scope.KUBERNETES, "attaching asks for the cluster's credentials"),
 )
 KUBERNETES_NETWORK = (
-    Grant(Machine.CLUSTER, Role.NETWORK_CONTRIBUTOR, Scope.KUBERNETES_SUBNET, "the cluster puts nodes into its subnet"),
+    Grant(Identity.CLUSTER, Role.NETWORK_CONTRIBUTOR, Scope.KUBERNETES_SUBNET, "the cluster adds nodes to its subnet"),
 )
 GRAFANA = (
-    Grant(Machine.GRAFANA, Role.MONITORING_DATA_READER, Scope.METRICS, "the dashboard asks the metrics store"),
-    Grant(Machine.CI, Role.GRAFANA_EDITOR, Scope.GRAFANA, "brings the dashboard of the repository"),
-    Grant(Group.DATA_SCIENTISTS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "sees how the service answers"),
-    Grant(Group.OPERATORS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "sees how the service answers"),
+    Grant(Identity.GRAFANA, Role.MONITORING_DATA_READER, Scope.METRICS, "the dashboard queries the metrics store"),
+    Grant(Identity.CI, Role.GRAFANA_EDITOR, Scope.GRAFANA, "imports the repository's dashboard"),
+    Grant(Group.DATA_SCIENTISTS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "views how the service performs"),
+    Grant(Group.OPERATORS, Role.GRAFANA_VIEWER, Scope.GRAFANA, "views how the service performs"),
 )
 MANAGED_NETWORK = (
-    Grant(Machine.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
+    Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
 )
 OPERATORS = (
-    Grant(Group.OPERATORS, Role.READER, Scope.RESOURCE_GROUP, "looks at everything, changes nothing"),
+    Grant(Group.OPERATORS, Role.READER, Scope.RESOURCE_GROUP, "reads everything, changes nothing"),
     Grant(Group.OPERATORS, Role.MONITORING_READER, Scope.RESOURCE_GROUP, "reads metrics and alerts"),
     Grant(Group.OPERATORS, Role.LOG_READER, Scope.LOGS, "queries the logs"),
 )
 AUDITORS = (Grant(Group.AUDITORS, Role.BLOB_READER, Scope.AUDIT, "reads the record of releases"),)
-SCIENTISTS_IN_DEV = (
+SCIENTISTS_WHO_EXPERIMENT = (
     Grant(Group.DATA_SCIENTISTS, Role.DATA_SCIENTIST, Scope.WORKSPACE, "experiments: jobs, models, endpoints"),
     Grant(Group.DATA_SCIENTISTS, Role.COMPUTE_OPERATOR, Scope.WORKSPACE, "resizes and restarts compute"),
     Grant(Group.DATA_SCIENTISTS, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads data and code"),
     Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.TOPIC, "looks up the topic's address"),
-    Grant(Group.DATA_SCIENTISTS, Role.EVENT_SENDER, Scope.TOPIC, "tells of what they deploy and of drift"),
+    Grant(Group.DATA_SCIENTISTS, Role.EVENT_SENDER, Scope.TOPIC, "publishes what they deploy, and drift"),
 )
-SCIENTISTS_ELSEWHERE = (
-    Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE, "sees jobs, metrics and endpoints; CI changes them"),
+SCIENTISTS_WHO_READ = (
+    Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.WORKSPACE, "reads jobs, metrics and endpoints; CI changes them"),
 )
-# What may be granted on the registry from a stage; prod publishes nothing (settings/combinations.py).
-REGISTRY_ROLES = {
-    "dev": frozenset({Role.READER, Role.REGISTRY_USER}),
-    "staging": frozenset({Role.READER, Role.REGISTRY_USER}),
-    "prod": frozenset({Role.READER}),
-}
-
-
-def roles_granted_in(stage: str) -> frozenset[Role]:
-    """Every role that a stage may grant in its own resource group, whatever its settings."""
-    tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
-    tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
-    tables += SCIENTISTS_IN_DEV if stage == "dev" else SCIENTISTS_ELSEWHERE
-    return frozenset(grant.role for grant in tables)
 
 
 def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
-    """Every grant of a stage, without those to groups that the settings leave out."""
+    """Every grant of a stage, without those for groups that the settings leave out."""
     grants = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS + _registry(settings)
-    grants += SCIENTISTS_IN_DEV if settings.stage == "dev" else SCIENTISTS_ELSEWHERE
+    grants += SCIENTISTS_WHO_READ if settings.strict else SCIENTISTS_WHO_EXPERIMENT
     if settings.serving == "kubernetes":
         grants += KUBERNETES
         if settings.private:
@@ -213,23 +199,39 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
             grants += GRAFANA
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
-    if settings.on_drift.asks:
+    if settings.on_drift.enabled:
         grants += HANDLER
     if settings.on_drift.github is not None:
         grants += HANDLER_ON_GITHUB
-    return tuple(grant for grant in grants if not _absent(grant.who, settings))
+    return tuple(grant for grant in grants if not _left_out(grant.principal, settings))
+
+
+def group_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
+    """Every role that a stage may grant in its own resource group, whatever its settings."""
+    tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
+    tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
+    # Only the first stage may have the development profile (settings/stage_checks.py).
+    tables += SCIENTISTS_WHO_EXPERIMENT if stage == stages.training else SCIENTISTS_WHO_READ
+    return frozenset(grant.role for grant in tables)
+
+
+def registry_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
+    """Every role that a stage may grant on the registry: production publishes nothing (settings/stage_checks.py)."""
+    if stages.is_production(stage) and not stages.is_only(stage):
+        return frozenset({Role.READER})
+    return frozenset({Role.READER, Role.REGISTRY_USER})
 
 
 def _registry(settings: StageSettings) -> tuple[Grant, ...]:
     ci_role = Role.REGISTRY_USER if settings.registry.access == "user" else Role.READER
     purpose = "publishes models and deploys them" if ci_role is Role.REGISTRY_USER else "deploys published models"
     return (
-        Grant(Machine.CI, ci_role, Scope.REGISTRY, purpose),
-        Grant(Machine.WORKSPACE, Role.READER, Scope.REGISTRY, "resolves models of the registry"),
-        Grant(Machine.COMPUTE, Role.READER, Scope.REGISTRY, "jobs read models and components of the registry"),
-        Grant(Machine.ENDPOINT, Role.READER, Scope.REGISTRY, "a deployment downloads a promoted model"),
+        Grant(Identity.CI, ci_role, Scope.REGISTRY, purpose),
+        Grant(Identity.WORKSPACE, Role.READER, Scope.REGISTRY, "resolves models of the registry"),
+        Grant(Identity.COMPUTE, Role.READER, Scope.REGISTRY, "jobs read models and components of the registry"),
+        Grant(Identity.ENDPOINT, Role.READER, Scope.REGISTRY, "a deployment downloads a promoted model"),
     )
 
 
-def _absent(who: Machine | Group, settings: StageSettings) -> bool:
-    return isinstance(who, Group) and getattr(settings.people, who.value) is None
+def _left_out(principal: Identity | Group, settings: StageSettings) -> bool:
+    return isinstance(principal, Group) and getattr(settings.people, principal.value) is None

@@ -1,4 +1,4 @@
-"""What the stages share, put together: the Azure ML registry through which models are promoted."""
+"""What the stages share: the Azure ML registry through which models are promoted."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from pulumi_azure_native import authorization, resources
 from pulumi_azure_native import machinelearningservices as ml
 
 from naming import SHARED, Names, assignment_name
-from resources.alerts import ActionGroup
-from resources.budget import Budget
-from resources.context import Component, tags_of
+from resources.context import Component, Outputs, tags_of
+from resources.monitoring.alerts import ActionGroup
+from resources.monitoring.budget import Budget
 from roles import Role
 from settings.shared import SharedSettings
 
-Outputs = dict[str, pulumi.Input[object]]
-
 
 def build_shared(settings: SharedSettings) -> Outputs:
-    """Declare every resource of the shared stack; what it gives back are the stack's outputs.
+    """Declare every resource of the shared stack; returns the stack's outputs.
 
-    The registry is protected against deletion: every stage's models live in it.
+    The registry is protected against deletion: it holds every stage's models.
     """
     names = Names(settings.project, SHARED, settings.azure.subscription_id)
     tags = tags_of(settings.project, SHARED)
-    lasting = pulumi.ResourceOptions(protect=True)
+    protected = pulumi.ResourceOptions(protect=True)
     group = resources.ResourceGroup(
         "resource-group",
         resource_group_name=names.resource_group,
         location=settings.azure.location,
         tags=tags,
-        opts=lasting,
+        opts=protected,
     )
     registry = ModelRegistry(settings, names, group.name, tags)
-    people = ActionGroup(settings.project, SHARED, settings.alerts.receivers, group.name, names.of("ag"), lasting, tags)
-    Budget(names.of("budget"), group.id, settings.budget, people)
+    action_group = ActionGroup(names, settings.alerts.receivers, group.name, protected, tags)
+    Budget(names.of("budget"), group.id, settings.budget, action_group)
     return {
         "subscription_id": settings.azure.subscription_id,
         "resource_group": group.name,
@@ -43,7 +41,7 @@ def build_shared(settings: SharedSettings) -> Outputs:
 
 
 class ModelRegistry(Component):
-    """The registry, and which people may read or use it. Machines get their rights from their stage's stack."""
+    """The registry, and which people may read or use it. Identities get their rights from their stage's stack."""
 
     def __init__(self, settings: SharedSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]) -> None:
         super().__init__("model-registry")
@@ -62,7 +60,7 @@ class ModelRegistry(Component):
         )
         self.name = self.registry.name
         for stage, reader in settings.people.readers.items():
-            self._grant(f"readers-{stage}", reader, Role.READER, f"people of {stage} look models up")
+            self._grant(f"readers-{stage}", reader, Role.READER, f"people of {stage} look up models")
         for stage, user in settings.people.users.items():
             self._grant(f"users-{stage}", user, Role.REGISTRY_USER, f"people of {stage} publish models")
         authorization.ManagementLockByScope(

@@ -1,205 +1,135 @@
-"""One stage put together: which parts there are, and what each waits for. The parts stand in resources/."""
+"""One stage: which resources it has, and what each of them waits for. The resources themselves are in resources/."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pulumi
 
-from naming import CPU_CLUSTER, KUBERNETES_COMPUTE, Names
-from resources.access import Access
-from resources.alerts import ActionGroup, Alerts, Watched
-from resources.announcements import Announcements
-from resources.attachment import INSTANCE_TYPE, Attachment
-from resources.budget import Budget
-from resources.compute import Compute
-from resources.container_registry import ContainerRegistry
-from resources.context import Context
-from resources.drift_handler import DriftHandler, handler_rules, queue_rules, topic_rules
-from resources.drift_queue import DriftQueue
-from resources.events import Events
-from resources.grafana import Grafana
-from resources.group import ResourceGroup
-from resources.handler_vault import HandlerVault
-from resources.identities import Identities
-from resources.key_vault import KeyVault
-from resources.kubernetes import KubernetesCluster
-from resources.metrics import Metrics
-from resources.monitoring import Monitoring
-from resources.network import Network
-from resources.private_endpoints import PrivateEndpoints, Target
-from resources.storage import AUDIT, COLLECTED, DEAD_LETTERS, Storage
-from resources.subnets import Subnet
-from resources.workspace import Belongings, Workspace
-from roles import Machine, Scope
+from extra import extra_resources
+from naming import CPU_CLUSTER, KUBERNETES_COMPUTE
+from resources.base import BaseResources
+from resources.context import Outputs
+from resources.events.drift_handler import DriftHandler, handler_rules, queue_rules, topic_rules
+from resources.events.drift_queue import DriftQueue
+from resources.events.event_topic import EventTopic
+from resources.events.handler_vault import HandlerVault
+from resources.events.workspace_events import WorkspaceEvents
+from resources.kubernetes.attachment import INSTANCE_TYPE, Attachment
+from resources.kubernetes.cluster import KubernetesCluster
+from resources.kubernetes.grafana import Grafana
+from resources.kubernetes.metrics import Metrics
+from resources.monitoring.alerts import ActionGroup, Alerts, Monitored
+from resources.monitoring.budget import Budget
+from resources.network.private_endpoints import Target, private_endpoints
+from resources.network.subnets import Subnet
+from resources.workspace.compute import Compute
+from resources.workspace.container_registry import ContainerRegistry
+from resources.workspace.key_vault import KeyVault
+from resources.workspace.storage import AUDIT, COLLECTED, DEAD_LETTERS, Storage
+from resources.workspace.workspace import Workspace, WorkspaceDependencies
+from roles import Identity, Scope
 from settings.stage import StageSettings
 
-Outputs = dict[str, pulumi.Input[object]]
+Extra = Callable[[BaseResources, Workspace], Outputs]
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What everything else of a stage stands on."""
-
-    context: Context
-    group: ResourceGroup
-    identities: Identities
-    access: Access
-    monitoring: Monitoring
-    network: Network | None
-
-
-def build_stage(settings: StageSettings) -> Outputs:
-    """Declare every resource of a stage; what it gives back are the stack's outputs."""
-    ground = _ground(settings)
-    belongings = _belongings(ground)
-    rights = _rights_before_the_workspace(ground, belongings)
-    reachable = _private_belongings(ground, belongings)
-    workspace = Workspace(ground.context, ground.group, ground.identities, belongings, [*rights, *reachable])
-    rights += _rights_on_the_workspace(ground, workspace)
-    reachable += _private_workspace(ground, workspace)
-    Compute(ground.context, ground.group, workspace, ground.identities, ground.network, [*rights, *reachable])
-    cluster = _serve_on_kubernetes(ground, workspace, reachable) if settings.serving == "kubernetes" else None
-    _tell(ground, workspace, belongings.storage, cluster)
-    ground.access.close()
-    return _outputs(ground)
+def build_stage(settings: StageSettings, extra: Extra = extra_resources) -> Outputs:
+    """Declare every resource of a stage; returns the stack's outputs."""
+    base = BaseResources.create(settings)
+    dependencies = WorkspaceDependencies(Storage(base), KeyVault(base), ContainerRegistry(base))
+    rights = _grant_on_dependencies(base, dependencies)
+    reachable = _private_dependencies(base, dependencies)
+    workspace = Workspace(base, dependencies, [*rights, *reachable])
+    rights += base.access.grant(Scope.WORKSPACE, workspace.id)
+    reachable += _private_workspace(base, workspace)
+    Compute(base, workspace, [*rights, *reachable])
+    cluster = _serve_on_kubernetes(base, workspace, reachable) if settings.serving == "kubernetes" else None
+    _monitor(base, workspace, cluster)
+    added = extra(base, workspace)
+    base.access.check_complete()
+    return _with_extra(_outputs(base), added)
 
 
-def _ground(settings: StageSettings) -> Ground:
-    context = Context.of(settings)
-    group = ResourceGroup(context)
-    identities = Identities(context, group)
-    monitoring = Monitoring(context, group)
-    network = Network(context, group, monitoring) if settings.private else None
-    return Ground(context, group, identities, Access(context, identities), monitoring, network)
-
-
-def _belongings(ground: Ground) -> Belongings:
-    parts = (ground.context, ground.group, ground.monitoring)
-    return Belongings(ground.monitoring, Storage(*parts), KeyVault(*parts), ContainerRegistry(*parts))
-
-
-def _rights_before_the_workspace(ground: Ground, belongings: Belongings) -> list[pulumi.Resource]:
-    storage, insights = belongings.storage, ground.monitoring.insights
+def _grant_on_dependencies(base: BaseResources, dependencies: WorkspaceDependencies) -> list[pulumi.Resource]:
+    storage, monitoring = dependencies.storage, base.monitoring
     scopes = {
-        Scope.RESOURCE_GROUP: ground.group.id,
+        Scope.RESOURCE_GROUP: base.group.id,
         Scope.STORAGE: storage.account.id,
         Scope.COLLECTED: storage.containers[COLLECTED].id,
         Scope.AUDIT: storage.containers[AUDIT].id,
-        Scope.KEY_VAULT: belongings.key_vault.vault.id,
-        Scope.CONTAINER_REGISTRY: belongings.container_registry.registry.id,
-        Scope.APP_INSIGHTS: insights.id,
-        Scope.LOGS: ground.monitoring.logs.id,
-        Scope.ENDPOINT_IDENTITY: ground.identities.of(Machine.ENDPOINT),
-        Scope.COMPUTE_IDENTITY: ground.identities.of(Machine.COMPUTE),
-        Scope.REGISTRY: _registry_id(ground.context.settings),
+        Scope.KEY_VAULT: dependencies.key_vault.vault.id,
+        Scope.CONTAINER_REGISTRY: dependencies.container_registry.registry.id,
+        Scope.APP_INSIGHTS: monitoring.insights.id,
+        Scope.LOGS: monitoring.logs.id,
+        Scope.ENDPOINT_IDENTITY: base.identities.resource_id(Identity.ENDPOINT),
+        Scope.COMPUTE_IDENTITY: base.identities.resource_id(Identity.COMPUTE),
+        Scope.REGISTRY: base.context.model_registry_id,
     }
-    rights: list[pulumi.Resource] = []
-    for scope, scope_id in scopes.items():
-        rights += ground.access.on(scope, scope_id, _known_as(ground, scope)).assignments
-    return rights
+    return [assignment for scope, scope_id in scopes.items() for assignment in base.access.grant(scope, scope_id)]
 
 
-def _rights_on_the_workspace(ground: Ground, workspace: Workspace) -> list[pulumi.Resource]:
-    return [*ground.access.on(Scope.WORKSPACE, workspace.id, _known_as(ground, Scope.WORKSPACE)).assignments]
-
-
-def _known_as(ground: Ground, scope: Scope) -> str:
-    if scope is Scope.REGISTRY:
-        return _registry_id(ground.context.settings)
-    return f"{ground.context.names.group_id}/{scope}"
-
-
-def _registry_id(settings: StageSettings) -> str:
-    return Names(settings.project, "shared", settings.registry.subscription_id).model_registry_id
-
-
-def _private_belongings(ground: Ground, belongings: Belongings) -> list[pulumi.Resource]:
-    if ground.network is None:
-        return []
-    account = belongings.storage.account.id
+def _private_dependencies(base: BaseResources, dependencies: WorkspaceDependencies) -> list[pulumi.Resource]:
+    account = dependencies.storage.account.id
     targets = [Target(part, account, part, (part,)) for part in ("blob", "file", "queue", "table")]
-    targets.append(Target("vault", belongings.key_vault.vault.id, "vault", ("vault",)))
-    targets.append(Target("images", belongings.container_registry.registry.id, "registry", ("images",)))
-    return PrivateEndpoints("private-belongings", ground.context, ground.group, ground.network, targets).ready
+    targets.append(Target("vault", dependencies.key_vault.vault.id, "vault", ("vault",)))
+    targets.append(Target("images", dependencies.container_registry.registry.id, "registry", ("images",)))
+    return private_endpoints("private-dependencies", base, targets)
 
 
-def _private_workspace(ground: Ground, workspace: Workspace) -> list[pulumi.Resource]:
-    if ground.network is None:
-        return []
-    zones = ("workspace", "notebooks")
-    registry = _registry_id(ground.context.settings)
+def _private_workspace(base: BaseResources, workspace: Workspace) -> list[pulumi.Resource]:
     targets = [
-        Target("workspace", workspace.id, "amlworkspace", zones),
-        Target("registry", registry, "amlregistry", ("workspace",)),
+        Target("workspace", workspace.id, "amlworkspace", ("workspace", "notebooks")),
+        Target("registry", base.context.model_registry_id, "amlregistry", ("workspace",)),
     ]
-    return PrivateEndpoints("private-workspace", ground.context, ground.group, ground.network, targets).ready
+    return private_endpoints("private-workspace", base, targets)
 
 
-def _serve_on_kubernetes(ground: Ground, workspace: Workspace, reachable: list[pulumi.Resource]) -> KubernetesCluster:
-    context, network, access = ground.context, ground.network, ground.access
+def _serve_on_kubernetes(
+    base: BaseResources, workspace: Workspace, reachable: list[pulumi.Resource]
+) -> KubernetesCluster:
     rights: list[pulumi.Resource] = []
-    if network is not None:
-        subnet = network.subnet_id(Subnet.KUBERNETES)
-        scope = Scope.KUBERNETES_SUBNET
-        rights += access.on(scope, subnet, _known_as(ground, scope)).assignments
-    kubernetes = KubernetesCluster(
-        context, ground.group, ground.identities, ground.monitoring, network, [*rights, *reachable]
-    )
-    rights += access.on(Scope.KUBERNETES, kubernetes.cluster.id, _known_as(ground, Scope.KUBERNETES)).assignments
-    if context.settings.kubernetes and context.settings.kubernetes.attach:
-        Attachment(context, ground.group, workspace, kubernetes, ground.identities, rights)
+    if base.network is not None:
+        rights += base.access.grant(Scope.KUBERNETES_SUBNET, base.network.subnet_id(Subnet.KUBERNETES))
+    kubernetes = KubernetesCluster(base, [*rights, *reachable])
+    rights += base.access.grant(Scope.KUBERNETES, kubernetes.cluster.id)
+    settings = base.context.settings.kubernetes
+    if settings is not None and settings.attach:
+        Attachment(base, workspace, kubernetes, rights)
     return kubernetes
 
 
-def _tell(ground: Ground, workspace: Workspace, storage: Storage, kubernetes: KubernetesCluster | None) -> None:
-    context, group, access = ground.context, ground.group, ground.access
-    settings, names = context.settings, context.names
-    people = ActionGroup(
-        settings.project,
-        settings.stage,
-        settings.alerts.receivers,
-        group.name,
-        names.of("ag"),
-        context.lasting(group),
-        context.tags,
-    )
-    Budget(names.of("budget"), group.id, settings.budget, people)
-    if kubernetes is not None and kubernetes.watched:
-        _watch_pods(ground, kubernetes, people)
-    rights: list[pulumi.Resource] = []
-    queue = storage.queue.id
-    letters = storage.containers[DEAD_LETTERS].id
-    for scope, scope_id in ((Scope.EVENT_QUEUE, queue), (Scope.DEAD_LETTERS, letters)):
-        rights += access.on(scope, scope_id, _known_as(ground, scope)).assignments
-    Events(context, group, workspace, storage, ground.identities, rights)
-    watched = _announce(ground, storage, rights)
-    cluster = kubernetes.cluster.id if kubernetes else None
-    Alerts(context, group, workspace, ground.monitoring, people, cluster, watched)
+def _monitor(base: BaseResources, workspace: Workspace, kubernetes: KubernetesCluster | None) -> None:
+    context, settings = base.context, base.context.settings
+    options = context.protected_options(base.group)
+    action_group = ActionGroup(context.names, settings.alerts.receivers, base.group.name, options, context.tags)
+    Budget(context.names.of("budget"), base.group.id, settings.budget, action_group)
+    if kubernetes is not None:
+        _monitor_pods(base, kubernetes, action_group)
+    storage = workspace.dependencies.storage
+    rights = base.access.grant(Scope.EVENT_QUEUE, storage.queue.id)
+    rights += base.access.grant(Scope.DEAD_LETTERS, storage.containers[DEAD_LETTERS].id)
+    WorkspaceEvents(base, workspace, storage, rights)
+    monitored = _publish_events(base, storage, rights)
+    cluster = kubernetes.cluster.id if kubernetes is not None else None
+    Alerts(base, workspace, action_group, cluster, monitored)
 
 
-def _announce(ground: Ground, storage: Storage, rights: list[pulumi.Resource]) -> list[Watched]:
-    """The topic of `mlops`, and what acts on its drift; gives back what else alerts watch."""
-    context, group, monitoring, access = ground.context, ground.group, ground.monitoring, ground.access
-    announcements = Announcements(context, group, monitoring, ground.identities)
-    topic = announcements.topic.id
-    access.on(Scope.TOPIC, topic, _known_as(ground, Scope.TOPIC))
-    if ground.network is not None:
-        target = Target("events", topic, "topic", ("events",))
-        PrivateEndpoints("private-events", context, group, ground.network, [target])
-    asked = context.settings.on_drift
-    if not asked.asks:
+def _publish_events(base: BaseResources, storage: Storage, rights: list[pulumi.Resource]) -> list[Monitored]:
+    """The topic of `mlops`, and the handler of its drift; returns what else alerts are about."""
+    event_topic = EventTopic(base)
+    topic = event_topic.topic.id
+    base.access.grant(Scope.TOPIC, topic)
+    private_endpoints("private-events", base, [Target("events", topic, "topic", ("events",))])
+    triggers = base.context.settings.on_drift
+    if not triggers.enabled:
         return []
-    queue = DriftQueue(context, group, monitoring)
-    scopes = {Scope.DRIFT_QUEUE: queue.queue.id}
-    vault = HandlerVault(context, group, monitoring) if asked.github is not None else None
+    queue = DriftQueue(base)
+    ready = [*rights, *base.access.grant(Scope.DRIFT_QUEUE, queue.queue.id)]
+    vault = HandlerVault(base) if triggers.github is not None else None
     if vault is not None:
-        scopes[Scope.HANDLER_VAULT] = vault.vault.id
-    ready = list(rights)
-    for scope, scope_id in scopes.items():
-        ready += access.on(scope, scope_id, _known_as(ground, scope)).assignments
-    parts = (announcements, queue, vault, storage, ground.identities, monitoring)
-    handler = DriftHandler(context, group, *parts, ready)
+        ready += base.access.grant(Scope.HANDLER_VAULT, vault.vault.id)
+    handler = DriftHandler(base, event_topic, queue, vault, storage, ready)
     return [
         (topic_rules(), topic),
         (queue_rules(), queue.namespace.id),
@@ -207,20 +137,21 @@ def _announce(ground: Ground, storage: Storage, rights: list[pulumi.Resource]) -
     ]
 
 
-def _watch_pods(ground: Ground, kubernetes: KubernetesCluster, people: ActionGroup) -> None:
-    metrics = Metrics(ground.context, ground.group, kubernetes)
-    metrics.alert(people)
-    if not kubernetes.shown:
+def _monitor_pods(base: BaseResources, kubernetes: KubernetesCluster, action_group: ActionGroup) -> None:
+    settings = base.context.settings.kubernetes
+    if settings is None or not settings.watched:
         return
-    reading = ground.access.on(Scope.METRICS, metrics.store.id, _known_as(ground, Scope.METRICS)).assignments
-    grafana = Grafana(ground.context, ground.group, ground.identities, ground.monitoring, metrics, reading)
-    ground.access.on(Scope.GRAFANA, grafana.id, _known_as(ground, Scope.GRAFANA))
+    metrics = Metrics(base, kubernetes)
+    metrics.add_alerts(action_group)
+    if settings.grafana:
+        grafana = Grafana(base, metrics, base.access.grant(Scope.METRICS, metrics.store.id))
+        base.access.grant(Scope.GRAFANA, grafana.id)
 
 
-def _outputs(ground: Ground) -> Outputs:
-    settings, identities, names = ground.context.settings, ground.identities, ground.context.names
+def _outputs(base: BaseResources) -> Outputs:
+    settings, identities, names = base.context.settings, base.identities, base.context.names
     return {
-        # What project.yml's stages hold; all of it known in a preview, except the identity's id.
+        # What project.yml has per stage; all of it is known in a preview, except the identity's id.
         "subscription_id": settings.azure.subscription_id,
         "resource_group": names.resource_group,
         "workspace": names.workspace,
@@ -229,23 +160,23 @@ def _outputs(ground: Ground) -> Outputs:
         "endpoint": names.endpoint,
         "registry": names.model_registry,
         "collected_datastore": COLLECTED,
-        "endpoint_identity": identities.of(Machine.ENDPOINT),
+        "endpoint_identity": identities.resource_id(Identity.ENDPOINT),
         "events_topic": names.events_topic,
-        # Where a person puts the token that the handler of drift reads; none where it needs none.
+        # Where a person puts the token that the drift handler reads; absent where it needs none.
         **({"handler_vault": names.handler_vault} if settings.on_drift.github is not None else {}),
-        "endpoint_client_id": identities.client_id(Machine.ENDPOINT),
-        # No secret: it takes no keys, only what the endpoint's identity sends.
-        "application_insights": ground.monitoring.insights.connection_string,
+        "endpoint_client_id": identities.client_id(Identity.ENDPOINT),
+        # Not a secret: it accepts telemetry from the endpoint's identity only, and no keys.
+        "application_insights": base.monitoring.insights.connection_string,
         **_serving(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,
-        "ci_client_id": identities.client_id(Machine.CI),
-        "compute_identity": identities.of(Machine.COMPUTE),
+        "ci_client_id": identities.client_id(Identity.CI),
+        "compute_identity": identities.resource_id(Identity.COMPUTE),
     }
 
 
 def _serving(settings: StageSettings) -> Outputs:
-    """What serves, and on a cluster the names that a deployment there needs."""
+    """How the stage serves, and on a cluster the names that a deployment there needs."""
     if settings.serving == "managed":
         return {"serving": settings.serving}
     return {
@@ -253,3 +184,10 @@ def _serving(settings: StageSettings) -> Outputs:
         "kubernetes_compute": KUBERNETES_COMPUTE,
         "instance_type": INSTANCE_TYPE,
     }
+
+
+def _with_extra(outputs: Outputs, added: Outputs) -> Outputs:
+    taken = sorted(outputs.keys() & added.keys())
+    if taken:
+        raise ValueError(f"extra.py returns the output {taken[0]}, which the stage has already; rename it")
+    return outputs | added

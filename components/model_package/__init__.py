@@ -13,4 +13,4 @@ What needs more says so in its first lines: statistics (metrics, bootstrap, drif
 monitoring, reports, steps.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

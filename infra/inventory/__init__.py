@@ -1,1 +1,1 @@
-"""What a reviewer asks first, from the program itself: the resources, a picture, who may do what, and the bill."""
+"""What a reviewer asks first, from the program itself: the resources, a diagram, and who may do what."""

@@ -1,7 +1,7 @@
-"""`uv run --directory infra python -m inventory.changes --since REV`: what the stacks would make that they did not.
+"""`uv run --directory infra python -m inventory.changes --since REV`: what the stacks would declare differently.
 
-Both revisions' programs are rehearsed, each from its own files: no engine, no Azure, no login. What Azure has by now,
-only `pulumi preview` knows.
+The programs of both revisions are run, each with its own files: no engine, no Azure, no login. `pulumi preview`
+compares with what is deployed.
 """
 
 from __future__ import annotations
@@ -19,32 +19,31 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent
+from dry_run.stack_files import FOLDER
+from settings.project import PROJECT_FILE, PROTECTION_FILE
+
+SNAPSHOT = Path("inventory") / "snapshot.py"
 SECONDS = 120
 
 
 class ChangesError(Exception):
-    """One of the two programs could not be rehearsed."""
+    """One of the two programs could not be run."""
 
 
 @dataclass(frozen=True)
 class StackChange:
-    """How a stack differs: resources and rights by name, of changed resources also the keys; cost a month."""
+    """How a stack differs: resources and rights by name, and the changed keys of each changed resource."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: dict[str, list[str]] = field(default_factory=dict)
     rights_added: tuple[str, ...] = ()
     rights_removed: tuple[str, ...] = ()
-    cost_before: float = 0.0
-    cost_after: float = 0.0
-    currency: str = ""
     problem: str = ""
 
     @property
     def differs(self) -> bool:
-        """Whether anything would be made, changed or deleted, or nobody knows."""
+        """Whether anything would be created, changed or deleted, or that cannot be known."""
         return bool(self.added or self.removed or self.changed or self.problem)
 
 
@@ -61,9 +60,6 @@ def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         changed={name: keys for name in sorted(is_.keys() & was.keys()) if (keys := _keys(was[name], is_[name]))},
         rights_added=tuple(sorted(rights_after - rights_before)),
         rights_removed=tuple(sorted(rights_before - rights_after)),
-        cost_before=old.get("cost", 0.0),
-        cost_after=new.get("cost", 0.0),
-        currency=new.get("currency") or old.get("currency", ""),
     )
 
 
@@ -75,12 +71,12 @@ def changes_since(revision: str) -> dict[str, StackChange]:
     return {stack: compare(before.get(stack), after.get(stack)) for stack in sorted(before.keys() | after.keys())}
 
 
-def snapshot(program: Path | None) -> dict[str, Any]:
-    """What the program in a folder would make, told by this revision's questions; nothing where there is none."""
-    if program is None:
+def snapshot(program: Path) -> dict[str, Any]:
+    """What the program in a folder declares, by its own account; nothing where there is no program."""
+    if not (program / SNAPSHOT).is_file():
         return {}
     done = subprocess.run(
-        [sys.executable, str(HERE / "snapshot.py")],
+        [sys.executable, str(program / SNAPSHOT)],
         cwd=program,
         env=os.environ | {"PYTHONPATH": str(program), "PYTHONSAFEPATH": "1"},
         capture_output=True,
@@ -89,13 +85,15 @@ def snapshot(program: Path | None) -> dict[str, Any]:
         check=False,
     )
     if done.returncode != 0:
-        raise ChangesError(f"the program in {program} cannot be rehearsed:\n{done.stderr.strip()[-2000:]}")
+        raise ChangesError(f"the program in {program} cannot be run:\n{done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout)
 
 
 def main() -> int:
-    """Print the changes as one JSON object; 2 when one of the programs cannot be rehearsed."""
-    parser = argparse.ArgumentParser(prog="inventory.changes", description="What the stacks would make anew.")
+    """Print the changes as one JSON object; 2 when one of the programs cannot be run."""
+    parser = argparse.ArgumentParser(
+        prog="inventory.changes", description="Show what the stacks would declare differently."
+    )
     parser.add_argument("--since", required=True, help="the revision to compare the working folder with")
     given = parser.parse_args()
     try:
@@ -111,18 +109,18 @@ def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 
-def _program_at(revision: str, folder: Path) -> Path | None:
-    """The program's files at a revision, in a folder; None when it was not there yet."""
-    prefix = _git("rev-parse", "--show-prefix").decode().strip()
+def _program_at(revision: str, folder: Path) -> Path:
+    """The program at a revision, with the files around it that it reads, in a folder; returns the program's own."""
     commit = _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
-    if not _git("ls-tree", "--name-only", "--full-tree", commit, prefix):
-        return None
-    # From the top: inside of a folder, git looks for that folder within what is archived.
+    # From the top: inside a folder, git archives relative to that folder.
     top = Path(_git("rev-parse", "--show-toplevel").decode().strip())
-    archive = _git("archive", "--format=tar", f"{commit}:{prefix}", folder=top)
+    ours = FOLDER.relative_to(top)
+    wanted = [str(path) for path in (ours, *(ours.parent / name for name in (PROJECT_FILE, PROTECTION_FILE)))]
+    there = _git("ls-tree", "-z", "--name-only", commit, *wanted, folder=top).decode().split("\0")
+    archive = _git("archive", "--format=tar", commit, *(path for path in there if path), folder=top)
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
-    return folder
+    return folder / ours
 
 
 def _git(*words: str, folder: Path = FOLDER) -> bytes:

@@ -1,86 +1,57 @@
-"""A stack as a mermaid diagram, grouped by the network that things stand in; lines are what reaches what."""
+"""A stack as a mermaid diagram, grouped by subnet; an arrow is a reference from one resource to another.
+
+Shown are the kinds with a label; all others are details of one of these.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from rehearsal.records import Record, Rehearsal
+from dry_run.kinds import kind_of
+from dry_run.result import DryRun, ResourceRecord
 
-# Shown, and what to call it; all else is detail of one of these.
-SHOWN = {
-    "machinelearningservices:Workspace": "Azure ML workspace",
-    "machinelearningservices:Registry": "Azure ML registry",
-    "machinelearningservices:Compute": "compute",
-    "storage:StorageAccount": "storage",
-    "keyvault:Vault": "key vault",
-    "containerregistry:Registry": "container registry",
-    "containerservice:ManagedCluster": "Kubernetes cluster",
-    "containerservice:AgentPool": "node pool",
-    "network:PrivateEndpoint": "private endpoint",
-    "network:NatGateway": "way out",
-    "operationalinsights:Workspace": "logs",
-    "applicationinsights:Component": "telemetry",
-    "eventgrid:SystemTopic": "events",
-    "eventgrid:Topic": "announcements",
-    "servicebus:Namespace": "waiting drift",
-    "logic:Workflow": "drift handler",
-    "monitor:ActionGroup": "people to tell",
-    "monitor:AzureMonitorWorkspace": "metrics",
-    "dashboard:Grafana": "Grafana",
-}
-SERVICES, TELLING = "Azure services", "Watching and telling"
-WATCHING = {
-    "operationalinsights:Workspace",
-    "applicationinsights:Component",
-    "eventgrid:SystemTopic",
-    "eventgrid:Topic",
-    "servicebus:Namespace",
-    "logic:Workflow",
-    "monitor:ActionGroup",
-    "monitor:AzureMonitorWorkspace",
-    "dashboard:Grafana",
-}
+SERVICES, MONITORING = "Azure services", "Monitoring and events"
 
 
-def diagram_of(rehearsal: Rehearsal) -> str:
+def diagram_of(run: DryRun) -> str:
     """The diagram's text: paste it into Markdown, or render it with any mermaid tool."""
-    places: dict[str, list[Record]] = {}
-    for record in rehearsal.resources:
-        if _type(record) in SHOWN:
-            places.setdefault(_place(record, rehearsal), []).append(record)
+    groups: dict[str, list[ResourceRecord]] = {}
+    for record in run.resources:
+        if _label(record):
+            groups.setdefault(_group_of(record, run), []).append(record)
     lines = ["flowchart LR"]
-    network = [place for place in places if place.startswith("subnet")]
+    network = [group for group in groups if group.startswith("subnet")]
     if network:
-        space = rehearsal.one("network:VirtualNetwork").inputs["addressSpace"]["addressPrefixes"][0]
+        space = run.one("network:VirtualNetwork").inputs["addressSpace"]["addressPrefixes"][0]
         lines.append(f'  subgraph network["Virtual network {space}"]')
-        for place in sorted(network):
-            lines += [f"  {line}" for line in _group(place, places.pop(place))]
+        for group in sorted(network):
+            lines += [f"  {line}" for line in _subgraph(group, groups.pop(group))]
         lines.append("  end")
-    for place in sorted(places):
-        lines += _group(place, places[place])
-    lines += [f"  {start} --> {end}" for start, end in _arrows(rehearsal)]
+    for group in sorted(groups):
+        lines += _subgraph(group, groups[group])
+    lines += [f"  {start} --> {end}" for start, end in _arrows(run)]
     return "\n".join(lines) + "\n"
 
 
-def _group(place: str, records: list[Record]) -> list[str]:
-    inside = [f'    {_node(record)}["{SHOWN[_type(record)]}<br/>{_name(record)}"]' for record in records]
-    return [f'  subgraph {_word(place)}["{place}"]', *inside, "  end"]
+def _subgraph(group: str, records: list[ResourceRecord]) -> list[str]:
+    nodes = [f'    {_node(record)}["{_label(record)}<br/>{_name(record)}"]' for record in records]
+    return [f'  subgraph {_word(group)}["{group}"]', *nodes, "  end"]
 
 
-def _place(record: Record, rehearsal: Rehearsal) -> str:
-    if _type(record) in WATCHING:
-        return TELLING
+def _group_of(record: ResourceRecord, run: DryRun) -> str:
+    if kind_of(record.azure_type).monitoring:
+        return MONITORING
     subnet = _subnet(record)
     if subnet is None:
         return SERVICES
-    found = next((other for other in rehearsal.of("network:Subnet") if other.id == subnet), None)
+    found = next((other for other in run.of("network:Subnet") if other.id == subnet), None)
     return f"subnet {found.inputs['subnetName']} {found.inputs['addressPrefix']}" if found else SERVICES
 
 
-def _subnet(record: Record) -> str | None:
+def _subnet(record: ResourceRecord) -> str | None:
     inputs = record.inputs
-    match _type(record):
+    match record.azure_type:
         case "network:PrivateEndpoint":
             return inputs["subnet"]["id"]
         case "containerservice:ManagedCluster":
@@ -93,8 +64,8 @@ def _subnet(record: Record) -> str | None:
             return None
 
 
-def _arrows(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
-    by_id = {record.id: record for record in rehearsal.resources if _type(record) in SHOWN}
+def _arrows(run: DryRun) -> Iterator[tuple[str, str]]:
+    by_id = {record.id: record for record in run.resources if _label(record)}
     for record in by_id.values():
         for target in dict.fromkeys(_ids_in(record.inputs)):
             if target in by_id and by_id[target] is not record:
@@ -112,15 +83,15 @@ def _ids_in(value: object) -> Iterator[str]:
             yield from _ids_in(part)
 
 
-def _type(record: Record) -> str:
-    return record.type.removeprefix("azure-native:")
+def _label(record: ResourceRecord) -> str:
+    return kind_of(record.azure_type).label if record.azure else ""
 
 
-def _name(record: Record) -> str:
+def _name(record: ResourceRecord) -> str:
     return record.id.rsplit("/", maxsplit=1)[-1]
 
 
-def _node(record: Record) -> str:
+def _node(record: ResourceRecord) -> str:
     return _word(record.name)
 
 

@@ -1,7 +1,7 @@
-"""What every stack would make, as JSON on standard output: resources with their inputs, rights, idle cost.
+"""What every stack declares, as JSON on standard output: resources with their inputs, and rights.
 
-Run as a file, with another revision's program on the path, it tells what that revision would make. So it uses only
-what has been there since the first one: `rehearse`, `rights_of`, `bill_of`, `load_prices`, `stack_names`.
+`inventory.changes` of a later revision runs this file of an earlier one and reads what it prints: keep its path, and
+the keys `resources`, `rights` and `problem`.
 """
 
 from __future__ import annotations
@@ -9,38 +9,32 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from inventory.access import rights_of
-from inventory.bill import bill_of
-from inventory.prices import load_prices
-from rehearsal.records import Rehearsal
-from rehearsal.run import rehearse
-from rehearsal.stack_file import stack_names
+from dry_run.result import DryRun
+from dry_run.run import run_stack
+from dry_run.stack_files import stack_names
+from inventory.rights import rights_of
 from settings.reading import SettingsError
 
 
 def main() -> None:
-    """Print one object with a key for each stack."""
+    """Print one object with a key per stack."""
     print(json.dumps({stack: _snapshot(stack) for stack in stack_names()}, default=str, sort_keys=True))
 
 
 def _snapshot(stack: str) -> dict[str, Any]:
     try:
-        rehearsal = rehearse(stack)
+        run = run_stack(stack)
     except SettingsError as error:
         return {"problem": str(error)}
-    prices = load_prices()
     return {
-        "resources": _resources(rehearsal),
-        "rights": sorted(f"{right.who}: {right.role} on {right.scope}" for right in rights_of(rehearsal)),
-        "cost": round(bill_of(rehearsal, prices).total, 2),
-        "currency": prices.currency,
+        "resources": _resources(run),
+        "rights": sorted(f"{right.principal}: {right.role} on {right.scope}" for right in rights_of(run)),
     }
 
 
-def _resources(rehearsal: Rehearsal) -> dict[str, Any]:
+def _resources(run: DryRun) -> dict[str, Any]:
     return {
-        f"{record.type.removeprefix('azure-native:')} {record.name}": {**record.inputs, "(protect)": record.protect}
-        for record in rehearsal.resources
+        f"{record.azure_type} {record.name}": {**record.inputs, "(protect)": record.protect} for record in run.resources
     }
 
 

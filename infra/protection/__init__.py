@@ -1,1 +1,1 @@
-"""Repository protection as code: what a platform team would otherwise click together."""
+"""Repository protection as code: applies releases/protection.yml to GitHub and Azure DevOps."""

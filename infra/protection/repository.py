@@ -1,23 +1,22 @@
-"""The repository stack put together: GitHub, Azure DevOps, both, or nothing."""
+"""The repository stack: GitHub, Azure DevOps, both, or nothing."""
 
 from __future__ import annotations
 
-import pulumi
-
+from resources.context import Outputs
 from settings.repository import RepositorySettings
 
 
-def build_repository(settings: RepositorySettings) -> dict[str, pulumi.Input[object]]:
-    """Declare the protection that the settings fill in; says what is protected."""
-    protected: dict[str, pulumi.Input[object]] = {}
+def build_repository(settings: RepositorySettings) -> Outputs:
+    """Declare the protection of each repository that the settings name; returns which ones these are."""
+    protected: Outputs = {}
     if settings.github is not None:
-        from protection.github import GitHubRepository
+        from protection.github import GitHubProtection
 
-        GitHubRepository(settings.github)
+        GitHubProtection(settings.github, settings.protection)
         protected["github"] = f"{settings.github.organisation}/{settings.github.repository}"
     if settings.azure_devops is not None:
-        from protection.azure_devops import AzureDevOpsRepository
+        from protection.azure_devops import AzureDevOpsProtection
 
-        AzureDevOpsRepository(settings.azure_devops)
+        AzureDevOpsProtection(settings.azure_devops, settings.protection)
         protected["azure_devops"] = settings.azure_devops.repository_id
     return protected

@@ -1,1 +1,1 @@
-"""The Azure resources: one module for each kind of thing, each a component that shows what others need of it."""
+"""One module per kind of resource; stage.py puts them together."""

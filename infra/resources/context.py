@@ -1,4 +1,4 @@
-"""What every component of a stage needs: settings, names, tags, posture, and options made from them."""
+"""What every component of a stage needs: settings, names, tags, profile, and resource options made from them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from dataclasses import dataclass
 
 import pulumi
 
-from naming import Names
-from posture import Posture, posture_of
+from naming import SHARED, Names
 from settings.stage import StageSettings
+from stage_profile import StageProfile, profile_of
+
+Outputs = dict[str, pulumi.Input[object]]
 
 
 @dataclass(frozen=True)
 class Context:
-    """The frame of one stage."""
+    """The settings of one stage, and what follows from them."""
 
     settings: StageSettings
     names: Names
-    posture: Posture
+    profile: StageProfile
 
     @staticmethod
     def of(settings: StageSettings) -> Context:
-        """The frame that a stage's settings make."""
+        """The context of a stage's settings."""
         names = Names(settings.project, settings.stage, settings.azure.subscription_id)
-        return Context(settings, names, posture_of(settings))
+        return Context(settings, names, profile_of(settings))
 
     @property
     def location(self) -> str:
@@ -32,29 +34,38 @@ class Context:
         return self.settings.azure.location
 
     @property
+    def model_registry_id(self) -> str:
+        """The resource id of the registry that the stages share."""
+        return Names(self.settings.project, SHARED, self.settings.registry.subscription_id).model_registry_id
+
+    @property
     def tags(self) -> dict[str, str]:
-        """What every resource that takes tags carries."""
+        """The tags of every resource that takes tags."""
         return tags_of(self.settings.project, self.settings.stage)
 
-    def lasting(self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Options of a resource that holds something: in prod it is protected against deletion."""
-        return pulumi.ResourceOptions(parent=parent, protect=self.posture.protect, depends_on=list(depends_on))
+    def protected_options(
+        self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of a resource that holds state: in production it is protected against deletion."""
+        return pulumi.ResourceOptions(parent=parent, protect=self.profile.protect, depends_on=list(depends_on))
 
-    def passing(self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Options of a resource that holds nothing and must be revocable by review: rights, rules, settings.
+    def replaceable_options(
+        self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of a resource that holds no state and must be revocable by review: rights, rules, settings.
 
-        Their names are fixed, so that the old one goes before the new one comes.
+        Their names are fixed, so the old one is deleted before the new one is created.
         """
         return pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True)
 
 
-def tags_of(project: str, part: str) -> dict[str, str]:
+def tags_of(project: str, stack: str) -> dict[str, str]:
     """The tags of one stack."""
-    return {"project": project, "stage": part, "made-by": "pulumi"}
+    return {"project": project, "stage": stack, "made-by": "pulumi"}
 
 
 class Component(pulumi.ComponentResource):
-    """A part of a stack: a parent of resources, named after what it is."""
+    """A part of a stack: the parent of the resources that belong together."""
 
     def __init__(self, name: str, parent: pulumi.Resource | None = None) -> None:
         super().__init__(f"infra:parts:{type(self).__name__}", name, None, pulumi.ResourceOptions(parent=parent))

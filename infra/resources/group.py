@@ -1,4 +1,4 @@
-"""The resource group that holds everything of a stage."""
+"""The resource group of a stage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from resources.context import Component, Context
 
 
 class ResourceGroup(Component):
-    """The resource group. Others take `name`."""
+    """The resource group. Other resources take its `name`."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("group")
@@ -17,7 +17,7 @@ class ResourceGroup(Component):
             resource_group_name=context.names.resource_group,
             location=context.location,
             tags=context.tags,
-            opts=context.lasting(self),
+            opts=context.protected_options(self),
         )
         self.name = self.group.name
         self.id = self.group.id

@@ -1,1 +1,1 @@
-"""What a stack's configuration says, as frozen objects that were checked before the first resource."""
+"""What a stack's configuration says, as frozen objects that are checked before the first resource is declared."""

@@ -1,4 +1,4 @@
-"""The kinds of value that settings are made of, each with Azure's rule for it in words a person can act on."""
+"""The types that settings are made of, each with Azure's rule for its values in words a person can act on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-StageName = Literal["dev", "staging", "prod"]
-STAGE_NAMES: tuple[StageName, ...] = ("dev", "staging", "prod")
-
 
 class Frozen(BaseModel):
-    """A settings object: nothing changes after reading, unknown keys are refused."""
+    """A settings object: immutable once read, unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,11 +24,11 @@ def _rule(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _network(value: str) -> str:
+def _private_range(value: str) -> str:
     try:
         network = ipaddress.ip_network(value)
     except ValueError as error:
-        raise ValueError(f"'{value}' is no address range such as 10.20.0.0/16: {error}") from error
+        raise ValueError(f"'{value}' is not an address range such as 10.20.0.0/16: {error}") from error
     if not network.is_private:
         raise ValueError(f"'{value}' is not a private address range")
     return value
@@ -41,17 +38,22 @@ def _public_range(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError as error:
-        raise ValueError(f"'{value}' is no address range such as 203.0.113.0/24: {error}") from error
+        raise ValueError(f"'{value}' is not an address range such as 203.0.113.0/24: {error}") from error
     if value.endswith("/0"):
         raise ValueError(f"'{value}' lets everyone in; name the ranges of your offices or runners")
     return value
 
 
+Format = Literal[1]
 Guid = Annotated[
     str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID (8-4-4-4-12 hexadecimal digits)")
 ]
 ProjectName = Annotated[
-    str, _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, a letter first")
+    str,
+    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, starting with a letter"),
+]
+StageName = Annotated[
+    str, _rule(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits, starting with a letter")
 ]
 Location = Annotated[str, _rule(r"[a-z][a-z0-9]+", "an Azure region in its short form, such as westeurope")]
 MachineSize = Annotated[str, _rule(r"Standard_\w+", "a virtual machine size, such as Standard_D4ds_v5")]
@@ -66,10 +68,10 @@ WorkspaceContainer = Annotated[
     str,
     _rule(
         r"azureml-blobstore-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-        "the container of a workspace's own datastore, azureml-blobstore- and the workspace's GUID",
+        "the container of a workspace's default datastore, azureml-blobstore- and the workspace's GUID",
     ),
 ]
-PrivateRange = Annotated[str, AfterValidator(_network)]
+PrivateRange = Annotated[str, AfterValidator(_private_range)]
 PublicRange = Annotated[str, AfterValidator(_public_range)]
 NodeCount = Annotated[int, Field(ge=0, le=100)]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -78,7 +80,7 @@ VIRTUAL_CPUS = re.compile(r"Standard_[A-Z]+?(\d+)")
 
 
 def virtual_cpus(size: str) -> int:
-    """How many virtual CPUs a machine size has, read from its name (Standard_D4ds_v5: 4). Raises ValueError."""
+    """The number of virtual CPUs of a machine size, read from its name (Standard_D4ds_v5: 4). Raises ValueError."""
     found = VIRTUAL_CPUS.match(size)
     if found is None:
         raise ValueError(f"the number of virtual CPUs cannot be read from '{size}'")

@@ -1,73 +1,103 @@
-"""The settings of repository protection: off as shipped, GitHub or Azure DevOps or both where filled in."""
+"""The settings of repository protection: which repository, and who reviews.
+
+How it is protected is read from releases/protection.yml. Off by default; for GitHub, Azure
+DevOps or both.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from settings.fields import Frozen, Guid, ProjectName
-
-CheckName = Annotated[str, Field(min_length=1)]
+from settings.fields import Format, Frozen, Guid, ProjectName
 
 
-class EnvironmentProtection(Frozen):
-    """Whether people must agree before a job of an environment runs, and whether any branch may use it."""
+class _Part(BaseModel):
+    """A part of releases/protection.yml. Other keys of that file are for `mlops check --repository`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class EnvironmentProtection(_Part):
+    """Whether people must approve before a job of an environment runs, and whether any branch may use it."""
 
     reviewers: bool = False
     any_branch: bool = False
 
 
-# As releases/protection.yml has them: what the workflows name. Those for any branch have an identity that only reads.
-ENVIRONMENTS = {
-    "dev": EnvironmentProtection(),
-    "staging": EnvironmentProtection(),
-    "prod": EnvironmentProtection(reviewers=True),
-    "promotion": EnvironmentProtection(),
-    "retraining": EnvironmentProtection(),
-    "gate": EnvironmentProtection(any_branch=True),
-    "infra-shared": EnvironmentProtection(reviewers=True),
-    "infra-dev": EnvironmentProtection(),
-    "infra-staging": EnvironmentProtection(),
-    "infra-prod": EnvironmentProtection(reviewers=True),
-    "infra-preview": EnvironmentProtection(any_branch=True),
-}
+class GitHubPullRequests(_Part):
+    """What a merge into the branch needs on GitHub."""
+
+    approvals: Annotated[int, Field(ge=1, le=6)]
+    checks: tuple[str, ...] = Field(min_length=1)
 
 
-class GitHubProtection(Frozen):
-    """What protects a repository on GitHub."""
+class GitHubActions(_Part):
+    """Whose actions workflows may use."""
+
+    allowed: tuple[str, ...]
+
+
+class GitHubRules(_Part):
+    """How a repository on GitHub must be protected."""
+
+    pull_requests: GitHubPullRequests
+    actions: GitHubActions
+    environments: dict[str, EnvironmentProtection]
+
+
+class AzureDevOpsPullRequests(_Part):
+    """What a merge into the branch needs in Azure DevOps."""
+
+    approvals: Annotated[int, Field(ge=1, le=10)]
+    reviewed_paths: tuple[str, ...] = Field(min_length=1)
+
+
+class AzureDevOpsRules(_Part):
+    """How a repository in Azure DevOps must be protected."""
+
+    pull_requests: AzureDevOpsPullRequests
+    environments: dict[str, EnvironmentProtection]
+
+
+class Protection(_Part):
+    """releases/protection.yml, as far as it can be set by code."""
+
+    branch: str
+    github: GitHubRules
+    azure_devops: AzureDevOpsRules
+
+
+class GitHubRepository(Frozen):
+    """The repository on GitHub."""
 
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     repository: str = Field(pattern=r"^[\w.-]+$")
-    default_branch: str = "main"
-    required_checks: tuple[CheckName, ...] = Field(min_length=1)
-    approvals: Annotated[int, Field(ge=1, le=6)] = 1
     reviewer_team_ids: tuple[int, ...] = ()
     """Teams that approve jobs of environments with reviewers. Private repositories need GitHub Enterprise for it."""
-    environments: dict[str, EnvironmentProtection] = Field(default_factory=lambda: dict(ENVIRONMENTS))
-    allowed_actions: tuple[str, ...] = ("actions/*", "astral-sh/*", "azure/*", "pulumi/*")
 
 
-class AzureDevOpsProtection(Frozen):
-    """What protects a repository in Azure DevOps."""
+class AzureDevOpsRepository(Frozen):
+    """The repository in Azure DevOps."""
 
     project_id: Guid
     repository_id: Guid
-    default_branch: str = "refs/heads/main"
     build_definition_id: Annotated[int, Field(ge=1)]
-    approvals: Annotated[int, Field(ge=1, le=10)] = 1
+    """The pipeline that a pull request must pass."""
     release_reviewer_ids: tuple[Guid, ...] = ()
-    """Who must look at changes of releases/ and infra/."""
-    environment_ids: dict[
-        Literal["dev", "staging", "prod", "infra-shared", "infra-dev", "infra-staging", "infra-prod"], int
-    ] = Field(default_factory=dict)
+    """Who must review changes of the reviewed paths."""
+    environment_ids: dict[str, int] = Field(default_factory=dict)
+    """The environments by name; their numbers are in the addresses of their pages."""
     approver_ids: tuple[Guid, ...] = ()
 
 
 class RepositorySettings(Frozen):
-    """Everything about the repository stack; with neither part it makes nothing."""
+    """Everything about the repository stack; without `github` and `azure_devops` it declares nothing."""
 
+    format: Format
     kind: Literal["repository"]
+    protection: Protection
     project: ProjectName
-    github: GitHubProtection | None = None
-    azure_devops: AzureDevOpsProtection | None = None
+    github: GitHubRepository | None = None
+    azure_devops: AzureDevOpsRepository | None = None

@@ -1,18 +1,18 @@
-"""The settings of one stage: what may be switched, in which ranges, with which defaults.
+"""The settings of one stage: what can be switched, in which ranges, with which defaults.
 
-What single values may be stands in fields.py; what may not go together stands in combinations.py.
+The types of single values are in fields.py; which combinations are refused is in stage_checks.py.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from settings.combinations import refuse
 from settings.fields import (
     Email,
     FirstOfMonth,
+    Format,
     Frozen,
     Guid,
     HostName,
@@ -27,12 +27,13 @@ from settings.fields import (
     PublicRange,
     StageName,
 )
+from settings.project import ProjectStages
 
 RUNBOOKS = "docs/observability.md"
 
 
 class Azure(Frozen):
-    """Where a stack lives. Read from the provider's own keys, so that program and provider cannot disagree."""
+    """Where a stack is deployed. Read from the provider's own keys, so that program and provider cannot disagree."""
 
     subscription_id: Guid
     tenant_id: Guid
@@ -40,7 +41,7 @@ class Azure(Frozen):
 
 
 class Network(Frozen):
-    """Who can reach the stage, and whose network its machines stand in."""
+    """Who can reach the stage, and which network its machines are in."""
 
     access: Literal["public", "private"]
     isolation: Literal["none", "own", "workspace_managed"] = "none"
@@ -48,7 +49,7 @@ class Network(Frozen):
     package_downloads: bool = False
     """Whether training may reach package indexes on the internet (port 443), or only Azure's services."""
     agents: Literal["virtual_machines", "github", "azure_devops"] = "virtual_machines"
-    """Whose build agents the subnet for agents is delegated to."""
+    """The service that the subnet for build agents is delegated to, or virtual machines of your own."""
 
 
 class Cluster(Frozen):
@@ -62,7 +63,7 @@ class Cluster(Frozen):
 
 
 class InferenceTls(Frozen):
-    """The certificate that scoring on Kubernetes answers with."""
+    """The certificate of the scoring endpoint on Kubernetes."""
 
     host_name: HostName
     secret_name: KubernetesName
@@ -70,11 +71,11 @@ class InferenceTls(Frozen):
 
 
 class Kubernetes(Frozen):
-    """The AKS cluster that serves."""
+    """The AKS cluster that serves the model."""
 
     system_size: MachineSize = "Standard_D4ds_v5"
     system_nodes: Annotated[int, Field(ge=2, le=10)] = 2
-    """Azure ML asks for at least two system nodes with four virtual CPUs each."""
+    """Azure ML requires at least two system nodes with four virtual CPUs each."""
     node_size: MachineSize = "Standard_D4ds_v5"
     min_nodes: NodeCount = 0
     max_nodes: NodeCount = 3
@@ -84,15 +85,15 @@ class Kubernetes(Frozen):
     service_range: PrivateRange = "172.16.0.0/16"
     tls: InferenceTls | None = None
     attach: bool = True
-    """False while the cluster does not hold the TLS secret yet: the cluster is made, the extension waits."""
+    """False while the cluster does not have the TLS secret yet: the cluster is created without the extension."""
     watched: bool = False
-    """Whether Azure's managed Prometheus reads what the pods count, and alerts on it."""
+    """Whether Azure's managed Prometheus scrapes the pods and alerts on their metrics."""
     grafana: bool = False
-    """Whether a managed Grafana shows that; it is billed by the hour, and by user."""
+    """Whether to add a managed Grafana for those metrics; it is billed per hour and per user."""
 
 
 class Budget(Frozen):
-    """What the stage may cost a month, in the currency of the subscription's bill."""
+    """What the stage may cost per month, in the currency of the subscription's bill."""
 
     amount: Annotated[int, Field(ge=1)]
     start: FirstOfMonth
@@ -100,22 +101,22 @@ class Budget(Frozen):
 
 
 class Alerts(Frozen):
-    """Who is told, and when."""
+    """Who is notified, and when."""
 
     receivers: tuple[Email, ...] = Field(min_length=1)
     endpoint_exists: bool = False
-    """True once the first deployment has made the managed endpoint: Azure refuses rules about what does not exist."""
+    """True once the first deployment has created the managed endpoint: Azure refuses alerts on what does not exist."""
     latency_p95_milliseconds: Annotated[int, Field(ge=1)] = 500
     failed_requests_per_minute: Annotated[int, Field(ge=0)] = 1
     failed_jobs_per_hour: Annotated[int, Field(ge=0)] = 0
     score_drift: Annotated[float, Field(gt=0)] = 0.25
-    """Stability index between the scores of six hours and training's; as releases/monitor.yml says. Kubernetes only."""
+    """Population stability index of scores against training's, as in releases/monitor.yml. Kubernetes only."""
     runbooks: HttpsAddress | None = None
-    """Where people read docs/observability.md; without it, in the repository that `ci.github` names."""
+    """The address of docs/observability.md; by default in the repository that `ci.github` names."""
 
 
 class People(Frozen):
-    """Entra groups, by object id. None: nobody of that kind."""
+    """Entra groups, by object id. None: there is no such group."""
 
     data_scientists: Guid | None = None
     operators: Guid | None = None
@@ -128,7 +129,7 @@ class GitHub(Frozen):
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     repository: str = Field(pattern=r"^[\w.-]+$")
     subject: Literal["names", "immutable"] = "names"
-    """`immutable` for repositories made or renamed since 15 July 2026: their tokens carry the ids as well."""
+    """`immutable` for repositories created or renamed since 15 July 2026: their tokens carry the ids as well."""
     organisation_id: int | None = None
     repository_id: int | None = None
 
@@ -141,20 +142,20 @@ class AzureDevOps(Frozen):
 
 
 class Ci(Frozen):
-    """Who may act as the stage's CI identity. Nothing is stored anywhere: tokens are federated."""
+    """Who may act as the stage's CI identity. No secret is stored: tokens are federated."""
 
     github: GitHub | None = None
     azure_devops: AzureDevOps | None = None
 
 
-class OnGitHub(Frozen):
-    """The repository of `ci.github` is sent `drift-found`, by a token that a person puts into the handler's vault."""
+class GitHubTrigger(Frozen):
+    """The repository of `ci.github` is sent `drift-found`, with a token that a person puts into the handler's vault."""
 
     secret: str = Field(default="github-token", pattern=r"^[A-Za-z0-9-]{1,127}$")
 
 
-class OnAzureDevOps(Frozen):
-    """The pipeline that is run, by the handler's own identity: nothing is stored."""
+class PipelineTrigger(Frozen):
+    """The pipeline to run, as the handler's own identity: no secret is stored."""
 
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     project: str = Field(pattern=r"^\w[\w.-]{0,63}$")
@@ -163,20 +164,20 @@ class OnAzureDevOps(Frozen):
     branch: str = Field(default="main", pattern=r"^\w[\w./-]*$")
 
 
-class OnDrift(Frozen):
-    """Who is asked to train when drift is found that newer data would mend: neither, one or both."""
+class DriftTriggers(Frozen):
+    """What starts a retraining when drift is found that newer data would fix: neither, one or both."""
 
-    github: OnGitHub | None = None
-    azure_devops: OnAzureDevOps | None = None
+    github: GitHubTrigger | None = None
+    azure_devops: PipelineTrigger | None = None
 
     @property
-    def asks(self) -> bool:
-        """Whether anybody is asked, so that there is a handler."""
+    def enabled(self) -> bool:
+        """Whether drift starts anything, so that a handler is needed."""
         return self.github is not None or self.azure_devops is not None
 
 
 class SharedRegistry(Frozen):
-    """The registry that the shared stack makes, and what this stage may do there."""
+    """The registry of the shared stack, and what this stage may do there."""
 
     subscription_id: Guid
     location: Location
@@ -187,10 +188,15 @@ class SharedRegistry(Frozen):
 class StageSettings(Frozen):
     """Everything about one stage."""
 
+    format: Format
     kind: Literal["stage"]
-    project: ProjectName
     stage: StageName
+    """The stack's name."""
+    project_stages: ProjectStages
     azure: Azure
+    project: ProjectName
+    profile: Literal["development", "preproduction", "production"]
+    """How strict the stage is: stage_profile.py says what each one means."""
     network: Network
     serving: Literal["managed", "kubernetes"]
     kubernetes: Kubernetes | None = None
@@ -200,20 +206,25 @@ class StageSettings(Frozen):
     alerts: Alerts
     people: People = People()
     ci: Ci = Ci()
-    on_drift: OnDrift = OnDrift()
+    on_drift: DriftTriggers = DriftTriggers()
     registry: SharedRegistry
     audit_days: Annotated[int, Field(ge=1, le=146_000)] = 365
-    """How long what the audit container holds can neither be changed nor deleted."""
-
-    @model_validator(mode="after")
-    def _together(self) -> StageSettings:
-        refuse(self)
-        return self
+    """How many days a blob of the audit container can be neither changed nor deleted."""
 
     @property
     def strict(self) -> bool:
-        """Whether the full property checklist holds: everywhere but in dev."""
-        return self.stage != "dev"
+        """Whether the full property checklist holds: everywhere but in development."""
+        return self.profile != "development"
+
+    @property
+    def production(self) -> bool:
+        """Whether customers depend on the stage: it is protected against deletion, and publishes no models."""
+        return self.profile == "production"
+
+    @property
+    def private(self) -> bool:
+        """Whether the stage can be reached from its own network only."""
+        return self.network.access == "private"
 
     @property
     def runbooks(self) -> str:
@@ -223,8 +234,3 @@ class StageSettings(Frozen):
         if self.ci.github is None:
             raise ValueError("alerts.runbooks is missing")
         return f"https://github.com/{self.ci.github.organisation}/{self.ci.github.repository}/blob/main/{RUNBOOKS}"
-
-    @property
-    def private(self) -> bool:
-        """Whether the stage is reachable from its own network only."""
-        return self.network.access == "private"

@@ -1,1 +1,1 @@
-"""Proof, without an engine and without Azure, that the program is right."""
+"""Tests without an engine and without Azure, on the project in `sample/`; test_live_stacks.py has the real one."""

@@ -1,30 +1,34 @@
-"""Rehearsals of the shipped stacks and of variants that the switches allow, each made once a process."""
+"""Dry runs of the sample stacks, and of variants with other switches, each made once per process."""
 
 from __future__ import annotations
 
 import copy
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal.records import Rehearsal
-from rehearsal.run import rehearse
-from rehearsal.stack_file import read_config
+from dry_run.result import DryRun
+from dry_run.run import run_stack
+from dry_run.stack_files import read_config
 
+SAMPLE = Path(__file__).with_name("sample")
 STAGES = ("dev", "staging", "prod")
 STACKS = (*STAGES, "shared", "ci")
 GROUP = "11111111-2222-3333-4444-555555555555"
 LABELS = f"azureml-blobstore-{GROUP}"
 GITHUB_IDS = {"organisation_id": 123, "repository_id": 456, "subject": "immutable"}
 PEOPLE = {"data_scientists": GROUP, "operators": GROUP.replace("1", "6"), "auditors": GROUP.replace("1", "7")}
+DEVOPS_ISSUER = "https://login.example.com/v2.0"
+MANAGED = {"serving": "managed", "kubernetes": None, "network.isolation": "workspace_managed", "people": PEOPLE}
 
 
 def changed(stack: str, changes: dict[str, Any]) -> dict[str, str]:
-    """The configuration of a stack with some keys changed; a dot goes into an object, None removes."""
+    """The configuration of a sample stack with some keys changed; a dot goes into an object, None removes."""
     config: dict[str, Any] = {}
-    for key, text in read_config(stack).items():
+    for key, text in read_config(stack, SAMPLE / "infra").items():
         try:
             config[key] = json.loads(text)
         except json.JSONDecodeError:
@@ -32,19 +36,24 @@ def changed(stack: str, changes: dict[str, Any]) -> dict[str, str]:
     config = copy.deepcopy(config)
     for path, value in changes.items():
         key, *inner = path.split(".")
-        place, last = config, f"infra:{key}" if ":" not in key else key
+        branch, last = config, f"infra:{key}" if ":" not in key else key
         for part in inner:
-            place, last = place.setdefault(last, {}), part
+            branch, last = branch.setdefault(last, {}), part
         if value is None:
-            place.pop(last, None)
+            branch.pop(last, None)
         else:
-            place[last] = value
+            branch[last] = value
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
+
+def run_changed(stack: str, changes: dict[str, Any]) -> DryRun:
+    """A dry run of a sample stack with some keys changed."""
+    return run_stack(stack, changed(stack, changes), SAMPLE)
 
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{stack: (stack, {}) for stack in STACKS},
-    # Every switch thrown that the shipped files leave alone.
+    # Every switch on that the sample leaves off.
     "dev-everything": (
         "dev",
         {
@@ -53,10 +62,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
-            "ci.azure_devops": {"issuer": "https://login.example.com/v2.0", "subject": "sc://o/p/c"},
+            "ci.azure_devops": {"issuer": DEVOPS_ISSUER, "subject": "sc://o/p/c"},
         },
     ),
-    "prod-told": (
+    "prod-drift": (
         "prod",
         {
             "on_drift": {
@@ -65,33 +74,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             }
         },
     ),
-    "dev-told": ("dev", {"on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}}),
-    "staging-managed": (
-        "staging",
-        {
-            "serving": "managed",
-            "kubernetes": None,
-            "network.isolation": "workspace_managed",
-            "network.agents": "github",
-            "people": PEOPLE,
-        },
-    ),
-    "prod-watched": (
-        "prod",
-        {
-            "serving": "managed",
-            "kubernetes": None,
-            "network.isolation": "workspace_managed",
-            "people": PEOPLE,
-            "alerts.endpoint_exists": True,
-        },
-    ),
+    "dev-drift": ("dev", {"on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}}),
+    "staging-managed": ("staging", {**MANAGED, "network.agents": "github"}),
+    "prod-managed": ("prod", {**MANAGED, "alerts.endpoint_exists": True}),
     "ci-everything": (
         "ci",
         {
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
             "ci.azure_devops": {
-                "issuer": "https://login.example.com/v2.0",
+                "issuer": DEVOPS_ISSUER,
                 "subjects": {"gate": "sc://o/p/gate", "infra-dev": "sc://o/p/infra-dev"},
             },
             "retraining_reads": {"prod": {"labels_container": LABELS}},
@@ -106,22 +97,21 @@ STRICT_VARIANTS = tuple(name for name in STAGE_VARIANTS if not name.startswith("
 
 
 @cache
-def rehearsal_of(variant: str) -> Rehearsal:
-    """The rehearsal of a variant."""
-    stack, changes = VARIANTS[variant]
-    return rehearse(stack, changed(stack, changes))
+def dry_run_of(variant: str) -> DryRun:
+    """The dry run of a variant."""
+    return run_changed(*VARIANTS[variant])
 
 
 @pytest.fixture(params=VARIANTS)
-def any_rehearsal(request: pytest.FixtureRequest) -> Rehearsal:
-    return rehearsal_of(request.param)
+def any_stack(request: pytest.FixtureRequest) -> DryRun:
+    return dry_run_of(request.param)
 
 
 @pytest.fixture(params=STAGE_VARIANTS)
-def stage_rehearsal(request: pytest.FixtureRequest) -> Rehearsal:
-    return rehearsal_of(request.param)
+def any_stage(request: pytest.FixtureRequest) -> DryRun:
+    return dry_run_of(request.param)
 
 
 @pytest.fixture(params=STRICT_VARIANTS)
-def strict_rehearsal(request: pytest.FixtureRequest) -> Rehearsal:
-    return rehearsal_of(request.param)
+def strict_stage(request: pytest.FixtureRequest) -> DryRun:
+    return dry_run_of(request.param)

@@ -1,7 +1,7 @@
-"""Plants the mistakes of mistakes.py into copies of the program, one at a time, and shows that the tests catch each.
+"""Plants the mistakes of mutants.yml in copies of the program, one at a time, and shows that the tests catch each.
 
-`uv run python -m tests.mutations` prints the table and ends with 1 when a mistake lives. It is no part of `pytest`,
-because a mistake costs a few seconds; the build runs it beside the tests. POSIX only: it forks a warm process.
+`uv run python -m tests.mutations` prints the table and exits with 1 when a mistake survives. It is not a part of
+`pytest`, because each mistake takes a few seconds; CI runs it beside the tests. POSIX only: it forks a warm process.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mistakes import MUTATIONS, Mutation
+import yaml
 
 FOLDER = Path(__file__).resolve().parent.parent
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "uv.lock")
-BESIDE = ("docs", "endpoints")  # what the tests read of the repository around this folder
-AT_ONCE = 2
-FAILED_TESTS = 1
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "uv.lock")
+AROUND = ("docs", "endpoints", "project.yml", "releases")  # what program and tests read of the repository around them
+PARALLEL = 2
 # Loaded once, before forking: none of it is the program's.
 WARM = (
     "pytest",
@@ -65,34 +64,51 @@ WARM = (
 
 
 @dataclass(frozen=True)
+class Mutation:
+    """One mistake: in a file, some text replaced by other text, and the test that should notice."""
+
+    mistake: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What became of a mistake."""
+    """The test that caught a mistake, or "" where it survived."""
 
     mutation: Mutation
     caught_by: str
 
 
-def surround(place: Path) -> None:
-    """Let copies below `place` find what stands beside this folder."""
-    for name in BESIDE:
-        (place / name).symlink_to(FOLDER.parent / name)
+def read_mutations() -> tuple[Mutation, ...]:
+    """The mistakes of mutants.yml."""
+    document = yaml.safe_load(Path(__file__).with_name("mutants.yml").read_text(encoding="utf-8"))
+    return tuple(Mutation(**mistake, test=test) for test, mistakes in document.items() for mistake in mistakes)
 
 
-def control(place: Path) -> str:
-    """Run all these tests without a mistake. What fails here would prove nothing by failing; empty when none does."""
-    copy = place / "control"
-    shutil.copytree(FOLDER, copy, ignore=LEFT_OUT)
-    return _first_failure(_run(copy, sorted({mutation.test for mutation in MUTATIONS})))
+def link_repository(folder: Path) -> None:
+    """Let copies in `folder` find what is around this program."""
+    for name in AROUND:
+        (folder / name).symlink_to(FOLDER.parent / name)
 
 
-def judge(mutation: Mutation, place: Path) -> Verdict:
-    """Plant one mistake into a copy and run the test that should notice; `caught_by` is empty when it lives."""
-    copy = place / re.sub(r"\W+", "-", mutation.mistake)
-    shutil.copytree(FOLDER, copy, ignore=LEFT_OUT)
+def control(folder: Path, mutations: tuple[Mutation, ...]) -> str:
+    """Run all tests without a mistake; returns the first that fails, or "". What fails here proves nothing below."""
+    copy = folder / "control"
+    shutil.copytree(FOLDER, copy, ignore=IGNORED)
+    return _first_failure(_run(copy, sorted({mutation.test for mutation in mutations})))
+
+
+def judge(mutation: Mutation, folder: Path) -> Verdict:
+    """Plant one mistake in a copy and run the test that should notice."""
+    copy = folder / re.sub(r"\W+", "-", mutation.mistake)
+    shutil.copytree(FOLDER, copy, ignore=IGNORED)
     file = copy / mutation.file
     text = file.read_text()
-    if text.count(mutation.old) < 1:
-        raise LookupError(f"{mutation.file} no longer holds {mutation.old!r}: mend the mutation '{mutation.mistake}'")
+    if mutation.old not in text:
+        raise LookupError(f"{mutation.file} no longer has {mutation.old!r}: update '{mutation.mistake}' in mutants.yml")
     file.write_text(text.replace(mutation.old, mutation.new))
     return Verdict(mutation, _first_failure(_run(copy, [mutation.test])))
 
@@ -113,10 +129,10 @@ def _child(copy: Path, tests: list[str], report: Path) -> None:
     sys.path[:] = [str(copy), *(part for part in sys.path if part not in ("", str(FOLDER)))]
     for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
         del sys.modules[name]
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)])
-    report.write_text(told.getvalue() if code else "")
+    report.write_text(output.getvalue() if code else "")
     os._exit(0)
 
 
@@ -129,26 +145,28 @@ def warm() -> None:
     """Load what every child needs and no mistake touches."""
     for name in WARM:
         module = importlib.import_module(name)
-        getattr(module, "no_such_name", None)  # azure-native loads a module when it is first asked for anything
+        getattr(module, "no_such_name", None)  # azure-native loads a module when an attribute is first accessed
 
 
 def main() -> int:
-    """Judge every mistake; 1 when one lives."""
+    """Judge every mistake; 1 when one survives."""
+    mutations = read_mutations()
     warm()
-    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(AT_ONCE) as pool:
-        surround(Path(place))
-        broken = control(Path(place))
-        verdicts = list(pool.map(lambda mutation: judge(mutation, Path(place)), MUTATIONS))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(PARALLEL) as pool:
+        top = Path(folder)
+        link_repository(top)
+        broken = control(top, mutations)
+        verdicts = list(pool.map(lambda mutation: judge(mutation, top), mutations))
     if broken:
-        print(f"{broken} fails without any mistake, which proves nothing")
+        print(f"{broken} fails without any mistake, so nothing is proven")
         return 1
-    print("| # | mistake | where | caught by |\n|---|---|---|---|")
+    print("| # | mistake | file | caught by |\n|---|---|---|---|")
     for number, verdict in enumerate(verdicts, start=1):
         caught = f"`{verdict.caught_by}`" if verdict.caught_by else "**nothing**"
         print(f"| {number} | {verdict.mutation.mistake} | {verdict.mutation.file} | {caught} |")
-    lived = [verdict for verdict in verdicts if not verdict.caught_by]
-    print(f"\n{len(verdicts) - len(lived)} of {len(verdicts)} mistakes caught")
-    return 1 if lived else 0
+    survivors = [verdict for verdict in verdicts if not verdict.caught_by]
+    print(f"\n{len(verdicts) - len(survivors)} of {len(verdicts)} mistakes caught")
+    return 1 if survivors else 0
 
 
 if __name__ == "__main__":

@@ -1,23 +1,16 @@
-"""Repository protection: nothing as shipped, and what it declares when filled in."""
+"""Repository protection: nothing by default, and releases/protection.yml where a repository is named."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rehearsal.records import Rehearsal
-from rehearsal.run import rehearse
-from tests.conftest import GROUP, STACKS, changed
+from dry_run.result import DryRun
+from tests.conftest import GROUP, SAMPLE, STACKS, run_changed
 
-PROTECTION = Path(__file__).parents[2] / "releases" / "protection.yml"
-GITHUB = {
-    "organisation": "o",
-    "repository": "r",
-    "required_checks": ["check", "gate"],
-    "reviewer_team_ids": [7],
-}
+EXPECTED = yaml.safe_load((SAMPLE / "releases" / "protection.yml").read_text(encoding="utf-8"))
+GITHUB = {"organisation": "o", "repository": "r", "reviewer_team_ids": [7]}
 DEVOPS = {
     "project_id": GROUP,
     "repository_id": GROUP,
@@ -28,26 +21,28 @@ DEVOPS = {
 }
 
 
-def named(found: Rehearsal) -> dict[str, dict[str, Any]]:
+def named(found: DryRun) -> dict[str, dict[str, Any]]:
     return {record.name: record.inputs for record in found.resources}
 
 
-def test_as_shipped_it_makes_nothing() -> None:
-    assert not rehearse("repository").resources
+def test_by_default_it_declares_nothing() -> None:
+    assert not run_changed("repository", {}).resources
 
 
 def test_github_is_protected() -> None:
-    # when the GitHub part is filled in
-    found = named(rehearse("repository", changed("repository", {"github": GITHUB})))
-    # then the branch takes reviewed and checked changes only
+    # when the repository on GitHub is named
+    found = named(run_changed("repository", {"github": GITHUB}))
+    # then the branch accepts reviewed and checked changes only
     rules = found["default-branch"]["rules"]
     assert found["default-branch"]["enforcement"] == "active"
     assert isinstance(rules, dict)
     assert rules["pullRequest"]["requiredApprovingReviewCount"] >= 1
     assert rules["nonFastForward"]
-    assert {check["context"] for check in rules["requiredStatusChecks"]["requiredChecks"]} == {"check", "gate"}
+    assert {check["context"] for check in rules["requiredStatusChecks"]["requiredChecks"]} == set(
+        EXPECTED["github"]["pull_requests"]["checks"]
+    )
     # and each environment of the workflows is for the default branch only, prod's after a review
-    expected = yaml.safe_load(PROTECTION.read_text())["github"]["environments"]
+    expected = EXPECTED["github"]["environments"]
     assert {f"environment-{name}" for name in expected} <= found.keys()
     for name, wanted in expected.items():
         assert bool(found[f"environment-{name}"]["reviewers"]) == wanted.get("reviewers", False)
@@ -62,12 +57,12 @@ def test_github_is_protected() -> None:
 
 
 def test_azure_devops_is_protected() -> None:
-    found = named(rehearse("repository", changed("repository", {"azure_devops": DEVOPS})))
+    found = named(run_changed("repository", {"azure_devops": DEVOPS}))
     assert found["reviews"]["settings"]["submitterCanVote"] is False
     assert found["checks"]["settings"]["buildDefinitionId"] == 3
-    expected = yaml.safe_load(PROTECTION.read_text())["azure_devops"]
+    expected = EXPECTED["azure_devops"]
     assert found["release-reviews"]["settings"]["pathFilters"] == expected["pull_requests"]["reviewed_paths"]
-    # and each environment takes one run at a time, those with reviewers after an approval
+    # and each environment has one run at a time, those with reviewers after an approval
     assert {name for name in found if name.startswith("one-at-a-time-")} == {
         f"one-at-a-time-{name}" for name in expected["environments"]
     }

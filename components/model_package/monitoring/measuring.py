@@ -55,7 +55,7 @@ class Settings:
     model_version: str
     min_rows: int
     min_labels: int
-    min_subgroup_rows: int
+    min_slice_rows: int
     sensitivity: Sensitivity
     bootstrap: Bootstrap
 
@@ -170,14 +170,14 @@ def _measure_fairness(
         values = matrix(answered.table, [each.column], np.float32)[:, 0]
         rates = selection_rates(each, evaluation, values, answered.decided)
         name = slice_metric(SELECTION_RATE_DIFFERENCE, each.name)
-        found.measures[name] = difference(rates, settings.min_subgroup_rows, settings.bootstrap)
+        found.measures[name] = difference(rates, settings.min_slice_rows, settings.bootstrap)
         if labelled is None or found.labelled < settings.min_labels:
             continue
         values = matrix(labelled.table, [each.column], np.float32)[:, 0]
         target = labelled.table[schema.target].to_numpy()
         rates = true_positive_rates(each, evaluation, values, labelled.decided, target)
         name = slice_metric(TRUE_POSITIVE_RATE_DIFFERENCE, each.name)
-        found.measures[name] = difference(rates, settings.min_subgroup_rows, settings.bootstrap)
+        found.measures[name] = difference(rates, settings.min_slice_rows, settings.bootstrap)
 
 
 def _answered(table: pl.DataFrame, reference: Reference, version: str) -> _Answered:

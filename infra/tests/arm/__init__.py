@@ -1,1 +1,1 @@
-"""The resources as Azure Resource Manager would be sent them, and Microsoft's models of them."""
+"""Resources in the form that Azure Resource Manager is sent, validated with Microsoft's models and checkov."""

@@ -1,7 +1,7 @@
 """From what the program declares to what Azure Resource Manager is sent.
 
-The provider takes inputs flattened; here they are put back where Microsoft's model has them. A key that the model
-does not know stays where it is, for validation to find.
+The provider takes flattened inputs; here they are put back to where Microsoft's model has them. A key that is not in
+the model stays in place, for the validation to find.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import inspect
 import re
 from typing import Any
 
-from rehearsal.arm_ids import PATHS, SCOPES, arm_type
-from rehearsal.records import Record
-from tests.arm.shapes import Kind, shape_of
+from dry_run.kinds import kind_of
+from dry_run.result import ResourceRecord
+from tests.arm.shapes import ValueType, shape_of
 
 RENAMED = {
     "storage:StorageAccount": {"enableHttpsTrafficOnly": "supportsHttpsTrafficOnly", "networkRuleSet": "networkAcls"},
@@ -28,98 +28,46 @@ RENAMED = {
     },
     "monitor:MetricAlert": {"odataType": "odata.type"},
 }
-MODELS = {
-    "resources:ResourceGroup": "azure.mgmt.resource.resources.models.ResourceGroup",
-    "network:VirtualNetwork": "azure.mgmt.network.models.VirtualNetwork",
-    "network:Subnet": "azure.mgmt.network.models.Subnet",
-    "network:NetworkSecurityGroup": "azure.mgmt.network.models.NetworkSecurityGroup",
-    "network:PublicIPAddress": "azure.mgmt.network.models.PublicIPAddress",
-    "network:NatGateway": "azure.mgmt.network.models.NatGateway",
-    "network:PrivateEndpoint": "azure.mgmt.network.models.PrivateEndpoint",
-    "network:PrivateDnsZoneGroup": "azure.mgmt.network.models.PrivateDnsZoneGroup",
-    "privatedns:PrivateZone": "azure.mgmt.privatedns.models.PrivateZone",
-    "privatedns:VirtualNetworkLink": "azure.mgmt.privatedns.models.VirtualNetworkLink",
-    "storage:StorageAccount": "azure.mgmt.storage.models.StorageAccountCreateParameters",
-    "storage:BlobServiceProperties": "azure.mgmt.storage.models.BlobServiceProperties",
-    "storage:FileServiceProperties": "azure.mgmt.storage.models.FileServiceProperties",
-    "storage:BlobContainer": "azure.mgmt.storage.models.BlobContainer",
-    "storage:BlobContainerImmutabilityPolicy": "azure.mgmt.storage.models.ImmutabilityPolicy",
-    "storage:Queue": "azure.mgmt.storage.models.StorageQueue",
-    "keyvault:Vault": "azure.mgmt.keyvault.models.VaultCreateOrUpdateParameters",
-    "operationalinsights:Workspace": "azure.mgmt.loganalytics.models.Workspace",
-    "applicationinsights:Component": "azure.mgmt.applicationinsights.models.ApplicationInsightsComponent",
-    "monitor:ActionGroup": "azure.mgmt.monitor.models.ActionGroupResource",
-    "monitor:MetricAlert": "azure.mgmt.monitor.models.MetricAlertResource",
-    "monitor:AzureMonitorWorkspace": "azure.mgmt.monitor.models.AzureMonitorWorkspaceResource",
-    "monitor:DataCollectionEndpoint": "azure.mgmt.monitor.models.DataCollectionEndpointResource",
-    "monitor:DataCollectionRule": "azure.mgmt.monitor.models.DataCollectionRuleResource",
-    "monitor:DataCollectionRuleAssociation": "azure.mgmt.monitor.models.DataCollectionRuleAssociationProxyOnlyResource",
-    "alertsmanagement:PrometheusRuleGroup": "azure.mgmt.prometheusrulegroups.models.PrometheusRuleGroupResource",
-    "dashboard:Grafana": "azure.mgmt.dashboard.models.ManagedGrafana",
-    "monitor:DiagnosticSetting": "azure.mgmt.monitor.models.DiagnosticSettingsResource",
-    "containerregistry:Registry": "azure.mgmt.containerregistry.models.Registry",
-    "managedidentity:UserAssignedIdentity": "azure.mgmt.msi.models.Identity",
-    "managedidentity:FederatedIdentityCredential": "azure.mgmt.msi.models.FederatedIdentityCredential",
-    "authorization:RoleAssignment": "azure.mgmt.authorization.models.RoleAssignmentCreateParameters",
-    "authorization:ManagementLockByScope": "azure.mgmt.resource.locks.models.ManagementLockObject",
-    "machinelearningservices:Workspace": "azure.ai.ml._restclient.arm_ml_service.models.Workspace",
-    "machinelearningservices:Compute": "azure.ai.ml._restclient.arm_ml_service.models.ComputeResource",
-    "machinelearningservices:Datastore": "azure.ai.ml._restclient.arm_ml_service.models.Datastore",
-    "machinelearningservices:Registry": "azure.ai.ml._restclient.arm_ml_service.models.Registry",
-    "containerservice:ManagedCluster": "azure.mgmt.containerservice.models.ManagedCluster",
-    "containerservice:AgentPool": "azure.mgmt.containerservice.models.AgentPool",
-    "containerservice:ManagedNamespace": "azure.mgmt.containerservice.models.ManagedNamespace",
-    "kubernetesconfiguration:Extension": "azure.mgmt.kubernetesconfiguration.models.Extension",
-    "eventgrid:SystemTopic": "azure.mgmt.eventgrid.models.SystemTopic",
-    "eventgrid:SystemTopicEventSubscription": "azure.mgmt.eventgrid.models.EventSubscription",
-    "eventgrid:Topic": "azure.mgmt.eventgrid.models.Topic",
-    "eventgrid:TopicEventSubscription": "azure.mgmt.eventgrid.models.EventSubscription",
-    "servicebus:Namespace": "azure.mgmt.servicebus.models.SBNamespace",
-    "servicebus:Queue": "azure.mgmt.servicebus.models.SBQueue",
-    "logic:Workflow": "azure.mgmt.logic.models.Workflow",
-    "consumption:Budget": "azure.mgmt.consumption.models.Budget",
-}
-NOT_SENT = {"resourceGroupName", "clusterRp", "clusterResourceName", "clusterName", "skipValidation"}
+# Inputs of the provider that are neither in the id nor in what Azure is sent.
+NOT_SENT = {"resourceGroupName", "skipValidation", "blobServicesName", "fileServicesName", "immutabilityPolicyName"}
 
 
-def type_of(record: Record) -> str:
-    """The provider's type without its package: `storage:StorageAccount`."""
-    return record.type.removeprefix("azure-native:")
-
-
-def model_of(record: Record) -> type:
-    """Microsoft's model of a resource. Raises LookupError for a type without one: add it to MODELS."""
-    if type_of(record) not in MODELS:
-        raise LookupError(f"tests/arm/export.py knows no model of {type_of(record)}; add it to MODELS")
-    module, name = MODELS[type_of(record)].rsplit(".", maxsplit=1)
+def model_of(record: ResourceRecord) -> type:
+    """Microsoft's model of a resource. Raises LookupError for a kind without one."""
+    if not has_model(record):
+        raise LookupError(f"arm_kinds.py has no model for {record.azure_type}; add Microsoft's class to its row")
+    module, name = kind_of(record.azure_type).model.rsplit(".", maxsplit=1)
     return getattr(importlib.import_module(module), name)
 
 
-def body_of(record: Record) -> dict[str, Any]:
+def has_model(record: ResourceRecord) -> bool:
+    """Whether Microsoft's model of a resource is known: a fork's own kinds may do without."""
+    return bool(kind_of(record.azure_type).model)
+
+
+def body_of(record: ResourceRecord) -> dict[str, Any]:
     """What Azure is sent for a resource, without type, name and API version."""
-    type_ = type_of(record)
-    path_keys = {key for _, key in PATHS[type_].parts} if type_ in PATHS else {"resourceGroupName"}
-    path_keys |= NOT_SENT | ({SCOPES[type_]} if type_ in SCOPES else set()) | {"blobServicesName", "fileServicesName"}
-    path_keys |= {"immutabilityPolicyName"}
-    kept = {key: value for key, value in record.inputs.items() if key not in path_keys}
-    return _placed(_renamed(kept, RENAMED.get(type_, {})), Kind("model", model=model_of(record)))
+    left_out = NOT_SENT | kind_of(record.azure_type).id_inputs
+    kept = {key: value for key, value in record.inputs.items() if key not in left_out}
+    if not has_model(record):
+        return kept
+    return _placed(_renamed(kept, RENAMED.get(record.azure_type, {})), ValueType("model", model=model_of(record)))
 
 
-def arm_resource(record: Record) -> dict[str, Any]:
-    """A resource as it would stand in an ARM template."""
-    name = record.id.rsplit("/", maxsplit=1)[-1]
+def arm_resource(record: ResourceRecord) -> dict[str, Any]:
+    """A resource as it would be in an ARM template."""
     return {
-        "type": arm_type(type_of(record)),
+        "type": kind_of(record.azure_type).arm_type,
         "apiVersion": api_version(record),
-        "name": name,
+        "name": record.id.rsplit("/", maxsplit=1)[-1],
         "id": record.id,
         **body_of(record),
     }
 
 
-def api_version(record: Record) -> str:
-    """The API version that the provider uses, which stands in the docstring of the resource's class."""
-    module, kind = type_of(record).split(":")
+def api_version(record: ResourceRecord) -> str:
+    """The API version that the provider uses, read from the docstring of the resource's class."""
+    module, kind = record.azure_type.split(":")
     source = inspect.getsource(getattr(importlib.import_module(f"pulumi_azure_native.{module}"), kind))
     found = re.search(r"API version (\d{4}-\d\d-\d\d(?:-preview)?)", source)
     if found is None:
@@ -133,7 +81,7 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
     return [_renamed(part, names) for part in value] if isinstance(value, list) else value
 
 
-def _placed(value: Any, kind: Kind | None) -> Any:
+def _placed(value: Any, kind: ValueType | None) -> Any:
     if kind is None or kind.what in ("scalar", "any"):
         return value
     if kind.what == "list":

@@ -1,4 +1,4 @@
-"""One view of Microsoft's models, which come in two styles: which fields there are, of what kind, which values."""
+"""One view of Microsoft's models, which come in two styles: their fields, with types and known values."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ MSREST_SCALARS = {"str": str, "bool": bool, "int": int, "long": int, "float": fl
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a value may be: a scalar, a list or map of a kind, a model, or anything."""
+class ValueType:
+    """The type of a value: a scalar, a list or map of a type, a model, or anything."""
 
     what: Literal["scalar", "list", "map", "model", "any"]
     scalar: type = object
     values: tuple[str, ...] = ()
-    inner: Kind | None = None
+    inner: ValueType | None = None
     model: type | None = None
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a model, where it stands on the wire."""
+    """One field of a model, with its path on the wire."""
 
     path: tuple[str, ...]
-    kind: Kind
+    kind: ValueType
     required: bool
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A model: its fields, and which field tells its descendants apart."""
+    """A model: its fields, and the discriminator of its descendants."""
 
     name: str
     fields: tuple[Field, ...]
@@ -46,7 +46,7 @@ class Shape:
     descendants: Mapping[str, type] = field(default_factory=dict)
 
 
-ANYTHING = Kind("any")
+ANYTHING = ValueType("any")
 
 
 @cache
@@ -77,21 +77,21 @@ def _msrest(model: Any) -> Shape:
     return Shape(model.__name__, tuple(fields))
 
 
-def _msrest_kind(text: str, values: tuple[str, ...], module: Any) -> Kind:
+def _msrest_kind(text: str, values: tuple[str, ...], module: Any) -> ValueType:
     if text.startswith("["):
-        return Kind("list", inner=_msrest_kind(text[1:-1], values, module))
+        return ValueType("list", inner=_msrest_kind(text[1:-1], values, module))
     if text.startswith("{"):
-        return Kind("map", inner=_msrest_kind(text[1:-1], values, module))
+        return ValueType("map", inner=_msrest_kind(text[1:-1], values, module))
     if text in MSREST_SCALARS:
-        return Kind("scalar", scalar=MSREST_SCALARS[text], values=values)
+        return ValueType("scalar", scalar=MSREST_SCALARS[text], values=values)
     if text in ("iso-8601", "duration", "rfc-1123"):
-        return Kind("scalar", scalar=str)
+        return ValueType("scalar", scalar=str)
     found = getattr(module, text, None)
     if found is None:
         return ANYTHING
     if issubclass(found, Enum):
-        return Kind("scalar", scalar=str, values=tuple(member.value for member in found))
-    return Kind("model", model=found)
+        return ValueType("scalar", scalar=str, values=tuple(member.value for member in found))
+    return ValueType("model", model=found)
 
 
 def _typespec(model: Any) -> Shape:
@@ -110,28 +110,28 @@ def _typespec(model: Any) -> Shape:
     return Shape(model.__name__, tuple(fields), discriminator, getattr(model, "__mapping__", {}))
 
 
-def _hinted(hint: Any) -> Kind:
+def _hinted(hint: Any) -> ValueType:
     origin, arguments = typing.get_origin(hint), [part for part in typing.get_args(hint) if part is not type(None)]
     if origin in (typing.Union, types.UnionType):
         values = [part for part in arguments if isinstance(part, type) and issubclass(part, Enum)]
         if values:
-            return Kind("scalar", scalar=str, values=tuple(member.value for member in values[0]))
+            return ValueType("scalar", scalar=str, values=tuple(member.value for member in values[0]))
         return _hinted(arguments[0])
     if origin is list:
-        return Kind("list", inner=_hinted(arguments[0]))
+        return ValueType("list", inner=_hinted(arguments[0]))
     if origin is dict:
-        return Kind("map", inner=_hinted(arguments[1]))
+        return ValueType("map", inner=_hinted(arguments[1]))
     if hint in (str, bool, int, float):
-        return Kind("scalar", scalar=hint)
+        return ValueType("scalar", scalar=hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return Kind("scalar", scalar=str, values=tuple(member.value for member in hint))
+        return ValueType("scalar", scalar=str, values=tuple(member.value for member in hint))
     if isinstance(hint, type) and hasattr(hint, "_attr_to_rest_field") | (
         "Model" in {k.__name__ for k in hint.__mro__}
     ):
-        return Kind("model", model=hint)
+        return ValueType("model", model=hint)
     if typing.get_origin(hint) is Literal:
-        return Kind("scalar", scalar=str)
-    return Kind("scalar", scalar=str) if getattr(hint, "__name__", "") in ("datetime", "timedelta") else ANYTHING
+        return ValueType("scalar", scalar=str)
+    return ValueType("scalar", scalar=str) if getattr(hint, "__name__", "") in ("datetime", "timedelta") else ANYTHING
 
 
 def _models_of(model: type) -> Any:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.records import Rehearsal
+from dry_run.result import DryRun
 from tests.arm.export import arm_resource
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 
 
-def template_of(rehearsal: Rehearsal) -> dict[str, Any]:
-    """The template; names of children are whole paths, as templates have them."""
+def template_of(run: DryRun) -> dict[str, Any]:
+    """The template; names of child resources are whole paths, as ARM requires."""
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
-        "resources": [_named(arm_resource(record)) for record in rehearsal.resources if record.azure],
+        "resources": [_named(arm_resource(record)) for record in run.resources if record.azure],
     }
 
 

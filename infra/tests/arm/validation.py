@@ -1,11 +1,11 @@
-"""Holds a value against a model: unknown and missing properties, wrong types, values that Azure does not know."""
+"""Compares a value with a model: unknown and missing properties, wrong types, unknown enum values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.arm.shapes import Field, Kind, shape_of
+from tests.arm.shapes import Field, ValueType, shape_of
 
 
 def problems_of(value: Any, model: type, place: str = "") -> Iterator[str]:
@@ -40,9 +40,9 @@ def _against(value: dict[str, Any], tree: dict[str, Any], place: str) -> Iterato
         here = f"{place}.{key}"
         expected = tree.get(key)
         if expected is None:
-            yield f"{here}: Azure knows no such property; it knows {', '.join(sorted(tree))}"
+            yield f"{here}: unknown property; known are {', '.join(sorted(tree))}"
         elif isinstance(expected, dict):
-            yield from _against(part, expected, here) if isinstance(part, dict) else iter([f"{here}: is no object"])
+            yield from _against(part, expected, here) if isinstance(part, dict) else iter([f"{here}: is not an object"])
         else:
             yield from _kind_problems(part, expected.kind, here)
     for key, expected in tree.items():
@@ -50,7 +50,7 @@ def _against(value: dict[str, Any], tree: dict[str, Any], place: str) -> Iterato
             yield f"{place}.{key}: is required"
 
 
-def _kind_problems(value: Any, kind: Kind, place: str) -> Iterator[str]:
+def _kind_problems(value: Any, kind: ValueType, place: str) -> Iterator[str]:
     match kind.what:
         case "any":
             return
@@ -72,14 +72,14 @@ def _kind_problems(value: Any, kind: Kind, place: str) -> Iterator[str]:
             yield from problems_of(value, kind.model, place)
 
 
-def _scalar_problems(value: Any, kind: Kind, place: str) -> Iterator[str]:
+def _scalar_problems(value: Any, kind: ValueType, place: str) -> Iterator[str]:
     if kind.values and value not in kind.values:
-        yield f"{place}: {value!r} is none of {', '.join(kind.values)}"
+        yield f"{place}: {value!r} is not one of {', '.join(kind.values)}"
     elif kind.scalar is bool and not isinstance(value, bool):
         yield f"{place}: {value!r} is not true or false"
     elif kind.scalar is int and (isinstance(value, bool) or not isinstance(value, int | float) or value != int(value)):
-        yield f"{place}: {value!r} is no whole number"
+        yield f"{place}: {value!r} is not a whole number"
     elif kind.scalar is float and (isinstance(value, bool) or not isinstance(value, int | float)):
-        yield f"{place}: {value!r} is no number"
+        yield f"{place}: {value!r} is not a number"
     elif kind.scalar is str and not isinstance(value, str):
-        yield f"{place}: {value!r} is no text"
+        yield f"{place}: {value!r} is not a string"

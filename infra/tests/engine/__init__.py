@@ -1,1 +1,1 @@
-"""A stand-in for the Pulumi engine: what `pulumi up` says to the program, over gRPC, on this machine."""
+"""The real entry point against a fake Pulumi engine, over gRPC on loopback."""

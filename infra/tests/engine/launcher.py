@@ -1,4 +1,4 @@
-"""Starts a program folder as the language host does: settings from the command line, then the folder's __main__."""
+"""Starts a program folder as Pulumi's language host does: settings from the command line, then its __main__."""
 
 from __future__ import annotations
 

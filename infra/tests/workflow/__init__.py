@@ -1,1 +1,1 @@
-"""The handler's definition, executed: expressions, actions, and the services that it asks."""
+"""Executes the drift handler's workflow definition against the services that it calls."""

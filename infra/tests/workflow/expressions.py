@@ -1,7 +1,7 @@
-"""The part of Logic Apps' expression language that the handler's definition uses; everything else is refused. Pure.
+"""The part of Logic Apps' expression language that the handler's definition uses; the rest is refused. Pure.
 
 After "Reference guide to workflow expression functions" in Microsoft's documentation. A value is never read as an
-expression again: what an event holds stays text.
+expression again: the content of an event stays text.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ INTERPOLATION = re.compile(r"@\{([^}]*)\}")
 
 
 class ExpressionError(Exception):
-    """An expression fails, as the service would fail it; the action that holds it fails."""
+    """An expression fails, as in the service; so does its action."""
 
 
 class NotUnderstood(Exception):
-    """The definition uses what this interpreter does not know: extend it, from the documentation."""
+    """The definition uses something unsupported: extend the interpreter, from the documentation."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What expressions may ask of the actions before them: outputs and bodies by the action's name."""
+    """What expressions can refer to: outputs of earlier actions, by the action's name."""
 
     outputs: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def value_of(template: Any, scope: Scope) -> Any:
         return evaluate(template[1:], scope)
     text = INTERPOLATION.sub(lambda found: _text(evaluate(found.group(1), scope)), template)
     if "@" in INTERPOLATION.sub("", template):
-        raise NotUnderstood(f"an @ that is no expression in {template!r}")
+        raise NotUnderstood(f"an @ outside an expression in {template!r}")
     return text
 
 
@@ -105,7 +105,7 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self.left or self.left.pop(0) != sign:
-            raise NotUnderstood(f"there is no {sign!r} where one should be")
+            raise NotUnderstood(f"{sign!r} is missing")
 
 
 def _call(name: str, arguments: list[Any], scope: Scope) -> Any:
@@ -135,18 +135,18 @@ def _coalesce(*values: Any) -> Any:
 
 def _json(text: Any) -> Any:
     if not isinstance(text, str):
-        raise ExpressionError("json() wants text")
+        raise ExpressionError("json() needs text")
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ExpressionError(f"this is no JSON: {error}") from error
+        raise ExpressionError(f"not valid JSON: {error}") from error
 
 
 def _base64_to_string(text: Any) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, TypeError, UnicodeDecodeError) as error:
-        raise ExpressionError(f"this is no Base64 of a text: {error}") from error
+        raise ExpressionError(f"not Base64 of a text: {error}") from error
 
 
 def _text(value: Any) -> str:
@@ -157,19 +157,19 @@ def _text(value: Any) -> str:
 
 def _string(value: Any) -> str:
     if value is None:
-        raise ExpressionError("string() wants a value")
+        raise ExpressionError("string() needs a value")
     return _text(value)
 
 
 def _take(value: Any, count: int) -> Any:
     if not isinstance(value, str | list):
-        raise ExpressionError("take() wants a text or an array")
+        raise ExpressionError("take() needs a text or an array")
     return value[:count]
 
 
 def _int(text: Any) -> int:
     if not isinstance(text, str) or not WHOLE_NUMBER.fullmatch(text):
-        raise ExpressionError(f"{text!r} is no whole number")
+        raise ExpressionError(f"{text!r} is not a whole number")
     return int(text)
 
 

@@ -1,7 +1,7 @@
-"""Runs a workflow definition as Logic Apps would: only the actions and keys that the handler uses, all else is refused.
+"""Runs a workflow definition as Logic Apps would: the actions and keys that the handler uses; all others are refused.
 
 After "Schema reference guide for trigger and action types" and "Handle errors and exceptions" in Microsoft's
-documentation. Requests are real; `hosts` says where a service stands on this machine.
+documentation. Requests are real; `hosts` maps a host to its address on this machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.workflow.expressions import ExpressionError, NotUnderstood, Scope, va
 
 SUCCEEDED, FAILED, SKIPPED = "Succeeded", "Failed", "Skipped"
 HIDDEN = "hidden"
-PATIENCE_SECONDS = 20
+TIMEOUT_SECONDS = 20
 ACTION_KEYS = {
     "type",
     "inputs",
@@ -38,8 +38,8 @@ TRIGGER = {
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the history of a run shows of an action."""
+class HistoryEntry:
+    """One action in the history of a run."""
 
     name: str
     status: str
@@ -49,15 +49,15 @@ class Shown:
 
 @dataclass
 class Run:
-    """One run: its status, the error that it was ended with, and its history."""
+    """One run: its status, the error that ended it, and its history."""
 
     status: str = SUCCEEDED
     error: Mapping[str, str] = field(default_factory=dict)
-    history: list[Shown] = field(default_factory=list)
+    history: list[HistoryEntry] = field(default_factory=list)
 
-    def of(self, name: str) -> Shown:
-        """What is shown of an action. Raises LookupError for one that was never reached."""
-        return next(shown for shown in self.history if shown.name == name)
+    def of(self, name: str) -> HistoryEntry:
+        """The entry of an action that was reached."""
+        return next(entry for entry in self.history if entry.name == name)
 
 
 class _Ended(Exception):
@@ -65,7 +65,7 @@ class _Ended(Exception):
 
 
 class Interpreter:
-    """A definition, and the services that it reaches."""
+    """A definition, and the services that it calls."""
 
     def __init__(self, definition: Mapping[str, Any], hosts: Mapping[str, tuple[str, int]]) -> None:
         if set(definition) != {"$schema", "contentVersion", "triggers", "actions"}:
@@ -95,7 +95,7 @@ class Interpreter:
         while len(done) < len(actions):
             ready = [name for name in actions if name not in done and set(_after(actions[name])) <= set(done)]
             if not ready:
-                raise NotUnderstood(f"actions that wait for each other: {sorted(set(actions) - set(done))}")
+                raise NotUnderstood(f"actions that depend on each other: {sorted(set(actions) - set(done))}")
             # Terminate ends what runs beside it: last, so that the order is always the same.
             name = min(ready, key=lambda each: actions[each]["type"] == "Terminate")
             action = actions[name]
@@ -103,23 +103,23 @@ class Interpreter:
                 done[name] = self._one(name, action, outputs, run)
             else:
                 done[name] = SKIPPED
-                run.history.append(Shown(name, SKIPPED))
+                run.history.append(HistoryEntry(name, SKIPPED))
         return FAILED if any(_outcome(name, actions, done) == FAILED for name in _leaves(actions)) else SUCCEEDED
 
     def _one(self, name: str, action: Mapping[str, Any], outputs: dict[str, Any], run: Run) -> str:
         if unknown := set(action) - ACTION_KEYS:
             raise NotUnderstood(f"{sorted(unknown)} of the action {name}")
-        hides = action.get("runtimeConfiguration", {}).get("secureData", {}).get("properties", ())
+        hidden = action.get("runtimeConfiguration", {}).get("secureData", {}).get("properties", ())
         shown: dict[str, Any] = {}
         try:
-            status = self._carry_out(name, action, outputs, shown, run)
+            status = self._execute(name, action, outputs, shown, run)
         except ExpressionError as error:
             status, shown["outputs"] = FAILED, str(error)
-        shown |= {part: HIDDEN for part in hides if part in shown}
-        run.history.append(Shown(name, status, shown.get("inputs"), shown.get("outputs")))
+        shown |= {part: HIDDEN for part in hidden if part in shown}
+        run.history.append(HistoryEntry(name, status, shown.get("inputs"), shown.get("outputs")))
         return status
 
-    def _carry_out(
+    def _execute(
         self, name: str, action: Mapping[str, Any], outputs: dict[str, Any], shown: dict[str, Any], run: Run
     ) -> str:
         scope = Scope(outputs)
@@ -129,7 +129,7 @@ class Interpreter:
                 return SUCCEEDED
             case "Http":
                 request = shown["inputs"] = value_of(action["inputs"], scope)
-                answer = shown["outputs"] = outputs[name] = self._ask(request)
+                answer = shown["outputs"] = outputs[name] = self._send(request)
                 return SUCCEEDED if 200 <= answer["statusCode"] < 300 else FAILED
             case "If":
                 branch = action["actions"] if _holds(action["expression"], scope) else action["else"]["actions"]
@@ -140,22 +140,22 @@ class Interpreter:
             case other:
                 raise NotUnderstood(f"an action of the type {other}")
 
-    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := set(request) - HTTP_KEYS:
             raise NotUnderstood(f"{sorted(unknown)} of a request")
         if request["retryPolicy"] != {"type": "none"}:
-            raise NotUnderstood("a request that repeats itself")
+            raise NotUnderstood("a request with retries")
         address = urlsplit(request["uri"])
         if address.scheme != "https":
-            raise ExpressionError(f"{request['uri']} is no https address")
+            raise ExpressionError(f"{request['uri']} is not an https address")
         headers = {"Host": address.netloc, **request.get("headers", {})}
         if "authentication" in request:
             headers["Authorization"] = f"Bearer {token_of(**request['authentication'])}"
         body = json.dumps(request["body"]).encode() if "body" in request else b""
-        place = self._hosts.get(address.netloc)
-        if place is None:
-            raise ExpressionError(f"there is no {address.netloc}")
-        connection = http.client.HTTPConnection(*place, timeout=PATIENCE_SECONDS)
+        address_here = self._hosts.get(address.netloc)
+        if address_here is None:
+            raise ExpressionError(f"unknown host {address.netloc}")
+        connection = http.client.HTTPConnection(*address_here, timeout=TIMEOUT_SECONDS)
         try:
             path = f"{address.path}?{address.query}" if address.query else address.path
             connection.request(request["method"], path, body, headers)
@@ -166,15 +166,15 @@ class Interpreter:
         return {"statusCode": answer.status, "headers": dict(answer.getheaders()), "body": _body(answer, content)}
 
 
-def token_of(*, type: str, identity: str, audience: str) -> str:  # noqa: A002 - the definition's word
-    """What stands for a token of Entra: it says to whom it was issued, and for whom."""
+def token_of(*, type: str, identity: str, audience: str) -> str:  # noqa: A002 - the definition's name
+    """In place of an Entra token: the identity it was issued to, and its audience."""
     if type != "ManagedServiceIdentity":
         raise NotUnderstood(f"authentication of the type {type}")
     return base64.b64encode(json.dumps([identity, audience]).encode()).decode()
 
 
 def _body(answer: http.client.HTTPResponse, content: bytes) -> Any:
-    """How the service shows a body to expressions: JSON and text as they are, all else in Base64."""
+    """A body as expressions get it: JSON and text as they are, everything else in Base64."""
     kind = answer.headers.get_content_type() if "Content-Type" in answer.headers else "application/octet-stream"
     if not content:
         return None
@@ -182,7 +182,7 @@ def _body(answer: http.client.HTTPResponse, content: bytes) -> Any:
         try:
             return json.loads(content)
         except ValueError as error:
-            raise ExpressionError(f"the answer is no JSON: {error}") from error
+            raise ExpressionError(f"the response is not valid JSON: {error}") from error
     if kind.startswith("text/"):
         return content.decode()
     return {"$content-type": kind, "$content": base64.b64encode(content).decode()}
@@ -208,7 +208,7 @@ def _leaves(actions: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _outcome(name: str, actions: Mapping[str, Any], done: Mapping[str, str]) -> str:
-    """The status that an action at the end contributes: of a skipped one, what those before it came to."""
+    """The status that a last action contributes: if it was skipped, that of the actions before it."""
     if done[name] != SKIPPED:
         return done[name]
     befores = [_outcome(before, actions, done) for before in _after(actions[name])]
@@ -216,11 +216,11 @@ def _outcome(name: str, actions: Mapping[str, Any], done: Mapping[str, str]) -> 
 
 
 def _check_names(actions: Mapping[str, Any], seen: set[str] | None = None) -> None:
-    """The service wants each name once in a whole definition."""
+    """The service requires names that are unique in the whole definition."""
     seen = set() if seen is None else seen
     for name, action in actions.items():
         if name in seen:
-            raise NotUnderstood(f"two actions are called {name}")
+            raise NotUnderstood(f"two actions are named {name}")
         seen.add(name)
         _check_names(action.get("actions", {}), seen)
         _check_names(action.get("else", {}).get("actions", {}), seen)

@@ -11,10 +11,7 @@ ROOT = Path(__file__).parents[3]
 MAY_KNOW = {
     "packages/mlops/src/mlops/local/emulator.py",
     "packages/mlops/src/mlops/demo/lifecycle.py",
-    "packages/mlops/src/mlops/commands/up.py",
-    "packages/mlops/src/mlops/commands/down.py",
-    "packages/mlops/src/mlops/commands/env.py",
-    "packages/mlops/src/mlops/commands/demo.py",
+    "packages/mlops/src/mlops/commands/local.py",
 }
 # The program itself, what it is recognised by, and the variables that lead to it.
 MARKS = re.compile(

@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import re
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.cli.command_line import COMMANDS
+from mlops.cli.command_line import COMMANDS, SECTIONS
 
 ROOT = Path(__file__).parents[4]
 HEAVY = ("azure", "azureml", "mlflow", "rich", "pydantic", "ruamel", "polars", "numpy", "requests")
@@ -71,10 +72,14 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     assert f"mlops {name}" in done.stdout.split("Examples:")[1]
 
 
-def test_list_of_commands_is_the_list_of_files() -> None:
-    files = {file.stem for file in (ROOT / "packages/mlops/src/mlops/commands").glob("*.py")} - {"__init__"}
+def test_every_section_is_a_module_with_its_commands() -> None:
+    for name, section in SECTIONS.items():
+        module = importlib.import_module(f"mlops.commands.{name}")
+        defined = {name.removesuffix("_command") for name in vars(module) if name.endswith("_command")}
+        assert set(section.commands) == {each for each in defined if each in COMMANDS}
 
-    assert files == set(COMMANDS)
+    files = {file.stem for file in (ROOT / "packages/mlops/src/mlops/commands").glob("*.py")} - {"__init__"}
+    assert files == set(SECTIONS)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from mlops.commands.explain import command
+from mlops.commands.models import explain_command
 from mlops.core.errors import InputError, JobFailed
 from mlops.explain.explaining import explain_rows
 from mlops.explain.inputs import draw_background
@@ -156,7 +156,7 @@ def test_command_explains_a_folder_without_asking_anybody(package: Path, tmp_pat
     root = Path(__file__).parents[4]
 
     done = CliRunner().invoke(
-        command, ["--package", str(package), "--file", str(request), "--json"], obj=root, standalone_mode=False
+        explain_command, ["--package", str(package), "--file", str(request), "--json"], obj=root, standalone_mode=False
     )
 
     assert done.exception is None

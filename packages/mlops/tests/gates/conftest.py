@@ -18,8 +18,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GatesFile, read_gates

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mlops.gates.proposal import Proposal
 from mlops.gates.report import GateReport
-from mlops.gates.report_sections import Proposal
 from mlops.gates.rows import Rows
 from mlops.settings.gates import CATALOGUE
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GATES_FILE, read_gates

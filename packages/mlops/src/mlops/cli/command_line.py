@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,33 +20,73 @@ from mlops.azure.sdk_output import silence_loggers
 from mlops.ci.log_commands import guarded
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
-COMMANDS: Final[dict[str, str]] = {
-    "demo": "Take data through the whole way on this machine: train, deploy, promote, roll out.",
-    "up": "Start a workspace on this machine.",
-    "down": "Stop the workspace on this machine.",
-    "env": "Print the variables that point any program at the workspace on this machine.",
-    "stages": "List, add or remove the stages that models move through.",
-    "check": "Check components, pipelines and environments without a workspace.",
-    "configure": "Fill in project.yml from what the infrastructure made.",
-    "replay": "Run a CI workflow on this machine before you push it.",
-    "preview": "Show what a range of commits changes in the infrastructure.",
-    "train": "Train, evaluate and register a model.",
-    "deploy": "Roll out to a stage what it is to run.",
-    "plan": "Show which stages a range of commits changes.",
-    "gate": "Judge the release that a stage's manifest proposes.",
-    "promote": "Propose for a stage what the stage before runs.",
-    "provenance": "Show where a stage's model comes from, and whether the stage accepts that.",
-    "revert": "Make git agree with what a stage runs, after a rollback.",
-    "rollback": "Return a stage's traffic to what it ran before.",
-    "score": "Send a request to a stage's endpoint.",
-    "explain": "Show what each feature of a request added to the answers.",
-    "monitor": "Judge what a stage was asked and answered lately: quality, drift, performance, service.",
-    "retire": "Take out of service what no release names any more.",
-    "retrain": "Train anew because of drift, and propose what comes of it.",
-    "status": "Show what each stage runs.",
-    "history": "Show what happened to each stage, and whether the log of it holds.",
-    "dashboard": "Show all stages on one page, served here or written as HTML.",
-    "detach": "Remove the template's packages from a fork, and install them pinned instead.",
+
+@dataclass(frozen=True)
+class Section:
+    """Commands that people look for together: the title in the help, and each command with its line there.
+
+    A section is also a module of mlops.commands.
+    """
+
+    title: str
+    commands: Mapping[str, str]
+
+
+SECTIONS: Final[Mapping[str, Section]] = {
+    "local": Section(
+        "On this machine",
+        {
+            "demo": "Take data through the whole lifecycle: train, deploy, promote, roll out.",
+            "up": "Start a workspace on this machine.",
+            "down": "Stop the workspace on this machine.",
+            "env": "Print the variables that point any program at the workspace on this machine.",
+            "replay": "Run a CI workflow on this machine before you push it.",
+        },
+    ),
+    "project": Section(
+        "The project",
+        {
+            "check": "Check components, pipelines and environments without a workspace.",
+            "configure": "Fill in project.yml from the infrastructure's outputs.",
+            "stages": "List, add or remove the stages that models move through.",
+            "plan": "Show which stages a range of commits changes.",
+            "preview": "Show what a range of commits changes in the infrastructure.",
+            "detach": "Remove the template's packages from a fork, and install them pinned instead.",
+        },
+    ),
+    "models": Section(
+        "Models",
+        {
+            "train": "Train, evaluate and register a model.",
+            "retrain": "Train again because of drift, and propose the result.",
+            "score": "Send a request to a stage's endpoint, or score files.",
+            "explain": "Show what each feature contributed to a prediction.",
+            "retire": "Retire unreferenced models and deployments.",
+        },
+    ),
+    "releases": Section(
+        "Releases",
+        {
+            "deploy": "Roll out the model version that a stage's manifest names.",
+            "gate": "Judge the release that a stage's manifest proposes.",
+            "promote": "Propose for a stage the model that the stage before runs.",
+            "provenance": "Show where a stage's model comes from, and whether the stage accepts it.",
+            "revert": "Make git agree with what a stage runs, after a rollback.",
+            "rollback": "Return a stage's traffic to what it ran before.",
+        },
+    ),
+    "operations": Section(
+        "Operations",
+        {
+            "status": "Show what each stage runs.",
+            "monitor": "Judge a stage's recent requests: quality, drift, performance, service.",
+            "history": "Show each stage's audit log, and whether it was tampered with.",
+            "dashboard": "Show all stages on one page, served here or written as HTML.",
+        },
+    ),
+}
+COMMANDS: Final[Mapping[str, str]] = {
+    name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -62,18 +103,20 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command."""
-        if cmd_name not in COMMANDS:
+        module = next((name for name, section in SECTIONS.items() if cmd_name in section.commands), None)
+        if module is None:
             return None
-        command: click.Command = importlib.import_module(f"mlops.commands.{cmd_name}").command
-        return command
+        found: click.Command = getattr(importlib.import_module(f"mlops.commands.{module}"), f"{cmd_name}_command")
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands by section, without importing one."""
+        for section in SECTIONS.values():
+            with formatter.section(section.title):
+                formatter.write_dl(list(section.commands.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
     "--project",
     type=click.Path(path_type=Path),

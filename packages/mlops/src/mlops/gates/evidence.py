@@ -13,7 +13,7 @@ from typing import Final
 from mlops.gates.drift import Drift, measure_drift
 from mlops.gates.package_checks import digest_differences, megabytes, provenance_gaps, replay_golden, schema_breaks
 from mlops.gates.performance import Performance, measure_performance, performance_measures
-from mlops.gates.report_sections import Candidate, Proposal
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.models.package_documents import (
     BASELINE_FILE,
     PROVENANCE_FILE,

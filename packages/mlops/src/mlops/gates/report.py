@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mlops.gates.evidence import Evidence, collect_evidence
-from mlops.gates.report_sections import Candidate, Proposal
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.settings.gates import CATALOGUE, GatesFile
 from mlops.settings.measures import Measured, Span, Unmeasurable, not_measured
 from mlops.settings.rules import Rule

@@ -1,16 +1,13 @@
-"""The sections of a gate report below its verdict, as tables of text; each medium escapes them itself."""
+"""The parts of a report below its verdict, as tables of text for any medium, which escapes them itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from mlops.gates.groups import Band, Treatment
+from mlops.gates.proposal import Candidate
 from mlops.gates.report import GateReport, shown
-from mlops.gates.rows import Rows
-from mlops.settings.releases import Release
-from mlops.settings.stages import StageName
 
 _DRIFT_ROWS: Final = 10
 _STABLE, _MOVED = 0.1, 0.25
@@ -145,31 +142,3 @@ def _rollback(report: GateReport) -> Section:
             f"For good: git revert the merge; that deploys version {model.version} again ({model.digest}).",
         ),
     )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model package on this machine, the release that promises it, and what speaks against its provenance."""
-
-    folder: Path
-    release: Release
-    doubts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What is proposed: a challenger for a stage, in place of the champion that it runs (None: nothing yet).
-
-    `held_out` rows have features and target and trained neither model; `recent` are the stage's last inputs, with
-    notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when they could.
-    `retraining_reason` says why the challenger was trained, where it was drift.
-    """
-
-    stage: StageName
-    challenger: Candidate
-    champion: Candidate | None
-    held_out: Rows
-    recent: Rows | None = None
-    recent_notes: tuple[str, ...] = ()
-    recent_problem: str = ""
-    retraining_reason: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ _LAST_LINES: Final = 20
 
 
 class StackChange(BaseModel):
-    """How a stack differs; cost is what it costs a month while nothing happens."""
+    """How a stack differs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,9 +34,6 @@ class StackChange(BaseModel):
     changed: dict[str, tuple[str, ...]]
     rights_added: tuple[str, ...]
     rights_removed: tuple[str, ...]
-    cost_before: float
-    cost_after: float
-    currency: str
     problem: str
     differs: bool
 
@@ -44,8 +41,7 @@ class StackChange(BaseModel):
         """The change in a line of a table."""
         counts = (f"+{len(self.added)}", f"-{len(self.removed)}", f"~{len(self.changed)}")
         rights = f"+{len(self.rights_added)} -{len(self.rights_removed)}"
-        cost = f"{self.cost_before:,.0f} → {self.cost_after:,.0f} {self.currency}"
-        return (stack, " ".join(counts), rights, cost)
+        return (stack, " ".join(counts), rights)
 
     def lines(self, stack: str) -> list[tuple[str, ...]]:
         """Each single change."""
@@ -87,7 +83,7 @@ class PreviewResult(Result):
         differing = {name: stack for name, stack in self.stacks.items() if stack.differs}
         if not differing:
             return [Line(f"no stack changes since {self.since}", "good")]
-        columns = ("stack", "resources", "rights", "idle cost a month")
+        columns = ("stack", "resources", "rights")
         blocks: list[Block] = [
             Table(f"since {self.since}", columns, tuple(stack.row(name) for name, stack in differing.items()))
         ]
@@ -117,7 +113,7 @@ def preview(project: Project, since: str) -> PreviewResult:
         raise MachineError(f"the infrastructure's program was not started: {error}", "Is uv installed?") from error
     if done.returncode != 0:
         raise MachineError(
-            "the infrastructure cannot be rehearsed",
+            "the infrastructure's program cannot be run",
             "Correct what it says; `uv run --directory infra pytest` tells more.",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.endpoint.current_deployment import Live, live_model, prove_live
-from mlops.gates.report_sections import Candidate
+from mlops.gates.proposal import Candidate
 from mlops.models.origin import release_of
 from mlops.models.package_store import fetch_package, package_of_model
 from mlops.models.registration import ModelVersion, find_version

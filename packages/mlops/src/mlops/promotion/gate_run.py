@@ -11,8 +11,8 @@ from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
+from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.report_sections import Candidate, Proposal
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.origin import read_provenance
 from mlops.models.package import package_digest

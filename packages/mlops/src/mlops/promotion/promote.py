@@ -16,9 +16,9 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
+from mlops.gates.proposal import Candidate
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
-from mlops.gates.report_sections import Candidate
 from mlops.githost.pull_requests import PullRequest, forge_of, picture_address
 from mlops.models.registration import ModelVersion
 from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mlops.core.documents import read_yaml
 from mlops.core.errors import ProjectError
-from mlops.settings.releases import Manifest, Release, read_manifest
+from mlops.settings.releases import Manifest, Release, parse_manifest, read_manifest
+from mlops.settings.stages import StageName
 
 _RELEASE_KEY: Final = "release"
 _NOTHING: Final = re.compile(r"release:[ \t]*(?:null|Null|NULL|~)?(?P<comment>[ \t]+#.*)?\s*")
@@ -114,3 +116,39 @@ def _yaml() -> YAML:
     yaml.width = _LINE_WIDTH
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+@dataclass(frozen=True)
+class RolloutTiming:
+    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
+
+    The latencies are those that a new deployment may have at least.
+    """
+
+    soak_seconds: float
+    load_seconds: float
+    requests_per_second: float
+    p95_milliseconds: float
+    p99_milliseconds: float
+
+
+def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
+    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
+    manifest = parse_manifest(text, stage)
+    rollout, slo = manifest.rollout, manifest.slo
+    values = {
+        "rollout": {
+            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
+            "load": {
+                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
+                "seconds": min(rollout.load.seconds, timing.load_seconds),
+            },
+        },
+        "slo": {
+            "p95_milliseconds": max(slo.p95_milliseconds, timing.p95_milliseconds),
+            "p99_milliseconds": max(slo.p99_milliseconds, timing.p99_milliseconds),
+        },
+    }
+    quicker = change_values(text, values)
+    parse_manifest(quicker, stage)
+    return quicker.encode()

@@ -12,7 +12,6 @@ from typing import Annotated, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
-from mlops.settings.manifest_files import change_values
 from mlops.settings.project import KUBERNETES, AssetName, Serving
 from mlops.settings.stages import StageName
 
@@ -166,39 +165,3 @@ def skipped_phases(rollout: Rollout, serving: Serving) -> tuple[SkippedPhase, ..
         reason = f"Azure mirrors no traffic on Kubernetes (mirror_percentage {rollout.mirror_percentage})"
         return (SkippedPhase(MIRROR, reason),)
     return ()
-
-
-@dataclass(frozen=True)
-class RolloutTiming:
-    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
-
-    The latencies are those that a new deployment may have at least.
-    """
-
-    soak_seconds: float
-    load_seconds: float
-    requests_per_second: float
-    p95_milliseconds: float
-    p99_milliseconds: float
-
-
-def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
-    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
-    manifest = parse_manifest(text, stage)
-    rollout, slo = manifest.rollout, manifest.slo
-    values = {
-        "rollout": {
-            "soak_seconds": min(rollout.soak_seconds, timing.soak_seconds),
-            "load": {
-                "requests_per_second": min(rollout.load.requests_per_second, timing.requests_per_second),
-                "seconds": min(rollout.load.seconds, timing.load_seconds),
-            },
-        },
-        "slo": {
-            "p95_milliseconds": max(slo.p95_milliseconds, timing.p95_milliseconds),
-            "p99_milliseconds": max(slo.p99_milliseconds, timing.p99_milliseconds),
-        },
-    }
-    quicker = change_values(text, values)
-    parse_manifest(quicker, stage)
-    return quicker.encode()

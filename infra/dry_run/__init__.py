@@ -1,0 +1,1 @@
+"""Runs the program without an engine and without Azure, and records what it declares: for the inventory and tests."""

@@ -1,0 +1,1 @@
+"""Events of a stage, and the handler that turns drift into a retraining."""

@@ -1,0 +1,1 @@
+"""Managed identities, and the roles they are given."""

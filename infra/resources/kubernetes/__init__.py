@@ -1,0 +1,1 @@
+"""Serving on Kubernetes: the cluster, its attachment to the workspace, and its metrics."""

@@ -1,0 +1,68 @@
+"""Where logs, metrics and telemetry go: Log Analytics, Application Insights, and the diagnostic settings."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_azure_native import applicationinsights, monitor, operationalinsights
+
+from resources.context import Component, Context
+from resources.group import ResourceGroup
+
+RETENTION_DAYS = 30  # included in the price of ingestion
+
+
+class Monitoring(Component):
+    """The Log Analytics workspace and the Application Insights of a stage."""
+
+    def __init__(self, context: Context, group: ResourceGroup) -> None:
+        super().__init__("monitoring")
+        self._context = context
+        self.logs = self._logs(group)
+        self.insights = applicationinsights.Component(
+            "application-insights",
+            resource_name_=context.names.of("appi"),
+            resource_group_name=group.name,
+            location=context.location,
+            kind="web",
+            application_type="web",
+            ingestion_mode="LogAnalytics",
+            workspace_resource_id=self.logs.id,
+            disable_local_auth=True,
+            retention_in_days=RETENTION_DAYS,
+            tags=context.tags,
+            opts=context.protected_options(self),
+        )
+        self.register_outputs({"logs": self.logs.id})
+
+    def _logs(self, group: ResourceGroup) -> operationalinsights.Workspace:
+        context = self._context
+        return operationalinsights.Workspace(
+            "log-analytics",
+            workspace_name=context.names.of("log"),
+            resource_group_name=group.name,
+            location=context.location,
+            sku=operationalinsights.WorkspaceSkuArgs(name="PerGB2018"),
+            retention_in_days=RETENTION_DAYS,
+            features=operationalinsights.WorkspaceFeaturesArgs(
+                disable_local_auth=True, enable_log_access_using_only_resource_permissions=True
+            ),
+            workspace_capping=operationalinsights.WorkspaceCappingArgs(
+                daily_quota_gb=context.profile.logs_gigabytes_per_day
+            ),
+            tags=context.tags,
+            opts=context.protected_options(self),
+        )
+
+    def send_diagnostics(
+        self, name: str, resource_id: pulumi.Input[str], parent: pulumi.Resource, *, logs: bool = True
+    ) -> None:
+        """Send a resource's logs and metrics to Log Analytics."""
+        monitor.DiagnosticSetting(
+            f"diagnostics-{name}",
+            name="to-log-analytics",
+            resource_uri=resource_id,
+            workspace_id=self.logs.id,
+            logs=[{"category_group": "allLogs", "enabled": True}] if logs else [],
+            metrics=[{"category": "AllMetrics", "enabled": True}],
+            opts=self._context.replaceable_options(parent),
+        )

@@ -1,0 +1,1 @@
+"""The Azure ML workspace, and what it depends on."""

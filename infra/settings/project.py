@@ -1,0 +1,89 @@
+"""What this program reads from the repository around it: the stages of project.yml, and releases/protection.yml.
+
+Both are read as data, so that a stage or a rule of protection is written down once. What else project.yml says is the
+business of `mlops`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from settings.fields import Frozen, StageName
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT_FILE = "project.yml"
+PROTECTION_FILE = "releases/protection.yml"
+MOST_STAGES = 6
+# Other stacks and CI's other environments are called so.
+RESERVED = frozenset({"shared", "ci", "repository", "preview", "gate", "promotion", "retraining"})
+
+
+class ProjectStages(Frozen):
+    """The stages in order: models are trained in the first and promoted to the last, which is production."""
+
+    names: Annotated[tuple[StageName, ...], Field(min_length=1, max_length=MOST_STAGES)]
+
+    @field_validator("names")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"stage {twice[0]} is listed twice")
+        taken = sorted(RESERVED.intersection(names))
+        if taken:
+            raise ValueError(f"a stage cannot be called {taken[0]}: a stack or an environment of CI has that name")
+        return names
+
+    @property
+    def training(self) -> str:
+        """The stage where models are trained."""
+        return self.names[0]
+
+    @property
+    def after_training(self) -> str | None:
+        """The stage that newly trained models are proposed for; None where there is one stage only."""
+        return self.names[1] if len(self.names) > 1 else None
+
+    def is_production(self, stage: str) -> bool:
+        """Whether a stage is the one that models are promoted to in the end."""
+        return stage == self.names[-1]
+
+    def is_only(self, stage: str) -> bool:
+        """Whether there is no other stage."""
+        return self.names == (stage,)
+
+
+def read_stages(root: Path = ROOT) -> ProjectStages:
+    """The stages of project.yml. Raises ValueError."""
+    try:
+        return ProjectStages(names=_stage_names(_document(root / PROJECT_FILE).get("stages")))
+    except ValidationError as error:
+        reasons = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
+        raise ValueError(f"{PROJECT_FILE}: stages: {reasons}") from error
+
+
+def read_protection(root: Path = ROOT) -> dict[str, Any]:
+    """What releases/protection.yml says, as it stands there. Raises ValueError."""
+    return _document(root / PROTECTION_FILE)
+
+
+def _stage_names(stages: object) -> tuple[str, ...]:
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) and "name" in stage for stage in stages):
+        raise ValueError(f"{PROJECT_FILE}: stages is not a list of stages; begin each with `- name: dev`")
+    return tuple(stage["name"] for stage in stages)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: this program reads it from the repository around it")
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{file} is not a mapping of keys to values")
+    return document

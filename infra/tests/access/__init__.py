@@ -1,0 +1,1 @@
+"""Tests: Who may do what."""

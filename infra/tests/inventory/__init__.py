@@ -1,0 +1,1 @@
+"""Tests: What a stack declares, as a reviewer reads it."""

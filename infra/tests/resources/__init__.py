@@ -1,0 +1,1 @@
+"""Tests: The resources of a stack."""

@@ -1,0 +1,1 @@
+"""Tests: The settings of a stack."""

@@ -1,0 +1,303 @@
+"""`mlops train`, `retrain`, `score`, `explain` and `retire`: a model from its training to its retirement."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
+
+if TYPE_CHECKING:
+    from mlops.settings.project import Project
+
+
+@mlops_command(
+    "train",
+    "mlops train",
+    "mlops train --data credit_default.csv",
+    "mlops train --data-version newest",
+    "mlops train --json | jq .model.version",
+    "mlops train --fresh                   # run every step, whoever ran it before",
+    "mlops train --submit                  # begin, and do not wait",
+    "mlops train --job credit-default-20260301-101500-1a2b",
+)
+@stage_option(required=False, text="The stage to train in; without it, the first of project.yml.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The file to train on; without it, the sample that data/generate_sample.py makes.",
+)
+@click.option("--data-version", help="In place of a file: a version of the data asset that is there, or `newest`.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    envvar="MLOPS_FRESH",
+    show_envvar=True,
+    help="Run every step anew: take none over from an earlier job, which somebody else may have run.",
+)
+@click.option("--submit", is_flag=True, help="Only begin: print the job's name, and do not wait for it.")
+@click.option("--job", help="Only wait for this job, which --submit began, and register its model.")
+@json_option
+@click.pass_obj
+def train_command(
+    project_path: Path | None,
+    *,
+    stage: str | None,
+    data: Path | None,
+    data_version: str | None,
+    fresh: bool,
+    submit: bool,
+    job: str | None,
+    as_json: bool,
+) -> int:
+    """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
+
+    The data become a version of the data asset, uploaded only when the workspace does not have them. Steps
+    that have not changed are reused, but with --fresh. A model package that is registered already is not registered
+    again.
+    Ctrl-C cancels the job; nothing is registered then. In two parts, with --submit and --job, the second can
+    be run as often as needed, and Ctrl-C leaves the job alone: a login need not last as long as a training.
+    """
+    if job is not None and (submit or data or data_version):
+        raise click.UsageError("--job names a job that runs already: it goes with neither --submit nor --data")
+    if data and data_version:
+        raise click.UsageError("say what to train on once: either --data or --data-version")
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage) if stage else project.order.training
+
+    from mlops.azure.workspace import connect
+    from mlops.training.run import finish_training, submit_training, train
+
+    client = connect(project.settings.stage(stage_name))
+    if job is not None:
+        return answer(finish_training(client, project, job), as_json=as_json)
+    act = submit_training if submit else train
+    # A CI system hands over an empty text for a version that nobody named.
+    return answer(act(client, project, stage_name, data_version or data, fresh=fresh), as_json=as_json)
+
+
+@mlops_command(
+    "retrain",
+    "mlops retrain --because prod/17               # record 17 of prod's audit log",
+    "mlops retrain --because verdict.json          # what `mlops monitor --json` printed",
+    'mlops retrain --because "$EVENT" --submit     # an event of the stage\'s topic; begin, and do not wait',
+)
+@click.option(
+    "--because", required=True, help="An event as JSON or in a file, a verdict of the monitor, or STAGE/RECORD."
+)
+@click.option("--submit", is_flag=True, help="Only begin: print the job's name, for `mlops train --job`.")
+@json_option
+@click.pass_obj
+def retrain_command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
+    """Train on newer data because a stage drifted, and propose the model for the next stage if the gates pass it.
+
+    releases/retraining.yml says on which: the newest version of the data asset, or rows that the stage was asked and
+    whose outcome is known by now; and how often. The trainings that began are counted in the audit log. The reason
+    is looked up in the stage's audit log, which alone is believed. No training begins, and the command says why and
+    exits with 0, when it may not be, when the model that drifted runs no longer, or when there are no newer data.
+    The same reason never begins a second one: run again, the command goes on with the first. The drift stands in the
+    report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.retraining.trigger import read_trigger
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    pointer = read_trigger(because)
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.retraining.run import begin_retraining, retrain
+
+    act = begin_retraining if submit else retrain
+    return answer(act(WorkspaceClients(project), pointer, datetime.now(UTC)), as_json=as_json)
+
+
+_STANDARD_INPUT = "-"
+
+
+@mlops_command(
+    "score",
+    "mlops score --stage dev",
+    "mlops score --stage dev --file request.json --json",
+    "cat request.json | mlops score --stage dev --file -",
+    "mlops score --stage dev --deployment green",
+    "mlops score --stage prod --batch rows/ --output predictions/",
+)
+@stage_option()
+@click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
+@click.option("--deployment", help="The deployment to ask; without it, wherever the traffic goes.")
+@click.option("--batch", help="Files instead of a request: a CSV or parquet file, a folder, or azureml:NAME:VERSION.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="With --batch: where results go.")
+@json_option
+@click.pass_obj
+def score_command(
+    project_path: Path | None,
+    *,
+    stage: str,
+    file: str | None,
+    deployment: str | None,
+    batch: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    """Send a request to a stage's endpoint and print the answer. The body is sent as it is.
+
+    Exits with 6 when the endpoint refuses the request; the error shows what it says.
+
+    With --batch, files are scored by the stage's batch endpoint: each becomes a parquet file in --output, beside
+    outcomes.jsonl, which lists them. A file that cannot be scored is set aside with its reason, and the rest
+    completes; the exit code is 1 then. Ctrl-C cancels the job; run again, it begins anew.
+    """
+    if batch is not None or output is not None:
+        asked = {"--file": file, "--deployment": deployment}
+        return _score_batch(project_path, stage, batch, output, asked=asked, as_json=as_json)
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.core.layout import SAMPLE_REQUEST
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+    if file == _STANDARD_INPUT:
+        body = sys.stdin.buffer.read()
+    else:
+        path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
+        if not path.is_file():
+            raise InputError(f"{path} is no file", "Give the path of a JSON file to --file, or `-`.")
+        body = path.read_bytes()
+
+    from mlops.azure.workspace import connect
+    from mlops.endpoint.scoring import score
+
+    client = connect(project.settings.stage(stage_name))
+    return answer(score(client, project, stage_name, body, deployment), as_json=as_json)
+
+
+def _score_batch(
+    project_path: Path | None,
+    stage: str,
+    batch: str | None,
+    output: Path | None,
+    *,
+    asked: dict[str, str | None],
+    as_json: bool,
+) -> int:
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project
+
+    if batch is None or output is None:
+        raise InputError("--batch and --output belong together", "Give both: --batch FOLDER --output FOLDER.")
+    wrong = [name for name, value in asked.items() if value is not None]
+    if wrong:
+        raise InputError(f"{wrong[0]} is for a request, and --batch for files", "Give one of them.")
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+
+    from mlops.azure.workspace import connect
+    from mlops.batch.score import score_files
+
+    client = connect(project.settings.stage(stage_name))
+    return answer(score_files(client, project, stage_name, batch, output), as_json=as_json)
+
+
+@mlops_command(
+    "explain",
+    "mlops explain --stage prod --file request.json",
+    "mlops explain --stage prod --json",
+    "mlops explain --package model_package/ --file request.json",
+)
+@stage_option(required=False, text="Explain what this stage runs.")
+@click.option(
+    "--package",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Explain a model package in a folder instead; nothing is asked of Azure.",
+)
+@click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
+@json_option
+@click.pass_obj
+def explain_command(
+    project_path: Path | None, *, stage: str | None, package: Path | None, file: str | None, as_json: bool
+) -> int:
+    """Show what each feature of a request's rows added to their probability.
+
+    Computed here, from the model package alone: Shapley values against rows drawn from the training distribution.
+    They add up to the row's probability minus the average one. Features are drawn independently of each other, so
+    where two tell the same, what they add is shared between them.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.core.layout import SAMPLE_REQUEST
+    from mlops.settings.project import load_project
+
+    if (stage is None) == (package is None):
+        raise InputError("--stage or --package says what to explain", "Give one of the two.")
+    project = load_project(project_path)
+    if file == _STANDARD_INPUT:
+        body = sys.stdin.buffer.read()
+    else:
+        path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
+        if not path.is_file():
+            raise InputError(f"{path} is no file", "Give the path of a JSON file to --file, or `-`.")
+        body = path.read_bytes()
+    model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
+
+    from mlops.explain.explaining import explain_rows
+
+    return answer(explain_rows(folder, model, body), as_json=as_json)
+
+
+def _live_package(project: Project, stage: str) -> tuple[str, Path]:
+    """What a stage runs: its name, and its package."""
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.core.errors import InputError
+    from mlops.endpoint.current_deployment import live_model
+    from mlops.models.package_store import package_of_model
+    from mlops.models.registration import ModelVersion
+
+    name = project.order.find(stage)
+    clients = WorkspaceClients(project)
+    live = live_model(clients.stage(name), project.settings.stage(name))
+    if live is None:
+        raise InputError(f"{name} runs nothing yet", f"Deploy: `mlops deploy --stage {name}`.")
+    model = ModelVersion(project.settings.model, live.version, live.digest)
+    return f"{model.name} {model.version}", package_of_model(clients.models(name), project, model)
+
+
+@mlops_command(
+    "retire", "mlops retire --stage dev", "mlops retire --stage prod --json", "mlops retire --stage dev --apply"
+)
+@stage_option()
+@click.option("--apply", "applied", is_flag=True, help="Do it; without this, only say what would be done.")
+@json_option
+@click.pass_obj
+def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_json: bool) -> int:
+    """Take models and deployments out of service that no release names any more.
+
+    Only after the deadlines of releases/retirement.yml. Models are archived, deployments without traffic are deleted.
+    What is live in any stage stays, and so does what is kept for an instant return. Every stage is asked, so the login
+    must be allowed to read all of them.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.retire.applying import RetireResult, apply_plan
+    from mlops.retire.plan import make_plan
+
+    clients = WorkspaceClients(project)
+    planned = make_plan(clients, stage_name)
+    if applied:
+        apply_plan(clients, stage_name, planned)
+    return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)

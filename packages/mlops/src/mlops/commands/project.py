@@ -1,0 +1,298 @@
+"""`mlops check`, `configure`, `stages`, `plan`, `preview` and `detach`: the files of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import examples_below, json_option, stage_option
+from mlops.core.results import Block, Line, Result, Table
+from mlops.core.source_location import Place
+
+if TYPE_CHECKING:
+    from mlops.checks import Problem
+    from mlops.infrastructure.project_file import Change
+
+
+@dataclass(frozen=True)
+class CheckResult(Result):
+    """What is wrong with a project, and what was put right."""
+
+    root: Path
+    problems: tuple[Problem, ...]
+    fixed: tuple[str, ...]
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Every problem at its line."""
+        return [Place(self.root / each.file, each.line, f"{each.message}; {each.advice}") for each in self.problems]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when anything is wrong."""
+        return 1 if self.problems else 0
+
+    def document(self) -> dict[str, Any]:
+        """Problems and fixes."""
+        problems = [asdict(problem) | {"file": str(problem.file)} for problem in self.problems]
+        return {"problems": problems, "fixed": list(self.fixed)}
+
+    def blocks(self) -> Sequence[Block]:
+        """A line for each."""
+        lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
+        for problem in self.problems:
+            place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
+            lines.append(Line(f"{place}: {problem.message} → {problem.advice}"))
+        count = len(self.problems)
+        if count:
+            lines.append(Line("1 problem" if count == 1 else f"{count} problems", "bad"))
+        else:
+            lines.append(Line("everything fits together", "good"))
+        return lines
+
+
+@mlops_command(
+    "check",
+    "mlops check",
+    "mlops check --fix      # pins of environments/ from uv.lock, stages of CI files from project.yml",
+    "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
+    "mlops check --json",
+)
+@click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
+@click.option("--repository", is_flag=True, help="Check how the forge protects the repository instead.")
+@json_option
+@click.pass_obj
+def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
+    """Check components, pipelines and environments without a workspace.
+
+    Finds bindings, names, types and files that do not fit, and components that changed without a new version.
+    Prints one line for each problem and exits with 1 when there is any.
+
+    With --repository it asks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
+    do, logins. What differs from releases/protection.yml is listed with the way to set it; nothing is changed.
+    """
+    from mlops.checks import check_project, fix_project
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    root = project.root
+    if repository:
+        from mlops.protection.check import check_repository
+
+        if fix:
+            raise click.UsageError("--fix changes files of the project, --repository reads settings of the forge")
+        return answer(check_repository(project), as_json=as_json)
+    fixed = tuple(fix_project(root)) if fix else ()
+    return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)
+
+
+@dataclass(frozen=True)
+class ConfigureResult(Result):
+    """What changed in project.yml."""
+
+    stage: str
+    changes: tuple[Change, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The changes."""
+        return {"stage": self.stage, "changes": [asdict(change) for change in self.changes]}
+
+    def blocks(self) -> Sequence[Block]:
+        """A row for each."""
+        if not self.changes:
+            return [Line(f"project.yml says already where {self.stage} lives", "good")]
+        rows = tuple((change.key, change.before or "", change.after or "") for change in self.changes)
+        return [
+            Table("project.yml", ("key", "was", "is"), rows),
+            Line("Review and commit project.yml.", "hint"),
+        ]
+
+
+@mlops_command(
+    "configure",
+    "mlops configure --stage dev",
+    "mlops configure --stage prod --outputs outputs.json    # of `pulumi stack output --json`",
+)
+@stage_option()
+@click.option(
+    "--outputs",
+    type=click.Path(path_type=Path),
+    help="A file with the stack's outputs; without it, `pulumi` is asked.",
+)
+@json_option
+@click.pass_obj
+def configure_command(project_path: Path | None, *, stage: str, outputs: Path | None, as_json: bool) -> int:
+    """Fill in where a stage lives, from what `pulumi up` made. Comments in project.yml stay."""
+    from mlops.cli.rendering import answer
+    from mlops.core.layout import PROJECT_FILE
+    from mlops.infrastructure.outputs import ask_pulumi, read_outputs
+    from mlops.infrastructure.project_file import configure
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    name = project.order.find(stage)
+    found = ask_pulumi(project.root, name) if outputs is None else read_outputs(outputs)
+    changes = configure(project.path(Path(PROJECT_FILE)), name, found)
+    return answer(ConfigureResult(name, changes), as_json=as_json)
+
+
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the difference, and write nothing.")
+
+
+@click.group(
+    "stages",
+    epilog=examples_below(
+        "mlops stages list",
+        "mlops stages add preprod --after staging",
+        "mlops stages add preprod --after staging --dry-run",
+        "mlops stages remove preprod",
+    ),
+)
+def stages_command() -> None:
+    """List, add or remove the stages that models move through.
+
+    Their list is in project.yml, in the order of promotion: the first trains, the last is production. Add and remove
+    change every file that follows from it, in your checkout, for you to review and commit.
+    """
+
+
+@stages_command.command(
+    "list", short_help="Show the stages in their order.", epilog=examples_below("mlops stages list --json")
+)
+@json_option
+@click.pass_obj
+def list_command(project_path: Path | None, *, as_json: bool) -> int:
+    """Show the stages in their order, and where each takes its models from."""
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+    from mlops.stages.listing import StageList
+
+    return answer(StageList(load_project(project_path)), as_json=as_json)
+
+
+@stages_command.command(
+    "add",
+    short_help="Add a stage behind another one.",
+    epilog=examples_below("mlops stages add preprod --after staging", "mlops stages add uat --after dev --dry-run"),
+)
+@click.argument("name")
+@stage_option("--after", text="The stage before it, whose settings are copied.")
+@_DRY_RUN
+@json_option
+@click.pass_obj
+def add_command(project_path: Path | None, *, name: str, after: str, dry_run: bool, as_json: bool) -> int:
+    """Add a stage NAME: to project.yml, releases/, infra/, and the CI files.
+
+    Everything is copied from the stage before it, with a comment where it has to be looked at. Refused when a file
+    that is to be changed has changes that are not committed. Run again, it writes what is still missing.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+    from mlops.stages.change import add_stage
+
+    return answer(add_stage(load_project(project_path), name, after, is_dry_run=dry_run), as_json=as_json)
+
+
+@stages_command.command(
+    "remove",
+    short_help="Remove a stage.",
+    epilog=examples_below("mlops stages remove preprod --dry-run", "mlops stages remove preprod"),
+)
+@click.argument("name")
+@_DRY_RUN
+@json_option
+@click.pass_obj
+def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_json: bool) -> int:
+    """Remove the stage NAME from project.yml, releases/, infra/, and the CI files.
+
+    What runs there goes on running. Releases of other stages that came through it stay valid. Refused for the first
+    stage, where models are trained, and when a file that is to be changed has changes that are not committed.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+    from mlops.stages.change import remove_stage
+
+    return answer(remove_stage(load_project(project_path), name, is_dry_run=dry_run), as_json=as_json)
+
+
+@mlops_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
+@click.option("--since", required=True, help="The revision to compare HEAD with.")
+@json_option
+@click.pass_obj
+def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
+    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO.
+
+    Reads releases/*.yml out of git; needs no login. The stages come in the order in which they are deployed.
+    Exits with 3 when a manifest cannot be read.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.git import Repository
+    from mlops.promotion.release_changes import plan
+    from mlops.settings.project import load_project
+
+    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
+
+
+@mlops_command("preview", "mlops preview --since origin/main", "mlops preview --since HEAD~1 --json | jq .stacks.prod")
+@click.option("--since", required=True, help="The revision to compare the working folder with.")
+@json_option
+@click.pass_obj
+def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
+    """Show what changes in the infrastructure since a revision: resources and rights of every stack.
+
+    Both revisions' programs are run without Pulumi's engine and without Azure; `pulumi preview` compares with
+    what is there. Exits with 3 when a stack's settings are wrong.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.infrastructure.preview import preview
+    from mlops.settings.project import load_project
+
+    return answer(preview(load_project(project_path), since), as_json=as_json)
+
+
+@mlops_command(
+    "detach",
+    "mlops detach --dry-run                       # what would change, as a diff",
+    "mlops detach                                 # pinned by the template's git tag",
+    "mlops detach --git https://git.example.com/platform/template --tag v1.0.0",
+    "mlops detach --wheels dist                   # pinned by wheels, copied to wheels/",
+)
+@click.option("--git", "url", help="The repository to pin; without it, the one that .template.yml names.")
+@click.option("--tag", help="The tag to pin; without it, the one of .template.yml's version.")
+@click.option(
+    "--wheels",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Pin the wheels in this folder instead of a git tag.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
+@json_option
+@click.pass_obj
+def detach_command(
+    project_path: Path | None, *, url: str | None, tag: str | None, wheels: Path | None, dry_run: bool, as_json: bool
+) -> int:
+    """Remove packages/ from this fork and install the four packages pinned instead.
+
+    For teams that do not want to own the engine's source. Refuses with uncommitted changes; review the result and
+    commit it.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project
+    from mlops.template.detach import detach, find_wheels
+    from mlops.template.detachment import GitPin
+    from mlops.template.origin import read_origin
+
+    if wheels is not None and (url or tag):
+        raise InputError("--wheels and --git name two sources", "Give one of them.")
+    project = load_project(project_path)
+    origin = read_origin(project)
+    git = GitPin(url or origin.repository, tag or origin.tag)
+    pin, files = (git, ()) if wheels is None else find_wheels(project.root, wheels)
+    browse = f"{git.url.removesuffix('.git')}/tree/{git.tag}"
+    return answer(detach(project, pin, browse, wheels=files, dry_run=dry_run), as_json=as_json)

@@ -1,0 +1,259 @@
+"""`mlops deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: a model on its way through the stages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from mlops.cli.command_line import command as mlops_command
+from mlops.cli.command_line import json_option, stage_option
+
+
+@mlops_command(
+    "deploy",
+    "mlops deploy --stage dev --version 3",
+    "mlops deploy --stage prod",
+    "mlops deploy --stage prod --unless-superseded      # for a run that waited for its approval",
+    "mlops deploy --stage prod --batch                  # for files: mlops score --batch",
+)
+@stage_option()
+@click.option("--version", help="The first stage only: the model version; without it, the newest.")
+@click.option("--take-over", is_flag=True, help="End the hold of another rollout of this stage that you know is dead.")
+@click.option(
+    "--unless-superseded", is_flag=True, help="Do nothing if the remote's default branch says otherwise by now."
+)
+@click.option("--batch", is_flag=True, help="To the stage's batch endpoint, which scores files; no traffic moves.")
+@json_option
+@click.pass_obj
+def deploy_command(
+    project_path: Path | None,
+    *,
+    stage: str,
+    version: str | None,
+    take_over: bool,
+    unless_superseded: bool,
+    batch: bool,
+    as_json: bool,
+) -> int:
+    """Roll out to a stage what it is to run, beside what runs there.
+
+    The first stage runs any registered version, the others run what releases/<stage>.yml says. The new deployment has
+    to answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
+    as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
+    returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
+    old deployment is kept without traffic: `mlops rollback` returns to it in one call.
+
+    With --batch the same model goes to the stage's batch endpoint instead: callers get it from the next call on.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+
+    from mlops.promotion.superseded import superseded
+
+    newer = superseded(project, stage_name) if unless_superseded else None
+    if newer is not None:
+        return answer(newer, as_json=as_json)
+
+    from mlops.azure.workspace import connect
+
+    client = connect(project.settings.stage(stage_name))
+    if batch:
+        from mlops.batch.deploy import deploy_batch
+
+        return answer(deploy_batch(client, project, stage_name, version or None), as_json=as_json)
+
+    from mlops.rollout.deploy import deploy
+
+    # A CI system hands over an empty text for a version that nobody named.
+    return answer(deploy(client, project, stage_name, version or None, take_over=take_over), as_json=as_json)
+
+
+@mlops_command(
+    "gate",
+    "mlops gate --stage staging",
+    "mlops gate --stage prod --base origin/main --json",
+    "mlops gate --stage prod --markdown gate.md --html gate.html",
+    "mlops gate --since origin/main --no-record       # every stage that a pull request changes",
+)
+@stage_option(required=False)
+@click.option("--since", help="Instead of --stage: every stage whose release differs from this revision's.")
+@click.option("--base", help="The revision that holds the champion; without it, where the change began.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the report.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it with plots.")
+@click.option("--record/--no-record", default=True, help="Note the verdict in the audit log, or only read.")
+@json_option
+@click.pass_obj
+def gate_command(
+    project_path: Path | None,
+    *,
+    stage: str | None,
+    since: str | None,
+    base: str | None,
+    markdown: Path | None,
+    html: Path | None,
+    record: bool,
+    as_json: bool,
+) -> int:
+    """Judge the release in releases/<stage>.yml by releases/gates.yml. Exits with 1 when it is blocked.
+
+    Everything is measured again: both model packages are downloaded and score the same held-out rows; nothing
+    that a manifest or a pull request says is believed. The champion is what the manifest named where the
+    change began, else what the stage runs. With --since every stage is judged that shall run another model,
+    unless it runs it already, as after a rollback. With --no-record a login that may only read is enough.
+    """
+    if (stage is None) == (since is None):
+        raise click.UsageError("say what to judge: either --stage or --since")
+    if since is not None and (base or markdown or html):
+        raise click.UsageError("--base, --markdown and --html belong to one --stage, not to --since")
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage) if stage else None
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.promotion.gate_result import write_reports
+    from mlops.promotion.gate_run import gate
+    from mlops.promotion.range_gate import gate_range
+
+    clients = WorkspaceClients(project)
+    if stage_name is None:
+        return answer(gate_range(clients, since or "", record=record), as_json=as_json)
+    report = gate(clients, stage_name, base, record=record)
+    return answer(write_reports(project, report, markdown, html), as_json=as_json)
+
+
+@mlops_command(
+    "promote",
+    "mlops promote --to staging",
+    "mlops promote --to prod --version 3",
+    "mlops promote --to prod --no-pull-request --json",
+    "mlops promote --to prod --when-ready              # for a schedule: says so when it is too early",
+)
+@stage_option("--to", "target", text="The stage to propose a release for.")
+@click.option("--version", help="The version that the stage before must run; without it, whatever it runs.")
+@click.option("--pull-request/--no-pull-request", default=True, help="Open a pull request, or only push the branch.")
+@click.option("--when-ready", is_flag=True, help="Propose nothing, and exit with 0, before it is time.")
+@json_option
+@click.pass_obj
+def promote_command(
+    project_path: Path | None,
+    *,
+    target: str,
+    version: str | None,
+    pull_request: bool,
+    when_ready: bool,
+    as_json: bool,
+) -> int:
+    """Propose for a stage what the stage before runs healthy, as a branch and a pull request.
+
+    The gates run first: what they block is not proposed, and the command exits with 1. The model goes to the
+    registry, so that every stage deploys the same bytes. Neither your checkout nor your index is touched. Run
+    twice, it updates the same branch and pull request. With --when-ready it is time when the stage before has run
+    the model for `wait_hours` of releases/<stage>.yml without breaking its SLO, and nobody has proposed it yet.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(target)
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.promotion.promote import promote
+    from mlops.promotion.readiness import not_yet
+
+    clients = WorkspaceClients(project)
+    too_early = not_yet(clients, stage_name, datetime.now(UTC)) if when_ready else None
+    return answer(too_early or promote(clients, stage_name, version, pull_request=pull_request), as_json=as_json)
+
+
+@mlops_command(
+    "provenance",
+    "mlops provenance --stage prod",
+    "mlops provenance --version 3 --out provenance    # files for `gh` or `cosign` to sign",
+)
+@stage_option(required=False, text="The stage; without it, the first of project.yml.")
+@click.option("--version", help="The first stage only: the model version; without it, the newest.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write statement.json, predicate.json and SHA256SUMS, whose sha256 is the package's digest, to this folder.",
+)
+@json_option
+@click.pass_obj
+def provenance_command(
+    project_path: Path | None, *, stage: str | None, version: str | None, folder: Path | None, as_json: bool
+) -> int:
+    """Show where a model comes from: digest, commit, data, environment, and who trained it in which run.
+
+    In the first stage it is stated from the registered version; for the others it is read from releases/provenance/,
+    as promotions commit it. Either way it is checked against the bytes, git and releases/provenance.yml, as
+    `mlops deploy` does. Exits with 1 when the stage would refuse it.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.errors import InputError
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage) if stage else project.order.training
+    if version is not None and stage_name != project.order.training:
+        raise InputError(
+            f"which version {stage_name} runs is said by releases/{stage_name}.yml", "Leave out --version."
+        )
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.provenance.inspection import inspect
+
+    return answer(inspect(WorkspaceClients(project), stage_name, version, folder), as_json=as_json)
+
+
+@mlops_command("revert", "mlops revert --stage prod", "mlops revert --stage staging --json | jq -r .pull_request")
+@stage_option()
+@json_option
+@click.pass_obj
+def revert_command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
+    """Make git agree with what a stage runs: after a rollback releases/<stage>.yml names a model that does not.
+
+    Proposes the release that the stage runs, as a branch and a pull request; its merge moves no traffic
+    unless the endpoint's files have changed since. Does nothing when they agree, or while a rollout goes on.
+    Neither your checkout nor your index is touched.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+
+    from mlops.azure.clients import WorkspaceClients
+    from mlops.promotion.revert import revert
+
+    return answer(revert(WorkspaceClients(project), stage_name), as_json=as_json)
+
+
+@mlops_command("rollback", "mlops rollback --stage prod", 'mlops rollback --stage prod --reason "wrong amounts"')
+@stage_option()
+@click.option("--reason", default="", help="Why, for the audit log.")
+@json_option
+@click.pass_obj
+def rollback_command(project_path: Path | None, *, stage: str, reason: str, as_json: bool) -> int:
+    """Return all traffic of a stage to its other deployment, in one call.
+
+    That is what the stage ran before, which a rollout keeps without traffic; a rollout under way is ended. It
+    refuses when that deployment does not answer. Git still says otherwise then: revert the release as well.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage)
+
+    from mlops.azure.workspace import connect
+    from mlops.rollout.rollback import rollback
+
+    return answer(rollback(connect(project.settings.stage(stage_name)), project, stage_name, reason), as_json=as_json)
