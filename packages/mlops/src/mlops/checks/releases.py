@@ -16,11 +16,12 @@ from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
+from mlops.settings.schema import read_project_schema
 from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
-    lambda project: read_gates(project.path(GATES_FILE), project.order),
-    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order),
+    lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
     lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
     read_deadlines,
     lambda project: read_policy(project.root, project.order),

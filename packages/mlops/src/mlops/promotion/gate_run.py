@@ -23,6 +23,7 @@ from mlops.promotion.recent import recent_inputs
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.data import held_out_file
@@ -51,7 +52,7 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
 def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
     project = clients.project
-    gates = read_gates(project.path(GATES_FILE), project.order)
+    gates = read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root))
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, clients, stage, champion) if champion else None
         rows = threads.submit(_held_out, clients, challenger.folder)
