@@ -213,6 +213,14 @@ def test_where_models_are_trained_is_not_removed(folder: Path) -> None:
         remove_stage(load_project(folder), "dev")
 
 
+@pytest.mark.parametrize("name", ["gates", "shared", "../project", "Staging"])
+def test_files_that_are_no_stages_are_never_removed(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match=re.escape(name)):
+        remove_stage(load_project(folder), name)
+
+    assert git(folder, "status", "--porcelain") == ""
+
+
 def test_what_cannot_be_edited_safely_is_left_to_people(folder: Path) -> None:
     # given deadlines that are written in a way of their own
     file = folder / "releases" / "retraining.yml"
