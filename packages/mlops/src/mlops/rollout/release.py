@@ -22,7 +22,7 @@ from mlops.cli.progress import say
 from mlops.core.errors import InputError, ProjectError, RolloutFailed
 from mlops.models.package_store import fetch_package
 from mlops.models.registration import DIGEST_TAG, ModelVersion, find_version
-from mlops.provenance.verification import Evidence, require_at_deployment
+from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
@@ -74,7 +74,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
             "Nothing was changed. Find out who changed what, then train, register and promote again.",
         )
     released = None if stage == project.order.training else manifest.release
-    require_at_deployment(project, Evidence(stage, model, package, released))
+    require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
     if place.serving == KUBERNETES and stage != project.order.training:
         reference = copy_to_workspace(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
