@@ -29,7 +29,7 @@ from mlops.stages.change import add_stage, remove_stage
 
 ROOT = Path(__file__).parents[4]
 PARTS = (
-    *("project.yml", "uv.lock", "azure-pipelines.yml", ".github", ".azuredevops"),
+    *("project.yml", "schema.yml", "uv.lock", "azure-pipelines.yml", ".github", ".azuredevops"),
     *("components", "data", "endpoints", "environments", "pipelines", "releases", "infra"),
 )
 
