@@ -1,6 +1,6 @@
 """A YAML file of the project as a checked, frozen object; every problem with its file, line, key and advice.
 
-What is allowed in a file is said by the pydantic model of whoever reads it; lines come from yaml_lines.py.
+What is allowed in a file is said by the pydantic model that reads it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIRST_LINE = 1
 
 
 class YamlError(Exception):
-    """The text is no YAML; `line` counts from 1."""
+    """The text is not YAML; `line` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Document:
 
 
 def read_yaml(file: Path) -> Document:
-    """Read one YAML document. Raises YamlError for a file that is no UTF-8 or no YAML."""
+    """Read one YAML document. Raises YamlError for a file that is not UTF-8 or not YAML."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -57,7 +57,7 @@ def read_yaml(file: Path) -> Document:
 
 
 def parse_yaml(text: str) -> Document:
-    """Parse one YAML document. Raises YamlError for a text that is no YAML."""
+    """Parse one YAML document. Raises YamlError for a text that is not YAML."""
     parser = YAML(typ="safe", pure=True)
     try:
         # Reading takes the time: the value is made of the same nodes as the lines.
@@ -67,7 +67,7 @@ def parse_yaml(text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else _FIRST_LINE
-        raise YamlError(str(error.problem or "the file is no YAML").splitlines()[0], line) from error
+        raise YamlError(str(error.problem or "the file is not YAML").splitlines()[0], line) from error
     except YAMLError as error:
         raise YamlError(str(error).splitlines()[0], _FIRST_LINE) from error
     lines: dict[tuple[str | int, ...], int] = {}

@@ -73,7 +73,7 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
     planned = plan(Repository(clients.project.root), since)
     if planned.problems:
         raise ProjectError(
-            f"{len(planned.problems)} problems in the manifests",
+            "the releases cannot be judged as they are",
             "Correct them; `mlops plan` reads them without a login.",
             planned.problems,
             planned.locations,

@@ -1,4 +1,4 @@
-"""What a range of commits changes in the stages: told by git alone, without a workspace or a login."""
+"""What a range of commits changes in the stages: by git alone, without a workspace or a login."""
 
 from __future__ import annotations
 
