@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
-from fake_git_host.az_documents import guid
+from fake_git_host.az.documents import guid
 
 from mlops.core.remote_address import RemoteAddress
 from mlops.protection.azure_settings import AzureSettings
