@@ -175,7 +175,10 @@ def make_package(folder: Path, trees: int) -> Path:
     sample = folder / "sample.csv"
     run(ROOT / "data" / "generate_sample.py", "--rows", str(SAMPLE_ROWS), "--out", str(sample))
     steps: dict[str, list[str]] = {
-        "validate_data": ["--data", "sample.csv", "--validated-data", "rows", "--validation-report", "report"],
+        "validate_data": [
+            *("--data", "sample.csv", "--schema", str(ROOT / "schema.yml")),
+            *("--validated-data", "rows", "--validation-report", "report"),
+        ],
         "prepare_data": ["--validated-data", "rows", "--split-data", "split"],
         "train_model": [*PARTS, "--iterations", str(trees)],
         "evaluate_model": [*PARTS, "--evaluation", "evaluation"],

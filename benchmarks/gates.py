@@ -31,6 +31,7 @@ from mlops.models.package import package_digest
 from mlops.models.scoring import open_scorer
 from mlops.settings.gates import GATES_FILE, Bootstrap, GatesFile, read_gates
 from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -64,7 +65,7 @@ def main() -> int:
 def measure(folder: Path) -> list[Figure]:
     """Make two packages by the steps, then time."""
     make(folder)
-    gates = read_gates(ROOT / GATES_FILE, ORDER)
+    gates = read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT))
     assert gates.bootstrap.rounds == ROUNDS
     rows = read_rows(folder / "split" / "test.parquet", "held-out rows")
     rows = Rows(rows.frame.head(HELD_OUT_ROWS), rows.name)
@@ -88,6 +89,7 @@ def make(folder: Path) -> None:
     run("data/generate_sample.py", rows=SAMPLE_ROWS, out=folder / "sample.csv")
     step(
         "validate_data",
+        schema=ROOT / "schema.yml",
         data=folder / "sample.csv",
         validated_data=folder / "valid",
         validation_report=folder / "v",

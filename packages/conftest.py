@@ -10,15 +10,17 @@ from typing import Final
 import pytest
 
 PACKAGES: Final = Path(__file__).parent
-# A fake git host, a prefork server, a browser, and the scripts of CI.
+# A fake git host, a prefork server, a browser, small packages and windows of traffic, and the scripts of CI.
 HELPERS: Final = (
     "mlops/tests/fake_git_host/src",
     "mlops/tests/prefork",
     "mlops/tests/browser",
+    "mlops/tests/monitoring",
+    "model-package/tests/harness",
     "../.ci",
     "../.ci/supply",
-    "../components/monitor_model",
     "../components/package_model",
+    "../components/validate_data",
 )
 sys.path[:0] = [str((PACKAGES / helper).resolve()) for helper in HELPERS]
 # A CI system around us would have the commands under test write to its own pages.

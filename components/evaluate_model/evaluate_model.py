@@ -1,4 +1,4 @@
-"""Measure the model on the test part: metrics with intervals, curves, importance, results by group.
+"""Measure the model on the test part: metrics with intervals, curves, importance, results by slice.
 
 Decides nothing: what is good enough is said by the gates. Nothing here may touch another part's rows.
 """
@@ -6,37 +6,38 @@ Decides nothing: what is good enough is said by the gates. Nothing here may touc
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from figures import (
     draw_calibration,
-    draw_groups,
     draw_importance,
     draw_precision_recall,
     draw_roc,
     draw_scores,
+    draw_slices,
 )
 from sklearn.calibration import CalibratedClassifierCV
 
-from shared.columns import SCHEMA
-from shared.documents import read_json, write_json
-from shared.lineage import write_lineage
-from shared.metrics import CONFIDENCE, calibration, curves, intervals, roc_auc
-from shared.model_file import load_model
-from shared.pages import write_page
-from shared.parts import TEST, Part, read_part
-from shared.schema import Schema
-from shared.threads import fitting_threads
-from shared.tracking import record
+from model_package.documents import read_json, write_json
+from model_package.evaluation import Estimate, Evaluation, SubgroupEvaluation
+from model_package.package import EVALUATION_FILE, REPORT_FILE, read_schema
+from model_package.provenance import write_lineage
+from model_package.reports.pages import write_page
+from model_package.rows.split import TEST, Part, read_part
+from model_package.schema import Schema
+from model_package.statistics.binary_curves import calibration, curves
+from model_package.statistics.binary_metrics import prepare, roc_auc
+from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.steps.tracking import record
 
 CALIBRATION_BINS = 10
 # Importance needs no more rows than this to order the features, and its cost grows with every row.
 IMPORTANCE_ROWS = 1_500
-# Rows of either class: with fewer, metrics of a band say nothing. Its rows and rates are given all the same.
-SMALLEST_CLASS = 10
-GROUP_METRICS = ("roc_auc", "brier", "f1", "precision", "recall", "flagged_rate")
+# Rows of either class: with fewer, metrics of a subgroup say nothing. Its rows and rates are given all the same.
+MIN_CLASS_ROWS = 10
+SUBGROUP_METRICS = ("roc_auc", "brier", "f1", "precision", "recall", "selection_rate")
 
 EXAMPLE = (
     "example: python components/evaluate_model/evaluate_model.py --split-data out/split "
@@ -44,40 +45,33 @@ EXAMPLE = (
 )
 
 Doubles = npt.NDArray[np.float64]
+Slices = dict[str, dict[str, SubgroupEvaluation]]
 
 
-def evaluate_groups(
-    test: Part, probability: Doubles, threshold: float, schema: Schema, resamples: int, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Measure every band of every group: {group: {band: {rows, rates, metrics}}}."""
-    return {
-        group.name: {
-            band.label: _band(test.target[inside], probability[inside], threshold, resamples, seed)
-            for band in group.bands
-            for inside in [_inside(test, schema.names.index(group.column), band.low, band.high)]
+def evaluate_slices(test: Part, probability: Doubles, threshold: float, schema: Schema, settings: Bootstrap) -> Slices:
+    """Measure every subgroup of every slice."""
+    found: Slices = {}
+    for each in schema.slices:
+        inside = each.membership(test.features[:, schema.names.index(each.column)])
+        found[each.name] = {
+            label: _subgroup(test.target[rows], probability[rows], threshold, settings)
+            for label, rows in zip(each.labels, inside.T, strict=True)
         }
-        for group in schema.groups
-    }
+    return found
 
 
-def _inside(test: Part, column: int, low: float, high: float) -> npt.NDArray[np.bool_]:
-    values = test.features[:, column]
-    return (values >= low) & (values <= high)
-
-
-def _band(
-    target: npt.NDArray[np.int8], probability: Doubles, threshold: float, resamples: int, seed: int
-) -> dict[str, Any]:
-    rows = len(target)
-    nothing = {"value": None, "low": None, "high": None}
-    enough = min(int(target.sum()), rows - int(target.sum())) >= SMALLEST_CLASS
-    measured = intervals(target, probability, threshold, resamples, seed) if enough else {}
-    return {
-        "rows": rows,
-        "positive_rate": float(target.mean()) if rows else None,
-        "mean_probability": float(probability.mean()) if rows else None,
-        "metrics": {name: measured.get(name, nothing) for name in GROUP_METRICS},
-    }
+def _subgroup(
+    target: npt.NDArray[np.int8], probability: Doubles, threshold: float, settings: Bootstrap
+) -> SubgroupEvaluation:
+    rows, positives = len(target), int(target.sum())
+    enough = min(positives, rows - positives) >= MIN_CLASS_ROWS
+    measured = estimates(prepare(target, probability, threshold), settings) if enough else {}
+    return SubgroupEvaluation(
+        rows=rows,
+        positive_rate=float(target.mean()) if rows else None,
+        mean_prediction=float(probability.mean()) if rows else None,
+        metrics={name: measured.get(name, Estimate()) for name in SUBGROUP_METRICS},
+    )
 
 
 def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Schema, seed: int) -> dict[str, float]:
@@ -98,36 +92,35 @@ def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Sc
 
 
 def evaluate(
-    model: CalibratedClassifierCV, test: Part, threshold: float, schema: Schema, resamples: int, seed: int
-) -> tuple[dict[str, Any], Doubles]:
-    """Give evaluation.json's content and the probabilities [rows] that it rests on."""
+    model: CalibratedClassifierCV, test: Part, threshold: float, schema: Schema, settings: Bootstrap
+) -> tuple[Evaluation, Doubles]:
+    """Give the evaluation, and the probabilities [rows] that it rests on."""
     probability = model.predict_proba(test.features)[:, 1].astype(np.float64)
-    document = {
-        "rows": len(test.target),
-        "positive_rate": float(test.target.mean()),
-        "threshold": threshold,
-        "confidence": CONFIDENCE,
-        "metrics": intervals(test.target, probability, threshold, resamples, seed),
-        "calibration": calibration(test.target, probability, CALIBRATION_BINS),
-        "importance": permutation_importance(model, test, schema, seed),
-        "groups": evaluate_groups(test, probability, threshold, schema, resamples, seed),
-    }
-    return document, probability
+    found = Evaluation(
+        rows=len(test.target),
+        positive_rate=float(test.target.mean()),
+        threshold=threshold,
+        confidence=settings.confidence,
+        metrics=estimates(prepare(test.target, probability, threshold, CALIBRATION_BINS), settings),
+        calibration=calibration(test.target, probability, CALIBRATION_BINS),
+        importance=permutation_importance(model, test, schema, settings.seed),
+        slices=evaluate_slices(test, probability, threshold, schema, settings),
+    )
+    return found, probability
 
 
-def draw(document: dict[str, Any], test: Part, probability: Doubles) -> dict[str, str]:
+def draw(found: Evaluation, test: Part, probability: Doubles) -> dict[str, str]:
     """Draw all figures: name → SVG."""
     curve = curves(test.target, probability)
-    metrics = document["metrics"]
     return {
-        "roc": draw_roc(curve, metrics["roc_auc"]["value"]),
+        "roc": draw_roc(curve, found.estimate("roc_auc").value),
         "precision_recall": draw_precision_recall(
-            curve, metrics["average_precision"]["value"], document["positive_rate"]
+            curve, found.estimate("average_precision").value, found.positive_rate
         ),
-        "calibration": draw_calibration(document["calibration"]),
-        "scores": draw_scores(test.target, probability, document["threshold"]),
-        "importance": draw_importance(document["importance"]),
-        "groups": draw_groups(document["groups"]),
+        "calibration": draw_calibration(found.calibration),
+        "scores": draw_scores(test.target, probability, found.threshold),
+        "importance": draw_importance(found.importance),
+        "slices": draw_slices(found.slices),
     }
 
 
@@ -140,24 +133,26 @@ def main() -> int:
     parser.add_argument("--bootstrap-resamples", type=int, default=400, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=7, help="default: %(default)s")
     arguments = parser.parse_args()
-    test = read_part(arguments.split_data, TEST, SCHEMA)
+    schema = read_schema(arguments.split_data)
+    test = read_part(arguments.split_data, TEST, schema)
     threshold = read_json(arguments.trained_model / "training.json")["decision"]["threshold"]
     model = load_model(arguments.trained_model)
-    resamples = arguments.bootstrap_resamples
+    settings = Bootstrap(arguments.bootstrap_resamples, arguments.seed)
     with fitting_threads(len(test.target)):
-        document, probability = evaluate(model, test, threshold, SCHEMA, resamples, arguments.seed)
+        found, probability = evaluate(model, test, threshold, schema, settings)
 
     arguments.evaluation.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.evaluation / "evaluation.json", document)
-    report = arguments.evaluation / "report.html"
-    context = {"evaluation": document, "figures": draw(document, test, probability), "resamples": resamples}
+    write_json(arguments.evaluation / EVALUATION_FILE, found.as_document())
+    report = arguments.evaluation / REPORT_FILE
+    context = {"evaluation": found, "figures": draw(found, test, probability), "rounds": settings.rounds}
     write_page(report, Path(__file__).with_name("report.html.j2"), context)
     write_lineage(arguments.evaluation, arguments.trained_model, __file__)
-    values = {name: entry["value"] for name, entry in document["metrics"].items()}
+    values = {name: each.value for name, each in found.metrics.items()}
     known = {name: value for name, value in values.items() if value is not None}
-    record({"bootstrap_resamples": resamples}, known, [report])
-    for name, entry in document["metrics"].items():
-        print(f"{name}: " + " ".join("-" if value is None else f"{value:.4f}" for value in entry.values()))
+    record({"bootstrap_resamples": settings.rounds}, known, [report])
+    for name, each in found.metrics.items():
+        ends = (each.value, each.low, each.high)
+        print(f"{name}: " + " ".join("-" if value is None else f"{value:.4f}" for value in ends))
     return 0
 
 

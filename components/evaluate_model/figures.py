@@ -1,11 +1,12 @@
 """The evaluation's figures: from numbers to pictures, no I/O."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.figures import (
+from model_package.evaluation import CalibrationBin, SubgroupEvaluation
+from model_package.reports.figures import (
     ACCENT,
     MARGINS_WITH_LONG_NAMES,
     MARGINS_WITH_NAMES,
@@ -24,7 +25,9 @@ _HISTOGRAM_BINS = 40
 def draw_roc(curve: dict[str, Floats], auc: float | None) -> str:
     """Draw the ROC curve."""
     figure, axes = canvas("ROC curve", "false positive rate", "true positive rate")
-    axes.plot(*_thin(curve["fall_out"], curve["recall"]), color=ACCENT, linewidth=2, label=_named("AUC", auc))
+    axes.plot(
+        *_thin(curve["false_positive_rate"], curve["recall"]), color=ACCENT, linewidth=2, label=_named("AUC", auc)
+    )
     axes.plot([0, 1], [0, 1], color=QUIET, linestyle="--", linewidth=1, label="by chance")
     axes.legend(loc="lower right")
     return svg(figure)
@@ -41,10 +44,10 @@ def draw_precision_recall(curve: dict[str, Floats], average: float | None, rate:
     return svg(figure)
 
 
-def draw_calibration(bins: list[dict[str, float]]) -> str:
+def draw_calibration(bins: Sequence[CalibrationBin]) -> str:
     """Draw observed against predicted rates."""
     figure, axes = canvas("Calibration", "predicted probability", "observed rate")
-    predicted, observed = [entry["predicted"] for entry in bins], [entry["observed"] for entry in bins]
+    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
     end = min(1.0, 1.1 * max(predicted + observed))
     axes.plot([0, end], [0, end], color=QUIET, linestyle="--", linewidth=1, label="perfect")
     axes.plot(predicted, observed, color=ACCENT, marker="o", markersize=5, linewidth=1.5, label="model")
@@ -74,18 +77,18 @@ def draw_importance(importance: dict[str, float]) -> str:
     return svg(figure)
 
 
-def draw_groups(groups: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Draw ROC AUC with its interval for every band of every group; bands without one are left out."""
-    figure, axes = canvas("ROC AUC by group", "ROC AUC with its interval", "", TALL, MARGINS_WITH_LONG_NAMES)
+def draw_slices(slices: Mapping[str, Mapping[str, SubgroupEvaluation]]) -> str:
+    """Draw ROC AUC with its interval for every subgroup of every slice; subgroups without one are left out."""
+    figure, axes = canvas("ROC AUC by subgroup", "ROC AUC with its interval", "", TALL, MARGINS_WITH_LONG_NAMES)
     names, values, lows, highs = [], [], [], []
-    for group, bands in groups.items():
-        for band, facts in bands.items():
-            auc = facts["metrics"]["roc_auc"]
-            if auc["value"] is not None and auc["low"] is not None:
-                names.append(f"{group}: {band}")
-                values.append(auc["value"])
-                lows.append(max(0.0, auc["value"] - auc["low"]))
-                highs.append(max(0.0, auc["high"] - auc["value"]))
+    for name, subgroups in slices.items():
+        for label, found in subgroups.items():
+            auc = found.metrics["roc_auc"]
+            if auc.value is not None and auc.low is not None and auc.high is not None:
+                names.append(f"{name}: {label}")
+                values.append(auc.value)
+                lows.append(max(0.0, auc.value - auc.low))
+                highs.append(max(0.0, auc.high - auc.value))
     axes.errorbar(values, range(len(names)), xerr=[lows, highs], fmt="o", color=ACCENT, capsize=3, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.invert_yaxis()

@@ -1,6 +1,7 @@
 """Measure a window of what a released model was asked and answered: quality, drift, performance, fairness.
 
-Decides nothing: what a value is worth is said by releases/monitor.yml, which `mlops monitor` judges by.
+Decides nothing: what a value is worth is said by releases/monitor.yml, which `mlops monitor` judges by. How each
+measure is taken is said by model_package.monitoring.
 """
 
 import argparse
@@ -9,22 +10,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bins import Bins
-from collected import Window, read_window
-from drift import Moved, Sensitivity
-from labels import read_labels
-from measuring import ANY_VERSION, Settings, measure, window_document
-from outcomes import METRICS
-from package import read_package
-from pictures import draw_attribution, draw_bins, draw_distributions, draw_drift, draw_performance
-
-from shared.columns import SCHEMA
-from shared.documents import write_json
-from shared.pages import write_page
-from shared.tracking import record
+from model_package.collected.folder import read_window
+from model_package.collected.labels import read_labels
+from model_package.collected.window import Window
+from model_package.documents import write_json
+from model_package.errors import ModelPackageError
+from model_package.monitoring.drift import Sensitivity
+from model_package.monitoring.measuring import ANY_VERSION, Settings, measure
+from model_package.monitoring.plots import draw
+from model_package.monitoring.reference import Reference
+from model_package.reports.pages import write_page
+from model_package.statistics.bootstrap import Bootstrap
+from model_package.steps.tracking import record
 
 NOW = "now"
 ALL = "all"
+MEASURES_FILE = "measures.json"
 EXAMPLE = (
     "example: python components/monitor_model/monitor_model.py --collected out/modelDataCollector/credit-default-prod "
     "--model-package out/package --until 2026-03-02T00:00:00+00:00 --hours 24 --monitoring out/monitoring"
@@ -34,24 +35,7 @@ EXAMPLE = (
 def parse_window(until: str, hours: float) -> Window:
     """The window that ends at a moment in ISO 8601, or now. Raises ValueError."""
     end = datetime.now(UTC) if until == NOW else datetime.fromisoformat(until)
-    if end.tzinfo is None:
-        raise ValueError(f"the end of the window, {until}, needs a time zone, such as +00:00")
-    return Window(end.astimezone(UTC) - timedelta(hours=hours), end.astimezone(UTC))
-
-
-def draw(document: dict[str, Any], moved: list[Moved], limit: float) -> dict[str, str]:
-    """Draw what there is to be drawn: name → SVG."""
-    figures: dict[str, str] = {}
-    if moved:
-        figures |= {"drift": draw_drift(moved, limit), "attribution": draw_attribution(moved)}
-        for number, picture in enumerate(draw_distributions(moved), start=1):
-            figures[f"feature_{number}"] = picture
-    if document["score"] is not None:
-        figures["score"] = draw_bins("score", Bins(**document["score"]["bins"]))
-    performance = {name: document["measures"][name] for name in METRICS}
-    if any(each.get("low") is not None for each in performance.values()):
-        figures["performance"] = draw_performance(performance)
-    return figures
+    return Window.ending(end, timedelta(hours=hours))
 
 
 def write_results(folder: Path, document: dict[str, Any], figures: dict[str, str]) -> Path:
@@ -62,15 +46,15 @@ def write_results(folder: Path, document: dict[str, Any], figures: dict[str, str
         (pictures / f"{name}.svg").write_text(picture, encoding="utf-8")
     report = folder / "report.html"
     write_page(report, Path(__file__).with_name("report.html.j2"), {"document": document, "figures": figures})
-    # Last: whoever finds it finds everything.
-    write_json(folder / "measures.json", document)
+    # Last: once it is there, everything is.
+    write_json(folder / MEASURES_FILE, document)
     return report
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     words = argparse.ArgumentParser(description="Measure a window of collected data.", epilog=EXAMPLE)
-    words.add_argument("--collected", type=Path, required=True, help="folder with a folder a deployment")
+    words.add_argument("--collected", type=Path, required=True, help="folder with one folder per deployment")
     words.add_argument("--model-package", type=Path, required=True, help="the released model package")
     words.add_argument("--labels", type=Path, help="CSV or parquet: correlation_id, row, outcome")
     words.add_argument("--monitoring", type=Path, required=True, help="folder for results and report")
@@ -78,11 +62,11 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--hours", type=float, default=24.0, help="length of the window; default: %(default)s")
     words.add_argument("--deployments", default=ALL, help="names with commas, the live one first; default: %(default)s")
     words.add_argument("--model-version", default=ANY_VERSION, help="whose answers count; default: %(default)s")
-    words.add_argument("--fewest-rows", type=int, default=500, help="default: %(default)s")
-    words.add_argument("--fewest-labels", type=int, default=300, help="default: %(default)s")
-    words.add_argument("--smallest-band", type=int, default=100, help="default: %(default)s")
-    words.add_argument("--moved-index", type=float, default=0.1, help="default: %(default)s")
-    words.add_argument("--false-discoveries", type=float, default=0.01, help="default: %(default)s")
+    words.add_argument("--min-rows", type=int, default=500, help="default: %(default)s")
+    words.add_argument("--min-labels", type=int, default=300, help="default: %(default)s")
+    words.add_argument("--min-slice-rows", type=int, default=100, help="default: %(default)s")
+    words.add_argument("--psi-threshold", type=float, default=0.1, help="default: %(default)s")
+    words.add_argument("--false-discovery-rate", type=float, default=0.01, help="default: %(default)s")
     words.add_argument("--bootstrap-resamples", type=int, default=400, help="default: %(default)s")
     words.add_argument("--seed", type=int, default=7, help="default: %(default)s")
     return words
@@ -92,12 +76,11 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     """How to measure, from the command line."""
     return Settings(
         model_version=arguments.model_version,
-        fewest_rows=arguments.fewest_rows,
-        fewest_labels=arguments.fewest_labels,
-        smallest_band=arguments.smallest_band,
-        sensitivity=Sensitivity(arguments.moved_index, arguments.false_discoveries),
-        resamples=arguments.bootstrap_resamples,
-        seed=arguments.seed,
+        min_rows=arguments.min_rows,
+        min_labels=arguments.min_labels,
+        min_slice_rows=arguments.min_slice_rows,
+        sensitivity=Sensitivity(arguments.psi_threshold, arguments.false_discovery_rate),
+        bootstrap=Bootstrap(arguments.bootstrap_resamples, arguments.seed),
     )
 
 
@@ -108,20 +91,19 @@ def main() -> int:
     deployments = [] if arguments.deployments == ALL else arguments.deployments.split(",")
     try:
         window = parse_window(arguments.until, arguments.hours)
-        package = read_package(arguments.model_package)
-        labels = read_labels(arguments.labels, package.target) if arguments.labels else None
-    except (ValueError, FileNotFoundError) as error:
+        reference = Reference.read(arguments.model_package)
+        labels = read_labels(arguments.labels, reference.schema.target) if arguments.labels else None
+    except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
-    collected = read_window(arguments.collected, window, package.names, deployments)
-    measured, moved = measure(collected, package, labels, SCHEMA.groups, settings)
-    document: dict[str, Any] = {**measured, "window": window_document(window)}
-    figures = draw(document, moved, settings.sensitivity.index)
-    report = write_results(arguments.monitoring, document, figures)
+    collected = read_window(arguments.collected, window, reference.schema.names, deployments)
+    found = measure(collected, reference, labels, settings)
+    document: dict[str, Any] = {**found.as_document(), "window": window.as_document()}
+    report = write_results(arguments.monitoring, document, draw(found, settings.sensitivity.psi_threshold))
     values = {name: each["value"] for name, each in document["measures"].items() if each["state"] == "measured"}
-    record(window_document(window), values, [report])
-    print(f"{document['rows']:,} rows from {document['files']} files, {document['labelled']:,} with labels")
-    for note in document["notes"]:
+    record(window.as_document(), values, [report])
+    print(f"{found.rows:,} rows from {found.files} files, {found.labelled:,} with labels")
+    for note in found.notes:
         print(note)
     for name, value in values.items():
         print(f"{name}: {value:.4f}")

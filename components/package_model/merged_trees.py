@@ -22,8 +22,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-# Names of tensors.
-FEATURES = "features"
+from model_package.runtime import INPUT
+
+# The tensor between the trees and the sigmoid.
 LOG_ODDS = "log_odds"
 
 _CLASSIFIER = "TreeEnsembleClassifier"
@@ -91,7 +92,7 @@ class Line:
 
 
 def merged(pipeline: Pipeline, then: Line, opsets: Mapping[str, int]) -> onnx.NodeProto | None:
-    """One node from FEATURES to LOG_ODDS: the pipeline's raw score, and what it then becomes.
+    """One node from INPUT to LOG_ODDS: the pipeline's raw score, and what it then becomes.
 
     None for a pipeline that is anything but indicators, columns passed on, and boosting behind them.
     """
@@ -155,7 +156,7 @@ def _boosted(boost: HistGradientBoostingClassifier, width: int, opsets: Mapping[
     """The trees over `width` encoded columns, and what their sum begins with: together the log-odds."""
     register_boosting()
     # Any: skl2onnx annotates its own tensor types as sequences of numbers.
-    inputs: Any = [(FEATURES, FloatTensorType([None, width]))]
+    inputs: Any = [(INPUT, FloatTensorType([None, width]))]
     options = {id(boost): {"zipmap": False, "raw_scores": True}}
     converted = to_onnx(boost, initial_types=inputs, options=options, target_opset=dict(opsets))
     (node,) = (node for node in converted.graph.node if node.op_type == _CLASSIFIER)
@@ -199,7 +200,7 @@ def _ensemble(trees: Sequence[Tree], factor: float, base: float) -> onnx.NodePro
     attributes |= {f"target_{name}": [target[name] for target in targets] for name in targets[0]}
     return helper.make_node(
         "TreeEnsembleRegressor",
-        [FEATURES],
+        [INPUT],
         [LOG_ODDS],
         domain="ai.onnx.ml",
         n_targets=1,

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from boosting import register_boosting
-from merged_trees import FEATURES, LOG_ODDS, Line, merged
+from merged_trees import LOG_ODDS, Line, merged
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
-INPUT = FEATURES
-OUTPUT = "probability"
+from model_package.binary_classification import OUTPUT
+from model_package.runtime import INPUT
+
 # Opset 17 and ML opset 3 are read by every onnxruntime since 1.12.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
@@ -27,7 +27,7 @@ IR_VERSION = 8
 _RAW = "probabilities"
 _POSITIVE_CLASS = 1
 
-Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 def convert(model: CalibratedClassifierCV, features: int) -> onnx.ModelProto:
@@ -85,14 +85,7 @@ def _as_it_is(pipeline: Pipeline, then: Line, features: int) -> onnx.ModelProto:
     return made
 
 
-def score(graph: onnx.ModelProto, features: Floats) -> Floats:
-    """Run the graph as serving does: features float32 [rows, features] → probabilities float32 [rows]."""
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    (probability,) = session.run([OUTPUT], {INPUT: features})
-    return np.asarray(probability, dtype=np.float32)[:, 0]
-
-
-def largest_difference(expected: npt.NDArray[np.float64], found: Floats) -> float:
+def largest_difference(expected: Doubles, found: Doubles) -> float:
     """Give the largest distance of two sets of probabilities [rows]; infinity when one is no number."""
-    difference = np.abs(expected - found.astype(np.float64))
+    difference = np.abs(expected - found)
     return float(difference.max()) if np.isfinite(difference).all() else float("inf")

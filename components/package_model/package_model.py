@@ -5,43 +5,40 @@ pipeline does.
 """
 
 import argparse
-import hashlib
 import os
 import platform
 import shutil
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import distributions, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import mlflow.onnx
 import numpy as np
 import numpy.typing as npt
 import onnx
 import pandas as pd
-from baseline import build_baseline
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import ColSpec, TensorSpec
 from mlflow.types.schema import Schema as MlflowSchema
-from onnx_graph import OUTPUT, convert, largest_difference, score
+from onnx_graph import convert, largest_difference
 
-from shared.columns import SCHEMA
-from shared.documents import read_json, write_json
-from shared.lineage import extended_lineage
-from shared.model_file import load_model
-from shared.parts import TEST, TRAIN, Part, read_part
-from shared.schema import Schema
-from shared.threads import fitting_threads
-from shared.tracking import record
+from model_package.baseline import Baseline
+from model_package.binary_classification import OUTPUT
+from model_package.documents import read_json
+from model_package.evaluation import Evaluation, Parity
+from model_package.golden import SINGLE_ROWS, Golden
+from model_package.package import REPORT_FILE, ModelPackage, read_evaluation, read_schema
+from model_package.provenance import UNKNOWN, DataSource, Provenance, extended_lineage
+from model_package.rows.split import TEST, TRAIN, Part, read_part
+from model_package.runtime import Scorer
+from model_package.schema import Decision, Schema
+from model_package.steps.run import installed_software, job_name
+from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.steps.tracking import record
 
 TOLERANCE = 1e-5
-GOLDEN_SINGLES = 5
-GOLDEN_BATCH = 100
-# Azure ML sets both in a step of a pipeline: the whole job's name, and this step's.
-JOB_VARIABLES = ("AZUREML_ROOT_RUN_ID", "AZUREML_RUN_ID")
 SERVED_WITH = ("mlflow-skinny", "numpy", "onnx", "onnxruntime", "pandas")
-UNKNOWN = "unknown"
 
 EXAMPLE = (
     "example: python components/package_model/package_model.py --split-data out/split "
@@ -49,10 +46,11 @@ EXAMPLE = (
 )
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
-def parity(expected: npt.NDArray[np.float64], found: Floats, tolerance: float) -> dict[str, Any]:
-    """Compare scikit-learn's with ONNX's probabilities [rows]: {rows, maximum_difference, tolerance}.
+def parity(expected: Doubles, found: Doubles, tolerance: float) -> Parity:
+    """Compare scikit-learn's with ONNX's probabilities [rows].
 
     Raises ValueError when they differ by more than the tolerance.
     """
@@ -62,41 +60,7 @@ def parity(expected: npt.NDArray[np.float64], found: Floats, tolerance: float) -
             f"ONNX and scikit-learn differ by up to {difference:.3g} on {len(expected):,} test rows, "
             f"more than the tolerance {tolerance:g}; look at onnx_graph.py, or state a larger tolerance"
         )
-    return {"rows": len(expected), "maximum_difference": difference, "tolerance": tolerance}
-
-
-def golden_cases(features: Floats, probability: Floats, threshold: float, schema: Schema) -> list[dict[str, Any]]:
-    """Give requests with their answers: some single rows spread over the scores, and one batch."""
-    order = np.argsort(probability, kind="stable")
-    singles = order[np.linspace(0, len(order) - 1, GOLDEN_SINGLES).astype(int)]
-    chosen = [np.array([at]) for at in singles] + [np.arange(min(GOLDEN_BATCH, len(features)))]
-    return [
-        {
-            "request": {"input_data": [_row(features[at], schema) for at in rows]},
-            "probability": [float(value) for value in probability[rows]],
-            "decision": [int(value >= threshold) for value in probability[rows]],
-        }
-        for rows in chosen
-    ]
-
-
-def _row(values: Floats, schema: Schema) -> dict[str, int | float]:
-    pairs = zip(schema.features, values, strict=True)
-    return {item.name: int(value) if item.type == "integer" else float(value) for item, value in pairs}
-
-
-def environment() -> dict[str, Any]:
-    """Describe what this step runs in: every package with its version, and one hash over them."""
-    found = {item.metadata["Name"].lower(): item.version for item in distributions()}
-    packages = dict(sorted(found.items()))
-    lines = "".join(f"{name}=={number}\n" for name, number in packages.items())
-    digest = hashlib.sha256(lines.encode()).hexdigest()
-    return {"python": platform.python_version(), "lock_sha256": digest, "packages": packages}
-
-
-def job_name() -> str:
-    """Give the Azure ML job that this step belongs to, or "unknown" outside of one."""
-    return next((os.environ[name] for name in JOB_VARIABLES if os.environ.get(name)), UNKNOWN)
+    return Parity(len(expected), difference, tolerance)
 
 
 def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Schema) -> None:
@@ -123,55 +87,54 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Sc
 
 
 def build_package(
-    graph: onnx.ModelProto,
-    sources: argparse.Namespace,
-    train: Part,
-    test: Part,
-    found: Floats,
-    agreed: dict[str, Any],
-) -> None:
-    """Write every file of the package. `found` are the graph's probabilities of the test part [rows]."""
-    folder: Path = sources.model_package
-    decision = read_json(sources.trained_model / "training.json")["decision"]
-    save_graph(graph, folder, test.features[:GOLDEN_SINGLES], SCHEMA)
-    write_json(folder / "schema.json", SCHEMA.as_document(**decision))
-    write_json(folder / "baseline.json", build_baseline(train.features, score(graph, train.features), SCHEMA))
-    evaluation = read_json(sources.evaluation / "evaluation.json") | {"onnx_parity": agreed}
-    write_json(folder / "evaluation.json", evaluation)
-    shutil.copyfile(sources.evaluation / "report.html", folder / "report.html")
-    cases = golden_cases(test.features, found, decision["threshold"], SCHEMA)
-    write_json(folder / "golden.json", {"tolerance": sources.tolerance, "cases": cases})
-    write_json(folder / "provenance.json", provenance(sources))
+    sources: argparse.Namespace, scorer: Scorer, evaluation: Evaluation, train: Part, test: Part, found: Doubles
+) -> ModelPackage:
+    """Give every document of the package. `found` are the graph's probabilities of the test part [rows]."""
+    schema = scorer.schema
+    return ModelPackage(
+        schema=schema,
+        baseline=Baseline.build(schema, train.features, scorer.score(train.features)),
+        evaluation=evaluation,
+        golden=Golden.build(schema, test.features, found, sources.tolerance),
+        provenance=provenance(sources),
+    )
 
 
-def provenance(sources: argparse.Namespace) -> dict[str, Any]:
+def provenance(sources: argparse.Namespace) -> Provenance:
     """Say where the package comes from."""
-    return {
-        "git_commit": sources.git_commit,
-        "data": {"name": sources.data_name, "version": sources.data_version, "sha256": sources.data_sha256},
-        "job": job_name(),
-        "components": extended_lineage(sources.evaluation, __file__),
-        "environment": environment(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return Provenance(
+        git_commit=sources.git_commit,
+        job=job_name(os.environ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=DataSource(sources.data_name, sources.data_version, sources.data_sha256),
+        components=extended_lineage(sources.evaluation, __file__),
+        environment=installed_software(),
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    words = argparse.ArgumentParser(description="Build the model package.", epilog=EXAMPLE)
+    words.add_argument("--split-data", type=Path, required=True, help="folder written by prepare_data")
+    words.add_argument("--trained-model", type=Path, required=True, help="folder written by train_model")
+    words.add_argument("--evaluation", type=Path, required=True, help="folder written by evaluate_model")
+    words.add_argument("--model-package", type=Path, required=True, help="folder to write; new or empty")
+    words.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
+    for name in ("data-name", "data-version", "data-sha256", "git-commit"):
+        words.add_argument(f"--{name}", default=UNKNOWN, help="for provenance.json (default: %(default)s)")
+    return words
 
 
 def main() -> int:
     """Package the model; the exit code is 1 when ONNX and scikit-learn disagree."""
-    parser = argparse.ArgumentParser(description="Build the model package.", epilog=EXAMPLE)
-    parser.add_argument("--split-data", type=Path, required=True, help="folder written by prepare_data")
-    parser.add_argument("--trained-model", type=Path, required=True, help="folder written by train_model")
-    parser.add_argument("--evaluation", type=Path, required=True, help="folder written by evaluate_model")
-    parser.add_argument("--model-package", type=Path, required=True, help="folder to write; new or empty")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
-    for name in ("data-name", "data-version", "data-sha256", "git-commit"):
-        parser.add_argument(f"--{name}", default=UNKNOWN, help="for provenance.json (default: %(default)s)")
-    sources = parser.parse_args()
-
-    train, test = (read_part(sources.split_data, part, SCHEMA) for part in (TRAIN, TEST))
+    sources = parser().parse_args()
+    decision = read_json(sources.trained_model / "training.json")["decision"]
+    schema = read_schema(sources.split_data).with_decision(Decision(decision["threshold"], decision["chosen_by"]))
+    train, test = (read_part(sources.split_data, part, schema) for part in (TRAIN, TEST))
     model = load_model(sources.trained_model)
-    graph = convert(model, len(SCHEMA.names))
-    found = score(graph, test.features)
+    graph = convert(model, len(schema.features))
+    scorer = Scorer(schema, graph.SerializeToString())
+    found = scorer.score(test.features)
     try:
         with fitting_threads(len(test.target)):
             expected = model.predict_proba(test.features)[:, 1]
@@ -179,9 +142,13 @@ def main() -> int:
     except ValueError as error:
         print(f"the package is refused: {error}", file=sys.stderr)
         return 1
-    build_package(graph, sources, train, test, found, agreed)
-    record({"tolerance": sources.tolerance}, {"onnx_maximum_difference": agreed["maximum_difference"]})
-    print(f"ONNX agrees with scikit-learn within {agreed['maximum_difference']:.2g} on {agreed['rows']:,} rows")
+    evaluation = read_evaluation(sources.evaluation).with_parity(agreed)
+    package = build_package(sources, scorer, evaluation, train, test, found)
+    save_graph(graph, sources.model_package, test.features[:SINGLE_ROWS], schema)
+    package.write(sources.model_package)
+    shutil.copyfile(sources.evaluation / REPORT_FILE, sources.model_package / REPORT_FILE)
+    record({"tolerance": sources.tolerance}, {"onnx_maximum_difference": agreed.maximum_difference})
+    print(f"ONNX agrees with scikit-learn within {agreed.maximum_difference:.2g} on {agreed.rows:,} rows")
     return 0
 
 

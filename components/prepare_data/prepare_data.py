@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from shared.columns import SCHEMA
-from shared.documents import write_json
-from shared.lineage import write_lineage
-from shared.parts import PARTS, TEST, TRAIN, VALIDATION, part_file
-from shared.schema import Schema
-from shared.tracking import record
+from model_package.documents import write_json
+from model_package.package import read_schema, write_schema
+from model_package.provenance import write_lineage
+from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, part_file
+from model_package.schema import Schema
+from model_package.steps.tracking import record
 
 # Standard errors of a share. Chance alone passes this about once in 15,000 splits.
 LARGEST_DEVIATION = 4.0
@@ -115,8 +115,9 @@ def check(described: dict[str, dict[str, Any]]) -> None:
 
 
 def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
-    """Write a parquet file a part, sorted by id, so that a reordered source gives the same files."""
+    """Write one parquet file per part, sorted by id, so that a reordered source gives the same files."""
     folder.mkdir(parents=True, exist_ok=True)
+    write_schema(folder, schema)
     labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(schema.identifier)
     for part in PARTS:
         labelled.filter(pl.col("__part__") == part).drop("__part__").write_parquet(part_file(folder, part))
@@ -131,16 +132,17 @@ def main() -> int:
     parser.add_argument("--test-share", type=float, default=0.25, help="default: %(default)s")
     parser.add_argument("--salt", default="split-1", help="another salt gives another split (%(default)s)")
     arguments = parser.parse_args()
+    schema = read_schema(arguments.validated_data)
     rows = pl.scan_parquet(arguments.validated_data / "*.parquet").collect()
     try:
         shares = Shares(arguments.validation_share, arguments.test_share)
-        parts = assign(rows[SCHEMA.identifier].to_numpy(), shares, arguments.salt)
-        described = describe(rows[SCHEMA.target].cast(pl.Int8).to_numpy(), parts)
+        parts = assign(rows[schema.identifier].to_numpy(), shares, arguments.salt)
+        described = describe(rows[schema.target].cast(pl.Int8).to_numpy(), parts)
         check(described)
     except SplitError as error:
         print(f"the split is refused: {error}", file=sys.stderr)
         return 1
-    write_split(rows, parts, arguments.split_data, SCHEMA)
+    write_split(rows, parts, arguments.split_data, schema)
     write_json(arguments.split_data / "split.json", {"salt": arguments.salt, "parts": described})
     write_lineage(arguments.split_data, arguments.validated_data, __file__)
     settings = {key: getattr(arguments, key) for key in ("validation_share", "test_share", "salt")}

@@ -20,14 +20,13 @@ from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_auc_sc
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from shared.columns import SCHEMA
-from shared.documents import write_json
-from shared.lineage import write_lineage
-from shared.model_file import save_model
-from shared.parts import TRAIN, VALIDATION, Part, read_part
-from shared.schema import Schema
-from shared.threads import fitting_threads
-from shared.tracking import record
+from model_package.documents import write_json
+from model_package.package import read_schema
+from model_package.provenance import write_lineage
+from model_package.rows.split import TRAIN, VALIDATION, Part, read_part
+from model_package.schema import Schema
+from model_package.steps.sklearn_model import fitting_threads, save_model
+from model_package.steps.tracking import record
 
 CHOSEN_BY = "maximum F1 on the validation part"
 
@@ -51,15 +50,15 @@ class Tuning:
 
 
 def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
-    """Give the unfitted pipeline: nominal codes become indicators, the rest passes, then boosting."""
-    nominal = [at for at, feature in enumerate(schema.features) if feature.nominal]
+    """Give the unfitted pipeline: categories become indicators, the rest passes, then boosting."""
+    coded = {at: list(each.categories) for at, each in enumerate(schema.features) if each.categories is not None}
     encoder = OneHotEncoder(
-        categories=[list(schema.features[at].categories or ()) for at in nominal],
+        categories=list(coded.values()),
         handle_unknown="ignore",
         sparse_output=False,
         dtype=np.float32,
     )
-    encode = ColumnTransformer([("nominal", encoder, nominal)], remainder="passthrough")
+    encode = ColumnTransformer([("categories", encoder, list(coded))], remainder="passthrough")
     boost = HistGradientBoostingClassifier(
         max_iter=tuning.iterations,
         learning_rate=tuning.learning_rate,
@@ -110,9 +109,10 @@ def main() -> int:
     arguments = parser.parse_args()
     tuning = Tuning(**{name: getattr(arguments, name) for name in asdict(defaults)})
 
-    train, validation = (read_part(arguments.split_data, part, SCHEMA) for part in (TRAIN, VALIDATION))
+    schema = read_schema(arguments.split_data)
+    train, validation = (read_part(arguments.split_data, part, schema) for part in (TRAIN, VALIDATION))
     with fitting_threads(len(train.target)):
-        model = fit(train, validation, SCHEMA, tuning)
+        model = fit(train, validation, schema, tuning)
         probability = model.predict_proba(validation.features)[:, 1]
     threshold = choose_threshold(validation.target, probability)
     metrics = {

@@ -1,6 +1,7 @@
 """Refuse data that the model must not learn from: say which column breaks which rule, how often, and where.
 
-Decides what is valid from shared/columns.py alone. Repairs nothing; what passes goes on as parquet.
+Decides what is valid from schema.yml alone, by the rules that requests are held to later. Repairs nothing; what passes
+goes on as parquet, with the columns beside it as schema.json.
 """
 
 import argparse
@@ -11,15 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandera.polars as pa
 import polars as pl
 
-from shared.columns import SCHEMA
-from shared.documents import write_json
-from shared.lineage import write_lineage
-from shared.pages import write_page
-from shared.schema import Feature, Schema
-from shared.tracking import record
+from model_package.binary_classification import OUTCOMES
+from model_package.documents import write_json
+from model_package.errors import SchemaError
+from model_package.package import write_schema
+from model_package.provenance import write_lineage
+from model_package.reports.pages import write_page
+from model_package.rows.rules import FeatureRules
+from model_package.rows.tables import column
+from model_package.schema import INTEGER, NUMBER, Schema
+from model_package.schema_file import read_schema_file
+from model_package.steps.tracking import record
 
 ROWS_FILE = "rows.parquet"
 SAMPLE_ROWS = 5
@@ -28,10 +33,9 @@ SHOWN_NAMES = 8
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # The header is line 1 of the file.
 _FIRST_LINE = 2
-_TARGET_VALUES = [0, 1]
 
 EXAMPLE = (
-    "example: python components/validate_data/validate_data.py --data sample.csv "
+    "example: python components/validate_data/validate_data.py --data sample.csv --schema schema.yml "
     "--validated-data out/validated --validation-report out/report"
 )
 
@@ -107,14 +111,14 @@ def typed(texts: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     An integer may be written as "3" or "3.0", as spreadsheets export it.
     """
     types = {feature.name: feature.type for feature in schema.features}
-    return texts.lazy().select(_number(name, types.get(name, "integer")) for name in schema.columns).collect()
+    return texts.lazy().select(_number(name, types.get(name, INTEGER)) for name in schema.columns).collect()
 
 
 def _number(name: str, kind: str) -> pl.Expr:
     text = pl.col(name).str.strip_chars()
     fraction = text.cast(pl.Float64, strict=False)
     finite = pl.when(fraction.is_finite()).then(fraction)
-    if kind == "number":
+    if kind == NUMBER:
         return finite.alias(name)
     whole = pl.when(finite == finite.round()).then(finite).cast(pl.Int64, strict=False)
     return text.cast(pl.Int64, strict=False).fill_null(whole).alias(name)
@@ -132,58 +136,25 @@ def type_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) ->
     return problems
 
 
-def rules(schema: Schema) -> pa.DataFrameSchema:
-    """Give the rules for values as a pandera schema."""
-    columns = {feature.name: _column(feature) for feature in schema.features}
-    columns[schema.identifier] = pa.Column(pl.Int64, unique=True, nullable=False)
-    columns[schema.target] = pa.Column(
-        pl.Int64, pa.Check.isin(_TARGET_VALUES, error="the value must be 0 or 1"), nullable=False
-    )
-    return pa.DataFrameSchema(columns)
-
-
-def _column(feature: Feature) -> pa.Column:
-    checks = []
-    if feature.categories is not None:
-        known = ", ".join(str(category) for category in feature.categories)
-        checks.append(pa.Check.isin(list(feature.categories), error=f"the value must be one of {known}"))
-    if feature.minimum is not None:
-        checks.append(pa.Check.ge(feature.minimum, error=f"the value must be at least {feature.minimum}"))
-    if feature.maximum is not None:
-        checks.append(pa.Check.le(feature.maximum, error=f"the value must be at most {feature.maximum}"))
-    return pa.Column(pl.Int64 if feature.type == "integer" else pl.Float64, checks, nullable=False)
-
-
 def value_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
-    """Find missing, repeated, unknown and out-of-range values."""
-    try:
-        rules(schema).validate(numbers, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        # Values of a wrong type are null by now and reported already: as missing count those without a text.
-        failed = [(str(error.schema.name), error) for error in errors.schema_errors]
-        found = [_value_problem(texts, numbers, name, error, schema) for name, error in failed]
-        return [problem for problem in found if problem.count]
-    return []
+    """Find missing, repeated, unknown and out-of-range values.
 
-
-_RULES = {
-    "not_nullable": "the value is missing",
-    "field_uniqueness": "the value must not repeat",
-}
-
-
-def _value_problem(
-    texts: pl.DataFrame, numbers: pl.DataFrame, name: str, error: pa.errors.SchemaError, schema: Schema
-) -> Problem:
-    check = error.check if isinstance(error.check, str) else str(getattr(error.check, "error", error.check))
-    if check == "not_nullable":
-        wrong = texts[name].is_null().arg_true()
-    elif check == "field_uniqueness":
-        wrong = (numbers[name].is_duplicated() & numbers[name].is_not_null()).arg_true()
-    else:
-        cases = pl.DataFrame(error.failure_cases).get_column(name).unique()
-        wrong = numbers[name].is_in(cases.implode()).arg_true()
-    return Problem(name, _RULES.get(check, check), len(wrong), _samples(texts, name, wrong, schema))
+    Values of a wrong type are null by now and reported already: as missing count those without a text.
+    """
+    wrong = [(name, "the value is missing", texts[name].is_null()) for name in schema.columns]
+    identifiers = numbers[schema.identifier]
+    repeated = identifiers.is_duplicated() & identifiers.is_not_null()
+    wrong.append((schema.identifier, "the value must not repeat", repeated))
+    for feature in schema.features:
+        rules = FeatureRules.of(feature).broken_rules(column(numbers, feature.name))
+        wrong += [(feature.name, f"the value {rule}", pl.Series(mask)) for rule, mask in rules]
+    outcomes = numbers[schema.target]
+    wrong.append((schema.target, "the value must be 0 or 1", outcomes.is_not_null() & ~outcomes.is_in(OUTCOMES)))
+    return [
+        Problem(name, rule, len(rows), _samples(texts, name, rows, schema))
+        for name, rule, mask in wrong
+        if len(rows := mask.arg_true())
+    ]
 
 
 def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
@@ -201,7 +172,7 @@ def warnings(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list
     found = []
     foreign = [name for name in texts.columns if name not in schema.columns]
     if foreign:
-        found.append(f"columns that the schema does not know are left out: {', '.join(foreign)}")
+        found.append(f"columns that are not in the schema are left out: {', '.join(foreign)}")
     repeated = numbers.height - numbers.select(pl.exclude(schema.identifier)).n_unique()
     if repeated:
         found.append(f"{repeated:,} rows repeat another row in everything but {schema.identifier}")
@@ -256,10 +227,16 @@ def main() -> int:
     """Validate a file; the exit code is 1 when it is refused."""
     parser = argparse.ArgumentParser(description="Validate a data file against the schema.", epilog=EXAMPLE)
     parser.add_argument("--data", type=Path, required=True, help="CSV file to validate")
+    parser.add_argument("--schema", type=Path, required=True, help="schema.yml, which states the columns")
     parser.add_argument("--validated-data", type=Path, required=True, help="folder for the rows as parquet")
     parser.add_argument("--validation-report", type=Path, required=True, help="folder for the report")
     arguments = parser.parse_args()
-    report, rows = build_report(arguments.data, SCHEMA)
+    try:
+        schema = read_schema_file(arguments.schema)
+    except SchemaError as error:
+        print(error, file=sys.stderr)
+        return 1
+    report, rows = build_report(arguments.data, schema)
     write_report(arguments.validation_report, report)
     counts = {"rows": report["rows"]} | {key: len(report[key]) for key in ("problems", "warnings")}
     record(metrics=counts, files=[arguments.validation_report / "report.html"])
@@ -272,6 +249,7 @@ def main() -> int:
         return 1
     arguments.validated_data.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(arguments.validated_data / ROWS_FILE)
+    write_schema(arguments.validated_data, schema)
     write_lineage(arguments.validated_data, None, __file__)
     print(f"{report['rows']:,} rows are valid")
     return 0

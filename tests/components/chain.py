@@ -6,7 +6,11 @@ from pathlib import Path
 
 from prefork_programs import run_script
 
+from model_package.schema_file import read_schema_file
+
 ROOT = Path(__file__).parents[2]
+SCHEMA_FILE = ROOT / "schema.yml"
+SCHEMA = read_schema_file(SCHEMA_FILE)
 REAL_DATA = ROOT.parent / "shared" / "data" / "credit_default.csv"
 
 
@@ -46,7 +50,8 @@ def run_chain(data: Path, folder: Path, **training: object) -> Chain:
     """Run all five steps. Fails the test with the step's own words when one of them fails."""
     chain = Chain(folder)
     rows = folder / "rows"
-    _pass(run_step("validate_data", data=data, validated_data=rows, validation_report=folder / "report"))
+    report = folder / "report"
+    _pass(run_step("validate_data", data=data, schema=SCHEMA_FILE, validated_data=rows, validation_report=report))
     _pass(run_step("prepare_data", validated_data=rows, split_data=chain.split))
     _pass(run_step("train_model", split_data=chain.split, trained_model=chain.model, **training))
     _pass(run_step("evaluate_model", **parts(chain), evaluation=chain.evaluation))

@@ -12,9 +12,9 @@ import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
-from chain import REAL_DATA, Chain, run_chain, run_package
+from chain import REAL_DATA, SCHEMA, Chain, run_chain, run_package
 from merged_trees import Branch, Column, Leaf, Tree, encoded_columns, on_sources
-from onnx_graph import convert, largest_difference, score
+from onnx_graph import convert, largest_difference
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -24,9 +24,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from shared.columns import SCHEMA
-from shared.model_file import load_model
-from shared.parts import TEST, TRAIN, read_part
+from model_package.package import ModelPackage
+from model_package.rows.split import TEST, TRAIN, read_part
+from model_package.runtime import Scorer
+from model_package.schema import Feature, Schema
+from model_package.steps.sklearn_model import load_model
 
 pytestmark = pytest.mark.xdist_group("example_chain")
 
@@ -40,8 +42,18 @@ def document(chain: Chain, name: str) -> dict[str, Any]:
     return json.loads((chain.package / name).read_text(encoding="utf-8"))
 
 
+def score(graph: onnx.ModelProto, rows: np.ndarray, schema: Schema = SCHEMA) -> np.ndarray:
+    return Scorer(schema, graph.SerializeToString()).score(rows)
+
+
 def test_it_holds_every_file(chain: Chain):
     assert {path.name for path in chain.package.iterdir()} >= FILES
+
+
+def test_every_document_is_read_back(chain: Chain):
+    package = ModelPackage.read(chain.package)
+    assert package.schema.with_decision(None) == SCHEMA
+    assert package.evaluation.slices.keys() == {"sex", "education", "age"}
 
 
 def test_the_graph_has_one_input_and_one_probability(chain: Chain):
@@ -171,7 +183,8 @@ def test_another_pipeline_is_converted_as_it_is(pipeline: Pipeline):
     fitted = FrozenEstimator(pipeline.fit(rows, target))
     model = CalibratedClassifierCV(fitted, method="sigmoid").fit(rows, target)
     # When, then
-    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, 4), rows)) <= TOLERANCE
+    schema = Schema("id", "target", tuple(Feature(name, "number") for name in "abcd"))
+    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, 4), rows, schema)) <= TOLERANCE
 
 
 def test_an_encoding_that_is_no_indicator_is_not_merged():
@@ -179,7 +192,7 @@ def test_an_encoding_that_is_no_indicator_is_not_merged():
 
 
 def test_a_probability_that_is_no_number_never_passes():
-    assert largest_difference(np.array([0.5]), np.array([np.nan], dtype=np.float32)) == float("inf")
+    assert largest_difference(np.array([0.5]), np.array([np.nan])) == float("inf")
 
 
 def test_mlflow_loads_it_and_answers_named_columns(chain: Chain):
@@ -209,7 +222,7 @@ def test_golden_single_rows_ask_for_both_decisions(chain: Chain):
 
 def test_the_schema_names_features_in_the_graphs_order(chain: Chain):
     schema = document(chain, "schema.json")
-    assert [feature["name"] for feature in schema["features"]] == SCHEMA.names
+    assert tuple(feature["name"] for feature in schema["features"]) == SCHEMA.names
     assert (schema["format"], schema["id"], schema["target"]) == (1, "ID", "default")
     assert set(schema["features"][0]) == {
         "name", "type", "minimum", "maximum", "categories", "description"
@@ -221,7 +234,7 @@ def test_the_baseline_counts_every_training_row(chain: Chain):
     baseline = document(chain, "baseline.json")
     train = read_part(chain.split, TRAIN, SCHEMA)
     assert baseline["rows"] == len(train.target)
-    assert list(baseline["features"]) == SCHEMA.names
+    assert tuple(baseline["features"]) == SCHEMA.names
     for at, facts in enumerate(baseline["features"].values()):
         assert sum(facts["counts"]) + facts["missing"] == baseline["rows"]
         assert facts["mean"] == pytest.approx(train.features[:, at].mean(dtype=np.float64))
@@ -248,14 +261,14 @@ def test_the_provenance_names_the_azure_job(chain: Chain, tmp_path, monkeypatch:
     assert json.loads((tmp_path / "package" / "provenance.json").read_text())["job"] == "the_pipeline"
 
 
-def test_the_evaluation_has_metrics_with_intervals_and_groups(chain: Chain):
+def test_the_evaluation_has_metrics_with_intervals_and_slices(chain: Chain):
     evaluation = document(chain, "evaluation.json")
     assert {"roc_auc", "average_precision", "brier", "ks", "f1"} <= set(evaluation["metrics"])
     auc = evaluation["metrics"]["roc_auc"]
     assert 0.65 < auc["low"] < auc["value"] < auc["high"] < 0.9
-    assert set(evaluation["groups"]) == {"sex", "education", "age"}
-    rows = sum(band["rows"] for band in evaluation["groups"]["sex"].values())
-    assert rows == evaluation["rows"]
+    assert set(evaluation["slices"]) == {"sex", "education", "age"}
+    for subgroups in evaluation["slices"].values():
+        assert sum(found["rows"] for found in subgroups.values()) == evaluation["rows"]
     assert set(evaluation["importance"]) == set(SCHEMA.names)
 
 

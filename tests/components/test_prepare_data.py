@@ -5,10 +5,11 @@ import hashlib
 import numpy as np
 import polars as pl
 import pytest
+from chain import SCHEMA
+from prepare_data import Shares, SplitError, assign, check, describe, fractions, write_split
 
-from prepare_data.prepare_data import Shares, SplitError, assign, check, describe, fractions, write_split
-from shared.columns import SCHEMA
-from shared.parts import PARTS, part_file
+from model_package.package import read_schema
+from model_package.rows.split import PARTS, part_file
 
 SHARES = Shares(validation=0.15, test=0.25)
 
@@ -79,7 +80,7 @@ def test_the_parts_have_the_shares_that_were_asked_for():
     assert found == pytest.approx({"train": 0.60, "validation": 0.15, "test": 0.25}, abs=0.01)
 
 
-def test_positives_are_counted_a_part():
+def test_positives_are_counted_per_part():
     target = np.array([1, 0, 0, 1, 1, 0], dtype=np.int8)
     parts = np.array(["train", "train", "validation", "validation", "test", "test"])
     described = describe(target, parts)
@@ -121,3 +122,5 @@ def test_a_reordered_source_gives_the_same_files(tmp_path):
     for part in PARTS:
         first, second = (part_file(tmp_path / name, part).read_bytes() for name in ("a", "b"))
         assert first == second
+    # And the columns go on beside them
+    assert read_schema(tmp_path / "a") == SCHEMA

@@ -4,15 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from chain import Chain, run_step
+from chain import SCHEMA, Chain, run_step
 from sklearn.metrics import f1_score
 from skops.io import dump
 from skops.io.exceptions import UntrustedTypesFoundException
+from train_model import choose_threshold
 
-from shared.columns import SCHEMA
-from shared.model_file import load_model
-from shared.parts import VALIDATION, read_part
-from train_model.train_model import choose_threshold
+from model_package.rows.split import VALIDATION, read_part
+from model_package.steps.sklearn_model import load_model
 
 pytestmark = pytest.mark.xdist_group("example_chain")
 

@@ -24,13 +24,18 @@ def load(step: str) -> CommandComponent:
     return component
 
 
+def test_only_validation_reads_the_schema_of_the_project(pipeline):
+    assert (ROOT / "pipelines" / pipeline.inputs["schema"].path).resolve() == ROOT / "schema.yml"
+    assert [step for step in STEPS if "schema" in load(step).inputs] == ["validate_data"]
+
+
 def test_the_sdk_accepts_it(pipeline):
     assert pipeline._validate().error_messages == {}
 
 
 def test_its_steps_inputs_and_outputs_are_named_for_people(pipeline):
     assert list(pipeline.jobs) == STEPS
-    assert {"data", "data_name", "data_version", "data_sha256", "git_commit", "seed"} <= set(pipeline.inputs)
+    assert {"data", "schema", "data_name", "data_version", "data_sha256", "git_commit", "seed"} <= set(pipeline.inputs)
     assert set(pipeline.outputs) == {"model_package", "validation_report", "evaluation_report", "split_data"}
     assert pipeline.settings.default_compute.endswith("cpu-cluster")
 
@@ -47,11 +52,11 @@ def test_a_component_is_versioned_deterministic_and_described(step: str):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_snapshot_holds_the_step_beside_the_shared_folder(step: str):
+def test_a_snapshot_holds_the_step_beside_model_package(step: str):
     component = load(step)
     with component._build_code() as code:
         held = {path.relative_to(code.path).as_posix() for path in Path(code.path).rglob("*")}
-    assert {f"{step}.py", "shared/columns.py", "shared/page.html.j2"} <= held
+    assert {f"{step}.py", "model_package/schema.py", "model_package/reports/page.html.j2"} <= held
     assert not [path for path in held if "__pycache__" in path]
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from chain import SCHEMA, SCHEMA_FILE
 from prefork_programs import run_script
+from validate_data import build_report
 
-from shared.columns import SCHEMA
-from validate_data.validate_data import build_report
+from model_package.package import read_schema
 
 ROOT = Path(__file__).parents[2]
 STEP = ROOT / "components" / "validate_data" / "validate_data.py"
@@ -34,7 +35,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 
 def validate(file: Path, folder: Path) -> Outcome:
     outputs = ("--validated-data", str(folder / "rows"), "--validation-report", str(folder / "report"))
-    done = run_script(STEP, "--data", str(file), *outputs)
+    done = run_script(STEP, "--data", str(file), "--schema", str(SCHEMA_FILE), *outputs)
     report = json.loads((folder / "report" / "report.json").read_text())
     return Outcome(done.returncode, done.stderr, report, folder)
 
@@ -58,6 +59,7 @@ def test_good_rows_go_on_as_typed_parquet(good: pl.DataFrame, tmp_path: Path):
     assert outcome.code == 0, outcome.error
     assert outcome.report["valid"]
     assert pl.read_parquet(tmp_path / "rows" / "rows.parquet").equals(good)
+    assert read_schema(tmp_path / "rows") == SCHEMA
     assert "The data are valid" in (tmp_path / "report" / "report.html").read_text()
 
 
@@ -78,7 +80,7 @@ def test_a_missing_column_is_named(good: pl.DataFrame, tmp_path: Path):
     assert "missing" in report["problems"][0]["rule"]
 
 
-def test_the_names_that_a_missing_column_is_told_with_are_whole(good: pl.DataFrame, tmp_path: Path):
+def test_a_missing_column_is_reported_with_whole_names(good: pl.DataFrame, tmp_path: Path):
     rule = checked(good.drop("default"), tmp_path)["problems"][0]["rule"]
     assert rule.endswith("header has ID, LIMIT_BAL, SEX, EDUCATION, MARRIAGE, AGE, PAY_0, PAY_2 and 16 more")
 
@@ -176,6 +178,17 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, says
     assert outcome.code == 1
     assert says in outcome.error
     assert "Traceback" not in outcome.error
+
+
+def test_a_schema_that_contradicts_itself_stops_the_step(good: pl.DataFrame, tmp_path: Path):
+    good.write_csv(tmp_path / "good.csv")
+    schema = tmp_path / "schema.yml"
+    schema.write_text(SCHEMA_FILE.read_text().replace("minimum: 18", "minimum: 180"))
+    outputs = ("--validated-data", str(tmp_path / "rows"), "--validation-report", str(tmp_path / "report"))
+    done = run_script(STEP, "--data", str(tmp_path / "good.csv"), "--schema", str(schema), *outputs)
+    assert done.returncode == 1
+    assert "feature AGE: minimum 180 lies above maximum 120" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path):

@@ -10,9 +10,11 @@ from prefork_programs import run_script
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from shared.columns import SCHEMA
+from model_package.schema_file import read_schema_file
 
-GENERATOR = Path(__file__).parents[2] / "data" / "generate_sample.py"
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_schema_file(ROOT / "schema.yml")
+GENERATOR = ROOT / "data" / "generate_sample.py"
 ROWS = 30_000
 
 
@@ -29,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_has_the_columns_and_rows_of_the_real_file(sample: Path):
     frame = pl.read_csv(sample)
-    assert frame.columns == SCHEMA.columns
+    assert tuple(frame.columns) == SCHEMA.columns
     assert frame.height == ROWS
     assert frame["ID"].to_list() == list(range(1, ROWS + 1))
 

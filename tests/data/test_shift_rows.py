@@ -5,11 +5,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from prefork_programs import run_script
+from validate_data import build_report
 
-from shared.columns import SCHEMA
-from validate_data.validate_data import build_report
+from model_package.schema_file import read_schema_file
 
-DATA = Path(__file__).parents[2] / "data"
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_schema_file(ROOT / "schema.yml")
+DATA = ROOT / "data"
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ def project(tmp_path: Path) -> Path:
     """The releases as they ship, and the stages that they are about."""
     shutil.copy(ROOT / "project.yml", tmp_path)
     shutil.copytree(ROOT / "releases", tmp_path / "releases")
+    shutil.copy(ROOT / "schema.yml", tmp_path)
     return tmp_path
 
 
@@ -62,3 +63,12 @@ def test_a_file_that_is_gone_is_told_and_a_project_without_releases_is_not_judge
 
     shutil.rmtree(project / "releases")
     assert list(check_releases(project)) == []
+
+
+def test_a_mistake_in_the_columns_is_reported_with_its_line(project: Path) -> None:
+    schema = project / "schema.yml"
+    schema.write_text(schema.read_text().replace("    type: integer", "    type: colour", 1))
+
+    problems = set(check_releases(project))
+
+    assert {(problem.file, problem.line) for problem in problems} == {("schema.yml", 21)}

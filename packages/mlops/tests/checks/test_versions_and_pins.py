@@ -114,3 +114,18 @@ def test_line_endings_caches_and_hidden_files_do_not_count(tmp_path):
 
     (code / "step.py").rename(code / "other.py")
     assert content_digest([("code", code)]) != before
+
+
+def test_model_package_counts_by_its_version_and_not_by_its_bytes(project):
+    # given a component that ships the copy
+    edit(project / "components/make/component.yml", "- ../shared", "- ../model_package")
+    edit(project / "components/make/component.yml", "version: 1.0.0", "version: 1.1.0")
+    (project / "components/make/make.py").write_text("import model_package\n")
+    fix_project(project)
+    assert check_project(project) == []
+
+    # when a file of the copy changes
+    (project / "components/model_package/schema.py").write_text("changed = True\n")
+
+    # then the copy is named, and no version of a component
+    assert [problem.file for problem in check_project(project)] == ["components/model_package/schema.py"]

@@ -23,7 +23,7 @@ from mlops.local.emulator import ensure_started
 from mlops.settings.project import Project, load_project
 
 ROOT = Path(__file__).parents[4]
-PARTS = ("project.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
+PARTS = ("project.yml", "schema.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
 # As many as the gates need to tell a good model from luck.
 ROWS = 12_000
 # Long enough for a busy machine; a test that hangs is told apart from one that is slow.

@@ -25,6 +25,7 @@ from mlops.models.package import package_digest
 from mlops.settings.gates import GatesFile, read_gates
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageOrder
+from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
@@ -40,6 +41,13 @@ BIAS = -1.5
 THRESHOLD = 0.3
 SLOW_WIDTH = 384
 
+KINDS = {"first": 1, "second": 2, "third": 3}
+SCHEMA = Schema(
+    identifier="id",
+    target="late",
+    features=(Feature("kind", categories=(1, 2, 3)),),
+    slices=(Slice("kind", "kind", tuple(Subgroup(label, (code,)) for label, code in KINDS.items())),),
+)
 GATES = """
 format: 1
 bootstrap: {rounds: 200, confidence: 0.95, seed: 7}
@@ -48,8 +56,7 @@ latency_calls: 100
 recent_days: 7
 recent_rows: 500
 min_slice_size: {rows: 100, positives: 20}
-groups:
-  kind: {column: kind, bands: {first: [1, 1], second: [2, 2], third: [3, 3]}}
+slices: [kind]
 rules:
   - {measure: roc_auc, min: 0.7, max_drop: 0.02}
   - {measure: average_precision, min: 0.3, max_drop: 0.06}
@@ -173,7 +180,7 @@ def parsed(gates: str) -> GatesFile:
     with TemporaryDirectory() as folder:
         file = Path(folder, "gates.yml")
         file.write_text(full_rules(gates))
-        return read_gates(file, ORDER)
+        return read_gates(file, ORDER, SCHEMA)
 
 
 def full_rules(gates: str) -> str:

@@ -15,6 +15,7 @@ from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ROOT = Path(__file__).parents[4]
@@ -48,7 +49,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         [
             script("data/generate_sample.py", rows=SAMPLE_ROWS, out=data),
-            step("validate_data", data=data, validated_data=valid, validation_report=folder / "validation"),
+            step(
+                "validate_data",
+                data=data,
+                schema=ROOT / "schema.yml",
+                validated_data=valid,
+                validation_report=folder / "validation",
+            ),
             step("prepare_data", validated_data=valid, split_data=split),
             *package(folder, "good", iterations=60),
             *package(folder, "bad", iterations=1),
@@ -107,7 +114,7 @@ def judged(made: Path, challenger: str, champion: str | None, recent: Rows | Non
     rows = read_rows(made / "split" / "test.parquet", "held-out rows")
     before = None if champion is None else candidate(made / champion, "1")
     proposal = Proposal("staging", candidate(made / challenger, "2"), before, rows, recent)
-    return run_gates(proposal, read_gates(ROOT / GATES_FILE, ORDER))
+    return run_gates(proposal, read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT)))
 
 
 def test_the_templates_model_passes_the_templates_gates(made: Path) -> None:

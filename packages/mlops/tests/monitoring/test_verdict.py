@@ -13,6 +13,7 @@ from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -25,7 +26,7 @@ FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Meas
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER)
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
 def fine(name: str) -> MeasureEntry:
@@ -70,7 +71,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
-        pytest.param({"flagged_share_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
+        pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
         pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
         pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
@@ -136,7 +137,10 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("max_drop: 0.03", "max_rise: 0.03", "would never block"),
         ("every_stage: {max: 0.3}", "every_stage: {max_rise: 0.3}", "no release's own value to compare with"),
         ("- measure: f1", "- measure: f2", "unknown measure"),
-        ("groups: [sex, education, age]", "groups: [sex, education]", "unknown measure"),
+        ("slices: [sex, education, age]", "slices: [sex, education]", "unknown measure"),
+        ("slices: [sex, education, age]", "slices: [sex, income]", "schema.yml defines no slice 'income'"),
+        ("slices: [sex", "groups: [sex", "groups: is called `slices` since format 1"),
+        ("min_rows: 500", "fewest_rows: 500", "fewest_rows: is called `min_rows` since format 1"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot fix 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: the model's job is to rank risks", "why: ''", "why"),
@@ -151,7 +155,7 @@ def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: st
     file.write_text(text.replace(old, new, 1))
 
     with pytest.raises(ProjectError) as refused:
-        read_monitor_rules(file, ORDER)
+        read_monitor_rules(file, ORDER, read_project_schema(ROOT))
 
     assert says in "\n".join(refused.value.details)
     assert "monitor.yml:" in refused.value.details[0]

@@ -22,6 +22,7 @@ from mlops.monitoring.verdict import judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import load_project
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -72,7 +73,7 @@ def test_a_window_that_begins_after_the_last_full_hour_needs_an_end() -> None:
 
 @pytest.fixture(scope="module")
 def rules() -> MonitorFile:
-    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER)
+    return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
 def noted(

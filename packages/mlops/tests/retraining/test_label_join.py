@@ -9,18 +9,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from collected import row_keys
-from labels import read_labels
+from validate_data import build_report
 
 from mlops.core.errors import InputError
 from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
 from mlops.retraining.training_data import merge_dataset, without_known_rows
 from mlops.settings.retraining import CollectedRows
-from shared.columns import SCHEMA as COLUMNS
-from validate_data.validate_data import build_report
+from mlops.settings.schema import read_project_schema
+from model_package.collected.labels import read_labels
+from model_package.schema import Decision
 
-GENERATOR = Path(__file__).parents[4] / "data" / "generate_sample.py"
+ROOT = Path(__file__).parents[4]
+GENERATOR = ROOT / "data" / "generate_sample.py"
+COLUMNS = read_project_schema(ROOT)
 RULES = CollectedRows(
     window_days=90,
     label_delay_days=0,
@@ -89,8 +91,7 @@ def test_outcomes_count_as_monitoring_counts_them(tmp_path: Path) -> None:
         theirs.contradictory,
         theirs.unusable,
     )
-    keyed = mine.frame.select(row_keys(), pl.col("default").cast(pl.Int8)).sort("key")
-    assert keyed.equals(theirs.frame)
+    assert mine.frame.with_columns(pl.col("default").cast(pl.Int8)).equals(theirs.table)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(t
 
 def test_validation_takes_what_was_made(tmp_path: Path) -> None:
     # given the example's own columns, and clients as they were asked about
-    document = COLUMNS.as_document(0.5, "a test")
+    document = COLUMNS.with_decision(Decision(0.5, "a test")).as_document()
     schema = Schema.model_validate(document)
     sample = tmp_path / "sample.csv"
     command = [sys.executable, str(GENERATOR), "--rows", "50", "--seed", "3", "--out", str(sample)]

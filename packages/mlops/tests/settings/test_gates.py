@@ -6,9 +6,17 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ORDER = StageOrder(("dev", "staging", "prod"))
+SCHEMA = Schema(
+    identifier="id",
+    target="late",
+    features=(Feature("kind", categories=(1, 2)),),
+    slices=(Slice("kind", "kind", (Subgroup("first", (1,)), Subgroup("second", (2,)))),),
+)
 
 ROOT = Path(__file__).parents[4]
 HEAD = """\
@@ -19,11 +27,10 @@ latency_calls: 500
 recent_days: 7
 recent_rows: 500
 min_slice_size: {rows: 100, positives: 20}
-groups:
-  kind: {column: kind, bands: {first: [1, 1], second: [2, 2]}}
+slices: [kind]
 rules:
 """
-RULE_LINE = 11
+RULE_LINE = 10
 
 
 def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
@@ -33,7 +40,7 @@ def gates(tmp_path: Path, rule: str, head: str = HEAD) -> Path:
 
 
 def test_the_templates_gates_ask_something_of_every_stage() -> None:
-    found = read_gates(ROOT / GATES_FILE, ORDER)
+    found = read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT))
 
     for stage in ORDER.names:
         asked = {rule.measure for rule in found.rules_at(stage)}
@@ -85,7 +92,7 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
 )
 def test_a_rule_that_could_not_block_is_refused(tmp_path: Path, rule: str, says: str) -> None:
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule), ORDER)
+        read_gates(gates(tmp_path, rule), ORDER, SCHEMA)
 
     sentences = "\n".join(refused.value.details)
     assert says in sentences
@@ -98,7 +105,7 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
     file = gates(tmp_path, "measure: roc_auk, why: x, every_stage: {min: 0.7}", HEAD + good)
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(file, ORDER)
+        read_gates(file, ORDER, SCHEMA)
 
     assert refused.value.details[0].startswith(f"gates.yml:{RULE_LINE + 1}: rules.1.measure: ")
 
@@ -106,9 +113,9 @@ def test_the_line_of_the_rule_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("second: [2, 2]", "second: [1, 2]", "overlap"),
-        ("second: [2, 2]", "second: [3, 2]", "ends before it begins"),
-        (", second: [2, 2]", "", "at least 2"),
+        ("slices: [kind]", "slices: [kind, sex]", "schema.yml defines no slice 'sex'; it defines kind"),
+        ("slices: [kind]", "groups: {kind: {}}", "groups: is called `slices` since format 1"),
+        ("min_slice_size", "smallest_band", "smallest_band: is called `min_slice_size` since format 1"),
         ("rounds: 1000", "rounds: 10", "greater than or equal to 100"),
         ("confidence: 0.95", "confidence: 95", "less than 1"),
         ("recent_rows", "resent_rows", "unknown key"),
@@ -118,7 +125,7 @@ def test_other_settings_are_checked_too(tmp_path: Path, old: str, new: str, says
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)), ORDER)
+        read_gates(gates(tmp_path, rule, HEAD.replace(old, new)), ORDER, SCHEMA)
 
     assert says in "\n".join(refused.value.details)
 
@@ -127,7 +134,7 @@ def test_a_measure_has_one_rule(tmp_path: Path) -> None:
     rule = "measure: brier, why: x, every_stage: {max: 1}"
 
     with pytest.raises(ProjectError) as refused:
-        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"), ORDER)
+        read_gates(gates(tmp_path, rule, f"{HEAD}  - {{{rule}}}\n"), ORDER, SCHEMA)
 
     assert "more than one rule" in refused.value.details[0]
 
@@ -138,6 +145,6 @@ def test_a_stage_gets_its_own_bounds_and_a_zero_bound_is_a_bound(tmp_path: Path)
         "{dev: {max: 3}, staging: {max: 0}, prod: {max: 0}}"
     )  # fmt: skip
 
-    found = read_gates(file, ORDER)
+    found = read_gates(file, ORDER, SCHEMA)
 
     assert [found.rules_at(stage)[0].bounds.max for stage in ORDER.names] == [3, 0, 0]

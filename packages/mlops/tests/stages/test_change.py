@@ -24,6 +24,7 @@ from mlops.settings.project import load_project
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import Release, manifest_file
 from mlops.settings.retirement import read_deadlines
+from mlops.settings.schema import read_project_schema
 from mlops.stages.change import add_stage, remove_stage
 
 ROOT = Path(__file__).parents[4]
@@ -83,7 +84,7 @@ def test_a_fourth_stage_is_written_by_one_command_and_the_result_passes_the_chec
     assert preprod.endpoint == "credit-default-preprod"
     assert preprod.workspace == "mlw-credit-default-preprod"
     assert (preprod.serving, preprod.instance_type) == (staging.serving, staging.instance_type)
-    gates = read_gates(folder / GATES_FILE, project.order)
+    gates = read_gates(folder / GATES_FILE, project.order, read_project_schema(folder))
     assert gates.rules_at("preprod") == gates.rules_at("staging")
     assert read_policy(folder, project.order).stages["preprod"] == read_policy(folder, project.order).stages["staging"]
     assert read_deadlines(project)["preprod"] == read_deadlines(project)["staging"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops.checks import assets, batch, fingerprints, pins
+from mlops.checks import assets, batch, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
@@ -18,16 +18,23 @@ def check_project(root: Path) -> list[Problem]:
     """Return every problem in the project below `root`, sorted by file and line. Changes nothing."""
     project = Project(root)
     found = [*_content_problems(project), *_pin_problems(project), *_version_problems(project)]
+    found += copies.check_copies(project.root)
     return sorted({*found, *project.unreadable})
 
 
 def fix_project(root: Path) -> list[str]:
     """Do what can be done without a decision, and return what was changed.
 
-    Writes the stages of project.yml into CI files and the pins of conda files from uv.lock, and records versions that
-    are not recorded yet, unless their file has other problems. A recorded version is never changed.
+    Writes the stages of project.yml into CI files, the copies of model_package and the pins of conda files from
+    uv.lock, and records versions that are not recorded yet, unless their file has other problems. A recorded version
+    is never changed.
     """
-    return [*fix_stages(root), *_refresh_pins(Project(root)), *_record_versions(Project(root))]
+    return [
+        *fix_stages(root),
+        *copies.write_copies(root),
+        *_refresh_pins(Project(root)),
+        *_record_versions(Project(root)),
+    ]
 
 
 def _content_problems(project: Project) -> Iterator[Problem]:

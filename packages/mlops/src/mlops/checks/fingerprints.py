@@ -3,7 +3,6 @@
 The lock file beside them records the content of every version, once; a recorded line never changes.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from typing import Final
 
 from mlops.checks.yaml.document import Document, Node
 from mlops.checks.yaml.problem import Problem
+from model_package.digest import listing_digest, source_sha256
 
 LOCK_NAME: Final = "versions.lock.yml"
 HEADER: Final = (
@@ -20,7 +20,6 @@ HEADER: Final = (
 )
 IGNORED_FOLDERS: Final = frozenset({"__pycache__", "mlruns"})
 IGNORED_SUFFIXES: Final = frozenset({".pyc", ".pyo"})
-PREFIX: Final = "sha256:"
 # What the SDK leaves out of an uploaded folder.
 IGNORE_FILE: Final = ".amlignore"
 
@@ -42,21 +41,17 @@ class Versioned:
         return self.document.root.get("version") or self.document.root
 
 
-def content_digest(parts: Iterable[tuple[str, Path]], notes: Iterable[str] = ()) -> str:
+def content_digest(
+    parts: Iterable[tuple[str, Path]], notes: Iterable[str] = (), left_out: frozenset[str] = frozenset()
+) -> str:
     """Return "sha256:<hex>" over files and folders, each under the name it ships as, and over `notes`.
 
-    Line endings do not count, nor do hidden files, caches and bytecode, nor what a folder's .amlignore names.
+    Line endings do not count, nor do hidden files, caches and bytecode, nor what a folder's .amlignore names, nor
+    folders whose name is `left_out`.
     """
-    files = {name: path for prefix, place in parts for name, path in _files(prefix, place)}
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        content = files[name].read_bytes()
-        if b"\0" not in content:
-            content = content.replace(b"\r\n", b"\n")
-        digest.update(f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode())
-    for note in notes:
-        digest.update(f"{note}\n".encode())
-    return PREFIX + digest.hexdigest()
+    ignored = IGNORED_FOLDERS | left_out
+    files = {name: path for prefix, place in parts for name, path in _files(prefix, place, ignored)}
+    return listing_digest({name: source_sha256(path) for name, path in files.items()}, notes)
 
 
 def recorded_versions(document: Document | None) -> Versions:
@@ -112,13 +107,13 @@ def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
     return "".join(lines)
 
 
-def _files(prefix: str, place: Path) -> Iterator[tuple[str, Path]]:
+def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield prefix, place
     unshipped = _unshipped(place)
     for path in place.rglob("*") if place.is_dir() else ():
         parts = path.relative_to(place).parts
-        hidden = any(part.startswith(".") or part in IGNORED_FOLDERS for part in parts)
+        hidden = any(part.startswith(".") or part in ignored for part in parts)
         named = any(fnmatchcase(part, pattern) for part in parts for pattern in unshipped)
         if path.is_file() and not hidden and not named and path.suffix not in IGNORED_SUFFIXES:
             yield "/".join((prefix, *parts)), path

@@ -8,19 +8,20 @@ from typing import Any, Final
 
 from mlops.checks.yaml.problem import Problem
 from mlops.core.errors import ProjectError
+from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import Project, load_project
-from mlops.settings.protection import read_expectations
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
+from mlops.settings.schema import read_project_schema
 from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
-    lambda project: read_gates(project.path(GATES_FILE), project.order),
-    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order),
+    lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
     lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
     read_deadlines,
     lambda project: read_policy(project.root, project.order),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from mlops.checks import copies
 from mlops.checks.fingerprints import Versioned, content_digest
 from mlops.checks.pipelines.component import Component
 from mlops.checks.project import COMPONENT_FILE, Project
@@ -25,13 +26,22 @@ def _component(project: Project, component: Component) -> Versioned:
     parts = [(COMPONENT_FILE, component.document.path)]
     if component.code is not None:
         parts.append((SHIPPED, component.code))
-    parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes]
+    parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes if path.name != copies.NAME]
     # A file reference says nothing about what the file holds, and the component is registered with that.
     environment = component.environment
     path = local_path(environment.text, component.folder) if environment and environment.text else None
     named = project.document(path) if path else None
     notes = [f"environment {_scalar(named, 'name')} {_scalar(named, 'version')}"] if named else []
-    return _make(component.document, content_digest(parts, notes))
+    # By its version and not by its bytes: a fix upstream raises one number, not that of every component.
+    if _ships_a_copy(component):
+        notes.append(f"{copies.NAME} {copies.VERSION}")
+    return _make(component.document, content_digest(parts, notes, frozenset({copies.NAME})))
+
+
+def _ships_a_copy(component: Component) -> bool:
+    if any(path.name == copies.NAME for _, path in component.includes):
+        return True
+    return component.code is not None and (component.code / copies.NAME).is_dir()
 
 
 def _environment(document: Document) -> Versioned:

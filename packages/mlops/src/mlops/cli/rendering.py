@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from mlops.ci.report import report_error, report_result
+from mlops.cli.ci_report import report_error, report_result
 from mlops.cli.histogram_text import histogram_lines
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone

@@ -65,7 +65,7 @@ class CheckResult(Result):
     "mlops check --json",
 )
 @click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
-@click.option("--repository", is_flag=True, help="Check how the forge protects the repository instead.")
+@click.option("--repository", is_flag=True, help="Check how the git host protects the repository instead.")
 @json_option
 @click.pass_obj
 def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
@@ -84,10 +84,10 @@ def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_
     project = load_project(project_path)
     root = project.root
     if repository:
-        from mlops.protection.check import check_repository
+        from mlops.checks.protection import check_repository
 
         if fix:
-            raise click.UsageError("--fix changes files of the project, --repository reads settings of the forge")
+            raise click.UsageError("--fix changes files of the project, --repository reads settings of the git host")
         return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)

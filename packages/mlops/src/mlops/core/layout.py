@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 PROJECT_FILE: Final = "project.yml"
+SCHEMA_FILE: Final = "schema.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
 MONITOR_PIPELINE_FILE: Final = Path("pipelines", "monitor.yml")
 COMPONENT_FOLDER: Final = Path("components")

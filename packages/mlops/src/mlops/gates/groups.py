@@ -3,7 +3,7 @@
 Selection rate: the share of a band's rows decided as 1. True positive rate: the same among its positives. The
 difference of a group is the largest less the smallest rate among its bands (known as demographic parity and
 equal opportunity difference); bands below the stated size are shown and not counted: chance rules them.
-Which groups there are, gates.yml says.
+Which slices there are is said by schema.yml, and which of them are judged by gates.yml.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.rows import Rows
-from mlops.settings.gates import Group, MinSliceSize
+from mlops.settings.gates import MinSliceSize
 from mlops.settings.measures import NothingToMeasure
 
 Inside = npt.NDArray[np.bool_]
@@ -40,12 +39,6 @@ class Band:
     counted: bool
     challenger: Treatment
     champion: Treatment | None
-
-
-def membership(group: Group, rows: Rows) -> Inside:
-    """Which rows are in which band: [rows, bands]. Raises Unmeasurable when the column is missing."""
-    values = rows.column(group.column)
-    return np.stack([(values >= low) & (values <= high) for low, high in group.bands.values()], axis=1)
 
 
 def counted_bands(inside: Inside, target: npt.NDArray[np.float64], smallest: MinSliceSize) -> Inside:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mlops.gates.groups import Band, comparable, counted_bands, membership, treatment
+from mlops.gates.groups import Band, comparable, counted_bands, treatment
 from mlops.gates.metrics import Comparison, Estimate, Scored, compare, prepare
 from mlops.gates.package_checks import latencies, recorded_difference
 from mlops.gates.rows import Rows
@@ -56,7 +56,7 @@ class Performance:
 
 def performance_measures(gates: GatesFile) -> tuple[str, ...]:
     """The names of all that scoring gives."""
-    by_group = [group_measure(measure, group) for group in gates.groups for measure in GROUP_MEASURES]
+    by_group = [group_measure(measure, each.name) for each in gates.slices for measure in GROUP_MEASURES]
     return (*METRICS, *by_group, RECORDED, *LATENCIES)
 
 
@@ -97,11 +97,12 @@ def _bands(rows: Rows, gates: GatesFile, own: Answers, other: Answers | None) ->
     masks: Masks = {}
     bands: list[Band] = []
     measures: Measures = {}
-    for name, group in gates.groups.items():
+    for each in gates.slices:
+        name = each.name
         try:
-            inside = membership(group, rows)
+            inside = each.membership(rows.column(each.column))
             counted = counted_bands(inside, own.target, gates.min_slice_size)
-            bands += _treated(name, tuple(group.bands), inside, counted, own, other)
+            bands += _treated(name, each.labels, inside, counted, own, other)
             masks[name] = comparable(name, inside, counted)
         except Unmeasurable as error:
             measures |= {group_measure(measure, name): not_measured(error) for measure in GROUP_MEASURES}

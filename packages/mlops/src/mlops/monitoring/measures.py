@@ -50,7 +50,7 @@ class MeasureEntry(_Part):
         )
 
 
-class Bins(_Part):
+class ShareHistograms(_Part):
     """A column in training and in the window: shares of the rows, bin by bin. A label is a code, or a bin's begin."""
 
     labels: tuple[str, ...]
@@ -65,20 +65,18 @@ class Bins(_Part):
 
 
 class ColumnDrift(_Part):
-    """One feature, or the score, against training: four statistics, chance, and what it weighs."""
+    """One feature, or the score, against training: PSI, chi-square test, and what it contributes to weighted drift."""
 
     name: str
-    index: Finite
-    gap: Finite
-    distance: Finite | None
+    psi: Finite
     chi_square: Finite
-    freedom: Count
-    probability: Finite
+    degrees_of_freedom: Count
+    p_value: Finite
     missing: Count
-    bins: Bins | None = None
+    histogram: ShareHistograms | None = None
     drifted: bool
     weight: Finite
-    share: Finite
+    contribution: Finite
 
 
 class MeasuredWindow(_Part):
@@ -89,7 +87,7 @@ class MeasuredWindow(_Part):
 
 
 class Measurements(_Part):
-    """What a window came to; `features` with what weighs most first."""
+    """What a window came to; `features` with what contributes most first."""
 
     format: Literal[1]
     window: MeasuredWindow

@@ -14,7 +14,7 @@ from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
 from mlops.core.results import Block, HistogramPair, Line, Result, Table
-from mlops.monitoring.measures import Bins
+from mlops.monitoring.measures import ShareHistograms
 from mlops.monitoring.report import UNTRUSTED, Monitored, Row
 from mlops.monitoring.verdict import State
 from mlops.settings.project import Project
@@ -128,15 +128,15 @@ def html_page(monitored: Monitored) -> str:
 
 
 def moved_pictures(monitored: Monitored) -> list[Block]:
-    """The features that moved and weigh most, in training and in the window."""
-    moved = [each for each in monitored.results.measurements.features if each.drifted and each.bins]
-    return [_picture(each.name, each.index, each.bins) for each in moved[:_MOST_PICTURES] if each.bins]
+    """The drifted features that contribute most, in training and in the window."""
+    drifted = [each for each in monitored.results.measurements.features if each.drifted and each.histogram]
+    return [_picture(each.name, each.psi, each.histogram) for each in drifted[:_MOST_PICTURES] if each.histogram]
 
 
-def _picture(name: str, index: float, bins: Bins) -> HistogramPair:
-    labels = (clean(label) for label in bins.labels)
-    rows = tuple(zip(labels, bins.training, bins.window, strict=True))
-    return HistogramPair(f"{clean(name)} moved: index {index:.2f}", ("training", "window"), rows)
+def _picture(name: str, psi: float, pair: ShareHistograms) -> HistogramPair:
+    labels = (clean(label) for label in pair.labels)
+    rows = tuple(zip(labels, pair.training, pair.window, strict=True))
+    return HistogramPair(f"{clean(name)} drifted: PSI {psi:.2f}", ("training", "window"), rows)
 
 
 def _told(monitored: Monitored) -> list[Row]:
@@ -149,13 +149,12 @@ def _features(monitored: Monitored) -> Table:
     rows = tuple(
         (
             clean(each.name),
-            f"{each.index:.4f}",
-            "moved" if each.drifted else "stable",
-            "-" if each.distance is None else f"{each.distance:.2f}",
+            f"{each.psi:.4f}",
+            "drifted" if each.drifted else "stable",
             f"{100 * each.weight:.0f} %",
-            f"{100 * each.share:.0f} %",
+            f"{100 * each.contribution:.0f} %",
         )
         for each in features
     )
-    columns = ("feature", "index", "", "distance (std)", "importance", "of the drift")
-    return Table("what weighs most", columns, rows)
+    columns = ("feature", "PSI", "", "importance", "contribution")
+    return Table("contribution to drift", columns, rows)

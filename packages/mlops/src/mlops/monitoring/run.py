@@ -25,6 +25,7 @@ from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import Project
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
 
 EVENT_KIND: Final = "monitor"
@@ -56,7 +57,7 @@ def monitor(
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
-    rules = read_monitor_rules(project.path(MONITOR_FILE), project.order)
+    rules = read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root))
     outcomes = _labels(client, project, labels)
     request = find_monitoring_request(client, project, stage, window, rules, outcomes)
     results = (

@@ -20,9 +20,10 @@ from mlops.models.package_store import fetch_package
 from mlops.models.registration import ModelVersion
 from mlops.promotion.champion import champion_release
 from mlops.promotion.recent import recent_inputs
-from mlops.provenance.verification import Evidence, committed_problems
+from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.releases import Release
+from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.data import held_out_file
@@ -40,7 +41,9 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
         )
     challenger = manifest.release
     champion = champion_release(clients, stage, base, challenger)
-    report = judge(clients, stage, _provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion)
+    report = judge(
+        clients, stage, _with_provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion
+    )
     if record:
         AuditLog(clients.stage(stage)).append(gate_event(report))
     return report
@@ -49,7 +52,7 @@ def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, recor
 def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
     """Run the gates on a challenger whose package is here already. Appends nothing."""
     project = clients.project
-    gates = read_gates(project.path(GATES_FILE), project.order)
+    gates = read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root))
     with ThreadPoolExecutor() as threads:
         other = threads.submit(fetched, clients, stage, champion) if champion else None
         rows = threads.submit(_held_out, clients, challenger.folder)
@@ -73,12 +76,14 @@ def fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Ca
     return Candidate(package, release)
 
 
-def _provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
+def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
     """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
     model = candidate.release.model
     digest = package_digest(candidate.folder)
-    evidence = Evidence(stage, ModelVersion(model.name, model.version, digest), candidate.folder, candidate.release)
-    return replace(candidate, doubts=tuple(committed_problems(clients.project, evidence, signed=False)))
+    version = ModelVersion(model.name, model.version, digest)
+    subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
+    warnings = tuple(committed_problems(clients.project, subject, signed=False))
+    return replace(candidate, provenance_warnings=warnings)
 
 
 def gate_event(report: GateReport) -> Event:

@@ -19,7 +19,8 @@ from mlops.core.results import Block, Line, Result, Table
 from mlops.gates.proposal import Candidate
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
-from mlops.githost.pull_requests import PullRequest, forge_of, picture_address
+from mlops.githost.hosts import pull_requests_of
+from mlops.githost.interface import PullRequest
 from mlops.models.registration import ModelVersion
 from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
 from mlops.promotion.candidate import find_candidate
@@ -29,7 +30,7 @@ from mlops.promotion.gate_run import evidence_of, judge, reason_of
 from mlops.promotion.sharing import share
 from mlops.provenance.inspection import state
 from mlops.provenance.statement import Statement, statement_path
-from mlops.provenance.verification import Evidence, require_at_promotion
+from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import release_at
@@ -144,8 +145,8 @@ def _statement(clients: WorkspaceClients, target: StageName, candidate: Candidat
     release = candidate.release
     model = ModelVersion(**release.model.model_dump())
     statement = state(clients, model, candidate.folder)
-    evidence = Evidence(target, model, candidate.folder, release)
-    require_at_promotion(clients.project, evidence, statement, base.commit)
+    subject = ProvenanceSubject(target, model, candidate.folder, release)
+    require_at_promotion(clients.project, subject, statement, base.commit)
     return statement
 
 
@@ -170,13 +171,13 @@ def _propose(
 def _open(
     repository: Repository, base: Base, remote: str, report: GateReport, title: str, branch: str, commit: str
 ) -> PullRequest:
-    forge = forge_of(remote, repository.folder)
+    host = pull_requests_of(remote, repository.folder)
     prefix = repository.prefix()
-    addresses = {name: picture_address(remote, commit, prefix / path) for name, path in plot_paths(report).items()}
+    addresses = {name: host.picture_url(commit, prefix / path) for name, path in plot_paths(report).items()}
     pictures = {name: address for name, address in addresses.items() if address}
-    body = markdown_report(report, forge.body_limit, pictures)
-    whole = markdown_report(report, forge.comment_limit, pictures) if forge.comment_limit else body
-    return forge.propose(branch, base.branch, title, body, whole if whole != body else "")
+    body = markdown_report(report, host.body_limit, pictures)
+    whole = markdown_report(report, host.comment_limit, pictures) if host.comment_limit else body
+    return host.propose(branch, base.branch, title, body, whole if whole != body else "")
 
 
 def _note(clients: WorkspaceClients, report: GateReport, step: str, facts: dict[str, str]) -> None:

@@ -17,7 +17,8 @@ from mlops.core.git import Repository
 from mlops.core.markdown import escape
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.current_deployment import Live, live_model
-from mlops.githost.pull_requests import PullRequest, forge_of
+from mlops.githost.hosts import pull_requests_of
+from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.promote import Proposed
 from mlops.rollout.rollback import BY_HAND, LEFT
@@ -156,7 +157,7 @@ def _propose(
         opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
     else:
         body = f"{escape(reason)}.\n\n{_WHAT_A_MERGE_DOES}\n"
-        opened = forge_of(base.remote, repository.folder).propose(branch, base.branch, title, body)
+        opened = pull_requests_of(base.remote, repository.folder).propose(branch, base.branch, title, body)
     return Proposed(branch, commit, base.commit, opened)
 
 

@@ -1,18 +1,19 @@
-"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and the groups of rows."""
+"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and the slices they judge."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo
 
 from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.measures import Catalogue, MeasureKind
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Finite, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.schema import named_slice, slices_context
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.schema import Schema, Slice
 
 CATALOGUE: Final = Catalogue(
     {
@@ -40,27 +41,11 @@ CATALOGUE: Final = Catalogue(
     }
 )
 
-
 GATES_FILE: Final = RELEASE_FOLDER / "gates.yml"
-Label = Annotated[str, Field(min_length=1, max_length=80)]
 
 
-class Group(Part):
-    """A division of the rows by a column: label → [lowest, highest] value, ends included."""
-
-    column: str
-    bands: Annotated[dict[Label, Annotated[tuple[Finite, Finite], Field(strict=False)]], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _bands_are_apart(self) -> Group:
-        ordered = sorted(self.bands.items(), key=lambda item: item[1])
-        for label, (low, high) in ordered:
-            if low > high:
-                raise ValueError(f"band '{label}' ends before it begins")
-        for (left, (_, end)), (right, (begin, _)) in pairwise(ordered):
-            if begin <= end:
-                raise ValueError(f"bands '{left}' and '{right}' overlap; a row belongs to one band")
-        return self
+def _slice(name: Any, info: ValidationInfo) -> Slice:
+    return named_slice(name, info.context)
 
 
 class Bootstrap(Part):
@@ -72,16 +57,16 @@ class Bootstrap(Part):
 
 
 class MinSliceSize(Part):
-    """A band below this is reported, and does not count in a difference between bands."""
+    """A subgroup below this is reported, and does not count in a difference between subgroups."""
 
     rows: Annotated[int, Field(ge=1)]
     positives: Annotated[int, Field(ge=1)]
 
 
 class GatesFile(YamlFile):
-    """What gates.yml says."""
+    """What gates.yml says. `slices` are named there and defined in schema.yml."""
 
-    renamed_keys: ClassVar = {"min_slice_size": "min_slice_size"}
+    renamed_keys: ClassVar = {"groups": "slices", "smallest_band": "min_slice_size"}
 
     bootstrap: Bootstrap
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
@@ -89,7 +74,7 @@ class GatesFile(YamlFile):
     recent_rows: Annotated[int, Field(ge=1)]
     recent_days: Annotated[int, Field(ge=1, le=90)]
     min_slice_size: MinSliceSize
-    groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)], Group]
+    slices: Annotated[tuple[Annotated[Slice, PlainValidator(_slice)], ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
     def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
@@ -97,9 +82,10 @@ class GatesFile(YamlFile):
         return rules_at(self.rules, stage)
 
 
-def read_gates(file: Path, order: StageOrder) -> GatesFile:
-    """Read and check gates.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, GatesFile, stage_context(order))
+def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:
+    """Read and check gates.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
+    checked = read_checked(file, GatesFile, {**stage_context(order), **slices_context(schema)})
     gates = checked.value
-    checked.refuse(problems_of(gates.rules, CATALOGUE, tuple(gates.groups), order, has_champions=True))
+    names = [each.name for each in gates.slices]
+    checked.refuse(problems_of(gates.rules, CATALOGUE, names, order, has_champions=True))
     return gates

@@ -8,13 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
 from mlops.settings.measures import GROUP_SEPARATOR, Catalogue, MeasureKind
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.schema import named_slice, slices_context
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.schema import Schema
 
 Section = Literal["quality", "drift", "performance", "fairness", "service"]
 
@@ -38,7 +40,7 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "drifted_share": MeasureKind("Drifted features", "lower"),
         "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "flagged_share_change": MeasureKind("Change of the share flagged", "lower"),
+        "selection_rate_change": MeasureKind("Change of the selection rate", "lower"),
     },
     "performance": {
         "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
@@ -73,7 +75,13 @@ MONITOR_FILE: Final = RELEASE_FOLDER / "monitor.yml"
 _MENDABLE: Final = ("drift", "performance", "fairness")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
-GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+
+
+def _name(name: str, info: ValidationInfo) -> str:
+    return named_slice(name, info.context).name
+
+
+SliceName = Annotated[str, AfterValidator(_name)]
 
 
 class Measuring(Part):
@@ -89,21 +97,22 @@ class Measuring(Part):
 
 
 class MonitorFile(YamlFile):
-    """What monitor.yml says."""
+    """What monitor.yml says. `slices` are named there and defined in schema.yml."""
 
     renamed_keys: ClassVar = {
-        "min_rows": "min_rows",
-        "min_labels": "min_labels",
-        "min_slice_rows": "min_slice_rows",
-        "psi_threshold": "psi_threshold",
-        "false_discovery_rate": "false_discovery_rate",
-        "min_requests": "min_requests",
-        "retrain_on": "retrain_on",
+        "fewest_rows": "min_rows",
+        "fewest_labels": "min_labels",
+        "smallest_band": "min_slice_rows",
+        "moved_index": "psi_threshold",
+        "false_discoveries": "false_discovery_rate",
+        "fewest_requests": "min_requests",
+        "groups": "slices",
+        "asks_for_retraining": "retrain_on",
     }
 
     measuring: Measuring
     min_requests: AtLeastOne
-    groups: Annotated[tuple[GroupName, ...], Field(strict=False)]
+    slices: Annotated[tuple[SliceName, ...], Field(strict=False)]
     retrain_on: Annotated[tuple[str, ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
@@ -112,11 +121,11 @@ class MonitorFile(YamlFile):
         return rules_at(self.rules, stage)
 
 
-def read_monitor_rules(file: Path, order: StageOrder) -> MonitorFile:
-    """Read and check monitor.yml. Raises ProjectError naming file, line, key and what to do."""
-    checked = read_checked(file, MonitorFile, stage_context(order))
+def read_monitor_rules(file: Path, order: StageOrder, schema: Schema) -> MonitorFile:
+    """Read and check monitor.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
+    checked = read_checked(file, MonitorFile, {**stage_context(order), **slices_context(schema)})
     found = checked.value
-    problems = problems_of(found.rules, CATALOGUE, found.groups, order, has_champions=False)
+    problems = problems_of(found.rules, CATALOGUE, found.slices, order, has_champions=False)
     checked.refuse([*problems, *_retraining_problems(found)])
     return found
 

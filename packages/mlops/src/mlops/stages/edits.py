@@ -15,11 +15,12 @@ from typing import Any, Final
 from mlops.core.documents import KeyPath, parse_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.githost.protection import EXPECTATIONS_FILE
+from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.manifest_files import without_release
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.project import parse_settings
-from mlops.settings.protection import EXPECTATIONS_FILE, INFRASTRUCTURE_PREFIX
 from mlops.settings.provenance import POLICY_FILE
 from mlops.settings.releases import manifest_path
 from mlops.settings.retirement import RETIREMENT_FILE
@@ -30,7 +31,6 @@ from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 
 _STAGES: Final = "stages"
 _RULES: Final = "rules"
-_PROTECTED: Final = (("github", "environments"), ("azure_devops", "environments"), ("azure_devops", "connections"))
 # What `pulumi stack init` writes for each stack.
 _SECRETS: Final = re.compile(r"^(?:secretsprovider|encryptedkey|encryptionsalt):[^\n]*\n", re.MULTILINE)
 _ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
@@ -81,7 +81,7 @@ def removals(root: Path, name: StageName) -> list[Edit]:
         edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))
     for file, text in _protection(root):
         paths: list[KeyPath] = [
-            (*path, each) for path in _PROTECTED for each in (name, f"{INFRASTRUCTURE_PREFIX}{name}")
+            (*path, each) for path in stage_lists() for each in (name, f"{INFRASTRUCTURE_PREFIX}{name}")
         ]
         edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))
     edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
@@ -127,7 +127,7 @@ def _removing(paths: Sequence[KeyPath]) -> Callable[[str], str]:
 
 def _protected(text: str, after: StageName, name: StageName, note: str) -> str:
     for prefix in ("", INFRASTRUCTURE_PREFIX):
-        paths: list[KeyPath] = [(*path, f"{prefix}{after}") for path in _PROTECTED]
+        paths: list[KeyPath] = [(*path, f"{prefix}{after}") for path in stage_lists()]
         text = _edited(EXPECTATIONS_FILE, text, _copying(paths, f"{prefix}{name}", note))
     return text
 

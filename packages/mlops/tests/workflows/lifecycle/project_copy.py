@@ -15,7 +15,7 @@ from mlops.settings.stages import StageOrder
 ORDER: Final = StageOrder(("dev", "staging", "prod"))
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
-    "project.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
+    "project.yml", "schema.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
     "pipelines", "releases", ".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml",
 )  # fmt: skip
 GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"

@@ -1,0 +1,61 @@
+"""Outcomes that became known later, to be joined to predictions by request id and row number.
+
+Labels come late, twice, or never: a repetition counts once, and outcomes that contradict each other count as none.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from model_package.binary_classification import OUTCOMES
+from model_package.collected.lines import CORRELATION_ID, IDENTITY, ROW
+from model_package.errors import UnreadableRows
+
+PARQUET = ".parquet"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`table` has correlation_id, row and the target (0 or 1), each row once. The rest counts rows of the file."""
+
+    table: pl.DataFrame
+    rows: int = 0
+    repeated: int = 0
+    contradictory: int = 0
+    unusable: int = 0
+
+
+def read_labels(file: Path, target: str) -> Labels:
+    """Read a CSV or parquet file with correlation_id, the target, and row (0 without it).
+
+    Raises UnreadableRows for a file that is neither, is half-written, or lacks a column.
+    """
+    try:
+        table = pl.read_parquet(file) if file.suffix == PARQUET else pl.read_csv(file, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UnreadableRows(f"{file.name} cannot be read as a CSV or parquet file: {error}") from error
+    missing = [name for name in (CORRELATION_ID, target) if name not in table.columns]
+    if missing:
+        needed = f"{CORRELATION_ID} and {target}, and {ROW} where a request has several rows"
+        raise UnreadableRows(f"{file.name} has no column {', '.join(missing)}; it needs {needed}")
+    if ROW not in table.columns:
+        table = table.with_columns(pl.lit(0).alias(ROW))
+    typed = table.select(
+        pl.col(CORRELATION_ID).cast(pl.String),
+        pl.col(ROW).cast(pl.Int64, strict=False),
+        pl.col(target).cast(pl.Float64, strict=False),
+    )
+    is_usable = pl.all_horizontal(pl.col(IDENTITY).is_not_null()) & pl.col(target).is_in(
+        [float(each) for each in OUTCOMES]
+    )
+    usable = typed.filter(is_usable).with_columns(pl.col(target).cast(pl.Int8))
+    different = usable.unique(maintain_order=True)
+    once = different.filter(pl.struct(IDENTITY).is_unique())
+    return Labels(
+        table=once,
+        rows=table.height,
+        repeated=usable.height - different.height,
+        contradictory=different.select(IDENTITY).n_unique() - once.height,
+        unusable=table.height - usable.height,
+    )

@@ -1,0 +1,209 @@
+"""The lines of collected files: CloudEvents in JSON, each with the rows of one or several requests. Pure: no I/O.
+
+Azure appends to these files while they are read, so a line may be half there; nothing in them is believed unchecked.
+What cannot be used is counted and left out.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from model_package.binary_classification import DECISION, OUTCOMES, PROBABILITY
+from model_package.collected.window import CLOCK_SKEW, HOUR, Window
+
+INPUTS = "model_inputs"
+OUTPUTS = "model_outputs"
+CORRELATION_ID, ROW, TIME = "correlation_id", "row", "time"
+MODEL_VERSION, DEPLOYMENT = "model_version", "deployment"
+IDENTITY = (CORRELATION_ID, ROW)
+# Columns that stand beside the features, in one collection or when both are read together.
+RESERVED = frozenset({*IDENTITY, TIME, PROBABILITY, DECISION, MODEL_VERSION, DEPLOYMENT})
+_LARGEST_ROW = 2**31
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%:z"
+_IDENTITY_TYPES: dict[str, pl.DataType] = {CORRELATION_ID: pl.String(), ROW: pl.Int64(), TIME: pl.String()}
+
+Types = dict[str, pl.DataType]
+
+
+@dataclass
+class Found:
+    """What reading came across, in numbers of lines or rows; `unknown_columns` are no features.
+
+    `broken` were half-written or of another shape, `repeated` there before under the same id, `skewed` filed hours
+    away from their own time.
+    """
+
+    files: int = 0
+    broken: int = 0
+    repeated: int = 0
+    skewed: int = 0
+    unknown_columns: set[str] = field(default_factory=set)
+    seen_columns: set[str] = field(default_factory=set)
+
+
+class LineReader:
+    """Reads the lines of one collection and counts in `found` what it leaves out.
+
+    Tables have the features, or the answer, in the type `number`, and then correlation_id, row and time (UTC).
+    """
+
+    def __init__(self, window: Window, found: Found, values: Types, *, answers: bool, number: pl.DataType) -> None:
+        self._window = window
+        self._found = found
+        self._values = values
+        self._answers = answers
+        self._number = number
+
+    @classmethod
+    def of_inputs(
+        cls, window: Window, found: Found, features: Sequence[str] | None, number: pl.DataType
+    ) -> "LineReader":
+        """Read the inputs of a model with these features; None reads whatever features are there, slower."""
+        return cls(window, found, dict.fromkeys(features or (), number), answers=False, number=number)
+
+    @classmethod
+    def of_outputs(cls, window: Window, found: Found, number: pl.DataType) -> "LineReader":
+        """Read the answers."""
+        types: Types = {PROBABILITY: number, DECISION: pl.Int8(), MODEL_VERSION: pl.String()}
+        return cls(window, found, types, answers=True, number=number)
+
+    def read(self, block: bytes, hour: datetime) -> pl.DataFrame:
+        """Return the usable rows of whole lines that lie in the window; the lines were filed under an hour."""
+        rows = self._timed(self._usable(self._parsed(block)))
+        if not self._answers:
+            # Of a line that was filed hours away from its own time, one of two clocks is wrong.
+            near = pl.col(TIME).is_between(hour - CLOCK_SKEW, hour + HOUR + CLOCK_SKEW)
+            self._found.skewed += rows.filter(self._inside() & ~near).height
+        return rows.filter(self._inside())
+
+    def empty(self) -> pl.DataFrame:
+        """Return the table without rows."""
+        return pl.DataFrame(schema={**self._values, **_IDENTITY_TYPES, TIME: pl.Datetime("ms", "UTC")})
+
+    def _inside(self) -> pl.Expr:
+        return (pl.col(TIME) >= self._window.since) & (pl.col(TIME) < self._window.until)
+
+    def _parsed(self, block: bytes) -> pl.DataFrame:
+        if not self._values:
+            return self._line_by_line(block)
+        if not self._answers:
+            self._note_columns(block)
+        types = {**self._values, **_IDENTITY_TYPES}
+        try:
+            # Strict: any value of another kind, and any line that is not JSON, is an error.
+            lines = pl.read_ndjson(io.BytesIO(block), schema={"data": pl.List(pl.Struct(types))})
+            return lines.select(pl.col("data").explode(empty_as_null=False)).unnest("data")
+        except pl.exceptions.PolarsError:
+            return self._line_by_line(block)
+
+    def _usable(self, rows: pl.DataFrame) -> pl.DataFrame:
+        usable = pl.all_horizontal(pl.col(list(_IDENTITY_TYPES)).is_not_null())
+        usable &= pl.col(ROW).is_between(0, _LARGEST_ROW)
+        if self._answers:
+            usable &= pl.all_horizontal(pl.col(list(self._values)).is_not_null())
+            usable &= pl.col(PROBABILITY).is_between(0, 1) & pl.col(DECISION).is_in(OUTCOMES)
+        kept = rows.filter(usable)
+        self._found.broken += rows.height - kept.height
+        return kept
+
+    def _timed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        moment = pl.col(TIME).str.to_datetime(_TIME_FORMAT, time_unit="ms", time_zone="UTC", strict=False)
+        timed = rows.with_columns(moment)
+        if timed[TIME].null_count():
+            # Other forms of ISO 8601 are rare, and polars reads one form at a time.
+            moments = pl.Series(TIME, map(_moment, rows[TIME]), pl.Datetime("ms", "UTC"))
+            timed = rows.with_columns(moments).filter(pl.col(TIME).is_not_null())
+            self._found.broken += rows.height - timed.height
+        return timed
+
+    def _note_columns(self, block: bytes) -> None:
+        """Note which columns the first usable line has; the strict reader looks at known ones only."""
+        for line in block.split(b"\n"):
+            rows = _rows_of(line)
+            if rows and isinstance(rows[0], dict):
+                self._found.seen_columns.update(rows[0])
+                self._found.unknown_columns.update(set(rows[0]) - set(self._values) - set(_IDENTITY_TYPES))
+                return
+
+    def _line_by_line(self, block: bytes) -> pl.DataFrame:
+        """Read what is not all of one shape."""
+        usable: list[dict[str, Any]] = []
+        for line in block.split(b"\n"):
+            if not line.strip():
+                continue
+            rows = _rows_of(line)
+            if rows is None:
+                self._found.broken += 1
+                continue
+            read = [self._row(each) for each in rows]
+            good = [row for row in read if row is not None]
+            self._found.broken += len(read) - len(good)
+            usable += good
+        names = self._values or {name: self._number for row in usable for name in row if name not in _IDENTITY_TYPES}
+        return pl.DataFrame(usable, schema={**names, **_IDENTITY_TYPES}, orient="row")
+
+    def _row(self, row: Any) -> dict[str, Any] | None:
+        """Return a row with values of the right types; None for one that cannot be used."""
+        if not isinstance(row, dict) or not _is_identified(row):
+            return None
+        if self._values:
+            given = {name: row.get(name) for name in self._values}
+        else:
+            given = {name: value for name, value in row.items() if name not in _IDENTITY_TYPES}
+            if not RESERVED.isdisjoint(given):
+                return None
+        values = {name: _typed(value, self._values.get(name, self._number)) for name, value in given.items()}
+        if any(value is None and (self._answers or given[name] is not None) for name, value in values.items()):
+            return None
+        return {**values, **{name: row[name] for name in _IDENTITY_TYPES}}
+
+
+def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks of whole lines of a file that comes in chunks; what follows the last line break is a line too."""
+    rest = b""
+    for chunk in chunks:
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if end:
+            yield whole
+    if rest.strip():
+        yield rest
+
+
+def _rows_of(line: bytes) -> list[Any] | None:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    rows = document.get("data") if isinstance(document, dict) else None
+    return rows if isinstance(rows, list) else None
+
+
+def _is_identified(row: Mapping[str, Any]) -> bool:
+    number = row.get(ROW)
+    is_numbered = type(number) is int and 0 <= number <= _LARGEST_ROW
+    return is_numbered and all(isinstance(row.get(name), str) for name in (CORRELATION_ID, TIME))
+
+
+def _typed(value: Any, kind: pl.DataType) -> Any:
+    """Return a value as a column of a type holds it; None for one of another kind, and for one that is missing."""
+    if kind.is_float() and type(value) in (int, float):
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    if kind.is_integer() and type(value) is int and value in OUTCOMES:
+        return value
+    return value if kind == pl.String() and isinstance(value, str) else None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

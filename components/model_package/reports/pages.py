@@ -1,0 +1,27 @@
+"""Self-contained HTML pages from jinja2 templates. A step's own template extends page.html.j2, which lies here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f}\u00a0%"
+
+
+def _thousands(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def write_page(file: Path, template: Path, context: Mapping[str, object]) -> None:
+    """Render a template into a file. Raises jinja2.UndefinedError for a name that `context` lacks."""
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "thousands": _thousands}
+    file.write_text(environment.get_template(template.name).render(context), encoding="utf-8")

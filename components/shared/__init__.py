@@ -1,1 +1,0 @@
-"""What the steps share; each step ships this folder (`additional_includes`). It knows nothing outside."""

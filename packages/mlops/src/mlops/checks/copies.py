@@ -1,0 +1,96 @@
+"""The committed copies of model_package that ship with steps and endpoints, held to the installed package.
+
+Azure ML runs steps and scoring scripts from the folder that was uploaded, so what they import must lie in it. A copy is
+written by `mlops check --fix` and never edited: its files are compared one by one with those of the installed package.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import model_package
+from mlops.checks.fingerprints import IGNORED_FOLDERS, IGNORED_SUFFIXES
+from mlops.checks.yaml.problem import Problem
+from model_package.digest import source_sha256
+
+NAME: Final = "model_package"
+VERSION: Final = model_package.__version__
+_ADVICE: Final = "run: mlops check --fix"
+_IMPORT: Final = re.compile(rf"^\s*(?:from|import) {NAME}\b", re.MULTILINE)
+# What only steps use: an endpoint's copy, and so its revision, does without.
+_ONLY_STEPS: Final = ("collected", "monitoring", "reports", "steps", "schema_file.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where a copy lies below the project's root, whose scripts import it, and what of the package it leaves out."""
+
+    folder: PurePosixPath
+    scripts: str
+    left_out: tuple[str, ...] = ()
+
+
+COPIES: Final = (
+    Copy(PurePosixPath("components", NAME), "components/*/*.py"),
+    Copy(PurePosixPath("endpoints", "online", NAME), "endpoints/online/*.py", _ONLY_STEPS),
+    Copy(PurePosixPath("endpoints", "batch", NAME), "endpoints/batch/*.py", _ONLY_STEPS),
+)
+
+
+def check_copies(root: Path) -> Iterator[Problem]:
+    """Yield each file of a copy that is missing, differs from the installed package's, or is not one of its files."""
+    for copy in _needed(root):
+        expected, found = _sources(copy), _files(root / copy.folder)
+        if not found:
+            yield Problem(str(copy.folder), 1, f"there is no copy of {NAME} for the scripts that import it", _ADVICE)
+            continue
+        for name in sorted(expected.keys() | found.keys()):
+            file = str(copy.folder / name)
+            if name not in found:
+                yield Problem(file, 1, f"the copy of {NAME} {VERSION} lacks this file", _ADVICE)
+            elif name not in expected:
+                yield Problem(file, 1, f"the installed {NAME} {VERSION} has no such file", _ADVICE)
+            elif source_sha256(found[name]) != source_sha256(expected[name]):
+                yield Problem(file, 1, f"this file differs from that of the installed {NAME} {VERSION}", _ADVICE)
+
+
+def write_copies(root: Path) -> Iterator[str]:
+    """Write the copies that are needed and differ; yield what was done."""
+    for copy in _needed(root):
+        target, expected = root / copy.folder, _sources(copy)
+        found = _files(target)
+        if found.keys() == expected.keys() and all(
+            source_sha256(found[name]) == source_sha256(expected[name]) for name in found
+        ):
+            continue
+        for name in found.keys() - expected.keys():
+            found[name].unlink()
+        for name, source in expected.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / name)
+        yield f"{copy.folder}: copied from the installed {NAME} {VERSION}"
+
+
+def _needed(root: Path) -> list[Copy]:
+    return [copy for copy in COPIES if (root / copy.folder).is_dir() or _is_imported(root, copy)]
+
+
+def _is_imported(root: Path, copy: Copy) -> bool:
+    return any(_IMPORT.search(script.read_text(encoding="utf-8")) for script in root.glob(copy.scripts))
+
+
+def _sources(copy: Copy) -> dict[str, Path]:
+    files = _files(Path(model_package.__file__).parent)
+    return {name: path for name, path in files.items() if PurePosixPath(name).parts[0] not in copy.left_out}
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name.as_posix(): path
+        for name, path in files.items()
+        if path.suffix not in IGNORED_SUFFIXES and not IGNORED_FOLDERS.intersection(name.parts)
+    }

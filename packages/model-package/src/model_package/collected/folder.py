@@ -1,0 +1,108 @@
+"""A window of what deployments collected: their folders of JSON lines become one table of numbers, each row once.
+
+Files are read one after the other and only numbers are kept (some 120 bytes per row): identities become hashes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from model_package.binary_classification import DECISION
+from model_package.collected.lines import (
+    IDENTITY,
+    INPUTS,
+    MODEL_VERSION,
+    OUTPUTS,
+    TIME,
+    Found,
+    LineReader,
+    whole_lines,
+)
+from model_package.collected.rows import KEY, first_of_each, row_keys, with_answers
+from model_package.collected.window import CLOCK_SKEW, Window
+from model_package.rows.tables import matrix
+
+_CHUNK_BYTES = 16 * 1024 * 1024
+_NUMBER = pl.Float32()
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The rows of a window: features float32 (NaN: missing), `probability` float32, `decision`, `model_version`, `key`.
+
+    The answer is null where none was collected. `key` is a hash of request id and row number.
+    """
+
+    table: pl.DataFrame
+    found: Found
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.table.height
+
+    @property
+    def unanswered(self) -> int:
+        """How many rows have no answer."""
+        return self.table[DECISION].null_count()
+
+    def column(self, name: str) -> npt.NDArray[np.float32]:
+        """Return one column of numbers, float32 [rows], NaN where it is missing."""
+        return matrix(self.table, [name], np.float32)[:, 0]
+
+
+def read_window(folder: Path, window: Window, features: Sequence[str], deployments: Sequence[str] = ()) -> Collected:
+    """Read <folder>/<deployment>/<collection>/yyyy/MM/dd/HH/*.jsonl; of a row that several have, the first's counts.
+
+    Without names, all deployments count, in the order of their names. A folder that is not there holds nothing.
+    """
+    found = Found()
+    names = deployments or sorted(each.name for each in folder.glob("*") if each.is_dir())
+    tables = [_deployment(folder / name, window, features, found) for name in names]
+    together = pl.concat([_nothing(window, features), *tables], how="vertical")
+    del tables
+    once = first_of_each(together, [KEY])
+    found.repeated += together.height - once.height
+    return Collected(once, found)
+
+
+def _deployment(folder: Path, window: Window, features: Sequence[str], found: Found) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, found, features, _NUMBER)
+    # An answer may be filed an hour later than its question.
+    later = Window(window.since, window.until + CLOCK_SKEW)
+    answers = LineReader.of_outputs(later, found, _NUMBER)
+    asked = _read(folder / INPUTS, inputs, window, found)
+    return with_answers(asked, _read(folder / OUTPUTS, answers, later, found), [KEY])
+
+
+def _read(folder: Path, reader: LineReader, window: Window, found: Found) -> pl.DataFrame:
+    tables = [_narrow(reader.empty())]
+    for file in sorted(folder.rglob("*.jsonl")):
+        hour = window.hour_of(file.relative_to(folder).as_posix())
+        if hour is not None:
+            found.files += 1
+            tables += [_narrow(reader.read(block, hour)) for block in whole_lines(_chunks(file))]
+    return pl.concat(tables)
+
+
+def _nothing(window: Window, features: Sequence[str]) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, Found(), features, _NUMBER).empty()
+    return with_answers(_narrow(inputs), _narrow(LineReader.of_outputs(window, Found(), _NUMBER).empty()), [KEY])
+
+
+def _narrow(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the values with a key in the place of what identifies the row; versions are few, so a category each."""
+    values = [name for name in table.columns if name not in (*IDENTITY, TIME)]
+    return table.select(
+        *(pl.col(name).cast(pl.Categorical()) if name == MODEL_VERSION else name for name in values), row_keys()
+    )
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk

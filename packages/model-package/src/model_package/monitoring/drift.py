@@ -1,0 +1,146 @@
+"""How far inputs and predictions have drifted from training, feature by feature, and how much that matters. Pure."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from model_package.baseline import Distribution
+from model_package.binary_classification import decide
+from model_package.measures import Measure, largest
+from model_package.monitoring.quality import Column
+from model_package.monitoring.reference import Reference
+from model_package.rows.rules import shown
+from model_package.statistics.histograms import Counted, Counts
+from model_package.statistics.psi import population_stability_index
+from model_package.statistics.significance import adjusted_p_values, chi_square
+
+FEATURE_MEASURES = ("largest_feature_drift", "drifted_share", "weighted_drift")
+PREDICTION_MEASURES = ("score_drift", "selection_rate_change")
+# From here on a bin's begin is read well enough without a fraction.
+_EXACT_FROM = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """A feature has drifted when its PSI reaches a threshold and chance is excluded at a false discovery rate."""
+
+    psi_threshold: float
+    false_discovery_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramPair:
+    """Shares of the rows per bin, in training and in the window.
+
+    A label is a category, or where a bin begins; the first and last bin of a number lie outside of training.
+    """
+
+    labels: tuple[str, ...]
+    training: tuple[float, ...]
+    window: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """One column against training.
+
+    `p_value` is adjusted for the number of features; `weight` is how much the feature matters to the model (all add
+    up to 1), `contribution` its part of all weighted drift.
+    """
+
+    name: str
+    psi: float
+    chi_square: float
+    degrees_of_freedom: int
+    p_value: float
+    missing: int
+    histogram: HistogramPair
+    drifted: bool = False
+    weight: float = 0.0
+    contribution: float = 0.0
+
+
+def feature_drift(reference: Reference, columns: list[Column], sensitivity: Sensitivity) -> list[ColumnDrift]:
+    """Compare every feature with training; which ones drifted is decided after adjusting for their number."""
+    compared = [compare(each.feature.name, each.training, each.counted) for each in columns]
+    p_values = adjusted_p_values([each.p_value for each in compared])
+    weights = reference.evaluation.importance_weights(reference.schema.names)
+    total = sum(weights[each.name] * each.psi for each in compared)
+    return [
+        replace(
+            each,
+            p_value=float(p_value),
+            drifted=bool(each.psi >= sensitivity.psi_threshold and p_value < sensitivity.false_discovery_rate),
+            weight=weights[each.name],
+            contribution=weights[each.name] * each.psi / total if total else 0.0,
+        )
+        for each, p_value in zip(compared, p_values, strict=True)
+    ]
+
+
+def compare(name: str, known: Distribution, counted: Counted) -> ColumnDrift:
+    """Compare one column, before any adjustment. Raises MeasurementError when either side has no rows."""
+    training, recent = known.compared(counted)
+    test = chi_square(training, recent)
+    return ColumnDrift(
+        name=name,
+        psi=population_stability_index(training, recent),
+        chi_square=test.statistic,
+        degrees_of_freedom=test.degrees_of_freedom,
+        p_value=test.p_value,
+        missing=counted.missing,
+        histogram=_histogram(known, counted.counts),
+    )
+
+
+def drift_measures(columns: list[ColumnDrift]) -> dict[str, Measure]:
+    """Measure what rules can ask of the features."""
+    drifted = [each.name for each in columns if each.drifted]
+    largest_first = by_contribution(columns)
+    return {
+        "largest_feature_drift": largest({each.name: each.psi for each in columns}),
+        "drifted_share": Measure(len(drifted) / len(columns), details=tuple(drifted)),
+        "weighted_drift": Measure(
+            sum(each.weight * each.psi for each in columns),
+            details=tuple(
+                f"{each.name} {100 * each.contribution:.0f} %" for each in largest_first[:3] if each.contribution
+            ),
+        ),
+    }
+
+
+def by_contribution(columns: list[ColumnDrift]) -> list[ColumnDrift]:
+    """Return the columns that contribute most to weighted drift first."""
+    return sorted(columns, key=lambda each: (-each.contribution, -each.psi, each.name))
+
+
+def prediction_drift(
+    reference: Reference, probability: npt.NDArray[np.float32]
+) -> tuple[dict[str, Measure], ColumnDrift]:
+    """Compare predictions [rows] of the released model with those of its training."""
+    known = reference.baseline.predictions
+    drift = compare("score", known, known.count(probability))
+    rate = float(decide(probability, reference.schema.threshold).mean())
+    stated = reference.evaluation.estimate("selection_rate").value
+    change = Measure.nothing("the evaluation states no selection rate")
+    if stated is not None:
+        change = Measure(abs(rate - stated), details=(f"{100 * rate:.1f} % now, {100 * stated:.1f} % before",))
+    return {"score_drift": Measure(drift.psi), "selection_rate_change": change}, drift
+
+
+def _histogram(known: Distribution, recent: Counts) -> HistogramPair:
+    inner = [float(count) for count in known.counts]
+    if known.categories:
+        return HistogramPair((*map(shown, known.categories), "other"), _shares([*inner, 0.0]), _shares(recent))
+    labels = ("below", *map(_label, known.edges[:-1]), "above")
+    return HistogramPair(labels, _shares([0.0, *inner, 0.0]), _shares(recent))
+
+
+def _shares(counts: list[float] | Counts) -> tuple[float, ...]:
+    total = max(1.0, float(np.sum(counts)))
+    return tuple(float(count) / total for count in counts)
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= _EXACT_FROM else f"{value:.3g}"

@@ -1,0 +1,1 @@
+"""One look for the reports of all steps: figures as SVG, and self-contained HTML pages (extra `reports`)."""
