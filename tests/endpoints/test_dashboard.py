@@ -20,8 +20,6 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops.core.layout import ENDPOINT_FOLDER
-
 GRAFANA = Path(__file__).parents[2] / "endpoints" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "scoring.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
@@ -183,7 +181,7 @@ def test_panels_do_not_overlap_and_have_descriptions() -> None:
 
 def test_the_pod_monitor_scrapes_the_path_that_the_deployment_serves() -> None:
     monitor = yaml.safe_load((GRAFANA / "pod-monitor.yml").read_text())
-    deployment = yaml.safe_load((GRAFANA.parents[1] / ENDPOINT_FOLDER / "deployment.kubernetes.yml").read_text())
+    deployment = yaml.safe_load((GRAFANA.parent / "online" / "deployment.kubernetes.yml").read_text())
 
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint["path"] == deployment["environment_variables"]["METRICS_PATH"]

@@ -125,9 +125,9 @@ def test_schedules_survive_a_kill(
     specification = {"componentSpec": {"type": "command", "command": "echo hello"}}
     client.put(component, params={"api-version": "2023-04-01"}, json={"properties": specification})
     definition = {"jobType": "Pipeline", "jobs": {"say": {"type": "command", "componentId": component}}}
-    for delay in DELAYS_SECONDS:
+    for delay in DELAYS_SECONDS[1:]:
         start = datetime.now(UTC) + timedelta(seconds=delay)
-        trigger = {"triggerType": "Recurrence", "frequency": "Day", "interval": 1, "startTime": start.isoformat()}
+        trigger = {"triggerType": "Recurrence", "frequency": "Minute", "interval": 1, "startTime": start.isoformat()}
         body = {"properties": {"trigger": trigger, "action": {"actionType": "CreateJob", "jobDefinition": definition}}}
         url = f"{workspace}/schedules/survivor{delay}"
         assert client.put(url, params={"api-version": "2023-06-01-preview"}, json=body).status_code == 201

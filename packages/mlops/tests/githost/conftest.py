@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
-from fake_git_host.az_documents import guid
+from fake_git_host.az.documents import guid
 
 from mlops.checks.protection import ProtectionResult, check_repository, read_expectations
 from mlops.githost.azure_devops import protection as azure_protection

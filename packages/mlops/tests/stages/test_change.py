@@ -29,7 +29,7 @@ from mlops.stages.change import add_stage, remove_stage
 
 ROOT = Path(__file__).parents[4]
 PARTS = (
-    *("project.yml", "uv.lock", "azure-pipelines.yml", ".github", ".azuredevops"),
+    *("project.yml", "schema.yml", "uv.lock", "azure-pipelines.yml", ".github", ".azuredevops"),
     *("components", "data", "endpoints", "environments", "pipelines", "releases", "infra"),
 )
 
@@ -212,6 +212,14 @@ def test_there_are_six_stages_at_most(folder: Path) -> None:
 def test_where_models_are_trained_is_not_removed(folder: Path) -> None:
     with pytest.raises(InputError, match="dev is where models are trained"):
         remove_stage(load_project(folder), "dev")
+
+
+@pytest.mark.parametrize("name", ["gates", "shared", "../project", "Staging"])
+def test_files_that_are_no_stages_are_never_removed(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match=re.escape(name)):
+        remove_stage(load_project(folder), name)
+
+    assert git(folder, "status", "--porcelain") == ""
 
 
 def test_what_cannot_be_edited_safely_is_left_to_people(folder: Path) -> None:

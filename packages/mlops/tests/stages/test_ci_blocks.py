@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mlops.checks.stages import check_stages, fix_stages
+from mlops.settings.project import load_project
 from mlops.settings.stages import StageOrder
 from mlops.stages.ci_blocks import find_blocks, written_files
 
@@ -127,14 +128,14 @@ def test_a_block_that_does_not_follow_is_told_with_its_line_and_put_right(folder
     file.write_text(text.replace("stack: [shared, dev, staging, prod]", "stack: [shared, dev, prod]"))
 
     # when it is checked
-    (problem,) = check_stages(folder)
+    (problem,) = check_stages(load_project(folder))
 
     # then the command that is named mends it
     line = text.splitlines().index("        # begin stages: stack matrix (written by `mlops check --fix`)") + 1
     assert (problem.file, problem.line) == (".github/workflows/infra-drift.yml", line)
     assert problem.advice == "run: mlops check --fix"
     assert list(fix_stages(folder)) == [".github/workflows/infra-drift.yml: lists the stages of project.yml"]
-    assert list(check_stages(folder)) == []
+    assert list(check_stages(load_project(folder))) == []
     assert file.read_text() == text
 
 
@@ -154,7 +155,7 @@ def test_a_block_that_nothing_writes_is_told(folder: Path, old: str, new: str, s
     file = folder / ".github" / "workflows" / "infra-drift.yml"
     file.write_text(file.read_text().replace(old, new))
 
-    (problem,) = check_stages(folder)
+    (problem,) = check_stages(load_project(folder))
 
     assert says in problem.message
     assert list(fix_stages(folder)) == []
@@ -164,4 +165,4 @@ def test_one_ci_system_is_enough(folder: Path) -> None:
     shutil.rmtree(folder / ".azuredevops")
     (folder / "azure-pipelines.yml").unlink()
 
-    assert list(check_stages(folder)) == []
+    assert list(check_stages(load_project(folder))) == []

@@ -160,15 +160,15 @@ def test_an_update_in_place_fails_no_request(service: Any, tmp_path: Path) -> No
     # given a deployment under load, with a long request in progress
     service.deploy("blue", TEXT="first")
     service.traffic({"blue": 100})
-    go = tmp_path / "go"
+    pid, go = service.counts("blue")["pid"], tmp_path / "go"
 
     async def update_under_load() -> dict[int, int]:
         async with service.steady_load() as statuses:
             slow = asyncio.create_task(asyncio.to_thread(service.score, {"wait_for": str(go)}))
             await asyncio.to_thread(wait_for, go.with_name("go.waiting").exists)
-            # when it is updated, until the new server answers
+            # when it is updated, until the new server has replaced the old one
             service.begin("blue", TEXT="second")
-            await asyncio.to_thread(wait_for, lambda: service.score().json()["text"] == "second")
+            await asyncio.to_thread(wait_for, lambda: service.counts("blue")["pid"] != pid)
             go.touch()
             # then the old server has still answered the long request
             assert (await slow).json()["text"] == "first"
@@ -178,6 +178,7 @@ def test_an_update_in_place_fails_no_request(service: Any, tmp_path: Path) -> No
     # and no request failed
     assert set(asyncio.run(update_under_load())) == {200}
     assert service.settled("blue") == "Succeeded"
+    assert service.score().json()["text"] == "second"
 
 
 def test_an_update_that_fails_leaves_the_old_server(service: Any) -> None:

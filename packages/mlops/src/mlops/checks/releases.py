@@ -11,7 +11,7 @@ from mlops.core.errors import ProjectError
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
-from mlops.settings.project import Project, load_project
+from mlops.settings.project import Project
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
@@ -29,11 +29,11 @@ _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
 )
 
 
-def check_releases(root: Path) -> Iterator[Problem]:
+def check_releases(project: Project) -> Iterator[Problem]:
     """Every problem of a manifest, or of a file of rules; a project without the folder releases nothing."""
+    root = project.root
     if not (root / RELEASE_FOLDER).is_dir():
         return
-    project = load_project(root)
     for stage in project.order:
         if (root / manifest_path(stage)).is_file():
             yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))

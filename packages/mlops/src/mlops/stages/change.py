@@ -106,13 +106,20 @@ def remove_stage(project: Project, name: str, *, is_dry_run: bool = False) -> St
             f"{name} is where models are trained: it cannot be removed",
             "Move training by hand: all jobs, data and held-out rows are in its workspace.",
         )
+    if name not in project.order.names:
+        # Run again, it removes what an interrupted run has left; what is no stage's is never touched.
+        _require_possible(name)
     return _changed(project, removals(project.root, name), _steps_of_removing(name), is_dry_run=is_dry_run)
 
 
-def _require_room(order: StageOrder, name: str) -> None:
+def _require_possible(name: str) -> None:
     problem = name_problem(name)
     if problem:
         raise InputError(problem, f"Reserved are {', '.join(sorted(RESERVED_NAMES))}.")
+
+
+def _require_room(order: StageOrder, name: str) -> None:
+    _require_possible(name)
     if len(order) == MOST_STAGES:
         raise InputError(f"a project has at most {MOST_STAGES} stages, and this one has: {order}", "Remove one first.")
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from mlops.core.documents import CheckedFile, YamlError, parse_yaml, read_checked
-from mlops.core.errors import MachineError, ProjectError
+from mlops.core.errors import ProjectError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE
 from mlops.settings.project import Project
@@ -18,6 +18,7 @@ from mlops.settings.releases import Manifest, Release, manifest_file, manifest_p
 from mlops.settings.stages import StageName, StageOrder
 
 _PROJECT_PATH: Final = PurePosixPath(PROJECT_FILE)
+_HEAD: Final = "HEAD"
 _SHORT: Final = 12
 
 
@@ -53,7 +54,7 @@ def skipped_stage(repository: Repository, revision: str, stage: StageName, relea
         revision = branch
     introduced = _introduced(repository, revision, stage, release)
     judge = (repository.resolve(f"{introduced}^1") or introduced) if introduced else revision
-    order = order_at(repository, judge) or order_at(repository, introduced or revision)
+    order = order_at(repository, judge) or order_at(repository, introduced or revision) or order_at(repository, _HEAD)
     if order is None:
         return None
     problem = _wrong_source(order, stage, release)
@@ -71,7 +72,7 @@ def mixed_changes(repository: Repository, since: str) -> tuple[str, ...]:
     """Where the branch since a revision changes the stages and a release in one commit or merge, in sentences."""
     problems = []
     branch = repository.known_default_tip()
-    for commit in repository.changes_of(_PROJECT_PATH, f"{since}..HEAD", first_parent=True):
+    for commit in repository.changes_of(_PROJECT_PATH, f"{since}..{_HEAD}", first_parent=True):
         before, after = (order_at(repository, revision) for revision in (f"{commit}^1", commit))
         if before is None or after is None or before == after:
             continue
@@ -101,10 +102,10 @@ def read_judged_manifest(project: Project, stage: StageName) -> Manifest:
 
 def _judge(checked: CheckedFile[Manifest], project: Project, stage: StageName, release: Release) -> None:
     repository = Repository(project.root)
-    try:
-        problem = skipped_stage(repository, repository.head(), stage, release)
-    except MachineError:
-        # No history, as in an archive of the files: then the list beside the manifest is all there is.
+    if repository.resolve(_HEAD):
+        problem = skipped_stage(repository, _HEAD, stage, release)
+    else:
+        # No history, as in an archive of the files: the list beside the manifest is all there is.
         problem = _wrong_source(project.order, stage, release)
     if problem:
         checked.refuse([(("release", "source", "stage"), problem)])

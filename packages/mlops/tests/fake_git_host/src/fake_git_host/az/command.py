@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fake_git_host import az_pulls, az_settings
 from fake_git_host.address import same_repository
-from fake_git_host.az_documents import organisation_url
+from fake_git_host.az import pull_requests, settings
+from fake_git_host.az.documents import organisation_url
 from fake_git_host.errors import Refusal, Usage
 from fake_git_host.flags import Flag, MissingValue, Parsed, Takes, UnknownFlag, parse
 from fake_git_host.state import State, changing
@@ -124,16 +124,16 @@ POLICY = _needed("--branch", "--repository-id", "--enabled", "--blocking", "--br
 Handler = Callable[[State, Parsed, str], Any]
 COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
     ("repos", "pr", "list"): (
-        az_pulls.list_pulls,
+        pull_requests.list_pulls,
         (
             Flag(("--source-branch", "-s")),
             Flag(("--target-branch", "-t")),
             *_needed("--status", "--top", "--repository"),
         ),
     ),
-    ("repos", "pr", "show"): (az_pulls.show_pull, _needed("--id")),
+    ("repos", "pr", "show"): (pull_requests.show_pull, _needed("--id")),
     ("repos", "pr", "create"): (
-        az_pulls.create_pull,
+        pull_requests.create_pull,
         (
             Flag(("--source-branch", "-s")),
             Flag(("--target-branch", "-t")),
@@ -143,18 +143,18 @@ COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
         ),
     ),
     ("repos", "pr", "update"): (
-        az_pulls.update_pull,
+        pull_requests.update_pull,
         (
             Flag(("--description", "-d"), Takes.VALUES),
             *_needed("--id", "--title", "--status", "--draft", "--squash", "--delete-source-branch"),
             *_needed("--merge-commit-message", "--bypass-policy", "--bypass-policy-reason"),
         ),
     ),
-    ("repos", "pr", "set-vote"): (az_pulls.vote, _needed("--id", "--vote")),
-    ("repos", "show"): (az_settings.show_repository, (Flag(("--repository", "-r")),)),
-    ("repos", "policy", "list"): (az_settings.list_policies, _needed("--branch", "--repository-id")),
+    ("repos", "pr", "set-vote"): (pull_requests.vote, _needed("--id", "--vote")),
+    ("repos", "show"): (settings.show_repository, (Flag(("--repository", "-r")),)),
+    ("repos", "policy", "list"): (settings.list_policies, _needed("--branch", "--repository-id")),
     ("repos", "policy", "approver-count", "create"): (
-        az_settings.create_approver_count,
+        settings.create_approver_count,
         (
             *POLICY,
             *_needed(
@@ -163,7 +163,7 @@ COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
         ),
     ),
     ("repos", "policy", "build", "create"): (
-        az_settings.create_build,
+        settings.create_build,
         (
             *POLICY,
             *_needed("--build-definition-id", "--display-name", "--manual-queue-only"),
@@ -171,22 +171,22 @@ COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
         ),
     ),
     ("repos", "policy", "required-reviewer", "create"): (
-        az_settings.create_required_reviewer,
+        settings.create_required_reviewer,
         (*POLICY, *_needed("--required-reviewer-ids", "--message", "--path-filter")),
     ),
-    ("devops", "service-endpoint", "list"): (az_settings.list_endpoints, ()),
+    ("devops", "service-endpoint", "list"): (settings.list_endpoints, ()),
     ("devops", "invoke"): (
-        az_settings.invoke,
+        settings.invoke,
         (
             Flag(("--route-parameters",), Takes.VALUES),
             Flag(("--query-parameters",), Takes.VALUES),
             *_needed("--area", "--resource", "--http-method", "--in-file", "--api-version", "--media-type"),
         ),
     ),
-    ("pipelines", "list"): (az_settings.list_pipelines, _needed("--name")),
-    ("pipelines", "show"): (az_settings.show_pipeline, _needed("--id")),
+    ("pipelines", "list"): (settings.list_pipelines, _needed("--name")),
+    ("pipelines", "show"): (settings.show_pipeline, _needed("--id")),
     ("pipelines", "run"): (
-        az_settings.run_pipeline,
+        settings.run_pipeline,
         (Flag(("--parameters",), Takes.VALUES), *_needed("--name", "--id", "--branch")),
     ),
 }

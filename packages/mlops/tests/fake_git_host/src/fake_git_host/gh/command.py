@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fake_git_host import attestation, gh_api
 from fake_git_host.errors import Refusal, Usage
 from fake_git_host.flags import Flag, MissingValue, Parsed, Takes, UnknownFlag, parse
-from fake_git_host.gh_pulls import (
+from fake_git_host.gh import api, attestation
+from fake_git_host.gh.pull_requests import (
     close_pull,
     comment_pull,
     create_pull,
@@ -181,6 +181,6 @@ COMMANDS: dict[tuple[str, ...], tuple[Handler, tuple[Flag, ...]]] = {
         ),
     ),
     ("auth", "status"): (_auth_status, ()),
-    ("api",): (gh_api.call, gh_api.FLAGS),
+    ("api",): (api.call, api.FLAGS),
     ("attestation", "verify"): (attestation.verify_attestation, attestation.FLAGS),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fake_git_host import pulls
-from fake_git_host.az_documents import STATUS, pull_request
+from fake_git_host.az.documents import STATUS, pull_request
 from fake_git_host.errors import Refusal
 from fake_git_host.flags import Parsed
 from fake_git_host.pulls import PullRefused

@@ -17,7 +17,7 @@ from workflow_replay.github.expressions.values import Value, normal, shortest, t
 
 from .random_expressions import CONTEXTS, expressions
 
-ORACLE = Path(__file__).parents[1] / "oracle"
+ORACLE = Path(__file__).parents[2] / "oracle"
 COUNT = 10_000
 SEED = 20_260_301
 NODE = shutil.which("node")

@@ -9,7 +9,7 @@ from pathlib import Path
 from fake_git_host import pulls
 from fake_git_host.errors import Refusal
 from fake_git_host.flags import Parsed
-from fake_git_host.gh_fields import FIELDS, render
+from fake_git_host.gh.fields import FIELDS, render
 from fake_git_host.pulls import PullRefused
 from fake_git_host.rules import APPROVED, CHANGES_REQUESTED
 from fake_git_host.state import PullRequest, State

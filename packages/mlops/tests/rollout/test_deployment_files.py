@@ -20,7 +20,7 @@ from mlops.rollout.deployment_files import configuration_of, definition, load_de
 from mlops.rollout.plan import Plan
 from mlops.settings.project import Project, Stage, load_project
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 ONLINE = ROOT / "endpoints" / "online"
 PLAN = Plan(model="credit-default", version="3", digest="sha256:abc")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_git_host import pulls
-from fake_git_host.az_documents import guid, repository
+from fake_git_host.az.documents import guid, repository
 from fake_git_host.errors import Refusal
 from fake_git_host.flags import Parsed
 from fake_git_host.rules import BUILD, MINIMUM_REVIEWERS
