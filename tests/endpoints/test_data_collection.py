@@ -15,12 +15,9 @@ from observability.background_sender import MAX_QUEUED_BYTES, MAX_QUEUED_REQUEST
 from observability.collector_messages import ROWS_PER_MESSAGE, CollectedRequest, split_into_messages
 from observability.data_collection import DataCollection
 from observability.deployment_variables import VariableError
-from observability.request_record import SYNTHETIC_HEADER
 from scorer import ScoredRows
 from werkzeug.datastructures import Headers
 
-from mlops.azure.collected_data import reading
-from mlops.endpoint import client as scoring_call
 from model_package.collected import lines
 from model_package.schema import Decision, Feature, Schema
 
@@ -67,9 +64,8 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_the_endpoint_and_the_command_use_the_same_names() -> None:
-    assert scoring_call.SYNTHETIC_HEADER == SYNTHETIC_HEADER
-    assert (reading.INPUTS, reading.OUTPUTS) == (INPUTS, OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)
+def test_the_endpoint_and_the_contract_use_the_same_names() -> None:
+    assert (INPUTS, OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)
     assert lines.RESERVED == RESERVED
 
 

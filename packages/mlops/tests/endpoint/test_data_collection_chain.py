@@ -28,7 +28,7 @@ from mlops.rollout.plan import Plan
 from mlops.settings.project import load_project
 
 pytestmark = pytest.mark.xdist_group("data collection")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 PATIENCE_SECONDS = 60.0
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 HOUR = timedelta(hours=1)
