@@ -21,6 +21,9 @@ import pytest
 import yaml
 
 from mlops.core.layout import ENDPOINT_FOLDER
+from model_package.baseline import Baseline, Distribution
+from model_package.documents import write_json
+from model_package.package import BASELINE_FILE
 
 GRAFANA = Path(__file__).parents[2] / "endpoints" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "scoring.json").read_text())
@@ -73,8 +76,9 @@ class Prometheus:
 def server(package_writer, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     place = tmp_path_factory.mktemp("dashboard")
     package = package_writer(place / "model" / "package")
-    edges = np.linspace(0, 1, len(COUNTS) + 1).tolist()
-    (package / "baseline.json").write_text(json.dumps({"probability": {"edges": edges, "counts": COUNTS}}))
+    edges = tuple(np.linspace(0, 1, len(COUNTS) + 1).tolist())
+    baseline = Baseline(sum(COUNTS), {}, Distribution(tuple(COUNTS), edges))
+    write_json(package / BASELINE_FILE, baseline.as_document())
     variables = {"METRICS_PATH": "/metrics", "WORKER_COUNT": "2", "DEPLOYMENT_NAME": "blue", "MODEL_VERSION": "7"}
     with running_server(package.parent, place / "server.log", **variables, TMPDIR=str(place)) as address:
         yield address
