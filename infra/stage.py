@@ -139,7 +139,7 @@ def _publish_events(base: BaseResources, storage: Storage, rights: list[pulumi.R
 
 def _monitor_pods(base: BaseResources, kubernetes: KubernetesCluster, action_group: ActionGroup) -> None:
     settings = base.context.settings.kubernetes
-    if settings is None or not settings.watched:
+    if settings is None or not settings.prometheus:
         return
     metrics = Metrics(base, kubernetes)
     metrics.add_alerts(action_group)

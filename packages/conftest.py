@@ -19,7 +19,10 @@ HELPERS: Final = (
     "model-package/tests/harness",
     "../.ci",
     "../.ci/supply",
+    "../tests/support",
     "../components/package_model",
+    "../components/prepare_data",
+    "../components/train_model",
     "../components/validate_data",
 )
 sys.path[:0] = [str((PACKAGES / helper).resolve()) for helper in HELPERS]

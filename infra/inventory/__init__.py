@@ -1,1 +1,1 @@
-"""What a reviewer asks first, from the program itself: the resources, a diagram, and who may do what."""
+"""A review of a stack from the program itself: its resources, a diagram, and who may do what."""

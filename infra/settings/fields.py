@@ -1,4 +1,4 @@
-"""The types that settings are made of, each with Azure's rule for its values in words a person can act on."""
+"""The types that settings are made of, each with Azure's rule for its values in words that say what to do."""
 
 from __future__ import annotations
 

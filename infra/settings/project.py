@@ -1,7 +1,7 @@
 """What this program reads from the repository around it: the stages of project.yml, and releases/protection.yml.
 
-Both are read as data, so that a stage or a rule of protection is written down once. What else project.yml says is the
-business of `mlops`.
+Both are read as data, so that a stage or a rule of protection is written down once. The rest of
+project.yml is for `mlops`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def read_stages(root: Path = ROOT) -> ProjectStages:
 
 
 def read_protection(root: Path = ROOT) -> dict[str, Any]:
-    """What releases/protection.yml says, as it stands there. Raises ValueError."""
+    """The content of releases/protection.yml. Raises ValueError."""
     return _document(root / PROTECTION_FILE)
 
 

@@ -38,6 +38,7 @@ FORMER_KEYS = {
         f"github.{key}": _IN_PROTECTION
         for key in ("default_branch", "required_checks", "approvals", "environments", "allowed_actions")
     },
+    "kubernetes.watched": "is called infra:kubernetes.prometheus now; rename it",
     **{f"azure_devops.{key}": _IN_PROTECTION for key in ("default_branch", "approvals")},
 }
 

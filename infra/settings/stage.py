@@ -86,7 +86,7 @@ class Kubernetes(Frozen):
     tls: InferenceTls | None = None
     attach: bool = True
     """False while the cluster does not have the TLS secret yet: the cluster is created without the extension."""
-    watched: bool = False
+    prometheus: bool = False
     """Whether Azure's managed Prometheus scrapes the pods and alerts on their metrics."""
     grafana: bool = False
     """Whether to add a managed Grafana for those metrics; it is billed per hour and per user."""

@@ -34,7 +34,7 @@ def missing_ids(github: GitHub | None) -> Iterator[str]:
 def _profile(settings: StageSettings) -> Iterator[str]:
     stages, stage = settings.project_stages, settings.stage
     if settings.profile == "development" and stage != stages.training:
-        yield f"profile is development: only {stages.training}, the first stage of project.yml, may be that; set preproduction"
+        yield f"profile is development: only the first stage, {stages.training}, may have that; set preproduction"
     if not settings.production and stages.is_production(stage) and not stages.is_only(stage):
         yield f"profile is {settings.profile}: {stage} is the last stage of project.yml; set production"
 
@@ -93,8 +93,8 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield "kubernetes.authorised_ranges belongs to public clusters: a private cluster has no public address"
     if not settings.private and not kubernetes.authorised_ranges:
         yield "kubernetes.authorised_ranges is empty: a public cluster must name who may reach its control plane"
-    if kubernetes.grafana and not kubernetes.watched:
-        yield "kubernetes.grafana is true, but kubernetes.watched is not: there would be no metrics to show"
+    if kubernetes.grafana and not kubernetes.prometheus:
+        yield "kubernetes.grafana is true, but kubernetes.prometheus is not: there would be no metrics to show"
     if settings.strict and kubernetes.attach and kubernetes.tls is None:
         yield f"kubernetes.tls is missing: {settings.stage} must not score over plain http"
     space = settings.network.address_space

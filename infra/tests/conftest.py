@@ -1,9 +1,10 @@
-"""Dry runs of the sample stacks, and of variants with other switches, each made once per process."""
+"""Dry runs of the sample stacks, and of variants with other switches, each run once per process."""
 
 from __future__ import annotations
 
 import copy
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from dry_run.result import DryRun
 from dry_run.run import run_stack
-from dry_run.stack_files import read_config
+from dry_run.stack_files import FOLDER, read_config
 
 SAMPLE = Path(__file__).with_name("sample")
 STAGES = ("dev", "staging", "prod")
@@ -46,6 +47,15 @@ def changed(stack: str, changes: dict[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
 
+def copy_project(root: Path) -> Path:
+    """Copy the sample project into a folder, with the program as it is now; returns the program's folder."""
+    program = root / "infra"
+    not_the_program = shutil.ignore_patterns(".*", "__pycache__", "tests", "Pulumi.*.yaml", "uv.lock")
+    shutil.copytree(FOLDER, program, ignore=not_the_program)
+    shutil.copytree(SAMPLE, root, dirs_exist_ok=True)
+    return program
+
+
 def run_changed(stack: str, changes: dict[str, Any]) -> DryRun:
     """A dry run of a sample stack with some keys changed."""
     return run_stack(stack, changed(stack, changes), SAMPLE)
@@ -58,7 +68,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "dev",
         {
             "serving": "kubernetes",
-            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "watched": True, "grafana": True},
+            "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "prometheus": True, "grafana": True},
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},

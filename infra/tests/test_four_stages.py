@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dry_run.stack_files import FOLDER
 from inventory.changes import snapshot
 from roles import Role
-from tests.conftest import SAMPLE
+from tests.conftest import copy_project
 
 STAGES = ("dev", "staging", "preprod", "prod")
-PROGRAM_ONLY = shutil.ignore_patterns(".*", "__pycache__", "tests", "Pulumi.*.yaml", "uv.lock")
 REPOSITORY = "  infra:github: {organisation: example-org, repository: credit-default, reviewer_team_ids: [7]}\n"
 CREDENTIAL = "managedidentity:FederatedIdentityCredential"
 
@@ -35,9 +32,7 @@ def edit(file: Path, *changes: tuple[str, str]) -> None:
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What every stack of the four-stage project declares."""
     root = tmp_path_factory.mktemp("four-stages")
-    shutil.copytree(SAMPLE, root, dirs_exist_ok=True)
-    program = root / "infra"
-    shutil.copytree(FOLDER, program, ignore=PROGRAM_ONLY, dirs_exist_ok=True)
+    program = copy_project(root)
     # The stage in project.yml, and its own stack file: three lines differ from staging's.
     edit(root / "project.yml", ("  - name: prod", "  - name: preprod\n  - name: prod"))
     staging = (program / "Pulumi.staging.yaml").read_text()

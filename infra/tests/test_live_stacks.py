@@ -1,4 +1,4 @@
-"""The real stacks of this repository: valid, complete, and as strict as their profile asks."""
+"""The real stacks of this repository: valid, complete, and as strict as their profile requires."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefork_programs import run_script
+from programs import run_script
 
 from model_package.schema_file import read_schema_file
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from prefork_programs import run_script
+from programs import run_script
 
 # pytest's importlib mode puts no test folder on the path; chain.py lies beside this file.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from chain import SCHEMA, SCHEMA_FILE
-from prefork_programs import run_script
+from programs import run_script
 from validate_data import build_report
 
 from model_package.package import read_schema

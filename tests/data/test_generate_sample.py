@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from prefork_programs import run_script
+from programs import run_script
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from prefork_programs import run_script
+from programs import run_script
 from validate_data import build_report
 
 from model_package.schema_file import read_schema_file

@@ -1,1 +1,1 @@
-"""Managed identities, and the roles they are given."""
+"""Managed identities, and their role assignments."""

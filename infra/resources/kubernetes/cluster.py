@@ -69,7 +69,7 @@ class KubernetesCluster(Component):
             ),
             network_profile=self._network(),
             azure_monitor_profile=aks.ManagedClusterAzureMonitorProfileArgs(
-                metrics=aks.ManagedClusterAzureMonitorProfileMetricsArgs(enabled=self._settings.watched)
+                metrics=aks.ManagedClusterAzureMonitorProfileMetricsArgs(enabled=self._settings.prometheus)
             ),
             tags=context.tags,
             opts=context.protected_options(self, depends_on),

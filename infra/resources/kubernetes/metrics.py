@@ -66,7 +66,17 @@ class Metrics(Component):
             location=context.location,
             tags=context.tags,
         )
-        rule = monitor.DataCollectionRule(
+        monitor.DataCollectionRuleAssociation(
+            "metrics-of-the-cluster",
+            association_name="prometheus",
+            data_collection_rule_id=self._collection_rule(endpoint).id,
+            resource_uri=self._cluster.id,
+            opts=context.replaceable_options(self),
+        )
+
+    def _collection_rule(self, endpoint: monitor.DataCollectionEndpoint) -> monitor.DataCollectionRule:
+        context = self._context
+        return monitor.DataCollectionRule(
             "metrics-rule",
             data_collection_rule_name=context.names.of("dcr"),
             kind="Linux",
@@ -88,13 +98,6 @@ class Metrics(Component):
             resource_group_name=self._group.name,
             location=context.location,
             tags=context.tags,
-        )
-        monitor.DataCollectionRuleAssociation(
-            "metrics-of-the-cluster",
-            association_name="prometheus",
-            data_collection_rule_id=rule.id,
-            resource_uri=self._cluster.id,
-            opts=context.replaceable_options(self),
         )
 
     def _rule(self, rule: PrometheusRule, action_group: ActionGroup) -> alertsmanagement.PrometheusRuleArgs:

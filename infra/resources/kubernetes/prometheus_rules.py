@@ -29,6 +29,22 @@ class PrometheusRule:
     summary: str
 
 
+METRICS_MISSING = PrometheusRule(
+    "metrics-missing",
+    "count(last_over_time(scoring_model_info[1d])) unless count(scoring_model_info)",
+    "PT10M",
+    ERROR,
+    "No pod exposes its metrics any more: none is running, or they cannot be scraped.",
+)
+TELEMETRY_LOST = PrometheusRule(
+    "telemetry-lost",
+    "sum by (deployment, what, reason) (increase(scoring_losses_total[15m])) > 0",
+    "PT15M",
+    NOTICE,
+    "Collected requests or traces do not reach their storage; callers are not affected.",
+)
+
+
 def rules_of(settings: StageSettings) -> tuple[PrometheusRule, ...]:
     """The alerts of a stage."""
     alerts = settings.alerts
@@ -56,20 +72,8 @@ def rules_of(settings: StageSettings) -> tuple[PrometheusRule, ...]:
             WARNING,
             "The scores of the last six hours are distributed differently from those of training.",
         ),
-        PrometheusRule(
-            "metrics-missing",
-            "count(last_over_time(scoring_model_info[1d])) unless count(scoring_model_info)",
-            "PT10M",
-            ERROR,
-            "No pod exposes its metrics any more: none is running, or they cannot be scraped.",
-        ),
-        PrometheusRule(
-            "telemetry-lost",
-            "sum by (deployment, what, reason) (increase(scoring_losses_total[15m])) > 0",
-            "PT15M",
-            NOTICE,
-            "Collected requests or traces do not reach their storage; callers are not affected.",
-        ),
+        METRICS_MISSING,
+        TELEMETRY_LOST,
     )
 
 

@@ -1,4 +1,4 @@
-"""Key vaults: one for the workspace's secrets, which people and identities reach by role, and how any vault is made."""
+"""Key vaults: the workspace's, and how any vault is declared. Access is by role."""
 
 from __future__ import annotations
 

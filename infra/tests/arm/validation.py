@@ -8,15 +8,15 @@ from typing import Any
 from tests.arm.shapes import Field, ValueType, shape_of
 
 
-def problems_of(value: Any, model: type, place: str = "") -> Iterator[str]:
+def problems_of(value: Any, model: type, path: str = "") -> Iterator[str]:
     """Everything that is wrong with a value, one sentence each."""
     if not isinstance(value, dict):
-        yield f"{place}: {model.__name__} is an object, not {value!r}"
+        yield f"{path}: {model.__name__} is an object, not {value!r}"
         return
     model = _descendant(value, model)
     shape = shape_of(model)
     known = _tree(shape.fields)
-    yield from _against(value, known, place or shape.name)
+    yield from _against(value, known, path or shape.name)
 
 
 def _descendant(value: dict[str, Any], model: type) -> type:
@@ -35,9 +35,9 @@ def _tree(fields: tuple[Field, ...]) -> dict[str, Any]:
     return tree
 
 
-def _against(value: dict[str, Any], tree: dict[str, Any], place: str) -> Iterator[str]:
+def _against(value: dict[str, Any], tree: dict[str, Any], path: str) -> Iterator[str]:
     for key, part in value.items():
-        here = f"{place}.{key}"
+        here = f"{path}.{key}"
         expected = tree.get(key)
         if expected is None:
             yield f"{here}: unknown property; known are {', '.join(sorted(tree))}"
@@ -47,39 +47,39 @@ def _against(value: dict[str, Any], tree: dict[str, Any], place: str) -> Iterato
             yield from _kind_problems(part, expected.kind, here)
     for key, expected in tree.items():
         if isinstance(expected, Field) and expected.required and key not in value:
-            yield f"{place}.{key}: is required"
+            yield f"{path}.{key}: is required"
 
 
-def _kind_problems(value: Any, kind: ValueType, place: str) -> Iterator[str]:
+def _kind_problems(value: Any, kind: ValueType, path: str) -> Iterator[str]:
     match kind.what:
         case "any":
             return
         case "scalar":
-            yield from _scalar_problems(value, kind, place)
+            yield from _scalar_problems(value, kind, path)
         case "list" if kind.inner is not None:
             if not isinstance(value, list):
-                yield f"{place}: is a list, not {value!r}"
+                yield f"{path}: is a list, not {value!r}"
                 return
             for number, item in enumerate(value):
-                yield from _kind_problems(item, kind.inner, f"{place}[{number}]")
+                yield from _kind_problems(item, kind.inner, f"{path}[{number}]")
         case "map" if kind.inner is not None:
             if not isinstance(value, dict):
-                yield f"{place}: is a map, not {value!r}"
+                yield f"{path}: is a map, not {value!r}"
                 return
             for key, item in value.items():
-                yield from _kind_problems(item, kind.inner, f"{place}.{key}")
+                yield from _kind_problems(item, kind.inner, f"{path}.{key}")
         case "model" if kind.model is not None:
-            yield from problems_of(value, kind.model, place)
+            yield from problems_of(value, kind.model, path)
 
 
-def _scalar_problems(value: Any, kind: ValueType, place: str) -> Iterator[str]:
+def _scalar_problems(value: Any, kind: ValueType, path: str) -> Iterator[str]:
     if kind.values and value not in kind.values:
-        yield f"{place}: {value!r} is not one of {', '.join(kind.values)}"
+        yield f"{path}: {value!r} is not one of {', '.join(kind.values)}"
     elif kind.scalar is bool and not isinstance(value, bool):
-        yield f"{place}: {value!r} is not true or false"
+        yield f"{path}: {value!r} is not true or false"
     elif kind.scalar is int and (isinstance(value, bool) or not isinstance(value, int | float) or value != int(value)):
-        yield f"{place}: {value!r} is not a whole number"
+        yield f"{path}: {value!r} is not a whole number"
     elif kind.scalar is float and (isinstance(value, bool) or not isinstance(value, int | float)):
-        yield f"{place}: {value!r} is not a number"
+        yield f"{path}: {value!r} is not a number"
     elif kind.scalar is str and not isinstance(value, str):
-        yield f"{place}: {value!r} is not a string"
+        yield f"{path}: {value!r} is not a string"

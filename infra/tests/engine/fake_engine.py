@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found] - made at run time
+from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found] - generated at run time
 from google.protobuf.struct_pb2 import Struct  # ty: ignore[import-not-found]
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc

@@ -1,4 +1,4 @@
-"""What a range of commits changes in the stacks, rehearsed from git."""
+"""What a range of commits changes in the stacks, from git and from the programs of both revisions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dry_run.stack_files import FOLDER
 from inventory.changes import StackChange, compare
-
-LEAVE_OUT = shutil.ignore_patterns(".venv*", "__pycache__", "tests", ".pytest_cache")
+from tests.conftest import SAMPLE, copy_project
 
 
 def git(folder: Path, *words: str) -> None:
@@ -29,8 +27,7 @@ def changes(folder: Path, since: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The program in a repository of its own, below its top, with one stage."""
-    folder = tmp_path / "infra"
-    shutil.copytree(FOLDER, folder, ignore=LEAVE_OUT)
+    folder = copy_project(tmp_path)
     for stack in ("prod", "staging", "shared", "repository"):
         (folder / f"Pulumi.{stack}.yaml").unlink()
     git(tmp_path, "init", "-q")
@@ -40,44 +37,51 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_a_change_shows_its_resources_and_rights(program: Path) -> None:
-    # given a change of a right, one of a resource, and a new resource
+    # given a change of a right, one of a resource, a new resource, and a new stage
     roles, stack = program / "roles.py", program / "Pulumi.dev.yaml"
-    right = "    Grant(Machine.CI, Role.READER, Scope.RESOURCE_GROUP"
+    right = "    Grant(Identity.CI, Role.READER, Scope.RESOURCE_GROUP"
     assert right in roles.read_text()
     roles.write_text(roles.read_text().replace(right, right.replace("READER", "CONTRIBUTOR")))
     text = stack.read_text().replace(
         "  infra:cpu_cluster:", "  infra:gpu_cluster: {size: Standard_NC4as_T4_v3, max_nodes: 1}\n  infra:cpu_cluster:"
     )
     stack.write_text(text.replace("amount: 300", "amount: 400"))
+    project = program.parent / "project.yml"
+    project.write_text(project.read_text().replace("  - name: prod", "  - name: preprod\n  - name: prod"))
+    shutil.copy(SAMPLE / "infra" / "Pulumi.staging.yaml", program / "Pulumi.preprod.yaml")
 
     # when
     done = changes(program, "HEAD")
 
     # then
     assert done.returncode == 0, done.stderr
-    dev = json.loads(done.stdout)["dev"]
+    stacks = json.loads(done.stdout)
+    dev = stacks["dev"]
     assert dev["differs"] is True
     assert any("gpu" in name for name in dev["added"])
     assert any("Contributor" in right for right in dev["rights_added"])
     assert any("Reader" in right for right in dev["rights_removed"])
     assert any("budget" in name.lower() for name in dev["changed"])
+    # and each revision has its own stages
+    assert not stacks["preprod"]["problem"]
+    assert "resources:ResourceGroup resource-group" in stacks["preprod"]["added"]
 
 
-def test_a_revision_that_is_none_is_told(program: Path) -> None:
+def test_an_unknown_revision_is_reported(program: Path) -> None:
     done = changes(program, "no-such")
 
     assert done.returncode == 2
     assert "no-such" in done.stderr or "rev-parse" in done.stderr
 
 
-def test_stacks_that_come_and_go_and_broken_settings() -> None:
-    made = {"resources": {"a b": {"x": 1}}, "rights": ["ci: Reader on group"]}
+def test_new_and_deleted_stacks_and_broken_settings() -> None:
+    stack = {"resources": {"a b": {"x": 1}}, "rights": ["ci: Reader on group"]}
 
-    new, gone, broken = compare(None, made), compare(made, None), compare(made, {"problem": "no region"})
+    new, gone, broken = compare(None, stack), compare(stack, None), compare(stack, {"problem": "no region"})
 
     assert (new.added, new.rights_added) == (("a b",), ("ci: Reader on group",))
     assert (gone.removed, gone.rights_removed) == (("a b",), ("ci: Reader on group",))
     assert broken.problem == "no region"
     assert broken.differs
     assert not StackChange().differs
-    assert compare(made, made | {"resources": {"a b": {"x": 2}}}).changed == {"a b": ["x"]}
+    assert compare(stack, stack | {"resources": {"a b": {"x": 2}}}).changed == {"a b": ["x"]}

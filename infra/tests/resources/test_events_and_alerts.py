@@ -49,10 +49,10 @@ def test_the_topic_accepts_cloud_events(any_stage: DryRun) -> None:
 
 
 def test_endpoint_alerts_come_with_the_endpoint() -> None:
-    quiet = {record.name for record in dry_run_of("staging-managed").of("monitor:MetricAlert")}
-    watched = {record.name for record in dry_run_of("prod-managed").of("monitor:MetricAlert")}
-    assert quiet == {"alert-failed-jobs", "alert-unusable-nodes"}
-    assert watched - quiet == {"alert-slow-requests", "alert-failed-requests"}
+    without = {record.name for record in dry_run_of("staging-managed").of("monitor:MetricAlert")}
+    with_endpoint = {record.name for record in dry_run_of("prod-managed").of("monitor:MetricAlert")}
+    assert without == {"alert-failed-jobs", "alert-unusable-nodes"}
+    assert with_endpoint - without == {"alert-slow-requests", "alert-failed-requests"}
 
 
 def test_on_kubernetes_the_alerts_are_on_the_pods() -> None:
@@ -86,7 +86,7 @@ def test_the_budget_warns_before_it_is_used_up(any_stack: DryRun) -> None:
 
 
 def test_every_resource_with_logs_sends_them(any_stage: DryRun) -> None:
-    watched = {record.inputs["resourceUri"] for record in any_stage.of("monitor:DiagnosticSetting")}
+    sending = {record.inputs["resourceUri"] for record in any_stage.of("monitor:DiagnosticSetting")}
     for type_ in (
         "machinelearningservices:Workspace",
         "keyvault:Vault",
@@ -97,4 +97,4 @@ def test_every_resource_with_logs_sends_them(any_stage: DryRun) -> None:
         "servicebus:Namespace",
         "logic:Workflow",
     ):
-        assert {record.id for record in any_stage.of(type_)} <= watched
+        assert {record.id for record in any_stage.of(type_)} <= sending

@@ -150,8 +150,8 @@ def test_pods_are_scraped_where_the_settings_say_so(variant: str) -> None:
     assert len(run.of("dashboard:Grafana")) == (1 if variant in WITH_GRAFANA else 0)
 
 
-def test_a_cluster_that_is_not_watched_is_not_scraped() -> None:
-    run = run_changed("staging", {"kubernetes.watched": None})
+def test_a_cluster_without_prometheus_is_not_scraped() -> None:
+    run = run_changed("staging", {"kubernetes.prometheus": None})
 
     cluster = run.one("containerservice:ManagedCluster")
     assert cluster.inputs["azureMonitorProfile"]["metrics"]["enabled"] is False

@@ -27,7 +27,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         {"ci.azure_devops": {"issuer": "https://login.example.com/v2.0", "subjects": {"gate": "x", "promotion": "x"}}},
         "lists a subject twice",
     ),
-    "ci-trusts-nobody": ("ci", {"ci": {}}, "nothing could log in"),
+    "ci-trusts-nothing": ("ci", {"ci": {}}, "nothing could log in"),
     "ci-without-ids": ("ci", {"ci.github.subject": "immutable"}, "ci.github.organisation_id is missing"),
     "ci-without-stages": ("ci", {"stages": {}}, "infra:stages"),
     "rows-unknown-key": (
@@ -64,6 +64,11 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         {"stage": "dev"},
         "infra:stage is the stack's name now; remove it, and set infra:profile",
     ),
+    "former-prometheus-key": (
+        "prod",
+        {"kubernetes.watched": True},
+        "infra:kubernetes.watched is called infra:kubernetes.prometheus now",
+    ),
     "former-checks-key": (
         "repository",
         {"github": {"organisation": "o", "repository": "r", "required_checks": ["check"]}},
@@ -82,7 +87,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         "azure_devops.environment_ids.qa: unknown environment",
     ),
     "no-profile": ("dev", {"profile": None}, "infra:profile is missing"),
-    "development-in-the-middle": ("staging", {"profile": "development"}, "only dev, the first stage"),
+    "development-in-the-middle": ("staging", {"profile": "development"}, "only the first stage, dev, may have that"),
     "last-stage-unprotected": (
         "prod",
         {"profile": "preproduction"},

@@ -23,7 +23,7 @@ class ExpressionError(Exception):
     """An expression fails, as in the service; so does its action."""
 
 
-class NotUnderstood(Exception):
+class Unsupported(Exception):
     """The definition uses something unsupported: extend the interpreter, from the documentation."""
 
 
@@ -35,7 +35,7 @@ class Scope:
 
 
 def value_of(template: Any, scope: Scope) -> Any:
-    """A template with every expression in it replaced. Raises ExpressionError or NotUnderstood."""
+    """A template with every expression in it replaced. Raises ExpressionError or Unsupported."""
     if isinstance(template, dict):
         return {key: value_of(part, scope) for key, part in template.items()}
     if isinstance(template, list):
@@ -43,12 +43,12 @@ def value_of(template: Any, scope: Scope) -> Any:
     if not isinstance(template, str) or "@" not in template:
         return template
     if "@@" in template:
-        raise NotUnderstood(f"an escaped @ in {template!r}")
+        raise Unsupported(f"an escaped @ in {template!r}")
     if template.startswith("@") and not template.startswith("@{"):
         return evaluate(template[1:], scope)
     text = INTERPOLATION.sub(lambda found: _text(evaluate(found.group(1), scope)), template)
     if "@" in INTERPOLATION.sub("", template):
-        raise NotUnderstood(f"an @ outside an expression in {template!r}")
+        raise Unsupported(f"an @ outside an expression in {template!r}")
     return text
 
 
@@ -57,18 +57,18 @@ def evaluate(expression: str, scope: Scope) -> Any:
     parser = _Parser(_tokens(expression), scope)
     value = parser.value()
     if parser.left:
-        raise NotUnderstood(f"{parser.left} after the end of {expression!r}")
+        raise Unsupported(f"{parser.left} after the end of {expression!r}")
     return value
 
 
 def _tokens(expression: str) -> list[str]:
-    tokens, place = [], 0
-    while place < len(expression):
-        found = TOKEN.match(expression, place)
+    tokens, position = [], 0
+    while position < len(expression):
+        found = TOKEN.match(expression, position)
         if found is None:
-            raise NotUnderstood(f"{expression[place:]!r} in {expression!r}")
+            raise Unsupported(f"{expression[position:]!r} in {expression!r}")
         tokens.append(found.group().strip())
-        place = found.end()
+        position = found.end()
     return tokens
 
 
@@ -105,7 +105,7 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self.left or self.left.pop(0) != sign:
-            raise NotUnderstood(f"{sign!r} is missing")
+            raise Unsupported(f"{sign!r} is missing")
 
 
 def _call(name: str, arguments: list[Any], scope: Scope) -> Any:
@@ -115,7 +115,7 @@ def _call(name: str, arguments: list[Any], scope: Scope) -> Any:
             raise ExpressionError(f"there are no outputs of {action}")
         return scope.outputs[action] if name == "outputs" else _part(scope.outputs[action], "body", is_safe=True)
     if name not in FUNCTIONS:
-        raise NotUnderstood(f"the function {name}")
+        raise Unsupported(f"the function {name}")
     return FUNCTIONS[name](*arguments)
 
 

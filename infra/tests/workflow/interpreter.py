@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.workflow.expressions import ExpressionError, NotUnderstood, Scope, value_of
+from tests.workflow.expressions import ExpressionError, Scope, Unsupported, value_of
 
 SUCCEEDED, FAILED, SKIPPED = "Succeeded", "Failed", "Skipped"
 HIDDEN = "hidden"
@@ -69,12 +69,12 @@ class Interpreter:
 
     def __init__(self, definition: Mapping[str, Any], hosts: Mapping[str, tuple[str, int]]) -> None:
         if set(definition) != {"$schema", "contentVersion", "triggers", "actions"}:
-            raise NotUnderstood(f"keys of a definition: {sorted(definition)}")
+            raise Unsupported(f"keys of a definition: {sorted(definition)}")
         (trigger,) = definition["triggers"].values()
         if set(trigger) != set(TRIGGER) or trigger["type"] != TRIGGER["type"]:
-            raise NotUnderstood(f"the trigger {trigger}")
+            raise Unsupported(f"the trigger {trigger}")
         if set(trigger["recurrence"]) != TRIGGER["recurrence"]:
-            raise NotUnderstood(f"the recurrence {trigger['recurrence']}")
+            raise Unsupported(f"the recurrence {trigger['recurrence']}")
         self._actions = definition["actions"]
         self._hosts = hosts
         _check_names(self._actions)
@@ -95,7 +95,7 @@ class Interpreter:
         while len(done) < len(actions):
             ready = [name for name in actions if name not in done and set(_after(actions[name])) <= set(done)]
             if not ready:
-                raise NotUnderstood(f"actions that depend on each other: {sorted(set(actions) - set(done))}")
+                raise Unsupported(f"actions that depend on each other: {sorted(set(actions) - set(done))}")
             # Terminate ends what runs beside it: last, so that the order is always the same.
             name = min(ready, key=lambda each: actions[each]["type"] == "Terminate")
             action = actions[name]
@@ -108,7 +108,7 @@ class Interpreter:
 
     def _one(self, name: str, action: Mapping[str, Any], outputs: dict[str, Any], run: Run) -> str:
         if unknown := set(action) - ACTION_KEYS:
-            raise NotUnderstood(f"{sorted(unknown)} of the action {name}")
+            raise Unsupported(f"{sorted(unknown)} of the action {name}")
         hidden = action.get("runtimeConfiguration", {}).get("secureData", {}).get("properties", ())
         shown: dict[str, Any] = {}
         try:
@@ -138,13 +138,13 @@ class Interpreter:
                 run.error = value_of(action["inputs"], scope)["runError"]
                 raise _Ended
             case other:
-                raise NotUnderstood(f"an action of the type {other}")
+                raise Unsupported(f"an action of the type {other}")
 
     def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := set(request) - HTTP_KEYS:
-            raise NotUnderstood(f"{sorted(unknown)} of a request")
+            raise Unsupported(f"{sorted(unknown)} of a request")
         if request["retryPolicy"] != {"type": "none"}:
-            raise NotUnderstood("a request with retries")
+            raise Unsupported("a request with retries")
         address = urlsplit(request["uri"])
         if address.scheme != "https":
             raise ExpressionError(f"{request['uri']} is not an https address")
@@ -169,7 +169,7 @@ class Interpreter:
 def token_of(*, type: str, identity: str, audience: str) -> str:  # noqa: A002 - the definition's name
     """In place of an Entra token: the identity it was issued to, and its audience."""
     if type != "ManagedServiceIdentity":
-        raise NotUnderstood(f"authentication of the type {type}")
+        raise Unsupported(f"authentication of the type {type}")
     return base64.b64encode(json.dumps([identity, audience]).encode()).decode()
 
 
@@ -195,7 +195,7 @@ def _holds(condition: Mapping[str, Any], scope: Scope) -> bool:
     if operator == "equals":
         left, right = (value_of(each, scope) for each in operands)
         return left == right
-    raise NotUnderstood(f"the condition {operator}")
+    raise Unsupported(f"the condition {operator}")
 
 
 def _after(action: Mapping[str, Any]) -> Mapping[str, list[str]]:
@@ -220,7 +220,7 @@ def _check_names(actions: Mapping[str, Any], seen: set[str] | None = None) -> No
     seen = set() if seen is None else seen
     for name, action in actions.items():
         if name in seen:
-            raise NotUnderstood(f"two actions are named {name}")
+            raise Unsupported(f"two actions are named {name}")
         seen.add(name)
         _check_names(action.get("actions", {}), seen)
         _check_names(action.get("else", {}).get("actions", {}), seen)

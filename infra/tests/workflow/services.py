@@ -2,7 +2,7 @@
 
 Service Bus "Peek-Lock Message" and "Delete Message"; Key Vault "Get Secret" 7.4; GitHub "Create a repository dispatch
 event" (2022-11-28); Azure DevOps "Runs - Run Pipeline" 7.1. Each accepts tokens for itself only. Time passes when
-a test says so.
+a test moves it.
 """
 
 from __future__ import annotations

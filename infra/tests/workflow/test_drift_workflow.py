@@ -18,7 +18,7 @@ import pytest
 from naming import Names
 from resources.events.drift_workflow import definition_of
 from tests.conftest import dry_run_of
-from tests.workflow.expressions import NotUnderstood, Scope, value_of
+from tests.workflow.expressions import Scope, Unsupported, value_of
 from tests.workflow.interpreter import FAILED, SUCCEEDED, Interpreter, Run
 from tests.workflow.services import TOKEN, Services, serving
 
@@ -81,7 +81,7 @@ def test_nothing_is_notified_while_nothing_drifts(handler: Handler) -> None:
 
 
 def test_a_duplicate_event_sends_the_same_notification_twice(handler: Handler) -> None:
-    # given the same event twice; that it begins one training only is seen to by `mlops retrain`
+    # given the same event twice; `mlops retrain` makes sure that it starts one training only
     handler.services.deliver(EVENT)
     handler.services.deliver(EVENT)
 
@@ -269,7 +269,7 @@ def test_the_definition_depends_on_its_settings_alone() -> None:
     ids=["action", "function", "key", "order", "part"],
 )
 def test_the_interpreter_refuses_what_it_does_not_support(changes: dict[str, Any]) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(Unsupported):
         Interpreter(deployed() | changes, {}).run()
 
 

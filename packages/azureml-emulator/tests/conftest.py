@@ -1,4 +1,4 @@
-"""The emulators that tests drive: one real process a worker for the SDK, and fresh ones to kill and restart.
+"""The emulators that tests drive: one real process per worker for the SDK, and fresh ones to kill and restart.
 
 The SDK takes its environment when it is imported and when a client is made, so the session's emulator
 sets the variables before any test imports it.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from azureml_emulator.testing import RunningEmulator, running_emulator
+from azureml_emulator.testing import PATIENCE_SECONDS, RunningEmulator, running_emulator
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -28,7 +28,7 @@ ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.
 
 @pytest.fixture(scope="session")
 def specification() -> Any:
-    """The module beside this file; tests are imported by path, so it has no name of its own to import."""
+    """The module beside this file; pytest imports tests by path, so it cannot be imported by name."""
     spec = importlib.util.spec_from_file_location("specification", Path(__file__).with_name("specification.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -62,7 +62,7 @@ def emulator(
         for name, value in running.variables.items():
             patch.setenv(name, value)
         yield running
-        # Whatever the worker's tests asked and were answered must be what Microsoft's schemas allow.
+        # All requests of the worker's tests, and the replies, must be what Microsoft's schemas allow.
         exchanges = [json.loads(line) for line in record_file.read_text().splitlines()]
         if SCHEMAS.is_dir():
             _, deviating = specification.deviations(exchanges, SCHEMAS)
@@ -99,13 +99,13 @@ def registry_client(emulator: RunningEmulator, credential: Any) -> MLClient:
 
 @pytest.fixture
 def fresh_emulator(tmp_path: Path) -> Generator[Callable[..., RunningEmulator]]:
-    """Starts emulators of the test's own, each on a folder below its tmp_path; stops them after it."""
+    """Starts emulators for one test, each on a folder below its tmp_path, and stops them after it."""
     started: list[RunningEmulator] = []
 
     def start(folder: str = "state", **settings: Any) -> RunningEmulator:
         from azureml_emulator.kernel.settings import Settings
 
-        # Most of these live for seconds: MLflow starts when something asks for it.
+        # Most of these run for seconds: MLflow starts on first use.
         given: dict[str, Any] = {"background_start": "lazy", **settings}
         running = RunningEmulator(Settings(state=tmp_path / folder, **given))
         started.append(running)
@@ -123,7 +123,7 @@ def http(emulator: RunningEmulator) -> Generator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client_of() -> Callable[[RunningEmulator], httpx.Client]:
     """Makes a client for raw requests with a token, for any emulator."""
     return raw_client
@@ -135,7 +135,7 @@ def workspace(emulator: RunningEmulator) -> str:
     return workspace_path(emulator)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def workspace_of() -> Callable[..., str]:
     """The ARM path of a workspace of any emulator."""
     return workspace_path
@@ -143,7 +143,7 @@ def workspace_of() -> Callable[..., str]:
 
 @pytest.fixture
 def assert_azure_error() -> Callable[..., None]:
-    """The one place that pins the shape of Azure's errors."""
+    """Checks a reply against the shape of Azure's errors."""
 
     def check(reply: httpx.Response, status: int, code: str, *words: str) -> None:
         assert reply.status_code == status, reply.text
@@ -165,7 +165,8 @@ def exchanges(record_file: Path) -> Callable[[], list[dict[str, Any]]]:
 def raw_client(running: RunningEmulator) -> httpx.Client:
     context = ssl.create_default_context(cafile=str(running.record.bundle))
     headers = {"Authorization": f"Bearer {running.token()}"}
-    return httpx.Client(base_url=running.base_url, verify=context, headers=headers, trust_env=False, timeout=30)
+    limits: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE_SECONDS}
+    return httpx.Client(base_url=running.base_url, verify=context, headers=headers, **limits)
 
 
 def workspace_path(running: RunningEmulator, name: str | None = None) -> str:

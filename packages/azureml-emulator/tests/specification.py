@@ -1,7 +1,7 @@
-"""Checks recorded exchanges with the control plane against Microsoft's schemas of the api-version they used.
+"""Checks recorded exchanges with the control plane against Microsoft's schemas of their api-version.
 
-Pure but for reading the schema files. The schemas describe what is sent (Azure Resource Manager's
-templates); replies have the same properties and read-only ones besides, which the schemas allow.
+The schemas describe requests (Azure Resource Manager's templates); replies have the same properties and
+read-only ones in addition, which are accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BEGINNING = 400
 
 @dataclass(frozen=True)
 class Known:
-    """A deviation that is right as it is: where, what of the message, and why."""
+    """A deviation that is correct: the resource, a part of the message, and the reason."""
 
     resource: str
     message: str
@@ -81,7 +81,7 @@ KNOWN = (
 
 
 def deviations(exchanges: list[dict[str, Any]], folder: Path) -> tuple[int, list[str]]:
-    """How many bodies were checked, and one line for each way in which one breaks its schema."""
+    """The number of checked bodies, and one line per violation of a schema."""
     checked = 0
     found: dict[str, None] = {}
     for exchange in exchanges:
@@ -123,10 +123,10 @@ def resource_parts(path: str) -> list[str] | None:
 
 
 def problems(schema: dict[str, Any], folder: Path, api_version: str, side: str, body: dict[str, Any]) -> list[str]:
-    """One line for each way in which a body breaks the schema of its resource."""
+    """One line per violation of the schema of a body's resource."""
     properties = {name: part for name, part in schema["properties"].items() if name not in {"apiVersion", "name"}}
-    # A template names its api-version and full name in the body, a request has them in its address; the
-    # type is read-only there and must be right where it is.
+    # A template has its api-version and full name in the body, a request has them in its address; the
+    # type is read-only there, but must be correct where it is present.
     required = [name for name in schema.get("required", []) if name not in {"apiVersion", "name", "type"}]
     wanted = {"properties": properties, "required": required, "type": "object"}
     root = document(folder, api_version)
@@ -139,7 +139,7 @@ def problems(schema: dict[str, Any], folder: Path, api_version: str, side: str, 
 
 
 def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
-    """The errors that say what is wrong: of alternatives, those of the one that was meant."""
+    """The innermost errors: of alternatives, those of the closest one."""
     for error in errors:
         if not error.context:
             yield error
@@ -153,7 +153,7 @@ def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
 def _distance(errors: list[Any]) -> tuple[bool, int]:
     """How far a body is from an alternative: one of another kind, or a template's expression, is furthest.
 
-    The property that says which kind a body is ends in "Type" everywhere in these schemas.
+    The property with the kind of a body ends in "Type" everywhere in these schemas.
     """
     other = any(error.relative_path and str(error.relative_path[-1]).endswith("Type") for error in errors)
     expression = any(error.validator in {"pattern", "type"} and not error.relative_path for error in errors)
@@ -161,17 +161,17 @@ def _distance(errors: list[Any]) -> tuple[bool, int]:
 
 
 def _is_template_only(error: Any, side: str) -> bool:
-    """Whether an error follows from what the schema is for, which is a template.
+    """Whether an error is one only because the schema describes a template.
 
-    Replies have read-only properties besides. And the schema of a base with kinds allows no property but
-    its own, which would refuse every kind.
+    Replies also have read-only properties. And the schema of a base with kinds allows only the properties
+    of the base, which would refuse every kind.
     """
     base = "allOf" in list(error.absolute_schema_path)[-3:]
     return error.validator == "additionalProperties" and (side == "response" or base)
 
 
 def without_nulls(value: Any) -> Any:
-    """The service answers null for what is not set; the schemas have no word for it."""
+    """The service replies with null for unset properties; the schemas do not allow null."""
     if isinstance(value, dict):
         return {key: without_nulls(part) for key, part in value.items() if part is not None}
     if isinstance(value, list):
@@ -195,6 +195,6 @@ def document(folder: Path, api_version: str) -> dict[str, Any]:
 
 @cache
 def registry(folder: Path) -> Registry:
-    """What the schemas refer to outside themselves."""
+    """The definitions outside the schemas that they refer to."""
     common = json.loads((folder / "common.definitions.json").read_text())
     return Registry().with_resource(COMMON, Resource.from_contents(common, default_specification=DRAFT4))

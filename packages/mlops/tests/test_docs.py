@@ -29,14 +29,19 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 def pages() -> list[Path]:
     found = [ROOT / "README.md", *(page for folder in FOLDERS_WITH_DOCS for page in ROOT.glob(f"{folder}/**/*.md"))]
-    return sorted({page for page in found if ".venv" not in page.parts and "node_modules" not in page.parts})
+    return sorted({page for page in found if not _is_installed(page)})
 
 
 def settings_files() -> list[Path]:
     found = [ROOT / "project.yml"]
     for folder in (".github", "data", "endpoints", "environments", "infra", "pipelines", "releases"):
-        found += [file for file in (ROOT / folder).rglob("*.y*ml") if ".venv" not in file.parts]
+        found += [file for file in (ROOT / folder).rglob("*.y*ml") if not _is_installed(file)]
     return sorted(found)
+
+
+def _is_installed(file: Path) -> bool:
+    """Whether a file came with a library: infra/ has an environment for its program, and one for its scanner."""
+    return any(part.startswith(".venv") or part == "node_modules" for part in file.parts)
 
 
 def code_in(text: str, *, markdown: bool) -> Iterator[str]:

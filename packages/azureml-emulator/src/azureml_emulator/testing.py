@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from azureml_emulator.control import daemon
 from azureml_emulator.control.client_variables import variables
@@ -20,6 +21,11 @@ from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.tokens import Tokens
+
+Answer = TypeVar("Answer")
+# For what takes a second on an idle machine: a loaded one must not fail a test.
+PATIENCE_SECONDS: Final = 300.0
+_POLL_SECONDS: Final = 0.05
 
 
 class RunningEmulator:
@@ -66,3 +72,13 @@ def running_emulator(state: Path, **settings: Any) -> Generator[RunningEmulator]
         yield emulator
     finally:
         emulator.stop()
+
+
+def wait_for(question: Callable[[], Answer | None], seconds: float = PATIENCE_SECONDS) -> Answer:
+    """Ask until the answer is true, and return it. Raises TimeoutError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"What was waited for did not happen within {seconds:g} seconds; last: {answer!r}.")
+        time.sleep(_POLL_SECONDS)
+    return answer

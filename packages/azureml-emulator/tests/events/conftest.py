@@ -1,4 +1,4 @@
-"""A subscriber: a real web server on this machine, which can be down, refuse, or hang."""
+"""A subscriber: a real web server on this machine, which can fail, refuse, or hang."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.testing import PATIENCE_SECONDS
+
 
 class Subscriber:
-    """What it was sent, and how it answers: `status` to events, `origin` to the handshake; `hangs` answers nothing."""
+    """Received events, and how it replies: `status` to events, `origin` to the handshake, none until `release`."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -31,7 +33,7 @@ class Subscriber:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/events?code=secret"
 
-    def wait(self, count: int, seconds: float = 60) -> list[dict[str, Any]]:
+    def wait(self, count: int, seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
         """The events, once there are so many."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.events) >= count, seconds), self.events
@@ -68,14 +70,14 @@ class Subscriber:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is there
-                """Say nothing."""
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+                """Log nothing."""
 
         return Handler
 
 
 @pytest.fixture
 def subscriber() -> Generator[Subscriber]:
-    made = Subscriber()
-    yield made
-    made.close()
+    created = Subscriber()
+    yield created
+    created.close()

@@ -1,4 +1,4 @@
-"""Deliveries with a clock that the test moves, to a real subscriber."""
+"""Deliveries to a real subscriber, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class World:
         return store, deliveries
 
     def job(self, status: str) -> None:
-        """Move a job to a state."""
+        """Set the state of a job."""
         properties = {"status": status, "jobType": "Pipeline", "experimentName": "train", "tags": {"a": "b"}}
         document = {"id": JOB, "name": "job-1", "properties": properties}
         self.store.put(Resource(JOB, "jobs", WORKSPACE, document))
@@ -70,7 +70,7 @@ def kinds(events: list[dict[str, Any]]) -> list[str]:
     return [event["type"].rpartition(".")[2] for event in events]
 
 
-def test_a_jobs_way_is_told_in_order_and_once(tmp_path: Path, subscriber: Any) -> None:
+def test_the_states_of_a_job_are_delivered_once_and_in_order(tmp_path: Path, subscriber: Any) -> None:
     world = World(tmp_path, subscriber.url)
 
     async def play() -> None:
@@ -90,7 +90,7 @@ def test_a_jobs_way_is_told_in_order_and_once(tmp_path: Path, subscriber: Any) -
     assert subscriber.headers[0]["aeg-subscription-name"] == "MINE"
 
 
-def test_a_handler_that_is_down_for_an_hour_misses_nothing(tmp_path: Path, subscriber: Any) -> None:
+def test_a_subscriber_that_is_down_for_an_hour_gets_all_events(tmp_path: Path, subscriber: Any) -> None:
     subscriber.status = 503
     world = World(tmp_path, subscriber.url)
 
@@ -110,7 +110,7 @@ def test_a_handler_that_is_down_for_an_hour_misses_nothing(tmp_path: Path, subsc
     assert not world.deliveries.pending()
 
 
-def test_what_nobody_takes_is_kept_with_the_reason(tmp_path: Path, subscriber: Any) -> None:
+def test_undeliverable_events_are_dead_lettered_with_the_reason(tmp_path: Path, subscriber: Any) -> None:
     subscriber.status = 500
     place = {"resourceId": "/…/storageAccounts/letters", "blobContainerName": "dead"}
     world = World(
@@ -134,8 +134,8 @@ def test_what_nobody_takes_is_kept_with_the_reason(tmp_path: Path, subscriber: A
     assert not world.deliveries.pending()
 
 
-def test_what_was_written_down_is_delivered_by_the_next_process(tmp_path: Path, subscriber: Any) -> None:
-    # given a process that ended without delivering, and one without a transaction that ended
+def test_committed_events_are_delivered_by_the_next_process(tmp_path: Path, subscriber: Any) -> None:
+    # given a process that ended before the delivery, and another event whose transaction was rolled back
     world = World(tmp_path, subscriber.url)
     world.job("Running")
     try:
@@ -150,7 +150,7 @@ def test_what_was_written_down_is_delivered_by_the_next_process(tmp_path: Path, 
     assert [event["data"]["runStatus"] for event in subscriber.events] == ["running"]
 
 
-def test_who_unsubscribes_gets_nothing_more(tmp_path: Path, subscriber: Any) -> None:
+def test_an_unsubscribed_endpoint_gets_no_more_events(tmp_path: Path, subscriber: Any) -> None:
     world = World(tmp_path, subscriber.url)
 
     async def play() -> None:

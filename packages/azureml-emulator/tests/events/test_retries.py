@@ -1,4 +1,4 @@
-"""When an event is tried again, and which events a subscription matches."""
+"""When a delivery is retried, and which events a subscription matches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVENT = {"id": "1", "source": "/w", "type": "RunStatusChanged", "subject": "expe
         pytest.param(7, 500, 3600, id="an hour from the seventh on"),
     ],
 )
-def test_waits_longer_and_longer(attempts: int, status: int, seconds: int) -> None:
+def test_the_delay_grows(attempts: int, status: int, seconds: int) -> None:
     assert next_attempt(LIMITS, BEGIN, attempts, status, BEGIN) == BEGIN + timedelta(seconds=seconds)
 
 
@@ -36,14 +36,14 @@ def test_waits_longer_and_longer(attempts: int, status: int, seconds: int) -> No
     [
         pytest.param(LIMITS, 30, 500, 1, "MaxDeliveryAttemptsExceeded", id="often enough"),
         pytest.param(LIMITS, 5, 500, 24, "TimeToLiveExceeded", id="long enough"),
-        pytest.param(LIMITS, 1, 413, 0, "UndeliverableDueToHttpStatus", id="hopeless"),
+        pytest.param(LIMITS, 1, 413, 0, "UndeliverableDueToHttpStatus", id="not retried"),
     ],
 )
 def test_gives_up(limits: Limits, attempts: int, status: int, age_hours: int, reason: str) -> None:
     assert next_attempt(limits, BEGIN, attempts, status, BEGIN + timedelta(hours=age_hours)) == reason
 
 
-def test_only_five_answers_acknowledge() -> None:
+def test_only_five_statuses_acknowledge() -> None:
     assert [status for status in (199, 200, 201, 202, 203, 204, 205, 301) if is_acknowledged(status)] == [
         200,
         201,
@@ -89,7 +89,7 @@ def filtered(**filters: Any) -> bool:
         pytest.param(
             {"advancedFilters": [{"operatorType": "BoolEquals", "key": "data.runStatus", "value": True}]},
             False,
-            id="a text is neither true nor false",
+            id="text is not a boolean",
         ),
     ],
 )
@@ -105,13 +105,13 @@ def test_filters(filters: dict[str, Any], *, wanted: bool) -> None:
             {"destination": {**WEBHOOK, "properties": {"endpointUrl": "https://example.com/x"}}},
             NotModelled,
             "on loopback only",
-            id="out of this machine",
+            id="not on loopback",
         ),
         pytest.param({"destination": {"endpointType": "StorageQueue"}}, NotModelled, "StorageQueue", id="a queue"),
         pytest.param({"retryPolicy": {"maxDeliveryAttempts": 31}}, BadRequest, "from 1 to 30", id="too many attempts"),
     ],
 )
-def test_refuses_what_it_cannot_do(change: dict[str, Any], error: type[Exception], words: str) -> None:
+def test_unsupported_subscriptions_are_refused(change: dict[str, Any], error: type[Exception], words: str) -> None:
     properties = {"destination": WEBHOOK, "eventDeliverySchema": "CloudEventSchemaV1_0"}
     with pytest.raises(error, match=words):
         read_subscription("s", {**properties, **change})

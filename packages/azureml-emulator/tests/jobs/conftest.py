@@ -1,8 +1,7 @@
-"""Jobs without the SDK, for emulators of a test's own: code, components and jobs by raw requests."""
+"""Jobs without the SDK, on any emulator: code, components and jobs by raw requests."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from azureml_emulator.testing import RunningEmulator
+from azureml_emulator.testing import RunningEmulator, wait_for
 
 TERMINAL = {"Completed", "Failed", "Canceled"}
-END_SECONDS = 90.0
-POLL_SECONDS = 0.05
 _ASSETS = {"api-version": "2023-04-01"}
 _JOBS = {"api-version": "2024-01-01-preview"}
 
@@ -58,7 +55,7 @@ class Submitter:
         return self.submit({"jobType": "Command", **given})
 
     def environment(self) -> str:
-        """The id of an environment; the same every time."""
+        """The id of an environment, always the same one."""
         identifier = f"{self.workspace}/environments/base/versions/1"
         body = {"properties": {"image": "busybox"}}
         self.http.put(identifier, params=_ASSETS, json=body).raise_for_status()
@@ -76,7 +73,7 @@ class Submitter:
         return self.http.put(f"{self.workspace}/jobs/{name}", params=_JOBS, json={"properties": properties})
 
     def details(self, name: str) -> dict[str, Any]:
-        """What run history says of a job or a step."""
+        """The run history of a job or a step."""
         reply = self.http.get(f"/history/v1.0{self.workspace}/runs/{name}/details")
         assert reply.status_code == 200, reply.text
         return reply.json()
@@ -92,19 +89,27 @@ class Submitter:
         return self.http.get(url, headers={"Authorization": ""}).text
 
     def wait(self, name: str, *states: str) -> dict[str, Any]:
-        """Follow a job to one of these states, by default its end; its details then."""
+        """Wait until a job is in one of these states, by default a terminal one; its details then."""
         wanted = set(states) or TERMINAL
-        deadline = time.monotonic() + END_SECONDS
-        while time.monotonic() < deadline:
+
+        def reached() -> dict[str, Any] | None:
             details = self.details(name)
-            if details["status"] in wanted:
-                return details
-            assert details["status"] not in TERMINAL, details
-            time.sleep(POLL_SECONDS)
-        raise AssertionError(f"{name} is {details['status']} after {END_SECONDS} s")
+            assert details["status"] in wanted or details["status"] not in TERMINAL, details
+            return details if details["status"] in wanted else None
+
+        return wait_for(reached)
+
+    def process(self, name: str) -> int:
+        """The process id that a job prints as `pid NUMBER`."""
+
+        def printed() -> int | None:
+            log = self.log(name) if self.details(name)["logFiles"] else ""
+            return int(log.rpartition("pid ")[2]) if "\npid " in log and log.endswith("\n") else None
+
+        return wait_for(printed)
 
     def cancel(self, name: str) -> httpx.Response:
-        """Ask a job to end."""
+        """Cancel a job."""
         return self.http.post(f"{self.workspace}/jobs/{name}/cancel", params=_JOBS)
 
 
@@ -113,20 +118,19 @@ def submitter(http: httpx.Client, workspace: str) -> Submitter:
     return Submitter(http, workspace)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def submitter_of(
     client_of: Callable[[RunningEmulator], httpx.Client], workspace_of: Callable[..., str]
 ) -> Callable[[RunningEmulator], Submitter]:
     return lambda running: Submitter(client_of(running), workspace_of(running))
 
 
-@pytest.fixture
-def scripts(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a code folder: file names (with `_` for `.`) to their text."""
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes a code folder: names of modules to their text."""
 
     def write(**files: str) -> Path:
-        folder = tmp_path / f"code-{uuid.uuid4()}"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp("code")
         for name, text in files.items():
             (folder / f"{name}.py").write_text(text)
         return folder

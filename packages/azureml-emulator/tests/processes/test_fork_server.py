@@ -1,4 +1,4 @@
-"""The fork server and its client: a cancelled start, and a server that ends, must not block later programs."""
+"""The fork server and its client: a cancelled start or the end of the server blocks no later program."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def run(server: ForkServer, folder: Path, name: str, program: str) -> Fork
     return await server.run(name, ["python", f"{name}.py"], folder=folder, environment=dict(os.environ), log=log)
 
 
-def test_a_start_that_is_cancelled_ends_the_child_and_blocks_no_other(tmp_path: Path) -> None:
+def test_a_cancelled_start_ends_the_child_and_blocks_no_other(tmp_path: Path) -> None:
     async def scenario() -> tuple[list[int], int]:
         async with fork_server(tmp_path) as server:
             # given a program whose start is cancelled before the server has reported it
@@ -56,7 +56,7 @@ def test_a_start_that_is_cancelled_ends_the_child_and_blocks_no_other(tmp_path: 
             other = await run(server, tmp_path, "other", "print('ran')")
             code = await other.wait()
 
-            # then it runs, and the cancelled one is gone
+            # then it runs, and the cancelled one has ended
             await server.idle()
             return ([int(pid_file.read_text())] if pid_file.exists() else []), code
 
@@ -66,7 +66,7 @@ def test_a_start_that_is_cancelled_ends_the_child_and_blocks_no_other(tmp_path: 
     assert [process_start_time(pid) for pid in pids] == [None] * len(pids)
 
 
-def test_a_server_that_ends_says_so_to_all_that_wait(tmp_path: Path) -> None:
+def test_the_end_of_the_server_reaches_all_waiting_clients(tmp_path: Path) -> None:
     async def scenario() -> tuple[int, bool]:
         async with fork_server(tmp_path) as server:
             # given a program that runs

@@ -1,4 +1,4 @@
-"""When triggers are due: recurrences, cron expressions, time zones, changes of the clocks. Pure."""
+"""When triggers are due: recurrences, cron expressions, time zones, daylight saving time."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_it_is_due(document: dict[str, Any], expected: list[str]) -> None:
     assert moments(document) == expected
 
 
-def test_a_wall_clock_time_stays_when_the_clocks_change() -> None:
+def test_local_time_is_kept_when_the_clocks_change() -> None:
     # given nine in the morning in Berlin, where the clocks go forward on 29 March
     found = moments(cron("0 9 * * *", timeZone=BERLIN), after="2026-03-27T12:00:00+00:00")
 
     assert found == ["03-28 08:00", "03-29 07:00", "03-30 07:00"]
 
 
-def test_a_time_that_does_not_exist_or_exists_twice_comes_once() -> None:
+def test_a_local_time_that_is_skipped_or_repeated_is_due_once() -> None:
     at_half_past_two = cron("30 2 * * *", timeZone=BERLIN)
 
     assert moments(at_half_past_two, after="2026-03-28T12:00:00+00:00")[:2] == ["03-29 01:30", "03-30 00:30"]
@@ -102,7 +102,7 @@ WRONG = {
     "six fields": (cron("0 0 9 * * *"), "must have five fields"),
     "a minute too many": (cron("60 * * * *"), "must be between 0 and 59"),
     "no number": (cron("x * * * *"), "'x' is neither a number"),
-    "a zone of another list": (recurrence("Day", timeZone="Europe/Berlin"), "is not a time zone of Azure"),
+    "an IANA time zone": (recurrence("Day", timeZone="Europe/Berlin"), "is not a time zone of Azure"),
     "no time": (recurrence("Day", startTime="tomorrow"), "startTime is 'tomorrow'"),
 }
 
@@ -137,7 +137,7 @@ ANY_TRIGGER = st.one_of(
 
 
 @given(ANY_TRIGGER, st.integers(0, 60 * 24 * 600))
-def test_the_next_moment_is_the_first_one_after(document: dict[str, Any], minutes: int) -> None:
+def test_the_next_occurrence_is_the_first_one_after(document: dict[str, Any], minutes: int) -> None:
     trigger, after = read_trigger(document, CREATED), CREATED + timedelta(minutes=minutes)
 
     due = next_occurrence(trigger, after)

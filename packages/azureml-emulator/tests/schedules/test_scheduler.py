@@ -1,4 +1,4 @@
-"""The scheduler with a clock that the test moves."""
+"""The scheduler, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def played(play: Callable[[World], Coroutine[None, None, None]]) -> World:
     return world
 
 
-def test_each_is_started_when_its_time_has_come_and_once() -> None:
+def test_each_schedule_starts_once_when_it_is_due() -> None:
     async def play(world: World) -> None:
         world.scheduler.put("one", hourly(), BEGIN)
         world.scheduler.put("three", hourly(3), BEGIN)
@@ -55,7 +55,7 @@ def test_each_is_started_when_its_time_has_come_and_once() -> None:
     assert played(play).started == [("one", "09:00"), ("one", "10:00"), ("one", "11:00"), ("three", "11:00")]
 
 
-def test_what_was_missed_is_made_up_for_once() -> None:
+def test_missed_occurrences_start_one_job() -> None:
     async def play(world: World) -> None:
         world.scheduler.put("one", hourly(), BEGIN)
         await world.at(5.5)
@@ -64,7 +64,7 @@ def test_what_was_missed_is_made_up_for_once() -> None:
     assert played(play).started == [("one", "09:00"), ("one", "14:00")]
 
 
-def test_a_new_one_may_be_due_at_once_and_a_removed_one_never_is() -> None:
+def test_a_new_schedule_may_be_due_at_once_and_a_removed_one_never_is() -> None:
     async def play(world: World) -> None:
         world.scheduler.put("now", hourly(), BEGIN - timedelta.resolution)
         world.scheduler.put("gone", hourly(), BEGIN - timedelta.resolution)
@@ -74,7 +74,7 @@ def test_a_new_one_may_be_due_at_once_and_a_removed_one_never_is() -> None:
     assert played(play).started == [("now", "08:00")]
 
 
-def test_one_that_cannot_start_its_job_does_not_keep_the_others() -> None:
+def test_a_schedule_that_cannot_start_its_job_does_not_stop_others() -> None:
     async def play(world: World) -> None:
         world.refusing = {"a"}
         world.scheduler.put("a", hourly(), BEGIN)
@@ -86,7 +86,7 @@ def test_one_that_cannot_start_its_job_does_not_keep_the_others() -> None:
     assert played(play).started == [("b", "09:00"), ("a", "10:00"), ("b", "10:00")]
 
 
-def test_its_task_wakes_up_by_itself_also_for_one_that_comes_later() -> None:
+def test_its_task_wakes_up_for_a_schedule_added_later() -> None:
     async def play(world: World) -> None:
         world.scheduler.open()
         await asyncio.sleep(0)

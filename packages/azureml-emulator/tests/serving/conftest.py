@@ -1,31 +1,29 @@
-"""A driver that deploys small scoring scripts by the REST API, on any emulator."""
+"""Deploys small scoring scripts by the REST API, on any emulator."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import ssl
-import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
 
-from azureml_emulator.testing import RunningEmulator
+from azureml_emulator.testing import PATIENCE_SECONDS, RunningEmulator, wait_for
 
-UpstreamResponse = TypeVar("UpstreamResponse")
-DEADLINE_SECONDS = 60
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 VERSIONS = {"endpoint": "2022-02-01-preview", "asset": "2023-04-01"}
-# One script does all: what a request asks for is in its body, what init() does is in an environment variable.
+# One script for all tests: a request's body says what run() does, environment variables say what init() does.
 SCRIPT = """\
 import json
 import os
+import pathlib
 import signal
 import time
 
@@ -35,20 +33,27 @@ from azureml_inference_server_http.api.aml_response import AMLResponse
 TEXT = os.environ.get("TEXT", "")
 
 
+def wait_for(file):
+    pathlib.Path(file + ".waiting").touch()
+    while not os.path.exists(file):
+        time.sleep(0.01)
+
+
 def init():
     if os.environ.get("AT_INIT") == "raise":
-        raise ValueError("the model is not to my liking")
+        raise ValueError("the model cannot be read")
     if os.environ.get("AT_INIT") == "end":
         os.kill(os.getppid(), signal.SIGKILL)
-        # Its end takes a moment, in which this process must not come up.
+        # It ends a moment later; until then this process must not become ready.
         signal.pause()
     if "CRASH_FROM_START" in os.environ:
         with open("starts", "a+") as starts:
             starts.write("x")
             starts.seek(0)
             if len(starts.read()) >= int(os.environ["CRASH_FROM_START"]):
-                raise ValueError("once was enough")
-    time.sleep(float(os.environ.get("INIT_SECONDS", "0")))
+                raise ValueError("this start fails")
+    if "INIT_WAITS_FOR" in os.environ:
+        wait_for(os.environ["INIT_WAITS_FOR"])
     print("initialised", TEXT)
 
 
@@ -60,8 +65,10 @@ def run(request: AMLRequest) -> AMLResponse:
     except ValueError:
         return AMLResponse({"no json": len(body)}, 400, json_str=True)
     time.sleep(float(asked.get("seconds", 0)))
+    if "wait_for" in asked:
+        wait_for(asked["wait_for"])
     if asked.get("raise"):
-        raise RuntimeError("run does not like this")
+        raise RuntimeError("this request fails")
     if asked.get("die"):
         os._exit(9)
     answer = {"text": TEXT, "bytes": len(body), "headers": dict(request.headers), "pid": os.getpid()}
@@ -70,7 +77,7 @@ def run(request: AMLRequest) -> AMLResponse:
 
 
 class Service:
-    """One endpoint of one emulator, and what tests do with it."""
+    """One endpoint of one emulator."""
 
     def __init__(self, emulator: RunningEmulator, workspace: str) -> None:
         self.emulator = emulator
@@ -84,7 +91,7 @@ class Service:
         verify = ssl.create_default_context(cafile=str(self.emulator.record.bundle))
         headers = {"Authorization": f"Bearer {self.emulator.token()}"}
         url = self.emulator.base_url
-        return httpx.Client(base_url=url, verify=verify, headers=headers, trust_env=False, timeout=30)
+        return httpx.Client(base_url=url, verify=verify, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS)
 
     def create(self, mode: str = "Key") -> Service:
         """Create the endpoint, and register the script."""
@@ -100,7 +107,7 @@ class Service:
         )
 
     def traffic(self, traffic: dict[str, int], mirror: dict[str, int] | None = None) -> None:
-        """The same, expected to be taken."""
+        """PUT the endpoint with this traffic, which must be accepted."""
         reply = self.put(traffic, mirror)
         assert reply.status_code == 200, reply.text
 
@@ -108,7 +115,7 @@ class Service:
         """PUT a deployment. Keywords in capitals are environment variables, others are properties."""
         variables = {key: str(value) for key, value in given.items() if key.isupper()}
         properties = {key: value for key, value in given.items() if not key.isupper()}
-        settings = {"maxConcurrentRequestsPerInstance": 32, "requestTimeout": "PT10S"}
+        settings = {"maxConcurrentRequestsPerInstance": 32, "requestTimeout": f"PT{PATIENCE_SECONDS:g}S"}
         body = {
             "endpointComputeType": "Managed",
             "codeConfiguration": {"codeId": code or self.code, "scoringScript": script},
@@ -199,7 +206,7 @@ class Service:
 
     @asynccontextmanager
     async def steady_load(self, pause: float = 0.01, callers: int = 4) -> AsyncGenerator[Counter[int]]:
-        """Score all the time while the block runs; the statuses that came back, 0 for a broken connection."""
+        """Score continuously while the block runs; counts the statuses, 0 for a broken connection."""
         statuses: Counter[int] = Counter()
         over = asyncio.Event()
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -214,13 +221,20 @@ class Service:
                     statuses[0] += 1
                 await asyncio.sleep(pause)
 
-        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             tasks = [asyncio.create_task(call(client)) for _ in range(callers)]
             try:
                 yield statuses
             finally:
                 over.set()
                 await asyncio.gather(*tasks)
+
+    async def answered(self, statuses: Counter[int], count: int = 20) -> None:
+        """Wait until so many more requests of a steady load were answered with 200."""
+        goal = statuses[200] + count
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while statuses[200] < goal:  # noqa: ASYNC110 - the load sets no event
+                await asyncio.sleep(POLL_SECONDS)
 
 
 def service_on(emulator: RunningEmulator) -> Service:
@@ -233,23 +247,9 @@ def service_on(emulator: RunningEmulator) -> Service:
     return Service(emulator, workspace).create()
 
 
-def wait_for(question: Callable[[], UpstreamResponse | None]) -> UpstreamResponse:
-    """Ask until the answer is not None; fails after DEADLINE_SECONDS."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while (answer := question()) is None:
-        assert time.monotonic() < deadline, "what the test waits for did not happen"
-        time.sleep(POLL_SECONDS)
-    return answer
-
-
-@pytest.fixture
-def until() -> Callable[..., Any]:
-    return wait_for
-
-
 @pytest.fixture(scope="module")
 def serve(emulator: RunningEmulator) -> Service:
-    """An endpoint of the module's own with two healthy deployments, blue and green."""
+    """An endpoint for the tests of one module, with two healthy deployments, blue and green."""
     service = service_on(emulator)
     for reply in (service.begin("blue"), service.begin("green")):
         assert reply.status_code == 201, reply.text
@@ -259,13 +259,13 @@ def serve(emulator: RunningEmulator) -> Service:
 
 @pytest.fixture
 def service(emulator: RunningEmulator) -> Service:
-    """An endpoint of the test's own, without deployments."""
+    """An endpoint for one test, without deployments."""
     return service_on(emulator)
 
 
 @pytest.fixture
 def service_of() -> Callable[[RunningEmulator], Service]:
-    """Makes an endpoint on an emulator of the test's own."""
+    """Creates an endpoint on any emulator."""
     return service_on
 
 

@@ -1,4 +1,4 @@
-"""What a deployment's document asks for."""
+"""A deployment's document read: defaults, limits, refusals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "5", "PT5", "P1M", "PT-5S"])
-def test_no_durations(text: str) -> None:
+def test_invalid_durations(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
         parse_duration(text)
 

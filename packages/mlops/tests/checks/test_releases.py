@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops.checks.releases import check_releases
+from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
 
@@ -22,7 +23,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_as_shipped_they_are_right(project: Path) -> None:
-    assert list(check_releases(project)) == []
+    assert list(check_releases(load_project(project))) == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_mistake_is_told_with_its_line(project: Path, name: str, old: str, new
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     # when
-    problems = list(check_releases(project))
+    problems = list(check_releases(load_project(project)))
 
     # then
     assert {problem.file for problem in problems} == {f"releases/{name}"}
@@ -58,17 +59,17 @@ def test_a_mistake_is_told_with_its_line(project: Path, name: str, old: str, new
 
 def test_a_file_that_is_gone_is_told_and_a_project_without_releases_is_not_judged(project: Path) -> None:
     (project / "releases" / "gates.yml").unlink()
-    (problem,) = check_releases(project)
+    (problem,) = check_releases(load_project(project))
     assert "gates.yml does not exist" in problem.message
 
     shutil.rmtree(project / "releases")
-    assert list(check_releases(project)) == []
+    assert list(check_releases(load_project(project))) == []
 
 
 def test_a_mistake_in_the_columns_is_reported_with_its_line(project: Path) -> None:
     schema = project / "schema.yml"
     schema.write_text(schema.read_text().replace("    type: integer", "    type: colour", 1))
 
-    problems = set(check_releases(project))
+    problems = set(check_releases(load_project(project)))
 
     assert {(problem.file, problem.line) for problem in problems} == {("schema.yml", 21)}

@@ -83,11 +83,11 @@ def test_addresses_in_a_table_stay_whole_in_a_narrow_terminal(monkeypatch: pytes
     address = "https://127.0.0.1:40000/endpoints/0f3a4b5c-0000-4000-8000-0123456789ab/dev/score"
     out = Terminal()
 
-    class Place(Answer):
+    class Located(Answer):
         def blocks(self) -> Sequence[Block]:
             return [Table("where", (), (("address", address),))]
 
-    render_result(Place(), as_json=False, out=out)
+    render_result(Located(), as_json=False, out=out)
 
     assert address in out.getvalue()
 

@@ -35,11 +35,9 @@ def page(make_snapshot: Making) -> Page:
     return render(make_snapshot(), served=True)
 
 
-def snapshot(records: int = 6, **texts: str) -> Snapshot:
-    """Three stages with the same past; `texts` go wherever others can write something."""
-    return Snapshot(
-        "credit-default", "credit-default", TAKEN, tuple(stage(name, records, texts) for name in ORDER.names)
-    )
+def snapshot(records: int = 6, order: StageOrder = ORDER, **texts: str) -> Snapshot:
+    """Stages with the same past; `texts` go wherever others can write something."""
+    return Snapshot("credit-default", "credit-default", TAKEN, tuple(stage(name, records, texts) for name in order))
 
 
 def stage(name: StageName, records: int, texts: dict[str, str]) -> StageSnapshot:

@@ -16,6 +16,7 @@ from mlops.dashboard.page import Page, render
 from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Service, Snapshot
 from mlops.endpoint.stage_status import StageStatus
+from mlops.settings.stages import StageOrder
 
 Making = Callable[..., Snapshot]
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(2)">\u202e\x00'
@@ -112,6 +113,16 @@ def test_stage_that_cannot_be_asked_does_not_hide_the_others(make_snapshot: Maki
 
     assert "nobody is logged in" in html
     assert "version 2" in html
+
+
+def test_six_stages_have_a_card_and_a_colour_each(make_snapshot: Making) -> None:
+    order = StageOrder(("lab", "dev", "test", "uat", "preprod", "live"))
+
+    text = render(make_snapshot(order=order), served=False).html
+
+    assert [name for name in order if f'<h3 id="stage-{name}">' in text] == list(order)
+    assert all(f"var(--{colour})" in text for colour in ("accent", "second", "third", "fourth", "fifth", "sixth"))
+    assert "mlops monitor --stage prod" not in text
 
 
 def test_project_in_which_nothing_has_happened_has_a_page(make_snapshot: Making) -> None:

@@ -38,7 +38,7 @@ class Clone:
 
     def mlops(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one command in it."""
-        return run_module("mlops", *arguments, folder=self.folder, variables=variables, patience=PATIENCE_SECONDS)
+        return run_module("mlops", *arguments, folder=self.folder, variables=variables, timeout=PATIENCE_SECONDS)
 
     def document(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Run one command that must succeed, and read its JSON."""

@@ -68,7 +68,7 @@ def told(lifecycle: Lifecycle) -> Iterator[Told]:
     words = ("demo", "--drift", "--data", str(lifecycle.data))
     runs = []
     for more in (("--json",), ()):
-        done = run_module("mlops", *words, *more, folder=lifecycle.clone.folder, variables={}, patience=DEMO_SECONDS)
+        done = run_module("mlops", *words, *more, folder=lifecycle.clone.folder, variables={}, timeout=DEMO_SECONDS)
         assert done.returncode == 0, done.stderr
         runs.append(done.stdout)
     scratch = lifecycle.clone.folder / ".mlops" / "demo" / "repository"

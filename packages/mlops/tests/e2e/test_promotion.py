@@ -14,7 +14,7 @@ from azure.ai.ml.entities import Model
 from mlops.audit.log import AuditLog
 from mlops.azure.workspace import connect_registry
 from mlops.core.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
-from mlops.githost.builder import WORKSTATION
+from mlops.githost.interface import WORKSTATION
 from mlops.promotion.gate_run import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
 from mlops.provenance.statement import parse_statement

@@ -12,7 +12,7 @@ import pytest
 from .conftest import Lifecycle
 
 # Its fixture counts as well: three demos in all, where each takes minutes on a machine that does other things.
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(1_800)]
 
 
 def test_bad_models_are_stopped_and_rolled_back_and_no_caller_notices(lifecycle: Lifecycle) -> None:

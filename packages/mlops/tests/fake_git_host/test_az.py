@@ -78,7 +78,7 @@ def test_a_pipeline_needs_a_token(azure: Work) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "said"),
+    ("command", "code", "message"),
     [
         (("repos", "pr", "delete"), 2, "misspelled or not recognized"),
         (("vm", "list"), 2, "misspelled or not recognized"),
@@ -92,7 +92,7 @@ def test_a_pipeline_needs_a_token(azure: Work) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_unknown_requests_are_refused(shared_azure: Work, command: tuple[str, ...], code: int, said: str) -> None:
+def test_unknown_requests_are_refused(shared_azure: Work, command: tuple[str, ...], code: int, message: str) -> None:
     done = shared_azure.run("az", *command)
     assert done.returncode == code
-    assert said in done.stderr
+    assert message in done.stderr

@@ -147,7 +147,7 @@ def test_both_forms_of_the_address_lead_to_the_repository(github: Work) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (("pr", "lock", "1"), 'unknown command "lock" for "gh pr"'),
         (("repo", "delete"), 'unknown command "repo" for "gh"'),
@@ -164,10 +164,10 @@ def test_both_forms_of_the_address_lead_to_the_repository(github: Work) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_unknown_requests_are_refused(shared_github: Work, command: tuple[str, ...], said: str) -> None:
+def test_unknown_requests_are_refused(shared_github: Work, command: tuple[str, ...], message: str) -> None:
     done = shared_github.run("gh", *command)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_a_login_is_required(github: Work) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.githost.pull_requests import AzureRepos
+from mlops.githost.hosts import pull_requests_of
 
 from .conftest import Work
 
@@ -17,8 +17,9 @@ def test_what_the_description_cannot_hold_goes_into_a_thread(azure: Work, monkey
     azure.propose("b", {"a": "1"})
     report = INJECTION + "x" * 10_000
 
-    opened = AzureRepos(azure.folder).propose("b", "main", INJECTION, "in brief", report)
-    again = AzureRepos(azure.folder).propose("b", "main", "title", "in brief")
+    pull_requests = pull_requests_of(azure.host.address, azure.folder)
+    opened = pull_requests.propose("b", "main", INJECTION, "in brief", report)
+    again = pull_requests.propose("b", "main", "title", "in brief")
 
     assert opened.url == again.url
     (pull,) = azure.host.open_pull_requests()

@@ -10,7 +10,7 @@ import pytest
 
 from mlops.core.markdown import escape
 from mlops.gates.plots import draw_plots
-from mlops.gates.render import AZURE_DEVOPS_LIMIT, GITHUB_BODY_LIMIT, SMALLEST_LIMIT, html_report, markdown_report
+from mlops.gates.render import DEFAULT_LIMIT, SMALLEST_LIMIT, html_report, markdown_report
 
 HOSTILE = "<script>alert(1)</script> | [click](http://evil.example) @everyone #1 `x` **bold**\n# big \u202e ![i](x)"
 
@@ -61,7 +61,7 @@ def test_a_first_release_says_that_there_is_nothing_to_go_back_to(world: Any) ->
     assert "no earlier release" in text
 
 
-@pytest.mark.parametrize("limit", [GITHUB_BODY_LIMIT, AZURE_DEVOPS_LIMIT, 2_500, SMALLEST_LIMIT])
+@pytest.mark.parametrize("limit", [DEFAULT_LIMIT, 4_000, 2_500, SMALLEST_LIMIT])
 def test_a_limit_is_kept_and_what_is_left_out_is_named(world: Any, recipe: Any, limit: int) -> None:
     report = world.run(world.proposal(recipe(weights=(0.0, 0.1, 0.4), bias=-1.0)))
     whole = markdown_report(report)

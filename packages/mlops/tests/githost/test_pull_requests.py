@@ -12,8 +12,8 @@ from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
 
 from mlops.core.errors import MachineError
 from mlops.core.git import Repository
-from mlops.core.remote_address import RemoteAddress, parse_remote
-from mlops.githost.pull_requests import AzureRepos, Forge, GitHub, PlainRemote, forge_of
+from mlops.githost.hosts import parse_remote, pull_requests_of
+from mlops.githost.interface import PullRequests
 from mlops.promotion.branch import find_base, publish
 
 MANIFEST = PurePosixPath("releases/staging.yml")
@@ -36,14 +36,14 @@ HOSTILE_BRANCHES = [
 
 @dataclass(frozen=True)
 class Case:
-    """A clone of a repository on a forge, and the forge both as it is and as mlops sees it."""
+    """A clone of a repository on a fake git host, and its pull requests as mlops sees them."""
 
-    stand_in: FakeGitHost
+    fake: FakeGitHost
     repository: Repository
 
     @property
-    def forge(self) -> Forge:
-        return forge_of(self.repository.remote_url("origin") or "", self.repository.folder)
+    def pull_requests(self) -> PullRequests:
+        return pull_requests_of(self.repository.remote_url("origin") or "", self.repository.folder)
 
     def push(self, branch: str, text: str = "two\n", message: str = "Promote") -> str:
         return publish(self.repository, find_base(self.repository), branch, {MANIFEST: text.encode()}, message)
@@ -55,64 +55,26 @@ class Case:
 
 @pytest.fixture(params=[FakeGitHub, FakeAzureDevOps], ids=["GitHub", "Azure DevOps"])
 def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    forge = request.param.make(tmp_path / "forge")
-    forge.begin({str(MANIFEST): "one\n"})
+    fake = request.param.make(tmp_path / "git-host")
+    fake.begin({str(MANIFEST): "one\n"})
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "TF_BUILD", "AZURE_DEVOPS_EXT_PAT"):
         if name in os.environ:
             monkeypatch.delenv(name)
-    for name, value in forge.variables().items():
+    for name, value in fake.variables().items():
         monkeypatch.setenv(name, value)
-    return Case(forge, Repository(forge.clone(tmp_path / "clone")))
-
-
-@pytest.mark.parametrize(
-    ("url", "forge"),
-    [
-        ("https://github.com/o/r.git", GitHub),
-        ("git@github.com:o/r.git", GitHub),
-        ("https://github.example.org/o/r", GitHub),
-        ("https://dev.azure.com/o/p/_git/r", AzureRepos),
-        ("git@ssh.dev.azure.com:v3/o/p/r", AzureRepos),
-        ("https://o.visualstudio.com/p/_git/r", AzureRepos),
-        ("/srv/git/github.com/r.git", PlainRemote),
-        ("file:///srv/r.git", PlainRemote),
-        ("ssh://git@example.org/r.git", PlainRemote),
-    ],
-)
-def test_the_address_tells_the_forge(url: str, forge: type[Forge], tmp_path: Path) -> None:
-    assert type(forge_of(url, tmp_path)) is forge
-
-
-@pytest.mark.parametrize(
-    ("url", "place"),
-    [
-        ("https://github.com/o/r.git", RemoteAddress("github", "github.com", "o", "", "r")),
-        ("git@github.com:o/r", RemoteAddress("github", "github.com", "o", "", "r")),
-        ("ssh://git@github.example.org:22/o/r.git", RemoteAddress("github", "github.example.org", "o", "", "r")),
-        ("https://token@dev.azure.com/o/p%20q/_git/r", RemoteAddress("azure", "dev.azure.com", "o", "p q", "r")),
-        ("git@ssh.dev.azure.com:v3/o/p/r", RemoteAddress("azure", "dev.azure.com", "o", "p", "r")),
-        ("https://o.visualstudio.com/p/_git/r", RemoteAddress("azure", "dev.azure.com", "o", "p", "r")),
-        ("https://o.visualstudio.com/DefaultCollection/_git/r", RemoteAddress("azure", "dev.azure.com", "o", "r", "r")),
-        ("o@vs-ssh.visualstudio.com:v3/o/p/r", RemoteAddress("azure", "dev.azure.com", "o", "p", "r")),
-        ("https://github.com/o", None),
-        ("/srv/git/r.git", None),
-        ("", None),
-    ],
-)
-def test_the_address_tells_the_repository(url: str, place: RemoteAddress | None) -> None:
-    assert parse_remote(url) == place
+    return Case(fake, Repository(fake.clone(tmp_path / "clone")))
 
 
 def test_a_pull_request_is_opened_and_then_the_same_one_updated(case: Case) -> None:
     case.push("promote/staging/m-2")
-    opened = case.forge.propose("promote/staging/m-2", "main", "Promote m 2", "first report")
-    updated = case.forge.propose("promote/staging/m-2", "main", "Promote m 2 again", "second report")
+    opened = case.pull_requests.propose("promote/staging/m-2", "main", "Promote m 2", "first report")
+    updated = case.pull_requests.propose("promote/staging/m-2", "main", "Promote m 2 again", "second report")
 
-    (pull,) = case.stand_in.open_pull_requests()
+    (pull,) = case.fake.open_pull_requests()
     assert (pull.title, pull.body, pull.base) == ("Promote m 2 again", "second report", "main")
     assert opened.url == updated.url
-    assert (opened.url or "").startswith(case.stand_in.web_address)
-    case.stand_in.merge(pull.number)
+    assert (opened.url or "").startswith(case.fake.web_address)
+    case.fake.merge(pull.number)
     assert case.repository.read(case.repository.fetch("origin", "main") or "", MANIFEST) == "two\n"
 
 
@@ -120,34 +82,34 @@ def test_hostile_text_stays_text(case: Case) -> None:
     branch = "promote/staging/m-2"
     commit = case.push(branch, message="\n".join(HOSTILE))
     for text in HOSTILE:
-        case.forge.propose(branch, "main", text, f"{text}\n{text}")
-        pull = case.stand_in.pull_requests()[-1]
+        case.pull_requests.propose(branch, "main", text, f"{text}\n{text}")
+        pull = case.fake.pull_requests()[-1]
         assert pull.title.strip() == text
         assert pull.body.strip() == f"{text}\n{text}"
-        case.stand_in.close(pull.number)
-    case.forge.propose(branch, "main", "t", "b")
-    case.forge.propose(branch, "main", HOSTILE[2], HOSTILE[2])
-    assert case.stand_in.open_pull_requests()[0].body.strip() == HOSTILE[2]
-    assert case.stand_in.tip(branch) == commit
+        case.fake.close(pull.number)
+    case.pull_requests.propose(branch, "main", "t", "b")
+    case.pull_requests.propose(branch, "main", HOSTILE[2], HOSTILE[2])
+    assert case.fake.open_pull_requests()[0].body.strip() == HOSTILE[2]
+    assert case.fake.tip(branch) == commit
     assert case.files() == {"releases", "staging.yml"}
 
 
 def test_hostile_branches_are_proposed_merged_and_reverted_and_never_executed(case: Case) -> None:
     for branch in HOSTILE_BRANCHES:
         case.push(branch)
-        case.forge.propose(branch, "main", "t", "b")
-        (pull,) = case.stand_in.open_pull_requests()
+        case.pull_requests.propose(branch, "main", "t", "b")
+        (pull,) = case.fake.open_pull_requests()
         assert pull.head == branch
-        case.stand_in.merge(pull.number)
-        case.stand_in.merge(case.stand_in.revert(pull.number).number)
+        case.fake.merge(pull.number)
+        case.fake.merge(case.fake.revert(pull.number).number)
     assert case.repository.read(case.repository.fetch("origin", "main") or "", MANIFEST) == "one\n"
     assert case.files() == {"releases", "staging.yml"}
 
 
 def test_a_tool_that_is_not_logged_in_says_what_to_do(case: Case) -> None:
-    case.stand_in.log_out()
+    case.fake.log_out()
     with pytest.raises(MachineError) as caught:
-        case.forge.propose("b", "main", "t", "b")
+        case.pull_requests.propose("b", "main", "t", "b")
     assert "login" in " ".join(caught.value.details)
     assert "Log in" in caught.value.advice
 
@@ -155,18 +117,31 @@ def test_a_tool_that_is_not_logged_in_says_what_to_do(case: Case) -> None:
 def test_a_tool_that_is_not_there_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="not installed") as caught:
-        AzureRepos(tmp_path).propose("b", "main", "t", "b")
+        pull_requests_of("https://dev.azure.com/o/p/_git/r", tmp_path).propose("b", "main", "t", "b")
     assert "by hand" in caught.value.advice
 
 
 def test_a_plain_remote_says_how_to_merge(tmp_path: Path) -> None:
-    done = PlainRemote(tmp_path).propose("promote/dev/m-2", "main", "t", "b")
+    done = pull_requests_of("/srv/git/r.git", tmp_path).propose("promote/dev/m-2", "main", "t", "b")
     assert done.url is None
     assert "git merge --no-ff promote/dev/m-2" in done.advice
 
 
-def test_a_checkout_in_ci_leads_to_the_same_forge(case: Case) -> None:
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/o/r.git", "https://github.com/o/r/raw/abc/releases/roc.svg"),
+        ("git@github.com:o/r.git", "https://github.com/o/r/raw/abc/releases/roc.svg"),
+        ("https://dev.azure.com/o/p/_git/r", None),
+        ("/srv/r.git", None),
+    ],
+)
+def test_pictures_have_an_address_where_the_host_shows_them(remote: str, address: str | None, tmp_path: Path) -> None:
+    assert pull_requests_of(remote, tmp_path).picture_url("abc", PurePosixPath("releases/roc.svg")) == address
+
+
+def test_a_checkout_in_ci_leads_to_the_same_repository(case: Case) -> None:
     folder = case.repository.folder
-    subprocess.run(["git", "-C", str(folder), "remote", "set-url", "origin", case.stand_in.web_address], check=True)
-    assert parse_remote(case.repository.remote_url("origin") or "") == parse_remote(case.stand_in.web_address)
-    assert case.repository.fetch("origin", "main") == case.stand_in.tip()
+    subprocess.run(["git", "-C", str(folder), "remote", "set-url", "origin", case.fake.web_address], check=True)
+    assert parse_remote(case.repository.remote_url("origin") or "") == parse_remote(case.fake.web_address)
+    assert case.repository.fetch("origin", "main") == case.fake.tip()

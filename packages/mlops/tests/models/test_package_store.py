@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[4]
 FETCHERS = 8
 
 
-class Place:
+class RegistryStandIn:
     """Stands for a workspace or registry: it has one package, and hands it to all fetchers in one moment."""
 
     def __init__(self, package: Path, fetchers: int) -> None:
@@ -50,7 +50,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_the_same_package_fetched_at_once_is_kept_once_and_whole(project: Project, package: Path) -> None:
-    place = Place(package, FETCHERS)
+    place = RegistryStandIn(package, FETCHERS)
 
     with ThreadPoolExecutor(FETCHERS) as threads:
         fetched = list(threads.map(lambda _: fetch_package(place, project, "m", "1"), range(FETCHERS)))  # ty: ignore[invalid-argument-type]
@@ -61,14 +61,14 @@ def test_the_same_package_fetched_at_once_is_kept_once_and_whole(project: Projec
 
 
 def test_copy_that_was_changed_here_is_fetched_again(project: Project, package: Path) -> None:
-    kept, digest = fetch_package(Place(package, 1), project, "m", "1")  # ty: ignore[invalid-argument-type]
+    kept, digest = fetch_package(RegistryStandIn(package, 1), project, "m", "1")  # ty: ignore[invalid-argument-type]
     (kept / "model.onnx").write_text("tampered")
 
-    again, _ = fetch_package(Place(package, 1), project, "m", "1")  # ty: ignore[invalid-argument-type]
+    again, _ = fetch_package(RegistryStandIn(package, 1), project, "m", "1")  # ty: ignore[invalid-argument-type]
 
     assert package_digest(again) == digest
 
 
 def test_version_that_is_not_there_is_told(project: Project, package: Path) -> None:
     with pytest.raises(WorkspaceError, match="there is no version 9 of model m"):
-        fetch_package(Place(package, 1), project, "m", "9")  # ty: ignore[invalid-argument-type]
+        fetch_package(RegistryStandIn(package, 1), project, "m", "9")  # ty: ignore[invalid-argument-type]

@@ -71,7 +71,7 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
-        pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot mend"),
+        pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
         pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
         pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
@@ -141,7 +141,7 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("slices: [sex, education, age]", "slices: [sex, income]", "schema.yml defines no slice 'income'"),
         ("slices: [sex", "groups: [sex", "groups: is called `slices` since format 1"),
         ("min_rows: 500", "fewest_rows: 500", "fewest_rows: is called `min_rows` since format 1"),
-        ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot mend 'rows'"),
+        ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot fix 'rows'"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
         ("why: the model's job is to rank risks", "why: ''", "why"),
         ("min_rows: 500", "min_rows: 0", "greater than"),

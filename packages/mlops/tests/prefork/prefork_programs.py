@@ -63,10 +63,10 @@ def run_module(
     *arguments: str,
     folder: Path | None = None,
     variables: Mapping[str, str] = _NO_VARIABLES,
-    patience: float = _TIMEOUT_SECONDS,
+    timeout: float = _TIMEOUT_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m name arguments` in a folder with added variables; return its output and exit code."""
-    return _run(("module", name, *arguments), folder or Path.cwd(), os.environ | variables, patience)
+    return _run(("module", name, *arguments), folder or Path.cwd(), os.environ | variables, timeout)
 
 
 def run_script(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,9 +86,9 @@ def start_script(file: Path, *arguments: str, log: Path) -> ForkServerProcess:
 
 def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, str], streams: Sequence[int]) -> int:
     """Run `python -m module…` with exactly these variables on open streams (in, out, err); return the exit code."""
-    what = ("module", *module)
+    program = ("module", *module)
     held = [DupFd(stream) for stream in streams]
-    process = _context().Process(target=_become_connected, args=(what, folder, dict(variables), held), daemon=True)
+    process = _context().Process(target=_become_connected, args=(program, folder, dict(variables), held), daemon=True)
     process.start()
     process.join()
     code = process.exitcode or 0
@@ -97,8 +97,8 @@ def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, s
     return code if code >= 0 else _KILLED_BY_SIGNAL - code
 
 
-def _started(what: tuple[str, ...], folder: Path, log: Path) -> ForkServerProcess:
-    given = (what, folder, dict(os.environ), log, log)
+def _started(program: tuple[str, ...], folder: Path, log: Path) -> ForkServerProcess:
+    given = (program, folder, dict(os.environ), log, log)
     process = _context().Process(target=_become, args=given, daemon=True)
     process.start()
     return process
@@ -111,34 +111,34 @@ def _context() -> ForkServerContext:
 
 
 def _run(
-    what: tuple[str, ...], folder: Path, variables: dict[str, str], patience: float
+    program: tuple[str, ...], folder: Path, variables: dict[str, str], timeout: float
 ) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as place:
-        said, complained = Path(place) / "out", Path(place) / "err"
-        process = _context().Process(target=_become, args=(what, folder, variables, said, complained))
+        stdout, stderr = Path(place) / "out", Path(place) / "err"
+        process = _context().Process(target=_become, args=(program, folder, variables, stdout, stderr))
         process.start()
-        process.join(patience)
+        process.join(timeout)
         if process.is_alive():
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(what, patience, said.read_text(), complained.read_text())
+            raise subprocess.TimeoutExpired(program, timeout, stdout.read_text(), stderr.read_text())
         code = process.exitcode or 0
         process.close()
-        return subprocess.CompletedProcess(list(what), code, said.read_text(), complained.read_text())
+        return subprocess.CompletedProcess(list(program), code, stdout.read_text(), stderr.read_text())
 
 
-def _become(what: tuple[str, ...], folder: Path, variables: dict[str, str], said: Path, complained: Path) -> None:
+def _become(program: tuple[str, ...], folder: Path, variables: dict[str, str], stdout: Path, stderr: Path) -> None:
     """Become the program, with its output in files."""
-    files = ((Path(os.devnull), os.O_RDONLY), (said, _WRITE), (complained, _WRITE))
-    _be(what, folder, variables, [os.open(file, flags, 0o600) for file, flags in files])
+    files = ((Path(os.devnull), os.O_RDONLY), (stdout, _WRITE), (stderr, _WRITE))
+    _be(program, folder, variables, [os.open(file, flags, 0o600) for file, flags in files])
 
 
-def _become_connected(what: tuple[str, ...], folder: Path, variables: dict[str, str], held: list[Any]) -> None:
+def _become_connected(program: tuple[str, ...], folder: Path, variables: dict[str, str], held: list[Any]) -> None:
     """Become the program, on open streams."""
-    _be(what, folder, variables, [each.detach() for each in held])
+    _be(program, folder, variables, [each.detach() for each in held])
 
 
-def _be(what: tuple[str, ...], folder: Path, variables: dict[str, str], streams: list[int]) -> None:
+def _be(program: tuple[str, ...], folder: Path, variables: dict[str, str], streams: list[int]) -> None:
     """Become the program: folder, variables, streams, arguments."""
     # Objects of the server are never garbage; scanning them would cost each program half a second.
     gc.freeze()
@@ -154,7 +154,7 @@ def _be(what: tuple[str, ...], folder: Path, variables: dict[str, str], streams:
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
     watch()
-    kind, name, *arguments = what
+    kind, name, *arguments = program
     sys.argv = [name, *arguments]
     if kind == "module":
         runpy.run_module(name, run_name="__main__", alter_sys=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
 from mlops.core.git import Repository
-from mlops.githost.pull_requests import picture_address
 from mlops.promotion.branch import branch_name, release_text, report_folder
-from mlops.promotion.champion import default_base
+from mlops.promotion.stage_state import default_base
 from mlops.promotion.superseded import superseded
 from mlops.settings.project import load_project
 from mlops.settings.releases import Model, Release, parse_manifest
@@ -82,19 +81,6 @@ def test_release_goes_into_a_manifest_of_any_revision() -> None:
     written = release_text(text, "staging", released).decode()
 
     assert parse_manifest(written, "staging").release == released
-
-
-@pytest.mark.parametrize(
-    ("remote", "address"),
-    [
-        ("https://github.com/o/r.git", "https://github.com/o/r/raw/abc/releases/roc.svg"),
-        ("git@github.com:o/r.git", "https://github.com/o/r/raw/abc/releases/roc.svg"),
-        ("https://dev.azure.com/o/p/_git/r", None),
-        ("/srv/r.git", None),
-    ],
-)
-def test_pictures_have_an_address_where_the_forge_shows_them(remote: str, address: str | None) -> None:
-    assert picture_address(remote, "abc", PurePosixPath("releases/roc.svg")) == address
 
 
 def test_change_on_a_branch_began_where_it_left_the_default_branch(clone: Path) -> None:

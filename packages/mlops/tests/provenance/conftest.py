@@ -14,12 +14,12 @@ import yaml
 from fake_git_host import FakeGitHub
 
 from mlops.core.git import Repository
-from mlops.githost.builder import current_builder
+from mlops.githost.hosts import current_builder
 from mlops.models.origin import read_provenance
 from mlops.models.package import package_digest
 from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
-from mlops.provenance.verification import Evidence
+from mlops.provenance.verification import ProvenanceSubject
 from mlops.settings.project import Project, load_project
 from mlops.settings.releases import Release
 
@@ -38,9 +38,9 @@ TRAINING = {
 class Case:
     """A clone in which a model is about to be deployed to prod."""
 
-    forge: FakeGitHub
+    git_host: FakeGitHub
     root: Path
-    evidence: Evidence
+    subject: ProvenanceSubject
 
     @property
     def project(self) -> Project:
@@ -50,12 +50,12 @@ class Case:
     def statement(self, environment: dict[str, str] | None = None) -> Statement:
         """The statement about the model, trained where the variables say."""
         builder = current_builder(TRAINING if environment is None else environment)
-        known = read_provenance(self.evidence.package)
-        return state_provenance(self.evidence.model, self.evidence.package, known, builder)
+        known = read_provenance(self.subject.package)
+        return state_provenance(self.subject.model, self.subject.package, known, builder)
 
     def commit(self, text: str) -> None:
         """Put a statement where deployments look for it."""
-        file = self.root / statement_path(self.evidence.model.name, self.evidence.model.version)
+        file = self.root / statement_path(self.subject.model.name, self.subject.model.version)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
@@ -69,11 +69,11 @@ class Case:
 
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    forge = FakeGitHub.make(tmp_path / "forge")
-    commit = forge.begin({"README.md": "hello\n"})
-    for name, value in forge.variables().items():
+    git_host = FakeGitHub.make(tmp_path / "git-host")
+    commit = git_host.begin({"README.md": "hello\n"})
+    for name, value in git_host.variables().items():
         monkeypatch.setenv(name, value)
-    root = forge.clone(tmp_path / "clone")
+    root = git_host.clone(tmp_path / "clone")
     (root / "releases").mkdir()
     shutil.copy(POLICY, root / "releases")
     package = tmp_path / "package"
@@ -93,7 +93,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     identity = {"name": model.name, "version": model.version, "digest": model.digest}
     release = Release.model_validate({"model": identity, "source": source})
     assert Repository(root).head() == commit
-    return Case(forge, root, Evidence("prod", model, package, release))
+    return Case(git_host, root, ProvenanceSubject("prod", model, package, release))
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,8 @@ import pytest
 
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE
-from mlops.core.remote_address import RemoteAddress
+from mlops.githost.hosts import HOSTS
+from mlops.githost.interface import Replay
 from mlops.replaying.environment import step_environment
 from mlops.replaying.source import Checkout, Remote
 from workflow_replay.testing import Origin
@@ -200,18 +201,23 @@ def test_azure_pipelines_are_replayed_by_the_same_command(project: Origin) -> No
     assert printed(run)[0][-1].endswith("/python")
 
 
+def github() -> Replay:
+    (found,) = [replay for host in HOSTS if host.key == "github" and (replay := host.replay())]
+    return found
+
+
 def test_a_branch_that_was_never_pushed_starts_at_its_parent(project: Origin, tmp_path: Path) -> None:
     tip = project.commit({"src/b.txt": "1"})
     checkout = Checkout(project.work)
     shutil.rmtree(project.work / ".git/refs/remotes")
 
-    source = checkout.copy(tmp_path / "copy.git", "github", "topic", None, committed_only=True)
+    source = checkout.copy(tmp_path / "copy.git", github(), "topic", None, committed_only=True)
 
     assert (source.branch, source.has_changes) == ("topic", False)
     assert source.before == project.tip(f"{tip}^")
     assert checkout.remote_url(REMOTE) == str(project.bare)
     with pytest.raises(InputError, match="not a valid branch name"):
-        checkout.copy(tmp_path / "other.git", "github", "a..b", None, committed_only=True)
+        checkout.copy(tmp_path / "other.git", github(), "a..b", None, committed_only=True)
 
 
 def test_steps_see_only_some_variables_of_the_shell(tmp_path: Path) -> None:
@@ -226,8 +232,8 @@ def test_steps_see_only_some_variables_of_the_shell(tmp_path: Path) -> None:
         "AZURE_RESOURCE_GROUP": "group",
     }
 
-    forge = RemoteAddress("github", "github.com", "octo", "", "repo")
-    remote = Remote(forge.origin, forge, tmp_path / "copy.git")
+    ci = github()
+    remote = Remote(ci.ssh_url(ci.placeholder), ci.placeholder, tmp_path / "copy.git")
     for name in ("careful", "real"):
         (tmp_path / name).mkdir()
     careful = step_environment(tmp_path / "careful", remote, against_azure=False, shell=shell)

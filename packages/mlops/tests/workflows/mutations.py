@@ -22,8 +22,7 @@ import yaml
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = "packages/mlops/tests/workflows"
 TABLE: Final = Path(__file__).with_name("mutations.yml")
-CONFTEST: Final = "packages/mlops/tests/conftest.py"
-COPIED: Final = (".github", ".azuredevops", "azure-pipelines.yml", ".ci", CONFTEST, FOLDER, "pyproject.toml")
+COPIED: Final = (".github", ".azuredevops", "azure-pipelines.yml", ".ci", FOLDER, "pyproject.toml")
 IGNORED: Final = shutil.ignore_patterns("__pycache__", "node_modules", "lifecycle")
 NODE_MODULES: Final = ".ci/linters/node_modules"
 LINTERS: Final = ".ci/linters/lint.py"
@@ -120,7 +119,7 @@ def run(root: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
     if list(tests) == [LINTERS]:
         command = [sys.executable, str(root / LINTERS), "--root", str(root)]
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    options = ("-n", "0", "-q", "-vv", "-p", "no:cacheprovider", "--override-ini", "pythonpath=.ci/supply")
+    options = ("-n", "0", "-q", "-vv", "-p", "no:cacheprovider", "--override-ini", "pythonpath=")
     command = [sys.executable, "-m", "pytest", *options, *(f"{FOLDER}/{test}" for test in tests)]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 

@@ -33,18 +33,18 @@ if "deploy" not in words:
     os.execv(folder / "answering-uv", ["uv", *words])
 def commit(ref):
     return subprocess.run(["git", "rev-parse", ref], capture_output=True, text=True, check=True).stdout.strip()
-def note(what):
+def log(what):
     subprocess.run(["git", "fetch", "-q", "origin", "main"], check=True)
-    noted = [what, words[words.index("--stage") + 1], commit("HEAD"), commit("FETCH_HEAD")]
+    logged = [what, words[words.index("--stage") + 1], commit("HEAD"), commit("FETCH_HEAD")]
     with (folder / "rollouts.jsonl").open("a") as file:
-        file.write(json.dumps(noted) + chr(10))
+        file.write(json.dumps(logged) + chr(10))
 assert "--unless-superseded" in words
-note("starts")
+log("starts")
 until = time.monotonic() + {max_wait}
 while not (folder / "go").exists():
     assert time.monotonic() < until, "`go` was not created"
     time.sleep(0.02)
-note("ends")
+log("ends")
 """
 
 
@@ -101,7 +101,7 @@ def slow(harness: Harness) -> Harness:
     return replace(harness, concurrency=ConcurrencyGroups())
 
 
-def noted(folder: Path) -> list[tuple[str, str, str, str]]:
+def logged(folder: Path) -> list[tuple[str, str, str, str]]:
     """What rollouts recorded: starts or ends, the stage, the commit, and main's commit at that time."""
     file = folder / "rollouts.jsonl"
     return [tuple(json.loads(line)) for line in file.read_text().splitlines()] if file.is_file() else []
@@ -119,7 +119,7 @@ def test_a_running_rollout_is_never_cancelled(
 ) -> None:
     # given a running rollout and two merges
     first = Merge(slow, system, 1, "staging")
-    first.wait_for(lambda: noted(slow.folder))
+    first.wait_for(lambda: logged(slow.folder))
     second = Merge(slow, system, 2, "staging", "prod")
     second.wait_for(lambda: second.observer.waiting)
     third = Merge(slow, system, 3, "staging")
@@ -137,12 +137,12 @@ def test_a_running_rollout_is_never_cancelled(
     assert order(slow.folder, "staging") == turns(commits[number] for number in rolled_out)
     assert order(slow.folder, "prod") == turns([second.commit])
     # and those that waited see the newest main, which `--unless-superseded` depends on
-    assert {newest for _, _, commit, newest in noted(slow.folder) if commit != first.commit} == {third.commit}
+    assert {newest for _, _, commit, newest in logged(slow.folder) if commit != first.commit} == {third.commit}
 
 
 def order(folder: Path, stage: str) -> list[tuple[str, str]]:
     """What started and ended in a stage, with its commit."""
-    return [(what, commit) for what, where, commit, _ in noted(folder) if where == stage]
+    return [(what, commit) for what, where, commit, _ in logged(folder) if where == stage]
 
 
 def turns(commits: Iterable[str]) -> list[tuple[str, str]]:

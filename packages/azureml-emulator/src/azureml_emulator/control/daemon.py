@@ -32,7 +32,7 @@ from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.tokens import Tokens
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _ANSWER_SECONDS = 5.0

@@ -1,18 +1,20 @@
-"""Steps forked from the warm server and steps as processes of their own come to the same."""
+"""Forked steps and steps started as fresh processes behave the same."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from azureml_emulator.testing import RunningEmulator, running_emulator
+from azureml_emulator.testing import RunningEmulator, running_emulator, wait_for
 
-# What is easy to get wrong in a fork: threads of libraries, random numbers, names of the process, exits.
+pytestmark = pytest.mark.xdist_group("jobs")
+
+# What easily differs in a fork: threads of libraries, random numbers, names of the process, exits.
 PROBE = """
 import json, multiprocessing, os, pickle, random, sys, threading
 import numpy, onnxruntime, polars, pyarrow
@@ -50,6 +52,7 @@ if __name__ == "__main__":
     print("RANDOM", random.random(), numpy.random.random())
 """
 CRASH = "import sys\n\ndef inner():\n    raise ValueError('the reason')\n\ninner()\n"
+# Module of the step: (its text, the error of the job, what its message also has).
 ENDINGS = {
     "exit_with_a_number": ("import sys; sys.exit(3)", "exited with code 3", ""),
     "exit_with_text": ("import sys; sys.exit('words')", "exited with code 1", "words"),
@@ -58,45 +61,55 @@ ENDINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["fork", "plain"])
-def launcher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningEmulator]:
-    state = tmp_path_factory.mktemp(request.param) / "state"
-    with running_emulator(state, step_launcher=request.param, background_start="lazy") as running:
-        yield running
+@dataclass(frozen=True)
+class Launcher:
+    """An emulator that starts steps in one way, and the code for them."""
 
+    description: str
+    submitter: Any
+    code: str
 
-def described(launcher: RunningEmulator) -> str:
-    return "forked from the fork server" if launcher.settings.step_launcher == "fork" else "as a fresh process"
-
-
-def until_warm(launcher: RunningEmulator, submitter: Any, code: str, script: str = "probe.py") -> str:
-    """Run a script until it is started as it should be: the fork server imports in the background."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        name = submitter.command(
-            f"python {script} --x 'a b' ${{{{inputs.x}}}}",
-            codeId=code,
+    def probe(self) -> str | None:
+        """Run the probe; its log, or None when the step was not started in this way."""
+        name = self.submitter.command(
+            "python probe.py --x 'a b' ${{inputs.x}}",
+            codeId=self.code,
             environmentVariables={"GIVEN": "mine"},
             inputs={"x": {"jobInputType": "literal", "value": "1"}},
         )
-        assert submitter.wait(name)["status"] == "Completed", submitter.log(name)
-        log = submitter.log(name)
-        if described(launcher) in log:
-            return log
-    raise AssertionError(log)
+        assert self.submitter.wait(name)["status"] == "Completed", self.submitter.log(name)
+        log = self.submitter.log(name)
+        return log if self.description in log else None
 
 
-def test_a_step_finds_the_same_world(
-    launcher: RunningEmulator, submitter_of: Callable[..., Any], scripts: Callable[..., Path]
-) -> None:
-    submitter = submitter_of(launcher)
-    code = submitter.code(scripts(probe=PROBE, helper="VALUE = 1"))
+@pytest.fixture(scope="module", params=["fork", "plain"])
+def launcher(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    submitter_of: Callable[[RunningEmulator], Any],
+    scripts: Callable[..., Path],
+) -> Generator[Launcher]:
+    files = {name: f"import numpy\n{script}" for name, (script, _, _) in ENDINGS.items()}
+    files |= {"probe": PROBE, "helper": "VALUE = 1", "long": "import time; time.sleep(600)"}
+    files |= {"tool": "import sys, numpy; print('ran', __name__, sys.argv[1:])"}
+    if request.param == "fork":
+        submitter = submitter_of(request.getfixturevalue("emulator"))
+        yield Launcher("forked from the fork server", submitter, submitter.code(scripts(**files)))
+        return
+    state = tmp_path_factory.mktemp("plain") / "state"
+    with running_emulator(state, step_launcher="plain", background_start="lazy") as running:
+        submitter = submitter_of(running)
+        yield Launcher("as a fresh process", submitter, submitter.code(scripts(**files)))
 
-    logs = [until_warm(launcher, submitter, code) for _ in range(2)]
 
-    (result,) = [
-        json.loads(line.removeprefix("RESULT ")) for line in logs[0].splitlines() if line.startswith("RESULT ")
-    ]
+@pytest.fixture(scope="module")
+def probed(launcher: Launcher) -> str:
+    """The log of a probe that was started as it should be: the fork server imports in the background."""
+    return wait_for(launcher.probe)
+
+
+def test_a_step_finds_the_same_environment(probed: str) -> None:
+    (result,) = [json.loads(line.removeprefix("RESULT ")) for line in probed.splitlines() if line.startswith("RESULT ")]
     assert result == {
         "name": "__main__", "file": True, "arguments": ["probe.py", "--x", "a b", "1"], "folder": "wd",
         "helper": True, "path": True, "score": result["score"], "squares": [1, 4, 9],
@@ -104,51 +117,44 @@ def test_a_step_finds_the_same_world(
         "leader": True, "providers": ["CPUExecutionProvider"], "stdin": "",
     }  # fmt: skip
     assert result["score"] > 0.9
-    assert all("thread done" in log for log in logs)
-    randoms = [line for log in logs for line in log.splitlines() if line.startswith("RANDOM")]
-    assert len({text for line in randoms for text in line.split()[1:]}) == 4
+    assert "thread done" in probed
 
 
-@pytest.mark.parametrize(("script", "ending", "words"), ENDINGS.values(), ids=ENDINGS)
-def test_endings(
-    launcher: RunningEmulator,
-    submitter_of: Callable[..., Any],
-    scripts: Callable[..., Path],
-    script: str,
-    ending: str,
-    words: str,
-) -> None:
-    submitter = submitter_of(launcher)
-    code = submitter.code(scripts(ending=f"import numpy\n{script}", first="import numpy"))
-    until_warm(launcher, submitter, code, "first.py")
+@pytest.mark.parametrize("launcher", ["fork"], indirect=True)
+def test_steps_have_different_random_numbers(launcher: Launcher, probed: str) -> None:
+    logs = [probed, wait_for(launcher.probe)]
+    randoms = [line.split()[1:] for log in logs for line in log.splitlines() if line.startswith("RANDOM")]
+    assert len({number for numbers in randoms for number in numbers}) == 4
 
-    name = submitter.command("python ending.py", codeId=code)
+
+@pytest.mark.usefixtures("probed")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_endings(launcher: Launcher, ending: str) -> None:
+    _, error, words = ENDINGS[ending]
+    submitter = launcher.submitter
+
+    name = submitter.command(f"python {ending}.py", codeId=launcher.code)
     message = submitter.wait(name)["error"]["error"]["message"]
 
     log = submitter.log(name)
-    assert described(launcher) in log
-    assert ending in message
+    assert launcher.description in log
+    assert error in message
     assert words in message
     assert "fork_server" not in log
 
 
-def test_a_module_runs_too(
-    launcher: RunningEmulator, submitter_of: Callable[..., Any], scripts: Callable[..., Path]
-) -> None:
-    submitter = submitter_of(launcher)
-    code = submitter.code(scripts(tool="import sys, numpy; print('ran', __name__, sys.argv[1:])"))
+def test_a_module_runs(launcher: Launcher) -> None:
+    submitter = launcher.submitter
 
-    name = submitter.command("python -m tool a", codeId=code)
+    name = submitter.command("python -m tool a", codeId=launcher.code)
 
     assert submitter.wait(name)["status"] == "Completed"
     assert "ran __main__ ['a']" in submitter.log(name)
 
 
-def test_a_canceled_step_ends(
-    launcher: RunningEmulator, submitter_of: Callable[..., Any], scripts: Callable[..., Path]
-) -> None:
-    submitter = submitter_of(launcher)
-    name = submitter.command("python long.py", codeId=submitter.code(scripts(long="import time; time.sleep(600)")))
+def test_a_canceled_step_ends(launcher: Launcher) -> None:
+    submitter = launcher.submitter
+    name = submitter.command("python long.py", codeId=launcher.code)
     submitter.wait(name, "Running")
 
     submitter.cancel(name)

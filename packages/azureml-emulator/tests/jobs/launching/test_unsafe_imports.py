@@ -1,4 +1,4 @@
-"""A library that starts threads when it is imported is never forked: the server that has it is given up for another."""
+"""A library that starts threads on import is not forked: the fork server is replaced by one without it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 300
 
 
 async def step_after_both_are_learned(folder: Path) -> tuple[str, int]:
-    """What a step says that is started once both libraries were learned, and its exit code."""
+    """The output and exit code of a step that is started after both libraries were learned."""
     store = Store(folder / "store.sqlite")
     processes = Processes(store)
     launcher = ForkLauncher(store, processes, PlainLauncher(processes), folder / "server.log")
@@ -33,7 +33,7 @@ async def step_after_both_are_learned(folder: Path) -> tuple[str, int]:
             launcher.learn({"awake", "calm"})
             log = folder / "step.log"
             launch = Launch("step", "python step.py", folder, dict(os.environ), log)
-            while await launcher.describe(launch) != FORKED or not said_unsafe(store):  # noqa: ASYNC110 - no event tells
+            while await launcher.describe(launch) != FORKED or not is_recorded_unsafe(store):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.02)
             step = await launcher.start(launch)
             code = await step.wait()
@@ -44,13 +44,11 @@ async def step_after_both_are_learned(folder: Path) -> tuple[str, int]:
         store.close()
 
 
-def said_unsafe(store: Store) -> bool:
+def is_recorded_unsafe(store: Store) -> bool:
     return [record["unsafe"] for record in store.records("preload").values()] == [["awake"]]
 
 
-def test_the_server_is_given_up_and_the_next_leaves_the_library_to_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_server_leaves_the_library_to_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given two installed libraries, one of which starts a thread
     libraries = tmp_path / "libraries"
     libraries.mkdir()

@@ -1,4 +1,4 @@
-"""The driver of parallel steps as a real process: what the entry script gets, what fails, what is tried again."""
+"""The driver of parallel steps as a real process: mini-batches, failures, retries, thresholds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(mini_batch):
 def shutdown():
     print("shutdown")
 """
-# Notes each call for a file, whatever process makes it.
+# Records each call for a file, in whichever process.
 COUNTED = """
 import os, pathlib, time
 seen = pathlib.Path(os.environ["SEEN"])
@@ -73,7 +73,7 @@ def run(mini_batch):
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that has ended."""
+    """A finished run."""
 
     code: int
     output: str
@@ -127,7 +127,7 @@ def counted(body: str) -> str:
 FILES = {f"part-{number}": "good" for number in range(4)}
 
 
-def test_files_come_in_mini_batches_and_what_returns_goes_into_one_file_in_their_order(run: Run) -> None:
+def test_results_of_mini_batches_are_appended_to_one_file_in_order(run: Run) -> None:
     ran = run(
         ECHO,
         {**FILES, "below/part-4": "good"},
@@ -148,7 +148,7 @@ def test_files_come_in_mini_batches_and_what_returns_goes_into_one_file_in_their
     assert "batch ['part-4', 'part-0']" in printed
 
 
-def test_a_mini_batch_that_fails_is_tried_again_and_the_error_is_kept(run: Run) -> None:
+def test_a_failed_mini_batch_is_retried_and_its_error_logged(run: Run) -> None:
     ran = run(counted("if bad and count < 3: raise ValueError('not yet')"), {**FILES, "part-4": "bad"})
 
     assert ran.code == 0, ran.output
@@ -157,7 +157,7 @@ def test_a_mini_batch_that_fails_is_tried_again_and_the_error_is_kept(run: Run) 
     assert "Traceback" in ran.log("user/error/*/*")
 
 
-def test_when_all_tries_fail_the_rest_completes_within_the_threshold(run: Run) -> None:
+def test_failures_within_the_threshold_do_not_fail_the_run(run: Run) -> None:
     ran = run(counted("if bad: raise ValueError('never')"), {**FILES, "bad": "bad"}, retries=1, max_failed_batches=1)
 
     assert ran.code == 0, ran.output
@@ -173,14 +173,14 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
-def test_beyond_a_threshold_the_run_fails(run: Run, limit: dict[str, int]) -> None:
+def test_failures_beyond_a_threshold_fail_the_run(run: Run, limit: dict[str, int]) -> None:
     ran = run(counted("if bad: raise ValueError('never')"), {**FILES, "bad": "bad"}, retries=0, **limit)
 
     assert ran.code == 1
     assert "The parallel run failed" in ran.output
 
 
-def test_fewer_returned_than_given_is_a_failed_mini_batch_that_is_not_tried_again(run: Run) -> None:
+def test_a_mini_batch_with_missing_results_fails_without_a_retry(run: Run) -> None:
     ran = run(counted("if bad: return []"), {**FILES, "bad": "bad"}, max_failed_batches=0)
 
     assert ran.code == 1
@@ -188,7 +188,7 @@ def test_fewer_returned_than_given_is_a_failed_mini_batch_that_is_not_tried_agai
     assert "run() returned 0 for 1 items" in ran.log("user/error.txt")
 
 
-def test_a_run_that_takes_too_long_is_ended_and_tried_in_a_new_process(run: Run) -> None:
+def test_a_run_beyond_its_timeout_is_retried_in_a_new_process(run: Run) -> None:
     ran = run(counted("if bad and count < 2: time.sleep(600)"), {**FILES, "bad": "bad"}, timeout=2.0)
 
     assert ran.code == 0, ran.output
@@ -196,7 +196,7 @@ def test_a_run_that_takes_too_long_is_ended_and_tried_in_a_new_process(run: Run)
     assert "run() took longer than 2 s" in ran.log("user/error.txt")
 
 
-def test_a_process_that_dies_loses_only_its_try(run: Run) -> None:
+def test_the_mini_batch_of_a_killed_process_is_retried(run: Run) -> None:
     ran = run(counted("if bad and count < 2: os.kill(os.getpid(), 9)"), {**FILES, "bad": "bad"}, workers=1)
 
     assert ran.code == 0, ran.output
@@ -204,7 +204,7 @@ def test_a_process_that_dies_loses_only_its_try(run: Run) -> None:
     assert "SIGKILL" in ran.log("user/error.txt")
 
 
-def test_nothing_that_succeeds_is_a_failure_whatever_the_thresholds(run: Run) -> None:
+def test_a_run_without_any_success_fails(run: Run) -> None:
     ran = run(counted("raise ValueError('never')"), FILES, retries=0)
 
     assert ran.code == 1
@@ -215,13 +215,13 @@ BROKEN = {
     "init raises": ("def init(): raise OSError('no model')\ndef run(b): return b", "OSError: no model"),
     "no init": ("def run(b): return b", "has no function init()"),
     "init exits": ("import sys\ndef init(): sys.exit(3)\ndef run(b): return b", "SystemExit: 3"),
-    "no Python": ("def init(:", "SyntaxError"),
-    "not there": (None, "'elsewhere.py' is not in the code folder (there is: entry.py)"),
+    "a syntax error": ("def init(:", "SyntaxError"),
+    "a missing file": (None, "'elsewhere.py' is not in the code folder (there is: entry.py)"),
 }
 
 
 @pytest.mark.parametrize(("script", "words"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_script_that_cannot_be_made_ready_fails_the_run_at_once(run: Run, script: str | None, words: str) -> None:
+def test_a_script_that_cannot_start_fails_the_run_at_once(run: Run, script: str | None, words: str) -> None:
     settings = {} if script else {"entry_script": "elsewhere.py"}
 
     ran = run(script or ECHO, FILES, **settings)
@@ -237,7 +237,7 @@ def test_an_empty_input_is_refused(run: Run) -> None:
     assert "The input has no files" in ran.output
 
 
-def test_run_must_return_something_that_can_be_counted(run: Run) -> None:
+def test_run_must_return_a_list(run: Run) -> None:
     ran = run("def init(): pass\ndef run(b): return 3", FILES, retries=0)
 
     assert ran.code == 1
@@ -260,7 +260,7 @@ DESCRIPTIONS = {
 
 
 @pytest.mark.parametrize("reader", DESCRIPTIONS)
-def test_a_table_comes_as_data_frames_of_about_the_size(run: Run, reader: str, tmp_path: Path) -> None:
+def test_a_table_is_split_into_data_frames(run: Run, reader: str, tmp_path: Path) -> None:
     import pandas as pd
 
     files = {"MLTable": "paths:\n  - file: ./rows\n" + DESCRIPTIONS[reader], "rows": ROWS}

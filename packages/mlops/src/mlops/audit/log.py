@@ -6,8 +6,6 @@ can rewrite it through the workspace; on Azure the container is immutable by pol
 
 from __future__ import annotations
 
-import getpass
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,13 +20,13 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from mlops.audit.record import Break, Event, Record, follow, parse, verify
 from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import WorkspaceError
+from mlops.githost.hosts import current_actor
 
 _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"
 _HASH_TAG: Final = "hash"
 _ATTEMPTS: Final = 8
 _CONFLICT: Final = 409
-_ACTOR_VARIABLES: Final = ("GITHUB_ACTOR", "BUILD_REQUESTEDFOREMAIL", "BUILD_REQUESTEDFOR")
 
 
 class AuditLog:
@@ -41,10 +39,10 @@ class AuditLog:
     def append(self, event: Event) -> Record:
         """Write a record after the last one. Raises WorkspaceError when others always come first."""
         for _ in range(_ATTEMPTS):
-            record = follow(self._last(self._stored()), event, actor(), self._now())
+            record = follow(self._last(self._stored()), event, current_actor(), self._now())
             if self._write(record):
                 return record
-        raise self._superseded_reason()
+        raise self._lost_race()
 
     def append_once(self, event: Event, same: Callable[[Event], bool]) -> tuple[Record, bool]:
         """Write a record unless one of a same event is there; the record, and whether it is new.
@@ -71,10 +69,10 @@ class AuditLog:
             if not may([entry for entry in entries if isinstance(entry, Record)]):
                 return None
             # Whoever writes meanwhile takes the number of ours, and is found in the next round.
-            record = follow(self._last(stored), event, actor(), self._now())
+            record = follow(self._last(stored), event, current_actor(), self._now())
             if self._write(record):
                 return record
-        raise self._superseded_reason()
+        raise self._lost_race()
 
     def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
         """All records, oldest first, and where the log was tampered with."""
@@ -90,7 +88,7 @@ class AuditLog:
             records.append(entry)
         return tuple(records), (*breaks, *verify(records))
 
-    def _superseded_reason(self) -> WorkspaceError:
+    def _lost_race(self) -> WorkspaceError:
         return WorkspaceError(
             f"the audit log could not be written: {_ATTEMPTS} times another record came first",
             "Is another rollout of this stage going on? Run again when it is done.",
@@ -143,11 +141,3 @@ class AuditLog:
                     return False
                 raise
         return True
-
-
-def actor() -> str:
-    """Who acts: the person that a CI system names, else who is logged in on this machine."""
-    for name in _ACTOR_VARIABLES:
-        if os.environ.get(name):
-            return os.environ[name]
-    return getpass.getuser()

@@ -1,4 +1,4 @@
-"""The only place that makes a client of a stage's workspace: the login, and no chatter of the SDK.
+"""The only place that makes a client of a stage's workspace: with the login, and without the SDK's own output.
 
 Importing this file imports azure.ai.ml, which takes seconds: only commands that talk to a workspace do.
 """
@@ -20,8 +20,8 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.storage.blob import ContainerClient
 
 from mlops.azure.cloud import described_cloud, management_address
-from mlops.azure.login import job_credential
 from mlops.azure.sdk_output import silence_loggers
+from mlops.githost.hosts import current_job
 from mlops.settings.project import Stage
 
 _EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
@@ -91,7 +91,7 @@ def _credential() -> TokenCredential:
 
     The others of the chain only cost time: nobody trains from an editor's or a shell's token cache.
     """
-    return job_credential() or DefaultAzureCredential(
+    return current_job().credential() or DefaultAzureCredential(
         exclude_shared_token_cache_credential=True,
         exclude_visual_studio_code_credential=True,
         exclude_powershell_credential=True,

@@ -11,7 +11,8 @@ from mlops.checks.releases import check_releases
 from mlops.checks.stages import check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.problem import Problem
-from mlops.core.layout import PIPELINE_FILE
+from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
+from mlops.settings.project import load_project
 
 
 def check_project(root: Path) -> list[Problem]:
@@ -55,8 +56,15 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_serving(document, project.document)
         yield from batch.check_batch(document)
     yield from _environment_reference_problems(project)
-    yield from check_releases(project.root)
-    yield from check_stages(project.root)
+    yield from _settings_problems(project.root)
+
+
+def _settings_problems(root: Path) -> Iterator[Problem]:
+    """Yield what is wrong with what project.yml and releases/ say; a folder without project.yml says nothing."""
+    if (root / PROJECT_FILE).is_file():
+        project = load_project(root)
+        yield from check_releases(project)
+        yield from check_stages(project)
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The files of releases/, read as whoever uses them reads them: what is wrong there shows here, not in a promotion."""
+"""The files of releases/, read by the code that uses them: what is wrong there shows here, not in a promotion."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from mlops.checks.yaml.problem import Problem
 from mlops.core.errors import ProjectError
+from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
-from mlops.settings.project import Project, load_project
-from mlops.settings.protection import read_expectations
+from mlops.settings.project import Project
 from mlops.settings.provenance import read_policy
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
 from mlops.settings.schema import read_project_schema
+from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
@@ -29,11 +29,11 @@ _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
 )
 
 
-def check_releases(root: Path) -> Iterator[Problem]:
+def check_releases(project: Project) -> Iterator[Problem]:
     """Every problem of a manifest, or of a file of rules; a project without the folder releases nothing."""
+    root = project.root
     if not (root / RELEASE_FOLDER).is_dir():
         return
-    project = load_project(root)
     for stage in project.order:
         if (root / manifest_path(stage)).is_file():
             yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))
@@ -45,8 +45,8 @@ def _problems(root: Path, reader: Callable[[], Any]) -> Iterator[Problem]:
     try:
         reader()
     except ProjectError as error:
-        if not error.places:
+        if not error.locations:
             yield Problem(RELEASE_FOLDER.as_posix(), 1, error.message, error.advice)
-        for place in error.places:
-            file = place.file.relative_to(root) if place.file.is_absolute() else place.file
-            yield Problem(file.as_posix(), place.line, place.message, error.advice)
+        for location in error.locations:
+            file = location.file.relative_to(root) if location.file.is_absolute() else location.file
+            yield Problem(file.as_posix(), location.line, location.message, error.advice)

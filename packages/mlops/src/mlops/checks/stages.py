@@ -15,14 +15,11 @@ from mlops.stages.ci_blocks import find_blocks, written_files
 _FIRST_LINE = 1
 
 
-def check_stages(root: Path) -> Iterator[Problem]:
+def check_stages(project: Project) -> Iterator[Problem]:
     """Every file that a stage lacks, that belongs to no stage, or that lists other stages than project.yml."""
-    if not (root / PROJECT_FILE).is_file():
-        return
-    project = load_project(root)
     yield from _missing_files(project)
     yield from _left_behind(project)
-    for block in find_blocks(root, project.order):
+    for block in find_blocks(project.root, project.order):
         if block.written is None:
             message = f"`# begin stages: {block.kind}` is an unknown block, or has no `# end stages`"
             yield Problem(str(block.file), block.line, message, "restore the lines from git")

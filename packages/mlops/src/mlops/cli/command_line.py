@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
-from mlops.ci.log_commands import guarded
+from mlops.cli.escaped_output import escaped_output
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
 
@@ -178,7 +178,7 @@ def stage_option(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
-    with guarded():
+    with escaped_output():
         return _run(sys.argv[1:] if arguments is None else arguments)
 
 

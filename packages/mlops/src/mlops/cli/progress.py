@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops.ci.current import group
+from mlops.githost.hosts import group
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -64,7 +64,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def step_board() -> Generator[StepBoard]:
-    """A place for the steps of one job: a live table in a terminal, lines elsewhere, which fold in a CI system."""
+    """A place for the steps of one job: a live table in a terminal, lines elsewhere, collapsible in a CI log."""
     if not sys.stderr.isatty():
         with group("steps"):
             yield StepBoard(None)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from mlops.ci.report import report_error, report_result
+from mlops.cli.ci_report import report_error, report_result
 from mlops.cli.histogram_text import histogram_lines
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
@@ -57,7 +57,7 @@ def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) 
     if as_json:
         body = {"message": message, "advice": advice, "details": list(error.details)}
         print(json.dumps({"error": body}, ensure_ascii=False), file=out)
-    report_error(message, advice, error.details, error.places)
+    report_error(message, advice, error.details, error.locations)
 
 
 def as_typed(sentence: str) -> str:

@@ -12,7 +12,7 @@ import click
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import examples_below, json_option, stage_option
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 if TYPE_CHECKING:
     from mlops.checks import Problem
@@ -28,9 +28,10 @@ class CheckResult(Result):
     fixed: tuple[str, ...]
 
     @property
-    def places(self) -> Sequence[Place]:
+    def locations(self) -> Sequence[SourceLocation]:
         """Every problem at its line."""
-        return [Place(self.root / each.file, each.line, f"{each.message}; {each.advice}") for each in self.problems]
+        found = ((each, f"{each.message}; {each.advice}") for each in self.problems)
+        return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
 
     @property
     def exit_code(self) -> int:
@@ -64,7 +65,7 @@ class CheckResult(Result):
     "mlops check --json",
 )
 @click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
-@click.option("--repository", is_flag=True, help="Check how the forge protects the repository instead.")
+@click.option("--repository", is_flag=True, help="Check how the git host protects the repository instead.")
 @json_option
 @click.pass_obj
 def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
@@ -83,10 +84,10 @@ def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_
     project = load_project(project_path)
     root = project.root
     if repository:
-        from mlops.protection.check import check_repository
+        from mlops.checks.protection import check_repository
 
         if fix:
-            raise click.UsageError("--fix changes files of the project, --repository reads settings of the forge")
+            raise click.UsageError("--fix changes files of the project, --repository reads settings of the git host")
         return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)
@@ -171,7 +172,7 @@ def list_command(project_path: Path | None, *, as_json: bool) -> int:
     """Show the stages in their order, and where each takes its models from."""
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
-    from mlops.stages.listing import StageList
+    from mlops.stages.change import StageList
 
     return answer(StageList(load_project(project_path)), as_json=as_json)
 

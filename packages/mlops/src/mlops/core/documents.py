@@ -1,6 +1,6 @@
 """A YAML file of the project as a checked, frozen object; every problem with its file, line, key and advice.
 
-What is allowed in a file is said by the pydantic model of whoever reads it; lines come from yaml_lines.py.
+What is allowed in a file is said by the pydantic model that reads it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mlops.core.errors import ProjectError
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 _FIRST_LINE = 1
 
 
 class YamlError(Exception):
-    """The text is no YAML; `line` counts from 1."""
+    """The text is not YAML; `line` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Document:
 
 
 def read_yaml(file: Path) -> Document:
-    """Read one YAML document. Raises YamlError for a file that is no UTF-8 or no YAML."""
+    """Read one YAML document. Raises YamlError for a file that is not UTF-8 or not YAML."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -57,7 +57,7 @@ def read_yaml(file: Path) -> Document:
 
 
 def parse_yaml(text: str) -> Document:
-    """Parse one YAML document. Raises YamlError for a text that is no YAML."""
+    """Parse one YAML document. Raises YamlError for a text that is not YAML."""
     parser = YAML(typ="safe", pure=True)
     try:
         # Reading takes the time: the value is made of the same nodes as the lines.
@@ -67,7 +67,7 @@ def parse_yaml(text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else _FIRST_LINE
-        raise YamlError(str(error.problem or "the file is no YAML").splitlines()[0], line) from error
+        raise YamlError(str(error.problem or "the file is not YAML").splitlines()[0], line) from error
     except YAMLError as error:
         raise YamlError(str(error).splitlines()[0], _FIRST_LINE) from error
     lines: dict[tuple[str | int, ...], int] = {}
@@ -146,9 +146,9 @@ def _told(file: Path) -> Generator[None]:
     try:
         yield
     except YamlError as error:
-        place = Place(file, error.line, str(error))
+        location = SourceLocation(file, error.line, str(error))
         raise ProjectError(
-            f"{file}:{error.line}: {error}", "Correct the YAML at this line.", places=(place,)
+            f"{file}:{error.line}: {error}", "Correct the YAML at this line.", locations=(location,)
         ) from error
 
 
@@ -176,19 +176,19 @@ def _problems(document: Document, error: ValidationError, renamed: Mapping[str, 
 
 
 def _refusal(file: Path, document: Document, problems: Sequence[tuple[KeyPath, str]]) -> ProjectError:
-    places = tuple(_place(file, document, *problem) for problem in problems)
-    count = "1 problem" if len(places) == 1 else f"{len(places)} problems"
+    locations = tuple(_location(file, document, *problem) for problem in problems)
+    count = "1 problem" if len(locations) == 1 else f"{len(locations)} problems"
     return ProjectError(
         f"{file} has {count}",
         f"Correct {file.name}; its comments say what each key means.",
-        tuple(f"{file.name}:{place.line}: {place.message}" for place in places),
-        places,
+        tuple(f"{file.name}:{each.line}: {each.message}" for each in locations),
+        locations,
     )
 
 
-def _place(file: Path, document: Document, path: KeyPath, sentence: str) -> Place:
+def _location(file: Path, document: Document, path: KeyPath, sentence: str) -> SourceLocation:
     key = ".".join(_named(document.value, path))
-    return Place(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
+    return SourceLocation(file, document.line_of(path), f"{key or 'the file'}: {sentence}")
 
 
 def _named(value: Any, path: KeyPath) -> list[str]:

@@ -20,25 +20,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 
 class MlopsError(Exception):
     """Something is wrong: `message` says what, `advice` what to do next, `details` the evidence in lines.
 
-    `places` are the lines of files that have to be corrected, where there are such.
+    `locations` are the lines of files that have to be corrected, where there are such.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(
-        self, message: str, advice: str = "", details: tuple[str, ...] = (), places: tuple[Place, ...] = ()
+        self, message: str, advice: str = "", details: tuple[str, ...] = (), locations: tuple[SourceLocation, ...] = ()
     ) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
         self.details = details
-        self.places = places
+        self.locations = locations
 
 
 class ProjectError(MlopsError):

@@ -163,7 +163,7 @@ class Repository:
             return self._run("write-tree", variables=index)
 
     def _identity(self) -> dict[str, str]:
-        """Who commits, for machines on which git was told nobody; empty where it knows."""
+        """Who commits, on machines where git has no identity; empty where it has one."""
         if self._ask("var", "GIT_COMMITTER_IDENT") is not None:
             return {}
         names = {f"GIT_{role}_NAME": _NOBODY_NAME for role in ("AUTHOR", "COMMITTER")}

@@ -38,3 +38,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are Markdown already."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cut_to_bytes(markdown: str, limit: int) -> str:
+    """A text in at most `limit` bytes of UTF-8; one that was cut says so at its end."""
+    raw = markdown.encode()
+    if len(raw) <= limit:
+        return markdown
+    notice = "\n\n*Shortened: this is as much as the page of a run shows.*\n"
+    return raw[: max(0, limit - len(notice.encode()))].decode(errors="ignore") + notice[:limit]

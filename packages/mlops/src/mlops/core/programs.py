@@ -1,4 +1,4 @@
-"""Programs of others that this machine has (`gh`, `az`): started without a shell, waited for, never half answered."""
+"""Programs of others that this machine has, such as `gh` and `az`: started without a shell, with a time limit."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ _TIMEOUT_SECONDS: Final = 120
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a program ended, and what it said."""
+class ProgramResult:
+    """How a program ended, and what it printed."""
 
     code: int
-    text: str
+    stdout: str
     stderr_lines: tuple[str, ...]
 
     @property
-    def last_complaint(self) -> str:
-        """The line that says most."""
+    def reason(self) -> str:
+        """Why it failed: the last line of standard error says most."""
         return self.stderr_lines[-1] if self.stderr_lines else f"it ended with {self.code}"
 
 
-def ask(
+def run_program(
     command: Sequence[str],
     folder: Path,
-    given: str = "",
+    stdin: str = "",
     otherwise: str = "",
     timeout_seconds: float = _TIMEOUT_SECONDS,
-) -> Answer:
-    """Run a program in a folder. Raises MachineError where it is missing (`otherwise`: what else to do) or hangs."""
+) -> ProgramResult:
+    """Run a program in a folder; `otherwise` says what else to do where it is not installed.
+
+    Raises MachineError when it is missing or hangs.
+    """
     try:
         done = subprocess.run(
             command,
             cwd=folder,
-            input=given,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout_seconds,
@@ -50,14 +53,14 @@ def ask(
         raise MachineError(f"`{command[0]}` is not installed", advice) from error
     except subprocess.TimeoutExpired as error:
         message = f"`{' '.join(command[:3])}` did not end within {timeout_seconds:.0f} s"
-        raise MachineError(message, "Is the network there? Run again: nothing is done twice.") from error
-    return Answer(done.returncode, done.stdout, tuple(done.stderr.strip().splitlines()))
+        raise MachineError(message, "Check the network and run again: nothing is done twice.") from error
+    return ProgramResult(done.returncode, done.stdout, tuple(done.stderr.strip().splitlines()))
 
 
-def require(command: Sequence[str], folder: Path, given: str = "", otherwise: str = "") -> str:
-    """What a program that must succeed prints. Raises MachineError with what it complained of."""
-    answer = ask(command, folder, given, otherwise)
-    if answer.code != 0:
+def output_of(command: Sequence[str], folder: Path, stdin: str = "", otherwise: str = "") -> str:
+    """The standard output of a program that must succeed. Raises MachineError with its standard error."""
+    result = run_program(command, folder, stdin, otherwise)
+    if result.code != 0:
         advice = f"Log in with `{command[0]}` and run again: nothing is done twice."
-        raise MachineError(f"`{' '.join(command[:3])}` failed", advice, answer.stderr_lines)
-    return answer.text
+        raise MachineError(f"`{' '.join(command[:3])}` failed", advice, result.stderr_lines)
+    return result.stdout

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 
 Tone = Literal["plain", "good", "bad", "hint"]
 
@@ -67,7 +67,7 @@ class Result(ABC):
         return None
 
     @property
-    def places(self) -> Sequence[Place]:
+    def locations(self) -> Sequence[SourceLocation]:
         """Where in the project's files something is wrong."""
         return ()
 

@@ -1,4 +1,4 @@
-"""A place in a file of the project, and what is wrong there."""
+"""A line of a file of the project, and what is wrong there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """`line` counts from 1; `file` is absolute, or counts from the working folder."""
 
     file: Path

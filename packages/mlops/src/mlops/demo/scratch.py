@@ -15,7 +15,7 @@ from typing import Final
 
 from mlops.core.git import REMOTE, Repository
 from mlops.core.layout import STATE_FOLDER, private_folder
-from mlops.githost.builder import WORKSTATION
+from mlops.githost.interface import WORKSTATION
 from mlops.settings.manifest_files import RolloutTiming, with_timing
 from mlops.settings.project import Project, load_project
 from mlops.settings.provenance import POLICY_FILE, with_builder

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from azure.ai.ml import MLClient
 
-from mlops.ci.current import mask
 from mlops.core.errors import EndpointUnreachable, RequestRefused
+from mlops.githost.hosts import mask
 
 
 def trust() -> ssl.SSLContext:

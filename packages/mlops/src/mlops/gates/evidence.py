@@ -116,7 +116,7 @@ def _digests(proposal: Proposal) -> Measures:
 def _provenance(found: _Collection) -> Measures:
     challenger = found.proposal.challenger
     found.provenance = read_document(challenger.folder, PROVENANCE_FILE, Provenance)
-    return {"provenance_gaps": provenance_gaps(found.provenance, challenger.release, challenger.doubts)}
+    return {"provenance_gaps": provenance_gaps(found.provenance, challenger.release, challenger.provenance_warnings)}
 
 
 def _schema(proposal: Proposal) -> Measures:

@@ -47,7 +47,7 @@ def digest_differences(candidates: Mapping[str, tuple[Path, Release]]) -> Measur
     return Measured(value=float(len(details)), details=tuple(details))
 
 
-def provenance_gaps(known: Provenance, release: Release, doubts: Sequence[str] = ()) -> Measured:
+def provenance_gaps(known: Provenance, release: Release, warnings: Sequence[str] = ()) -> Measured:
     """Count what provenance.json leaves open, where it contradicts the manifest, and what else speaks against it."""
     facts = {
         "git_commit": (known.git_commit, release.source.git_commit),
@@ -72,7 +72,7 @@ def provenance_gaps(known: Provenance, release: Release, doubts: Sequence[str] =
         details.append("environment.lock_sha256 is not known")
     if not _is_time(known.created):
         details.append("created is no time")
-    details += doubts
+    details += warnings
     return Measured(value=float(len(details)), details=tuple(details))
 
 

@@ -12,11 +12,11 @@ from mlops.settings.stages import StageName
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model package on this machine, the release that promises it, and what speaks against its provenance."""
+    """A model package on this machine, the release that promises it, and what is wrong with its provenance."""
 
     folder: Path
     release: Release
-    doubts: tuple[str, ...] = ()
+    provenance_warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport, Row
 from mlops.gates.report_sections import Section, sections
 
-GITHUB_BODY_LIMIT: Final = 65_536
-AZURE_DEVOPS_LIMIT: Final = 4_000
+DEFAULT_LIMIT: Final = 65_536
 SMALLEST_LIMIT: Final = 1_500
 
 _BLOCKING_SHOWN: Final = 10
@@ -23,9 +22,7 @@ _COLUMNS: Final = ("", "gate", "champion", "challenger", "difference", "interval
 _MARKS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "error": "⚠️"}
 
 
-def markdown_report(
-    report: GateReport, limit: int = GITHUB_BODY_LIMIT, pictures: Mapping[str, str] | None = None
-) -> str:
+def markdown_report(report: GateReport, limit: int = DEFAULT_LIMIT, pictures: Mapping[str, str] | None = None) -> str:
     """The report in at most `limit` characters; what did not fit is named at its end.
 
     `pictures` maps titles to addresses of plots that lie beside the pull request, where Markdown shows no

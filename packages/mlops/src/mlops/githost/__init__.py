@@ -1,1 +1,1 @@
-"""What a git host is to a release: who acts, from where, and its pull requests."""
+"""GitHub, Azure DevOps and whatever else keeps the repository and runs its CI, behind one interface (interface.py)."""

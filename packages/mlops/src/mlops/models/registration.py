@@ -16,7 +16,8 @@ from azure.ai.ml.exceptions import AssetPathException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.core.errors import WorkspaceError
-from mlops.githost.builder import Builder, builder_of, current_builder
+from mlops.githost.hosts import current_builder
+from mlops.githost.interface import Builder, builder_of
 from mlops.models.data_asset import DataVersion
 
 DIGEST_TAG: Final = "digest"

@@ -11,7 +11,7 @@ from mlops.core.errors import MlopsError
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport
 from mlops.settings.project import Project
@@ -31,10 +31,10 @@ class GateResult(Result):
     html: Path
 
     @property
-    def places(self) -> Sequence[Place]:
+    def locations(self) -> Sequence[SourceLocation]:
         """The manifest, for every gate that blocks its release."""
         blocking = [row for row in self.report.rows if row.outcome != "pass"]
-        return [Place(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
+        return [SourceLocation(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
 
     @property
     def summary(self) -> str:

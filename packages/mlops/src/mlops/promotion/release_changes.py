@@ -1,4 +1,4 @@
-"""What a range of commits changes in the stages: told by git alone, without a workspace or a login."""
+"""What a range of commits changes in the stages: by git alone, without a workspace or a login."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from mlops.core.errors import InputError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE
 from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import Place
+from mlops.core.source_location import SourceLocation
 from mlops.settings.project import Settings, parse_settings
-from mlops.settings.release_history import mixed_changes, order_at, skipped_stage
 from mlops.settings.releases import (
     RELEASE_FOLDER,
     Manifest,
@@ -28,6 +27,7 @@ from mlops.settings.releases import (
     skipped_phases,
 )
 from mlops.settings.stages import StageName, StageOrder
+from mlops.stages.release_history import mixed_changes, order_at, skipped_stage
 
 Kind = Literal["first release", "release", "removal", "settings"]
 
@@ -97,7 +97,7 @@ class PlanResult(Result):
     order_before: StageOrder
     changes: tuple[StageChange, ...]
     problems: tuple[str, ...]
-    places: tuple[Place, ...] = ()
+    locations: tuple[SourceLocation, ...] = ()
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -159,7 +159,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
         order_at(repository, since) or settings.order,
         tuple(change for each in found for change in each.changes),
         (*mixed, *(problem for each in found for problem in each.problems)),
-        tuple(place for each in found for place in each.places),
+        tuple(location for each in found for location in each.locations),
     )
 
 
@@ -169,7 +169,7 @@ class _Planned:
 
     changes: tuple[StageChange, ...] = ()
     problems: tuple[str, ...] = ()
-    places: tuple[Place, ...] = ()
+    locations: tuple[SourceLocation, ...] = ()
 
 
 def _planned(repository: Repository, settings: Settings, since: str, stage: StageName) -> _Planned:
@@ -183,7 +183,7 @@ def _planned(repository: Repository, settings: Settings, since: str, stage: Stag
         after = parse_manifest(text, stage)
     except ProjectError as error:
         problems = tuple(f"{RELEASE_FOLDER}/{detail}" for detail in error.details) or (error.message,)
-        return _Planned((), problems, tuple(replace(place, file=repository.folder / path) for place in error.places))
+        return _Planned((), problems, tuple(replace(each, file=repository.folder / path) for each in error.locations))
     change = compare(stage, *_earlier(before, stage), after)
     if change is None:
         return _Planned()
@@ -191,8 +191,8 @@ def _planned(repository: Repository, settings: Settings, since: str, stage: Stag
         skipped = skipped_stage(repository, _HEAD, stage, change.after)
         if skipped:
             line = parse_yaml(text).line_of(_SOURCE_STAGE)
-            place = Place(repository.folder / path, line, skipped)
-            return _Planned((change,), (f"{path}:{line}: {'.'.join(_SOURCE_STAGE)}: {skipped}",), (place,))
+            location = SourceLocation(repository.folder / path, line, skipped)
+            return _Planned((change,), (f"{path}:{line}: {'.'.join(_SOURCE_STAGE)}: {skipped}",), (location,))
     return _Planned((_with_skipped_phases(settings, change, after),))
 
 

@@ -1,4 +1,4 @@
-"""`mlops provenance` as a function: a model's statement, whether its stage accepts it, and files to sign."""
+"""`mlops provenance` as a function: a model's provenance statement, whether its stage accepts it, files to sign."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mlops.models.origin import read_provenance, release_of
 from mlops.models.package import checksums
 from mlops.models.package_store import fetch_package, package_of_model
 from mlops.models.registration import ModelVersion, find_builder, find_version
-from mlops.provenance.attestation import CHECKSUM_FILE
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
-from mlops.provenance.verification import Evidence, committed_problems, statement_problems
+from mlops.provenance.verification import ProvenanceSubject, committed_problems, statement_problems
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
 STATEMENT_FILE: Final = "statement.json"
 PREDICATE_FILE: Final = "predicate.json"
+CHECKSUM_FILE: Final = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
 class ProvenanceResult(Result):
-    """A statement, what is wrong with it, and the files that were written for whoever signs it."""
+    """A statement, what is wrong with it, and the files that were written to be signed."""
 
     stage: StageName
     model: ModelVersion
@@ -83,37 +83,40 @@ def inspect(clients: WorkspaceClients, stage: StageName, version: str | None, fo
 
     Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
     """
-    root = clients.project.root
-    if stage == clients.project.order.training:
-        model = find_version(clients.training, clients.project.settings.model, version)
-        package = package_of_model(clients.training, clients.project, model)
-        statement = state(clients, model, package)
-        evidence = Evidence(stage, model, package, release_of(package, model, stage))
-        problems = statement_problems(clients.project, evidence, statement)
-    else:
-        evidence = _released(clients, stage)
-        model, package = evidence.model, evidence.package
-        place = statement_path(model.name, model.version)
-        problems = committed_problems(clients.project, evidence)
-        if not (root / place).is_file():
-            raise ProjectError(f"there is no {place}", f"Promote the model again: `mlops promote --to {stage}`.")
-        statement = parse_statement((root / place).read_text(encoding="utf-8"), str(place))
+    is_training = stage == clients.project.order.training
+    subject, statement, problems = _stated(clients, stage, version) if is_training else _committed(clients, stage)
     if folder is not None:
-        _write(folder, statement, package)
-    return ProvenanceResult(stage, model, statement, tuple(problems), folder)
+        _write(folder, statement, subject.package)
+    return ProvenanceResult(stage, subject.model, statement, tuple(problems), folder)
 
 
-def state(clients: WorkspaceClients, model: ModelVersion, package: Path) -> Statement:
-    """The statement about a version registered in the stage that trains."""
-    return state_provenance(model, package, read_provenance(package), find_builder(clients.training, model))
+def _stated(
+    clients: WorkspaceClients, stage: StageName, version: str | None
+) -> tuple[ProvenanceSubject, Statement, list[str]]:
+    model = find_version(clients.training, clients.project.settings.model, version)
+    package = package_of_model(clients.training, clients.project, model)
+    provenance = read_provenance(package)
+    statement = state_provenance(model, package, provenance, find_builder(clients.training, model))
+    subject = ProvenanceSubject(stage, model, package, release_of(provenance, model, stage))
+    return subject, statement, statement_problems(clients.project, subject, statement)
 
 
-def _released(clients: WorkspaceClients, stage: StageName) -> Evidence:
+def _committed(clients: WorkspaceClients, stage: StageName) -> tuple[ProvenanceSubject, Statement, list[str]]:
+    subject = _released(clients, stage)
+    path = statement_path(subject.model.name, subject.model.version)
+    file = clients.project.root / path
+    if not file.is_file():
+        raise ProjectError(f"there is no {path}", f"Promote the model again: `mlops promote --to {stage}`.")
+    statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
+    return subject, statement, committed_problems(clients.project, subject)
+
+
+def _released(clients: WorkspaceClients, stage: StageName) -> ProvenanceSubject:
     release = read_manifest(manifest_file(clients.project.root, stage)).release
     if release is None:
         raise ProjectError(f"nothing is released to {stage} yet", f"Promote a model: `mlops promote --to {stage}`.")
     package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
-    return Evidence(stage, ModelVersion(**release.model.model_dump()), package, release)
+    return ProvenanceSubject(stage, ModelVersion(**release.model.model_dump()), package, release)
 
 
 def _write(folder: Path, statement: Statement, package: Path) -> None:

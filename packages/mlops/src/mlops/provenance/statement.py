@@ -1,4 +1,4 @@
-"""Where a model comes from, as an in-toto statement (v1) with SLSA's provenance (v1) as its predicate.
+"""The provenance of a model, as an in-toto statement (v1) with SLSA's provenance (v1) as its predicate.
 
 The same model version always gives the same bytes, so that every promotion commits the same file.
 Formats: https://in-toto.io/Statement/v1 and https://slsa.dev/spec/v1.0/provenance.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlops.core.errors import ProjectError
 from mlops.core.layout import PIPELINE_FILE
-from mlops.githost.builder import Builder
+from mlops.githost.interface import Builder
 from mlops.models.package import DIGEST_PREFIX, file_digests
 from mlops.models.package_documents import Provenance
 from mlops.models.registration import ModelVersion
@@ -152,9 +152,9 @@ def statement_path(model: str, version: str) -> PurePosixPath:
 
 
 def parse_statement(text: str, place: str) -> Statement:
-    """A statement as committed. Raises ProjectError when it is none of ours."""
+    """A committed statement. Raises ProjectError for a text that `mlops` did not write."""
     try:
         return Statement.model_validate_json(text)
     except ValidationError as error:
         details = tuple(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ProjectError(f"{place} is no provenance statement", "Promote the model again.", details) from error
+        raise ProjectError(f"{place} is not a provenance statement", "Promote the model again.", details) from error

@@ -1,87 +1,94 @@
-"""Whether a statement holds: for these bytes, this release, this git history, this policy. Pure but for git and `gh`.
+"""Whether a provenance statement holds: for these bytes, this release, this git history and this policy.
 
-Every question is asked, so that one answer names all that is wrong. Raising is left to whoever asks.
+Everything is checked, so that one answer names all that is wrong. Asks git, and the git host where a signature is
+required; raising is left to the two functions that say so.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
-from mlops.core.git import REMOTE, Repository
-from mlops.core.remote_address import RemoteAddress, parse_remote
-from mlops.models.package import DIGEST_PREFIX, file_digests
+from mlops.core.git import Repository
+from mlops.githost.hosts import remote_of
+from mlops.githost.interface import Attested, RemoteAddress
+from mlops.models.package import DIGEST_PREFIX, checksums, file_digests
 from mlops.models.registration import ModelVersion
-from mlops.provenance.attestation import attestation_problem
-from mlops.provenance.statement import Statement, parse_statement, statement_path
+from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
 from mlops.settings.project import Project
 from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 
-_DEEP = "In CI, check out the whole history (fetch-depth: 0)."
+_WHOLE_HISTORY: Final = "In CI, check out the whole history (fetch-depth: 0)."
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a statement is held against; no release in the stage that trains."""
+class ProvenanceSubject:
+    """What a statement has to be true of: a model package for a stage; no release in the stage that trains."""
 
     stage: StageName
     model: ModelVersion
     package: Path
     release: Release | None
 
+    @property
+    def name(self) -> str:
+        """The model version, for people."""
+        return f"{self.model.name} {self.model.version}"
 
-def require_at_deployment(project: Project, evidence: Evidence) -> None:
-    """Raise RolloutFailed when the stage's policy lets the model not be deployed; a broken policy is ProjectError."""
-    problems = committed_problems(project, evidence)
+
+def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
+    """Raise RolloutFailed when the policy does not let the model run in its stage, ProjectError for a broken policy."""
+    problems = committed_problems(project, subject)
     if problems:
         raise RolloutFailed(
-            f"{_named(evidence)} may not run in {evidence.stage}: its provenance does not hold",
-            f"Nothing was changed. {_advice(project, evidence)}",
+            f"{subject.name} may not run in {subject.stage}: its provenance does not hold",
+            f"Nothing was changed. {_advice(project, subject)}",
             tuple(problems),
         )
 
 
-def require_at_promotion(project: Project, evidence: Evidence, statement: Statement, base: str) -> None:
+def require_at_promotion(project: Project, subject: ProvenanceSubject, statement: Statement, base: str) -> None:
     """Raise PromotionRefused for a statement that the target stage would refuse, once merged into `base`."""
-    problems = statement_problems(project, evidence, statement, base)
+    problems = statement_problems(project, subject, statement, base)
     if problems:
-        message = f"{evidence.stage} would refuse {_named(evidence)}: its provenance does not hold"
-        raise PromotionRefused(message, _advice(project, evidence), tuple(problems))
+        message = f"{subject.stage} would refuse {subject.name}: its provenance does not hold"
+        raise PromotionRefused(message, _advice(project, subject), tuple(problems))
 
 
-def committed_problems(project: Project, evidence: Evidence, *, signed: bool = True) -> list[str]:
-    """What is wrong with the statement in the project's folder, or with its absence; `signed` asks for signatures."""
-    demands = read_policy(project.root, project.order).stages[evidence.stage]
-    place = statement_path(evidence.model.name, evidence.model.version)
-    file = project.root / place
+def committed_problems(project: Project, subject: ProvenanceSubject, *, signed: bool = True) -> list[str]:
+    """What is wrong with the committed statement, or with its absence; `signed` includes its attestation."""
+    demands = read_policy(project.root, project.order).stages[subject.stage]
+    path = statement_path(subject.model.name, subject.model.version)
+    file = project.root / path
     if not file.is_file():
-        return [f"there is no {place}"] if demands.statement == "required" else []
-    statement = parse_statement(file.read_text(encoding="utf-8"), str(place))
-    return statement_problems(project, evidence, statement, signed=signed)
+        return [f"there is no {path}"] if demands.statement == "required" else []
+    statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
+    return statement_problems(project, subject, statement, signed=signed)
 
 
 def statement_problems(
-    project: Project, evidence: Evidence, statement: Statement, head: str = "HEAD", *, signed: bool = True
+    project: Project, subject: ProvenanceSubject, statement: Statement, head: str = "HEAD", *, signed: bool = True
 ) -> list[str]:
     """What is wrong with a statement, in sentences; `head` is what is deployed."""
-    demands = read_policy(project.root, project.order).stages[evidence.stage]
-    repository = Repository(project.root)
-    remote = _remote(project.root)
+    demands = read_policy(project.root, project.order).stages[subject.stage]
+    remote = remote_of(project.root)
     return [
-        *_subject_problems(evidence, statement),
-        *_release_problems(evidence, statement),
-        *_commit_problems(demands, repository, statement, head),
+        *_subject_problems(subject, statement),
+        *_release_problems(subject, statement),
+        *_commit_problems(demands, Repository(project.root), statement, head),
         *_builder_problems(demands, remote, statement),
-        *(_attestation_problems(demands, remote, evidence, statement) if signed else ()),
+        *(_attestation_problems(demands, remote, subject, statement) if signed else ()),
     ]
 
 
-def _subject_problems(evidence: Evidence, statement: Statement) -> Sequence[str]:
-    model = evidence.model
+def _subject_problems(subject: ProvenanceSubject, statement: Statement) -> Sequence[str]:
+    model = subject.model
     whole, *files = statement.subject
     if whole.name != f"{model.name}:{model.version}":
         return [f"the statement is about {whole.name!r}, not {model.name}:{model.version}"]
@@ -89,21 +96,21 @@ def _subject_problems(evidence: Evidence, statement: Statement) -> Sequence[str]
     if digest != model.digest:
         return [f"the statement is about {digest!r}, not {model.digest}"]
     stated = [(each.name, each.digest.get("sha256", "")) for each in files]
-    found = file_digests(evidence.package)
+    found = file_digests(subject.package)
     differing = sorted({name for name, _ in set(stated) ^ set(found)})
     return [f"files differ from the statement: {', '.join(map(repr, differing))}"] if differing else []
 
 
-def _release_problems(evidence: Evidence, statement: Statement) -> Sequence[str]:
-    if evidence.release is None:
+def _release_problems(subject: ProvenanceSubject, statement: Statement) -> Sequence[str]:
+    if subject.release is None:
         return []
-    source = evidence.release.source
+    source = subject.release.source
     stated = {
         "git_commit": (statement.commit, source.git_commit),
         "job": (statement.predicate.buildDefinition.internalParameters.get("job", ""), source.job),
     }
     return [
-        f"{key} is {said!r} in the statement and '{released}' in releases/{evidence.stage}.yml"
+        f"{key} is {said!r} in the statement and '{released}' in releases/{subject.stage}.yml"
         for key, (said, released) in stated.items()
         if said != released
     ]
@@ -114,57 +121,40 @@ def _commit_problems(demands: Demands, repository: Repository, statement: Statem
     if demands.commit == "any":
         return []
     if not commit or repository.resolve(commit) != commit:
-        return [f"git knows no commit {commit!r}, from which the model was trained. {_DEEP}"]
+        return [f"git knows no commit {commit!r}, from which the model was trained. {_WHOLE_HISTORY}"]
     if demands.commit == "merged" and repository.merge_base(head, commit) != commit:
         return [f"commit {commit!r}, from which the model was trained, is not in the history of what is deployed"]
     return []
 
 
 def _builder_problems(demands: Demands, remote: RemoteAddress | None, statement: Statement) -> Sequence[str]:
-    if allows(demands.builders, statement.builder, remote):
+    if allows(demands.builders, statement.builder, remote.origin if remote else None):
         return []
-    where = f"; {{origin}} is {remote.origin}" if remote else "; {origin} is nowhere: the remote is no forge"
-    return [f"builder {statement.builder!r} is none of {', '.join(demands.builders)}{where}"]
+    where = f"{{origin}} is {remote.origin}" if remote else "{origin} matches nothing: the remote is on no git host"
+    return [f"builder {statement.builder!r} is none of {', '.join(demands.builders)}; {where}"]
 
 
 def _attestation_problems(
-    demands: Demands, remote: RemoteAddress | None, evidence: Evidence, statement: Statement
+    demands: Demands, remote: RemoteAddress | None, subject: ProvenanceSubject, statement: Statement
 ) -> Sequence[str]:
     if demands.attestation == "none":
         return []
-    if remote is None or remote.kind != "github":
-        return ["an attestation of GitHub is asked for, but the remote is not on GitHub"]
+    if remote is None:
+        return ["an attestation is required, but the remote is on no git host that could hold one"]
+    predicate = json.loads(statement.predicate.model_dump_json(exclude_none=True))
+    attested = Attested(checksums(subject.package), PREDICATE_TYPE, predicate, statement.builder)
     try:
-        problem = attestation_problem(remote, evidence.package, statement)
+        problem = remote.host.attestation_problem(remote, attested)
     except MlopsError as error:
         return [f"the attestation could not be verified: {error.message}", *error.details]
     return [problem] if problem else []
 
 
-def _named(evidence: Evidence) -> str:
-    return f"{evidence.model.name} {evidence.model.version}"
-
-
-def _advice(project: Project, evidence: Evidence) -> str:
+def _advice(project: Project, subject: ProvenanceSubject) -> str:
+    remote = remote_of(project.root)
+    train = f"`{remote.host.training_command}`" if remote else "`mlops train --fresh` in your CI system"
     return (
-        "Train it anew where the stage expects it, with no step that somebody else has run: "
-        f"{_train_anew(_remote(project.root))}; that makes a new version, to be promoted. "
-        f"Or change what the stage asks, in a reviewed change of {POLICY_FILE.as_posix()}: "
-        f"`mlops provenance --stage {evidence.stage}` shows both."
+        "Train it again where the stage expects it, without reusing a step that was run elsewhere: "
+        f"{train}; that makes a new version to promote. Or change what the stage requires, in a reviewed change of "
+        f"{POLICY_FILE.as_posix()}: `mlops provenance --stage {subject.stage}` shows both."
     )
-
-
-def _train_anew(remote: RemoteAddress | None) -> str:
-    """The command that has the CI system train without reuse."""
-    match remote.kind if remote else None:
-        case "github":
-            return "`gh workflow run train.yml -f fresh=true`"
-        case "azure":
-            return "`az pipelines run --name train --parameters fresh=true`"
-        case _:
-            return "`mlops train --fresh` in your CI system"
-
-
-def _remote(root: Path) -> RemoteAddress | None:
-    url = Repository(root).remote_url(REMOTE)
-    return parse_remote(url) if url else None

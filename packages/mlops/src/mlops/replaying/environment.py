@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mlops.githost.hosts import HOSTS
 from mlops.replaying.fake_programs import install
 from mlops.replaying.source import Remote
 from mlops.replaying.virtual_environment import create_environment
@@ -29,7 +30,7 @@ _OWN: Final = frozenset({"UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH"})
 # Credentials of real accounts.
 _LOGINS: Final = frozenset({
     "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_USERNAME",
-    "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN",
+    "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN",
     "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ACCESS_KEY", "ARM_SAS_TOKEN",
 })  # fmt: skip
 _UNREACHABLE: Final = "http://replay.invalid"
@@ -65,8 +66,10 @@ def step_environment(
         "GIT_SSH": str(request_log.with_name("ssh")),
         "GIT_SSH_VARIANT": "ssh",
         "GIT_CONFIG_GLOBAL": str(request_log.with_name("gitconfig")),
-        "GH_CONFIG_DIR": str(_private_folder(scratch / "gh")),
     }
+    replays = [replay for host in HOSTS if (replay := host.replay())]
+    folders = [name for replay in replays for name in replay.login_folders]
+    variables |= {name: str(_private_folder(scratch / name.lower())) for name in folders}
     cloud = {name: value for name, value in shell.items() if name.startswith(_CLOUD_PREFIXES)}
     if against_azure:
         return StepEnvironment(variables, cloud, request_log)
@@ -75,9 +78,8 @@ def step_environment(
         # Azure virtual machines offer a managed identity that was not requested.
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": _UNREACHABLE,
     }
-    return StepEnvironment(
-        variables, {name: value for name, value in cloud.items() if name not in _LOGINS}, request_log
-    )
+    logins = _LOGINS.union(*(replay.login_variables for replay in replays))
+    return StepEnvironment(variables, {name: value for name, value in cloud.items() if name not in logins}, request_log)
 
 
 def _path(path: str) -> str:

@@ -11,27 +11,23 @@ from typing import Any, Final
 
 from mlops.cli.progress import say
 from mlops.core.errors import InputError
-from mlops.core.remote_address import ForgeKind
 from mlops.core.results import Block, Line, Result, Table, Tone
 from mlops.core.waiting import stop_signals
+from mlops.githost.hosts import HOSTS
+from mlops.githost.interface import GitHost, Replay
 from mlops.replaying.environment import StepEnvironment, step_environment
 from mlops.replaying.event import EventOptions, event
 from mlops.replaying.fake_programs import logged_requests
 from mlops.replaying.source import Checkout, Source
-from workflow_replay import azure, github
 from workflow_replay.approvals import approvals
-from workflow_replay.azure.builtin_tasks import BUILTIN_TASKS
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.display import display
 from workflow_replay.effects import Effects, with_variables
 from workflow_replay.errors import ReplayError
 from workflow_replay.events import Event
-from workflow_replay.github.builtin_actions import BUILTIN_ACTIONS
 from workflow_replay.host_environment import HostEnvironment
 from workflow_replay.result import JobRun, Run, commands, document, simulated
 
-_GITHUB_FOLDER: Final = ".github/"
-_LOGIN: Final = {"github": "azure/login", "azure": "AzureCLI"}
 # Settings of the repository that a login requires; any text will do, as no token is issued.
 _IDENTITY: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
 _PLACEHOLDER: Final = "replayed"
@@ -55,19 +51,19 @@ class ReplayOptions:
 def replay_file(root: Path, file: Path, event_options: EventOptions, options: ReplayOptions) -> ReplayResult:
     """Replay a workflow file, with the working files, for an event in a scratch copy of the project's repository.
 
-    Raises InputError for a file or an event that GitHub or Azure Pipelines would reject.
+    Raises InputError for a file or an event that its CI system would reject.
     """
     checkout = Checkout(root)
     path = checkout.path_from_root(file)
-    system: ForgeKind = "github" if path.startswith(_GITHUB_FOLDER) else "azure"
+    host, ci = _ci_of(path)
     cancellation = Cancellation()
     with tempfile.TemporaryDirectory(prefix="mlops-replay-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         source = checkout.copy(
-            scratch / "origin.git", system, options.ref, options.since, committed_only=options.committed_only
+            scratch / "origin.git", ci, options.ref, options.since, committed_only=options.committed_only
         )
         environment = step_environment(scratch, source.remote, against_azure=options.against_azure)
-        replay = _Replay(system, source, scratch, environment)
+        replay = _Replay(ci, source, scratch, environment)
         for sentence in _introduction(replay, options):
             say(sentence)
         with stop_signals(cancellation.cancel) as stop:
@@ -75,44 +71,51 @@ def replay_file(root: Path, file: Path, event_options: EventOptions, options: Re
         requests = tuple(logged_requests(environment.request_log))
     if stop.reason is not None:
         raise stop.error(f"the run was cancelled: {stop.reason}", "Nothing is left of it; run it again.")
-    return ReplayResult(run, requests, _limitations(system))
+    return ReplayResult(run, requests, _limitations(host))
+
+
+def _ci_of(path: str) -> tuple[GitHost, Replay]:
+    """The git host whose CI runs a file, and how it is replayed. Raises InputError for a file of no CI system."""
+    host = next((host for host in HOSTS if host.owns_workflow(path)), None)
+    ci = host.replay() if host else None
+    if host is None or ci is None:
+        names = ", ".join(host.name for host in HOSTS if host.replay())
+        raise InputError(f"{path} is not a workflow that can be replayed", f"Name a workflow file of {names}.")
+    return host, ci
 
 
 @dataclass(frozen=True)
 class _Replay:
     """The CI system, the scratch copy, the scratch folder, and the environment of steps."""
 
-    system: ForgeKind
+    ci: Replay
     source: Source
     scratch: Path
     environment: StepEnvironment
 
 
 def _run(replay: _Replay, path: str, happened: Event, options: ReplayOptions, cancellation: Cancellation) -> Run:
-    remote, cloud = replay.source.remote, replay.environment.cloud
-    is_github = replay.system == "github"
-    login = _LOGIN[replay.system]
-    builtin = BUILTIN_ACTIONS if is_github else BUILTIN_TASKS
+    remote, cloud, ci = replay.source.remote, replay.environment.cloud, replay.ci
+    login = with_variables(ci.builtin_effects()[ci.login_step], cloud)
     identity = {name: cloud.get(name, _PLACEHOLDER) for name in _IDENTITY}
     with display(sys.stderr, every_line=options.every_line) as listener:
         host = HostEnvironment(
             environ=replay.environment.variables,
             variables={**identity, **options.variables},
             secrets=options.secrets,
-            effects=Effects({login: with_variables(builtin[login], cloud)}),
+            effects=Effects({ci.login_step: login}),
             approvals=approvals(only=options.approved, reject=options.rejected),
             listener=listener,
             cancellation=cancellation,
             scratch=replay.scratch,
-            remote_url=remote.address,
+            remote_url=remote.ssh_url,
             # Provenance names the builder by this URL. Git, gh and az reach the scratch copy, not the server itself.
-            server_url=f"https://{remote.forge.host}",
-            owner=remote.forge.owner,
-            name=remote.forge.name if is_github else remote.forge.project,
+            server_url=f"https://{remote.address.server}",
+            owner=remote.address.owner,
+            name=ci.ci_name(remote.address),
         )
         try:
-            replay_workflow = github.replay if is_github else azure.replay
-            return replay_workflow(replay.source.repository, path, happened, host)
+            return ci.run(replay.source.repository, path, happened, host)
         except ReplayError as error:
             raise InputError(error.message, error.advice or f"Correct {path}.") from error
 
@@ -126,10 +129,9 @@ def _introduction(replay: _Replay, options: ReplayOptions) -> list[str]:
     return [f"replaying {files} as {source.branch}, in a scratch copy", f"steps reach {workspace}, with {login}"]
 
 
-def _limitations(system: ForgeKind) -> tuple[str, ...]:
-    name = "GitHub" if system == "github" else "Azure DevOps"
+def _limitations(host: GitHost) -> tuple[str, ...]:
     return (
-        f"{name} was a scratch copy of this repository: pushes went there, pull requests were only logged",
+        f"{host.name} was a scratch copy of this repository: pushes went there, pull requests were only logged",
         "approvals were those of --approve and --reject; `mlops check --repository` checks the real rules",
         "caches were empty, tools were those of this machine; containers and other machines were not available",
     )

@@ -6,27 +6,18 @@ The user's repository is never written to: new objects go to the copy.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
-from mlops.core.remote_address import ForgeKind, RemoteAddress, parse_remote
+from mlops.githost.hosts import remote_of
+from mlops.githost.interface import RemoteAddress, Replay
 
 _NEW: Final = "0" * 40
 _DEFAULT_BRANCH: Final = "main"
 _MESSAGE: Final = "Working files"
-_PLACEHOLDERS: Final[Mapping[ForgeKind, RemoteAddress]] = {
-    "github": RemoteAddress("github", "github.com", "octo-org", "", "octo-repo"),
-    "azure": RemoteAddress("azure", "dev.azure.com", "octo-org", "octo-project", "octo-repo"),
-}
-# Over ssh, since git lets GIT_SSH replace the program.
-_ADDRESSES: Final[Mapping[ForgeKind, str]] = {
-    "github": "git@{host}:{owner}/{name}.git",
-    "azure": "git@ssh.{host}:v3/{owner}/{project}/{name}",
-}
 _AUTHOR: Final = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -38,15 +29,9 @@ _AUTHOR: Final = {
 class Remote:
     """The remote of clones of the copy: a URL of the git host that is redirected to the copy's folder."""
 
-    address: str
-    forge: RemoteAddress
+    ssh_url: str
+    address: RemoteAddress
     folder: Path
-
-    @property
-    def web_address(self) -> str:
-        """The URL of the repository's web page, which git can clone as well."""
-        origin = self.forge.origin
-        return origin if self.forge.kind == "github" else f"{origin}/_git/{self.forge.name}"
 
 
 @dataclass(frozen=True)
@@ -64,10 +49,8 @@ class Source:
 class Checkout(Repository):
     """The user's working tree."""
 
-    def copy(
-        self, target: Path, kind: ForgeKind, branch: str | None, since: str | None, *, committed_only: bool
-    ) -> Source:
-        """Create the copy; its clones have the URL of this repository on a git host of that kind.
+    def copy(self, target: Path, ci: Replay, branch: str | None, since: str | None, *, committed_only: bool) -> Source:
+        """Create the copy; its clones have the URL of this repository on the git host of that CI.
 
         In the copy `branch` (None: the current one) has the working files. `since` is its previous revision; without
         one, it is the remote's branch, or else the parent commit. Raises InputError for an unknown revision.
@@ -85,7 +68,8 @@ class Checkout(Repository):
         copy.set_branch(name, commit)
         copy.choose_default(default)
         before = self._before(name, head, commit, since)
-        remote = Remote(*self._address(kind), target)
+        address = self._address(ci)
+        remote = Remote(ci.ssh_url(address), address, target)
         return Source(target, name, default, before, commit != head, remote)
 
     def path_from_root(self, file: Path) -> str:
@@ -95,13 +79,10 @@ class Checkout(Repository):
             raise InputError(f"{file} is not in this repository", f"Name a file in {top}.")
         return file.resolve().relative_to(top).as_posix()
 
-    def _address(self, kind: ForgeKind) -> tuple[str, RemoteAddress]:
-        """The URL of the remote; a placeholder if it is not on a git host of that kind."""
-        own = parse_remote(self.remote_url(REMOTE) or "")
-        known = own if own is not None and own.kind == kind else _PLACEHOLDERS[kind]
-        return _ADDRESSES[kind].format(
-            host=known.host, owner=known.owner, project=known.project, name=known.name
-        ), known
+    def _address(self, ci: Replay) -> RemoteAddress:
+        """The address of the remote; a placeholder if it is not on the git host of that CI."""
+        own = remote_of(self.folder)
+        return own if own is not None and own.host is ci.placeholder.host else ci.placeholder
 
     def _default_branch(self) -> str:
         named = self._ask("symbolic-ref", "--short", f"refs/remotes/{REMOTE}/HEAD")

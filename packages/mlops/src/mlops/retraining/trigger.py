@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.audit.announcement import DRIFT_FOUND, Announcement
 from mlops.core.errors import InputError
+from mlops.githost.hosts import event_payload
 from mlops.settings.stages import StageName
 
 _SHORT: Final = re.compile(r"(\w+)/([1-9]\d{0,8})")
@@ -53,11 +54,10 @@ def read_trigger(given: str) -> TriggerReference:
     if short:
         return TriggerReference(short[1], int(short[2]))
     document = _parsed(text if text.startswith(("{", "[")) else _read(Path(text)))
-    # A broker delivers a list of one, GitHub an envelope.
+    # A broker delivers a list of one event.
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if isinstance(document, dict) and "client_payload" in document:
-        document = document["client_payload"]
+    document = event_payload(document)
     try:
         if isinstance(document, dict) and "audit" in document:
             verdict = _Verdict.model_validate(document)

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mlops.audit.log import actor
 from mlops.endpoint.view import (
     FULL,
     NOBODY,
@@ -44,6 +43,7 @@ from mlops.endpoint.view import (
     TAG_TO,
     View,
 )
+from mlops.githost.hosts import current_actor
 from mlops.rollout.decide import Action, Begin, EnterPhase, Finish, RollBack, expected_mirror, expected_traffic
 from mlops.rollout.plan import CREATE, Plan
 
@@ -119,7 +119,7 @@ class Lease:
 
 def new_owner() -> str:
     """A name for one rollout of this process: person, machine, process and something random."""
-    return f"{actor()}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_NONCE_BYTES)}"
+    return f"{current_actor()}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_NONCE_BYTES)}"
 
 
 def lease_from(owner: str, now: datetime) -> Lease:

@@ -22,13 +22,13 @@ from mlops.cli.progress import say
 from mlops.core.errors import InputError, ProjectError, RolloutFailed
 from mlops.models.package_store import fetch_package
 from mlops.models.registration import DIGEST_TAG, ModelVersion, find_version
-from mlops.provenance.verification import Evidence, require_at_deployment
+from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
-from mlops.settings.release_history import read_judged_manifest
 from mlops.settings.releases import MIRROR, Manifest, skipped_phases
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import read_judged_manifest
 
 
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
@@ -66,7 +66,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     place = project.settings.stage(stage)
     _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)
-    model, reference, models = _model(client, project, stage, version, manifest)
+    model, reference, models = model_to_run(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
         raise RolloutFailed(
@@ -74,7 +74,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
             "Nothing was changed. Find out who changed what, then train, register and promote again.",
         )
     released = None if stage == project.order.training else manifest.release
-    require_at_deployment(project, Evidence(stage, model, package, released))
+    require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
     if place.serving == KUBERNETES and stage != project.order.training:
         reference = copy_to_workspace(client, models, project, model, package)
     plan = _plan(project, place, model, manifest)
@@ -97,10 +97,10 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     return target, models
 
 
-def _model(
+def model_to_run(
     client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
 ) -> tuple[ModelVersion, str, MLClient]:
-    """The model, how a deployment names it, and the client of where it lies."""
+    """The model of a stage, how a deployment names it, and the client of where it is. Raises as `find_target`."""
     order = project.order
     if stage == order.training:
         # Where one stage is all, it runs what was reviewed, as the last of several does.

@@ -27,9 +27,9 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "unanswered_share": MeasureKind("Rows without an answer", "lower"),
         "skewed_share": MeasureKind("Rows filed at a wrong time", "lower"),
         "bad_label_share": MeasureKind("Outcomes that cannot be used", "lower"),
-        "missing_features": MeasureKind("Features that are gone", "lower"),
-        "unknown_columns": MeasureKind("Columns that nobody knows", "lower"),
-        "constant_features": MeasureKind("Features of one value", "lower"),
+        "missing_features": MeasureKind("Missing features", "lower"),
+        "unknown_columns": MeasureKind("Unknown columns", "lower"),
+        "constant_features": MeasureKind("Constant features", "lower"),
         "largest_missing_rise": MeasureKind("Missing values, largest rise", "lower"),
         "largest_out_of_range_share": MeasureKind("Out of range, largest share", "lower"),
         "largest_unknown_category_share": MeasureKind("Unknown codes, largest share", "lower"),
@@ -137,5 +137,5 @@ def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
         if measure not in judged:
             problems.append((("retrain_on", index), f"no rule is about '{measure}'"))
         elif section_of(measure) not in _MENDABLE:
-            problems.append((("retrain_on", index), f"a newer model cannot mend '{measure}'"))
+            problems.append((("retrain_on", index), f"a newer model cannot fix '{measure}'"))
     return problems

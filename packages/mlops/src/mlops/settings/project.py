@@ -1,6 +1,6 @@
 """project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys.
 
-How a file is read, and where an error stands in it, is told by documents.py.
+documents.py reads a file and says where in it an error is.
 """
 
 from __future__ import annotations

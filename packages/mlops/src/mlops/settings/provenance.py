@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
-from mlops.core.remote_address import RemoteAddress
 from mlops.settings.manifest_files import change_values
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.stages import ByStage, StageOrder, stage_context
@@ -19,13 +18,19 @@ _ORIGIN: Final = "{origin}"
 _ANYTHING: Final = "*"
 
 
+def _renamed(value: object) -> object:
+    if value == "github":
+        raise ValueError("is now `required`: the git host of the remote has to hold the attestation")
+    return value
+
+
 class Demands(Part):
     """What one stage asks."""
 
     statement: Literal["required", "optional"]
     builders: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     commit: Literal["merged", "known", "any"]
-    attestation: Literal["github", "none"]
+    attestation: Annotated[Literal["required", "none"], BeforeValidator(_renamed)]
 
 
 class Policy(YamlFile):
@@ -46,12 +51,12 @@ def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
     return change_values(text, {"stages": stages}).encode()
 
 
-def allows(builders: tuple[str, ...], builder: str, remote: RemoteAddress | None) -> bool:
-    """Whether a builder is one of those named; a pattern with {origin} names nobody where there is no forge."""
+def allows(builders: tuple[str, ...], builder: str, origin: str | None) -> bool:
+    """Whether a builder is one of those named; without a git host a pattern with {origin} matches nothing."""
     for pattern in builders:
-        if _ORIGIN in pattern and remote is None:
+        if _ORIGIN in pattern and origin is None:
             continue
-        named = pattern.replace(_ORIGIN, remote.origin if remote else "")
+        named = pattern.replace(_ORIGIN, origin or "")
         expression = ".*".join(re.escape(part) for part in named.split(_ANYTHING))
         if re.fullmatch(expression, builder):
             return True

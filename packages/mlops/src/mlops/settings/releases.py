@@ -1,6 +1,6 @@
 """releases/<stage>.yml as frozen objects: the shape of a release and of how it is rolled out.
 
-manifest_files.py writes them; which stage a release may come from is judged by release_history.py.
+manifest_files.py writes them; which stage a release may come from is judged by stages/release_history.py.
 """
 
 from __future__ import annotations

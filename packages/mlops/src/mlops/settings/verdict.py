@@ -1,7 +1,7 @@
 """From a measure and its rule to an outcome with a sentence. Pure: no I/O. What outcomes are worth together is left
 to those who ask.
 
-What cannot be judged is never a pass: a measure that is missing, broken or no number, a comparison without the other
+What cannot be judged is never a pass: a measure that is missing, broken or not a number, a comparison without the other
 value. The two exceptions must be written in the rule: `no_champion: pass` and `missing: pass`.
 """
 
@@ -92,7 +92,7 @@ def _findings(rule: Rule, measured: Measured, kind: MeasureKind, against: Compar
     if measured.state == "broken":
         return [_Finding("error", f"cannot be measured: {measured.reason}")]
     if not math.isfinite(measured.value):
-        return [_Finding("error", f"is no number: {against.rows} do not define it (one class only?)")]
+        return [_Finding("error", f"is not a number: {against.rows} do not define it (one class only?)")]
     return [*_absolute(rule, measured), *_relative(rule, measured, against)]
 
 
@@ -121,7 +121,7 @@ def _relative(rule: Rule, measured: Measured, against: Comparison) -> list[_Find
     if against.absent:
         return [_Finding(rule.no_champion, f"not compared: {against.absent}")]
     if measured.champion is None or not math.isfinite(measured.champion):
-        problem = measured.champion_problem or "its value is no number"
+        problem = measured.champion_problem or "its value is not a number"
         return [_Finding("error", f"{against.name} cannot be measured: {problem}")]
     findings = []
     if bounds.max_drop is not None:
@@ -137,7 +137,7 @@ def _margin(measured: Measured, margin: float, sign: Literal[-1, 1], against: Co
     """Judge how far the value lies on the bad side: `sign` times the difference, with its interval."""
     word = "rise" if sign > 0 else "drop"
     if measured.difference is None or not math.isfinite(measured.difference):
-        return _Finding("error", f"the difference from {against.name} is no number")
+        return _Finding("error", f"the difference from {against.name} is not a number")
     worse = sign * measured.difference
     span = measured.difference_span
     if span is None:

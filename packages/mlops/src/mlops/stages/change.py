@@ -1,4 +1,4 @@
-"""Adds a stage or removes one: in every file that names stages, in the checkout, for people to review and commit."""
+"""Lists the stages, and adds or removes one: in every file that names stages, in the checkout, for people to review."""
 
 from __future__ import annotations
 
@@ -58,6 +58,29 @@ class StagesChange(Result):
         return "".join(_diff(edit) for edit in self.edits)
 
 
+@dataclass(frozen=True)
+class StageList(Result):
+    """The stages of a project, in the order in which models move through them."""
+
+    project: Project
+
+    def document(self) -> dict[str, Any]:
+        """The names and, for each stage, where its models come from."""
+        order = self.project.order
+        sources = {stage: None if stage == order.training else order.source_of(stage) for stage in order}
+        return {"stages": [{"name": stage, "source": source} for stage, source in sources.items()]}
+
+    def blocks(self) -> Sequence[Block]:
+        """A row per stage."""
+        order = self.project.order
+        rows = []
+        for number, stage in enumerate(order, start=1):
+            takes = "trains them" if stage == order.training else f"from {order.source_of(stage)}"
+            role = "production" if stage == order.production else ""
+            rows.append((str(number), stage, takes, self.project.settings.stage(stage).endpoint, role))
+        return [Table("", ("", "stage", "models", "endpoint", ""), tuple(rows))]
+
+
 def add_stage(project: Project, name: str, after: str, *, is_dry_run: bool = False) -> StagesChange:
     """Add a stage behind another one: what it is like is copied from there. Safe to run again.
 
@@ -83,13 +106,20 @@ def remove_stage(project: Project, name: str, *, is_dry_run: bool = False) -> St
             f"{name} is where models are trained: it cannot be removed",
             "Move training by hand: all jobs, data and held-out rows are in its workspace.",
         )
+    if name not in project.order.names:
+        # Run again, it removes what an interrupted run has left; what is no stage's is never touched.
+        _require_possible(name)
     return _changed(project, removals(project.root, name), _steps_of_removing(name), is_dry_run=is_dry_run)
 
 
-def _require_room(order: StageOrder, name: str) -> None:
+def _require_possible(name: str) -> None:
     problem = name_problem(name)
     if problem:
         raise InputError(problem, f"Reserved are {', '.join(sorted(RESERVED_NAMES))}.")
+
+
+def _require_room(order: StageOrder, name: str) -> None:
+    _require_possible(name)
     if len(order) == MOST_STAGES:
         raise InputError(f"a project has at most {MOST_STAGES} stages, and this one has: {order}", "Remove one first.")
 
@@ -147,7 +177,7 @@ def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
         f"Read the difference (`git diff`, and the new files): bounds, rollout and machines are those of {before}.",
         f"Bring its infrastructure up, and name it in infra/Pulumi.ci.yaml (docs/infrastructure.md); then "
         f"`mlops configure --stage {name}`.",
-        f"On GitHub or in Azure DevOps, make the environments {name} and infra-{name}; `mlops check --repository` "
+        f"On the git host, create the environments {name} and infra-{name}; `mlops check --repository` "
         "shows what is missing.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
         f"When it is merged: `mlops promote --to {name}`.",
@@ -157,7 +187,8 @@ def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
 def _steps_of_removing(name: StageName) -> tuple[str, ...]:
     return (
         f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
-        f"and delete the environments {name} and infra-{name} on GitHub or in Azure DevOps.",
+        f"and delete the environments {name} and infra-{name} on the git host.",
+        "`mlops check` says what is left to decide, such as a rule that had bounds there alone.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
     )
 

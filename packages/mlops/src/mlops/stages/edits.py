@@ -7,36 +7,34 @@ already, or gone already, is left alone, so that either can be done again after 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from mlops.core.documents import parse_yaml
+from mlops.core.documents import KeyPath, parse_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.githost.protection import EXPECTATIONS_FILE
+from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.manifest_files import without_release
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.project import parse_settings
-from mlops.settings.protection import EXPECTATIONS_FILE, INFRASTRUCTURE_PREFIX
 from mlops.settings.provenance import POLICY_FILE
 from mlops.settings.releases import manifest_path
 from mlops.settings.retirement import RETIREMENT_FILE
 from mlops.settings.retraining import RETRAINING_FILE
-from mlops.settings.stages import StageName
+from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.ci_blocks import written_files
-from mlops.stages.yaml_text import CannotEdit, copy_entry, has_entry, remove_entry
+from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 
 _STAGES: Final = "stages"
 _RULES: Final = "rules"
-_PROTECTED: Final = (("github", "environments"), ("azure_devops", "environments"), ("azure_devops", "connections"))
-# What the scanner of the infrastructure reports in which stages, and stands nevertheless.
-_POLICY: Final = INFRASTRUCTURE_FOLDER / "policy.yml"
+# What `pulumi stack init` writes for each stack.
+_SECRETS: Final = re.compile(r"^(?:secretsprovider|encryptedkey|encryptionsalt):[^\n]*\n", re.MULTILINE)
 _ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
 _FIRST_SPACE, _LAST_SPACE, _SPACE_STEP = 10, 250, 10
-
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,18 @@ def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
     renamed = _renaming(after, name)
     note = f"as in {after}; adjust it"
     project = _text(root, PROJECT_FILE)
-    changed = _edited(PROJECT_FILE, project, [(_STAGES, after)], name, _copying(name, note, renamed))
+    changed = _edited(PROJECT_FILE, project, _copying([(_STAGES, after)], name, note, renamed))
     order = parse_settings(changed).order
     edits = [Edit(PurePosixPath(PROJECT_FILE), project, changed)]
     edits += _new_file(root, manifest_path(name), _unreleased(_text(root, manifest_path(after))))
     for file, paths in _entries(root, after):
         text = _text(root, file)
-        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, _copying(name, note))))
+        edits.append(Edit(_posix(file), text, _edited(file, text, _copying(paths, name, note))))
     for file, text in _protection(root):
         edits.append(Edit(_posix(file), text, _protected(text, after, name, note)))
-    stack = root / _stack(after)
-    if stack.is_file():
-        edits += _new_file(root, _posix(_stack(name)), _with_free_space(root, renamed(_text(root, _stack(after)))))
+    like = _similar_stack(order, after, name)
+    if (root / _stack(like)).is_file():
+        edits += _new_file(root, _posix(_stack(name)), _stack_text(root, like, name))
     edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
     return [edit for edit in edits if edit.before != edit.after]
 
@@ -72,7 +70,7 @@ def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
 def removals(root: Path, name: StageName) -> list[Edit]:
     """What removing a stage changes, project.yml first. Raises ProjectError."""
     project = _text(root, PROJECT_FILE)
-    changed = _edited(PROJECT_FILE, project, [(_STAGES, name)], name, remove_entry, is_removal=True)
+    changed = _edited(PROJECT_FILE, project, _removing([(_STAGES, name)]))
     order = parse_settings(changed).order
     edits = [Edit(PurePosixPath(PROJECT_FILE), project, changed)]
     own = (manifest_path(name), _posix(_stack(name)))
@@ -80,12 +78,12 @@ def removals(root: Path, name: StageName) -> list[Edit]:
     listed: list[tuple[Path, list[KeyPath]]] = [(RETRAINING_FILE, [(_STAGES, name)])]
     for file, paths in [*_entries(root, name), *listed]:
         text = _text(root, file)
-        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, remove_entry, is_removal=True)))
+        edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))
     for file, text in _protection(root):
         paths: list[KeyPath] = [
-            (*path, each) for path in _PROTECTED for each in (name, f"{INFRASTRUCTURE_PREFIX}{name}")
+            (*path, each) for path in stage_lists() for each in (name, f"{INFRASTRUCTURE_PREFIX}{name}")
         ]
-        edits.append(Edit(_posix(file), text, _edited(file, text, paths, name, remove_entry, is_removal=True)))
+        edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))
     edits += [Edit(file, *texts) for file, texts in written_files(root, order).items()]
     return [edit for edit in edits if edit.before != edit.after]
 
@@ -100,48 +98,37 @@ def _entries(root: Path, stage: StageName) -> Iterator[tuple[Path, list[KeyPath]
     for file in (RETIREMENT_FILE, POLICY_FILE):
         if (root / file).is_file():
             yield file, [(_STAGES, stage)]
-    if (root / _POLICY).is_file():
-        exceptions = parse_yaml(_text(root, _POLICY)).value
-        named = {at: _mapping(each).get(_STAGES) or [] for at, each in enumerate(exceptions or ())}
-        yield _POLICY, [(index, _STAGES, stage) for index, stages in named.items() if stage in stages]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _edited(
-    file: str | Path,
-    text: str,
-    paths: list[KeyPath],
-    name: StageName,
-    edit: Callable[[str, KeyPath], str],
-    *,
-    is_removal: bool = False,
-) -> str:
-    """A text with an edit at each path that needs it. Raises ProjectError where it cannot be made."""
-    for path in paths:
-        try:
-            is_done = not is_removal and has_entry(text, (*path[:-1], name))
-            if has_entry(text, path) and not is_done:
-                text = edit(text, path)
-        except CannotEdit as error:
-            line = parse_yaml(text).line_of(path)
-            raise ProjectError(
-                f"{_posix(file)}:{line}: {'.'.join(map(str, path))} cannot be edited: {error}",
-                "Nothing was changed. Change this entry by hand, then run again.",
-            ) from error
-    return text
+def _edited(file: str | Path, text: str, edit: Callable[[str], str]) -> str:
+    """A text after an edit. Raises ProjectError where it cannot be made."""
+    try:
+        return edit(text)
+    except CannotEdit as error:
+        raise ProjectError(
+            f"{_posix(file)} cannot be edited: {error}",
+            "Nothing was changed. Change this file by hand, then run again.",
+        ) from error
 
 
-def _copying(name: str, note: str, rename: Callable[[str], str] | None = None) -> Callable[[str, KeyPath], str]:
-    return lambda text, path: copy_entry(text, path, name, note, rename)
+def _copying(
+    paths: Sequence[KeyPath], name: str, note: str, rename: Callable[[str], str] | None = None
+) -> Callable[[str], str]:
+    return lambda text: copy_entries(text, paths, name, note, rename)
+
+
+def _removing(paths: Sequence[KeyPath]) -> Callable[[str], str]:
+    return lambda text: remove_entries(text, paths)
 
 
 def _protected(text: str, after: StageName, name: StageName, note: str) -> str:
     for prefix in ("", INFRASTRUCTURE_PREFIX):
-        paths: list[KeyPath] = [(*path, f"{prefix}{after}") for path in _PROTECTED]
-        text = _edited(EXPECTATIONS_FILE, text, paths, f"{prefix}{name}", _copying(f"{prefix}{name}", note))
+        paths: list[KeyPath] = [(*path, f"{prefix}{after}") for path in stage_lists()]
+        text = _edited(EXPECTATIONS_FILE, text, _copying(paths, f"{prefix}{name}", note))
     return text
 
 
@@ -162,6 +149,16 @@ def _renaming(old: str, new: str) -> Callable[[str], str]:
     """Puts one stage's name in the place of another's, where it stands as a word of its own or of a longer name."""
     word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])")
     return lambda text: word.sub(new, text)
+
+
+def _similar_stack(order: StageOrder, after: StageName, name: StageName) -> StageName:
+    """Whose infrastructure a new stage is like: that of where models are trained is like no other's."""
+    return order.next_after(name) or after if after == order.training else after
+
+
+def _stack_text(root: Path, like: StageName, name: StageName) -> str:
+    """Another stage's stack file under a new name, without what belongs to that one alone."""
+    return _with_free_space(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
 
 
 def _with_free_space(root: Path, stack: str) -> str:

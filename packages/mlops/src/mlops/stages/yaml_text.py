@@ -14,10 +14,13 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mlops.core.documents import YamlError, parse_yaml
+from mlops.core.documents import KeyPath, YamlError, parse_yaml
 
-Path = Sequence[str | int]
+# More entries than any file has.
+_MANY: Final = 1_000_000
 _COMMENT: Final = re.compile(r"[ \t]+#.*$")
+# A blank line, with or without comments between it and the end.
+_BLANK_BEFORE: Final = re.compile(r"\n\n(?: *#[^\n]*\n)*\Z")
 _ANCHORED_BLOCK: Final = re.compile(r"(?P<indent> *)(?P<key>[\w.-]+): &(?P<name>[\w-]+)[ \t]*(?:#.*)?\n")
 _ANCHORED: Final = re.compile(r"&(?P<name>[\w-]+)[ \t]+[^\n]*")
 
@@ -44,61 +47,69 @@ class _Entry:
         return _end(self.value)
 
 
-def has_entry(text: str, path: Path) -> bool:
-    """Whether there is an entry at a path of keys and numbers."""
-    return _find(text, path) is not None
+def copy_entries(
+    text: str, paths: Sequence[KeyPath], name: str, note: str, rename: Callable[[str], str] | None = None
+) -> str:
+    """The text with the entry at each path once more below itself, under the key `name`, or renamed where it is a list.
 
-
-def copy_entry(text: str, path: Path, name: str, note: str, rename: Callable[[str], str] | None = None) -> str:
-    """The text with the entry at `path` once more below itself: under the key `name`, in a list with its name changed.
-
-    `rename` changes the copy's text otherwise as well; `note` becomes a comment on its first line. Raises CannotEdit.
+    Where there is nothing at a path, or an entry called `name` beside it, nothing changes. `rename` changes the copies'
+    text otherwise as well; `note` becomes a comment on their first lines. Raises CannotEdit.
     """
-    entry = _found(text, path)
-    old = str(path[-1])
-    change = rename or (lambda copied: copied)
+    root = _root(text)
+    found = [(path, _find(root, path)) for path in paths if _find(root, (*path[:-1], name)) is None]
+    entries = [(path, entry) for path, entry in found if entry is not None]
+    copied = text
+    # From the last one on, so that the others stay where they were found.
+    for path, entry in sorted(entries, key=lambda each: each[1].start, reverse=True):
+        copied = _with_copy(copied, entry, str(path[-1]), name, note, rename or (lambda block: block))
+    return _checked(text, copied, len(entries))
+
+
+def remove_entries(text: str, paths: Sequence[KeyPath]) -> str:
+    """The text without the entries at some paths, where there are such. Raises CannotEdit for one without siblings."""
+    root = _root(text)
+    entries = [entry for entry in (_find(root, path) for path in paths) if entry is not None]
+    left = text
+    for entry in sorted(entries, key=lambda each: each.start, reverse=True):
+        if entry.siblings == 0:
+            raise CannotEdit("nothing would be left beside an entry that is to be removed")
+        left = _without(left, entry)
+    return _checked(text, left, -len(entries))
+
+
+def _with_copy(text: str, entry: _Entry, old: str, name: str, note: str, rename: Callable[[str], str]) -> str:
     if entry.in_flow:
         copied = name if entry.key is None else name + text[entry.key.end_mark.index : entry.end]
-        return _checked(text, f"{text[: entry.end]}, {change(copied)}{text[entry.end :]}", path)
+        return f"{text[: entry.end]}, {rename(copied)}{text[entry.end :]}"
     start, end = _lines(text, entry)
     block = text[start:end]
     if entry.key is not None:
         at = entry.key.start_mark.index - start
         block = block[:at] + name + block[at + len(old) :]
-    separator = "\n" if text[end : end + 1] == "\n" or text[:start].endswith("\n\n") else ""
-    copied = _noted(_with_aliases(change(block)), note, entry)
-    return _checked(text, text[:end] + separator + copied + text[end:], path)
+    is_apart = text[end : end + 1] == "\n" or bool(_BLANK_BEFORE.search(text[:start]))
+    separator = "\n" if is_apart else ""
+    return text[:end] + separator + _noted(_with_aliases(rename(block)), note, entry) + text[end:]
 
 
-def remove_entry(text: str, path: Path) -> str:
-    """The text without the entry at `path`. Raises CannotEdit where it is the only one of its kind."""
-    entry = _found(text, path)
-    if entry.siblings == 0:
-        raise CannotEdit("nothing would be left beside it")
+def _without(text: str, entry: _Entry) -> str:
     if entry.in_flow:
         before, after = text[: entry.start].rstrip(), text[entry.end :]
-        shortened = before.removesuffix(",") + after if before.endswith(",") else before + after.lstrip().lstrip(", ")
-        return _checked(text, shortened, path, is_removed=True)
+        return before.removesuffix(",") + after if before.endswith(",") else before + after.lstrip().lstrip(", ")
     start, end = _lines(text, entry)
     rest = text[end:]
     if rest.startswith("\n") and text[:start].endswith(("\n\n", ":\n")):
         rest = rest[1:]
     elif not rest.strip() and text[:start].endswith("\n\n"):
         start -= 1
-    kept = _with_anchors(rest, text[start:end])
-    return _checked(text, text[:start] + kept, path, is_removed=True)
+    return text[:start] + _with_anchors(rest, text[start:end])
 
 
-def _found(text: str, path: Path) -> _Entry:
-    entry = _find(text, path)
-    if entry is None:
-        raise CannotEdit(f"there is no `{'.'.join(map(str, path))}`")
-    return entry
-
-
-def _find(text: str, path: Path) -> _Entry | None:
+def _root(text: str) -> Node | None:
     constructor, _ = YAML(typ="safe", pure=True).get_constructor_parser(text)
-    node: Node | None = constructor.composer.get_single_node()
+    return constructor.composer.get_single_node()
+
+
+def _find(node: Node | None, path: KeyPath) -> _Entry | None:
     entry = None
     for part in path:
         entry = _child(node, part)
@@ -181,30 +192,31 @@ def _with_anchors(rest: str, removed: str) -> str:
     return rest
 
 
-def _checked(before: str, after: str, path: Path, *, is_removed: bool = False) -> str:
-    """`after`, if it says what `before` says but for one entry more or less. Raises CannotEdit."""
+def _checked(before: str, after: str, more: int) -> str:
+    """`after`, if it says what `before` says but for `more` entries. Raises CannotEdit."""
+    if before == after:
+        return after
     try:
         old, new = parse_yaml(before).value, parse_yaml(after).value
     except YamlError as error:
         raise CannotEdit(str(error)) from error
-    if is_removed:
-        old, new = new, old
-    if _without_additions(old, new) != 1:
-        raise CannotEdit(f"`{'.'.join(map(str, path))}` is not written plainly: an entry per line, or all in one")
+    found = _without_additions(old, new) if more > 0 else _without_additions(new, old)
+    if found != abs(more):
+        raise CannotEdit("an entry is not written plainly: an entry per line, or all of them in one")
     return after
 
 
 def _without_additions(old: Any, new: Any) -> int:
-    """How many entries `new` has more than `old`; many where anything else differs."""
-    many = 1_000
+    """How many entries `new` has more than `old`; _MANY where anything else differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         if not old.keys() <= new.keys():
-            return many
-        return len(new) - len(old) + sum(_without_additions(value, new[key]) for key, value in old.items())
-    if isinstance(old, list) and isinstance(new, list) and len(old) != len(new):
-        return (
-            1 if len(new) == len(old) + 1 and any(new[:at] + new[at + 1 :] == old for at in range(len(new))) else many
-        )
+            return _MANY
+        return min(_MANY, len(new) - len(old) + sum(_without_additions(old[key], new[key]) for key in old))
     if isinstance(old, list) and isinstance(new, list):
-        return sum(_without_additions(one, other) for one, other in zip(old, new, strict=True))
-    return 0 if old == new else many
+        rest, found = list(old), 0
+        for item in new:
+            more = _without_additions(rest[0], item) if rest else _MANY
+            found += more if more < _MANY else 1
+            rest = rest[1:] if more < _MANY else rest
+        return found if not rest else _MANY
+    return 0 if old == new else _MANY

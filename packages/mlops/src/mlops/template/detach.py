@@ -13,7 +13,7 @@ from typing import Any, Final
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, MachineError, ProjectError
 from mlops.core.git import Repository
-from mlops.core.programs import ask
+from mlops.core.programs import run_program
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.settings.project import Project
 from mlops.template.detachment import FOLDER, PYPROJECT, Pin, UnbalancedBlock, WheelPin, detached, sources
@@ -161,7 +161,7 @@ def _diff(root: Path, name: str, text: str) -> str:
 
 
 def _lock(root: Path) -> None:
-    answer = ask(["uv", "lock"], root, timeout_seconds=_LOCK_SECONDS)
+    answer = run_program(["uv", "lock"], root, timeout_seconds=_LOCK_SECONDS)
     if answer.code != 0:
         advice = "Correct what uv says (is the tag pushed, are the wheels there?), then `uv lock`."
         raise MachineError("`uv lock` failed", advice, answer.stderr_lines)

@@ -90,6 +90,7 @@ def test_new_deployment_that_breaks_in_a_step_is_left_at_once(
     assert (failed > 0) == ("status" in fault)
 
 
+@pytest.mark.long
 def test_killed_server_in_a_step_leaves_one_release_whole(world: World) -> None:
     world.release("2", **soaking(50, 100, seconds=3.0))
     with world.callers() as calling:
@@ -106,6 +107,7 @@ def test_killed_server_in_a_step_leaves_one_release_whole(world: World) -> None:
         calling.failed_at(new)
 
 
+@pytest.mark.long
 def test_connection_that_drops_for_ten_seconds_leaves_one_release_whole(world: World) -> None:
     world.release("2", **soaking(50, 100, seconds=OUTAGE_SECONDS))
     with world.callers() as calling:
@@ -156,6 +158,7 @@ def test_command_killed_in_every_phase_and_run_again_ends_the_rollout(world: Wor
     assert failed == 0
 
 
+@pytest.mark.long
 def test_what_only_callers_meet_is_seen_however_short_the_mirror(world: World) -> None:
     # given a deployment that is as it should be for all tests of it
     world.release("2", soak_seconds=0.4, mirror_percentage=50)

@@ -20,7 +20,7 @@ from mlops.rollout.rollback import rollback
 
 from .world import AT_ONCE, World, soaking
 
-pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
 
 SEEDS = (3, 11)
 STEPS = 4

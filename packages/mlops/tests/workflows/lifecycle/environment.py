@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from fake_git_host import FakeAzureDevOps, FakeGitHost, FakeGitHub
-from fake_git_host.gh_pulls import BOT
+from fake_git_host.gh.pull_requests import BOT
 from fake_git_host.rules import BUILD, MINIMUM_REVIEWERS
 from fake_git_host.state import PullRequest as Proposal
 from prefork_programs import run_module

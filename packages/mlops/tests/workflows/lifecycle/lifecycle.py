@@ -16,17 +16,14 @@ from fake_git_host.state import PullRequest as Proposal
 from mlops.demo.traffic import Callers
 from mlops.settings.project import load_project
 from mlops.settings.releases import manifest_path, parse_manifest
-from mlops.settings.stages import StageName, StageOrder
+from mlops.settings.stages import StageName
 from workflow_replay.events import Manual, Schedule
 from workflow_replay.result import Run
 
 from .environment import MAIN_REF, LifecycleEnvironment, failure_report
+from .project_copy import ANOTHER_SEED, FEWER_TREES, ORDER, changed
 from .traffic import traffic
 
-ORDER = StageOrder(("dev", "staging", "prod"))
-
-COMPONENT: Final = "components/train_model/component.yml"
-PIPELINE: Final = "pipelines/train.yml"
 WAIT: Final = "wait_hours: 24"
 ALL_TRAFFIC: Final = 100
 # A commit or HEAD^1 after --since, and the name of a training job.
@@ -83,9 +80,7 @@ def run_lifecycle(environment: LifecycleEnvironment) -> None:
 
 def change_a_component(environment: LifecycleEnvironment) -> None:
     """A change is reviewed and merged; training makes a model from it, which runs in dev."""
-    file = environment.clone / COMPONENT
-    text = file.read_text().replace("version: 1.0.0", "version: 1.0.1").replace("default: 200", "default: 199")
-    change = environment.propose("fewer-trees", {COMPONENT: text}, "Fewer trees")
+    change = environment.propose("fewer-trees", changed(environment.clone, FEWER_TREES), FEWER_TREES)
     _assert_success(environment.check(change))
     _assert_success(environment.accept(change))
 
@@ -135,8 +130,7 @@ def release_to_prod(environment: LifecycleEnvironment) -> None:
 def train_a_model_that_fails_for_real_callers(environment: LifecycleEnvironment) -> None:
     """A second model, as good as the first, reaches staging; no gate or smoke test can see the scoring script's bug."""
     environment.pull()
-    pipeline = (environment.clone / PIPELINE).read_text().replace("  seed: 7\n", "  seed: 8\n")
-    change = environment.propose("another-seed", {PIPELINE: pipeline}, "Another seed")
+    change = environment.propose("another-seed", changed(environment.clone, ANOTHER_SEED), ANOTHER_SEED)
     _assert_success(environment.check(change))
     _assert_success(environment.accept(change))
     promotion = _open_pull_request(environment, "Promote credit-default 2 to staging")

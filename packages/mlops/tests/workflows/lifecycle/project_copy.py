@@ -12,8 +12,7 @@ from mlops.settings.manifest_files import RolloutTiming, with_timing
 from mlops.settings.releases import manifest_path
 from mlops.settings.stages import StageOrder
 
-ORDER = StageOrder(("dev", "staging", "prod"))
-
+ORDER: Final = StageOrder(("dev", "staging", "prod"))
 ROOT: Final = Path(__file__).parents[5]
 PARTS: Final = (
     "project.yml", "schema.yml", "pyproject.toml", "uv.lock", "components", "data", "endpoints", "environments",
@@ -39,6 +38,16 @@ REPLACEMENTS: Final = (
     ),
     ("endpoints/online/deployment.yml", "request_timeout_ms: 10000", "request_timeout_ms: 60000"),
 )
+# Changes of what goes into a model: title, file, texts and their replacements.
+FEWER_TREES: Final = "Fewer trees"
+ANOTHER_SEED: Final = "Another seed"
+CHANGES: Final = {
+    FEWER_TREES: (
+        "components/train_model/component.yml",
+        {"version: 1.0.0": "version: 1.0.1", "default: 200": "default: 199"},
+    ),
+    ANOTHER_SEED: ("pipelines/train.yml", {"  seed: 7\n": "  seed: 8\n"}),
+}
 # From the second model on, requests fail unless they come from a test of the rollout.
 BUG: Final = '''
 
@@ -73,3 +82,13 @@ def copy_project(folder: Path) -> None:
     reduce_work(folder, REPLACEMENTS)
     script = folder / "endpoints/online/score.py"
     script.write_text(script.read_text() + BUG)
+
+
+def changed(folder: Path, title: str) -> dict[str, str]:
+    """A file of the copy in `folder` as it is after a change, by its name."""
+    name, replacements = CHANGES[title]
+    text = (folder / name).read_text()
+    for old, new in replacements.items():
+        assert old in text
+        text = text.replace(old, new)
+    return {name: text}

@@ -67,15 +67,7 @@ def run_script(
     `on_line` is called from another thread, without the line ending. An unknown program has the exit code 127.
     """
     try:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = _start(command, folder, variables)
     except FileNotFoundError as error:
         on_line(f"{error.filename}: {error.strerror}")
         return ShellResult(NOT_FOUND, "exited")
@@ -94,6 +86,19 @@ def run_script(
     if background is not None:
         background.add(process.pid)
     return ShellResult(exit_code, stopper.termination)
+
+
+def _start(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own; its two output streams are one pipe."""
+    return subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 class _Stopper:

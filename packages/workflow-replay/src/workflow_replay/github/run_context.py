@@ -135,33 +135,7 @@ def _pull_request(repository: Repository, event: PullRequest, base: Mapping[str,
     if merge is not None and not merged:
         repository.update_ref(f"refs/pull/{event.number}/head", head)
         repository.update_ref(ref, merge)
-    full_name, url = base["repository"]["full_name"], base["repository"]["html_url"]
-    head_owner = "contributor" if event.from_fork else base["repository"]["owner"]["login"]
-    head_name = f"{head_owner}/{base['repository']['name']}" if event.from_fork else full_name
-    request = {
-        "number": event.number,
-        "title": event.title,
-        "body": event.body or None,
-        "state": "closed" if event.action == "closed" else "open",
-        "draft": event.draft,
-        "merged": event.merged,
-        "merge_commit_sha": merge,
-        "labels": [{"name": label} for label in event.labels],
-        "user": {"login": event.actor},
-        "author_association": "CONTRIBUTOR" if event.from_fork else "MEMBER",
-        "html_url": f"{url}/pull/{event.number}",
-        "head": {
-            "ref": event.head,
-            "sha": head,
-            "label": f"{head_owner}:{event.head}",
-            "repo": {"full_name": head_name, "fork": event.from_fork, "owner": {"login": head_owner}},
-        },
-        "base": {
-            "ref": event.base,
-            "sha": target,
-            "repo": {"full_name": full_name, "default_branch": base["repository"]["default_branch"]},
-        },
-    }
+    request = _request_document(event, head, target, merge, base["repository"])
     payload = {"action": event.action, "number": event.number, "pull_request": request, **base}
     conflict = "" if merge else f"{event.head} conflicts with {event.base}: GitHub runs nothing until that is resolved"
     return RunContext(
@@ -180,6 +154,39 @@ def _pull_request(repository: Repository, event: PullRequest, base: Mapping[str,
         from_fork=event.from_fork,
         skip_reason=conflict or _skip(repository, head),
     )
+
+
+def _request_document(
+    event: PullRequest, head: str, target: str, merge: str | None, repository: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`github.event.pull_request`: `head`, `target` and `merge` are commits; `merge` is None for a conflict."""
+    full_name = repository["full_name"]
+    head_owner = "contributor" if event.from_fork else repository["owner"]["login"]
+    head_name = f"{head_owner}/{repository['name']}" if event.from_fork else full_name
+    return {
+        "number": event.number,
+        "title": event.title,
+        "body": event.body or None,
+        "state": "closed" if event.action == "closed" else "open",
+        "draft": event.draft,
+        "merged": event.merged,
+        "merge_commit_sha": merge,
+        "labels": [{"name": label} for label in event.labels],
+        "user": {"login": event.actor},
+        "author_association": "CONTRIBUTOR" if event.from_fork else "MEMBER",
+        "html_url": f"{repository['html_url']}/pull/{event.number}",
+        "head": {
+            "ref": event.head,
+            "sha": head,
+            "label": f"{head_owner}:{event.head}",
+            "repo": {"full_name": head_name, "fork": event.from_fork, "owner": {"login": head_owner}},
+        },
+        "base": {
+            "ref": event.base,
+            "sha": target,
+            "repo": {"full_name": full_name, "default_branch": repository["default_branch"]},
+        },
+    }
 
 
 def _manual(repository: Repository, event: Manual, base: Mapping[str, Any]) -> RunContext:

@@ -69,7 +69,7 @@ class CollectorServer:
         file.chmod(_FILE_MODE)
         return {
             "AZUREML_MDC_CONFIG_PATH": str(file),
-            "AZUREML_MDCLOOPBACK": f"{name}:{secret}@{LOOPBACK}",
+            "AZUREML_MDC_HOST": f"{name}:{secret}@{LOOPBACK}",
             "AZUREML_MDC_PORT": str(self._server.sockets[0].getsockname()[1]),
         }
 

@@ -9,9 +9,9 @@ def main() -> int:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     program, folder, *arguments = sys.argv[1:]
     if program == "gh":
-        from fake_git_host import gh as chosen
+        from fake_git_host.gh import command as chosen
     elif program == "az":
-        from fake_git_host import az as chosen
+        from fake_git_host.az import command as chosen
     else:
         from fake_git_host import ssh as chosen
     return chosen.main(Path(folder), arguments)

@@ -91,8 +91,8 @@ class Bare:
     def _execute(self, *arguments: str, given: str = "", actor: str = "") -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         for role in _IDENTITY_ROLES:
-            environment[f"GIT_{role}_NAME"] = actor or "forge"
-            environment[f"GIT_{role}_EMAIL"] = f"{actor or 'forge'}@users.noreply.invalid"
+            environment[f"GIT_{role}_NAME"] = actor or "host"
+            environment[f"GIT_{role}_EMAIL"] = f"{actor or 'host'}@users.noreply.invalid"
         return subprocess.run(
             ["git", f"--git-dir={self.folder}", *arguments] if arguments[0] != "-C" else ["git", *arguments],
             input=given,

@@ -21,7 +21,7 @@ from fake_git_host import pulls
 from fake_git_host.address import ssh_address, ssh_host, web_address
 from fake_git_host.bare import Bare
 from fake_git_host.pulls import PullRefused
-from fake_git_host.rules import APPROVED, CHANGES_REQUESTED
+from fake_git_host.rules import APPROVED
 from fake_git_host.state import PullRequest, State, changing, read_state, write_state
 
 OWNER = "example"
@@ -126,7 +126,7 @@ class FakeGitHost(ABC):
 
     def begin(self, files: dict[str, str], message: str = "Begin") -> str:
         """Make a first commit on the default branch; return it."""
-        branch, identity = self.state.branch, "forge <forge@users.noreply.invalid> 0 +0000"
+        branch, identity = self.state.branch, "host <host@users.noreply.invalid> 0 +0000"
         lines = [f"commit refs/heads/{branch}", f"author {identity}", f"committer {identity}", *_data(message)]
         for name, text in files.items():
             lines += [f"M 100644 inline {name}", *_data(text)]
@@ -175,14 +175,9 @@ class FakeGitHost(ABC):
         return _of(self.state, number)
 
     def approve(self, number: int, login: str = "reviewer") -> None:
-        """Approve as somebody. Raises PullRefused for the author."""
+        """Approve as a user. Raises PullRefused for the author."""
         with changing(self.folder) as state:
             pulls.review(state, _of(state, number), login, APPROVED)
-
-    def request_changes(self, number: int, body: str, login: str = "reviewer") -> None:
-        """Ask for changes as somebody."""
-        with changing(self.folder) as state:
-            pulls.review(state, _of(state, number), login, CHANGES_REQUESTED, body)
 
     def report_check(self, number: int, name: str, conclusion: str) -> None:
         """Report the conclusion of a check: success, failure, cancelled …"""

@@ -1,4 +1,4 @@
-"""What can be done with pull requests, whichever program or test asks for it. Every refusal is a PullRefused."""
+"""Operations on pull requests, for all programs and tests. Every refusal is a PullRefused."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from fake_git_host.state import PullRequest, State
 
 APPROVED = "APPROVED"
 CHANGES_REQUESTED = "CHANGES_REQUESTED"
-PASSING = ("success", "neutral", "skipped")
+SUCCESSFUL = ("success", "neutral", "skipped")
 # What an Azure DevOps policy is, by the id of its type.
 MINIMUM_REVIEWERS = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 BUILD = "0609b952-1397-4640-95ec-e00a01b2c241"
@@ -46,7 +46,7 @@ def obstacle(state: State, pull: PullRequest, head: str) -> str | None:
     given = approvals(pull, head, stale_count=stale_count)
     if given < needed:
         return f"it needs {needed} approvals and has {given}"
-    missing = [name for name in checks if pull.checks.get(name) not in PASSING]
+    missing = [name for name in checks if pull.checks.get(name) not in SUCCESSFUL]
     return f"required checks have not passed: {', '.join(missing)}" if missing else None
 
 

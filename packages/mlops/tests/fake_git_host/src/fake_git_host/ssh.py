@@ -1,4 +1,4 @@
-"""`ssh` as a program, for git alone: what git would run at the forge's host runs here, on the bare repository."""
+"""`ssh` as a program, for git alone: what git would run on the host runs here, on the bare repository."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAILED = 255
 
 
 def main(folder: Path, arguments: Sequence[str]) -> int:
-    """Become the git service that the other side asks for; only returns to refuse."""
+    """Replace this process by the git service that the client requests; return only to refuse."""
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         rest = rest[2:] if rest[0] in _WITH_VALUE else rest[1:]

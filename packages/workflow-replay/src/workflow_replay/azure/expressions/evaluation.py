@@ -18,10 +18,6 @@ class Contexts:
     names: Mapping[str, Value]
     functions: Mapping[str, Function] = field(default_factory=dict)
 
-    def with_name(self, name: str, value: Value) -> Contexts:
-        """Return a copy with one more name, for `each`."""
-        return Contexts({**self.names, name.casefold(): value}, self.functions)
-
 
 def evaluate(text: str, available: Availability, contexts: Contexts) -> Value:
     """Return the value of an expression. Raises InvalidExpression and EvaluationError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from workflow_replay.azure.templates.tree import Entries, Items, Node, SourceLocation, Text, bound_text
 
@@ -112,11 +112,6 @@ def text_mapping(node: Node) -> dict[str, str]:
     if not isinstance(node, Entries):
         raise node.location.error("Expected a mapping")
     return {key: scalar(value) for key, value in node}
-
-
-def present(pairs: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the pairs that have a value."""
-    return {key: value for key, value in pairs.items() if value is not None}
 
 
 def _listed(keys: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""What all jobs of one run share: facts, the caller's surroundings, masks, the order of steps, artifacts, tags."""
+"""What all jobs of one run share: facts, the host environment, masks, the order of steps, artifacts, tags."""
 
 from __future__ import annotations
 

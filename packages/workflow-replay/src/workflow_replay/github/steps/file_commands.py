@@ -33,9 +33,10 @@ class FileCommands:
 
 
 class CommandFiles:
-    """The command files of a step."""
+    """The command files of a step, in a `folder` of its own, which is created."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         folder.mkdir(parents=True)
         self._files = {kind: folder / kind for kind in _VARIABLES}
         for file in self._files.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workflow_replay.cancellation import Cancellation
-from workflow_replay.common.shell import run_script
+from workflow_replay.common.shell import ShellResult, run_script
 from workflow_replay.github.definition.model import Step
 from workflow_replay.github.expressions.values import to_text
 from workflow_replay.github.steps.file_commands import CommandFiles, FileCommandError, FileCommands
@@ -38,28 +38,31 @@ def run(
     if not folder.is_dir():
         log.add_error(f"The working directory {folder} does not exist. Was the repository checked out?")
         return StepExecution(failed=True, script=text)
-    step_folder = job.temporary / f"step-{job.session.folders.next()}"
-    files = CommandFiles(step_folder)
-    script = step_folder / f"script{program.suffix}"
+    files = CommandFiles(job.temporary / f"step-{job.session.folders.next()}")
+    script = files.folder / f"script{program.suffix}"
     script.write_text(text + "\n", encoding="utf-8")
     variables = {**process_environment(frame, env), **files.variables()}
     result = run_script(
         program.command(script), folder, variables, log.line, cancellation, timeout_seconds, job.background
     )
+    return _execution(text, result, files, log)
+
+
+def _execution(script: str, result: ShellResult, files: CommandFiles, log: StepLog) -> StepExecution:
+    """What a script that ran did: its exit code, and its file commands."""
+    failed = result.exit_code != 0
     try:
         written = files.read()
     except FileCommandError as error:
         log.add_error(f"Unable to process file command successfully. {error}")
         written = FileCommands({}, {}, (), "")
         failed = True
-    else:
-        failed = result.exit_code != 0
     if result.termination == "exited" and result.exit_code != 0:
         log.add_error(f"Process completed with exit code {result.exit_code}.")
     return StepExecution(
         failed=failed,
         termination=result.termination,
-        script=text,
+        script=script,
         exit_code=result.exit_code,
         outputs=written.outputs,
         variables=written.variables,

@@ -1,0 +1,202 @@
+"""Environments, components, data and models through the unmodified SDK: versions, content, archive, tags."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with unique content."""
+    package = tmp_path / "package"
+    (package / "below").mkdir(parents=True)
+    (package / "first.txt").write_text(str(uuid.uuid4()))
+    (package / "below" / "empty.txt").write_text("")
+    return package
+
+
+@pytest.fixture
+def name() -> str:
+    return f"asset-{uuid.uuid4().hex[:8]}"
+
+
+def register(client: Any, name: str, path: Path | str, **given: Any) -> Any:
+    from azure.ai.ml.entities import Model
+
+    return client.models.create_or_update(Model(name=name, path=path, type="custom_model", **given))
+
+
+def test_a_model_is_downloaded_as_it_was_registered(ml_client: Any, folder: Path, name: str, tmp_path: Path) -> None:
+    # given a registered folder
+    model = register(ml_client, name, folder)
+    # when it is downloaded
+    ml_client.models.download(name, model.version, download_path=tmp_path / "back")
+    # then the files are the same
+    back = tmp_path / "back" / name / "package"
+    assert {file.relative_to(back).as_posix(): file.read_text() for file in back.rglob("*") if file.is_file()} == {
+        "first.txt": (folder / "first.txt").read_text(),
+        "below/empty.txt": "",
+    }
+
+
+def test_versions_without_a_number_count_up(ml_client: Any, folder: Path, name: str) -> None:
+    versions = []
+    for number in range(3):
+        (folder / "first.txt").write_text(f"{name} {number}")
+        versions.append(register(ml_client, name, folder).version)
+    assert versions == ["1", "2", "3"]
+    assert [model.version for model in ml_client.models.list(name)] == ["3", "2", "1"]
+    assert ml_client.models.get(name, label="latest").version == "3"
+
+
+def test_a_version_is_immutable_except_for_its_tags(ml_client: Any, folder: Path, name: str) -> None:
+    from azure.core.exceptions import ResourceExistsError
+
+    # given a registered version
+    model = register(ml_client, name, folder, version="7")
+    # when it is registered again with the same content, then with tags
+    assert register(ml_client, name, folder, version="7").path == model.path
+    model.tags = {"stage": "dev"}
+    assert ml_client.models.create_or_update(model).tags == {"stage": "dev"}
+    # then both are accepted, and other content is not
+    (folder / "first.txt").write_text("other")
+    with pytest.raises(ResourceExistsError, match="immutable"):
+        register(ml_client, name, folder, version="7")
+    assert ml_client.models.get(name, "7").tags == {"stage": "dev"}
+
+
+def test_the_files_of_a_registered_model_are_immutable(ml_client: Any, folder: Path, name: str) -> None:
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import ContainerClient
+
+    # given a registered model and the broadest permission of a client
+    model = register(ml_client, name, folder)
+    datastore = ml_client.datastores.get("workspaceblobstore", include_secrets=True)
+    account = f"https://{datastore.account_name.rstrip('?')}"
+    container = ContainerClient(account, datastore.container_name, credential=datastore.credentials.sas_token)
+    blob = container.get_blob_client(f"{model.path.partition('/paths/')[2]}/first.txt")
+    assert blob.download_blob().readall().decode() == (folder / "first.txt").read_text()
+    # when its blob is written or deleted, then both are refused
+    with pytest.raises(ResourceExistsError, match="immutable"):
+        blob.upload_blob(b"forged", overwrite=True)
+    with pytest.raises(ResourceExistsError, match="immutable"):
+        blob.delete_blob()
+
+
+def test_a_model_whose_files_do_not_exist_is_refused(ml_client: Any, name: str) -> None:
+    from azure.core.exceptions import HttpResponseError
+
+    with pytest.raises(HttpResponseError, match="job 'no-such-job' does not exist"):
+        register(ml_client, name, "azureml://jobs/no-such-job/outputs/model")
+    with pytest.raises(HttpResponseError, match="files were not found"):
+        register(ml_client, name, "azureml://datastores/workspaceblobstore/paths/no/such/folder")
+
+
+def test_archived_versions_are_not_listed_until_restored(ml_client: Any, folder: Path, name: str) -> None:
+    register(ml_client, name, folder, version="1")
+    register(ml_client, name, folder, version="2")
+    ml_client.models.archive(name, "2")
+    assert [model.version for model in ml_client.models.list(name)] == ["1"]
+    ml_client.models.restore(name, "2")
+    assert [model.version for model in ml_client.models.list(name)] == ["2", "1"]
+
+
+def test_an_archived_container_keeps_its_versions(ml_client: Any, folder: Path, name: str) -> None:
+    register(ml_client, name, folder)
+    ml_client.models.archive(name)
+    assert name not in {model.name for model in ml_client.models.list()}
+    ml_client.models.restore(name)
+    assert {model.name: model.latest_version for model in ml_client.models.list()}[name] == "1"
+
+
+def test_an_mlflow_model_needs_its_file_and_shows_its_flavors(ml_client: Any, folder: Path, name: str) -> None:
+    from azure.ai.ml.entities import Model
+    from azure.core.exceptions import HttpResponseError
+
+    model = Model(name=name, path=folder, type="mlflow_model", version="1")
+    with pytest.raises(HttpResponseError, match="MLmodel"):
+        ml_client.models.create_or_update(model)
+    (folder / "MLmodel").write_text("flavors:\n  onnx:\n    onnx_version: '1.19'\n")
+    model = Model(name=name, path=folder, type="mlflow_model", version="2")
+    assert ml_client.models.create_or_update(model).flavors == {"onnx": {"onnx_version": "1.19"}}
+
+
+def test_data_of_a_file_and_of_a_folder(ml_client: Any, folder: Path, name: str) -> None:
+    from azure.ai.ml.entities import Data
+
+    for version, path, kind in (("1", folder, "uri_folder"), ("2", folder / "first.txt", "uri_file")):
+        data = ml_client.data.create_or_update(Data(name=name, version=version, path=str(path), type=kind))
+        assert data.path.rstrip("/").endswith(path.name)
+    assert [data.version for data in ml_client.data.list(name)] == ["2", "1"]
+
+
+def test_data_at_a_public_address_is_not_copied(ml_client: Any, name: str) -> None:
+    from azure.ai.ml.entities import Data
+
+    address = "https://example.org/data.csv"
+    data = ml_client.data.create_or_update(Data(name=name, version="1", path=address, type="uri_file"))
+    assert data.path == address
+
+
+def test_environments_are_versioned_by_content(ml_client: Any, name: str) -> None:
+    from azure.ai.ml.entities import Environment
+    from azure.core.exceptions import ResourceExistsError
+
+    ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:1"))
+    again = ml_client.environments.create_or_update(
+        Environment(name=name, version="1", image="example.org/image:1", tags={"a": "b"})
+    )
+    assert again.tags == {"a": "b"}
+    with pytest.raises(ResourceExistsError, match="image differ"):
+        ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:2"))
+    assert ml_client.environments.get(name, label="latest").version == "1"
+
+
+def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: Path, name: str) -> None:
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Environment
+
+    # given a component with code and an environment, in two versions
+    environment = ml_client.environments.create_or_update(
+        Environment(name=name, version="1", image="example.org/image:1")
+    )
+    for version in ("1.0.0", "1.1.0"):
+        component = command(
+            name=name.replace("-", "_"),
+            version=version,
+            command="python first.txt",
+            code=str(folder),
+            environment=f"azureml:{environment.name}:{environment.version}",
+        ).component
+        ml_client.components.create_or_update(component)
+    # then the newest is the default, and the code is the same asset in both
+    found = [ml_client.components.get(name.replace("-", "_"), version) for version in (None, "1.0.0")]
+    assert [component.version for component in found] == ["1.1.0", "1.0.0"]
+    assert found[0].code == found[1].code
+
+
+@pytest.mark.parametrize(
+    "bad", ["with space", "-begins-with-a-hyphen", "a" * 256, "…"], ids=["space", "hyphen", "long", "unicode"]
+)
+def test_names_that_break_the_pattern_are_refused(http: Any, workspace: str, assert_azure_error: Any, bad: str) -> None:
+    reply = http.put(f"{workspace}/environments/{bad}/versions/1", json={"properties": {"image": "example.org/image"}})
+    assert_azure_error(reply, 400, "UserError", "must match")
+
+
+def test_a_name_with_a_slash_is_refused_as_a_name(
+    ml_client: Any, http: Any, workspace: str, assert_azure_error: Any, tmp_path: Path
+) -> None:
+    from azure.ai.ml.entities import Model
+    from azure.core.exceptions import HttpResponseError
+
+    # given a name that the SDK does not check, when it uploads or the route is asked
+    (tmp_path / "model.txt").touch()
+    with pytest.raises(HttpResponseError, match="The name 'm b/d' is not valid for models"):
+        ml_client.models.create_or_update(Model(name="m b/d", version="1", path=str(tmp_path)))
+    # then it is the name that is wrong, not the route
+    assert_azure_error(http.get(f"{workspace}/models/m%20b%2Fd/versions/1"), 404, "UserError", "m b/d")
+    assert_azure_error(http.get(workspace.replace("workspaces/", "workspaces/a%2F")), 400, "BadRequest", "slash")

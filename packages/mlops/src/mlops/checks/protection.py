@@ -1,0 +1,69 @@
+"""`mlops check --repository` as a function: asks the project's git host how it protects the repository, and says what
+to set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from mlops.core.errors import InputError, MlopsError
+from mlops.core.git import REMOTE
+from mlops.core.results import Block, Line, Result, Table
+from mlops.githost.hosts import HOSTS, remote_of
+from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome
+from mlops.githost.protection_file import read_expectations
+from mlops.settings.project import Project
+
+_MARKS: Final[dict[Outcome, str]] = {
+    "kept": "ok",
+    "missing": "MISSING",
+    "unreadable": "UNKNOWN",
+    "unavailable": "not here",
+}
+
+
+@dataclass(frozen=True)
+class ProtectionResult(Result):
+    """Every setting, in the order in which people would go through them."""
+
+    repository: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something is to be done."""
+        return MlopsError.exit_code if any(each.fails for each in self.findings) else 0
+
+    def document(self) -> dict[str, Any]:
+        """Every finding."""
+        return {"repository": self.repository, "findings": [asdict(each) for each in self.findings]}
+
+    def blocks(self) -> Sequence[Block]:
+        """A row for each setting, then what to do."""
+        rows = tuple((_MARKS[each.outcome], each.setting, each.found, each.needed) for each in self.findings)
+        to_do = [each for each in self.findings if each.fails]
+        blocks: list[Block] = [Table(self.repository, ("", "setting", "is", "needed"), rows)]
+        blocks += [Line(f"{each.setting}: {each.how}") for each in to_do]
+        if not to_do:
+            return [*blocks, Line("the repository is protected as the promotions need it", "good")]
+        count = "1 setting is" if len(to_do) == 1 else f"{len(to_do)} settings are"
+        return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
+
+
+def check_repository(project: Project) -> ProtectionResult:
+    """Compare the settings of the project's repository with what is needed.
+
+    Raises InputError when the remote is on no git host, MachineError when it cannot be asked.
+    """
+    root = project.root
+    expected = read_expectations(root, project.order)
+    remote = remote_of(root)
+    if remote is None:
+        hosts = " nor ".join(host.name for host in HOSTS)
+        raise InputError(
+            f"the remote '{REMOTE}' is on neither {hosts}: there are no settings to check",
+            "Push the project to one of them, or look at `git remote --verbose`.",
+        )
+    findings = remote.host.protection_findings(root, remote, expected)
+    return ProtectionResult(f"{remote.origin} ({remote.name})", tuple(findings))

@@ -1,0 +1,1 @@
+"""Azure DevOps as a git host; `host.py` is its entry."""

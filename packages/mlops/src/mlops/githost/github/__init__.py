@@ -1,0 +1,1 @@
+"""GitHub as a git host; `host.py` is its entry."""

@@ -1,0 +1,143 @@
+"""What is expected of a repository on GitHub, and what `gh api` replies about it; nothing is interpreted here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from pydantic import Field
+
+from mlops.core.errors import MachineError
+from mlops.core.programs import run_program
+from mlops.githost.interface import RemoteAddress
+from mlops.githost.protection import Approvals, EnvironmentProtection, Names, Section
+
+
+class MergeRequirements(Section):
+    """What a merge into the branch needs."""
+
+    approvals: Approvals
+    checks: Names
+
+
+class AllowedActions(Section):
+    """Whose actions workflows may use."""
+
+    allowed: Names
+
+
+class GitHubExpectations(Section):
+    """What is expected of a repository on GitHub."""
+
+    pull_requests: MergeRequirements
+    actions: AllowedActions
+    environments: dict[str, EnvironmentProtection]
+    environment_variables: Names
+    identity: str
+    repository_variables: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+REPOSITORY: Final = ""
+ORGANISATION: Final = "orgs"
+ENVIRONMENTS: Final = "environments?per_page=100"
+ACTIONS: Final = "actions/permissions"
+SELECTED: Final = "actions/permissions/selected-actions"
+TOKEN: Final = "actions/permissions/workflow"  # noqa: S105 - a route
+SUBJECT: Final = "actions/oidc/customization/sub"
+OWNERS: Final = "codeowners/errors"
+VARIABLES: Final = "actions/variables?per_page=30"
+OK: Final = 200
+NOT_FOUND: Final = 404
+_STATUS: Final = re.compile(r"\(HTTP (\d{3})\)")
+_THREADS: Final = 6
+_UPGRADE: Final = "Upgrade to"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of GitHub's; `message` is why there is no body."""
+
+    status: int
+    body: Any
+    message: str = ""
+
+    @property
+    def is_paid_for(self) -> bool:
+        """False when the plan does not have it."""
+        return _UPGRADE not in self.message
+
+
+Replies = Mapping[str, Reply]
+
+
+def rules_of(branch: str) -> str:
+    """The route of a branch's rules, those of the organisation included."""
+    return f"rules/branches/{quote(branch, safe='')}"
+
+
+def protection_of(branch: str) -> str:
+    """The route of a branch's classic protection."""
+    return f"branches/{quote(branch, safe='')}/protection"
+
+
+def branches_of(environment: str) -> str:
+    """The route of the branches that may use an environment."""
+    return f"environments/{quote(environment, safe='')}/deployment-branch-policies"
+
+
+def variables_of(environment: str) -> str:
+    """The route of an environment's variables."""
+    return f"environments/{quote(environment, safe='')}/variables?per_page=30"
+
+
+def typed_route(remote: RemoteAddress, path: str) -> str:
+    """A route as people type it in a shell."""
+    return shlex.quote(f"repos/{remote.owner}/{remote.name}/{path}")
+
+
+def routes(branch: str, wanted: GitHubExpectations) -> list[str]:
+    """Everything that is asked of a repository, besides itself."""
+    return [
+        *(ORGANISATION, ENVIRONMENTS, ACTIONS, SELECTED, TOKEN, SUBJECT, OWNERS, VARIABLES),
+        *(rules_of(branch), protection_of(branch)),
+        *(branches_of(name) for name in wanted.environments),
+        *(variables_of(name) for name in wanted.environments),
+    ]
+
+
+def read_settings(folder: Path, remote: RemoteAddress, branch: str, wanted: GitHubExpectations) -> Replies:
+    """Ask everything. Raises MachineError without `gh`, without a login, or when GitHub knows no such repository."""
+    host = ("--hostname", remote.server)
+    prefix = f"repos/{remote.owner}/{remote.name}"
+
+    def read(route: str) -> Reply:
+        whole = f"orgs/{remote.owner}" if route == ORGANISATION else f"{prefix}/{route}".rstrip("/")
+        return _read(("gh", "api", *host, whole), folder)
+
+    first = read(REPOSITORY)
+    if first.status != OK:
+        advice = "Log in with `gh auth login` as somebody who administers it."
+        raise MachineError(f"GitHub does not show {remote.origin}: {first.message}", advice)
+    return {REPOSITORY: first} | _read_all(routes(branch, wanted), read)
+
+
+def _read_all(routes: list[str], read: Callable[[str], Reply]) -> dict[str, Reply]:
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return dict(zip(routes, threads.map(read, routes), strict=True))
+
+
+def _read(command: tuple[str, ...], folder: Path) -> Reply:
+    answer = run_program(command, folder, otherwise="look through the settings of the repository by hand")
+    if answer.code == 0:
+        return Reply(OK, json.loads(answer.stdout or "null"))
+    status = _STATUS.search(answer.reason)
+    if status is None:
+        raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.stderr_lines)
+    return Reply(int(status[1]), None, answer.reason.removeprefix("gh: "))

@@ -1,0 +1,130 @@
+"""GitHub's workflow files: the parts that list stages, and replays on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mlops.githost.interface import CannedReply, RemoteAddress, Replay
+from mlops.githost.stage_blocks import StageBlock, after_training, choice, for_each, in_order, stacks
+
+if TYPE_CHECKING:
+    from workflow_replay.effects import Effects
+    from workflow_replay.events import Event
+    from workflow_replay.host_environment import HostEnvironment
+    from workflow_replay.result import Run
+
+_DEPLOY: Final = """\
+NAME:
+  needs: NEEDS
+  if: CONDITION
+  permissions:
+    contents: write
+    id-token: write
+    pull-requests: write
+  uses: ./.github/workflows/deploy-stage.yml
+  with:
+    stage: NAME
+"""
+_STACK: Final = """\
+NAME:
+  needs: NEEDS
+  if: CONDITION
+  permissions:
+    contents: read
+    id-token: write
+  uses: ./.github/workflows/infra-stack.yml
+  with:
+    stack: NAME
+"""
+_DEPLOY_TRAINED: Final = """\
+deploy:
+  needs: register
+  permissions:
+    contents: write
+    id-token: write
+    pull-requests: write
+  uses: ./.github/workflows/deploy-stage.yml
+  with:
+    stage: NAME
+    version: ${{ needs.register.outputs.version }}
+
+"""
+_PROPOSE_TRAINED: Final = """\
+promote:
+  needs: NEEDS
+  permissions:
+    contents: write
+    id-token: write
+    pull-requests: write
+  uses: ./.github/workflows/promote-stage.yml
+  with:
+    stage: NAME
+"""
+
+
+def _jobs(template: str, names: tuple[str, ...], first: str) -> str:
+    flag = f"needs.{first}.outputs.NAME == 'true'"
+    conditions = (flag, f"${{{{ !failure() && !cancelled() && {flag} }}}}")
+    return in_order(template, names, first, conditions, "[{}]")
+
+
+STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
+    "all stages": lambda order: f"options: [{', '.join(order)}]",
+    "plan outputs": lambda order: for_each("NAME: ${{ steps.plan.outputs.NAME }}", order.names),
+    "deploy jobs": lambda order: _jobs(_DEPLOY, order.names, "plan"),
+    "stack outputs": lambda order: for_each("NAME: ${{ steps.changes.outputs.NAME }}", stacks(order)),
+    "stack jobs": lambda order: _jobs(_STACK, stacks(order), "changes"),
+    "stack matrix": lambda order: f"stack: [{', '.join(stacks(order))}]",
+    "stage options": choice("options"),
+    "stage input": lambda order: f"stage: ${{{{ inputs.stage || '{order.production}' }}}}",
+    "stage variable": lambda order: f"STAGE: ${{{{ inputs.stage || '{order.production}' }}}}",
+    "stage group": lambda order: f"group: monitor-${{{{ inputs.stage || '{order.production}' }}}}",
+    "training runner": lambda order: (
+        f"runs-on: ${{{{ vars.RUNNER_{order.training.upper()} || 'ubuntu-24.04' }}}}\nenvironment: {order.training}"
+    ),
+    "jobs after training": lambda order: after_training(
+        order, _DEPLOY_TRAINED, _PROPOSE_TRAINED, ("register", "deploy")
+    ),
+}
+
+
+class GitHubReplay(Replay):
+    """Workflows, by workflow_replay.github."""
+
+    program = "gh"
+    login_folders = ("GH_CONFIG_DIR",)
+    login_variables = ("GH_TOKEN", "GITHUB_TOKEN")
+    login_step = "azure/login"
+
+    def ssh_url(self, remote: RemoteAddress) -> str:
+        """The short form, as GitHub shows it."""
+        return f"git@{remote.server}:{remote.owner}/{remote.name}.git"
+
+    def ci_name(self, remote: RemoteAddress) -> str:
+        """Of the repository."""
+        return remote.name
+
+    def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
+        """`gh pr`, and git's use of `gh` as its credential helper."""
+        return (
+            CannedReply(("pr", "list"), "[]"),
+            CannedReply(("pr", "create"), f"{remote.url}/pull/1"),
+            CannedReply(("pr", "edit"), ""),
+            CannedReply(("pr", "comment"), ""),
+            CannedReply(("auth", "setup-git"), ""),
+            CannedReply(("auth", "git-credential"), ""),
+        )
+
+    def builtin_effects(self) -> Effects:
+        """Those of actions."""
+        from workflow_replay.github.builtin_actions import BUILTIN_ACTIONS
+
+        return BUILTIN_ACTIONS
+
+    def run(self, repository: Path, path: str, event: Event, host: HostEnvironment) -> Run:
+        """Replay a workflow."""
+        from workflow_replay import github
+
+        return github.replay(repository, path, event, host)

@@ -1,0 +1,1 @@
+"""The fake of `az`, the command line of Azure, for Azure DevOps."""

@@ -1,0 +1,1 @@
+"""The fake of GitHub's command line `gh`."""

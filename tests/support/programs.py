@@ -1,0 +1,17 @@
+"""Runs Python files as a person would, one process each. Imported by its plain name: `pythonpath`, pyproject.toml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+# Tells a hang from a slow machine.
+_HANG_SECONDS: Final = 600
+
+
+def run_script(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python file arguments`; its output and its exit code."""
+    command = [sys.executable, str(file), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_HANG_SECONDS)
