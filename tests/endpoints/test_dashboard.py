@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mlops.core.layout import ENDPOINT_FOLDER
 from model_package.baseline import Baseline, Distribution
 from model_package.documents import write_json
 from model_package.package import BASELINE_FILE
@@ -186,7 +187,7 @@ def test_panels_do_not_overlap_and_have_descriptions() -> None:
 
 def test_the_pod_monitor_scrapes_the_path_that_the_deployment_serves() -> None:
     monitor = yaml.safe_load((GRAFANA / "pod-monitor.yml").read_text())
-    deployment = yaml.safe_load((GRAFANA.parent / "online" / "deployment.kubernetes.yml").read_text())
+    deployment = yaml.safe_load((GRAFANA.parents[1] / ENDPOINT_FOLDER / "deployment.kubernetes.yml").read_text())
 
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint["path"] == deployment["environment_variables"]["METRICS_PATH"]

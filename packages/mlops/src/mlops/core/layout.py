@@ -27,7 +27,6 @@ SCORING_PIPELINE_FILE: Final = Path("pipelines", "score.yml")
 SCORING_STEP: Final = "score_batch"
 BATCH_ENDPOINT_FILE: Final = Path("endpoints", "batch", "endpoint.yml")
 BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
-ENVIRONMENT_FOLDER: Final = Path("environments")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
 
 # What commands leave on this machine; nothing in it is needed to go on.

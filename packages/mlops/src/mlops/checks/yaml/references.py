@@ -8,7 +8,6 @@ from mlops.checks.pipelines.bindings import Port
 from mlops.checks.yaml.document import Scalar
 
 FILE_PREFIX: Final = "file:"
-REGISTERED_PREFIX: Final = "azureml:"
 REMOTE: Final = re.compile(r"[a-z][a-z0-9+.-]+://.*|git\+.*|azureml:.*", re.IGNORECASE)
 REGISTERED: Final = re.compile(
     r"azureml:[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+|@[A-Za-z0-9_-]+)|azureml://\S+|azureml:/subscriptions/\S+"
