@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,27 +12,19 @@ from azureml_emulator.testing import running_emulator
 
 from .environment import LifecycleEnvironment, System, create_environment
 from .lifecycle import run_lifecycle
-from .trained_state import train
 
-# One worker trains, for both systems.
-pytestmark = pytest.mark.xdist_group("lifecycle")
-
-
-@pytest.fixture(scope="session")
-def trained_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state folder of an emulator that has trained; it is not running, and tests copy the folder."""
-    folder = tmp_path_factory.mktemp("trained")
-    train(folder / "state", folder / "project")
-    return folder / "state"
+SYSTEMS = [
+    pytest.param("github", marks=pytest.mark.xdist_group("lifecycle-github")),
+    pytest.param("azure", marks=[pytest.mark.xdist_group("lifecycle-azure"), pytest.mark.long]),
+]
 
 
 @pytest.fixture
-def environment(system: System, trained_state: Path, tmp_path: Path) -> Iterator[LifecycleEnvironment]:
-    shutil.copytree(trained_state, tmp_path / "state")
+def environment(system: System, tmp_path: Path) -> Iterator[LifecycleEnvironment]:
     with prefork_uv() as uv, running_emulator(tmp_path / "state") as emulator:
         yield create_environment(system, tmp_path, uv, emulator.variables)
 
 
-@pytest.mark.parametrize("system", ["github", pytest.param("azure", marks=pytest.mark.long)])
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_both_systems_have_the_same_lifecycle(environment: LifecycleEnvironment) -> None:
     run_lifecycle(environment)
