@@ -196,9 +196,9 @@ MARKS = re.compile(
 )
 # Examples of the command line, a value of an older format, and the template's own release workflow.
 MAY_NAME_ONE = {
-    "commands/check.py",
-    "commands/provenance.py",
-    "commands/replay.py",
+    "commands/local.py",
+    "commands/project.py",
+    "commands/releases.py",
     "settings/provenance.py",
     "template/detach.py",
 }
