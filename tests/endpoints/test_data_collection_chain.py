@@ -21,7 +21,8 @@ from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
 from mlops.azure.workspace import connect
 from mlops.endpoint.client import SYNTHETIC_HEADER, Address, address_of, call
-from mlops.promotion.recent import recent_inputs
+from mlops.endpoint.view import observe
+from mlops.promotion.gate_run import recent_inputs
 from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
 from mlops.settings.project import load_project
@@ -116,7 +117,7 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     assert begun - timedelta(seconds=1) <= rows["first", 0]["time"] <= rows["second", 0]["time"] <= datetime.now(UTC)
     assert found.notes == ()
     # and the gates get the same rows
-    recent = recent_inputs(served.client, served.endpoint, days=1)
+    recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
     assert recent.rows
     assert (recent.rows.count, recent.problem) == (3, "")
 
@@ -189,7 +190,7 @@ def test_unreadable_storage_is_reported_not_taken_for_an_empty_window(served: Se
     served.client.datastores.create_or_update(datastore)
 
     try:
-        recent = recent_inputs(served.client, served.endpoint, days=1)
+        recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
     finally:
         datastore.container_name = right
         served.client.datastores.create_or_update(datastore)

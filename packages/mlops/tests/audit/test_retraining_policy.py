@@ -82,10 +82,10 @@ def log(*hours: float) -> list[Record]:
     ],
 )
 def test_what_may_start_a_training(record: Record, words: str) -> None:
-    objection = rejection_reason(record, RULES, NOW)
+    reason = rejection_reason(record, RULES, NOW)
 
-    assert words in objection
-    assert bool(objection) == bool(words)
+    assert words in (reason or "")
+    assert (reason is None) == (not words)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,14 @@ def test_what_may_start_a_training(record: Record, words: str) -> None:
 def test_how_often(hours: tuple[float, ...], words: str) -> None:
     found = rate_limit_reason(log(*hours), RULES, NOW)
 
-    assert words in found
-    assert bool(found) == bool(words)
+    assert words in (found or "")
+    assert (found is None) == (not words)
 
 
 def test_none_is_allowed_by_a_budget_of_none() -> None:
-    assert "allows none" in rate_limit_reason([], RULES.model_copy(update={"max_runs_per_week": 0}), NOW)
+    found = rate_limit_reason([], RULES.model_copy(update={"max_runs_per_week": 0}), NOW)
+
+    assert "allows none" in (found or "")
 
 
 def test_one_cause_begins_one_training() -> None:

@@ -19,6 +19,7 @@ from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
+from mlops.promotion.stage_state import read_promotion
 from mlops.training.run import finish_training
 
 from .conftest import Clone, Lifecycle, Team, git
@@ -119,18 +120,18 @@ def test_promotion_waits_for_the_soak_and_is_not_proposed_twice(team: Team) -> N
     now = datetime.now(UTC)
 
     # before the hours are over
-    early = not_yet(team.clients, "prod", now)
+    early = not_yet(team.clients, read_promotion(team.clients, "prod"), now)
     assert early
     assert "has to for 24 hours" in early.reason
     assert early.exit_code == 0
 
     # after them
-    assert not_yet(team.clients, "prod", now + timedelta(hours=24)) is None
+    assert not_yet(team.clients, read_promotion(team.clients, "prod"), now + timedelta(hours=24)) is None
 
     # and when it is proposed
     proposal = promote(team.clients, "prod", None).proposed
     assert proposal
-    late = not_yet(team.clients, "prod", now + timedelta(hours=24))
+    late = not_yet(team.clients, read_promotion(team.clients, "prod"), now + timedelta(hours=24))
     assert late
     assert f"is proposed already, on {proposal.branch}" in late.reason
 
@@ -139,7 +140,7 @@ def test_promotion_does_not_wait_for_a_stage_that_breaks_its_slo(team: Team) -> 
     # given a promise that no model keeps
     team.edit("releases/staging.yml", "p95_milliseconds: 1150", "p95_milliseconds: 0.001")
 
-    refused = not_yet(team.clients, "prod", datetime.now(UTC) + timedelta(hours=24))
+    refused = not_yet(team.clients, read_promotion(team.clients, "prod"), datetime.now(UTC) + timedelta(hours=24))
 
     assert refused
     assert "staging does not keep its SLO" in refused.reason

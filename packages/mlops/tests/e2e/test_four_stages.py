@@ -25,6 +25,7 @@ from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.release_changes import plan
 from mlops.promotion.revert import revert
+from mlops.promotion.stage_state import read_promotion
 from mlops.rollout.deploy import deploy
 from mlops.rollout.rollback import rollback
 from mlops.settings.manifest_files import RolloutTiming, with_timing, write_release
@@ -116,7 +117,7 @@ def test_a_fourth_stage_refuses_no_history_and_is_skipped_by_nothing(three: Team
     release(three, "staging", next_version)
     with pytest.raises(PromotionRefused, match="preprod runs nothing yet, and prod takes only what runs in preprod"):
         promote(three.clients, "prod", None)
-    waiting = not_yet(three.clients, "prod", datetime.now(UTC))
+    waiting = not_yet(three.clients, read_promotion(three.clients, "prod"), datetime.now(UTC))
     assert waiting
     assert waiting.reason == "preprod runs nothing yet"
 

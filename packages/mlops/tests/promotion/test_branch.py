@@ -10,7 +10,7 @@ import pytest
 
 from mlops.core.git import Repository
 from mlops.promotion.branch import branch_name, release_text, report_folder
-from mlops.promotion.champion import default_base
+from mlops.promotion.stage_state import default_base
 from mlops.promotion.superseded import superseded
 from mlops.settings.project import load_project
 from mlops.settings.releases import Model, Release, parse_manifest

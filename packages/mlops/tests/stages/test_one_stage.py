@@ -11,7 +11,10 @@ from azure.ai.ml import MLClient
 
 from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import InputError
-from mlops.promotion.readiness import not_yet
+from mlops.endpoint.view import View
+from mlops.promotion.branch import Base
+from mlops.promotion.readiness import not_yet, require_source
+from mlops.promotion.stage_state import PromotionState, StageState
 from mlops.rollout.release import model_to_run
 from mlops.settings.manifest_files import write_release
 from mlops.settings.project import Project, load_project
@@ -49,9 +52,12 @@ def test_it_runs_what_was_reviewed_not_what_was_trained_last(project: Project) -
 
 
 def test_a_model_is_proposed_for_it_without_waiting_for_a_stage_before(project: Project) -> None:
-    assert not_yet(WorkspaceClients(project), "dev", datetime.now(UTC)) is None
+    require_source(project.order, "dev")
+    dev = StageState("dev", project.settings.stage("dev"), None, View(exists=False))
+    alone = PromotionState(Base("1f" * 20, "main", None), dev, dev)
+    assert not_yet(WorkspaceClients(project), alone, datetime.now(UTC)) is None
 
 
 def test_of_several_stages_the_first_has_none_to_wait_for() -> None:
     with pytest.raises(InputError, match="dev has no stage before it to wait for"):
-        not_yet(WorkspaceClients(load_project(ROOT)), "dev", datetime.now(UTC))
+        require_source(load_project(ROOT).order, "dev")

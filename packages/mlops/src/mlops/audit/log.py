@@ -42,7 +42,7 @@ class AuditLog:
             record = follow(self._last(self._stored()), event, current_actor(), self._now())
             if self._write(record):
                 return record
-        raise self._superseded_reason()
+        raise self._lost_race()
 
     def append_once(self, event: Event, same: Callable[[Event], bool]) -> tuple[Record, bool]:
         """Write a record unless one of a same event is there; the record, and whether it is new.
@@ -72,7 +72,7 @@ class AuditLog:
             record = follow(self._last(stored), event, current_actor(), self._now())
             if self._write(record):
                 return record
-        raise self._superseded_reason()
+        raise self._lost_race()
 
     def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
         """All records, oldest first, and where the log was tampered with."""
@@ -88,7 +88,7 @@ class AuditLog:
             records.append(entry)
         return tuple(records), (*breaks, *verify(records))
 
-    def _superseded_reason(self) -> WorkspaceError:
+    def _lost_race(self) -> WorkspaceError:
         return WorkspaceError(
             f"the audit log could not be written: {_ATTEMPTS} times another record came first",
             "Is another rollout of this stage going on? Run again when it is done.",

@@ -42,8 +42,8 @@ def begun_for(records: Sequence[Record], cause: Record) -> Record | None:
     return next((each for each in records if is_begun(each.event) and each.event.evidence.get(CAUSE) == wanted), None)
 
 
-def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> str:
-    """Why a record of a stage's log starts nothing, whatever else goes on; "" when it may."""
+def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> str | None:
+    """Why a record of a stage's log starts no training, whatever else happens; None when it may."""
     event = cause.event
     if event.kind != _MONITOR or event.evidence.get("state") != "drift":
         return f"record {cause.number} of {event.stage} is no drift: {event.reason}"
@@ -54,11 +54,11 @@ def rejection_reason(cause: Record, rules: RetrainingRules, now: datetime) -> st
     if now - cause.time > timedelta(days=rules.max_cause_age_days):
         days = rules.max_cause_age_days
         return f"that was found at {cause.time.strftime(_TIME)}, more than {days} days ago (max_cause_age_days)"
-    return ""
+    return None
 
 
-def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: datetime) -> str:
-    """Why no other training may begin now, by those in the log; "" when one may."""
+def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: datetime) -> str | None:
+    """Why no other training may begin now, by those in the log; None when one may."""
     times = sorted(each.time for each in records if is_begun(each.event))
     rested = times[-1] + timedelta(hours=rules.cool_down_hours) if times else now
     if rested > now:
@@ -66,7 +66,7 @@ def rate_limit_reason(records: Sequence[Record], rules: RetrainingRules, now: da
         return f"the last one began at {began}; the next may at {rested.strftime(_TIME)} (cool_down_hours)"
     lately = [time for time in times if now - time < _WEEK]
     if len(lately) < rules.max_runs_per_week:
-        return ""
+        return None
     if not lately:
         return "releases/retraining.yml allows none (max_runs_per_week)"
     free = lately[-rules.max_runs_per_week] + _WEEK if rules.max_runs_per_week else now + _WEEK

@@ -164,12 +164,16 @@ def promote_command(
     stage_name = project.order.find(target)
 
     from mlops.azure.clients import WorkspaceClients
-    from mlops.promotion.promote import promote
-    from mlops.promotion.readiness import not_yet
+    from mlops.promotion.promote import promote_from
+    from mlops.promotion.readiness import not_yet, require_source
+    from mlops.promotion.stage_state import read_promotion
 
+    if when_ready:
+        require_source(project.order, stage_name)
     clients = WorkspaceClients(project)
-    too_early = not_yet(clients, stage_name, datetime.now(UTC)) if when_ready else None
-    return answer(too_early or promote(clients, stage_name, version, pull_request=pull_request), as_json=as_json)
+    state = read_promotion(clients, stage_name)
+    too_early = not_yet(clients, state, datetime.now(UTC)) if when_ready else None
+    return answer(too_early or promote_from(clients, state, version, pull_request=pull_request), as_json=as_json)
 
 
 @mlops_command(

@@ -17,7 +17,7 @@ from mlops.settings.project import Stage
 class Live:
     """The model behind a stage's endpoint, whose ARM id is `identifier`.
 
-    `obstacle` says why it does not count as settled there, "" for none.
+    `obstacle` says why it does not count as settled there, None when it does.
     """
 
     deployment: str
@@ -25,12 +25,16 @@ class Live:
     digest: str
     scoring_uri: str
     identifier: str
-    obstacle: str = ""
+    obstacle: str | None = None
 
 
 def live_model(client: MLClient, stage: Stage) -> Live | None:
     """What has most of the traffic of a stage; None when nothing has any."""
-    view = observe(client, stage.endpoint)
+    return live_in(observe(client, stage.endpoint))
+
+
+def live_in(view: View) -> Live | None:
+    """What has most of the traffic of an endpoint; None when nothing has any. Pure."""
     if view.live is None or view.live not in view.deployments:
         return None
     deployment = view.deployments[view.live]
@@ -44,8 +48,8 @@ def live_model(client: MLClient, stage: Stage) -> Live | None:
     )
 
 
-def obstacle_to(view: View, live: str) -> str:
-    """Why what is live does not count as settled; "" when it does. Pure."""
+def obstacle_to(view: View, live: str) -> str | None:
+    """Why what is live does not count as settled; None when it does. Pure."""
     deployment = view.deployments[live]
     if view.in_progress is not None:
         return f"a rollout to {view.in_progress.to} is under way, or was left unfinished"
@@ -55,7 +59,7 @@ def obstacle_to(view: View, live: str) -> str:
         return f"{live} is {deployment.state}"
     if not deployment.digest or not deployment.model_version:
         return f"{live} does not say which model it runs: it was not deployed by `mlops`"
-    return ""
+    return None
 
 
 def prove_live(client: MLClient, stage: Stage, live: Live, package: Path) -> None:

@@ -21,7 +21,7 @@ def read_provenance(package: Path) -> Provenance:
     try:
         return read_document(package, PROVENANCE_FILE, Provenance)
     except Unmeasurable as error:
-        raise InputError(f"nobody knows where this model comes from: {error}", "Train and register again.") from error
+        raise InputError(f"the provenance of this model is unknown: {error}", "Train and register again.") from error
 
 
 def read_schema(package: Path) -> Schema:
@@ -29,12 +29,11 @@ def read_schema(package: Path) -> Schema:
     try:
         return read_document(package, SCHEMA_FILE, Schema)
     except Unmeasurable as error:
-        raise InputError(f"nobody knows what this model reads: {error}", "Train and register again.") from error
+        raise InputError(f"the input schema of this model is unknown: {error}", "Train and register again.") from error
 
 
-def release_of(package: Path, model: ModelVersion, source_stage: StageName) -> Release:
+def release_of(known: Provenance, model: ModelVersion, source_stage: StageName) -> Release:
     """The release of a package that comes from a stage. Raises InputError for a package without a usable provenance."""
-    known = read_provenance(package)
     data = known.data
     source = {
         "stage": source_stage,

@@ -3,87 +3,114 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from azure.ai.ml import MLClient
+from azure.ai.ml.exceptions import MlException
+from azure.core.exceptions import AzureError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
-from mlops.core.errors import InputError
+from mlops.azure.collected_data.reading import read_collected
+from mlops.azure.collected_data.window import Window
+from mlops.azure.errors import explain
+from mlops.core.errors import InputError, MlopsError
+from mlops.endpoint.view import View
 from mlops.gates.proposal import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows, read_rows
-from mlops.models.origin import read_provenance
 from mlops.models.package import package_digest
-from mlops.models.package_store import fetch_package
 from mlops.models.registration import ModelVersion
-from mlops.promotion.champion import champion_release
-from mlops.promotion.recent import recent_inputs
+from mlops.promotion.challenger import Challenger, read_champion, released_challenger
+from mlops.promotion.stage_state import StageState, read_change
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
-from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.releases import Release
+from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.data import held_out_file
 
-_HELD_OUT = "held-out rows"
+_HELD_OUT: Final = "held-out rows"
+_RECENT: Final = "recent inputs"
+# More rows take longer and do not change what is seen of a distribution.
+MAX_RECENT_ROWS: Final = 20_000
 
 
 def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
     """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
-    manifest = read_judged_manifest(clients.project, stage)
-    if manifest.release is None:
+    return gate_change(clients, read_change(clients, stage, base), record=record)
+
+
+def gate_change(clients: WorkspaceClients, state: StageState, *, record: bool) -> GateReport:
+    """Judge the release in the working tree's manifest against a stage as it was where the change began."""
+    release = read_judged_manifest(clients.project, state.stage).release
+    if release is None:
         raise InputError(
-            f"releases/{stage}.yml releases nothing, so there is nothing to judge",
-            f"Propose a release: `mlops promote --to {stage}`.",
+            f"releases/{state.stage}.yml releases nothing, so there is nothing to judge",
+            f"Propose a release: `mlops promote --to {state.stage}`.",
         )
-    challenger = manifest.release
-    champion = champion_release(clients, stage, base, challenger)
-    report = judge(
-        clients, stage, _with_provenance_warnings(clients, stage, fetched(clients, stage, challenger)), champion
-    )
+    challenger = released_challenger(clients, state.stage, release)
+    warned = _with_provenance_warnings(clients, state.stage, challenger.candidate)
+    report = judge(clients, state, replace(challenger, candidate=warned))
     if record:
-        AuditLog(clients.stage(stage)).append(gate_event(report))
+        AuditLog(clients.stage(state.stage)).append(gate_event(report))
     return report
 
 
-def judge(clients: WorkspaceClients, stage: StageName, challenger: Candidate, champion: Release | None) -> GateReport:
-    """Run the gates on a challenger whose package is here already. Appends nothing."""
+def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger) -> GateReport:
+    """Run the gates on a challenger. Appends nothing."""
     project = clients.project
     gates = read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root))
+    return run_gates(gather(clients, state, challenger, gates), gates)
+
+
+def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger, gates: GatesFile) -> Proposal:
+    """Fetch everything else that gates judge, at the same time."""
+    job = challenger.provenance.job
     with ThreadPoolExecutor() as threads:
-        other = threads.submit(fetched, clients, stage, champion) if champion else None
-        rows = threads.submit(_held_out, clients, challenger.folder)
-        recent = recent_inputs(clients.stage(stage), project.settings.stage(stage).endpoint, gates.recent_days)
-        proposal = Proposal(
-            stage,
-            challenger,
-            other.result() if other else None,
-            rows.result(),
-            recent.rows,
-            recent.notes,
-            recent.problem,
-            _retraining_reason(clients, challenger.folder),
+        champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
+        rows = threads.submit(lambda: read_rows(held_out_file(clients.training, clients.project, job), _HELD_OUT))
+        client, endpoint = clients.stage(state.stage), state.settings.endpoint
+        recent = recent_inputs(client, endpoint, state.view, gates.recent_days)
+        # A log that was tampered with gives no reason.
+        records, breaks = AuditLog(clients.training).read()
+        return Proposal(
+            stage=state.stage,
+            challenger=challenger.candidate,
+            champion=champion.result(),
+            held_out=rows.result(),
+            recent=recent.rows,
+            recent_notes=recent.notes,
+            recent_problem=recent.problem,
+            retraining_reason=() if breaks else retraining_reason(records, job),
         )
-    return run_gates(proposal, gates)
 
 
-def fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Candidate:
-    """A release with the package that its stage would deploy; whether the bytes are right, a gate says."""
-    package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
-    return Candidate(package, release)
+@dataclass(frozen=True)
+class RecentInputs:
+    """The rows, None for none; `notes` on what is wrong with some, `problem` when they could not be read."""
+
+    rows: Rows | None = None
+    notes: tuple[str, ...] = ()
+    problem: str = ""
 
 
-def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
-    """The candidate with what its committed statement leaves open; signatures are asked for when it is deployed."""
-    model = candidate.release.model
-    digest = package_digest(candidate.folder)
-    version = ModelVersion(model.name, model.version, digest)
-    subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
-    warnings = tuple(committed_problems(clients.project, subject, signed=False))
-    return replace(candidate, provenance_warnings=warnings)
+def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> RecentInputs:
+    """The inputs that an endpoint's deployments collected in the last days, whichever of them answered."""
+    # A request that was mirrored is there twice; the one whose answer the caller got counts.
+    deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
+    window = Window.last(timedelta(days=days), datetime.now(UTC))
+    try:
+        found = read_collected(client, endpoint, deployments, window, MAX_RECENT_ROWS)
+    except (AzureError, MlException, MlopsError) as error:
+        explained = explain(error) if not isinstance(error, MlopsError) else error
+        reason = explained.message if explained else str(error)
+        return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
+    return RecentInputs(Rows(found.frame, _RECENT) if not found.frame.is_empty() else None, found.notes)
 
 
 def gate_event(report: GateReport) -> Event:
@@ -120,12 +147,10 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _retraining_reason(clients: WorkspaceClients, package: Path) -> tuple[str, ...]:
-    """Why the model was trained; nothing is told from a log that does not hold."""
-    records, breaks = AuditLog(clients.training).read()
-    return () if breaks else retraining_reason(records, read_provenance(package).job)
-
-
-def _held_out(clients: WorkspaceClients, package: Path) -> Rows:
-    job = read_provenance(package).job
-    return read_rows(held_out_file(clients.training, clients.project, job), _HELD_OUT)
+def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
+    """The candidate with what is wrong with its committed statement; signatures are verified when it is deployed."""
+    model = candidate.release.model
+    version = ModelVersion(model.name, model.version, package_digest(candidate.folder))
+    subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
+    warnings = tuple(committed_problems(clients.project, subject, signed=False))
+    return replace(candidate, provenance_warnings=warnings)

@@ -1,4 +1,4 @@
-"""A promotion from its candidate to its pull request: the order stands here, each part in its own file.
+"""A promotion from its challenger to its pull request: the order stands here, each part in its own file.
 
 What can be refused is refused before anything is shared, and nothing is pushed that a gate blocks.
 """
@@ -16,24 +16,20 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
-from mlops.gates.proposal import Candidate
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
-from mlops.models.registration import ModelVersion
-from mlops.promotion.branch import Base, branch_name, find_base, plot_paths, promotion_files, publish
-from mlops.promotion.candidate import find_candidate
-from mlops.promotion.champion import live_release
+from mlops.models.registration import find_builder
+from mlops.promotion.branch import Base, branch_name, plot_paths, promotion_files, publish
+from mlops.promotion.challenger import Challenger, find_challenger, share
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
 from mlops.promotion.gate_run import evidence_of, judge, reason_of
-from mlops.promotion.sharing import share
-from mlops.provenance.inspection import state
-from mlops.provenance.statement import Statement, statement_path
+from mlops.promotion.stage_state import PromotionState, read_promotion
+from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
-from mlops.stages.release_history import release_at
 
 
 @dataclass(frozen=True)
@@ -118,35 +114,38 @@ def promote(
 
     Raises PromotionRefused for what may not be promoted. A blocked promotion is a result, not an error.
     """
-    repository = Repository(clients.project.root)
-    base = find_base(repository)
-    current = release_at(repository, base.commit, target)
-    candidate = find_candidate(clients, target, version)
-    release = candidate.release
-    if current == release:
+    return promote_from(clients, read_promotion(clients, target), version, pull_request=pull_request)
+
+
+def promote_from(
+    clients: WorkspaceClients, state: PromotionState, version: str | None, *, pull_request: bool
+) -> PromotionResult:
+    """Promote as `promote` does, on what was read already."""
+    target, challenger = state.target.stage, find_challenger(clients, state, version)
+    release = challenger.candidate.release
+    if state.target.released == release:
         return PromotionResult(target, release, None, None, None)
-    statement = _statement(clients, target, candidate, base)
-    champion = current or live_release(clients, target, release)
-    report = judge(clients, target, candidate, champion)
+    statement = _statement(clients, state, challenger)
+    report = judge(clients, state.target, challenger)
     file = write_reports(clients.project, report, None, None).html
     if not report.promotes:
         _note(clients, report, "blocked", {})
         return PromotionResult(target, release, report, file, None)
     if target != clients.project.order.training:
         share(clients, release.model)
-    proposed = _propose(repository, base, report, statement, pull_request=pull_request)
+    proposed = _propose(Repository(clients.project.root), state.base, report, statement, pull_request=pull_request)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
     _note(clients, report, "proposed", facts)
     return PromotionResult(target, release, report, file, proposed)
 
 
-def _statement(clients: WorkspaceClients, target: StageName, candidate: Candidate, base: Base) -> Statement:
-    """Where the candidate comes from. Raises PromotionRefused when the target would not accept that."""
-    release = candidate.release
-    model = ModelVersion(**release.model.model_dump())
-    statement = state(clients, model, candidate.folder)
-    subject = ProvenanceSubject(target, model, candidate.folder, release)
-    require_at_promotion(clients.project, subject, statement, base.commit)
+def _statement(clients: WorkspaceClients, state: PromotionState, challenger: Challenger) -> Statement:
+    """The provenance of the challenger. Raises PromotionRefused when the target would not accept it."""
+    model, candidate = challenger.model, challenger.candidate
+    builder = find_builder(clients.training, model)
+    statement = state_provenance(model, candidate.folder, challenger.provenance, builder)
+    subject = ProvenanceSubject(state.target.stage, model, candidate.folder, candidate.release)
+    require_at_promotion(clients.project, subject, statement, state.base.commit)
     return statement
 
 

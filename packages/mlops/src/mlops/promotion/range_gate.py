@@ -14,12 +14,11 @@ from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result
 from mlops.core.source_location import SourceLocation
-from mlops.endpoint.current_deployment import live_model
 from mlops.gates.render import markdown_report
 from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
-from mlops.promotion.gate_run import gate
+from mlops.promotion.gate_run import gate_change
 from mlops.promotion.release_changes import plan
-from mlops.settings.releases import Release
+from mlops.promotion.stage_state import read_change
 from mlops.settings.stages import StageName
 
 
@@ -80,17 +79,11 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
         )
     judged, passed_over = [], []
     for change in planned.to_judge:
-        if change.after is not None and _runs(clients, change.stage, change.after):
+        state = read_change(clients, change.stage, since)
+        if change.after is not None and state.runs(change.after.model):
             reason = f"it runs version {change.after.model.version} already: nothing new is let in"
             passed_over.append((change.stage, reason))
         else:
-            report = gate(clients, change.stage, since, record=record)
+            report = gate_change(clients, state, record=record)
             judged.append(write_reports(clients.project, report, None, None))
     return RangeGateResult(since, tuple(judged), tuple(passed_over))
-
-
-def _runs(clients: WorkspaceClients, stage: StageName, release: Release) -> bool:
-    live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
-    if live is None or live.obstacle:
-        return False
-    return (live.version, live.digest) == (release.model.version, release.model.digest)

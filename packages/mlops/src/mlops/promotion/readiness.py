@@ -18,11 +18,13 @@ from mlops.azure.workspace import connect_management
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
-from mlops.endpoint.current_deployment import Live, live_model
-from mlops.promotion.branch import branch_name, find_base
+from mlops.endpoint.current_deployment import Live
+from mlops.promotion.branch import branch_name
+from mlops.promotion.stage_state import PromotionState
 from mlops.rollout.rollback import BY_HAND
+from mlops.settings.project import Project
 from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
-from mlops.settings.stages import StageName
+from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.release_history import release_at
 
 _FINISH: Final = "finish"
@@ -44,73 +46,65 @@ class NotYet(Result):
         return [Line(f"nothing is proposed for {self.stage}: {self.reason}")]
 
 
-def not_yet(clients: WorkspaceClients, target: StageName, now: datetime) -> NotYet | None:
-    """Why it is too early, or too late; None when the promotion may go on.
-
-    Raises InputError for the stage that trains: it takes models at once, without being asked where it is the only one.
-    """
-    order = clients.project.order
-    if order.names == (target,):
-        return None
-    if target == order.training:
+def require_source(order: StageOrder, target: StageName) -> None:
+    """Raise InputError for the stage that trains, which takes models at once; not where it is the only one."""
+    if target == order.training and len(order) > 1:
         raise InputError(
             f"{target} has no stage before it to wait for", f"Leave out --when-ready: `mlops promote --to {target}`."
         )
-    reason = _reason(clients, target, now)
-    return NotYet(target, reason) if reason else None
 
 
-def _reason(clients: WorkspaceClients, target: StageName, now: datetime) -> str:
-    source = clients.project.order.source_of(target)
-    live = live_model(clients.stage(source), clients.project.settings.stage(source))
+def not_yet(clients: WorkspaceClients, state: PromotionState, now: datetime) -> NotYet | None:
+    """Why it is too early, or too late; None when the promotion may go on, as it always may to the only stage."""
+    if state.source == state.target:
+        return None
+    reason = _reason(clients, state, now)
+    return NotYet(state.target.stage, reason) if reason else None
+
+
+def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> str | None:
+    source, live = state.source.stage, state.source.live
     if live is None:
         return f"{source} runs nothing yet"
     if live.obstacle:
         return f"version {live.version} is not settled in {source}: {live.obstacle}"
-    in_git = _in_git(clients, target, live)
-    if in_git:
-        return in_git
+    proposed = _already_proposed(clients.project, state, live)
+    if proposed:
+        return proposed
     records, breaks = AuditLog(clients.stage(source)).read()
     if breaks:
         return f"the audit log of {source} was tampered with; `mlops history --stage {source}` shows where"
     since = released_at(records, live.digest)
     if since is None:
         return f"the audit log of {source} has no finished rollout of version {live.version}"
-    return _too_young(clients, target, source, live, since, now) or _unhealthy(clients, source, live, since, now)
+    hours = read_manifest(manifest_file(clients.project.root, state.target.stage)).wait_hours
+    left = since + timedelta(hours=hours) - now
+    if left > timedelta(0):
+        return (
+            f"version {live.version} runs in {source} since {since:%Y-%m-%d %H:%M} UTC, "
+            f"and has to for {hours:g} hours; {_hours(left)} are left"
+        )
+    return _broken_slo(clients.project, source, live, since, now)
 
 
-def _in_git(clients: WorkspaceClients, target: StageName, live: Live) -> str:
-    """Whether the release or its proposal is there already: proposing it anew would take back its reviews."""
-    repository = Repository(clients.project.root)
-    base = find_base(repository)
-    model = Model(name=clients.project.settings.model, version=live.version, digest=live.digest)
-    current = release_at(repository, base.commit, target)
-    if current is not None and current.model == model:
+def _already_proposed(project: Project, state: PromotionState, live: Live) -> str | None:
+    """Whether the release or its proposal is there: proposing it again would dismiss its reviews."""
+    target, released = state.target.stage, state.target.released
+    model = Model(name=project.settings.model, version=live.version, digest=live.digest)
+    if released is not None and released.model == model:
         return f"{manifest_path(target)} names version {live.version} already"
+    repository = Repository(project.root)
     branch = branch_name(repository, target, model)
-    tip = repository.fetch(REMOTE, branch) if base.remote else repository.resolve(f"refs/heads/{branch}")
+    tip = repository.fetch(REMOTE, branch) if state.base.remote else repository.resolve(f"refs/heads/{branch}")
     proposed = release_at(repository, tip, target)
     if proposed is not None and proposed.model == model:
         return f"version {live.version} is proposed already, on {branch}"
-    return ""
+    return None
 
 
-def _too_young(
-    clients: WorkspaceClients, target: StageName, source: StageName, live: Live, since: datetime, now: datetime
-) -> str:
-    hours = read_manifest(manifest_file(clients.project.root, target)).wait_hours
-    left = since + timedelta(hours=hours) - now
-    if left <= timedelta(0):
-        return ""
-    return (
-        f"version {live.version} runs in {source} since {since:%Y-%m-%d %H:%M} UTC, "
-        f"and has to for {hours:g} hours; {_hours(left)} are left"
-    )
-
-
-def _unhealthy(clients: WorkspaceClients, source: StageName, live: Live, since: datetime, now: datetime) -> str:
-    """Whether the stage has broken its own SLO since; without callers nothing is known, and nothing broken."""
-    slo = read_manifest(manifest_file(clients.project.root, source)).slo
+def _broken_slo(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
+    """How the stage has broken its own SLO since; without requests nothing is known, and nothing broken."""
+    slo = read_manifest(manifest_file(project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)
     if counts.failures > slo.error_rate * counts.requests:
@@ -119,7 +113,7 @@ def _unhealthy(clients: WorkspaceClients, source: StageName, live: Live, since: 
     for name, measured, limit in (("95", p95, slo.p95_milliseconds), ("99", p99, slo.p99_milliseconds)):
         if measured > limit:
             return f"{source} does not keep its SLO: the {name}th percentile is {measured:.0f} ms, not {limit:.0f}"
-    return ""
+    return None
 
 
 def released_at(records: Sequence[Record], digest: str) -> datetime | None:

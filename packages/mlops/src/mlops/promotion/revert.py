@@ -16,11 +16,12 @@ from mlops.core.errors import InputError
 from mlops.core.git import Repository
 from mlops.core.markdown import escape
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.current_deployment import Live, live_model
+from mlops.endpoint.current_deployment import Live
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.promote import Proposed
+from mlops.promotion.stage_state import read_stage
 from mlops.rollout.rollback import BY_HAND, LEFT
 from mlops.settings.manifest_files import without_release
 from mlops.settings.releases import Release, manifest_path
@@ -30,7 +31,7 @@ from mlops.stages.release_history import release_at
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (
     "Merging makes git agree with what runs. It moves no traffic, unless the endpoint's files have changed since that "
-    "release: then it is rolled out anew, with the files as they are now."
+    "release: then it is rolled out again, with the files as they are now."
 )
 _TRIED_AGAIN: Final = frozenset({"begin", "finish"})
 
@@ -47,7 +48,7 @@ class RevertResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The pull request, for whoever follows it."""
+        """The pull request, for later steps."""
         return {"pull_request": (self.proposed.pull_request.url or "") if self.proposed else ""}
 
     def document(self) -> dict[str, Any]:
@@ -80,14 +81,13 @@ def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     """
     repository = Repository(clients.project.root)
     base = find_base(repository)
-    released = release_at(repository, base.commit, stage)
-    client, place = clients.stage(stage), clients.project.settings.stage(stage)
-    live = live_model(client, place)
+    state = read_stage(clients, stage, base.commit)
+    released, live = state.released, state.live
     name = f"version {live.version}" if live else _NOTHING
     agreement = _agreement(released, live, name)
     if released is None or agreement:
         return RevertResult(stage, released, name, agreement or f"git releases nothing, it runs {name}")
-    log = AuditLog(client)
+    log = AuditLog(clients.stage(stage))
     why = rolled_back_for(log.read()[0], released.model.digest)
     reason = f"git releases version {released.model.version} to {stage}, which runs {name}"
     if why is None:
@@ -117,13 +117,13 @@ def _left(event: Event) -> str:
     return event.evidence.get(LEFT, "").rpartition(" ")[2]
 
 
-def _agreement(released: Release | None, live: Live | None, name: str) -> str:
-    """Why there is nothing to do; "" when git and the stage disagree. Pure."""
+def _agreement(released: Release | None, live: Live | None, name: str) -> str | None:
+    """Why there is nothing to do; None when git and the stage disagree. Pure."""
     if released is None or live is None:
-        return ""
+        return None
     if live.digest == released.model.digest:
         return f"it runs {name}, as git says"
-    return f"it is not settled: {live.obstacle}" if live.obstacle else ""
+    return f"it is not settled: {live.obstacle}" if live.obstacle else None
 
 
 def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
@@ -139,9 +139,8 @@ def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live
         earlier = release_at(repository, commit, stage)
         if earlier is not None and earlier.model.digest == live.digest:
             return release_text(text, stage, earlier)
-    runs = f"version {live.version} ({live.digest})" if live else _NOTHING
     raise InputError(
-        f"{stage} runs {runs}, which {path} never released",
+        f"{stage} runs version {live.version} ({live.digest}), which {path} never released",
         f"Look at `mlops history --stage {stage}`, and correct {path} in a pull request.",
     )
 

@@ -83,29 +83,32 @@ def inspect(clients: WorkspaceClients, stage: StageName, version: str | None, fo
 
     Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
     """
-    root = clients.project.root
-    if stage == clients.project.order.training:
-        model = find_version(clients.training, clients.project.settings.model, version)
-        package = package_of_model(clients.training, clients.project, model)
-        statement = state(clients, model, package)
-        subject = ProvenanceSubject(stage, model, package, release_of(package, model, stage))
-        problems = statement_problems(clients.project, subject, statement)
-    else:
-        subject = _released(clients, stage)
-        model, package = subject.model, subject.package
-        place = statement_path(model.name, model.version)
-        problems = committed_problems(clients.project, subject)
-        if not (root / place).is_file():
-            raise ProjectError(f"there is no {place}", f"Promote the model again: `mlops promote --to {stage}`.")
-        statement = parse_statement((root / place).read_text(encoding="utf-8"), str(place))
+    is_training = stage == clients.project.order.training
+    subject, statement, problems = _stated(clients, stage, version) if is_training else _committed(clients, stage)
     if folder is not None:
-        _write(folder, statement, package)
-    return ProvenanceResult(stage, model, statement, tuple(problems), folder)
+        _write(folder, statement, subject.package)
+    return ProvenanceResult(stage, subject.model, statement, tuple(problems), folder)
 
 
-def state(clients: WorkspaceClients, model: ModelVersion, package: Path) -> Statement:
-    """The statement about a version registered in the stage that trains."""
-    return state_provenance(model, package, read_provenance(package), find_builder(clients.training, model))
+def _stated(
+    clients: WorkspaceClients, stage: StageName, version: str | None
+) -> tuple[ProvenanceSubject, Statement, list[str]]:
+    model = find_version(clients.training, clients.project.settings.model, version)
+    package = package_of_model(clients.training, clients.project, model)
+    provenance = read_provenance(package)
+    statement = state_provenance(model, package, provenance, find_builder(clients.training, model))
+    subject = ProvenanceSubject(stage, model, package, release_of(provenance, model, stage))
+    return subject, statement, statement_problems(clients.project, subject, statement)
+
+
+def _committed(clients: WorkspaceClients, stage: StageName) -> tuple[ProvenanceSubject, Statement, list[str]]:
+    subject = _released(clients, stage)
+    path = statement_path(subject.model.name, subject.model.version)
+    file = clients.project.root / path
+    if not file.is_file():
+        raise ProjectError(f"there is no {path}", f"Promote the model again: `mlops promote --to {stage}`.")
+    statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
+    return subject, statement, committed_problems(clients.project, subject)
 
 
 def _released(clients: WorkspaceClients, stage: StageName) -> ProvenanceSubject:

@@ -79,18 +79,18 @@ class RetrainResult(Result):
         return self.outcome.reason if isinstance(self.outcome, NotBegun) else ""
 
 
-def begin_retraining(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def begin_retraining(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> RetrainResult:
     """Begin what a cause asks for, and leave the job to itself."""
-    return RetrainResult(begin(clients, pointer, now))
+    return RetrainResult(begin(clients, trigger, now))
 
 
-def retrain(clients: WorkspaceClients, pointer: TriggerReference, now: datetime) -> RetrainResult:
+def retrain(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> RetrainResult:
     """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
 
     Where production is the only stage, nothing is deployed before the proposal is merged. What the gates block is a
     result. Raises JobFailed when the training fails, and whatever deploying raises.
     """
-    outcome = begin(clients, pointer, now)
+    outcome = begin(clients, trigger, now)
     if isinstance(outcome, NotBegun):
         return RetrainResult(outcome)
     model = finish_training(clients.training, clients.project, outcome.job).model

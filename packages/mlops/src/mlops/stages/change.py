@@ -177,7 +177,7 @@ def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
         f"Read the difference (`git diff`, and the new files): bounds, rollout and machines are those of {before}.",
         f"Bring its infrastructure up, and name it in infra/Pulumi.ci.yaml (docs/infrastructure.md); then "
         f"`mlops configure --stage {name}`.",
-        f"At your git host, create the environments {name} and infra-{name}; `mlops check --repository` "
+        f"On the git host, create the environments {name} and infra-{name}; `mlops check --repository` "
         "shows what is missing.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
         f"When it is merged: `mlops promote --to {name}`.",
@@ -187,7 +187,7 @@ def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
 def _steps_of_removing(name: StageName) -> tuple[str, ...]:
     return (
         f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
-        f"and delete the environments {name} and infra-{name} at your git host.",
+        f"and delete the environments {name} and infra-{name} on the git host.",
         "`mlops check` says what is left to decide, such as a rule that had bounds there alone.",
         "Commit, and open a pull request of its own: a release in the same one would be refused.",
     )

@@ -1,0 +1,169 @@
+"""The packages of a promotion: the challenger, the champion that it would replace, and the registry's copy.
+
+What can be promoted is the model that the stage before runs, healthy and with all traffic, and its very bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.azure.clients import WorkspaceClients
+from mlops.azure.sdk_output import suppress_output
+from mlops.core.errors import PromotionRefused, RolloutFailed
+from mlops.endpoint.current_deployment import Live, prove_live
+from mlops.gates.proposal import Candidate
+from mlops.models.origin import read_provenance, release_of
+from mlops.models.package_documents import Provenance
+from mlops.models.package_store import fetch_package, package_of_model
+from mlops.models.registration import ModelVersion, find_version
+from mlops.promotion.stage_state import PromotionState, StageState
+from mlops.settings.project import Project
+from mlops.settings.releases import Model, Release
+from mlops.settings.stages import StageName
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A candidate for a stage, and the provenance.json of its package."""
+
+    candidate: Candidate
+    provenance: Provenance
+
+    @property
+    def model(self) -> ModelVersion:
+        """The model version that its release promises."""
+        return ModelVersion(**self.candidate.release.model.model_dump())
+
+
+def find_challenger(clients: WorkspaceClients, state: PromotionState, version: str | None) -> Challenger:
+    """The release to propose. Raises PromotionRefused, or WorkspaceError for a version that is not there.
+
+    The stage that trains takes any registered version, the newest when none is named.
+    """
+    if state.target.stage == clients.project.order.training:
+        return _registered(clients, state.target.stage, version)
+    return _running(clients, state, version)
+
+
+def settled_model(project: Project, state: PromotionState, version: str | None) -> Live:
+    """What the source runs, if it may be promoted. Raises PromotionRefused. Pure."""
+    source, target, live = state.source.stage, state.target.stage, state.source.live
+    if live is None:
+        raise PromotionRefused(
+            f"{source} runs nothing yet, and {target} takes only what runs in {source}",
+            f"Release to {source} first{_how(project, source)}; no stage is skipped.",
+        )
+    if version is not None and version != live.version:
+        raise PromotionRefused(
+            f"version {version} does not run in {source}, which runs version {live.version}",
+            f"Release version {version} to {source} first{_how(project, source)}; no stage is skipped.",
+        )
+    if live.obstacle:
+        raise PromotionRefused(
+            f"version {live.version} is not settled in {source}: {live.obstacle}",
+            f"Let its rollout end (`mlops deploy --stage {source}`), then promote.",
+        )
+    return live
+
+
+def released_challenger(clients: WorkspaceClients, stage: StageName, release: Release) -> Challenger:
+    """A release with the package that its stage would deploy; whether the bytes are right, a gate says."""
+    candidate = _fetched(clients, stage, release)
+    return Challenger(candidate, read_provenance(candidate.folder))
+
+
+def read_champion(clients: WorkspaceClients, state: StageState, challenger: Release) -> Candidate | None:
+    """What a stage would replace: git's release, else what it runs where that is another model; None for nothing."""
+    if state.released is not None:
+        return _fetched(clients, state.stage, state.released)
+    live = state.live
+    if live is None or not live.digest or live.digest == challenger.model.digest:
+        return None
+    project = clients.project
+    package, _ = fetch_package(clients.models(state.stage), project, project.settings.model, live.version)
+    model = ModelVersion(project.settings.model, live.version, live.digest)
+    return Candidate(package, release_of(read_provenance(package), model, project.order.source_of(state.stage)))
+
+
+def share(clients: WorkspaceClients, model: Model) -> bool:
+    """Ensure that the registry, from which every stage takes its bytes, has the version; whether it is new there.
+
+    Raises PromotionRefused when the registry has other bytes under that version.
+    """
+    registry = clients.project.settings.registry
+    is_new = not _has(clients, model)
+    if is_new:
+        with suppress_output():
+            clients.training.models.share(
+                model.name,
+                model.version,
+                share_with_name=model.name,
+                share_with_version=model.version,
+                registry_name=registry,
+            )
+    _, digest = fetch_package(clients.registry, clients.project, model.name, model.version)
+    if digest != model.digest:
+        raise PromotionRefused(
+            f"registry {registry} has version {model.version} of model {model.name} with digest {digest}, "
+            f"not {model.digest}",
+            "A version never changes there: register a new one (`mlops train`) and promote it.",
+        )
+    return is_new
+
+
+def _registered(clients: WorkspaceClients, target: StageName, version: str | None) -> Challenger:
+    project = clients.project
+    model = find_version(clients.training, project.settings.model, version)
+    return _challenger(package_of_model(clients.training, project, model), model, target)
+
+
+def _running(clients: WorkspaceClients, state: PromotionState, version: str | None) -> Challenger:
+    project, source = clients.project, state.source
+    if version is not None:
+        # A version that was never registered is another mistake than one that does not run.
+        find_version(clients.training, project.settings.model, version)
+    live = settled_model(project, state, version)
+    model = ModelVersion(project.settings.model, live.version, live.digest)
+    package, digest = fetch_package(clients.models(source.stage), project, model.name, model.version)
+    if digest != live.digest:
+        raise PromotionRefused(
+            f"{source.stage} runs {live.digest}, but version {live.version} of model {model.name} has digest {digest}",
+            "The version was replaced: do not promote it, train and register again.",
+        )
+    challenger = _challenger(package, model, source.stage)
+    # What does not answer the golden questions of its package is not healthy.
+    try:
+        prove_live(clients.stage(source.stage), source.settings, live, package)
+    except RolloutFailed as error:
+        raise PromotionRefused(
+            f"version {live.version} does not run healthy in {source.stage}: {error.message}",
+            f"Look at `mlops status --stage {source.stage}`; only what runs healthy is promoted.",
+            error.details,
+        ) from error
+    return challenger
+
+
+def _challenger(package: Path, model: ModelVersion, source: StageName) -> Challenger:
+    provenance = read_provenance(package)
+    return Challenger(Candidate(package, release_of(provenance, model, source)), provenance)
+
+
+def _fetched(clients: WorkspaceClients, stage: StageName, release: Release) -> Candidate:
+    package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
+    return Candidate(package, release)
+
+
+def _how(project: Project, stage: StageName) -> str:
+    is_first = stage == project.order.training
+    return f" (`mlops deploy --stage {stage}`)" if is_first else f" (`mlops promote --to {stage}`)"
+
+
+def _has(clients: WorkspaceClients, model: Model) -> bool:
+    try:
+        clients.registry.models.get(model.name, model.version)
+    except ResourceNotFoundError:
+        return False
+    return True

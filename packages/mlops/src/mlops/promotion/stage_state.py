@@ -1,0 +1,101 @@
+"""What git releases to a stage and what its endpoint runs, read once; promote, gate and revert decide on that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops.azure.clients import WorkspaceClients
+from mlops.core.errors import InputError
+from mlops.core.git import REMOTE, Repository
+from mlops.endpoint.current_deployment import Live, live_in
+from mlops.endpoint.view import View, observe
+from mlops.promotion.branch import Base, find_base
+from mlops.settings.project import Stage
+from mlops.settings.releases import Model, Release, manifest_file, manifest_path
+from mlops.settings.stages import StageName
+from mlops.stages.release_history import release_at
+
+
+@dataclass(frozen=True)
+class StageState:
+    """A stage at one moment: its settings, what git releases to it (None: nothing), and its endpoint as it stands."""
+
+    stage: StageName
+    settings: Stage
+    released: Release | None
+    view: View
+
+    @property
+    def live(self) -> Live | None:
+        """What has most of the traffic."""
+        return live_in(self.view)
+
+    def runs(self, model: Model) -> bool:
+        """Whether it runs this model, with all traffic and no rollout under way."""
+        live = self.live
+        return live is not None and not live.obstacle and (live.version, live.digest) == (model.version, model.digest)
+
+
+@dataclass(frozen=True)
+class PromotionState:
+    """What a promotion is decided on: the newest commit of the default branch, the target, and where its models run.
+
+    `source` is the target itself where it trains its models.
+    """
+
+    base: Base
+    target: StageState
+    source: StageState
+
+
+def read_promotion(clients: WorkspaceClients, target: StageName) -> PromotionState:
+    """Read what a promotion to a stage is decided on.
+
+    Raises InputError outside of a git repository, MachineError when the remote does not answer.
+    """
+    base = find_base(Repository(clients.project.root))
+    state = read_stage(clients, target, base.commit)
+    order = clients.project.order
+    if target == order.training:
+        return PromotionState(base, state, state)
+    return PromotionState(base, state, read_stage(clients, order.source_of(target), base.commit))
+
+
+def read_change(clients: WorkspaceClients, stage: StageName, base: str | None) -> StageState:
+    """Read a stage as it was where a change of its manifest began: at `base`, or where the working tree's change did.
+
+    Raises InputError when `base` is no revision.
+    """
+    repository = Repository(clients.project.root)
+    if base is not None and repository.resolve(base) is None:
+        raise InputError(
+            f"git knows no revision '{base}'",
+            "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
+        )
+    return read_stage(clients, stage, base or default_base(repository, clients.project.root, stage))
+
+
+def read_stage(clients: WorkspaceClients, stage: StageName, revision: str | None) -> StageState:
+    """Read a stage with git's release at a revision; None stands for a project without history."""
+    settings = clients.project.settings.stage(stage)
+    released = release_at(Repository(clients.project.root), revision, stage)
+    return StageState(stage, settings, released, observe(clients.stage(stage), settings.endpoint))
+
+
+def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:
+    """Where the change began: where it left the remote's default branch, on that branch the commit before."""
+    head = repository.resolve("HEAD")
+    if head is None:
+        return None
+    branch = repository.default_branch(REMOTE)
+    tip = (
+        (repository.fetch(REMOTE, branch) or repository.resolve(f"refs/remotes/{REMOTE}/{branch}")) if branch else None
+    )
+    fork = repository.merge_base(head, tip) if tip else head
+    if fork != head:
+        return fork
+    committed = repository.read(head, manifest_path(stage))
+    written = manifest_file(root, stage)
+    edited = written.is_file() and written.read_text(encoding="utf-8") != committed
+    return head if edited else repository.resolve(f"{head}~1")
