@@ -1,24 +1,27 @@
 """One file of rows becomes one file of predictions, in a stream: memory does not grow with the file.
 
 A file is taken whole or not at all, as a request is: one wrong value sets it aside, with where and why. What values
-are allowed, what the model says and where the decision lies is the business of the scoring code of requests.
+are allowed, what the model says and where the decision lies is said by model_package, as it is for requests.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
-from row_files import UnusableFile, WrongRows, batches, identifiers
-from scorer import Scorer
+
+from model_package.binary_classification import DECISION, PROBABILITY
+from model_package.errors import InvalidRows, UnreadableRows
+from model_package.package import UNREGISTERED
+from model_package.rows.files import batches, identifiers
+from model_package.rows.rules import RowRules
+from model_package.runtime import Scorer
 
 SUFFIX = ".scored.parquet"
 UNFINISHED = ".unfinished"
-PROBABILITY = "probability"
-DECISION = "decision"
 SCORED = "scored"
 SET_ASIDE = "set aside"
 IGNORED = "ignored"
@@ -26,6 +29,23 @@ IGNORED = "ignored"
 COMPRESSION_LEVEL = 1
 # Files with such names are notes of other programs, such as Spark's _SUCCESS.
 NOT_DATA = ("_", ".")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model package, and what it is registered as; `digest` is "" where none was promised."""
+
+    scorer: Scorer
+    rules: RowRules
+    name: str
+    version: str
+    digest: str
+
+    @classmethod
+    def open(cls, package: Path, name: str = UNREGISTERED, version: str = UNREGISTERED, digest: str = "") -> Self:
+        """Load the package in a folder. Raises PackageError or SchemaError."""
+        scorer = Scorer.open(package)
+        return cls(scorer, RowRules(scorer.schema), name, version, digest)
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,7 @@ def files_in(data: Path) -> list[Path]:
     return [data] if data.is_file() else sorted(path for path in data.rglob("*") if path.is_file())
 
 
-def score_file(scorer: Scorer, digest: str, file: Path, name: str, predictions: Path) -> Outcome:
+def score_file(model: Model, file: Path, name: str, predictions: Path) -> Outcome:
     """Write `predictions`/`name` + SUFFIX, whole or not at all; `name` is the file's path below the data.
 
     Raises OSError when predictions cannot be written, ModelError when the model is broken: not the file's fault.
@@ -66,31 +86,32 @@ def score_file(scorer: Scorer, digest: str, file: Path, name: str, predictions: 
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}{UNFINISHED}")
     try:
-        rows = _write(scorer, file, unfinished, notes(scorer, digest, name))
-    except WrongRows as error:
+        rows = _write(model, file, unfinished, notes(model, name))
+    except InvalidRows as error:
         unfinished.unlink(missing_ok=True)
-        return Outcome(name, SET_ASIDE, reason=str(error), details=error.details, total=error.total)
-    except UnusableFile as error:
+        details = tuple(asdict(finding) for finding in error.findings)
+        return Outcome(name, SET_ASIDE, reason=str(error), details=details, total=error.total)
+    except UnreadableRows as error:
         unfinished.unlink(missing_ok=True)
         return Outcome(name, SET_ASIDE, reason=str(error))
     unfinished.replace(target)
     return Outcome(name, SCORED, rows, output=target.relative_to(predictions).as_posix())
 
 
-def notes(scorer: Scorer, digest: str, name: str) -> dict[str, str]:
+def notes(model: Model, name: str) -> dict[str, str]:
     """What a file of predictions says about itself, as key-value metadata of parquet."""
     return {
-        "model": scorer.model,
-        "model_version": scorer.version,
-        "model_digest": digest,
-        "threshold": str(scorer.schema.threshold),
+        "model": model.name,
+        "model_version": model.version,
+        "model_digest": model.digest,
+        "threshold": str(model.scorer.schema.threshold),
         "scored_from": name,
     }
 
 
-def _write(scorer: Scorer, file: Path, target: Path, metadata: dict[str, str]) -> int:
+def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> int:
     """Stream the predictions of a file; the number of rows. Raises what reading raises, and what writing does."""
-    keys = identifiers(file, scorer.schema)
+    keys = identifiers(file, model.rules)
     rows = 0
     # What goes wrong inside would reach us as a text of polars.
     failure: Exception | None = None
@@ -98,15 +119,15 @@ def _write(scorer: Scorer, file: Path, target: Path, metadata: dict[str, str]) -
     def scored(*_: object) -> Iterator[pl.DataFrame]:
         nonlocal rows, failure
         try:
-            for batch in batches(file, scorer.schema):
-                probability = scorer.probabilities(batch.features)
+            for batch in batches(file, model.rules):
+                probability = model.scorer.score(batch.features)
                 rows += len(probability)
                 # Not as columns added to the keys: a file may have none, and a table of no columns has no rows.
                 yield pl.DataFrame(
                     [
                         *batch.keys.get_columns(),
                         pl.Series(PROBABILITY, probability.astype(np.float32)),
-                        pl.Series(DECISION, scorer.decisions(probability).astype(np.int8)),
+                        pl.Series(DECISION, model.scorer.decide(probability).astype(np.int8)),
                     ]
                 )
         except Exception as error:  # noqa: BLE001 - raised again below, where it is not wrapped
@@ -119,5 +140,5 @@ def _write(scorer: Scorer, file: Path, target: Path, metadata: dict[str, str]) -
     if failure is not None:
         raise failure
     if not rows:
-        raise UnusableFile("it has no rows")
+        raise UnreadableRows("it has no rows")
     return rows

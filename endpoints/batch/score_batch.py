@@ -1,8 +1,8 @@
 """Scores files of rows in streams: what a parallel job calls (init, run), or a person for a file or folder.
 
 Every file becomes one parquet file of predictions; one that cannot be scored is set aside with its reason, and the
-rest goes on. Rows are checked and scored by the code that answers requests (online/scorer.py). Files are read and
-written in file_scoring.py; here only the arguments are read and the outcomes told.
+rest goes on. Rows are checked and scored by the code that answers requests (model_package). Files are scored in
+file_scoring.py; here only the arguments are read and the outcomes reported.
 """
 
 import argparse
@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# The driver of a parallel job imports this file by its path, so the files around it are not importable by themselves.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "online"))
+# The driver of a parallel job imports this file by its path, so the files beside it are not importable by themselves.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from file_scoring import Outcome, files_in, score_file
-from package_digest import find_package, verify
-from scorer import UNREGISTERED, Scorer
+from file_scoring import Model, Outcome, files_in, score_file
+
+from model_package.package import UNREGISTERED, find_package, verify
 
 EXAMPLE = (
     "example: python endpoints/batch/score_batch.py --data rows/ --model package/ --predictions out/ "
@@ -32,8 +31,7 @@ NONE = "none"
 class Work:
     """What init() made ready: the model, and where files come from and go to."""
 
-    scorer: Scorer
-    digest: str
+    model: Model
     data: Path
     predictions: Path
 
@@ -60,14 +58,14 @@ def prepare(arguments: argparse.Namespace) -> Work:
     digest = "" if arguments.model_digest == NONE else arguments.model_digest
     if digest:
         verify(package, digest)
-    scorer = Scorer(package, arguments.model_name, arguments.model_version)
-    return Work(scorer, digest, arguments.data, arguments.predictions)
+    model = Model.open(package, arguments.model_name, arguments.model_version, digest)
+    return Work(model, arguments.data, arguments.predictions)
 
 
 def outcome_of(given: Work, file: Path) -> Outcome:
     """Score one file, and say how that went."""
     root = given.data if given.data.is_dir() else given.data.parent
-    outcome = score_file(given.scorer, given.digest, file, file.relative_to(root).as_posix(), given.predictions)
+    outcome = score_file(given.model, file, file.relative_to(root).as_posix(), given.predictions)
     print(outcome.sentence(), flush=True)
     return outcome
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from file_scoring import score_file
-from package_digest import digest_of
-from request_schema import RequestSchema
-from row_files import batches
+from file_scoring import Model, score_file
 from scorer import Scorer
+
+from model_package.package import package_digest
 
 SCRIPT = Path(__file__).parents[2] / "endpoints" / "batch" / "score_batch.py"
 ROWS = pl.DataFrame(
@@ -73,7 +71,7 @@ def test_every_file_is_scored_as_a_request_is(data: Path, package: Path, tmp_pat
     rows = ROWS.drop("id", "note").to_dicts()
     answer = json.loads(Scorer(package).answer(json.dumps({"input_data": rows}).encode()).body)["predictions"]
     # when
-    digest = digest_of(package)
+    digest = package_digest(package)
     scored = score(
         data, package, tmp_path / "out", "--model-name", "tiny", "--model-version", "3", "--model-digest", digest
     )
@@ -99,25 +97,11 @@ def test_a_file_without_identifiers_is_scored(package: Path, tmp_path: Path, nam
     file, rows = tmp_path / name, ROWS.drop("id")
     rows.write_csv(file) if file.suffix == ".csv" else rows.write_parquet(file)
 
-    outcome = score_file(Scorer(package), "", file, file.name, tmp_path / "out")
+    outcome = score_file(Model.open(package), file, file.name, tmp_path / "out")
 
     assert (outcome.status, outcome.rows) == ("scored", ROWS.height)
     frame = pl.read_parquet(tmp_path / "out" / f"{file.name}.scored.parquet")
     assert (frame.columns, frame.height) == (["probability", "decision"], ROWS.height)
-
-
-@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(12, 2)], ids=str)
-def test_every_type_of_number_is_read(package: Path, tmp_path: Path, kind: pl.DataType) -> None:
-    # given ages in a type that another program chose, in more rows than are made into a matrix at a time
-    rows = pl.concat([ROWS] * 100)
-    rows.with_columns(pl.col("age").cast(kind)).write_parquet(tmp_path / "rows.parquet")
-    # when
-    schema = RequestSchema.load(package / "schema.json")
-    (batch,) = batches(tmp_path / "rows.parquet", schema)
-    # then
-    assert batch.features.dtype == np.float32
-    assert batch.features.flags.c_contiguous
-    assert batch.features.tolist() == rows.select(schema.names).cast(pl.Float32).to_numpy().tolist()
 
 
 def half_written(folder: Path) -> None:

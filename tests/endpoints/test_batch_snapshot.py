@@ -1,7 +1,4 @@
-"""The batch component ships the code that batch scoring imports, all of it and nothing else of endpoints/.
-
-What only the server needs must not ship: each change of it would ask for a new version of the batch component.
-"""
+"""The batch component ships its own code and its copy of model_package, which score a file by themselves."""
 
 import json
 import shutil
@@ -13,11 +10,11 @@ import pytest
 from azure.ai.ml._utils._asset_utils import AML_IGNORE_FILE_NAME, get_upload_files_from_folder
 from azure.ai.ml.entities._component.code import ComponentIgnoreFile
 
-ENDPOINTS = Path(__file__).parents[2] / "endpoints"
+CODE = Path(__file__).parents[2] / "endpoints" / "batch"
 # What the driver of a parallel job does with the script; prints the outcomes, then the files that were imported.
 DRIVER = """
 import json, sys
-sys.path.insert(0, f"{sys.argv[1]}/batch")
+sys.path.insert(0, sys.argv[1])
 import score_batch
 score_batch.init()
 files = [module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]
@@ -26,9 +23,9 @@ print(json.dumps([score_batch.run([sys.argv[2]]), files]))
 
 
 def shipped() -> set[str]:
-    """The files that the SDK uploads for the component, relative to endpoints/; without the ignore file itself."""
-    files = get_upload_files_from_folder(ENDPOINTS, ignore_file=ComponentIgnoreFile(ENDPOINTS))
-    return {Path(file).relative_to(ENDPOINTS).as_posix() for file, _ in files} - {AML_IGNORE_FILE_NAME}
+    """The files that the SDK uploads for the component, relative to endpoints/batch; without the ignore file itself."""
+    files = get_upload_files_from_folder(CODE, ignore_file=ComponentIgnoreFile(CODE))
+    return {Path(file).relative_to(CODE).as_posix() for file, _ in files} - {AML_IGNORE_FILE_NAME}
 
 
 @pytest.fixture
@@ -36,13 +33,11 @@ def snapshot(tmp_path: Path) -> Path:
     """A folder with the shipped files alone."""
     for name in shipped():
         (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ENDPOINTS / name, tmp_path / "code" / name)
+        shutil.copy(CODE / name, tmp_path / "code" / name)
     return tmp_path / "code"
 
 
-def test_the_shipped_files_score_a_file_and_all_of_them_are_imported(
-    snapshot: Path, package: Path, tmp_path: Path
-) -> None:
+def test_the_shipped_files_score_a_file_by_themselves(snapshot: Path, package: Path, tmp_path: Path) -> None:
     # given
     data = tmp_path / "data"
     data.mkdir()
@@ -59,5 +54,8 @@ def test_the_shipped_files_score_a_file_and_all_of_them_are_imported(
     (outcome,), files = json.loads(done.stdout.splitlines()[-1])
     assert json.loads(outcome)["status"] == "scored"
     imported = {Path(file) for file in files}
-    unused = {name for name in shipped() if snapshot / name not in imported}
-    assert unused == set(), "add these to endpoints/.amlignore: batch scoring does not import them"
+    own = {name for name in shipped() if not name.startswith("model_package/")}
+    assert own == {"score_batch.py", "file_scoring.py"}
+    assert {snapshot / name for name in own} <= imported
+    # the copy, not the package that is installed here
+    assert snapshot / "model_package" / "runtime.py" in imported

@@ -20,6 +20,11 @@ import numpy as np
 import pytest
 import yaml
 
+from mlops.core.layout import ENDPOINT_FOLDER
+from model_package.baseline import Baseline, Distribution
+from model_package.documents import write_json
+from model_package.package import BASELINE_FILE
+
 GRAFANA = Path(__file__).parents[2] / "endpoints" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "scoring.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
@@ -71,8 +76,9 @@ class Prometheus:
 def server(package_writer, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     place = tmp_path_factory.mktemp("dashboard")
     package = package_writer(place / "model" / "package")
-    edges = np.linspace(0, 1, len(COUNTS) + 1).tolist()
-    (package / "baseline.json").write_text(json.dumps({"probability": {"edges": edges, "counts": COUNTS}}))
+    edges = tuple(np.linspace(0, 1, len(COUNTS) + 1).tolist())
+    baseline = Baseline(sum(COUNTS), {}, Distribution(tuple(COUNTS), edges))
+    write_json(package / BASELINE_FILE, baseline.as_document())
     variables = {"METRICS_PATH": "/metrics", "WORKER_COUNT": "2", "DEPLOYMENT_NAME": "blue", "MODEL_VERSION": "7"}
     with running_server(package.parent, place / "server.log", **variables, TMPDIR=str(place)) as address:
         yield address
@@ -181,7 +187,7 @@ def test_panels_do_not_overlap_and_have_descriptions() -> None:
 
 def test_the_pod_monitor_scrapes_the_path_that_the_deployment_serves() -> None:
     monitor = yaml.safe_load((GRAFANA / "pod-monitor.yml").read_text())
-    deployment = yaml.safe_load((GRAFANA.parent / "online" / "deployment.kubernetes.yml").read_text())
+    deployment = yaml.safe_load((GRAFANA.parents[1] / ENDPOINT_FOLDER / "deployment.kubernetes.yml").read_text())
 
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint["path"] == deployment["environment_variables"]["METRICS_PATH"]

@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from observability.azure_collector import INPUTS, OUTPUTS, AzureCollector, DataCollectionError
+from observability.azure_collector import INPUTS, OUTPUTS, RESERVED, AzureCollector, DataCollectionError
 from observability.background_sender import MAX_QUEUED_BYTES, MAX_QUEUED_REQUESTS, BackgroundSender
 from observability.collector_messages import ROWS_PER_MESSAGE, CollectedRequest, split_into_messages
 from observability.data_collection import DataCollection
 from observability.deployment_variables import VariableError
 from observability.request_record import SYNTHETIC_HEADER
-from request_schema import Feature, RequestSchema
 from scorer import ScoredRows
 from werkzeug.datastructures import Headers
 
 from mlops.azure.collected_data import reading
 from mlops.endpoint import client as scoring_call
+from model_package.collected import lines
+from model_package.schema import Decision, Feature, Schema
 
 PATIENCE_SECONDS = 30.0
-SCHEMA = RequestSchema((Feature("age", "number", None, None, None),), threshold=0.5)
+SCHEMA = Schema("", "late", (Feature("age", "number"),), decision=Decision(0.5))
 
 
 class MemorySink:
@@ -68,7 +69,8 @@ def until(condition: Callable[[], object]) -> None:
 
 def test_the_endpoint_and_the_command_use_the_same_names() -> None:
     assert scoring_call.SYNTHETIC_HEADER == SYNTHETIC_HEADER
-    assert (reading.INPUTS, reading.OUTPUTS) == (INPUTS, OUTPUTS)
+    assert (reading.INPUTS, reading.OUTPUTS) == (INPUTS, OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)
+    assert lines.RESERVED == RESERVED
 
 
 def test_only_callers_requests_are_collected() -> None:
@@ -153,7 +155,7 @@ def test_a_deployment_without_a_collector_collects_nothing() -> None:
 
 
 def test_a_feature_with_the_name_of_a_collected_column_is_refused() -> None:
-    schema = RequestSchema((Feature("time", "number", None, None, None),), threshold=0.5)
+    schema = Schema("", "late", (Feature("time", "number"),), decision=Decision(0.5))
 
     with pytest.raises(DataCollectionError, match="time"):
         AzureCollector(schema, "1")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from package_digest import digest_of
+
+from model_package.package import package_digest
 
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 START_SECONDS = 60
@@ -16,7 +17,7 @@ START_SECONDS = 60
 @pytest.fixture(scope="module")
 def client(package: Path, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    variables = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": digest_of(package)}
+    variables = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": package_digest(package)}
     with (
         running_server(package.parent, log, **variables) as address,
         httpx.Client(base_url=address, timeout=30) as client,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from observability.metrics import FOLDER_PREFIX, Metrics, MetricsError
 from prometheus_client.parser import text_string_to_metric_families
-from score_bands import ScoreBands
 from scorer import Scorer
+
+from model_package.baseline import Baseline, Distribution
+from model_package.documents import write_json
+from model_package.package import BASELINE_FILE
 
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 COUNTS = [0, 0, 5, 15, 40, 20, 10, 10, 0, 0]
@@ -24,8 +25,9 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def write_baseline(package: Path) -> None:
-    edges = np.linspace(0, 1, len(COUNTS) + 1).tolist()
-    (package / "baseline.json").write_text(json.dumps({"probability": {"edges": edges, "counts": COUNTS}}))
+    edges = tuple(np.linspace(0, 1, len(COUNTS) + 1).tolist())
+    baseline = Baseline(sum(COUNTS), {}, Distribution(tuple(COUNTS), edges))
+    write_json(package / BASELINE_FILE, baseline.as_document())
 
 
 def read(client: httpx.Client) -> Samples:
@@ -125,23 +127,6 @@ def test_without_the_variable_nothing_is_served_or_imported(package) -> None:
 def test_an_unusable_metrics_path_stops_the_deployment_from_starting(package, path: str) -> None:
     with pytest.raises(MetricsError, match="such as /metrics"):
         Metrics(path, {}, Scorer(package), "blue")
-
-
-def test_score_bands_count_single_rows_as_they_count_many(tmp_path: Path) -> None:
-    write_baseline(tmp_path)
-    bands = ScoreBands.of(tmp_path)
-    scores = np.concatenate([np.random.default_rng(3).random(500), np.linspace(0, 1, 11)])
-
-    def total(parts: Any) -> dict[int, int]:
-        found: dict[int, int] = {}
-        for part in parts:
-            for band, rows in bands.count(part):
-                found[band] = found.get(band, 0) + rows
-        return found
-
-    edges = np.linspace(0, 1, len(COUNTS) + 1).tolist()
-    expected = dict(enumerate(np.histogram(scores, edges)[0].tolist()))
-    assert total([scores]) == total(np.split(scores, len(scores))) == expected
 
 
 def test_metrics_folders_of_stopped_servers_are_removed(package, tmp_path, running_server) -> None:

@@ -9,9 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
-from request_schema import RequestSchema
-
+from model_package.binary_classification import DECISION, PROBABILITY, decide
+from model_package.schema import Schema
 from observability.collector_messages import CollectedRequest, Message, split_into_messages
 
 INPUTS = "model_inputs"
@@ -20,7 +19,7 @@ CORRELATION_ID = "correlation_id"
 ROW = "row"
 TIME = "time"
 # Columns beside the features, in one of the collections or when both are read together.
-RESERVED = frozenset({CORRELATION_ID, ROW, TIME, "probability", "decision", "model_version", "deployment"})
+RESERVED = frozenset({CORRELATION_ID, ROW, TIME, PROBABILITY, DECISION, "model_version", "deployment"})
 # Azure sets one of them where a deployment has a data collector; the second is the older form.
 ENABLING_VARIABLES = ("AZUREML_MDC_CONFIG_PATH", "AZUREML_MDC_ENABLED")
 LIBRARY_LOGGERS = ("mdc.worker", "mdc.sender")
@@ -34,7 +33,7 @@ class DataCollectionError(Exception):
 class AzureCollector:
     """Azure's collector for inputs and outputs. Not safe to use from several threads."""
 
-    def __init__(self, schema: RequestSchema, version: str) -> None:
+    def __init__(self, schema: Schema, version: str) -> None:
         """Open both collections. Raises DataCollectionError unless the deployment has enabled both of them."""
         if taken := sorted(RESERVED.intersection(schema.names)):
             raise DataCollectionError(
@@ -63,7 +62,7 @@ class AzureCollector:
             logging.getLogger(name).addFilter(self._failures)
 
     @classmethod
-    def if_enabled(cls, environment: Mapping[str, str], schema: RequestSchema, version: str) -> Self | None:
+    def if_enabled(cls, environment: Mapping[str, str], schema: Schema, version: str) -> Self | None:
         """The collector if the deployment has one, else None. Raises DataCollectionError as the constructor does."""
         if not any(environment.get(name) for name in ENABLING_VARIABLES):
             return None
@@ -94,8 +93,8 @@ class AzureCollector:
         return self._with_ids(frame, message)
 
     def _output_frame(self, message: Message) -> Any:
-        decision = (message.probability >= self._schema.threshold).astype(np.int64)
-        frame = self._frame({"probability": message.probability, "decision": decision})
+        decision = decide(message.probability, self._schema.threshold)
+        frame = self._frame({PROBABILITY: message.probability, DECISION: decision})
         frame["model_version"] = self._version
         return self._with_ids(frame, message)
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
-from request_schema import RequestSchema
 from scorer import ScoredRows
 
+from model_package.schema import Schema
 from observability.azure_collector import AzureCollector
 from observability.background_sender import BackgroundSender, OnLoss, ignore_losses
 from observability.collector_messages import CollectedRequest
@@ -26,7 +26,7 @@ class DataCollection:
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str], schema: RequestSchema, version: str, on_loss: OnLoss = ignore_losses
+        cls, environment: Mapping[str, str], schema: Schema, version: str, on_loss: OnLoss = ignore_losses
     ) -> Self:
         """Start collecting if the deployment has a data collector.
 

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from package_digest import DIGEST_PREFIX
-from score_bands import ScoreBands
 from scorer import ScoredRows, Scorer
 
+from model_package.baseline import PredictionBins
+from model_package.digest import DIGEST_PREFIX
+from model_package.package import prediction_bins
 from observability.background_sender import NO_LOSSES, Losses, OnLoss
 from observability.request_record import RequestRecord
 
@@ -69,13 +70,13 @@ class Metrics:
         scores = prometheus.Counter(
             "scoring_scores", "Callers' rows by band of their score.", (*DEPLOYMENT, "band"), registry=registry
         )
-        self._bands = ScoreBands.of(scorer.package)
-        self._scores = [scores.labels(**labels, band=name) for name in self._bands.names]
+        self._bins = prediction_bins(scorer.package)
+        self._scores = [scores.labels(**labels, band=name) for name in self._bins.names]
         self._labels = labels
         self._answered: dict[tuple[int, bool], prometheus.Counter] = {}
         self._lock = threading.Lock()
         _set_model_info(prometheus, registry, scorer, labels, environment.get("MODEL_DIGEST", ""))
-        _set_baseline(prometheus, registry, self._bands, labels)
+        _set_baseline(prometheus, registry, self._bins, labels)
         _add_route(path, prometheus)
 
     def count(self, record: RequestRecord, scored: ScoredRows | None) -> None:
@@ -89,7 +90,7 @@ class Metrics:
         answered.inc()
         self._seconds.observe(record.seconds)
         if scored is not None and not record.synthetic:
-            for band, rows in self._bands.count(scored.probability):
+            for band, rows in self._bins.count(scored.probability):
                 self._scores[band].inc(rows)
 
     def loss_counter(self, what: str) -> OnLoss:
@@ -119,7 +120,7 @@ def _set_model_info(prometheus: Any, registry: Any, scorer: Scorer, labels: dict
     gauge.labels(**labels, model=scorer.model, digest=short).set(1)
 
 
-def _set_baseline(prometheus: Any, registry: Any, bands: ScoreBands, labels: dict[str, str]) -> None:
+def _set_baseline(prometheus: Any, registry: Any, bins: PredictionBins, labels: dict[str, str]) -> None:
     gauge = prometheus.Gauge(
         "scoring_baseline_share",
         "The share of training's scores in each band.",
@@ -127,7 +128,7 @@ def _set_baseline(prometheus: Any, registry: Any, bands: ScoreBands, labels: dic
         registry=registry,
         multiprocess_mode="max",
     )
-    for name, share in zip(bands.names, bands.shares, strict=False):
+    for name, share in zip(bins.names, bins.shares, strict=False):
         gauge.labels(**labels, band=name).set(share)
 
 

@@ -97,3 +97,18 @@ def test_the_emulator_is_only_a_process_to_start() -> None:
 )
 def test_a_branch_on_the_emulator_would_be_found(code: str) -> None:
     assert marks_in(code)
+
+
+def test_steps_and_endpoints_import_only_model_package_of_the_project() -> None:
+    own = {folder.name for folder in (ROOT / "packages").glob("*/src/*") if folder.is_dir()}
+    files = [file for folder in ("components", "endpoints", "data") for file in (ROOT / folder).rglob("*.py")]
+    imported = {
+        (file.relative_to(ROOT).as_posix(), word.partition(".")[0])
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for _, word in words_of_code(ast.Module([node], []))
+    }
+
+    assert {"mlops", "model_package"} <= own
+    assert {(file, name) for file, name in imported if name in own - {"model_package"}} == set()

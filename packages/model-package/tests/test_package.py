@@ -59,6 +59,8 @@ def test_checksums_are_what_sha256sum_prints(tmp_path: Path):
         b"594e519ae499312b29433b7dd8a97ff068defcba9755b6d5d00e84c524d67b06  Z.txt\n"
         b"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  b/x.txt\n"
     )
+    # printf '%s  Z.txt\n%s  b/x.txt\n' "$(printf z | sha256sum | cut -c-64)" ... | sha256sum
+    assert folder_digest(tmp_path) == "sha256:1d1a2d9ec562454f28e14ac561760674733bdbfb28ce00c06e7eeb3616ec601a"
 
 
 @pytest.mark.parametrize("change", ["content", "name", "added", "removed"])

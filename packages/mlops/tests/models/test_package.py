@@ -1,7 +1,5 @@
-import importlib.util
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from mlops.core.errors import JobFailed
 from mlops.models.evaluation import Metric, read_metrics
 from mlops.models.package import find_package, package_digest, read_document
+from model_package.digest import folder_digest
 
 ROOT = Path(__file__).parents[4]
 FILES = {
@@ -32,16 +31,6 @@ def write(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-def serving_digest() -> Callable[[Path], str]:
-    path = ROOT / "endpoints" / "online" / "package_digest.py"
-    spec = importlib.util.spec_from_file_location("serving_package_digest", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.digest_of
-
-
 def test_digest_is_the_known_one(tmp_path: Path) -> None:
     assert package_digest(write(tmp_path, list(FILES))) == KNOWN_DIGEST
 
@@ -56,7 +45,7 @@ def test_digest_does_not_depend_on_the_order_of_writing(tmp_path: Path) -> None:
 def test_digest_is_the_one_that_serving_computes(tmp_path: Path) -> None:
     package = write(tmp_path, list(FILES))
 
-    assert package_digest(package) == serving_digest()(package)
+    assert package_digest(package) == folder_digest(package)
 
 
 @pytest.mark.parametrize("change", ["content", "name", "added", "removed"])

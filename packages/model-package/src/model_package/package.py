@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from model_package.baseline import Baseline
+from model_package.baseline import Baseline, PredictionBins
 from model_package.digest import folder_digest
 from model_package.documents import Fields, read_json, write_json
 from model_package.errors import PackageError
@@ -23,6 +23,8 @@ EVALUATION_FILE = "evaluation.json"
 GOLDEN_FILE = "golden.json"
 PROVENANCE_FILE = "provenance.json"
 REPORT_FILE = "report.html"
+# The name and version of a model that no workspace knows.
+UNREGISTERED = "unregistered"
 
 
 def find_package(folder: Path) -> Path:
@@ -73,6 +75,11 @@ def write_schema(folder: Path, schema: Schema) -> None:
 def read_baseline(package: Path) -> Baseline:
     """Read baseline.json. Raises PackageError."""
     return Baseline.parse(_fields(package, BASELINE_FILE))
+
+
+def prediction_bins(package: Path) -> PredictionBins:
+    """Return the bins of the baseline's predictions, even ones where there is no baseline. Raises PackageError."""
+    return PredictionBins(read_baseline(package) if (package / BASELINE_FILE).is_file() else None)
 
 
 def read_evaluation(package: Path) -> Evaluation:

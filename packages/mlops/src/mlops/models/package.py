@@ -1,6 +1,6 @@
 """The digest of a model package: one sha256 over the names and contents of all its files.
 
-score.py computes the same on the other side (endpoints/online/package_digest.py); a test compares the two.
+Endpoints compute the same (model_package.digest); a test compares the two.
 """
 
 from __future__ import annotations

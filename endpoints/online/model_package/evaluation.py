@@ -1,0 +1,162 @@
+"""evaluation.json: what the training run found on its held-out rows, as frozen objects. Pure: no I/O.
+
+Metrics have confidence intervals; what a metric needs and the rows do not hold (one class only) is None.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from model_package.documents import Fields
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric's value and the bounds of its confidence interval; None where the rows do not define it."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def parse(cls, document: Fields) -> Self:
+        """Read {value, low, high}. Raises PackageError."""
+        return cls(*(document.optional_number(name) for name in ("value", "low", "high")))
+
+    def as_document(self) -> dict[str, float | None]:
+        """Return {value, low, high}."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupEvaluation:
+    """What was found on the rows of one subgroup of a slice; rates are None without rows."""
+
+    rows: int
+    positive_rate: float | None
+    mean_prediction: float | None
+    metrics: dict[str, Estimate]
+
+    @classmethod
+    def parse(cls, document: Fields) -> Self:
+        """Read an entry of `slices`. Raises PackageError."""
+        return cls(
+            rows=document.count("rows"),
+            positive_rate=document.optional_number("positive_rate"),
+            mean_prediction=document.optional_number("mean_prediction"),
+            metrics=_metrics(document),
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return an entry of `slices`."""
+        return {
+            "rows": self.rows,
+            "positive_rate": self.positive_rate,
+            "mean_prediction": self.mean_prediction,
+            "metrics": {name: each.as_document() for name, each in self.metrics.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Rows of similar predictions: the mean prediction, and the rate that was observed."""
+
+    rows: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far the ONNX graph and the model that it was made from differ on the held-out rows."""
+
+    rows: int
+    maximum_difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The results on the held-out rows.
+
+    `importance` says what each feature adds to the main metric; `slices` maps slice → subgroup → what was found.
+    """
+
+    rows: int
+    positive_rate: float
+    threshold: float
+    metrics: dict[str, Estimate]
+    confidence: float = 0.95
+    calibration: tuple[CalibrationBin, ...] = ()
+    importance: dict[str, float] = field(default_factory=dict)
+    slices: dict[str, dict[str, SubgroupEvaluation]] = field(default_factory=dict)
+    parity: Parity | None = None
+
+    def estimate(self, metric: str) -> Estimate:
+        """Return a metric; one that was not taken has no value."""
+        return self.metrics.get(metric, Estimate())
+
+    def importance_weights(self, names: tuple[str, ...]) -> dict[str, float]:
+        """Return how much each feature matters to the model, adding up to 1; all alike where nothing says it."""
+        useful = {name: max(0.0, self.importance.get(name, 0.0)) for name in names}
+        total = sum(useful.values())
+        return {name: value / total if total else 1 / len(useful) for name, value in useful.items()}
+
+    def with_parity(self, parity: Parity) -> Self:
+        """Return the evaluation of a model that was converted to ONNX."""
+        return replace(self, parity=parity)
+
+    @classmethod
+    def parse(cls, document: Fields) -> Self:
+        """Read the content of evaluation.json. Raises PackageError."""
+        importance = document.object("importance") if "importance" in document else None
+        parity = document.object("onnx_parity") if "onnx_parity" in document else None
+        return cls(
+            rows=document.count("rows"),
+            positive_rate=document.number("positive_rate"),
+            threshold=document.number("threshold"),
+            metrics=_metrics(document),
+            confidence=document.number("confidence") if "confidence" in document else 0.95,
+            calibration=tuple(_calibration_bin(each) for each in document.objects("calibration")),
+            importance={name: importance.number(name) for name in importance.values} if importance else {},
+            slices={name: _subgroups(each) for name, each in document.entries("slices").items()},
+            parity=_parity(parity) if parity else None,
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the content of evaluation.json."""
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "rows": self.rows,
+            "positive_rate": self.positive_rate,
+            "threshold": self.threshold,
+            "confidence": self.confidence,
+            "metrics": {name: each.as_document() for name, each in self.metrics.items()},
+            "calibration": [asdict(each) for each in self.calibration],
+            "importance": self.importance,
+            "slices": {
+                name: {label: each.as_document() for label, each in subgroups.items()}
+                for name, subgroups in self.slices.items()
+            },
+        }
+        if self.parity is not None:
+            document["onnx_parity"] = asdict(self.parity)
+        return document
+
+
+def _metrics(document: Fields) -> dict[str, Estimate]:
+    return {name: Estimate.parse(each) for name, each in document.entries("metrics").items()}
+
+
+def _subgroups(document: Fields) -> dict[str, SubgroupEvaluation]:
+    return {label: SubgroupEvaluation.parse(document.object(label)) for label in document.values}
+
+
+def _calibration_bin(document: Fields) -> CalibrationBin:
+    return CalibrationBin(document.count("rows"), document.number("predicted"), document.number("observed"))
+
+
+def _parity(document: Fields) -> Parity:
+    difference, tolerance = document.number("maximum_difference"), document.number("tolerance")
+    return Parity(document.count("rows"), difference, tolerance)
