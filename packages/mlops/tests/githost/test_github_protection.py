@@ -51,7 +51,7 @@ CASES: list[tuple[str, Any, str]] = [
     (RULES, without("required_status_checks"), "checks before a merge"),
     (RULES, without("deletion"), "history of main"),
     ("actions/permissions", {"allowed_actions": "all", "sha_pinning_required": True}, "actions that workflows may use"),
-    ("actions/permissions", {"allowed_actions": "selected"}, "actions by the hash of their commit"),
+    ("actions/permissions", {"allowed_actions": "selected"}, "actions pinned by commit hash"),
     (
         "actions/permissions/selected-actions",
         {"github_owned_allowed": True, "verified_allowed": False, "patterns_allowed": ["*/*"]},
@@ -60,7 +60,7 @@ CASES: list[tuple[str, Any, str]] = [
     (
         "actions/permissions/workflow",
         {"default_workflow_permissions": "write", "can_approve_pull_request_reviews": True},
-        "what a workflow's token may do unless it asks",
+        "default permissions of the workflow token",
     ),
     (
         "actions/permissions/workflow",
@@ -70,7 +70,7 @@ CASES: list[tuple[str, Any, str]] = [
     (
         "actions/oidc/customization/sub",
         {"use_default": False, "include_claim_keys": ["repo", "ref"]},
-        "subject of the login at Azure",
+        "subject claim of the Azure login",
     ),
     ("codeowners/errors", {"errors": [{"line": 3, "kind": "Unknown owner"}]}, "code owners"),
     ("environments", {"total_count": 0, "environments": []}, "environment dev"),
@@ -140,7 +140,7 @@ def test_an_environment_for_anybody_is_named() -> None:
 def test_an_approval_that_one_gives_oneself_is_none() -> None:
     setting, rules = "approval before a deployment to prod", (*ENVIRONMENT, 2, "protection_rules")
     own = changed(github_documents(), *rules, 0, "prevent_self_review", to=False)
-    assert "own runs allowed" in failing(judged_on_github(own))[setting].found
+    assert "self-review allowed" in failing(judged_on_github(own))[setting].found
     assert "0 reviewers" in failing(judged_on_github(changed(github_documents(), *rules, to=[])))[setting].found
 
 
@@ -154,7 +154,7 @@ def test_what_a_private_repository_cannot_have_is_said_and_does_not_fail() -> No
     assert failing(findings) == {}
     said = {each.setting: each for each in findings if each.outcome == "unavailable"}
     assert set(said) == {*APPROVALS, "attestations"}
-    assert "the review of the pull request carries the gate" in said["approval before a deployment to prod"].needed
+    assert "the review of the pull request decides" in said["approval before a deployment to prod"].needed
 
     # but with Enterprise it is missing
     enterprise = private | {"orgs": {"plan": {"name": "enterprise"}}}
@@ -212,7 +212,7 @@ def test_the_command_prints_a_table_and_what_to_do(github: Protected) -> None:
     assert done.returncode == 1, done.stderr
     (row,) = [line for line in done.stdout.splitlines() if "line 3: Unknown owner" in line]
     assert row.split()[:3] == ["MISSING", "code", "owners"]
-    assert "1 setting is not as releases/protection.yml needs" in done.stdout
+    assert "1 setting does not meet releases/protection.yml" in done.stdout
 
 
 def test_nobody_logged_in_is_told(github: Protected) -> None:

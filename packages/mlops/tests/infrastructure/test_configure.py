@@ -120,6 +120,20 @@ def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
     assert comments(file.read_text()) == comments(before)
 
 
+def test_a_list_of_stages_that_is_not_indented_stays_so(project: Path) -> None:
+    # given another team's style
+    file = project / "project.yml"
+    head, stages = file.read_text().split("stages:\n")
+    file.write_text(f"{head}stages:\n" + "".join(line.removeprefix("  ") for line in stages.splitlines(keepends=True)))
+    before = file.read_text()
+
+    done = configure(project, "--outputs", written(project))
+
+    assert done.returncode == 0, done.stderr
+    different = [(a, b) for a, b in zip(before.splitlines(), file.read_text().splitlines(), strict=True) if a != b]
+    assert len(different) == 3
+
+
 def test_a_second_run_changes_nothing(project: Path) -> None:
     configure(project, "--outputs", written(project))
     text = (project / "project.yml").read_text()

@@ -56,5 +56,5 @@ def test_the_digest_is_that_of_a_file_which_sha256sum_checks(case: Case) -> None
     ids=["another version", "another key", "no JSON", "nothing"],
 )
 def test_what_is_no_statement_is_told(case: Case, spoil: Callable[[str], str]) -> None:
-    with pytest.raises(ProjectError, match=r"here is no provenance statement"):
+    with pytest.raises(ProjectError, match=r"here is not a provenance statement"):
         parse_statement(spoil(case.statement().text()), "here")

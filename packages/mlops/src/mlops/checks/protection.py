@@ -19,7 +19,7 @@ _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",
     "missing": "MISSING",
     "unreadable": "UNKNOWN",
-    "unavailable": "not here",
+    "unavailable": "n/a",
 }
 
 
@@ -43,12 +43,12 @@ class ProtectionResult(Result):
         """A row for each setting, then what to do."""
         rows = tuple((_MARKS[each.outcome], each.setting, each.found, each.needed) for each in self.findings)
         to_do = [each for each in self.findings if each.fails]
-        blocks: list[Block] = [Table(self.repository, ("", "setting", "is", "needed"), rows)]
+        blocks: list[Block] = [Table(self.repository, ("", "setting", "current", "required"), rows)]
         blocks += [Line(f"{each.setting}: {each.how}") for each in to_do]
         if not to_do:
-            return [*blocks, Line("the repository is protected as the promotions need it", "good")]
-        count = "1 setting is" if len(to_do) == 1 else f"{len(to_do)} settings are"
-        return [*blocks, Line(f"{count} not as {EXPECTATIONS_FILE.as_posix()} needs", "bad")]
+            return [*blocks, Line("the repository is protected as required", "good")]
+        count = "1 setting does" if len(to_do) == 1 else f"{len(to_do)} settings do"
+        return [*blocks, Line(f"{count} not meet {EXPECTATIONS_FILE.as_posix()}", "bad")]
 
 
 def check_repository(project: Project) -> ProtectionResult:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _BEHIND: Final = 2
 _ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
 # Behind the stage's name.
 _FIRST: Final = 1
+# How far the list of stages is indented: it stays so.
+_FIRST_STAGE: Final = re.compile(r"^stages:[^\n]*\n(?: *(?:#[^\n]*)?\n)*(?P<indent> *)- ", re.MULTILINE)
 _UNBROKEN = 4096  # characters: no line of the file is ever folded
 
 
@@ -47,16 +50,20 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     parser = YAML()
     parser.preserve_quotes = True
     parser.width = _UNBROKEN
-    document = parser.load(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    indented = _FIRST_STAGE.search(text)
+    offset = len(indented["indent"]) if indented else 0
+    parser.indent(mapping=2, sequence=offset + 2, offset=offset)
+    document = parser.load(text)
     place = next(entry for entry in document["stages"] if entry["name"] == stage)
     changes = _set(document, {"registry": outputs.registry}, "")
     changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
     if outputs.serving == MANAGED:
         changes += _remove(place, _ONLY_ON_KUBERNETES, f"stages.{stage}.")
     if changes:
-        text = io.StringIO()
-        parser.dump(document, text)
-        _replace(file, text.getvalue())
+        changed = io.StringIO()
+        parser.dump(document, changed)
+        _replace(file, changed.getvalue())
     return tuple(changes)
 
 

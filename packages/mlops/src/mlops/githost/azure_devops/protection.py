@@ -67,15 +67,16 @@ def _approvals(settings: AzureSettings, branch: str, wanted: int, common: str) -
         for each in found
     )
     said = "; ".join(
-        f"{each.get('minimumApproverCount', 0)} approvals, own votes count: {_yes(each.get('creatorVoteCounts'))}, "
-        f"votes fall at a push: {_yes(each.get('resetOnSourcePush'))}"
+        f"{each.get('minimumApproverCount', 0)} approvals, "
+        f"author's vote counts: {_yes(each.get('creatorVoteCounts'))}, "
+        f"votes reset by a push: {_yes(each.get('resetOnSourcePush'))}"
         for each in found
     )
     return judge(
         f"reviews before a merge into {branch}",
         kept=kept,
         found=said or "none",
-        needed=f"{wanted} approvals by others, of the newest push",
+        needed=f"{wanted} approvals by others than the author, of the newest push",
         how=f"az repos policy approver-count create {common} --minimum-approver-count {wanted} "
         "--creator-vote-counts false --allow-downvotes false --reset-on-source-push true",
     )
@@ -100,10 +101,10 @@ def _reviewers(settings: AzureSettings, branch: str, path: str, common: str) -> 
     fitting = [each for each in policies if path in (each.get("filenamePatterns") or ())]
     people = sum(len(each.get("requiredReviewerIds") or ()) for each in fitting)
     return judge(
-        f"who must review {path}",
+        f"required reviewers of {path}",
         kept=people > 0,
-        found=f"{people} people or groups" if people else "nobody",
-        needed="somebody: it changes what a stage runs, or runs on",
+        found=f"{people} people or groups" if people else "none",
+        needed="at least one: it changes what a stage runs, or where",
         how=f"az repos policy required-reviewer create {common} --path-filter {shlex.quote(path)} "
         "--required-reviewer-ids WHO@EXAMPLE.COM --message 'This changes what a stage runs.'",
     )
@@ -154,14 +155,14 @@ def environment_findings(
         address = f"{remote.origin}/_environments"
         if name not in settings.environments:
             how = f"{address}: new environment {name}, without resources"
-            found.append(judge(f"environment {name}", kept=False, found="is not there", needed="exists", how=how))
+            found.append(judge(f"environment {name}", kept=False, found="does not exist", needed="exists", how=how))
             continue
         address = f"{address}/{settings.environments[name]['id']}?view=checks"
         checks = settings.environment_checks[name]
         is_locked = bool(_of_kind(checks, _LOCK))
         found.append(
             judge(
-                f"rollouts in {name} at a time",
+                f"concurrent rollouts to {name}",
                 kept=is_locked,
                 found="one" if is_locked else "any number",
                 needed="one",
@@ -184,7 +185,7 @@ def connection_findings(
         connection = settings.connections.get(name)
         if connection is None:
             how = f"{address}: new Azure Resource Manager connection {name}, {needed}"
-            found.append(judge(setting, kept=False, found="is not there", needed=needed, how=how))
+            found.append(judge(setting, kept=False, found="does not exist", needed=needed, how=how))
             continue
         address = f"{address}?resourceId={connection['id']}"
         scheme = (connection.get("authorization") or {}).get("scheme", "")
@@ -201,7 +202,7 @@ def _approval(name: str, checks: Sequence[Document], address: str) -> Finding:
     approvals = [each.get("settings") or {} for each in _of_kind(checks, _APPROVAL)]
     kept = any(each.get("approvers") and each.get("requesterCannotBeApprover") for each in approvals)
     said = "; ".join(
-        f"{len(each.get('approvers') or ())} approvers, one's own runs "
+        f"{len(each.get('approvers') or ())} approvers, self-approval "
         f"{'refused' if each.get('requesterCannotBeApprover') else 'allowed'}"
         for each in approvals
     )
@@ -209,7 +210,7 @@ def _approval(name: str, checks: Sequence[Document], address: str) -> Finding:
         f"approval before a deployment to {name}",
         kept=kept,
         found=said or "none",
-        needed="somebody else than who began it",
+        needed="someone other than the person who started it",
         how=f"{address}: add approvals, and do not allow approvers to approve their own runs",
     )
 

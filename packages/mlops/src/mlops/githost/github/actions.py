@@ -68,13 +68,13 @@ def _allowed(replies: Replies, allowed: Sequence[str], remote: RemoteAddress) ->
 
 def _given(selected: dict[str, object]) -> list[str]:
     owned = ["actions/*"] if selected.get("github_owned_allowed") else []
-    verified = ["those of verified creators"] if selected.get("verified_allowed") else []
+    verified = ["actions of verified creators"] if selected.get("verified_allowed") else []
     patterns = selected.get("patterns_allowed")
     return [*owned, *verified, *(patterns if isinstance(patterns, list) else [])]
 
 
 def _pinned(replies: Replies, remote: RemoteAddress) -> Finding:
-    setting, needed = "actions by the hash of their commit", "required"
+    setting, needed = "actions pinned by commit hash", "required"
     reply = replies[ACTIONS]
     if reply.status != OK:
         return unreadable(setting, reply.message, needed, _ADMINISTRATOR)
@@ -90,9 +90,9 @@ def _pinning(remote: RemoteAddress) -> str:
 
 def _token(replies: Replies, remote: RemoteAddress) -> list[Finding]:
     reply = replies[TOKEN]
-    reads, opens = "what a workflow's token may do unless it asks", "workflows may open pull requests"
+    reads, opens = "default permissions of the workflow token", "workflows may open pull requests"
     if reply.status != OK:
-        return [unreadable(each, reply.message, "to be seen", _ADMINISTRATOR) for each in (reads, opens)]
+        return [unreadable(each, reply.message, "readable", _ADMINISTRATOR) for each in (reads, opens)]
     default, may_open = reply.body.get("default_workflow_permissions"), reply.body["can_approve_pull_request_reviews"]
     how = (
         f"gh api --method PUT {typed_route(remote, TOKEN)} "
@@ -106,7 +106,7 @@ def _token(replies: Replies, remote: RemoteAddress) -> list[Finding]:
 
 
 def _subject(replies: Replies, remote: RemoteAddress) -> Finding:
-    setting, reply = "subject of the login at Azure", replies[SUBJECT]
+    setting, reply = "subject claim of the Azure login", replies[SUBJECT]
     needed = "GitHub's default, which names the environment"
     if reply.status != OK:
         return unreadable(setting, reply.message, needed, _ADMINISTRATOR)
@@ -149,13 +149,13 @@ def environment_findings(
     """The findings of every environment."""
     listing = replies[ENVIRONMENTS]
     if listing.status != OK:
-        return [unreadable("environments", listing.message, "to be seen", "log in as an administrator")]
+        return [unreadable("environments", listing.message, "readable", "log in as an administrator")]
     known = {each["name"]: each for each in listing.body.get("environments", [])}
     found: list[Finding] = []
     for name, protection in wanted.environments.items():
         if name not in known:
             how = _creating(name, protection, branch, remote)
-            found.append(judge(f"environment {name}", kept=False, found="is not there", needed="exists", how=how))
+            found.append(judge(f"environment {name}", kept=False, found="does not exist", needed="exists", how=how))
             continue
         address = f"{remote.origin}/settings/environments"
         if not protection.any_branch:
@@ -205,14 +205,14 @@ def _branches(replies: Replies, environment: Mapping[str, Any], branch: str, add
 def _reviewers(replies: Replies, environment: Mapping[str, Any], address: str) -> Finding:
     setting = f"approval before a deployment to {environment['name']}"
     rules = [rule for rule in environment.get("protection_rules", []) if rule["type"] == "required_reviewers"]
-    needed = "somebody else than who began it, and no bypass for administrators"
+    needed = "someone other than the person who started it, and no bypass for administrators"
     if not rules and is_private(replies) and not has_enterprise(replies):
-        said = "GitHub Enterprise, for a private repository; the review of the pull request carries the gate until then"
+        said = "GitHub Enterprise, for a private repository; until then the review of the pull request decides"
         return Finding(setting, "not part of this plan", said, "unavailable")
     people = sum(len(rule.get("reviewers", [])) for rule in rules)
     strict = any(rule.get("prevent_self_review") for rule in rules)
     bypass = environment.get("can_admins_bypass", True)
-    found = f"{people} reviewers, own runs {'refused' if strict else 'allowed'}, bypass {'on' if bypass else 'off'}"
+    found = f"{people} reviewers, self-review {'refused' if strict else 'allowed'}, bypass {'on' if bypass else 'off'}"
     how = f"{address}: {environment['name']}, required reviewers, prevent self-review, no bypass by administrators"
     return judge(setting, kept=bool(people) and strict and not bypass, found=found, needed=needed, how=how)
 
@@ -237,7 +237,7 @@ def _named(setting: str, reply: Reply, wanted: tuple[str, ...], path: str, remot
 
 
 def _identities(replies: Replies, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
-    """Whether each environment logs in as somebody else: what one may do, another must not be able to."""
+    """Whether each environment has an identity of its own: what one may do, another must not."""
     users: dict[str, list[str]] = {}
     for name in wanted.environments:
         reply = replies[variables_of(name)]

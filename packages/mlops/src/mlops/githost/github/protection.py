@@ -66,10 +66,10 @@ def branch_findings(replies: Replies, branch: str, wanted: MergeRequirements, re
     how = f"{remote.origin}/settings/rules, or infra/Pulumi.repository.yaml and `pulumi up --stack repository`"
     setting = f"protection of {branch}"
     if not rules.is_paid_for:
-        needed = "a public repository, or a paid plan: until then reviews are a habit, not a rule"
+        needed = "a public repository, or a paid plan: until then reviews are not enforced"
         return [Finding(setting, "not part of this plan", needed, "unavailable")]
     if rules.status != OK or classic.status not in {OK, NOT_FOUND, 403}:
-        return [unreadable(setting, rules.message or classic.message, "to be seen", "log in as an administrator")]
+        return [unreadable(setting, rules.message or classic.message, "readable", "log in as an administrator")]
     holds = _of_rules(rules.body)
     if classic.status == OK:
         holds |= _of_classic(classic.body)
@@ -95,9 +95,10 @@ def _judged(holds: Protection, branch: str, wanted: MergeRequirements, how: str)
             how=f"{how}: require review from code owners",
         ),
         judge(
-            "review of the newest commit, by another than who pushed it",
+            "review of the newest commit by someone who did not push it",
             kept=holds.dismisses_stale and holds.needs_last_push,
-            found=f"stale reviews fall: {_yes(holds.dismisses_stale)}, of the last push: {_yes(holds.needs_last_push)}",
+            found=f"stale reviews dismissed: {_yes(holds.dismisses_stale)}, "
+            f"last push reviewed: {_yes(holds.needs_last_push)}",
             needed="both",
             how=f"{how}: dismiss stale approvals, require approval of the most recent push",
         ),
@@ -109,7 +110,7 @@ def _judged(holds: Protection, branch: str, wanted: MergeRequirements, how: str)
             how=f"{how}: require the status checks {', '.join(wanted.checks)}",
         ),
         judge(
-            "checks ran on what is merged",
+            "branches up to date before a merge",
             kept=holds.is_strict,
             found=_yes(holds.is_strict),
             needed="yes: two promotions that pass alone may not pass together",

@@ -123,7 +123,7 @@ def read_settings(folder: Path, remote: RemoteAddress, branch: str, wanted: GitH
 
     first = read(REPOSITORY)
     if first.status != OK:
-        advice = "Log in with `gh auth login` as somebody who administers it."
+        advice = "Log in with `gh auth login` as an administrator of it."
         raise MachineError(f"GitHub does not show {remote.origin}: {first.message}", advice)
     return {REPOSITORY: first} | _read_all(routes(branch, wanted), read)
 
