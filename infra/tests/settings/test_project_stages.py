@@ -25,7 +25,7 @@ def listed(*names: str) -> str:
     return "stages:\n" + "".join(f"  - name: {name}\n    location: westeurope\n" for name in names)
 
 
-@pytest.mark.parametrize("names", [("only",), ("dev", "prod"), ("a1", "b1", "c1", "d1", "e1", "f1")], ids=len)
+@pytest.mark.parametrize("names", [("only",), ("train", "prod"), ("f1", "a1", "e1", "b1", "d1", "c1")], ids=len)
 def test_stages_are_read_in_order(tmp_path: Path, names: tuple[str, ...]) -> None:
     stages = read_stages(project(tmp_path, listed(*names)))
     assert stages.names == names
