@@ -19,7 +19,7 @@ def constants(file: Path) -> dict[str, Any]:
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and isinstance(getattr(node, "value", None), ast.Constant | ast.Tuple):
-            found[target.id] = ast.literal_eval(node.value)  # ty: ignore[unresolved-attribute]
+            found[target.id] = ast.literal_eval(node.value)  # ty: ignore[missing-attribute]
     return found
 
 

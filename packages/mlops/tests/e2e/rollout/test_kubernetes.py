@@ -36,8 +36,9 @@ def place_on(folder: Path, **place: Any) -> None:
     """Write into project.yml how staging is served."""
     file = folder / "project.yml"
     settings = yaml.safe_load(file.read_text())
-    kept = {key: value for key, value in settings["stages"]["staging"].items() if key != "kubernetes_compute"}
-    settings["stages"]["staging"] = kept | place
+    staging = next(stage for stage in settings["stages"] if stage["name"] == "staging")
+    staging.pop("kubernetes_compute", None)
+    staging |= place
     file.write_text(yaml.safe_dump(settings))
 
 

@@ -38,7 +38,7 @@ AT_ONCE_GONE = {"deployment_days": 0, "model_days": 0, "keep_latest_models": 1}
 @pytest.fixture
 def clients(world: World) -> Iterator[WorkspaceClients]:
     """The stages, two of which have no release; what nobody needs is to go at once."""
-    rules = {"stages": dict.fromkeys(ORDER.names, AT_ONCE_GONE)}
+    rules = {"format": 1, "stages": dict.fromkeys(ORDER.names, AT_ONCE_GONE)}
     nothing = yaml.safe_load(world.manifest.read_text()) | {"release": None}
     written = {"retirement": rules, **{stage: nothing for stage in ORDER.names if stage != world.stage}}
     files = {world.folder / "releases" / f"{name}.yml": document for name, document in written.items()}

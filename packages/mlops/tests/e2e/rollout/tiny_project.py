@@ -59,8 +59,8 @@ def make_project(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
     settings = yaml.safe_load((ROOT / "project.yml").read_text())
     settings |= {"model": MODEL, "registry": f"registry-{name}"}
-    for stage, place in settings["stages"].items():
-        place |= {"workspace": f"mlw-{name}-{stage}", "endpoint": f"{name}-{stage}"}
+    for stage in settings["stages"]:
+        stage |= {"workspace": f"mlw-{name}-{stage['name']}", "endpoint": f"{name}-{stage['name']}"}
     (folder / "project.yml").write_text(yaml.safe_dump(settings))
     for part in ("endpoints", "environments"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -84,7 +84,7 @@ def make_project(folder: Path, name: str) -> None:
     # Releases are written by hand here, and nobody knows where the tiny models come from.
     demands = {"statement": "optional", "builders": ["*"], "commit": "any", "attestation": "none"}
     (folder / "releases").mkdir()
-    policy = {"stages": dict.fromkeys(settings["stages"], demands)}
+    policy = {"format": 1, "stages": {stage["name"]: demands for stage in settings["stages"]}}
     (folder / "releases" / "provenance.yml").write_text(yaml.safe_dump(policy))
     git(folder, "init", "-q", "-b", "main")
 

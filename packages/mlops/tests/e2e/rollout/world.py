@@ -128,6 +128,7 @@ class World:
         }
         model = {"name": MODEL, "version": version, "digest": digest or self.digests[version]}
         manifest = {
+            "format": 1,
             "rollout": ROLLOUT | rollout,
             "slo": self.slo,
             "release": {"model": model, "source": source},
