@@ -160,19 +160,11 @@ def score_command(
         asked = {"--file": file, "--deployment": deployment}
         return _score_batch(project_path, stage, batch, output, asked=asked, as_json=as_json)
     from mlops.cli.rendering import answer
-    from mlops.core.errors import InputError
-    from mlops.core.layout import SAMPLE_REQUEST
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
     stage_name = project.order.find(stage)
-    if file == _STANDARD_INPUT:
-        body = sys.stdin.buffer.read()
-    else:
-        path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
-        if not path.is_file():
-            raise InputError(f"{path} is no file", "Give the path of a JSON file to --file, or `-`.")
-        body = path.read_bytes()
+    body = _request_body(project, file)
 
     from mlops.azure.workspace import connect
     from mlops.endpoint.scoring import score
@@ -235,19 +227,12 @@ def explain_command(
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
-    from mlops.core.layout import SAMPLE_REQUEST
     from mlops.settings.project import load_project
 
     if (stage is None) == (package is None):
         raise InputError("--stage or --package says what to explain", "Give one of the two.")
     project = load_project(project_path)
-    if file == _STANDARD_INPUT:
-        body = sys.stdin.buffer.read()
-    else:
-        path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
-        if not path.is_file():
-            raise InputError(f"{path} is no file", "Give the path of a JSON file to --file, or `-`.")
-        body = path.read_bytes()
+    body = _request_body(project, file)
     model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
 
     from mlops.explain.explaining import explain_rows
@@ -301,3 +286,16 @@ def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_j
     if applied:
         apply_plan(clients, stage_name, planned)
     return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)
+
+
+def _request_body(project: Project, file: str | None) -> bytes:
+    """The request to send: a file's, standard input's for `-`, or the project's sample. Raises InputError."""
+    from mlops.core.errors import InputError
+    from mlops.core.layout import SAMPLE_REQUEST
+
+    if file == _STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file", "Give the path of a JSON file to --file, or `-`.")
+    return path.read_bytes()

@@ -71,11 +71,11 @@ def deploy(
     # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
-        chronicle = AuditWriter(client, models, stage_name, target.stage, target.plan)
+        audit_writer = AuditWriter(client, models, stage_name, target.stage, target.plan)
         try:
-            outcome = Rollout(target, stop, chronicle, take_over=take_over).run()
+            outcome = Rollout(target, stop, audit_writer, take_over=take_over).run()
         finally:
-            chronicle.close()
+            audit_writer.close()
     plan, view = target.plan, outcome.view
     return DeployResult(
         stage=stage_name,

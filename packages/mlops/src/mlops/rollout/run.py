@@ -70,10 +70,10 @@ class Outcome:
 class Rollout:
     """One run of a rollout."""
 
-    def __init__(self, target: Target, stop: Stop, chronicle: AuditWriter, *, take_over: bool = False) -> None:
+    def __init__(self, target: Target, stop: Stop, audit_writer: AuditWriter, *, take_over: bool = False) -> None:
         self._target = target
         self._stop = stop
-        self._chronicle = chronicle
+        self._audit_writer = audit_writer
         self._take_over = take_over
         self._executor = Executor(target, new_owner())
         self._gatherer = EvidenceCollector(target)
@@ -165,7 +165,7 @@ class Rollout:
             case Wait() | Verify():
                 return None
         self._actions.append(action)
-        self._chronicle.note(action, view)
+        self._audit_writer.note(action, view)
         match action:
             case RollBack(cleared=False):
                 raise self._failure(action, view)
