@@ -100,4 +100,4 @@ def test_drift_in_what_callers_asked_blocks(team: Team, staging: Staging, popula
     assert not report.promotes
     (outcome,) = (each for each in report.verdict.outcomes if each.rule.measure == "largest_feature_drift")
     assert outcome.outcome == "fail"
-    assert "most: AGE" in outcome.sentence
+    assert "(AGE " in outcome.sentence

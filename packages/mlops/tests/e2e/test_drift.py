@@ -24,8 +24,7 @@ from mlops.azure.collected_data.window import Window
 from mlops.azure.workspace import connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
-from mlops.models.origin import read_provenance
-from mlops.models.package_store import fetch_package
+from mlops.models.package_store import fetch_package, read_provenance
 from mlops.monitoring.run import EVENT_KIND, monitor
 from mlops.retraining.begin import Begun, begin
 from mlops.retraining.trigger import read_trigger

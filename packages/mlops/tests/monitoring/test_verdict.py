@@ -11,17 +11,17 @@ from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
-from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.measures import Measure
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 ROWS = 5_000
-FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Measured(20.0)}
+FINE_SERVICE = {"failure_share": Measure(0.0), "latency_p99_milliseconds": Measure(20.0)}
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +73,14 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
         pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
-        pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
-        pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
-        pytest.param({}, {"latency_p99_milliseconds": Measured(5e3)}, "service", (), id="a slow service"),
-        pytest.param(DRIFT, {"failure_share": Measured(0.5)}, "drift", ("weighted_drift",), id="drift, and it fails"),
+        pytest.param(BUG, {"failure_share": Measure(0.5)}, "quality", (), id="a bug and a failing service"),
+        pytest.param({}, {"failure_share": Measure(0.5)}, "service", (), id="a failing service"),
+        pytest.param({}, {"latency_p99_milliseconds": Measure(5e3)}, "service", (), id="a slow service"),
+        pytest.param(DRIFT, {"failure_share": Measure(0.5)}, "drift", ("weighted_drift",), id="drift, and it fails"),
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
+    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measure], state: str, retrainable: tuple
 ) -> None:
     verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
 

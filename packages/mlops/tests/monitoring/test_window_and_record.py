@@ -19,11 +19,11 @@ from mlops.monitoring.report import Monitored
 from mlops.monitoring.request import MonitoringRequest
 from mlops.monitoring.run import monitor_event, window_of
 from mlops.monitoring.verdict import judge_window
-from mlops.settings.measures import Measured
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import load_project
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.measures import Measure
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
@@ -103,7 +103,7 @@ def noted(
         score=None,
         performance=None,
     )
-    service = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Measured(latency)}
+    service = {"failure_share": Measure(0.0), "latency_p99_milliseconds": Measure(latency)}
     only = rules.model_copy(
         update={"rules": tuple(each for each in rules.rules if each.measure in {*values, *service})}
     )

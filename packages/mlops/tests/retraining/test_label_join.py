@@ -12,13 +12,12 @@ import pytest
 from validate_data import build_report
 
 from mlops.core.errors import InputError
-from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
 from mlops.retraining.training_data import merge_dataset, without_known_rows
 from mlops.settings.retraining import CollectedRows
 from mlops.settings.schema import read_project_schema
 from model_package.collected.labels import read_labels
-from model_package.schema import Decision
+from model_package.schema import Decision, Feature, Schema
 
 ROOT = Path(__file__).parents[4]
 GENERATOR = ROOT / "data" / "generate_sample.py"
@@ -32,17 +31,15 @@ RULES = CollectedRows(
     include_history=True,
     exclude_known_rows=True,
 )
-SCHEMA = Schema.model_validate(
-    {
-        "id": "ID",
-        "target": "default",
-        "features": [
-            {"name": "AGE", "type": "integer", "minimum": 18, "maximum": 120},
-            {"name": "RATE", "type": "number"},
-            {"name": "SEX", "type": "integer", "categories": [1, 2]},
-        ],
-        "decision": {"threshold": 0.5},
-    }
+SCHEMA = Schema(
+    identifier="ID",
+    target="default",
+    features=(
+        Feature("AGE", minimum=18, maximum=120),
+        Feature("RATE", "number"),
+        Feature("SEX", categories=(1, 2)),
+    ),
+    decision=Decision(0.5),
 )
 
 
@@ -180,8 +177,7 @@ def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(t
 
 def test_validation_takes_what_was_made(tmp_path: Path) -> None:
     # given the example's own columns, and clients as they were asked about
-    document = COLUMNS.with_decision(Decision(0.5, "a test")).as_document()
-    schema = Schema.model_validate(document)
+    schema = COLUMNS.with_decision(Decision(0.5, "a test"))
     sample = tmp_path / "sample.csv"
     command = [sys.executable, str(GENERATOR), "--rows", "50", "--seed", "3", "--out", str(sample)]
     subprocess.run(command, check=True, capture_output=True)

@@ -23,8 +23,7 @@ from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.current_deployment import live_model
-from mlops.models.origin import read_provenance, read_schema
-from mlops.models.package_store import fetch_package
+from mlops.models.package_store import fetch_package, read_provenance, read_schema
 from mlops.monitoring.result import MonitorResult, moved_pictures
 from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS

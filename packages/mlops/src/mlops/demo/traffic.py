@@ -34,10 +34,10 @@ from mlops.core.waiting import poll
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.current_deployment import Live
 from mlops.endpoint.view import observe
-from mlops.models.package import file_sha256
-from mlops.models.package_documents import Schema
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
+from model_package.digest import file_sha256
+from model_package.schema import Schema
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mlops.azure.collected_data.window import Window
 from mlops.core.errors import JobFailed
-from mlops.settings.measures import Measured, NothingToMeasure, Span, not_measured
+from model_package.measures import Interval, Measure
 
 MEASURES_FILE: Final = "measures.json"
 FORMAT: Final = 1
@@ -35,19 +35,12 @@ class MeasureEntry(_Part):
     details: tuple[str, ...] = ()
     reason: str = ""
 
-    def measured(self) -> Measured:
+    def measured(self) -> Measure:
         """As rules judge it."""
         if self.value is None:
-            return not_measured(NothingToMeasure(self.reason))
-        span = None if self.low is None or self.high is None else Span(self.low, self.high)
-        difference = None if self.reference is None else self.value - self.reference
-        return Measured(
-            value=self.value,
-            champion=self.reference,
-            difference=difference,
-            difference_span=span,
-            details=self.details,
-        )
+            return Measure.nothing(self.reason)
+        interval = None if self.low is None or self.high is None else Interval(self.low, self.high)
+        return Measure(value=self.value, reference=self.reference, difference_interval=interval, details=self.details)
 
 
 class ShareHistograms(_Part):
@@ -102,7 +95,7 @@ class Measurements(_Part):
     score: ColumnDrift | None
     performance: dict[str, Any] | None
 
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, Measure]:
         """Every measure as rules judge it."""
         return {name: each.measured() for name, each in self.measures.items()}
 

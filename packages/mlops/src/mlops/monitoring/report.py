@@ -9,9 +9,9 @@ from typing import Any, Final
 from mlops.monitoring.measuring import Results
 from mlops.monitoring.request import MonitoringRequest
 from mlops.monitoring.verdict import MonitorVerdict
-from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, section_of
 from mlops.settings.verdict import Outcome, number
+from model_package.measures import Measure
 
 UNTRUSTED: Final = "untrusted"
 _NAMED: Final = 3
@@ -39,7 +39,7 @@ class Monitored:
     request: MonitoringRequest
     model: str
     results: Results
-    service: dict[str, Measured]
+    service: dict[str, Measure]
     verdict: MonitorVerdict
 
     @property
@@ -99,7 +99,7 @@ class Monitored:
         """How a rule came out; what rests on data that cannot be believed is not trusted."""
         return outcome.outcome if self.verdict.trusts(outcome) or outcome.observed is None else UNTRUSTED
 
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, Measure]:
         """Every measure."""
         return self.results.measurements.measured() | self.service
 
@@ -132,14 +132,14 @@ class Monitored:
         }
 
     def _row(self, outcome: Outcome) -> Row:
-        measured = self.measured().get(outcome.rule.measure, Measured())
-        span = measured.difference_span
+        measured = self.measured().get(outcome.rule.measure, Measure())
+        interval = measured.difference_interval
         return Row(
             section=section_of(outcome.rule.measure),
             title=CATALOGUE.title(outcome.rule.measure),
             now=_shown(outcome.observed),
-            release=_shown(measured.champion),
-            interval=f"{number(span.low)} to {number(span.high)}" if span else "-",
+            release=_shown(measured.reference),
+            interval=f"{number(interval.low)} to {number(interval.high)}" if interval else "-",
             threshold=outcome.bound,
             outcome=self.outcome_of(outcome),
             sentence=outcome.sentence,

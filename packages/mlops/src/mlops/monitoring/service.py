@@ -12,35 +12,36 @@ from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management
 from mlops.endpoint.current_deployment import Live
-from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.settings.project import MANAGED, Stage
+from model_package.errors import MeasurementError, NoData
+from model_package.measures import Measure
 
 FAILURES: Final = "failure_share"
 LATENCY: Final = "latency_p99_milliseconds"
 
 
-def measure_service(stage: Stage, live: Live, window: Window, fewest: int) -> dict[str, Measured]:
+def measure_service(stage: Stage, live: Live, window: Window, fewest: int) -> dict[str, Measure]:
     """Failures and latency, or why nothing is known of them."""
     if stage.serving != MANAGED:
-        return _nothing(NothingToMeasure("Azure Monitor measures nothing of a Kubernetes endpoint"))
+        return _nothing(NoData("Azure Monitor measures nothing of a Kubernetes endpoint"))
     monitor = Monitor(connect_management(), live.identifier)
     until = min(window.until, datetime.now(UTC))
     if until <= window.since:
-        return _nothing(NothingToMeasure("the window has not begun"))
+        return _nothing(NoData("the window has not begun"))
     try:
         counts = monitor.counts(live.deployment, window.since, until)
         if counts.requests < fewest:
-            return _nothing(NothingToMeasure(f"{counts.requests} requests; fewer than {fewest} say nothing"))
+            return _nothing(NoData(f"{counts.requests} requests; fewer than {fewest} say nothing"))
         _, p99 = monitor.latencies(live.deployment, window.since, until)
     except AzureError as error:
         explained = explain(error)
-        return _nothing(Unmeasurable(f"Azure Monitor does not answer: {explained.message if explained else error}"))
+        return _nothing(MeasurementError(f"Azure Monitor does not answer: {explained.message if explained else error}"))
     share = counts.failures / counts.requests
     return {
-        FAILURES: Measured(share, details=(f"{counts.failures:,} of {counts.requests:,} requests",)),
-        LATENCY: Measured(p99),
+        FAILURES: Measure(share, details=(f"{counts.failures:,} of {counts.requests:,} requests",)),
+        LATENCY: Measure(p99),
     }
 
 
-def _nothing(error: Unmeasurable) -> dict[str, Measured]:
-    return dict.fromkeys((FAILURES, LATENCY), not_measured(error))
+def _nothing(error: MeasurementError) -> dict[str, Measure]:
+    return dict.fromkeys((FAILURES, LATENCY), Measure.failed(error))

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from mlops.monitoring.measures import Measurements
-from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
 from mlops.settings.rules import Rule
 from mlops.settings.stages import StageName
 from mlops.settings.verdict import Comparison, Outcome, check
+from model_package.errors import MeasurementError, NoData
+from model_package.measures import Measure
 
 State = Literal["healthy", "quiet", "drift", "quality", "service"]
-_RELEASE: Final = Comparison("its evaluation", "the rows of the window", "broken")
+_RELEASE: Final = Comparison("its evaluation", "the rows of the window", "inferiority")
 _BROKEN: Final = ("fail", "error")
 _MODEL_SECTIONS: Final[tuple[Section, ...]] = ("drift", "performance", "fairness")
 
@@ -46,7 +47,7 @@ class MonitorVerdict:
 
 
 def judge_window(
-    rules: MonitorFile, stage: StageName, measurements: Measurements, service: Mapping[str, Measured]
+    rules: MonitorFile, stage: StageName, measurements: Measurements, service: Mapping[str, Measure]
 ) -> MonitorVerdict:
     """Judge a window by all rules of its stage; none ends the others."""
     measures = {**measurements.measured(), **service}
@@ -56,10 +57,10 @@ def judge_window(
     return MonitorVerdict(state, outcomes, _retrainable(outcomes, rules.retrain_on, state))
 
 
-def _check(rule: Rule, measures: Mapping[str, Measured], measurements: Measurements) -> Outcome:
+def _check(rule: Rule, measures: Mapping[str, Measure], measurements: Measurements) -> Outcome:
     # Of an empty window nobody asks more than that it is empty.
-    missing = Unmeasurable("the job did not measure it") if measurements.rows else NothingToMeasure("there are no rows")
-    absent = not_measured(missing)
+    missing = MeasurementError("the job did not measure it") if measurements.rows else NoData("there are no rows")
+    absent = Measure.failed(missing)
     return check(rule, measures.get(rule.measure, absent), CATALOGUE.kind(rule.measure), _RELEASE)
 
 

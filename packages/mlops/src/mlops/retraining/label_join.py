@@ -16,8 +16,8 @@ import polars as pl
 
 from mlops.azure.collected_data.lines import CORRELATION_ID, MODEL_VERSION, ROW
 from mlops.core.errors import InputError
-from mlops.models.package_documents import Feature, Schema
 from mlops.settings.retraining import CollectedRows
+from model_package.schema import Feature, Schema
 
 _KEY: Final = (CORRELATION_ID, ROW)
 _OUTCOMES: Final = (0.0, 1.0)
@@ -119,10 +119,10 @@ def label(collected: pl.DataFrame, outcomes: Outcomes, schema: Schema, stage: st
         collected = collected.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
     known = collected.join(outcomes.frame, on=_KEY, how="inner", maintain_order="left")
     fit = known.filter(pl.all_horizontal(_is_fit(feature) for feature in schema.features))
-    numbers = pl.Series(schema.id, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
+    numbers = pl.Series(schema.identifier, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
     features = [pl.col(each.name).cast(pl.Int64 if each.type == "integer" else pl.Float64) for each in schema.features]
     return LabelledData(
-        frame=fit.select(numbers, *features, schema.target).sort(schema.id),
+        frame=fit.select(numbers, *features, schema.target).sort(schema.identifier),
         target=schema.target,
         collected=collected.height,
         unknown=collected.height - known.height,

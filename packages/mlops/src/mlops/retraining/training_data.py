@@ -25,10 +25,10 @@ from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
-from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, Outcomes, label, read_outcomes
 from mlops.settings.retraining import CollectedRows
 from mlops.settings.stages import StageName
+from model_package.schema import Schema
 
 _UNTIL: Final = "until"
 # Azure takes no longer text for a tag.
@@ -86,7 +86,7 @@ class _Making:
 
     def make(self) -> TrainingData | NotBegun:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
-        if not self.schema.id:
+        if not self.schema.identifier:
             raise InputError("the model that drifted names no column for the rows' numbers", "Train it again first.")
         settings, training = self.clients.project.settings, self.clients.training
         labels, outcomes = self._outcomes(settings.labels)
@@ -205,10 +205,10 @@ def _others(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.LazyFrame:
     missing = [name for name in _columns(schema) if name not in found]
     if missing:
         raise InputError(f"{history.name} has no column {', '.join(missing)}", _ADVICE)
-    number = pl.col(schema.id).str.strip_chars().cast(pl.Int64, strict=False)
-    again = number.is_in(rows[schema.id].implode()).fill_null(value=False)
+    number = pl.col(schema.identifier).str.strip_chars().cast(pl.Int64, strict=False)
+    again = number.is_in(rows[schema.identifier].implode()).fill_null(value=False)
     return lines.select(_columns(schema)).filter(~again)
 
 
 def _columns(schema: Schema) -> list[str]:
-    return [schema.id, *schema.names, schema.target]
+    return [schema.identifier, *schema.names, schema.target]
