@@ -19,7 +19,7 @@ from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFail
 from mlops.endpoint.scoring import score
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.models.registration import Origin, find_version, register
+from mlops.models.registration import Lineage, find_version, register
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import Project
 from mlops.training.run import train
@@ -150,7 +150,7 @@ def test_ctrl_c_cancels_the_job_and_registers_nothing(client: MLClient, lifecycl
 
 
 def origin(job: str) -> Origin:
-    return Origin(job, "unknown", DataVersion("credit-default", "1", "0" * 64))
+    return Lineage(job, "unknown", DataVersion("credit-default", "1", "0" * 64))
 
 
 def test_same_digest_is_registered_once(client: MLClient, lifecycle: Lifecycle) -> None:
