@@ -149,7 +149,7 @@ def test_ctrl_c_cancels_the_job_and_registers_nothing(client: MLClient, lifecycl
     assert versions(client) == before
 
 
-def origin(job: str) -> Origin:
+def lineage(job: str) -> Lineage:
     return Lineage(job, "unknown", DataVersion("credit-default", "1", "0" * 64))
 
 
@@ -157,7 +157,7 @@ def test_same_digest_is_registered_once(client: MLClient, lifecycle: Lifecycle) 
     before = versions(client)
 
     model, is_new = register(
-        client, "credit-default", lifecycle.first["model"]["digest"], origin(lifecycle.first["job"]), {}
+        client, "credit-default", lifecycle.first["model"]["digest"], lineage(lifecycle.first["job"]), {}
     )
 
     assert (model.version, is_new) == ("1", False)
@@ -196,7 +196,7 @@ def race(client: MLClient, lifecycle: Lifecycle, trained: list[dict[str, Any]]) 
         result = trained[index]
         together.wait()
         digest = result["model"]["digest"]
-        return register(clients[index], "raced", digest, origin(result["job"]), {"roc_auc": 0.5})[0].version
+        return register(clients[index], "raced", digest, lineage(result["job"]), {"roc_auc": 0.5})[0].version
 
     with ThreadPoolExecutor() as threads:
         registered = list(threads.map(run, range(len(trained))))

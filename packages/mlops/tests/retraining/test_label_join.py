@@ -14,8 +14,8 @@ from validate_data import build_report
 from mlops.core.errors import InputError
 from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
 from mlops.retraining.training_data import merge_dataset, without_known_rows
+from mlops.settings.project import read_project_schema
 from mlops.settings.retraining import CollectedRows
-from mlops.settings.schema import read_project_schema
 from model_package.collected.labels import read_labels
 from model_package.schema import Decision, Feature, Schema
 

@@ -88,7 +88,9 @@ def _versions(client: MLClient, name: str) -> list[Model]:
         return []
 
 
-def _create(client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float]) -> bool:
+def _create(
+    client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float]
+) -> bool:
     """Register one version; False when another run has taken the number."""
     tags: dict[str, Any] = {
         DIGEST_TAG: digest,
