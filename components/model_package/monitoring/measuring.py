@@ -207,11 +207,7 @@ def _versions(collected: Collected) -> dict[str, int]:
 
 def _notes(collected: Collected, labels: Labels | None) -> list[str]:
     found = collected.found
-    notes = [
-        *_note(found.broken, "collected lines or rows are half-written or of another shape and were left out"),
-        *_note(found.repeated, "collected rows are there more than once and count once"),
-        *_note(found.skewed, "collected rows are filed hours away from their own time: is a server's clock wrong?"),
-    ]
+    notes = [*found.notes]
     if found.unknown_columns:
         unknown = sorted(found.unknown_columns)[:_SHOWN_NAMES]
         notes.append(f"columns that are no features of the model: {', '.join(unknown)}")
