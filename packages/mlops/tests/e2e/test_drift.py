@@ -18,9 +18,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
 from mlops.azure.clients import WorkspaceClients
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
@@ -31,6 +29,8 @@ from mlops.retraining.begin import Begun, begin
 from mlops.retraining.trigger import read_trigger
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import load_project
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
 
 from .conftest import Lifecycle, git
 

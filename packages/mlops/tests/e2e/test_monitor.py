@@ -18,9 +18,7 @@ import pytest
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import connect_registry
 from mlops.endpoint.client import SYNTHETIC_HEADER, address_of, call
 from mlops.endpoint.current_deployment import live_model
@@ -29,6 +27,8 @@ from mlops.models.package_store import fetch_package
 from mlops.models.scoring import open_scorer
 from mlops.monitoring.run import EVENT_KIND
 from mlops.monitoring.service import measure_service
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
 
 from .conftest import Lifecycle, Team
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import ProjectError
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
 from mlops.monitoring.result import EXIT_CODES
@@ -15,6 +14,7 @@ from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.collected.window import Window
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 

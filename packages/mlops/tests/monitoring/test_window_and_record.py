@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlops.audit.record import Event
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
 from mlops.endpoint.current_deployment import Live
 from mlops.models.data_asset import DataVersion
@@ -24,6 +23,7 @@ from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_ru
 from mlops.settings.project import load_project
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.collected.window import Window
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 

@@ -7,11 +7,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlops.core.errors import InputError
-from mlops.models.package_documents import PROVENANCE_FILE, SCHEMA_FILE, Provenance, Schema, read_document
+from mlops.models.package_documents import PROVENANCE_FILE, Provenance, read_document
 from mlops.models.registration import ModelVersion
 from mlops.settings.measures import Unmeasurable
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from model_package import package as model_package
+from model_package.errors import PackageError
+from model_package.schema import Schema
 
 _UNKNOWN = "unknown"
 
@@ -27,8 +30,8 @@ def read_provenance(package: Path) -> Provenance:
 def read_schema(package: Path) -> Schema:
     """schema.json of a package. Raises InputError when there is none that can be read."""
     try:
-        return read_document(package, SCHEMA_FILE, Schema)
-    except Unmeasurable as error:
+        return model_package.read_schema(package)
+    except PackageError as error:
         raise InputError(f"the input schema of this model is unknown: {error}", "Train and register again.") from error
 
 

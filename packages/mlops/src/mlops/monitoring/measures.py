@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import JobFailed
 from mlops.settings.measures import Measured, NothingToMeasure, Span, not_measured
+from model_package.collected.window import Window
 
 MEASURES_FILE: Final = "measures.json"
 FORMAT: Final = 1

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from azure.ai.ml import MLClient
 
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
-from mlops.azure.collected_data.storage import Collection, find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import BlobCollection, find_collections
 from mlops.checks.fingerprints import content_digest
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
@@ -23,6 +21,8 @@ from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
 from mlops.settings.project import Project, Stage
 from mlops.settings.stages import StageName
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _collected(
     return folder, tuple(sorted(files))
 
 
-def _endpoint_folder(collection: Collection, deployment: str, name: str) -> str:
+def _endpoint_folder(collection: BlobCollection, deployment: str, name: str) -> str:
     end = f"/{deployment}/{name}"
     if not collection.folder.endswith(end):
         raise WorkspaceError(

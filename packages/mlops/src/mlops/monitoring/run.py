@@ -13,7 +13,6 @@ from azure.ai.ml import MLClient
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
 from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.monitoring.measures import nothing_collected
@@ -27,6 +26,7 @@ from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_ru
 from mlops.settings.project import Project
 from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
+from model_package.collected.window import Window
 
 EVENT_KIND: Final = "monitor"
 _FINGERPRINT: Final = "fingerprint"

@@ -7,13 +7,13 @@ from typing import Final
 
 from azure.core.exceptions import AzureError
 
-from mlops.azure.collected_data.window import Window
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management
 from mlops.endpoint.current_deployment import Live
 from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.settings.project import MANAGED, Stage
+from model_package.collected.window import Window
 
 FAILURES: Final = "failure_share"
 LATENCY: Final = "latency_p99_milliseconds"

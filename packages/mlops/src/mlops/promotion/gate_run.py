@@ -15,8 +15,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.clients import WorkspaceClients
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import read_collected
 from mlops.azure.errors import explain
 from mlops.core.errors import InputError, MlopsError
 from mlops.endpoint.view import View
@@ -33,6 +32,7 @@ from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.data import held_out_file
+from model_package.collected.window import Window
 
 _HELD_OUT: Final = "held-out rows"
 _RECENT: Final = "recent inputs"
@@ -110,7 +110,7 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> Rec
         explained = explain(error) if not isinstance(error, MlopsError) else error
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
-    return RecentInputs(Rows(found.frame, _RECENT) if not found.frame.is_empty() else None, found.notes)
+    return RecentInputs(Rows(found.table, _RECENT) if not found.table.is_empty() else None, found.notes)
 
 
 def gate_event(report: GateReport) -> Event:
