@@ -41,7 +41,7 @@ FACTS = {
     "retrain": "weighted_drift, score_drift",
     "weighted_drift": "0.41237",
     "score_drift": "0.3",
-    "moved": "AGE",
+    "drifted": "AGE",
     "rows": "2000",
 }
 
@@ -123,7 +123,7 @@ def test_reviewers_are_told_why() -> None:
 
     assert "DRIFT: what credit 3 meets" in told
     assert "weighted_drift 0.4124, score_drift 0.3" in told
-    assert "features that moved: AGE" in told
+    assert "features that drifted: AGE" in told
     assert "record prod/2" in told
     assert "Trained on" not in told
     assert retraining_reason(log(50), "another") == ()

@@ -89,7 +89,7 @@ def test_bad_data_is_refused_by_name_and_nothing_is_registered(
 
 
 def test_file_that_is_not_there_is_told_before_anything_starts(client: MLClient, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no-such\.csv is no file"):
+    with pytest.raises(InputError, match=r"no-such\.csv does not exist"):
         ensure_data(client, "credit-default", tmp_path / "no-such.csv")
 
 

@@ -95,9 +95,9 @@ def test_drift_in_what_callers_asked_blocks(team: Team, staging: Staging, popula
     # when others come, who are not
     staging.ask(population.slice(700, 2_000).with_columns(AGE=pl.lit(60)))
 
-    # then it blocks, and names what moved
+    # then it blocks, and names what drifted
     report = proposed_to_staging(team)
     assert not report.promotes
     (outcome,) = (each for each in report.verdict.outcomes if each.rule.measure == "largest_feature_drift")
     assert outcome.outcome == "fail"
-    assert "most: AGE" in outcome.sentence
+    assert "(AGE " in outcome.sentence

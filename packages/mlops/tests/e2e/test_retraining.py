@@ -27,7 +27,7 @@ from mlops.rollout.deploy import deploy
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 
 pytestmark = pytest.mark.xdist_group("e2e")
-MOVED = "LIMIT_BAL"
+DRIFTED = "LIMIT_BAL"
 # What infra's handler makes of an event for GitHub; its own tests see it do so.
 HANDED_ON = json.loads((ROOT / "infra" / "tests" / "contract" / "handed_on.json").read_text())["github"]
 # Enough to train on; that nothing can be learned from them is what matters.
@@ -62,7 +62,7 @@ def drift_in_prod(team: Team, since: str) -> Record:
             "state": "drift",
             "retrain": "weighted_drift",
             "weighted_drift": "0.61",
-            "moved": MOVED,
+            "drifted": DRIFTED,
             "since": since,
             "until": "2026-03-08T00:00:00+00:00",
         },

@@ -117,8 +117,8 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     assert found.notes == ()
     # and the gates get the same rows
     recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
-    assert recent.rows
-    assert (recent.rows.count, recent.problem) == (3, "")
+    assert recent.rows is not None
+    assert (recent.rows.height, recent.problem) == (3, "")
 
 
 def event(number: int, moment: datetime, **row: object) -> bytes:

@@ -15,8 +15,8 @@ from mlops.checks.versions import versioned
 from mlops.core.errors import ProjectError
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
-from mlops.models.package import DIGEST_PREFIX
 from mlops.settings.project import Project, Stage
+from model_package.digest import DIGEST_PREFIX
 
 MODEL_TAG: Final = "model"
 _FINGERPRINT_CHARACTERS: Final = 12

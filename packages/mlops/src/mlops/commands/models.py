@@ -235,7 +235,7 @@ def explain_command(
     body = _request_body(project, file)
     model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
 
-    from mlops.explain.explaining import explain_rows
+    from mlops.models.explanation import explain_rows
 
     return answer(explain_rows(folder, model, body), as_json=as_json)
 

@@ -32,11 +32,11 @@ from mlops.core.waiting import poll
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.current_deployment import Live
 from mlops.endpoint.view import observe
-from mlops.models.package import file_sha256
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from model_package.collected.lines import CORRELATION_ID, ROW, TIME
 from model_package.collected.window import Window
+from model_package.digest import file_sha256
 from model_package.schema import Schema
 
 _CONNECTIONS: Final = 8

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.settings.measures import Measured, Span
 from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
 from mlops.settings.rules import Rule
 from mlops.settings.stages import StageName
@@ -19,7 +18,7 @@ from model_package.measures import Measure
 from model_package.monitoring.findings import Findings
 
 State = Literal["healthy", "quiet", "drift", "quality", "service"]
-_RELEASE: Final = Comparison("its evaluation", "the rows of the window", "broken")
+_RELEASE: Final = Comparison("its evaluation", "the rows of the window", "inferiority")
 _BROKEN: Final = ("fail", "error")
 _MODEL_SECTIONS: Final[tuple[Section, ...]] = ("drift", "performance", "fairness")
 
@@ -63,20 +62,7 @@ def _check(rule: Rule, measures: Mapping[str, Measure], findings: Findings) -> O
     missing = MeasurementError("the job did not measure it")
     absent = Measure.failed(missing) if findings.rows else Measure.nothing("there are no rows")
     measure = measures.get(rule.measure, absent)
-    return check(rule, _as_measured(measure), CATALOGUE.kind(rule.measure), _RELEASE)
-
-
-def _as_measured(measure: Measure) -> Measured:
-    interval = measure.difference_interval
-    return Measured(
-        value=measure.value,
-        champion=measure.reference,
-        difference=measure.difference,
-        difference_span=Span(interval.low, interval.high) if interval else None,
-        details=measure.details,
-        state=measure.state,
-        reason=measure.reason,
-    )
+    return check(rule, measure, CATALOGUE.kind(rule.measure), _RELEASE)
 
 
 def _state(broken: set[Section], *, is_quiet: bool) -> State:

@@ -32,8 +32,7 @@ from mlops.azure.clients import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.current_deployment import Live, live_model
-from mlops.models.origin import read_provenance, read_schema
-from mlops.models.package_store import fetch_package
+from mlops.models.package_store import fetch_package, read_provenance, read_schema
 from mlops.retraining.training_data import TrainingData, training_data
 from mlops.retraining.trigger import TriggerReference
 from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules

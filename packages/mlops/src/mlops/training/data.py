@@ -17,8 +17,8 @@ from azure.core.exceptions import AzureError
 from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import JobFailed, MachineError
 from mlops.core.layout import ROWS_FOLDER, SAMPLE_FOLDER, SAMPLE_GENERATOR, private_folder
-from mlops.models.package import file_sha256
 from mlops.settings.project import Project
+from model_package.digest import file_sha256
 
 _OUTPUT: Final = "split_data"
 _TEST_PART: Final = "test.parquet"
