@@ -14,9 +14,8 @@ from mlops.audit.record import Event, Record, follow
 from mlops.audit.retraining_policy import begun_for, rate_limit_reason, rejection_reason, retraining_reason
 from mlops.core.errors import InputError, ProjectError
 from mlops.models.data_asset import DataVersion
-from mlops.retraining.begin import begun_event
+from mlops.retraining.begin import TriggerReference, begun_event, read_trigger
 from mlops.retraining.training_data import TrainingData, training_window
-from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
 from mlops.settings.stages import StageOrder, stage_context
 
@@ -168,7 +167,7 @@ def test_a_record_and_a_verdict_point_as_well() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("{", "no JSON", id="broken"),
+        pytest.param("{", "not valid JSON", id="broken"),
         pytest.param("nowhere.json", "cannot be read", id="no file"),
         pytest.param("{}", "specversion", id="empty"),
         pytest.param(

@@ -24,8 +24,7 @@ from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
 from mlops.models.package_store import fetch_package, read_provenance
 from mlops.monitoring.run import EVENT_KIND, monitor
-from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import read_trigger
+from mlops.retraining.begin import Begun, begin, read_trigger
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import load_project
 from model_package.collected.lines import INPUTS, OUTPUTS

@@ -20,8 +20,7 @@ from mlops.audit.retraining_policy import NotBegun, is_begun
 from mlops.core.errors import InputError
 from mlops.endpoint.current_deployment import live_model
 from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import TriggerReference, read_trigger
+from mlops.retraining.begin import Begun, TriggerReference, begin, read_trigger
 from mlops.rollout.deploy import deploy
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
@@ -120,7 +119,7 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
     before = begun_of(client)
     found = begin(hasty.clients, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
     assert isinstance(found, NotBegun)
-    assert "there are no newer data" in found.reason
+    assert "there is no newer data" in found.reason
     assert begun_of(client) == before
 
 
@@ -139,7 +138,7 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
 
     assert isinstance(found, NotBegun)
     # How many rows there are depends on who asked before; of none is the outcome known.
-    assert "there is too little to train on" in found.reason
+    assert "there are too few rows to train on" in found.reason
     assert "rows 0 can be used" in found.reason
     assert ({each.version for each in client.data.list(project.settings.data)}, begun_of(client)) == before
     hasty.clients.stage("prod").data.archive(labels.name, labels.version)

@@ -107,7 +107,7 @@ def retrain_command(project_path: Path | None, *, because: str, submit: bool, as
     report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
     """
     from mlops.cli.rendering import answer
-    from mlops.retraining.trigger import read_trigger
+    from mlops.retraining.begin import read_trigger
     from mlops.settings.project import load_project
 
     project = load_project(project_path)

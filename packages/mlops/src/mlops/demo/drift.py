@@ -27,8 +27,8 @@ from mlops.models.package_store import fetch_package, read_provenance, read_sche
 from mlops.monitoring.result import MonitorResult, drift_histograms
 from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
+from mlops.retraining.begin import read_trigger
 from mlops.retraining.run import RetrainResult, retrain
-from mlops.retraining.trigger import read_trigger
 from mlops.settings.manifest_files import change_values
 from mlops.settings.project import Project, load_project
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
