@@ -133,7 +133,7 @@ def test_numbers_are_for_good_below_zero_and_all_different() -> None:
 
 
 def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(tmp_path: Path) -> None:
-    # given a data file, one of whose rows was asked again, and a column that nobody needs
+    # given a data file, one of whose rows was asked again, and an unused column
     history = tmp_path / "history.csv"
     history.write_text("ID,note,AGE,RATE,SEX,default\n1,x,30,0.5,1,0\n2,y,31,0.7,2,1\n")
     found = labelled(tmp_path)

@@ -66,7 +66,7 @@ class Monitored:
 
     @property
     def is_good(self) -> bool:
-        """Whether nobody has to act on the verdict."""
+        """Whether the verdict calls for no action."""
         return self.verdict.state in _GOOD
 
     @property

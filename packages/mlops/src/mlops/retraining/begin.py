@@ -168,7 +168,7 @@ def _look_up(clients: WorkspaceClients, trigger: TriggerReference) -> Record:
     found = next((each for each in records if each.number == trigger.record), None)
     if found is None or trigger.hash not in {None, found.hash()}:
         raise InputError(
-            f"there is no such record {trigger.record} in the audit log of {trigger.stage}",
+            f"there is no record {trigger.record} of this trigger in the audit log of {trigger.stage}",
             f"Pass a record of this project's own monitor: `mlops history --stage {trigger.stage}` lists them.",
         )
     return found

@@ -1,6 +1,6 @@
 """What was measured of a window, as frozen objects and as measures.json holds it. Pure: no I/O.
 
-Needs the core only, so that whoever judges a window reads it without what is needed to measure one.
+Needs the core only: the command that judges a window reads the document without scipy and polars.
 """
 
 from dataclasses import asdict, dataclass, field
