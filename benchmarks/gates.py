@@ -26,8 +26,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, f1_score,
 from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.report import run_gates
 from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
+from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
-from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 from model_package.package import package_digest
 from model_package.rows.tables import column, matrix

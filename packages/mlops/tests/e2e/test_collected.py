@@ -13,7 +13,7 @@ import pytest
 
 from mlops.azure.collected_data import find_collections, read_collected
 from mlops.endpoint.client import address_of, call, require_success
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.gates.report import GateReport
 from mlops.promotion.promote import promote
 from model_package.collected.lines import INPUTS, OUTPUTS

@@ -17,9 +17,8 @@ from prefork_programs import run_module
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data import find_collections
-from mlops.azure.workspace import connect
+from mlops.azure.workspace import WorkspaceClients, connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
 from mlops.models.package_store import fetch_package, read_provenance

@@ -12,8 +12,8 @@ import pytest
 from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.report import GateReport, run_gates
 from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
-from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 from model_package.package import package_digest
 

@@ -25,8 +25,7 @@ from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import VERSION_TAG
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.failure import job_failure
-from mlops.training.following import COMPLETED, FinishedJob, follow
+from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import new_job_name
 from model_package.rows.files import KINDS
 

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mlops.core.errors import ProjectError
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import SourceLocation
 
 _FIRST_LINE = 1
 

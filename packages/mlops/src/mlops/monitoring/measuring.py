@@ -30,14 +30,12 @@ from mlops.checks.fingerprints import content_digest
 from mlops.cli.progress import say, step_board
 from mlops.core.errors import InputError, Interrupted, JobFailed, ProjectError, WorkspaceError
 from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
-from mlops.endpoint.current_deployment import Live, live_model
-from mlops.endpoint.view import observe
+from mlops.endpoint.view import Live, live_model, observe
 from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
 from mlops.settings.project import MANAGED, Project, Stage
 from mlops.settings.stages import StageName
-from mlops.training.failure import job_failure
-from mlops.training.following import CANCELED, COMPLETED, FAILED, follow
+from mlops.training.following import CANCELED, COMPLETED, FAILED, follow, job_failure
 from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
 from model_package.documents import Fields, read_json

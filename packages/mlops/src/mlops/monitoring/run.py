@@ -25,8 +25,7 @@ from mlops.monitoring.measuring import (
 from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.project import Project
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 from model_package.collected.window import Window
 

@@ -35,10 +35,10 @@ from mlops.audit.retraining_policy import (
     rate_limit_reason,
     rejection_reason,
 )
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
-from mlops.endpoint.current_deployment import Live, live_model
+from mlops.endpoint.view import Live, live_model
 from mlops.githost.hosts import event_payload
 from mlops.models.package_store import fetch_package, read_provenance, read_schema
 from mlops.retraining.training_data import TrainingData, training_data

@@ -19,8 +19,8 @@ import polars as pl
 
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data import read_collected
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.view import observe

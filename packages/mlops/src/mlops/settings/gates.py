@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from mlops.core.documents import Part, YamlFile, read_checked
+from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
-from mlops.settings.schema import named_slice, slices_context
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.schema import Schema, Slice
 

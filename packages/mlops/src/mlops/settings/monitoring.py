@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
+from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
-from mlops.settings.schema import named_slice, slices_context
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema

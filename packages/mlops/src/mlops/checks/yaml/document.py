@@ -12,7 +12,19 @@ from typing import Final, TypeAlias
 
 import yaml
 
-from mlops.checks.yaml.problem import Problem
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Something wrong in the project. `file` is relative to the project's root, `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}; {self.advice}"
+
 
 Scalar: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = "Scalar | list[Node] | dict[str, Node]"
