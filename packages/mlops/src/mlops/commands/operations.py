@@ -126,7 +126,7 @@ def monitor_command(
 
     A job in the stage's workspace compares the window with the training data and the evaluation of the model
     that runs; the data themselves are judged first. Exits with 0 when all is well or too little came, with 10
-    for drift, 11 when the data cannot be believed, 12 when the service does not answer as it should. The
+    for drift, 11 when the data cannot be trusted, 12 when the service does not answer as it should. The
     verdict is noted in the audit log, once for the same window and data, however often this is run.
     """
     from mlops.cli.rendering import answer
