@@ -35,7 +35,7 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Lineage:
     """Where a package comes from."""
 
     job: str
@@ -44,7 +44,7 @@ class Origin:
 
 
 def register(
-    client: MLClient, name: str, digest: str, origin: Origin, metrics: dict[str, float]
+    client: MLClient, name: str, digest: str, lineage: Lineage, metrics: dict[str, float]
 ) -> tuple[ModelVersion, bool]:
     """Return the version with this digest, and whether it is new. Raises WorkspaceError when others keep winning."""
     for _ in range(_ATTEMPTS):
@@ -53,7 +53,7 @@ def register(
             if (model.tags or {}).get(DIGEST_TAG) == digest:
                 return ModelVersion(name, str(model.version), digest), False
         version = str(1 + max((_number(model.version) for model in versions), default=0))
-        if _create(client, name, version, digest, origin, metrics):
+        if _create(client, name, version, digest, lineage, metrics):
             return ModelVersion(name, version, digest), True
     raise WorkspaceError(
         f"other runs registered model {name} first, {_ATTEMPTS} times in a row", "Run `mlops train` again."
@@ -88,14 +88,16 @@ def _versions(client: MLClient, name: str) -> list[Model]:
         return []
 
 
-def _create(client: MLClient, name: str, version: str, digest: str, origin: Origin, metrics: dict[str, float]) -> bool:
+def _create(
+    client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float]
+) -> bool:
     """Register one version; False when another run has taken the number."""
     tags: dict[str, Any] = {
         DIGEST_TAG: digest,
-        "job": origin.job,
-        "git_commit": origin.git_commit,
-        "data": f"{origin.data.name}:{origin.data.version}",
-        "data_sha256": origin.data.sha256,
+        "job": lineage.job,
+        "git_commit": lineage.git_commit,
+        "data": f"{lineage.data.name}:{lineage.data.version}",
+        "data_sha256": lineage.data.sha256,
         **current_builder().tags(),
         **{key: f"{value:.6g}" for key, value in metrics.items()},
     }
@@ -103,7 +105,7 @@ def _create(client: MLClient, name: str, version: str, digest: str, origin: Orig
         name=name,
         version=version,
         type=AssetTypes.MLFLOW_MODEL,
-        path=f"azureml://jobs/{origin.job}/outputs/{PACKAGE_OUTPUT}",
+        path=f"azureml://jobs/{lineage.job}/outputs/{PACKAGE_OUTPUT}",
         tags=tags,
     )
     try:

@@ -26,7 +26,7 @@ from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
 from mlops.models.package_store import package_of_job, read_metrics
-from mlops.models.registration import ModelVersion, Origin, register
+from mlops.models.registration import Lineage, ModelVersion, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
@@ -225,8 +225,8 @@ def _result(
     package, digest = package_of_job(client, project, job.name)
     metrics = read_metrics(package)
     values = {name: metric.value for name, metric in metrics.items() if metric.value is not None}
-    origin = Origin(job.name, order.git_commit, order.data)
-    model, is_new = register(client, project.settings.model, digest, origin, values)
+    lineage = Lineage(job.name, order.git_commit, order.data)
+    model, is_new = register(client, project.settings.model, digest, lineage, values)
     return TrainResult(
         job=job.name,
         steps=finished.steps,
