@@ -1,6 +1,6 @@
 """The lines of collected files: CloudEvents in JSON, each with the rows of one or several requests. Pure: no I/O.
 
-Azure appends to these files while they are read, so a line may be half there; nothing in them is believed unchecked.
+Azure appends to these files while they are read, so a line may be truncated; nothing in them is trusted unchecked.
 What cannot be used is counted and left out.
 """
 

@@ -1,4 +1,4 @@
-"""`mlops monitor` on a released stage: windows told apart, noted once, killed in the middle, and run twice at once."""
+"""`mlops monitor` on a released stage: windows that do not mix, recorded once, killed in the middle, and run twice at once."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_day_like_training_is_healthy_and_is_noted_once(prod: Prod, population
     code, first = prod.monitor(day, "--labels", labels)
     again_code, again = prod.monitor(day, "--labels", labels)
 
-    # then all is well, and the second time nothing is measured or noted again
+    # then all is well, and the second time nothing is measured or recorded again
     assert (code, first["state"], first["retrain"]) == (0, "healthy", [])
     assert first["measurements"]["labelled"] == ROWS
     assert (again_code, again["job"]) == (0, first["job"])
@@ -189,7 +189,7 @@ def test_killed_in_the_middle_and_run_again_it_goes_on_with_its_job(prod: Prod, 
     # when it is run again
     code, found = prod.monitor(day)
 
-    # then nothing is measured twice, and the verdict is noted once
+    # then nothing is measured twice, and the verdict is recorded once
     assert (code, found["job"], found["audit"]["new"]) == (0, job, True)
     assert len(prod.records(day)) == 1
 

@@ -124,7 +124,7 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
 
 
 def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, client: MLClient, tmp_path: Path) -> None:
-    # given a team that trains on what was asked, and one outcome of a request that nobody has seen
+    # given a team that trains on what was asked, and one outcome of a unknown request
     rows = "  ".join(("", *(f"{name}: {value}\n" for name, value in ROWS_WANTED.items())))
     hasty.edit("releases/retraining.yml", "\ndata: newest\n", f"\ndata:\n{rows}")
     file = tmp_path / "outcomes.csv"
@@ -165,14 +165,14 @@ def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
     assert "Why it was trained" in Path(promotion["report"]).read_text()
     assert "promote/" not in git(hasty.remote, "branch", "--list")
 
-    # and both are noted: the training that counts, and the gate that blocked
+    # and both are recorded: the training that counts, and the gate that blocked
     (begun,) = [each for each in begun_of(client) if each.event.evidence["cause"] == drift.hash()]
     assert begun.event.evidence["data"] == noise.version
     blocked = AuditLog(hasty.clients.stage("staging")).read()[0][-1].event
     assert (blocked.kind, blocked.step, blocked.verdict) == ("promotion", "blocked", "failed")
 
     # and the same event begins nothing more, on either system
-    for told in (event, f"prod/{drift.number}"):
-        again = begin(hasty.clients, read_trigger(told), datetime.now(UTC))
+    for trigger in (event, f"prod/{drift.number}"):
+        again = begin(hasty.clients, read_trigger(trigger), datetime.now(UTC))
         assert isinstance(again, Begun)
         assert (again.job, again.record) == (begun.event.evidence["job"], begun.number)
