@@ -1,4 +1,4 @@
-"""`mlops monitor` on a released stage: windows that do not mix, recorded once, killed in the middle, and run twice at once."""
+"""`mlops monitor` on a released stage: windows that do not mix, recorded once, killed midway, and run twice at once."""
 
 from __future__ import annotations
 
