@@ -106,18 +106,16 @@ def retrain_command(project_path: Path | None, *, because: str, submit: bool, as
     The same reason never begins a second one: run again, the command goes on with the first. The drift stands in the
     report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
     """
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.cli.rendering import answer
     from mlops.retraining.begin import read_trigger
+    from mlops.retraining.run import begin_retraining, retrain
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    pointer = read_trigger(because)
-
-    from mlops.azure.workspace import WorkspaceClients
-    from mlops.retraining.run import begin_retraining, retrain
-
+    trigger = read_trigger(because)
     act = begin_retraining if submit else retrain
-    return answer(act(WorkspaceClients(project), pointer, datetime.now(UTC)), as_json=as_json)
+    return answer(act(WorkspaceClients(project), trigger, datetime.now(UTC)), as_json=as_json)
 
 
 _STANDARD_INPUT = "-"
