@@ -129,11 +129,11 @@ def test_reviewers_are_told_why() -> None:
 
 
 def test_reviewers_are_told_what_the_data_were_made_of() -> None:
-    event = begun_event(cause(), "dev", "job", TrainingData(DATA.version, "2,950 rows that prod was asked"))
+    event = begun_event(cause(), "dev", "job", TrainingData(DATA.version, "2,950 rows that prod collected"))
 
     told = retraining_reason([follow(None, event, "ci", NOW)], "job")
 
-    assert "Trained on 2,950 rows that prod was asked." in told
+    assert "Trained on 2,950 rows that prod collected." in told
 
 
 def event_text() -> dict[str, Any]:

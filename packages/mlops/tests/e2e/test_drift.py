@@ -144,7 +144,7 @@ def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
     assert "Why it was trained" in page
     assert "features that drifted: PAY_0" in page
     assert f"Found in record prod/{cause.number} of the audit log" in page
-    assert "rows that prod was asked from" in page
+    assert "rows that prod collected from" in page
 
     # and what it was trained on says where it comes from, in the log, at the data, and in the package
     data_description, version = begun.event.evidence[DATA_DESCRIPTION], begun.event.evidence["data"]

@@ -124,7 +124,7 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
 
 
 def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, client: MLClient, tmp_path: Path) -> None:
-    # given a team that trains on what was asked, and one outcome of a unknown request
+    # given a team that trains on what was asked, and one outcome of an unknown request
     rows = "  ".join(("", *(f"{name}: {value}\n" for name, value in ROWS_WANTED.items())))
     hasty.edit("releases/retraining.yml", "\ndata: newest\n", f"\ndata:\n{rows}")
     file = tmp_path / "outcomes.csv"

@@ -1,4 +1,4 @@
-"""Rows that a stage was asked, with what became of them: joined once, fit to train on, numbered for good."""
+"""Collected rows with their outcomes: joined once, fit to train on, and numbered the same way every time."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_another_models_rows_are_refused(tmp_path: Path) -> None:
         labelled(tmp_path, ASKED.drop("RATE"))
 
 
-def test_numbers_are_for_good_below_zero_and_all_different() -> None:
+def test_numbers_stay_the_same_below_zero_and_all_different() -> None:
     numbers = row_numbers("prod", ["a", "a", "b"], [0, 1, 0])
 
     assert numbers == row_numbers("prod", ["a", "a", "b"], [0, 1, 0])

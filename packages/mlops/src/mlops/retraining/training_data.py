@@ -1,4 +1,4 @@
-"""The data that a retraining runs on: an existing version, or one made of the requests that a stage was asked.
+"""The data that a retraining runs on: an existing version, or one made of the rows that a stage collected.
 
 The same cause, rows and outcomes make the same version again. The rows of a later stage are copied to the training
 stage's storage here, and nowhere else: only where releases/retraining.yml asks for it.
@@ -212,7 +212,7 @@ def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
     after = f", after those of {facts['history']}" if "history" in facts else ""
     left_out = f"{facts['without_outcome']} without an outcome, {facts['unfit']} unfit, {facts['known']} known before"
     return (
-        f"{facts['labelled']} rows that {stage} was asked from {facts['window']}, answered by {facts['models']}, with "
+        f"{facts['labelled']} rows that {stage} collected from {facts['window']}, scored by {facts['models']}, with "
         f"the outcomes of {facts['labels']}{after}; left out: {left_out}"
     )
 
