@@ -19,8 +19,7 @@ from azure.core.exceptions import AzureError
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import read_collected
 from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError, MlopsError
@@ -41,6 +40,7 @@ from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.submission import held_out_file
+from model_package.collected.window import Window
 from model_package.package import package_digest
 
 # More rows take longer and do not change what is seen of a distribution.
@@ -117,7 +117,7 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> Rec
         explained = explain(error) if not isinstance(error, MlopsError) else error
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
-    return RecentInputs(None if found.frame.is_empty() else found.frame, found.notes)
+    return RecentInputs(None if found.table.is_empty() else found.table, found.notes)
 
 
 def gate_event(report: GateReport) -> Event:
