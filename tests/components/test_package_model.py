@@ -263,7 +263,7 @@ def test_the_provenance_names_the_azure_job(chain: Chain, tmp_path, monkeypatch:
 
 def test_the_evaluation_has_metrics_with_intervals_and_slices(chain: Chain):
     evaluation = document(chain, "evaluation.json")
-    assert {"roc_auc", "average_precision", "brier", "ks", "f1"} <= set(evaluation["metrics"])
+    assert {"roc_auc", "average_precision", "brier", "f1"} <= set(evaluation["metrics"])
     auc = evaluation["metrics"]["roc_auc"]
     assert 0.65 < auc["low"] < auc["value"] < auc["high"] < 0.9
     assert set(evaluation["slices"]) == {"sex", "education", "age"}

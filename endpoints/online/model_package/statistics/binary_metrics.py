@@ -2,9 +2,8 @@
 
 A weighting says how often each row counts: a bootstrap round is one weighting, the point value is all ones.
 Rows are sorted by score once, so that the metrics of a ranking are cumulative sums, and all others are
-products of the weights with a matrix. Definitions are scikit-learn's (tests compare); KS is the largest distance
-between the score distributions of the two classes, calibration error the mean distance of prediction and outcome in
-bins of equal size.
+products of the weights with a matrix. Definitions are scikit-learn's (tests compare); calibration error is the
+mean distance of prediction and outcome in bins of equal size.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from model_package.binary_classification import decide
 from model_package.measures import slice_metric
 
 # Names as evaluation.json and the rules of releases/ have them.
-RANKING = ("roc_auc", "average_precision", "ks")
+RANKING = ("roc_auc", "average_precision")
 AT_THRESHOLD = ("f1", "precision", "recall", "selection_rate")
 PROBABILITY = ("brier", "calibration_error")
 METRICS = (*RANKING, *AT_THRESHOLD, *PROBABILITY)
@@ -161,12 +160,9 @@ def _ranked(ranking: Ranking, weights: Floats, rows: Doubles, positives: Doubles
     # A strip of the area under the curve is as wide as the negatives it adds, and as high as its mean height.
     strips = np.einsum("ij,ij->i", drawn - gained, true - gained / 2)
     precision = np.divide(true, predicted, out=np.zeros_like(true), where=predicted > 0)
-    distance = _column(1 / positives + 1 / negatives, true) * true - _column(1 / negatives, true) * predicted
-    highest = np.maximum(distance.max(axis=1), -distance.min(axis=1))
     return {
         "roc_auc": strips / (positives * negatives),
         "average_precision": np.einsum("ij,ij->i", gained, precision) / positives,
-        "ks": highest.astype(np.float64),
     }
 
 
@@ -174,10 +170,6 @@ def _increments(sums: Floats) -> Floats:
     increments = sums.copy()
     increments[:, 1:] -= sums[:, :-1]
     return increments
-
-
-def _column(values: Doubles, like: Floats) -> Floats:
-    return values.astype(like.dtype)[:, None]
 
 
 def _between_subgroups(scored: Scored, sums: Doubles) -> Values:

@@ -47,7 +47,6 @@ BY_KIND = {"weights": (0.05, -1.2, 1.5), "bias": -4.5}
 CASES: dict[str, Bad] = {
     "roc_auc": Bad(model=GUESSING),
     "average_precision": Bad(model=GUESSING),
-    "ks": Bad(model=GUESSING),
     "f1": Bad(model={"bias": -9.0}),
     "brier": Bad(model={"bias": 2.0}),
     "calibration_error": Bad(model={"bias": 2.0}),

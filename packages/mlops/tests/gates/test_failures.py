@@ -234,9 +234,9 @@ def test_a_package_that_records_less_than_all_its_metrics_blocks(
     world: Any, repromise: Any, edit_document: Any
 ) -> None:
     proposal = world.proposal()
-    edit_document(proposal.challenger.folder / "evaluation.json", lambda document: document["metrics"].pop("ks"))
+    edit_document(proposal.challenger.folder / "evaluation.json", lambda document: document["metrics"].pop("f1"))
 
-    assert "records no ks" in find(world.run(repromise(proposal)), "recorded_difference").sentence
+    assert "records no f1" in find(world.run(repromise(proposal)), "recorded_difference").sentence
 
 
 def test_a_manifest_that_states_another_origin_blocks(world: Any) -> None:

@@ -90,12 +90,12 @@ def evaluation(**metrics: object) -> str:
 
 def test_metrics_are_read_with_their_intervals(package: Path) -> None:
     (package / "evaluation.json").write_text(
-        evaluation(roc_auc={"value": 0.78, "low": 0.77, "high": 0.79}, f1={"value": None}, ks={"value": 0.4})
+        evaluation(roc_auc={"value": 0.78, "low": 0.77, "high": 0.79}, f1={"value": None}, brier={"value": 0.4})
     )
 
     metrics = read_metrics(package)
 
-    assert metrics == {"roc_auc": Estimate(0.78, 0.77, 0.79), "f1": Estimate(), "ks": Estimate(0.4)}
+    assert metrics == {"roc_auc": Estimate(0.78, 0.77, 0.79), "f1": Estimate(), "brier": Estimate(0.4)}
 
 
 @pytest.mark.parametrize("document", [evaluation(), "{}", "[]", "{", evaluation(roc_auc=0.7)], ids=lambda text: text)

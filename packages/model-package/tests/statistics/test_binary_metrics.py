@@ -33,16 +33,9 @@ def drawn(seed: int = 0, digits: int = 9) -> tuple[Floats, Floats]:
     return target, np.round(probability, digits)
 
 
-def ks(target: Floats, score: Floats, weights: Floats) -> float:
-    repeated = [np.repeat(values, weights.astype(int)) for values in (target, score)]
-    false_positive_rate, recall, _ = reference.roc_curve(*repeated, drop_intermediate=False)
-    return float(np.abs(recall - false_positive_rate).max())
-
-
 REFERENCES: dict[str, Callable[[Floats, Floats, Floats], float]] = {
     "roc_auc": lambda y, p, w: reference.roc_auc_score(y, p, sample_weight=w),
     "average_precision": lambda y, p, w: reference.average_precision_score(y, p, sample_weight=w),
-    "ks": ks,
     "f1": lambda y, p, w: reference.f1_score(y, p >= THRESHOLD, sample_weight=w),
     "precision": lambda y, p, w: reference.precision_score(y, p >= THRESHOLD, sample_weight=w),
     "recall": lambda y, p, w: reference.recall_score(y, p >= THRESHOLD, sample_weight=w),

@@ -26,7 +26,7 @@ from model_package.rows.rules import RowRules, shown
 from model_package.runtime import Scorer
 from model_package.schema import Feature, Schema
 
-RECORDED_METRICS: Final = ("roc_auc", "average_precision", "brier", "ks", "f1")
+RECORDED_METRICS: Final = ("roc_auc", "average_precision", "brier", "f1")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _UNSTATED: Final = ("", UNKNOWN)

@@ -33,7 +33,7 @@ from model_package.statistics.binary_metrics import SLICE_METRICS, Scored, prepa
 from model_package.statistics.bootstrap import Bootstrap, Comparison, compare
 
 HELD_OUT: Final = "held-out rows"
-METRICS: Final = ("roc_auc", "average_precision", "ks", "f1", "brier", "calibration_error")
+METRICS: Final = ("roc_auc", "average_precision", "f1", "brier", "calibration_error")
 LATENCIES: Final = {"latency_p50_milliseconds": 50.0, "latency_p99_milliseconds": 99.0}
 RECORDED: Final = "recorded_difference"
 _MIN_SUBGROUPS: Final = 2

@@ -18,7 +18,6 @@ CATALOGUE: Final = Catalogue(
     {
         "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
         "average_precision": MeasureKind("Average precision", "higher", compared=True),
-        "ks": MeasureKind("Kolmogorov-Smirnov statistic", "higher", compared=True),
         "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
         "brier": MeasureKind("Brier score", "lower", compared=True),
         "calibration_error": MeasureKind("Calibration error", "lower", compared=True),
