@@ -134,7 +134,7 @@ def test_a_wrong_manifest_is_refused_with_file_line_and_key(
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('version: "3"', "version: 3", "put it into quotes"),
+        ('version: "3"', "version: 3", "put it in quotes"),
         ("sha256:" + "a" * 64, "sha256:" + "a" * 63, "release.model.digest"),
         ("stage: dev", "stage: Dev!", "release.source.stage"),
     ],

@@ -1,6 +1,6 @@
 """The packages of a promotion: the challenger, the champion that it would replace, and the registry's copy.
 
-What can be promoted is the model that the stage before runs, healthy and with all traffic, and its very bytes.
+What can be promoted is the model that the previous stage runs, healthy and with all traffic, and its very bytes.
 """
 
 from __future__ import annotations

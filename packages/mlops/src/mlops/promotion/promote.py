@@ -117,7 +117,7 @@ class PromotionResult(Result):
 def promote(
     clients: WorkspaceClients, target: StageName, version: str | None, *, pull_request: bool = True
 ) -> PromotionResult:
-    """Propose what the stage before runs (or `version`, if that is it) for `target`.
+    """Propose what the previous stage runs (or `version`, if that is it) for `target`.
 
     Raises PromotionRefused for what may not be promoted. A blocked promotion is a result, not an error.
     """

@@ -1,4 +1,4 @@
-"""Whether it is time to propose for a stage what the stage before runs; a schedule asks again and again.
+"""Whether it is time to propose for a stage what the previous stage runs; a schedule asks again and again.
 
 "Not yet" is an answer, no error. Whether the model is good enough is left to the gates.
 """

@@ -118,7 +118,7 @@ def model_to_run(
     if manifest.release is None:
         raise ProjectError(
             f"nothing is released to {stage} yet: `release` in releases/{stage}.yml is null",
-            f"Promote what the stage before runs: `mlops promote --to {stage}`.",
+            f"Promote what the previous stage runs: `mlops promote --to {stage}`.",
         )
     released = manifest.release.model
     registry = project.settings.registry
