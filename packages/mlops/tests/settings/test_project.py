@@ -60,7 +60,7 @@ BAD_FILES = [
         "resource_group: rg-credit-default-dev",
         "resource_group: rg.",
         "stages.dev.resource_group",
-        "no '.' at the end",
+        "not ending with '.'",
     ),
     (
         "workspace name that is too short",
@@ -193,8 +193,8 @@ def test_the_stages_as_keys_are_told_what_to_write_instead(tmp_path: Path) -> No
 
     missing, stages = caught.value.details
     assert missing.startswith("project.yml:1: format: is missing; write `format: 1` at the top")
-    assert stages.startswith(f"project.yml:{line_of(old, 'stages:')}: stages: has a key per stage")
-    assert "write `- name: dev` in place of `dev:`" in stages
+    assert stages.startswith(f"project.yml:{line_of(old, 'stages:')}: stages: has one key per stage")
+    assert "write `- name: dev` instead of `dev:`" in stages
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])

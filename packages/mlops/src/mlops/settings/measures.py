@@ -1,4 +1,4 @@
-"""A measure as it was taken, or why it was not, and what kinds of measures a rule may name. Pure: no I/O."""
+"""A measure's value or why there is none, and the kinds of measures that a rule may name. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP_SEPARATOR: Final = "."
 class MeasureKind:
     """What a measure means.
 
-    `compared`: the champion, or whatever else it is measured against, has a value too. `per_group`: taken once for
+    `compared`: the champion, or whatever it is compared with, has a value too. `per_group`: measured once for
     each group of rows. `needs_champion`: without a champion there is nothing to measure.
     """
 
@@ -27,7 +27,7 @@ class MeasureKind:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every kind of measure that the rules of a file may name; `<measure>.<group>` for those taken once a group."""
+    """Every kind of measure that a file's rules may name; `<measure>.<group>` for those measured per group."""
 
     kinds: Mapping[str, MeasureKind]
 
@@ -36,7 +36,7 @@ class Catalogue:
         return self.kinds[measure.split(GROUP_SEPARATOR, 1)[0]]
 
     def title(self, measure: str) -> str:
-        """A measure's name for people; the group's name is data and comes unescaped."""
+        """A measure's name for people; the group's name is data and is not escaped."""
         _, _, group = measure.partition(GROUP_SEPARATOR)
         title = self.kind(measure).title
         return f"{title} by {group}" if group else title
@@ -50,21 +50,21 @@ class Catalogue:
 
 
 def group_measure(measure: str, group: str) -> str:
-    """The name of a measure taken for one group."""
+    """The name of a measure for one group."""
     return f"{measure}{GROUP_SEPARATOR}{group}"
 
 
 class Unmeasurable(Exception):
-    """The artefacts do not allow a measure: broken, contradictory, or not there. Blocks every rule on it."""
+    """The artefacts do not allow a measurement: broken, contradictory, or missing. Blocks every rule on the measure."""
 
 
 class NothingToMeasure(Unmeasurable):
-    """There is nothing to take a measure from, and nothing is broken. What that is worth, the rule says."""
+    """There is nothing to measure, and nothing is broken. The rule decides what that means."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """The bounds of an interval; NaN where it is not defined."""
+    """The bounds of an interval; NaN if it is undefined."""
 
     low: float
     high: float
@@ -72,10 +72,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measure as taken, or why it was not.
+    """One measured value, or why there is none.
 
-    `value` is the challenger's; `difference` is challenger minus champion; spans are None for measures that
-    have no interval. `details` are findings one by one. `state` tells a value, even NaN, from none.
+    `value` is the challenger's; `difference` is challenger minus champion; intervals are None for measures that
+    have none. `details` are single findings. `state` tells a value, even NaN, from none.
     """
 
     value: float = math.nan
@@ -90,5 +90,5 @@ class Measured:
 
 
 def not_measured(error: Unmeasurable) -> Measured:
-    """What stands in the place of a measure that could not be taken."""
+    """The placeholder for a measure without a value."""
     return Measured(state="nothing" if isinstance(error, NothingToMeasure) else "broken", reason=str(error))

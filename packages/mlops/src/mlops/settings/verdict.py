@@ -1,7 +1,7 @@
-"""From a measure and its rule to an outcome with a sentence. Pure: no I/O. What outcomes are worth together is left
-to those who ask.
+"""Turns a measure and its rule into an outcome with a sentence. Pure: no I/O. The caller combines outcomes into a
+verdict.
 
-What cannot be judged is never a pass: a measure that is missing, broken or not a number, a comparison without the other
+What cannot be judged never passes: a measure that is missing, broken or not a number, or a comparison without the other
 value. The two exceptions must be written in the rule: `no_champion: pass` and `missing: pass`.
 """
 
@@ -16,14 +16,14 @@ from mlops.settings.rules import Rule
 
 Result = Literal["pass", "fail", "inconclusive", "error"]
 _SEVERITY: Final[dict[Result, int]] = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
-# Below and above these, four decimals show nothing, or nothing more.
+# Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
 _LARGE: Final = 100
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one rule came to: the value observed (None when there is none), its bounds, and one sentence."""
+    """The outcome of one rule: the observed value (None if there is none), its bounds, and one sentence."""
 
     rule: Rule
     outcome: Result
@@ -33,7 +33,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether this rule is kept."""
+        """Whether the rule passed."""
         return self.outcome == "pass"
 
 
@@ -45,11 +45,11 @@ class _Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What measures are compared with: `name` in sentences, and why it is `absent` ("" when it is there).
+    """What measures are compared with: `name` in sentences, and why it is `absent` ("" if it is not).
 
-    `rows` names what was measured. With `proves` "kept", a rule is kept only when the whole interval keeps its margin;
-    with "broken", it is broken only when the whole interval lies beyond: a gate is to be sure of the good, an alarm of
-    the bad.
+    `rows` names what was measured. With `proves` "kept", a rule passes only if the whole interval is within its margin;
+    with "broken", it fails only if the whole interval is beyond it: a gate must be sure that a model is good, an alarm
+    that it is bad.
     """
 
     name: str
@@ -68,7 +68,7 @@ def check(rule: Rule, measured: Measured, kind: MeasureKind, against: Comparison
 
 
 def bound_text(rule: Rule) -> str:
-    """The rule's bounds as people read them."""
+    """The rule's bounds as text for people."""
     bounds = rule.bounds
     texts = [
         _said("≥ ", bounds.min),
@@ -92,7 +92,7 @@ def _findings(rule: Rule, measured: Measured, kind: MeasureKind, against: Compar
     if measured.state == "broken":
         return [_Finding("error", f"cannot be measured: {measured.reason}")]
     if not math.isfinite(measured.value):
-        return [_Finding("error", f"is not a number: {against.rows} do not define it (one class only?)")]
+        return [_Finding("error", f"is not a number: it is undefined for {against.rows} (only one class?)")]
     return [*_absolute(rule, measured), *_relative(rule, measured, against)]
 
 
@@ -134,7 +134,7 @@ def _relative(rule: Rule, measured: Measured, against: Comparison) -> list[_Find
 
 
 def _margin(measured: Measured, margin: float, sign: Literal[-1, 1], against: Comparison) -> _Finding:
-    """Judge how far the value lies on the bad side: `sign` times the difference, with its interval."""
+    """Judge how much worse the value is: `sign` times the difference, with its interval."""
     word = "rise" if sign > 0 else "drop"
     if measured.difference is None or not math.isfinite(measured.difference):
         return _Finding("error", f"the difference from {against.name} is not a number")
@@ -155,7 +155,7 @@ def _margin(measured: Measured, margin: float, sign: Literal[-1, 1], against: Co
     if worse > margin:
         return _Finding("fail", facts)
     if ends[1] > margin:
-        return _Finding("inconclusive", f"{facts}: the rows cannot exclude more; give more held-out rows")
+        return _Finding("inconclusive", f"{facts}: the rows cannot rule out a larger difference; use more rows")
     return _Finding("pass", facts)
 
 
@@ -163,7 +163,7 @@ def _proven_broken(worse: float, least: float, margin: float, facts: str) -> _Fi
     if least > margin:
         return _Finding("fail", facts)
     if worse > margin:
-        return _Finding("inconclusive", f"{facts}: chance alone may be that bad; wait for more rows")
+        return _Finding("inconclusive", f"{facts}: may be due to chance; wait for more rows")
     return _Finding("pass", facts)
 
 
@@ -175,7 +175,7 @@ def _ratio(measured: Measured, champion: float, most: float, against: Comparison
 
 
 def number(value: float) -> str:
-    """A value in as many digits as tell something."""
+    """A value with a meaningful number of digits."""
     if float(value).is_integer():
         return f"{value:.0f}"
     if abs(value) < _SMALL:

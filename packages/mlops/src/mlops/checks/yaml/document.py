@@ -1,7 +1,7 @@
-"""YAML with the line of every value. Knows no Azure ML.
+"""YAML with the line of every value. Independent of Azure ML.
 
 Scalars are read by YAML 1.2's rules, as the SDK reads them: `yes` is a string and `1e-3` a number. Lines come
-from the C parser's node graph, which is fast enough to leave the whole check far below a second.
+from the C parser's node graph, which is fast enough to keep the whole check far below a second.
 """
 
 import re
@@ -55,7 +55,7 @@ class Node:
     end_line: int
 
     def get(self, *path: str) -> "Node | None":
-        """Return the value below the keys in `path`, or None where there is none."""
+        """Return the value below the keys in `path`, or None if there is none."""
         node: Node | None = self
         for key in path:
             node = node.entries.get(key) if node else None
@@ -63,17 +63,17 @@ class Node:
 
     @property
     def entries(self) -> dict[str, "Node"]:
-        """The mapping's entries; none when it is no mapping."""
+        """The mapping's entries; empty if it is not a mapping."""
         return self.value if isinstance(self.value, dict) else {}
 
     @property
     def elements(self) -> list["Node"]:
-        """The list's elements; none when it is no list."""
+        """The list's elements; empty if it is not a list."""
         return self.value if isinstance(self.value, list) else []
 
     @property
     def text(self) -> str | None:
-        """The string, or None when it is none."""
+        """The string, or None if it is not a string."""
         return self.value if isinstance(self.value, str) else None
 
     def strings(self) -> Iterator["Node"]:
@@ -98,7 +98,7 @@ class Document:
         return Problem(self.file, at if isinstance(at, int) else at.line, message, advice)
 
     def line_of(self, node: Node, fragment: str) -> int:
-        """Return the line within `node`'s text that holds `fragment`, else the node's own."""
+        """Return the line within `node`'s text that contains `fragment`, else the node's own."""
         for number in range(node.line, node.end_line + 1):
             if fragment in self.lines[number - 1]:
                 return number
@@ -106,9 +106,9 @@ class Document:
 
 
 def read_document(path: Path, project: Path) -> Document:
-    """Read a YAML file whose top is a mapping.
+    """Read a YAML file whose top level is a mapping.
 
-    Raises DocumentError when it is no such file, OSError when it cannot be read.
+    Raises DocumentError if it is not such a file, OSError if it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -121,17 +121,17 @@ def read_document(path: Path, project: Path) -> Document:
     except yaml.YAMLError as error:
         raise DocumentError(1, f"not YAML: {error}") from error
     if not isinstance(graph, yaml.MappingNode):
-        raise DocumentError(1, "the file must hold `key: value` entries")
+        raise DocumentError(1, "the file must contain `key: value` entries")
     lines = tuple(text.splitlines())
     file = path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
     try:
         return Document(path, file, _convert(graph, 1), lines)
     except RecursionError as error:
-        raise DocumentError(1, "an alias stands inside its own anchor") from error
+        raise DocumentError(1, "an alias is inside its own anchor") from error
 
 
 def _convert(node: yaml.Node, line: int) -> Node:
-    # The end mark of a block lies at the start of the line after it.
+    # The end mark of a block is at the start of the line after it.
     end = node.end_mark.line + (1 if node.end_mark.column else 0)
     if isinstance(node, yaml.MappingNode):
         return Node(_entries(node), line, max(line, end))
@@ -140,7 +140,7 @@ def _convert(node: yaml.Node, line: int) -> Node:
         return Node(elements, line, max(line, end))
     if isinstance(node, yaml.ScalarNode):
         return Node(_scalar(node), line, max(line, end))
-    raise DocumentError(line, f"a value of the unknown kind {node.tag}")
+    raise DocumentError(line, f"unknown type of value {node.tag}")
 
 
 def _entries(node: yaml.MappingNode) -> dict[str, Node]:
@@ -157,14 +157,14 @@ def _entries(node: yaml.MappingNode) -> dict[str, Node]:
             raise DocumentError(line, "a key must be a plain word")
         name = str(key.value)
         if name in entries:
-            raise DocumentError(line, f"`{name}` is given twice (first on line {entries[name].line})")
+            raise DocumentError(line, f"duplicate key `{name}` (first on line {entries[name].line})")
         entries[name] = _convert(child, line)
     return merged | entries
 
 
 def _scalar(node: yaml.ScalarNode) -> Scalar:
     text: str = node.value
-    # Plain scalars have no style: the C parser says so with an empty string.
+    # Plain scalars have no style: the C parser returns an empty string.
     if node.style:
         return text
     if text in NULLS:
