@@ -134,8 +134,8 @@ def test_project_in_which_nothing_has_happened_has_a_page(make_snapshot: Making)
 
     html = render(replace(empty, stages=stages), served=True).html
 
-    assert html.count("runs nothing") == 3
-    assert "Nothing has happened yet" in html
+    assert html.count("runs no model") == 3
+    assert "No records yet" in html
 
 
 def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
@@ -153,11 +153,11 @@ def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
 def test_version_can_be_asked_for_and_tells_why_a_page_is_old(page: Page) -> None:
     with serving(page) as server:
         fresh = httpx.get(f"{server.address}version").json()
-        server.say("not renewed: nobody is logged in")
+        server.say("not refreshed: not logged in")
         stale = httpx.get(f"{server.address}version").json()
 
     assert fresh == {"version": page.version, "taken": "2026-03-02T09:30:00+00:00", "problem": ""}
-    assert stale == fresh | {"problem": "not renewed: nobody is logged in"}
+    assert stale == fresh | {"problem": "not refreshed: not logged in"}
 
 
 @pytest.mark.parametrize(

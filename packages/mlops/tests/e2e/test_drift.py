@@ -144,7 +144,7 @@ def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
     assert told.first["drift"]["waiting"] == [told.branch]
     page = told.report
     assert "Why it was trained" in page
-    assert "features that moved: PAY_0" in page
+    assert "drifted features: PAY_0" in page
     assert f"Found in record prod/{cause.number} of the audit log" in page
     assert "rows that prod was asked from" in page
 

@@ -161,9 +161,9 @@ def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deploy
     # when the policy is the one that is shipped, which wants CI for a builder
     git(team.folder, "reset", "-q", "--hard", "HEAD~1")
     shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
-    with pytest.raises(PromotionRefused, match="its provenance does not hold") as refused:
+    with pytest.raises(PromotionRefused, match="its provenance is not accepted") as refused:
         promote(team.clients, "staging", None)
-    assert f"builder '{WORKSTATION}' is none of" in " ".join(refused.value.details)
+    assert f"builder '{WORKSTATION}' is not one of" in " ".join(refused.value.details)
 
     # then the gate counts it, and nothing is deployed
     git(team.folder, "checkout", "-q", "--", "releases")
