@@ -147,7 +147,7 @@ def test_empty_manifest_and_unknown_base_are_told(team: Team) -> None:
         gate(team.clients, "staging", None)
     proposed(team)
     team.merge(BRANCH)
-    with pytest.raises(InputError, match="git knows no revision 'no-such'"):
+    with pytest.raises(InputError, match="unknown revision 'no-such'"):
         gate(team.clients, "staging", "no-such")
 
 
@@ -184,9 +184,9 @@ def test_promotion_that_skips_a_stage_is_refused(team: Team) -> None:
     team.edit("project.yml", "endpoint: credit-default-staging", "endpoint: nothing-staging")
 
     for version in (None, "1"):
-        with pytest.raises(PromotionRefused, match="staging runs nothing yet") as refused:
+        with pytest.raises(PromotionRefused, match="staging runs no model yet") as refused:
             promote(team.clients, "prod", version)
-        assert "no stage is skipped" in refused.value.advice
+        assert "no stage can be skipped" in refused.value.advice
     assert git(team.remote, "branch", "--list", "promote/*") == ""
 
 

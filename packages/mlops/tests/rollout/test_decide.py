@@ -125,7 +125,7 @@ SITUATIONS = {
         RollBack,
     ),
     "no endpoint": (View(exists=False), Evidence(), CreateEndpoint),
-    "the endpoint is being changed": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
+    "the endpoint is being updated": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
     "the same model in another configuration": (
         View({"blue": replace(OLD, digest="sha256:new", configuration="x")}, {"blue": 100}),
         Evidence(),

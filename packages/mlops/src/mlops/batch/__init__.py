@@ -1,1 +1,1 @@
-"""The way from a released model to predictions for files: a batch endpoint, its deployments, and calls of it."""
+"""Batch scoring with a released model: the batch endpoint, its deployments, and calls to it."""

@@ -1,4 +1,4 @@
-"""`mlops deploy --batch` as a function: the batch endpoint and the deployment of a stage, with the model it is to run.
+"""`mlops deploy --batch`: the batch endpoint of a stage, and a deployment of its released model.
 
 The files are endpoints/batch/*.yml and pipelines/score.yml.
 """
@@ -34,7 +34,7 @@ _SUCCEEDED = "Succeeded"
 
 @dataclass(frozen=True)
 class BatchDeployResult(Result):
-    """What a stage's batch endpoint runs now, and what was done for it."""
+    """What a stage's batch endpoint runs now, and the steps taken."""
 
     stage: str
     endpoint: str
@@ -55,7 +55,7 @@ class BatchDeployResult(Result):
             ("model", f"{self.model.name} version {self.model.version}"),
             ("digest", self.model.digest),
         )
-        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it is deployed already"
+        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it is already deployed"
         return [
             Table(f"stage {self.stage}", (), rows),
             Line(done, "good"),
@@ -66,9 +66,9 @@ class BatchDeployResult(Result):
 def deploy_batch(
     client: MLClient, project: Project, stage_name: StageName, version: str | None = None
 ) -> BatchDeployResult:
-    """Bring what a stage is to run behind its batch endpoint, and make it what callers get.
+    """Deploy a stage's release to its batch endpoint, and make it the default.
 
-    Every step is left out that is done already, so that an interrupted run goes on when it is run again.
+    Steps that are already done are skipped, so that an interrupted run can be continued.
     """
     begun = time.monotonic()
     stage = project.settings.stage(stage_name)
@@ -78,7 +78,7 @@ def deploy_batch(
     actions = []
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
-            actions.append(f"made the endpoint {endpoint}")
+            actions.append(f"created the endpoint {endpoint}")
         name = deployment_name(model)
         if not _is_deployed(client, endpoint, name, configuration_of(project, model)):
             wanted = load_deployment(project, stage, endpoint, model)
@@ -125,7 +125,7 @@ _MODEL_TYPE: Final = "custom_model"
 
 @dataclass(frozen=True)
 class ReleasedModel:
-    """What a stage's files are scored with; `reference` is how a job names it."""
+    """The model that a stage's files are scored with; `reference` is its name in a job."""
 
     name: str
     version: str
@@ -134,30 +134,30 @@ class ReleasedModel:
 
 
 def endpoint_name(stage: Stage, stage_name: str) -> str:
-    """The stage's batch endpoint. Raises ProjectError when project.yml names none."""
+    """The stage's batch endpoint. Raises ProjectError if project.yml names none."""
     if stage.batch_endpoint is None:
         raise ProjectError(
             f"project.yml names no batch endpoint for stage {stage_name}",
-            f"Add `batch_endpoint: {stage.endpoint}-files` to it; the name is unique within an Azure region.",
+            f"Add `batch_endpoint: {stage.endpoint}-files` to it; the name must be unique within an Azure region.",
         )
     return stage.batch_endpoint
 
 
 def deployment_name(model: ReleasedModel) -> str:
-    """A deployment for each model version, so that going back is naming another one."""
+    """One deployment per model version, so that a rollback only changes the default."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in model.version)
     return f"model-{plain}"
 
 
 def load_endpoint(project: Project, name: str) -> BatchEndpoint:
-    """The endpoint as it is wanted."""
+    """The desired endpoint."""
     return load_batch_endpoint(project.required_file(BATCH_ENDPOINT_FILE), params_override=[{"name": name}])
 
 
 def load_deployment(
     project: Project, stage: Stage, endpoint: str, model: ReleasedModel
 ) -> PipelineComponentBatchDeployment:
-    """The deployment as it is wanted: the scoring pipeline with the model, on the stage's cluster."""
+    """The desired deployment: the scoring pipeline with the model, on the stage's cluster."""
     deployment = load_pipeline_component_batch_deployment(
         project.required_file(BATCH_DEPLOYMENT_FILE),
         params_override=[
@@ -178,7 +178,7 @@ def load_deployment(
 
 
 def configuration_of(project: Project, model: ReleasedModel) -> str:
-    """A fingerprint of all that a deployment runs: the model, the components with their code, the software."""
+    """A fingerprint of everything that a deployment runs: the model, the components with their code, the software."""
     content = [model.reference, model.digest]
     for folder, items in versioned(CheckedProject(project.root)):
         content += sorted(f"{folder}/{item.name}:{item.version} {item.digest}" for item in items)
@@ -190,7 +190,7 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     written = load_component(file)
     inputs = f"jobs.{SCORING_STEP}.inputs"
     overrides: list[dict[str, Any]] = [
-        # A version for each content: Azure keeps what a version was first registered with.
+        # One version per content: Azure keeps what a version was first registered with.
         {"version": f"{written.version}-{model.digest.removeprefix(DIGEST_PREFIX)[:8]}-{fingerprint}"},
         {f"{inputs}.model": {"type": _MODEL_TYPE, "path": model.reference}},
         {f"{inputs}.model_name": model.name},
@@ -199,5 +199,5 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     ]
     component = load_component(file, params_override=overrides)
     if not isinstance(component, PipelineComponent):
-        raise ProjectError(f"{SCORING_PIPELINE_FILE} is no pipeline component", "It needs `type: pipeline`.")
+        raise ProjectError(f"{SCORING_PIPELINE_FILE} is not a pipeline component", "It needs `type: pipeline`.")
     return component

@@ -1,4 +1,4 @@
-"""`mlops score --batch` as a function: files to the stage's batch endpoint, predictions and outcomes back."""
+"""`mlops score --batch`: scores files with the stage's batch endpoint, and fetches predictions and outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IGNORED: Final = "ignored"
 
 
 class Outcome(BaseModel):
-    """How one file went; `details` are the first findings of at least `total` wrong values."""
+    """The outcome of one file; `details` are the first findings of at least `total` wrong values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,14 +49,14 @@ class Outcome(BaseModel):
 
 
 def read_outcomes(file: Path) -> tuple[Outcome, ...]:
-    """Read a list of outcomes, a JSON object a line. Raises JobFailed when it is none."""
+    """Read a list of outcomes, one JSON object per line. Raises JobFailed if it is not one."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
         return tuple(Outcome.model_validate_json(line) for line in lines if line.strip())
     except (OSError, ValidationError) as error:
         raise JobFailed(
             f"{file.name} of the job cannot be read: {str(error).splitlines()[0]}",
-            "The step that scores must be the one of this commit: `mlops deploy --batch` and score again.",
+            "The scoring step must be from this commit: `mlops deploy --batch`, then score again.",
         ) from error
 
 
@@ -70,7 +70,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True)
 class _ScoringJob:
-    """A job of the batch endpoint, to be followed."""
+    """A job of the batch endpoint to follow."""
 
     name: str
     steps: tuple[str, ...] = (SCORING_STEP,)
@@ -78,7 +78,7 @@ class _ScoringJob:
 
 @dataclass(frozen=True)
 class BatchScoreResult(Result):
-    """What became of the files; `output` is where the predictions lie."""
+    """The outcome of all files; `output` is the folder with the predictions."""
 
     endpoint: str
     deployment: str
@@ -90,11 +90,11 @@ class BatchScoreResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when a file was set aside."""
+        """1 if a file was rejected."""
         return int(bool(self._of(SET_ASIDE)))
 
     def document(self) -> dict[str, Any]:
-        """Everything, the outcome of each file included."""
+        """Everything, including the outcome of each file."""
         return {
             "endpoint": self.endpoint,
             "deployment": self.deployment,
@@ -107,21 +107,21 @@ class BatchScoreResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The counts, and what was set aside with its reason."""
+        """The counts, and each rejected file with its reason."""
         scored, aside = self._of(SCORED), self._of(SET_ASIDE)
         facts = (
             ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
             ("model version", self.model_version),
             ("files scored", f"{len(scored)} with {self._rows:,} rows"),
-            ("files set aside", str(len(aside))),
+            ("files rejected", str(len(aside))),
             ("predictions", str(self.output)),
         )
         blocks: list[Block] = [Table(f"job {self.job} ({self.seconds:.1f} s)", (), facts)]
         if aside:
             rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
             blocks.append(Table("set aside", ("file", "reason"), rows))
-            blocks.append(Line(f"{self.output / OUTCOMES_FILE} has each reason in full.", "bad"))
-            blocks.append(Line("Correct these files and score them by themselves: the others are done.", "hint"))
+            blocks.append(Line(f"{self.output / OUTCOMES_FILE} has the full reasons.", "bad"))
+            blocks.append(Line("Correct these files and score only them: the others are done.", "hint"))
         return blocks
 
     def _of(self, status: str) -> list[Outcome]:
@@ -137,7 +137,7 @@ def score_files(
 ) -> BatchScoreResult:
     """Score a file or a folder (or what an `azureml:` reference names) with what the stage has deployed.
 
-    Predictions and the list of outcomes are put into `output`. Run again, it writes the same files once more.
+    Predictions and the list of outcomes are written to `output`. Run again, it writes the same files again.
     """
     begun = time.monotonic()
     endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
@@ -154,7 +154,7 @@ def score_files(
 
 
 def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
-    """The default deployment and its model version. Raises RequestRefused when there is none."""
+    """The default deployment and its model version. Raises RequestRefused if there is none."""
     advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
     try:
         found = client.batch_endpoints.get(endpoint)
@@ -181,7 +181,7 @@ def _as_folder(source: str) -> Generator[str]:
     files = [path] if path.is_file() else path.rglob("*")
     if not any(file.is_file() and file.suffix.lower() in SUFFIXES for file in files):
         raise InputError(
-            f"there is no file of rows in {path}", f"Give files whose names end with {', '.join(SUFFIXES)}."
+            f"there are no files to score in {path}", f"Give files whose names end with {', '.join(SUFFIXES)}."
         )
     if path.is_dir():
         yield str(path.resolve())
@@ -209,11 +209,11 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
             client.jobs.begin_cancel(job_name).wait()
     except ResourceNotFoundError:
         return Interrupted("the job was not started yet; nothing was scored")
-    return Interrupted(f"job {job_name} is cancelled; nothing was fetched", "Run the command again.")
+    return Interrupted(f"job {job_name} was cancelled; nothing was fetched", "Run the command again.")
 
 
 def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
-    """Download the predictions, and last the list that says what they are."""
+    """Download the predictions, and last the list of outcomes."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as scratch:
         with suppress_output():
@@ -222,7 +222,7 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
         places = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}
         listed = [path for path in places[_OUTCOMES].rglob("*") if path.is_file()]
         if len(listed) != 1:
-            raise JobFailed(f"job {job} has no list of outcomes", f"See its log: `mlops status`, job {job}.")
+            raise JobFailed(f"job {job} has no list of outcomes", f"Check its log: `mlops status`, job {job}.")
         outcomes = read_outcomes(listed[0])
         for outcome in outcomes:
             if outcome.output is not None:
@@ -234,7 +234,7 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
 def _found(folder: Path, relative: str) -> Path:
     place = (folder / relative).resolve()
     if not place.is_file() or not place.is_relative_to(folder.resolve()):
-        raise JobFailed(f"the predictions {relative} are listed and not there", "Score the files again.")
+        raise JobFailed(f"the predictions {relative} are listed but missing", "Score the files again.")
     return place
 
 
