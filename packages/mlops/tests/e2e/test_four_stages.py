@@ -111,7 +111,7 @@ def test_a_fourth_stage_refuses_no_history_and_is_skipped_by_nothing(three: Team
     assert deploy(three.clients.stage("prod"), load_project(three.folder), "prod").actions == ()
     assert running(three) == {"dev": "1", "staging": "1", "preprod": None, "prod": "1"}
 
-    # and prod takes nothing while the stage before it is empty
+    # and prod accepts nothing while the previous stage is empty
     release(three, "dev", next_version)
     release(three, "staging", next_version)
     with pytest.raises(

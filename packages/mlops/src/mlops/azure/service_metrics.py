@@ -83,7 +83,7 @@ class Monitor:
         """Requests and failures in [start, end)."""
         dimensions = f"deployment eq '{deployment}' and statusCode eq '*' and modelStatusCode eq '*'"
         requests = failures = 0
-        for series in self._ask(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
+        for series in self._query(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
             requests += round(sum(series.points))
             if series.failed:
                 failures += round(sum(series.points))
@@ -95,11 +95,11 @@ class Monitor:
         statuses = "statusCode eq '*' and modelStatusCode eq '*'"
         requests: Counter[datetime] = Counter()
         failures: Counter[datetime] = Counter()
-        for series in self._ask(_REQUESTS, statuses, start, end, _TOTAL, step)[_REQUESTS]:
+        for series in self._query(_REQUESTS, statuses, start, end, _TOTAL, step)[_REQUESTS]:
             for begin, count in zip(series.begins, series.points, strict=True):
                 requests[begin] += round(count)
                 failures[begin] += round(count) if series.failed else 0
-        found = self._ask(f"{_P95},{_P99}", "", start, end, _AVERAGE, step)
+        found = self._query(f"{_P95},{_P99}", "", start, end, _AVERAGE, step)
         p95, p99 = (
             {begin: point for each in found[name] for begin, point in zip(each.begins, each.points, strict=True)}
             for name in (_P95, _P99)
@@ -111,11 +111,11 @@ class Monitor:
 
     def latencies(self, deployment: str, start: datetime, end: datetime) -> tuple[float, float]:
         """The 95th and 99th percentile in milliseconds; NaN if there is none."""
-        found = self._ask(f"{_P95},{_P99}", f"deployment eq '{deployment}'", start, end, _AVERAGE)
+        found = self._query(f"{_P95},{_P99}", f"deployment eq '{deployment}'", start, end, _AVERAGE)
         p95, p99 = (max((p for each in found[name] for p in each.points), default=math.nan) for name in (_P95, _P99))
         return p95, p99
 
-    def _ask(
+    def _query(
         self,
         metrics: str,
         dimensions: str,

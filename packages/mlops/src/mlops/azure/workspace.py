@@ -54,7 +54,7 @@ def described_cloud() -> Cloud | None:
     there is no login.
     """
     address = os.environ.get(ArmConstants.METADATA_URL_ENV_NAME)
-    return _ask(address) if address else None
+    return _discover_cloud(address) if address else None
 
 
 def management_address() -> str:
@@ -66,7 +66,7 @@ def management_address() -> str:
 
 
 @cache
-def _ask(address: str) -> Cloud | None:
+def _discover_cloud(address: str) -> Cloud | None:
     _require_answer(address)
     for name, places in _get_clouds_by_metadata_url(address).items():
         if places[EndpointURLS.RESOURCE_MANAGER_ENDPOINT] in address:
@@ -92,13 +92,13 @@ def _require_answer(address: str) -> None:
 _EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
 
 
-def _never_warn() -> bool:
+def _skip_experimental_warning() -> bool:
     return True
 
 
 # For every object that it considers experimental, such as a data collector, the SDK reads the source of every frame of
 # the stack to decide whether to warn, which takes a quarter of a second. Its warnings are not shown anyway.
-vars(_experimental)["_should_skip_warning"] = _never_warn
+vars(_experimental)["_should_skip_warning"] = _skip_experimental_warning
 
 
 def connect(stage: Stage) -> MLClient:

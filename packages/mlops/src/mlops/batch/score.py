@@ -141,9 +141,9 @@ def score_files(
     """
     begun = time.monotonic()
     endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
-    deployment, version = _deployed(client, endpoint, stage_name)
+    deployment, version = _default_deployment(client, endpoint, stage_name)
     job_name = new_job_name(project.settings.name)
-    with _as_folder(source) as folder:
+    with _input_folder(source) as folder:
         finished = _run(client, endpoint, job_name, folder)
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, Path(source))
@@ -153,7 +153,7 @@ def score_files(
     )
 
 
-def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
+def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
     """The default deployment and its model version. Raises RequestRefused if there is none."""
     advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
     try:
@@ -168,7 +168,7 @@ def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[s
 
 
 @contextmanager
-def _as_folder(source: str) -> Generator[str]:
+def _input_folder(source: str) -> Generator[str]:
     """A folder for the endpoint: the source itself, or one with the single file. Raises InputError for an empty one."""
     if source.startswith(_REMOTE):
         yield source
@@ -226,12 +226,12 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
         outcomes = read_outcomes(listed[0])
         for outcome in outcomes:
             if outcome.output is not None:
-                _move(_found(places[_PREDICTIONS], outcome.output), output / outcome.output)
+                _move(_require_file(places[_PREDICTIONS], outcome.output), output / outcome.output)
         _move(listed[0], output / OUTCOMES_FILE)
     return outcomes
 
 
-def _found(folder: Path, relative: str) -> Path:
+def _require_file(folder: Path, relative: str) -> Path:
     place = (folder / relative).resolve()
     if not place.is_file() or not place.is_relative_to(folder.resolve()):
         raise JobFailed(f"the predictions {relative} are listed but missing", "Score the files again.")

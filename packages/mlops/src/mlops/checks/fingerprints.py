@@ -109,7 +109,7 @@ def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
 def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield prefix, place
-    unshipped = _unshipped(place)
+    unshipped = _ignore_patterns(place)
     for path in place.rglob("*") if place.is_dir() else ():
         parts = path.relative_to(place).parts
         hidden = any(part.startswith(".") or part in ignored for part in parts)
@@ -118,7 +118,7 @@ def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[
             yield "/".join((prefix, *parts)), path
 
 
-def _unshipped(place: Path) -> list[str]:
+def _ignore_patterns(place: Path) -> list[str]:
     """The name patterns in a folder's ignore file; paths and exceptions are not supported: those files count."""
     file = place / IGNORE_FILE
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []

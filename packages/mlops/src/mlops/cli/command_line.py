@@ -200,14 +200,14 @@ def _run(words: list[str]) -> int:
     except MlopsError as error:
         return _report(error, words)
     except Exception as error:
-        explained = _explained(error)
+        explained = _as_mlops_error(error)
         if explained is None:
             raise
         return _report(explained, words)
     return code if isinstance(code, int) else 0
 
 
-def _explained(error: Exception) -> MlopsError | None:
+def _as_mlops_error(error: Exception) -> MlopsError | None:
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
     # Azure cannot have failed in a command that never imported its SDK.

@@ -58,7 +58,7 @@ _NOW: Final = "now"
 _HOURS: Final = {"h": 1, "d": 24}
 
 
-class Moment(click.ParamType):
+class TimeType(click.ParamType):
     """A time in ISO 8601, in UTC unless it names a zone; or `now`."""
 
     name = "moment"
@@ -76,7 +76,7 @@ class Moment(click.ParamType):
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Span(click.ParamType):
+class DurationType(click.ParamType):
     """A duration in hours or days."""
 
     name = "span"
@@ -101,11 +101,15 @@ class Span(click.ParamType):
 )
 @stage_option()
 @click.option(
-    "--window", type=Span(), default="24h", show_default=True, help="The length of the window, in hours or days."
+    "--window",
+    type=DurationType(),
+    default="24h",
+    show_default=True,
+    help="The length of the window, in hours or days.",
 )
-@click.option("--from", "since", type=Moment(), help="Instead of --window: the start of the window, UTC.")
+@click.option("--from", "since", type=TimeType(), help="Instead of --window: the start of the window, UTC.")
 @click.option(
-    "--to", "until", type=Moment(), help="The end of the window, UTC, or `now`.  [default: the last full hour]"
+    "--to", "until", type=TimeType(), help="The end of the window, UTC, or `now`.  [default: the last full hour]"
 )
 @click.option(
     "--labels",

@@ -89,7 +89,7 @@ def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | 
     """
     if not file.is_file():
         raise ProjectError(f"{file} does not exist", f"Restore it from git, or from the template's {file.name}.")
-    with _told(file):
+    with _as_project_error(file):
         document = read_yaml(file)
     return _checked(file, document, model, context)
 
@@ -98,13 +98,13 @@ def parse_checked(
     text: str, file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
 ) -> CheckedFile[Checked]:
     """Do the same for the text of `file` at some revision. Raises ProjectError as `read_checked` does."""
-    with _told(file):
+    with _as_project_error(file):
         document = parse_yaml(text)
     return _checked(file, document, model, context)
 
 
 @contextmanager
-def _told(file: Path) -> Generator[None]:
+def _as_project_error(file: Path) -> Generator[None]:
     try:
         yield
     except YamlError as error:
@@ -126,7 +126,7 @@ def _checked(
 
 
 def _problems(document: Document, error: ValidationError, renamed: Mapping[str, str]) -> list[tuple[KeyPath, str]]:
-    found = [(_written(document.value, detail["loc"]), detail) for detail in error.errors()]
+    found = [(_keys_as_written(document.value, detail["loc"]), detail) for detail in error.errors()]
     old = {path for path, detail in found if detail["type"] == "extra_forbidden" and path[-1] in renamed}
     # Do not also report the new key as missing.
     new = {(*path[:-1], renamed[str(path[-1])]) for path in old}
@@ -163,7 +163,7 @@ def _named(value: Any, path: KeyPath) -> list[str]:
     return words
 
 
-def _written(value: Any, path: KeyPath) -> KeyPath:
+def _keys_as_written(value: Any, path: KeyPath) -> KeyPath:
     """The keys of a path as written in the file: pydantic also adds the branch of a union."""
     written: list[str | int] = []
     for number, part in enumerate(path, start=1):

@@ -32,7 +32,7 @@ class Repository:
 
     def resolve(self, revision: str) -> str | None:
         """The full id of a commit, or None if the revision names no commit."""
-        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        return self._output("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def is_dirty(self) -> bool:
         """Whether tracked files differ from the checked-out commit."""
@@ -43,7 +43,7 @@ class Repository:
         if not paths:
             return ()
         words = ("--porcelain", "--untracked-files=all", "-z", "--no-renames", "--", *map(str, paths))
-        prefix, listing = self.prefix(), self._ask("status", *words, strip=False) or ""
+        prefix, listing = self.prefix(), self._output("status", *words, strip=False) or ""
         return tuple(PurePosixPath(line[3:]).relative_to(prefix) for line in listing.split("\0") if line)
 
     def is_pristine(self) -> bool:
@@ -60,7 +60,7 @@ class Repository:
 
     def read(self, revision: str, path: PurePosixPath) -> str | None:
         """A file's text at a revision, or None if it does not exist there; `path` is relative to `folder`."""
-        return self._ask("show", f"{revision}:./{path}", strip=False)
+        return self._output("show", f"{revision}:./{path}", strip=False)
 
     def changed(self, since: str, until: str = "HEAD") -> tuple[PurePosixPath, ...]:
         """The files below `folder` that differ between two revisions, as paths relative to it."""
@@ -74,15 +74,15 @@ class Repository:
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The newest common ancestor of two revisions, or None if they have none."""
-        return self._ask("merge-base", one, other)
+        return self._output("merge-base", one, other)
 
     def is_branch_name(self, name: str) -> bool:
         """Whether git accepts a name as a branch name."""
-        return self._ask("check-ref-format", "--branch", name) is not None
+        return self._output("check-ref-format", "--branch", name) is not None
 
     def last_change(self, path: str) -> str | None:
         """The full id of the last commit that changed a file (relative to `folder`), or None."""
-        return self._ask("log", "-1", "--format=%H", "--", path) or None
+        return self._output("log", "-1", "--format=%H", "--", path) or None
 
     def changes_of(self, path: PurePosixPath, revision: str, *, first_parent: bool = False) -> tuple[str, ...]:
         """The full ids of the commits up to `revision` that changed a file, newest first.
@@ -113,21 +113,21 @@ class Repository:
 
     def is_shallow(self) -> bool:
         """Whether the clone is shallow."""
-        return self._ask("rev-parse", "--is-shallow-repository") == "true"
+        return self._output("rev-parse", "--is-shallow-repository") == "true"
 
     def remote_url(self, remote: str) -> str | None:
         """A remote's URL, or None if there is no such remote."""
-        return self._ask("remote", "get-url", remote)
+        return self._output("remote", "get-url", remote)
 
     def fetch(self, remote: str, branch: str) -> str | None:
         """Fetch a branch; return its commit, or None if the remote has no such branch."""
-        if self._ask("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
+        if self._output("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
             return None
         return self.resolve(f"refs/remotes/{remote}/{branch}")
 
     def default_branch(self, remote: str) -> str | None:
         """The branch that the remote's HEAD names; contacts the remote."""
-        answer = self._ask("ls-remote", "--symref", remote, "HEAD") or ""
+        answer = self._output("ls-remote", "--symref", remote, "HEAD") or ""
         first = answer.partition("\n")[0]
         return first.removeprefix("ref: refs/heads/").partition("\t")[0] if first.startswith("ref: ") else None
 
@@ -164,7 +164,7 @@ class Repository:
 
     def _identity(self) -> dict[str, str]:
         """The committer, on machines where git has no identity; empty where it has one."""
-        if self._ask("var", "GIT_COMMITTER_IDENT") is not None:
+        if self._output("var", "GIT_COMMITTER_IDENT") is not None:
             return {}
         names = {f"GIT_{role}_NAME": _NOBODY_NAME for role in ("AUTHOR", "COMMITTER")}
         return names | {f"GIT_{role}_EMAIL": _NOBODY_EMAIL for role in ("AUTHOR", "COMMITTER")}
@@ -173,7 +173,7 @@ class Repository:
         parents = self._run("rev-list", "--parents", "-n", "1", commit).split()[1:]
         return parents == [base] and self._run("rev-parse", f"{commit}^{{tree}}") == tree
 
-    def _ask(self, *arguments: str, strip: bool = True) -> str | None:
+    def _output(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._execute(arguments)
         if done.returncode != 0:
             return None

@@ -109,7 +109,7 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | No
     gated = order.next_after(order.training)
     if gated is None:
         raise InputError("with one stage there is no promotion to block", "Add a stage: `mlops stages add --help`.")
-    stopped = _stopped_by_gate(scratch, clients, gated, data)
+    stopped = _blocked_by_gate(scratch, clients, gated, data)
     release_to(scratch, clients, order.training, good)
     before = _live(clients, order.production)
     reason, callers = _rolled_back(scratch, clients, data)
@@ -117,7 +117,7 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | No
     return BadModelResult(stopped, order.production, reason, before, after, callers.requests, callers.failures)
 
 
-def _stopped_by_gate(
+def _blocked_by_gate(
     scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path | None
 ) -> PromotionResult:
     say("a worse model: one tree")
@@ -146,8 +146,8 @@ def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None)
     if live is None:
         raise RolloutFailed(f"{busy} runs no model", "Run `mlops demo` first.")
     address = address_of(clients.stage(busy), stage.endpoint, live.scoring_uri)
-    with Callers(address, _questions(clients, other.job), _CALLERS_PER_SECOND) as callers:
-        reason = _rollout_that_fails(scratch, clients, busy)
+    with Callers(address, _sample_requests(clients, other.job), _CALLERS_PER_SECOND) as callers:
+        reason = _failing_rollout(scratch, clients, busy)
     # The manifest must name the live model again.
     scratch.at_branch()
     scratch.repository.revert_merge()
@@ -155,14 +155,14 @@ def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None)
     return reason, callers
 
 
-def _questions(clients: WorkspaceClients, job: str) -> list[bytes]:
+def _sample_requests(clients: WorkspaceClients, job: str) -> list[bytes]:
     """Requests of one unseen row each: requests are collected, and may be checked for drift later."""
     names = json.loads(clients.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
     rows = pl.read_parquet(held_out_file(clients.training, clients.project, job), columns=list(names))
     return [json.dumps({"input_data": [row]}).encode() for row in rows.head(_QUESTIONS).iter_rows(named=True)]
 
 
-def _rollout_that_fails(scratch: Scratch, clients: WorkspaceClients, busy: StageName) -> str:
+def _failing_rollout(scratch: Scratch, clients: WorkspaceClients, busy: StageName) -> str:
     try:
         deploy(clients.stage(busy), scratch.project, busy)
     except RolloutFailed as error:

@@ -108,7 +108,7 @@ class DriftResult(Result):
 
 def show_drift(scratch: Scratch) -> DriftResult:
     """Simulate the day, then monitor and retrain. Production must run a release. Safe to run again."""
-    project = _prepared(scratch)
+    project = _prepare_project(scratch)
     clients = WorkspaceClients(project)
     watched = project.order.production
     stage = project.settings.stage(watched)
@@ -141,7 +141,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
     return DriftResult(watched, played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 
-def _prepared(scratch: Scratch) -> Project:
+def _prepare_project(scratch: Scratch) -> Project:
     """The scratch project with a topic for drift events, and rules that train on recent requests."""
     project = scratch.at_branch()
     watched = project.order.production

@@ -80,27 +80,27 @@ class Callers:
             while not self._stopping.is_set():
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 due += self._interval
-                asked.create_task(self._ask(session))
+                asked.create_task(self._send(session))
 
-    async def _ask(self, session: aiohttp.ClientSession) -> None:
+    async def _send(self, session: aiohttp.ClientSession) -> None:
         self._answers[await _answer(session, self._address, next(self._bodies), {})] += 1
 
 
-def ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+def send_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
     """Send every request once, with its own request id, as fast as answers come; return how often each answer came."""
-    return asyncio.run(_ask_each(address, bodies))
+    return asyncio.run(_send_each(address, bodies))
 
 
-async def _ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+async def _send_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
     answers: Counter[str] = Counter()
     waiting = iter(bodies.items())
     async with _session(address) as session, asyncio.TaskGroup() as asked:
         for _ in range(_CONNECTIONS):
-            asked.create_task(_ask_in_turn(session, address, waiting, answers))
+            asked.create_task(_send_in_turn(session, address, waiting, answers))
     return answers
 
 
-async def _ask_in_turn(
+async def _send_in_turn(
     session: aiohttp.ClientSession, address: Address, waiting: Iterator[tuple[str, bytes]], answers: Counter[str]
 ) -> None:
     for identifier, body in waiting:
@@ -186,7 +186,7 @@ def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Liv
     say(f"a day of shifted inputs: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
-    answers = ask_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
+    answers = send_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
     seconds = time.monotonic() - begun
     wrong = {answer: count for answer, count in answers.items() if answer != str(HTTPStatus.OK.value)}
     if wrong:

@@ -68,7 +68,7 @@ def state_folder(project: Project) -> Path:
 
 def start(project: Project) -> str:
     """Start it unless it is running; return its message once it serves. Raises MachineError."""
-    return _first_line(_ask(project, "start"))
+    return _first_line(_run_emulator(project, "start"))
 
 
 def ensure_started(project: Project) -> Variables:
@@ -85,23 +85,23 @@ def ensure_started(project: Project) -> Variables:
 
 def stop(project: Project) -> str:
     """Stop it if it is running; return its message."""
-    return _first_line(_ask(project, "stop"))
+    return _first_line(_run_emulator(project, "stop"))
 
 
 def reset(project: Project) -> None:
     """Stop it, and delete all its data."""
-    _ask(project, "stop")
-    _ask(project, "reset", "--yes")
+    _run_emulator(project, "stop")
+    _run_emulator(project, "reset", "--yes")
 
 
 def tracking_address(project: Project) -> str | None:
     """The address of the MLflow pages; None if nothing serves them."""
-    return json.loads(_ask(project, "status", "--json"))["mlflow"]
+    return json.loads(_run_emulator(project, "status", "--json"))["mlflow"]
 
 
 def variables(project: Project, *options: str) -> Variables:
     """Its variables. Raises MachineError if it is not running."""
-    return Variables(parse_exports(_ask(project, "env", *options)))
+    return Variables(parse_exports(_run_emulator(project, "env", *options)))
 
 
 def parse_exports(text: str) -> dict[str, str]:
@@ -115,7 +115,7 @@ def parse_exports(text: str) -> dict[str, str]:
     return values
 
 
-def _ask(project: Project, verb: str, *options: str) -> str:
+def _run_emulator(project: Project, verb: str, *options: str) -> str:
     state = state_folder(project)
     command = [sys.executable, *_PROGRAM, verb, "--state", str(state), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))

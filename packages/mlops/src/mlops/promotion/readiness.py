@@ -83,7 +83,7 @@ def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> 
             f"version {live.version} has run in {source} since {since:%Y-%m-%d %H:%M} UTC, "
             f"and must run for {hours:g} hours; {_hours(left)} left"
         )
-    return _broken_slo(clients.project, source, live, since, now)
+    return _slo_violation(clients.project, source, live, since, now)
 
 
 def _already_proposed(project: Project, state: PromotionState, live: Live) -> str | None:
@@ -101,7 +101,7 @@ def _already_proposed(project: Project, state: PromotionState, live: Live) -> st
     return None
 
 
-def _broken_slo(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
+def _slo_violation(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
     """How the stage has broken its own SLO since then; None without requests."""
     slo = read_manifest(manifest_file(project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)

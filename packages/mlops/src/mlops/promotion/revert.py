@@ -83,7 +83,7 @@ def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     state = read_stage(clients, stage, base.commit)
     released, live = state.released, state.live
     name = f"version {live.version}" if live else _NOTHING
-    agreement = _agreement(released, live, name)
+    agreement = _reason_for_nothing(released, live, name)
     if released is None or agreement:
         return RevertResult(stage, released, name, agreement or f"git releases no model, but it runs {name}")
     log = AuditLog(clients.stage(stage))
@@ -92,7 +92,7 @@ def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     if why is None:
         untried = f"{reason}, but no rollback is recorded since; roll it out with `mlops deploy --stage {stage}`"
         return RevertResult(stage, released, name, untried)
-    text = _text_that_agrees(repository, base, stage, live)
+    text = _reconciled_manifest(repository, base, stage, live)
     proposed = _propose(repository, base, stage, released, text, f"{reason}: {why}")
     log.append(_event(stage, released, live, reason, proposed))
     return RevertResult(stage, released, name, reason, proposed)
@@ -116,7 +116,7 @@ def _rolled_back_digest(event: Event) -> str:
     return event.evidence.get(LEFT, "").rpartition(" ")[2]
 
 
-def _agreement(released: Release | None, live: Live | None, name: str) -> str | None:
+def _reason_for_nothing(released: Release | None, live: Live | None, name: str) -> str | None:
     """Why there is nothing to do; None if git and the stage disagree. Pure."""
     if released is None or live is None:
         return None
@@ -125,7 +125,7 @@ def _agreement(released: Release | None, live: Live | None, name: str) -> str | 
     return f"it is not settled: {live.obstacle}" if live.obstacle else None
 
 
-def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
+def _reconciled_manifest(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
     """The manifest with git's earlier release of the live model; without a release if nothing is live.
 
     A release that came from a removed stage is restored unchanged: it was judged when it was made.

@@ -40,7 +40,7 @@ def apply_plan(clients: WorkspaceClients, stage: StageName, planned: Sequence[It
     models = [each for each in planned if each.retire and each.kind == "model"]
     deployments = [each for each in planned if each.retire and each.kind == "deployment"]
     for each in models:
-        _take(clients, stage, each, lambda each=each: _archive(clients, stage, each))
+        _record_and_do(clients, stage, each, lambda each=each: _archive(clients, stage, each))
     if deployments:
         _delete_all(clients, stage, deployments)
 
@@ -65,7 +65,7 @@ def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequen
         still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
         for each in deployments:
             if each.name in still:
-                _take(clients, stage, each, lambda each=each: _delete(clients, stage, each))
+                _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
             else:
                 say(f"{each.name} stays: it is needed again")
     finally:
@@ -87,7 +87,7 @@ def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:
         write_change(client, endpoint, Change(view.traffic, view.mirror, tags))
 
 
-def _take(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
+def _record_and_do(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
     """Record it, then do it; refusals by the service are also recorded."""
     log = AuditLog(clients.stage(stage))
     event = _event(clients, stage, item)

@@ -119,9 +119,9 @@ def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Ac
     if evidence.stop is not None:
         return _roll_back(view, progress, evidence.stop)
     if progress.content != plan.content:
-        return _tidy_up(view, progress, f"a rollout of {progress.content} was left unfinished")
+        return _clean_up(view, progress, f"a rollout of {progress.content} was left unfinished")
     if progress.phase not in _phases(plan, progress):
-        return _tidy_up(view, progress, f"the plan no longer has a phase '{progress.phase}'")
+        return _clean_up(view, progress, f"the plan no longer has a phase '{progress.phase}'")
     if progress.phase == CREATE:
         return _create(view, plan, progress, now)
     deployment = view.deployments.get(progress.to)
@@ -208,7 +208,7 @@ def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
     return EnterPhase(reason, following[0], progress.to, progress.origin)
 
 
-def _tidy_up(view: View, progress: Progress, reason: str) -> Action:
+def _clean_up(view: View, progress: Progress, reason: str) -> Action:
     """Roll back another rollout; if its origin is gone and it has all traffic, it counts as finished."""
     new, old = view.deployments.get(progress.to), view.deployments.get(progress.origin or "")
     whole = new is not None and new.ready and new.content == progress.content and _serves_alone(view, progress.to)

@@ -94,7 +94,7 @@ def configuration_of(project: Project, stage: Stage) -> str:
             "Write `environment: file:../../environments/serving.yml`.",
         )
     folder = project.path(ENDPOINT_FOLDER)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_no_code(path))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_not_served(path))
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
@@ -151,6 +151,6 @@ def _origin(project: Project, file: Path) -> str:
     return str(project.path(file))
 
 
-def _is_no_code(path: Path) -> bool:
+def _is_not_served(path: Path) -> bool:
     """Whether a file does not affect a deployment's answers; definitions and overlays are compared separately."""
     return path.suffix == _DEFINITION or bool(_NOT_CODE.intersection(path.parts))

@@ -134,10 +134,10 @@ class EvidenceCollector:
             self._start_load(view, progress.to)
         if self._target.monitor is not None and now >= self._ask_metrics_at:
             self._metrics = self._ask_metrics(self._target.monitor(view.identifier), progress)
-            self._ask_metrics_at = self._next_question(progress, now)
+            self._ask_metrics_at = self._next_query(progress, now)
         return combined([self._callers(), *([self._metrics] if self._metrics else [])])
 
-    def _next_question(self, progress: Progress, now: datetime) -> datetime:
+    def _next_query(self, progress: Progress, now: datetime) -> datetime:
         """When to query Azure Monitor again: at the latest when the phase may end, so that its metrics count."""
         pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
         end = progress.since + timedelta(seconds=self._target.plan.soak_seconds)

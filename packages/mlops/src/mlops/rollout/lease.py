@@ -65,7 +65,7 @@ def change_of(action: Action, view: View, plan: Plan, lease: Lease, now: datetim
     match action:
         case Begin(to=to, origin=origin):
             begun = {TAG_TO: to, TAG_FROM: origin or NOBODY, TAG_REVISION: plan.content, TAG_ATTEMPT: now.isoformat()}
-            tags = {**_foreign(view), **begun, **_phase(CREATE, now), **_held(lease)}
+            tags = {**_other_tags(view), **begun, **_phase(CREATE, now), **_held(lease)}
             return Change(view.traffic, view.mirror, tags)
         case EnterPhase(phase=phase, to=to, origin=origin):
             tags = {**view.tags, **_phase(phase, now), **_held(lease)}
@@ -73,11 +73,13 @@ def change_of(action: Action, view: View, plan: Plan, lease: Lease, now: datetim
         case RollBack(to=to, reason=reason, cleared=cleared):
             traffic = {to: FULL} if to else {}
             outcome = f"{'cleaned up' if cleared else 'rolled back'}: {reason}"
-            return Change(traffic, {}, {**_foreign(view), TAG_OUTCOME: outcome[:LONGEST_TAG]})
+            return Change(traffic, {}, {**_other_tags(view), TAG_OUTCOME: outcome[:LONGEST_TAG]})
         case Finish(to=to):
             before = {TAG_BEFORE: view.in_progress.origin} if view.in_progress and view.in_progress.origin else {}
             outcome = f"{to} runs {plan.model} {plan.version} since {now.isoformat(timespec='seconds')}"
-            return Change(view.traffic, view.mirror, {**_foreign(view), **before, TAG_OUTCOME: outcome[:LONGEST_TAG]})
+            return Change(
+                view.traffic, view.mirror, {**_other_tags(view), **before, TAG_OUTCOME: outcome[:LONGEST_TAG]}
+            )
         case _:
             return None
 
@@ -87,7 +89,7 @@ def renewed(view: View, lease: Lease) -> Change:
     return Change(view.traffic, view.mirror, {**view.tags, **_held(lease)})
 
 
-def _foreign(view: View) -> dict[str, str]:
+def _other_tags(view: View) -> dict[str, str]:
     return {name: value for name, value in view.tags.items() if name not in ROLLOUT_TAGS}
 
 
@@ -145,12 +147,12 @@ def lease_in(tags: Mapping[str, str]) -> Lease | None:
 def held_by_another(tags: Mapping[str, str], owner: str, now: datetime) -> Lease | None:
     """The lease that prevents `owner` from acting; None if there is none."""
     lease = lease_in(tags)
-    if lease is None or lease.owner == owner or lease.until <= now or _is_gone(lease.owner):
+    if lease is None or lease.owner == owner or lease.until <= now or _is_dead(lease.owner):
         return None
     return lease
 
 
-def _is_gone(owner: str) -> bool:
+def _is_dead(owner: str) -> bool:
     """Whether the owner was a process of this machine that has ended."""
     place, _, rest = owner.rpartition("@")[2].partition(":")
     process = rest.partition(":")[0]

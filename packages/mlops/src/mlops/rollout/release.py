@@ -37,22 +37,22 @@ def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
         endpoint = client.online_endpoints.get(stage.endpoint)
     except ResourceNotFoundError:
         return
-    found, wanted = _where(endpoint), (stage.kubernetes_compute or "").lower()
+    found, wanted = _compute_of(endpoint), (stage.kubernetes_compute or "").lower()
     if found.lower() != wanted:
         raise RolloutFailed(
-            f"endpoint {stage.endpoint} is {_words(found)}, but in project.yml {name} is {_words(wanted)}",
+            f"endpoint {stage.endpoint} is {_serving_text(found)}, but in project.yml {name} is {_serving_text(wanted)}",
             f"Nothing was changed. An endpoint cannot be moved: give {name} another `endpoint` in project.yml, "
             "move its callers, and delete the old one.",
         )
 
 
-def _where(endpoint: OnlineEndpoint) -> str:
+def _compute_of(endpoint: OnlineEndpoint) -> str:
     """The name of the compute that an endpoint is on; "" for a managed one."""
     compute = endpoint.compute if isinstance(endpoint, KubernetesOnlineEndpoint) else ""
     return (compute or "").rpartition("/")[2]
 
 
-def _words(compute: str) -> str:
+def _serving_text(compute: str) -> str:
     return f"served by {KUBERNETES} ({compute})" if compute else f"served by {MANAGED} machines"
 
 

@@ -89,12 +89,12 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
     begun = time.monotonic()
     endpoint = project.settings.stage(stage_name).endpoint
     view = observe(client, endpoint)
-    back = _where_to(view, stage_name)
+    back = _rollback_target(view, stage_name)
     _require_answer(client, endpoint, view, back)
     why = reason or "requested with `mlops rollback`"
     write_change(client, endpoint, _change(view, back, why))
     seconds = time.monotonic() - begun
-    left = _left(view, back)
+    left = _source_deployment(view, back)
     record = AuditLog(client).append(_event(back, left, project, stage_name, why))
     announce(project.settings.stage(stage_name), record)
     return RollbackResult(
@@ -109,7 +109,7 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
     )
 
 
-def _where_to(view: View, stage: StageName) -> Deployment:
+def _rollback_target(view: View, stage: StageName) -> Deployment:
     name = view.before
     if name is None:
         raise RolloutFailed(
@@ -143,7 +143,7 @@ def _is_up(reply: Reply) -> bool:
     return status in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}
 
 
-def _left(view: View, back: Deployment) -> Deployment | None:
+def _source_deployment(view: View, back: Deployment) -> Deployment | None:
     """The deployment that traffic is taken from."""
     progress = view.in_progress
     name = progress.to if progress else view.live

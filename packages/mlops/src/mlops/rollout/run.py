@@ -118,7 +118,7 @@ class Rollout:
         now = datetime.now(UTC)
         lease = lease_in(view.tags)
         if self._holds and (lease is None or lease.owner != self._executor.owner):
-            return self._ended_unseen(view)
+            return self._lease_lost(view)
         other = held_by_another(view.tags, self._executor.owner, now)
         if other is not None and not self._take_over:
             raise refusal(self._target.stage.endpoint, other.owner, other.until)
@@ -131,7 +131,7 @@ class Rollout:
             return False
         return True
 
-    def _ended_unseen(self, view: View) -> bool:
+    def _lease_lost(self, view: View) -> bool:
         """Our lease is gone: because our last call succeeded but its answer was lost, or because of another rollout."""
         ending, self._ending = self._ending, None
         if ending is None or lease_in(view.tags) is not None:

@@ -142,7 +142,7 @@ class Stage(Part):
 
     @field_validator("instance_type")
     @classmethod
-    def _fits_what_serves(cls, value: str, info: ValidationInfo) -> str:
+    def _matches_serving(cls, value: str, info: ValidationInfo) -> str:
         # An invalid `serving` is already reported.
         serving: Serving | None = info.data.get("serving")
         return _INSTANCE_TYPE[serving](value) if serving else value
@@ -169,7 +169,7 @@ class Settings(YamlFile):
 
     @field_validator("stages", mode="before")
     @classmethod
-    def _are_a_list(cls, value: Any) -> Any:
+    def _require_list(cls, value: Any) -> Any:
         if isinstance(value, dict):
             first = next(iter(value), "dev")
             raise ValueError(
@@ -180,7 +180,7 @@ class Settings(YamlFile):
 
     @field_validator("stages")
     @classmethod
-    def _are_few(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _has_valid_count(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if not 1 <= len(value) <= MOST_STAGES:
             raise ValueError(f"has {len(value)} stages; a project has 1 to {MOST_STAGES}")
         return value

@@ -88,7 +88,7 @@ class Rollout(Part):
 
     @field_validator("traffic_steps")
     @classmethod
-    def _rises_to_everything(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _increases_to_whole_traffic(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if list(value) != sorted(set(value)) or value[-1] != WHOLE_TRAFFIC:
             raise ValueError(f"must increase and end with {WHOLE_TRAFFIC}, such as [10, 50, 100]")
         return value

@@ -160,10 +160,10 @@ def _similar_stack(order: StageOrder, after: StageName, name: StageName) -> Stag
 
 def _stack_text(root: Path, like: StageName, name: StageName) -> str:
     """Another stage's stack file under a new name, without what is unique to that stage."""
-    return _with_free_space(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
+    return _with_free_address_range(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
 
 
-def _with_free_space(root: Path, stack: str) -> str:
+def _with_free_address_range(root: Path, stack: str) -> str:
     """A stack's settings with the first address range that no other stack uses, if they name one."""
     others = [file.read_text(encoding="utf-8") for file in (root / INFRASTRUCTURE_FOLDER).glob("Pulumi.*.yaml")]
     taken = {int(found["second"]) for text in others for found in _ADDRESS_SPACE.finditer(text)}

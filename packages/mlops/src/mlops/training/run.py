@@ -146,7 +146,7 @@ def train(
     earlier job.
     """
     begun = time.monotonic()
-    order, file = _order(client, project, data, fresh=fresh)
+    order, file = _training_order(client, project, data, fresh=fresh)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -169,7 +169,7 @@ def submit_training(
 
     `is_new_data` for a version that was created for this training: archived if validation refuses it.
     """
-    order, _ = _order(client, project, data, job_name, fresh=fresh)
+    order, _ = _training_order(client, project, data, job_name, fresh=fresh)
     order = replace(order, is_new_data=order.is_new_data or is_new_data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
@@ -190,11 +190,11 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
     return _result(client, project, job, finished, None, begun)
 
 
-def _order(
+def _training_order(
     client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None, *, fresh: bool = False
 ) -> tuple[Order, Path | None]:
     """What to run, and the local file if there is one."""
-    Thread(target=_import_ahead, daemon=True).start()
+    Thread(target=_preload_imports, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
@@ -243,7 +243,7 @@ def _result(
     )
 
 
-def _import_ahead() -> None:
+def _preload_imports() -> None:
     # The SDK imports it when it first reads a job, and works without it if it is not installed.
     with suppress(ImportError):
         importlib.import_module("azureml.mlflow")
