@@ -40,7 +40,7 @@ def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
     found, wanted = _compute_of(endpoint), (stage.kubernetes_compute or "").lower()
     if found.lower() != wanted:
         raise RolloutFailed(
-            f"endpoint {stage.endpoint} is {_serving_text(found)}, but in project.yml {name} is {_serving_text(wanted)}",
+            f"endpoint {stage.endpoint} is {_serving(found)}, but in project.yml {name} is {_serving(wanted)}",
             f"Nothing was changed. An endpoint cannot be moved: give {name} another `endpoint` in project.yml, "
             "move its callers, and delete the old one.",
         )
@@ -52,7 +52,7 @@ def _compute_of(endpoint: OnlineEndpoint) -> str:
     return (compute or "").rpartition("/")[2]
 
 
-def _serving_text(compute: str) -> str:
+def _serving(compute: str) -> str:
     return f"served by {KUBERNETES} ({compute})" if compute else f"served by {MANAGED} machines"
 
 
