@@ -78,7 +78,7 @@ def test_page_has_landmarks_and_a_name_for_everything(page: Page) -> None:
 @pytest.mark.parametrize("records", [6, 60], ids=["shown", "older"])
 def test_hostile_text_stays_text(page: Page, make_snapshot: Making, records: int) -> None:
     harmless = page if records == 6 else render(make_snapshot(records), served=True)
-    texts = dict.fromkeys(("reason", "version", "model", "who", "moved"), HOSTILE)
+    texts = dict.fromkeys(("reason", "version", "model", "who", "drifted"), HOSTILE)
 
     attacked = Elements(render(make_snapshot(records, **texts), served=True).html)
 
@@ -106,12 +106,12 @@ def test_tampered_log_is_told_first(make_snapshot: Making) -> None:
 
 def test_stage_that_cannot_be_asked_does_not_hide_the_others(make_snapshot: Making) -> None:
     snapshot = make_snapshot()
-    status = StageStatus("dev", "credit-default-dev", problem=WorkspaceError("nobody is logged in"))
-    dev = replace(snapshot.stages[0], status=status, service=Service(problem="nobody is logged in"))
+    status = StageStatus("dev", "credit-default-dev", problem=WorkspaceError("not logged in"))
+    dev = replace(snapshot.stages[0], status=status, service=Service(problem="not logged in"))
 
     html = render(replace(snapshot, stages=(dev, *snapshot.stages[1:])), served=False).html
 
-    assert "nobody is logged in" in html
+    assert "not logged in" in html
     assert "version 2" in html
 
 

@@ -209,7 +209,7 @@ def test_a_first_release_skips_mirror_and_steps() -> None:
 
 @pytest.mark.parametrize("steps", [(), (50,), (50, 10, 100), (0, 100), (10, 10, 100), (10, 120)])
 def test_steps_that_do_not_rise_to_100_are_refused(steps: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="must rise to 100"):
+    with pytest.raises(ValueError, match="must increase to 100"):
         Plan("m", "1", "d", steps=steps)
 
 

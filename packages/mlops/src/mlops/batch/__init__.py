@@ -1,1 +1,1 @@
-"""Batch scoring with a released model: the batch endpoint, its deployments, and calls to it."""
+"""Batch scoring: a stage's batch endpoint, its deployments, and files that are scored with them."""

@@ -130,12 +130,12 @@ def monitor_command(
     html: Path | None,
     as_json: bool,
 ) -> int:
-    """Check a stage's recent requests and predictions against the rules in releases/monitor.yml.
+    """Check a stage's recent traffic for drift, data quality and performance, by releases/monitor.yml.
 
-    A job in the stage's workspace compares the window with the training data and the evaluation of the live
-    model, after checking the quality of the data. Exits with 0 if all is well or there are too few rows, with 10
-    for drift, 11 if the data cannot be trusted, 12 if the service breaks its objectives. The
-    verdict is recorded in the audit log, once per window and data, however often this is run.
+    A job in the stage's workspace compares the window with the training data and the evaluation of the live model;
+    the data are judged first. Exits with 0 when no rule is broken or there are too few rows, with 10 for drift, 11
+    when the data cannot be trusted, 12 when the service fails or is slow. The verdict is recorded in the audit log,
+    once for the same window and data, however often this is run.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project

@@ -299,5 +299,5 @@ def test_stage_without_a_release_says_what_to_do(world: World) -> None:
 
     with pytest.raises(ProjectError, match="nothing is released to staging yet"):
         world.deploy()
-    with pytest.raises(InputError, match="not by --version"):
+    with pytest.raises(InputError, match="not --version"):
         world.deploy(version="2")

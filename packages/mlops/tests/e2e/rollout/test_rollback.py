@@ -87,7 +87,7 @@ def test_reverted_release_comes_back_without_being_made_again(released: World) -
     result = released.deploy()
 
     assert released.live_version() == "1"
-    assert not [reason for reason in result.actions if "is to run" in reason]
+    assert not [reason for reason in result.actions if "will run" in reason]
 
 
 def test_steps_are_in_the_audit_log_and_on_the_model(world: World) -> None:
