@@ -36,7 +36,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "local": Section(
         "On this machine",
         {
-            "demo": "Take data through the whole lifecycle: train, deploy, promote, roll out.",
+            "demo": "Run the full lifecycle: train, deploy, promote, roll out.",
             "up": "Start a workspace on this machine.",
             "down": "Stop the workspace on this machine.",
             "env": "Print the variables that point any program at the workspace on this machine.",
@@ -60,14 +60,14 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "train": "Train, evaluate and register a model.",
             "retrain": "Retrain after drift, and propose the new model.",
             "score": "Send a request to a stage's endpoint, or score files.",
-            "explain": "Show what each feature contributed to a prediction.",
+            "explain": "Explain predictions with Shapley values.",
             "retire": "Retire unreferenced models and deployments.",
         },
     ),
     "releases": Section(
         "Releases",
         {
-            "deploy": "Roll out the model version that a stage's manifest names.",
+            "deploy": "Deploy a stage's release.",
             "gate": "Run the gates on the release that a stage's manifest proposes.",
             "promote": "Open a pull request that promotes the previous stage's model.",
             "provenance": "Show where a stage's model comes from, and whether the stage accepts it.",
@@ -120,7 +120,7 @@ class LazyGroup(click.Group):
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
-    help="The project's folder or its project.yml; by default the project that contains the working folder.",
+    help="The project's folder or its project.yml.  [default: the project that contains the working folder]",
 )
 @click.version_option(package_name="mlops-template-mlops", message="%(version)s")
 @click.pass_context
