@@ -127,7 +127,7 @@ def pipeline_seconds(client: MLClient, data: Path) -> float:
     given = {"type": "uri_file", "path": str(data)}
     job = load_job(PIPELINE, params_override=[{"inputs.data": given}, {"settings.force_rerun": True}])
     if not isinstance(job, PipelineJob):
-        raise SystemExit(f"{PIPELINE} is no pipeline job.")
+        raise SystemExit(f"{PIPELINE} is not a pipeline job.")
     submitted = client.jobs.create_or_update(job)
     while (now := client.jobs.get(submitted.name)).status not in TERMINAL:
         time.sleep(POLL_SECONDS)

@@ -1,6 +1,6 @@
-"""Measure the model on the test part: metrics with intervals, curves, importance, results by slice.
+"""Evaluate the model on the test set: metrics with intervals, curves, importance, results by slice.
 
-Decides nothing: what is good enough is said by the gates. Nothing here may touch another part's rows.
+Decides nothing: the gates say what is good enough. Must not use rows of the train or validation set.
 """
 
 import argparse
@@ -33,9 +33,9 @@ from model_package.steps.sklearn_model import fitting_threads, load_model
 from model_package.steps.tracking import record
 
 CALIBRATION_BINS = 10
-# Importance needs no more rows than this to order the features, and its cost grows with every row.
+# More rows hardly change the order of the features, and the cost grows with every row.
 IMPORTANCE_ROWS = 1_500
-# Rows of either class: with fewer, metrics of a subgroup say nothing. Its rows and rates are given all the same.
+# Rows of either class: with fewer, a subgroup's metrics are meaningless. Its rows and rates are reported anyway.
 MIN_CLASS_ROWS = 10
 SUBGROUP_METRICS = ("roc_auc", "brier", "f1", "precision", "recall", "selection_rate")
 
@@ -49,7 +49,7 @@ Slices = dict[str, dict[str, SubgroupEvaluation]]
 
 
 def evaluate_slices(test: Part, probability: Doubles, threshold: float, schema: Schema, settings: Bootstrap) -> Slices:
-    """Measure every subgroup of every slice."""
+    """Evaluate every subgroup of every slice."""
     found: Slices = {}
     for each in schema.slices:
         inside = each.membership(test.features[:, schema.names.index(each.column)])
@@ -75,9 +75,9 @@ def _subgroup(
 
 
 def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Schema, seed: int) -> dict[str, float]:
-    """Give how much ROC AUC falls when each feature is shuffled, on a sample of the test part.
+    """Return how much ROC AUC drops when each feature is shuffled, on a sample of the test set.
 
-    Every feature is shuffled by the same order, and all the shuffled copies are scored in one call.
+    Every feature is shuffled in the same order, and all shuffled copies are scored in one call.
     """
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(test.target))[:IMPORTANCE_ROWS]
@@ -94,7 +94,7 @@ def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Sc
 def evaluate(
     model: CalibratedClassifierCV, test: Part, threshold: float, schema: Schema, settings: Bootstrap
 ) -> tuple[Evaluation, Doubles]:
-    """Give the evaluation, and the probabilities [rows] that it rests on."""
+    """Return the evaluation, and the probabilities [rows] that it is based on."""
     probability = model.predict_proba(test.features)[:, 1].astype(np.float64)
     found = Evaluation(
         rows=len(test.target),
@@ -126,7 +126,7 @@ def draw(found: Evaluation, test: Part, probability: Doubles) -> dict[str, str]:
 
 def main() -> int:
     """Evaluate the model and write evaluation.json and report.html."""
-    parser = argparse.ArgumentParser(description="Evaluate the model on the test part.", epilog=EXAMPLE)
+    parser = argparse.ArgumentParser(description="Evaluate the model on the test set.", epilog=EXAMPLE)
     parser.add_argument("--split-data", type=Path, required=True, help="folder written by prepare_data")
     parser.add_argument("--trained-model", type=Path, required=True, help="folder written by train_model")
     parser.add_argument("--evaluation", type=Path, required=True, help="folder for results and report")

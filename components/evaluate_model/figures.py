@@ -1,4 +1,4 @@
-"""The evaluation's figures: from numbers to pictures, no I/O."""
+"""The figures of the evaluation. No I/O."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,7 +34,7 @@ def draw_roc(curve: dict[str, Floats], auc: float | None) -> str:
 
 
 def draw_precision_recall(curve: dict[str, Floats], average: float | None, rate: float) -> str:
-    """Draw precision against recall; `rate` is the share of positives, the precision by chance."""
+    """Draw precision against recall; `rate` is the share of positives, which is the precision by chance."""
     figure, axes = canvas("Precision and recall", "recall", "precision")
     label = _named("average precision", average)
     axes.plot(*_thin(curve["recall"], curve["precision"]), color=ACCENT, linewidth=2, label=label)
@@ -56,7 +56,7 @@ def draw_calibration(bins: Sequence[CalibrationBin]) -> str:
 
 
 def draw_scores(target: npt.ArrayLike, probability: npt.ArrayLike, threshold: float) -> str:
-    """Draw how the probabilities of the two classes are distributed, with the threshold."""
+    """Draw the distribution of the probabilities by class, with the threshold."""
     figure, axes = canvas("Scores by class", "predicted probability", "share of the class")
     labels, scores = np.asarray(target), np.asarray(probability)
     edges = np.linspace(0, 1, _HISTOGRAM_BINS + 1)
@@ -101,6 +101,6 @@ def _named(name: str, value: float | None) -> str:
 
 
 def _thin(x: Floats, y: Floats, points: int = 400) -> tuple[Floats, Floats]:
-    """Keep at most some hundred points of a curve: more cannot be seen, and each is bytes in the page."""
+    """Keep at most a few hundred points of a curve: more are not visible, and each adds bytes to the page."""
     keep = np.unique(np.linspace(0, len(x) - 1, min(points, len(x))).astype(int))
     return x[keep], y[keep]

@@ -1,7 +1,7 @@
-"""Measure a window of what a released model was asked and answered: quality, drift, performance, fairness.
+"""Measure a window of a released model's requests and predictions: quality, drift, performance, fairness.
 
-Decides nothing: what a value is worth is said by releases/monitor.yml, which `mlops monitor` judges by. How each
-measure is taken is said by model_package.monitoring.
+Decides nothing: `mlops monitor` judges the values by releases/monitor.yml. model_package.monitoring defines each
+measure.
 """
 
 import argparse
@@ -33,20 +33,20 @@ EXAMPLE = (
 
 
 def parse_window(until: str, hours: float) -> Window:
-    """The window that ends at a moment in ISO 8601, or now. Raises ValueError."""
+    """The window that ends at a time in ISO 8601, or now. Raises ValueError."""
     end = datetime.now(UTC) if until == NOW else datetime.fromisoformat(until)
     return Window.ending(end, timedelta(hours=hours))
 
 
 def write_results(folder: Path, document: dict[str, Any], figures: dict[str, str]) -> Path:
-    """Write measures.json, the pictures and report.html; give the report."""
+    """Write measures.json, the figures and report.html; return the report."""
     pictures = folder / "figures"
     pictures.mkdir(parents=True, exist_ok=True)
     for name, picture in figures.items():
         (pictures / f"{name}.svg").write_text(picture, encoding="utf-8")
     report = folder / "report.html"
     write_page(report, Path(__file__).with_name("report.html.j2"), {"document": document, "figures": figures})
-    # Last: once it is there, everything is.
+    # Last: once it exists, everything else does.
     write_json(folder / MEASURES_FILE, document)
     return report
 
@@ -60,8 +60,12 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--monitoring", type=Path, required=True, help="folder for results and report")
     words.add_argument("--until", default=NOW, help="end of the window, ISO 8601 or now; default: %(default)s")
     words.add_argument("--hours", type=float, default=24.0, help="length of the window; default: %(default)s")
-    words.add_argument("--deployments", default=ALL, help="names with commas, the live one first; default: %(default)s")
-    words.add_argument("--model-version", default=ANY_VERSION, help="whose answers count; default: %(default)s")
+    words.add_argument(
+        "--deployments", default=ALL, help="comma-separated names, the live one first; default: %(default)s"
+    )
+    words.add_argument(
+        "--model-version", default=ANY_VERSION, help="the deployment whose answers count; default: %(default)s"
+    )
     words.add_argument("--min-rows", type=int, default=500, help="default: %(default)s")
     words.add_argument("--min-labels", type=int, default=300, help="default: %(default)s")
     words.add_argument("--min-slice-rows", type=int, default=100, help="default: %(default)s")
@@ -73,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """How to measure, from the command line."""
+    """The settings of the measurement, from the command line."""
     return Settings(
         model_version=arguments.model_version,
         min_rows=arguments.min_rows,

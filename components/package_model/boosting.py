@@ -1,4 +1,4 @@
-"""skl2onnx's conversion of scikit-learn's boosting, mended so that today's protobuf takes it. Nothing else."""
+"""Patches skl2onnx's conversion of scikit-learn's boosting for current protobuf."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _FLAGS = "nodes_missing_value_tracks_true"
 
 
 def register_boosting() -> None:
-    """Let skl2onnx convert HistGradientBoostingClassifier; once is enough, twice does no harm."""
+    """Let skl2onnx convert HistGradientBoostingClassifier; idempotent."""
     update_registered_converter(
         HistGradientBoostingClassifier,
         "SklearnHistGradientBoostingClassifier",
@@ -29,7 +29,7 @@ def register_boosting() -> None:
 class _IntegerFlags:
     """A converter's container that turns the trees' flags into integers.
 
-    skl2onnx (1.20) gives booleans for the ONNX attribute of integers, which protobuf 7 refuses.
+    skl2onnx (1.20) passes booleans for an ONNX attribute of integers, which protobuf 7 refuses.
     """
 
     def __init__(self, container: Any) -> None:

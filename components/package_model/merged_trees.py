@@ -1,10 +1,10 @@
-"""A pipeline of indicators and boosting as trees over the pipeline's own input: one node where there were many.
+"""Merges a pipeline of indicators and boosting into trees over the pipeline's own input: one node instead of many.
 
-Making indicator columns, and applying the calibration behind the trees, cost as much as many trees do, in nodes of
-their own; so they go into the trees. "Is the indicator of code 2 set?" becomes "does the code lie between 1.5 and
-2.5?", and the calibration's two numbers go into the weights.
+As separate nodes, the indicator columns and the calibration after the trees cost as much as many trees; so they are
+merged into the trees. "Is the indicator of code 2 set?" becomes "is the code between 1.5 and 2.5?", and the
+calibration's two numbers go into the weights.
 
-The answers are the same for every code of the schema and for missing values. An unknown code is asked of no model.
+The results are the same for every code in the schema and for missing values. No model is given an unknown code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ LOG_ODDS = "log_odds"
 
 _CLASSIFIER = "TreeEnsembleClassifier"
 _MISSING = "missing_value_tracks_true"
-# The columns of ONNX's table of nodes, as they are read here; all questions are of the same mode.
+# The columns of ONNX's table of nodes, as they are read here; all splits have the same mode.
 _NODE = ("treeids", "nodeids", "featureids", "values", _MISSING, "truenodeids", "falsenodeids")
 _ROOT = 0
 _INFINITE = float("inf")
@@ -37,14 +37,14 @@ _INFINITE = float("inf")
 
 @dataclass(frozen=True)
 class Leaf:
-    """The end of a tree: what it adds to the score."""
+    """A leaf of a tree: what it adds to the score."""
 
     weight: float
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A question: is column `column` at most `threshold`? A missing value goes the way of yes where `missing_yes`."""
+    """A split: is column `column` at most `threshold`? A missing value goes to the "yes" side if `missing_yes`."""
 
     column: int
     threshold: float
@@ -58,9 +58,9 @@ Tree = Leaf | Branch
 
 @dataclass(frozen=True)
 class Column:
-    """Where a column of the encoded matrix comes from: `source` as it is, or 1 where `source` is `code`, else 0.
+    """The origin of a column of the encoded matrix: `source` unchanged, or 1 where `source` is `code`, else 0.
 
-    `codes` are all the codes of the source, ascending; none where it is passed on.
+    `codes` are all codes of the source, ascending; empty if it is passed through.
     """
 
     source: int
@@ -68,7 +68,7 @@ class Column:
     codes: tuple[float, ...] = ()
 
     def span(self, code: float) -> tuple[float, float]:
-        """The interval, without its lower end, that holds `code` and no other code."""
+        """The interval, without its lower end, that contains `code` and no other code."""
         ends = [-_INFINITE, *((low + high) / 2 for low, high in pairwise(self.codes)), _INFINITE]
         at = self.codes.index(code)
         return ends[at], ends[at + 1]
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Known:
-    """What is settled of a source: it is above `least` and at most `most`, or it is still possibly missing."""
+    """What earlier splits imply about a source: it is above `least` and at most `most`, and may still be missing."""
 
     least: float = -_INFINITE
     most: float = _INFINITE
@@ -85,16 +85,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Line:
-    """What a score becomes: `slope` times it, and `intercept`."""
+    """A linear map of a score: `slope` times it, plus `intercept`."""
 
     slope: float
     intercept: float
 
 
 def merged(pipeline: Pipeline, then: Line, opsets: Mapping[str, int]) -> onnx.NodeProto | None:
-    """One node from INPUT to LOG_ODDS: the pipeline's raw score, and what it then becomes.
+    """One node from INPUT to LOG_ODDS: the pipeline's raw score, and its linear map.
 
-    None for a pipeline that is anything but indicators, columns passed on, and boosting behind them.
+    None for any pipeline other than indicators, passed-through columns, and boosting after them.
     """
     if [type(step) for _, step in pipeline.steps] != [ColumnTransformer, HistGradientBoostingClassifier]:
         return None
@@ -107,7 +107,7 @@ def merged(pipeline: Pipeline, then: Line, opsets: Mapping[str, int]) -> onnx.No
 
 
 def encoded_columns(encode: ColumnTransformer) -> list[Column] | None:
-    """Where each column that boosting sees comes from; None where it is no indicator and not passed on."""
+    """The origin of each column that boosting sees; None if one is neither an indicator nor passed through."""
     found: list[Column] = []
     for _, step, sources in encode.transformers_:
         if isinstance(step, OneHotEncoder) and step.drop is None:
@@ -122,7 +122,7 @@ def encoded_columns(encode: ColumnTransformer) -> list[Column] | None:
 
 
 def on_sources(tree: Tree, columns: Sequence[Column], known: Mapping[int, Known] | None = None) -> Tree:
-    """The same tree, asked about the sources of `columns`; `known` is what earlier questions settled of them."""
+    """The same tree over the sources of `columns`; `known` is what earlier splits imply about them."""
     if isinstance(tree, Leaf):
         return tree
     column, known = columns[tree.column], known or {}
@@ -130,7 +130,7 @@ def on_sources(tree: Tree, columns: Sequence[Column], known: Mapping[int, Known]
         yes, no = (on_sources(each, columns, known) for each in (tree.yes, tree.no))
         return Branch(column.source, tree.threshold, tree.missing_yes, yes, no)
     if not 0 <= tree.threshold < 1:
-        raise ValueError(f"a tree asks whether an indicator is at most {tree.threshold:g}; it is either 0 or 1")
+        raise ValueError(f"a tree splits an indicator at {tree.threshold:g}; it is either 0 or 1")
     source, (low, high) = column.source, column.span(column.code)
     settled = known.get(source, Known())
     least, most = settled.least, settled.most
@@ -138,11 +138,11 @@ def on_sources(tree: Tree, columns: Sequence[Column], known: Mapping[int, Known]
     def now(answer: Tree, found: Known) -> Tree:
         return on_sources(answer, columns, {**known, source: found})
 
-    # What is settled is not asked again: otherwise a tree would double with each code that it asks about.
+    # Implied splits are not repeated: otherwise a tree would double with each code that it splits on.
     if most <= low or least >= high:
         return now(tree.yes, settled)
     made = now(tree.no, Known(max(least, low), min(most, high), missing=False))
-    # A missing value is none of the codes: it goes where the others go, to those below when there are some.
+    # A missing value is none of the codes: it goes where the others go, to those below if there are any.
     below = low > least
     missing = settled.missing and not below
     if high < most or missing:
@@ -153,7 +153,7 @@ def on_sources(tree: Tree, columns: Sequence[Column], known: Mapping[int, Known]
 
 
 def _boosted(boost: HistGradientBoostingClassifier, width: int, opsets: Mapping[str, int]) -> tuple[list[Tree], float]:
-    """The trees over `width` encoded columns, and what their sum begins with: together the log-odds."""
+    """The trees over `width` encoded columns, and the initial value of their sum: together the log-odds."""
     register_boosting()
     # Any: skl2onnx annotates its own tensor types as sequences of numbers.
     inputs: Any = [(INPUT, FloatTensorType([None, width]))]

@@ -1,7 +1,7 @@
-"""From the fitted model to one ONNX graph: `features` float32 [n, features] → `probability` float32 [n, 1].
+"""Converts the fitted model to one ONNX graph: `features` float32 [n, features] → `probability` float32 [n, 1].
 
-The template's own pipeline becomes one ensemble of trees (merged_trees.py), which is what is fast. Any other that
-skl2onnx can convert becomes the nodes that skl2onnx makes of it. The calibration's sigmoid is two numbers, added here.
+The template's own pipeline becomes one ensemble of trees (merged_trees.py), which is fast. Any other pipeline becomes
+the nodes that skl2onnx generates. The calibration's sigmoid is two numbers, added here.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from model_package.binary_classification import OUTPUT
 from model_package.runtime import INPUT
 
-# Opset 17 and ML opset 3 are read by every onnxruntime since 1.12.
+# Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
@@ -33,7 +33,7 @@ Doubles = npt.NDArray[np.float64]
 def convert(model: CalibratedClassifierCV, features: int) -> onnx.ModelProto:
     """Convert the calibrated model of `features` columns.
 
-    Raises ValueError when the calibration is not one sigmoid over one pipeline, as train_model fits it.
+    Raises ValueError if the calibration is not one sigmoid over one pipeline, as train_model fits it.
     """
     pipeline, then = _parts(model)
     node = merged(pipeline, then, OPSETS)
@@ -61,7 +61,7 @@ def _of_one_node(node: onnx.NodeProto, features: int) -> onnx.ModelProto:
 
 
 def _as_it_is(pipeline: Pipeline, then: Line, features: int) -> onnx.ModelProto:
-    """What skl2onnx makes of a pipeline, up to the log-odds; a sigmoid is fitted to raw scores where there are any."""
+    """skl2onnx's nodes of a pipeline, up to the log-odds; a sigmoid is fitted to raw scores if there are any."""
     register_boosting()
     # Any: skl2onnx annotates its own tensor types as sequences of numbers.
     inputs: Any = [(INPUT, FloatTensorType([None, features]))]
@@ -86,6 +86,6 @@ def _as_it_is(pipeline: Pipeline, then: Line, features: int) -> onnx.ModelProto:
 
 
 def largest_difference(expected: Doubles, found: Doubles) -> float:
-    """Give the largest distance of two sets of probabilities [rows]; infinity when one is no number."""
+    """Return the largest difference of two sets of probabilities [rows]; infinity if one is not a number."""
     difference = np.abs(expected - found)
     return float(difference.max()) if np.isfinite(difference).all() else float("inf")

@@ -1,7 +1,7 @@
-"""Turn the evaluated model into a model package: one folder with all that serving, gates and drift need.
+"""Turn the evaluated model into a model package: one folder with everything that serving, gates and drift need.
 
-Fails when ONNX and scikit-learn disagree on any row of the test part. Registers nothing: whoever runs the
-pipeline does.
+Fails if ONNX and scikit-learn disagree on any row of the test set. Does not register the package: `mlops train`
+does.
 """
 
 import argparse
@@ -52,13 +52,13 @@ Doubles = npt.NDArray[np.float64]
 def parity(expected: Doubles, found: Doubles, tolerance: float) -> Parity:
     """Compare scikit-learn's with ONNX's probabilities [rows].
 
-    Raises ValueError when they differ by more than the tolerance.
+    Raises ValueError if they differ by more than the tolerance.
     """
     difference = largest_difference(expected, found)
     if not difference <= tolerance:
         raise ValueError(
             f"ONNX and scikit-learn differ by up to {difference:.3g} on {len(expected):,} test rows, "
-            f"more than the tolerance {tolerance:g}; look at onnx_graph.py, or state a larger tolerance"
+            f"more than the tolerance {tolerance:g}; check onnx_graph.py, or set a larger tolerance"
         )
     return Parity(len(expected), difference, tolerance)
 
@@ -75,7 +75,7 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Sc
         folder,
         signature=signature,
         input_example=pd.DataFrame(dict(zip(schema.names, example.T, strict=True))),
-        # Stated, because MLflow would otherwise start a process and run the model to guess it.
+        # Stated, because otherwise MLflow would start a process and run the model to infer it.
         conda_env={
             "name": "model",
             "channels": ["conda-forge"],
@@ -89,7 +89,7 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Sc
 def build_package(
     sources: argparse.Namespace, scorer: Scorer, evaluation: Evaluation, train: Part, test: Part, found: Doubles
 ) -> ModelPackage:
-    """Give every document of the package. `found` are the graph's probabilities of the test part [rows]."""
+    """Return every document of the package. `found` are the graph's probabilities of the test set [rows]."""
     schema = scorer.schema
     return ModelPackage(
         schema=schema,
@@ -101,7 +101,7 @@ def build_package(
 
 
 def provenance(sources: argparse.Namespace) -> Provenance:
-    """Say where the package comes from."""
+    """Return where the package comes from."""
     return Provenance(
         git_commit=sources.git_commit,
         job=job_name(os.environ),
@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Package the model; the exit code is 1 when ONNX and scikit-learn disagree."""
+    """Package the model; the exit code is 1 if ONNX and scikit-learn disagree."""
     sources = parser().parse_args()
     decision = read_json(sources.trained_model / "training.json")["decision"]
     schema = read_schema(sources.split_data).with_decision(Decision(decision["threshold"], decision["chosen_by"]))

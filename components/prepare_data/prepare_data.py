@@ -1,8 +1,8 @@
-"""Split rows into train, validation and test by a stable hash of their id.
+"""Split rows into train, validation and test sets by a stable hash of their id.
 
-A row's part depends on its id and the salt alone: a refreshed, longer or reordered file keeps old rows in
+A row's part depends only on its id and the salt: in a refreshed, longer or reordered file, old rows stay in
 their parts, so no row that tested one model ever trains the next. A hash leaves the share of positives in
-each part to chance; the step reports it, and refuses a split where it is off by more than chance explains.
+each part to chance; the step reports it, and refuses a split whose deviation chance cannot explain.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, part_file
 from model_package.schema import Schema
 from model_package.steps.tracking import record
 
-# Standard errors of a share. Chance alone passes this about once in 15,000 splits.
+# In standard errors of a share. Chance alone exceeds this about once in 15,000 splits.
 LARGEST_DEVIATION = 4.0
 SMALLEST_CLASS = 1
 
@@ -47,7 +47,7 @@ class SplitError(Exception):
 
 @dataclass(frozen=True)
 class Shares:
-    """Fractions of the rows that validate and test; the rest train."""
+    """Fractions of the rows for validation and test; the rest train."""
 
     validation: float
     test: float
@@ -75,14 +75,14 @@ def fractions(identifiers: npt.NDArray[np.int64], salt: str) -> npt.NDArray[np.f
 
 
 def assign(identifiers: npt.NDArray[np.int64], shares: Shares, salt: str) -> npt.NDArray[np.str_]:
-    """Name the part of each id [rows]. Test lies lowest, so another validation share moves no test row."""
+    """Return the part of each id [rows]. Test has the lowest fractions: another validation share moves no test row."""
     where = fractions(identifiers, salt)
     names = np.where(where < shares.test + shares.validation, VALIDATION, TRAIN)
     return np.where(where < shares.test, TEST, names)
 
 
 def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
-    """Count rows and positives of each part, with the share's distance from the whole in standard errors."""
+    """Count rows and positives of each part, with the share's deviation from the whole in standard errors."""
     rate = float(target.mean())
     described = {}
     for part in PARTS:
@@ -99,16 +99,16 @@ def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[
 
 
 def check(described: dict[str, dict[str, Any]]) -> None:
-    """Raise SplitError when a part lacks a class or its share of positives is off."""
+    """Raise SplitError if a part lacks a class or its share of positives deviates too much."""
     for part, facts in described.items():
         if min(facts["positives"], facts["rows"] - facts["positives"]) < SMALLEST_CLASS:
             raise SplitError(
                 f"the {part} part has {facts['positives']} positives among {facts['rows']} rows; "
-                "it needs rows of both classes: give more data or larger shares"
+                "it needs rows of both classes: use more data or larger shares"
             )
         if abs(facts["deviation"]) > LARGEST_DEVIATION:
             raise SplitError(
-                f"the {part} part holds {facts['positive_rate']:.1%} positives, {facts['deviation']:+.1f} "
+                f"the {part} part has {facts['positive_rate']:.1%} positives, {facts['deviation']:+.1f} "
                 f"standard errors from the whole (limit {LARGEST_DEVIATION:g}): "
                 "ids are not independent of the target, or choose another salt"
             )
@@ -124,7 +124,7 @@ def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, s
 
 
 def main() -> int:
-    """Split validated rows; the exit code is 1 when the split is refused."""
+    """Split validated rows; the exit code is 1 if the split is refused."""
     parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id.", epilog=EXAMPLE)
     parser.add_argument("--validated-data", type=Path, required=True, help="folder written by validate_data")
     parser.add_argument("--split-data", type=Path, required=True, help="folder for the three parts")

@@ -1,8 +1,8 @@
 """Fit gradient boosting, calibrate its probabilities, and choose the decision threshold.
 
-About the imbalance (about one in five defaults): rows are neither resampled nor weighted. The log loss of
-boosting needs neither to rank well, and both would shift every probability away from the true rate. What
-imbalance calls for is a threshold other than one half: here the one with the highest F1 on validation.
+Class imbalance (about one in five defaults): rows are neither resampled nor weighted. Boosting with log loss
+needs neither to rank well, and both would bias every probability. Imbalance only calls for a threshold other
+than one half: here the one with the highest F1 on the validation set.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Tuning:
 
 
 def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
-    """Give the unfitted pipeline: categories become indicators, the rest passes, then boosting."""
+    """Return the unfitted pipeline: categories become indicators, the rest passes through, then boosting."""
     coded = {at: list(each.categories) for at, each in enumerate(schema.features) if each.categories is not None}
     encoder = OneHotEncoder(
         categories=list(coded.values()),
@@ -66,7 +66,7 @@ def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
         min_samples_leaf=tuning.minimum_leaf_rows,
         l2_regularization=tuning.l2_regularization,
         max_features=tuning.feature_share,
-        # Stopping early would need rows that calibration and the threshold use already.
+        # Early stopping would need rows that calibration and the threshold already use.
         early_stopping=False,
         random_state=tuning.seed,
     )
@@ -74,9 +74,9 @@ def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
 
 
 def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> CalibratedClassifierCV:
-    """Fit on the train part, then calibrate by Platt's sigmoid on the validation part.
+    """Fit on the train set, then calibrate with Platt's sigmoid on the validation set.
 
-    A sigmoid has two parameters and keeps the order of rows; isotonic regression would overfit some
+    A sigmoid has two parameters and keeps the order of rows; isotonic regression would overfit a few
     thousand rows and give many rows the same probability.
     """
     pipeline = build_pipeline(schema, tuning).fit(train.features, train.target)
@@ -87,7 +87,7 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Calibr
 def choose_threshold(target: npt.NDArray[np.int8], probability: npt.NDArray[np.float64]) -> float:
     """Choose the probability from which a row counts as positive so that F1 is highest.
 
-    The threshold lies half-way to the next lower probability, so that rounding in float32 flips no row.
+    The threshold is half-way to the next lower probability, so that rounding to float32 flips no row.
     """
     precision, recall, thresholds = precision_recall_curve(target, probability)
     total = precision[:-1] + recall[:-1]
@@ -98,7 +98,7 @@ def choose_threshold(target: npt.NDArray[np.int8], probability: npt.NDArray[np.f
 
 
 def main() -> int:
-    """Train from the parts of a split and write the model with its threshold."""
+    """Train on the parts of a split and write the model with its threshold."""
     defaults = Tuning()
     parser = argparse.ArgumentParser(description="Train and calibrate the model.", epilog=EXAMPLE)
     parser.add_argument("--split-data", type=Path, required=True, help="folder written by prepare_data")

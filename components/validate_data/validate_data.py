@@ -1,7 +1,7 @@
-"""Refuse data that the model must not learn from: say which column breaks which rule, how often, and where.
+"""Reject data that the model must not learn from: report which column breaks which rule, how often, and where.
 
-Decides what is valid from schema.yml alone, by the rules that requests are held to later. Repairs nothing; what passes
-goes on as parquet, with the columns beside it as schema.json.
+schema.yml alone decides what is valid, by the same rules as for requests later. Repairs nothing; valid data are
+written as parquet, with the columns as schema.json next to it.
 """
 
 import argparse
@@ -46,7 +46,7 @@ class UnreadableDataError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One rule that one column breaks. A row is the line of the file, where the header is line 1."""
+    """One rule that one column breaks. A row is a line number of the file, in which the header is line 1."""
 
     column: str
     rule: str
@@ -54,7 +54,7 @@ class Problem:
     samples: list[dict[str, Any]]
 
     def sentence(self) -> str:
-        """Say the problem in one line."""
+        """Return the problem as one line."""
         if not self.samples:
             return f"{self.column}: {self.rule}"
         shown = "; ".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in self.samples)
@@ -62,9 +62,9 @@ class Problem:
 
 
 def read_texts(file: Path) -> pl.DataFrame:
-    """Read a CSV with every value as text, so that a wrong type is found here and not guessed away.
+    """Read a CSV with every value as text, so that a wrong type is found and not hidden by type inference.
 
-    Raises UnreadableDataError for an empty file, a file without rows, and a file that is no CSV.
+    Raises UnreadableDataError for an empty file, a file without rows, and a file that is not a CSV.
     """
     if not file.is_file():
         raise UnreadableDataError(f"{file} does not exist; give the path of a CSV file")
@@ -85,13 +85,13 @@ def read_texts(file: Path) -> pl.DataFrame:
 
 
 def header_names(file: Path) -> list[str]:
-    """Give the header as it is written; the reader of the rows would rename what stands there twice."""
+    """Return the header as written; the reader of the rows would rename duplicates."""
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         return next(csv.reader(stream), [])
 
 
 def header_problems(header: list[str], schema: Schema) -> list[Problem]:
-    """Find the columns that a file lacks, and those that it has twice."""
+    """Find missing and duplicate columns."""
     for separator, word in OTHER_SEPARATORS.items():
         if len(header) == 1 and set(header[0].split(separator)) & set(schema.columns):
             rule = f"the columns are separated by {word}; export the file with commas"
@@ -101,12 +101,12 @@ def header_problems(header: list[str], schema: Schema) -> list[Problem]:
     rule = f"the column is missing; the file's header has {found}{more}"
     missing = [Problem(name, rule, 1, []) for name in schema.columns if name not in header]
     twice = [name for name, times in Counter(header).items() if times > 1]
-    again = "the column stands more than once in the header; keep one of them"
+    again = "the column is in the header more than once; keep one of them"
     return missing + [Problem(name, again, header.count(name), []) for name in twice]
 
 
 def typed(texts: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """Convert texts to numbers; what is no number of the right type becomes null.
+    """Convert texts to numbers; a text that is not a number of the right type becomes null.
 
     An integer may be written as "3" or "3.0", as spreadsheets export it.
     """
@@ -125,7 +125,7 @@ def _number(name: str, kind: str) -> pl.Expr:
 
 
 def type_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
-    """Find values that are there but are no number of the column's type."""
+    """Find values that are present but are not numbers of the column's type."""
     types = {feature.name: feature.type for feature in schema.features}
     problems = []
     for name in schema.columns:
@@ -139,7 +139,7 @@ def type_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) ->
 def value_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
     """Find missing, repeated, unknown and out-of-range values.
 
-    Values of a wrong type are null by now and reported already: as missing count those without a text.
+    Values of a wrong type are null by now and already reported: only values without text count as missing.
     """
     wrong = [(name, "the value is missing", texts[name].is_null()) for name in schema.columns]
     identifiers = numbers[schema.identifier]
@@ -168,14 +168,14 @@ def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -
 
 
 def warnings(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[str]:
-    """Find what is worth a look but no reason to refuse."""
+    """Find what deserves attention but is no reason to reject the file."""
     found = []
     foreign = [name for name in texts.columns if name not in schema.columns]
     if foreign:
-        found.append(f"columns that are not in the schema are left out: {', '.join(foreign)}")
+        found.append(f"columns that are not in the schema are dropped: {', '.join(foreign)}")
     repeated = numbers.height - numbers.select(pl.exclude(schema.identifier)).n_unique()
     if repeated:
-        found.append(f"{repeated:,} rows repeat another row in everything but {schema.identifier}")
+        found.append(f"{repeated:,} rows equal another row in everything except {schema.identifier}")
     return found
 
 
@@ -195,7 +195,7 @@ def summary(numbers: pl.DataFrame, schema: Schema) -> list[dict[str, Any]]:
 
 
 def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFrame | None]:
-    """Check a file. Gives the report, and the typed rows if the file may be used."""
+    """Check a file. Returns the report, and the typed rows if the file may be used."""
     report: dict[str, Any] = {"file": file.name, "valid": False, "rows": 0, "warnings": [], "columns": []}
     try:
         texts = read_texts(file)
@@ -224,10 +224,10 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Validate a file; the exit code is 1 when it is refused."""
+    """Validate a file; the exit code is 1 if it is rejected."""
     parser = argparse.ArgumentParser(description="Validate a data file against the schema.", epilog=EXAMPLE)
     parser.add_argument("--data", type=Path, required=True, help="CSV file to validate")
-    parser.add_argument("--schema", type=Path, required=True, help="schema.yml, which states the columns")
+    parser.add_argument("--schema", type=Path, required=True, help="schema.yml, which defines the columns")
     parser.add_argument("--validated-data", type=Path, required=True, help="folder for the rows as parquet")
     parser.add_argument("--validation-report", type=Path, required=True, help="folder for the report")
     arguments = parser.parse_args()
@@ -243,7 +243,7 @@ def main() -> int:
     for warning in report["warnings"]:
         print(f"warning: {warning}")
     if rows is None:
-        print(f"{arguments.data} is refused; correct the data and run again:", file=sys.stderr)
+        print(f"{arguments.data} is rejected; correct the data and run again:", file=sys.stderr)
         for problem in report["problems"]:
             print(f"  {Problem(**problem).sentence()}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
-"""One file of rows becomes one file of predictions, in a stream: memory does not grow with the file.
+"""Scores one file of rows into one file of predictions, as a stream: memory does not grow with the file.
 
-A file is taken whole or not at all, as a request is: one wrong value sets it aside, with where and why. What values
-are allowed, what the model says and where the decision lies is said by model_package, as it is for requests.
+A file is scored entirely or not at all, like a request: one wrong value rejects it, with where and why. model_package
+validates the values, runs the model and applies the threshold, as for requests.
 """
 
 from collections.abc import Iterator
@@ -25,15 +25,15 @@ UNFINISHED = ".unfinished"
 SCORED = "scored"
 SET_ASIDE = "set aside"
 IGNORED = "ignored"
-# Of zstd: probabilities hardly compress, and a higher level takes twice the time for the same size.
+# For zstd: probabilities hardly compress, and a higher level takes twice the time for the same size.
 COMPRESSION_LEVEL = 1
-# Files with such names are notes of other programs, such as Spark's _SUCCESS.
+# Files with these prefixes are markers of other programs, such as Spark's _SUCCESS.
 NOT_DATA = ("_", ".")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model package, and what it is registered as; `digest` is "" where none was promised."""
+    """A loaded model package, and its registered name and version; `digest` is "" if none is required."""
 
     scorer: Scorer
     rules: RowRules
@@ -50,7 +50,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one file went. `file` and `output` are relative; `details` are the first findings of `total` or more."""
+    """One file's outcome. `file` and `output` are relative; `details` are the first findings of `total` or more."""
 
     file: str
     status: str
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def is_set_aside(self) -> bool:
-        """Whether the file has no predictions although it should."""
+        """Whether the file was rejected."""
         return self.status == SET_ASIDE
 
     def sentence(self) -> str:
@@ -76,9 +76,9 @@ def files_in(data: Path) -> list[Path]:
 
 
 def score_file(model: Model, file: Path, name: str, predictions: Path) -> Outcome:
-    """Write `predictions`/`name` + SUFFIX, whole or not at all; `name` is the file's path below the data.
+    """Write `predictions`/`name` + SUFFIX, entirely or not at all; `name` is the file's path below the data.
 
-    Raises OSError when predictions cannot be written, ModelError when the model is broken: not the file's fault.
+    Raises OSError if predictions cannot be written, ModelError if the model is broken: neither is the file's fault.
     """
     if file.name.startswith(NOT_DATA):
         return Outcome(name, IGNORED, reason=f"its name begins with {file.name[0]}")
@@ -99,7 +99,7 @@ def score_file(model: Model, file: Path, name: str, predictions: Path) -> Outcom
 
 
 def notes(model: Model, name: str) -> dict[str, str]:
-    """What a file of predictions says about itself, as key-value metadata of parquet."""
+    """The parquet key-value metadata of a file of predictions."""
     return {
         "model": model.name,
         "model_version": model.version,
@@ -110,10 +110,10 @@ def notes(model: Model, name: str) -> dict[str, str]:
 
 
 def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> int:
-    """Stream the predictions of a file; the number of rows. Raises what reading raises, and what writing does."""
+    """Stream the predictions of a file; return the number of rows. Raises the errors of reading and of writing."""
     keys = identifiers(file, model.rules)
     rows = 0
-    # What goes wrong inside would reach us as a text of polars.
+    # An error inside would reach us only as text from polars.
     failure: Exception | None = None
 
     def scored(*_: object) -> Iterator[pl.DataFrame]:
@@ -122,7 +122,7 @@ def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> 
             for batch in batches(file, model.rules):
                 probability = model.scorer.score(batch.features)
                 rows += len(probability)
-                # Not as columns added to the keys: a file may have none, and a table of no columns has no rows.
+                # Not as columns added to the keys: a file may have no keys, and a table without columns has no rows.
                 yield pl.DataFrame(
                     [
                         *batch.keys.get_columns(),

@@ -1,8 +1,8 @@
-"""Scores files of rows in streams: what a parallel job calls (init, run), or a person for a file or folder.
+"""Scores files of rows as streams: the entry script of a parallel job (init, run), or a command for people.
 
-Every file becomes one parquet file of predictions; one that cannot be scored is set aside with its reason, and the
-rest goes on. Rows are checked and scored by the code that answers requests (model_package). Files are scored in
-file_scoring.py; here only the arguments are read and the outcomes reported.
+Every file becomes one parquet file of predictions; a file that cannot be scored is rejected with a reason, and the
+rest continues. Rows are checked and scored by the code that answers requests (model_package), in file_scoring.py;
+this module only parses arguments and reports outcomes.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# The driver of a parallel job imports this file by its path, so the files beside it are not importable by themselves.
+# The driver of a parallel job imports this file by its path, which does not make the files beside it importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from file_scoring import Model, Outcome, files_in, score_file
@@ -23,13 +23,13 @@ EXAMPLE = (
     "example: python endpoints/batch/score_batch.py --data rows/ --model package/ --predictions out/ "
     "--outcomes out/outcomes.jsonl"
 )
-# What Azure passes for a value that is empty, which a command line cannot carry.
+# The placeholder for an empty value, which Azure's command line cannot pass.
 NONE = "none"
 
 
 @dataclass(frozen=True)
 class Work:
-    """What init() made ready: the model, and where files come from and go to."""
+    """What init() prepared: the model, and the input and output folders."""
 
     model: Model
     data: Path
@@ -40,15 +40,15 @@ work: Work
 
 
 def init() -> None:
-    """Load the model package that the arguments name; raises when it is not the one that was promised."""
+    """Load the model package that the arguments name; raises if it does not have the required digest."""
     global work
-    # Azure adds arguments of its own.
+    # Azure adds its own arguments.
     arguments, _ = parser().parse_known_args()
     work = prepare(arguments)
 
 
 def run(mini_batch: Sequence[str]) -> list[str]:
-    """Score the files of a mini-batch; gives an outcome a file as a line of JSON, also for those set aside."""
+    """Score the files of a mini-batch; return one outcome per file as a line of JSON, also for rejected files."""
     return [as_line(outcome_of(work, Path(file))) for file in mini_batch]
 
 
@@ -63,7 +63,7 @@ def prepare(arguments: argparse.Namespace) -> Work:
 
 
 def outcome_of(given: Work, file: Path) -> Outcome:
-    """Score one file, and say how that went."""
+    """Score one file, and return the outcome."""
     root = given.data if given.data.is_dir() else given.data.parent
     outcome = score_file(given.model, file, file.relative_to(root).as_posix(), given.predictions)
     print(outcome.sentence(), flush=True)
@@ -81,16 +81,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, required=True, help="a file, or a folder of files, of rows to score")
     made.add_argument("--model", type=Path, required=True, help="folder with the model package, at any depth")
     made.add_argument("--predictions", type=Path, required=True, help="folder to write predictions into")
-    made.add_argument("--model-name", default=UNREGISTERED, help="noted in each file (default: %(default)s)")
-    made.add_argument("--model-version", default=UNREGISTERED, help="noted in each file (default: %(default)s)")
+    made.add_argument("--model-name", default=UNREGISTERED, help="recorded in each file (default: %(default)s)")
+    made.add_argument("--model-version", default=UNREGISTERED, help="recorded in each file (default: %(default)s)")
     made.add_argument("--model-digest", default=NONE, help="the package must have this digest (default: any)")
     return made
 
 
 def main() -> int:
-    """Score everything; the exit code is 1 when a file was set aside."""
+    """Score everything; the exit code is 1 if a file was rejected."""
     arguments_of = parser()
-    arguments_of.add_argument("--outcomes", type=Path, required=True, help="file for an outcome a line, as JSON")
+    arguments_of.add_argument(
+        "--outcomes", type=Path, required=True, help="file for the outcomes, one JSON object per line"
+    )
     arguments = arguments_of.parse_args()
     files = files_in(arguments.data)
     if not files:

@@ -12,7 +12,7 @@ from pathlib import Path
 from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
-# The server imports this file by its path, so the files beside it are not importable by themselves.
+# The server imports this file by its path, which does not make the files beside it importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from observability.data_collection import DataCollection
@@ -25,7 +25,7 @@ data_collection: DataCollection
 
 
 def init() -> None:
-    """Load the model package; raises, so that the deployment fails, when it is not the released one."""
+    """Load the model package; raises, so that the deployment fails, if it is not the released one."""
     global scorer, telemetry, data_collection
     scorer = Scorer.from_environment(os.environ)
     telemetry = Telemetry.from_environment(os.environ, scorer)

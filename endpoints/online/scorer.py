@@ -1,7 +1,7 @@
-"""Answers a request's bytes with the reply's bytes: everything of scoring that needs no web server.
+"""Turns a request's bytes into the reply's bytes: the part of scoring that needs no web server.
 
-How a request is read, what its values may be and how the model is run is said by model_package; here only the reply
-is made: this code is the same for every model.
+model_package reads the request, validates its values and runs the model; this module only builds the reply, and is
+the same for every model.
 """
 
 import json
@@ -27,7 +27,7 @@ BAD_REQUEST = 400
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """What the model was given, float32 [rows, features], and P(target = 1), float64 [rows]."""
+    """The model's input, float32 [rows, features], and P(target = 1), float64 [rows]."""
 
     features: NDArray[np.float32]
     probability: NDArray[np.float64]
@@ -35,9 +35,9 @@ class ScoredRows:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400.
+    """The reply to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400.
 
-    It took so many seconds to read the request, and so many for the model to answer.
+    The two durations are the seconds for reading the request and for running the model.
     """
 
     status: int
@@ -62,7 +62,7 @@ class Scorer:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Load the package that a deployment's environment variables name, and check its digest when given.
+        """Load the package that a deployment's environment variables name, and check its digest if given.
 
         Reads AZUREML_MODEL_DIR, MODEL_NAME, MODEL_VERSION and MODEL_DIGEST.
         """
@@ -78,7 +78,7 @@ class Scorer:
         )
 
     def answer(self, body: bytes) -> Reply:
-        """Score the request in `body` (JSON). Raises ModelError only when the model itself is broken."""
+        """Score the request in `body` (JSON). Raises ModelError only if the model itself is broken."""
         begun = time.perf_counter()
         try:
             matrix = read_request(body, self._rules)

@@ -147,7 +147,7 @@ def test_rows_alike_but_for_the_id_are_a_warning(good: pl.DataFrame, tmp_path: P
     twice = pl.concat([good, good.with_columns(pl.col("ID") + 1000)])
     report = checked(twice, tmp_path)
     assert report["valid"]
-    assert report["warnings"] == ["40 rows repeat another row in everything but ID"]
+    assert report["warnings"] == ["40 rows equal another row in everything except ID"]
 
 
 def test_an_unknown_column_is_left_out_with_a_warning(good: pl.DataFrame, tmp_path: Path):

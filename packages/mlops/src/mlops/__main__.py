@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Some machines forbid to keep compiled bytecode. Then every process compiles the SDK, MLflow and scikit-learn
-# anew, which more than doubles its start; so this command, and what it starts, keeps it all the same.
+# Some machines disable the bytecode cache. Then every process compiles the SDK, MLflow and scikit-learn again,
+# which more than doubles its start; so this command, and what it starts, enables the cache.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

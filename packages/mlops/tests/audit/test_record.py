@@ -72,8 +72,8 @@ def test_every_text_survives_being_stored(reason: str, who: str) -> None:
         ("", "is not a record"),
         ("[]", "is not a record"),
         (chain(1)[0].text().replace('"who":"ada"', '"who":"ada","extra":1'), "is not a record"),
-        (chain(2)[1].text(), "says that it is record 2"),
-        (chain(1)[0].text().replace('"who":"ada"', '"who": "ada"'), "is not in the form"),
+        (chain(2)[1].text(), "claims to be record 2"),
+        (chain(1)[0].text().replace('"who":"ada"', '"who": "ada"'), "is not in canonical form"),
     ],
 )
 def test_what_is_no_record_is_a_break(text: str, reason: str) -> None:

@@ -74,8 +74,8 @@ def log(*hours: float) -> list[Record]:
     ("record", "words"),
     [
         pytest.param(cause(), "", id="drift that newer data mend"),
-        pytest.param(cause(state="quality"), "is no drift", id="bad data"),
-        pytest.param(cause(retrain="no"), "nothing that a newer model would mend", id="drift of fairness"),
+        pytest.param(cause(state="quality"), "is not a drift verdict", id="bad data"),
+        pytest.param(cause(retrain="no"), "a newer model would not fix", id="drift of fairness"),
         pytest.param(cause(stage="staging"), "lists prod", id="another stage"),
         pytest.param(cause(hours=24 * 8), "more than 7 days ago", id="an event that comes late"),
     ],
@@ -93,7 +93,7 @@ def test_what_may_start_a_training(record: Record, words: str) -> None:
         pytest.param((), "", id="none yet"),
         pytest.param((23,), "2026-03-10 13:00 UTC (cool_down_hours)", id="cooling down"),
         pytest.param((24,), "", id="cooled down"),
-        pytest.param((160, 100, 30), "3 began within seven days; the next may at 2026-03-10 20:00", id="budget"),
+        pytest.param((160, 100, 30), "3 began within seven days; the next may begin at 2026-03-10 20:00", id="budget"),
         pytest.param((169, 100, 30), "", id="the oldest is a week ago"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_pipeline_component_is_checked_inside(project):
     (problem,) = check_project(project)
 
     assert (problem.file, problem.line) == ("components/both/component.yml", 12)
-    assert "'slow' is none of fast, exact" in problem.message
+    assert "'slow' is not one of fast, exact" in problem.message
 
 
 def test_a_project_without_its_pipeline_is_told(project):
@@ -72,7 +72,7 @@ def test_a_project_without_its_pipeline_is_told(project):
 
     problems = check_project(project)
 
-    assert [(problem.file, problem.message) for problem in problems] == [(TRAIN, "there is no pipeline to train with")]
+    assert [(problem.file, problem.message) for problem in problems] == [(TRAIN, "there is no training pipeline")]
 
 
 def test_two_components_of_one_name_and_version_are_told(project):
@@ -84,7 +84,7 @@ def test_two_components_of_one_name_and_version_are_told(project):
     (problem,) = check_project(project)
 
     assert (problem.file, problem.line) == ("components/remake/component.yml", 4)
-    assert "version 1.0.0 of `make` is also what components/make/component.yml declares" in problem.message
+    assert "version 1.0.0 of `make` is also declared by components/make/component.yml" in problem.message
 
 
 def test_data_that_is_told_by_its_checksum_may_be_elsewhere(project):

@@ -212,9 +212,9 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--bad-model", "--to", "dev"), "--bad-model needs the whole way"),
-        (("--drift", "--to", "staging"), "--drift needs the whole way"),
-        (("--drift", "--bad-model"), "--bad-model and --drift are two stories"),
+        (("--bad-model", "--to", "dev"), "--bad-model needs every stage"),
+        (("--drift", "--to", "staging"), "--drift needs every stage"),
+        (("--drift", "--bad-model"), "--bad-model and --drift cannot be combined"),
     ],
 )
 def test_a_demo_tells_one_story_and_needs_the_whole_way_for_it(words: tuple[str, ...], told: str) -> None:

@@ -50,7 +50,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "line", "sentence"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, "`a` is given twice (first on line 1)"),
+        ("a: 1\nb: 2\na: 3\n", 3, "duplicate key `a` (first on line 1)"),
         ("a: !secret x\n", 1, "the tag `!secret` is not supported"),
         ("? [a, b]\n: 1\n", 1, "a key must be a plain word"),
         ("a: &a\n  - *a\n", 1, "an alias refers to its own anchor"),

@@ -129,9 +129,9 @@ def _renews_itself(page: Page, server: DashboardServer, newer: Snapshot) -> None
     expect(page.locator("header")).to_contain_text("newer-model")
     assert page.evaluate("window.marked") is None
     # and one whose server cannot ask the stages any more
-    server.say("not renewed: nobody is logged in")
+    server.say("not refreshed: not logged in")
     page.evaluate(COME_BACK)
-    expect(page.locator("#stale")).to_contain_text("nobody is logged in")
+    expect(page.locator("#stale")).to_contain_text("not logged in")
 
 
 def _needs_no_server(page: Page, html: str, file: Path) -> None:

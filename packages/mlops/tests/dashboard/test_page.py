@@ -106,12 +106,12 @@ def test_tampered_log_is_told_first(make_snapshot: Making) -> None:
 
 def test_stage_that_cannot_be_asked_does_not_hide_the_others(make_snapshot: Making) -> None:
     snapshot = make_snapshot()
-    status = StageStatus("dev", "credit-default-dev", problem=WorkspaceError("nobody is logged in"))
-    dev = replace(snapshot.stages[0], status=status, service=Service(problem="nobody is logged in"))
+    status = StageStatus("dev", "credit-default-dev", problem=WorkspaceError("not logged in"))
+    dev = replace(snapshot.stages[0], status=status, service=Service(problem="not logged in"))
 
     html = render(replace(snapshot, stages=(dev, *snapshot.stages[1:])), served=False).html
 
-    assert "nobody is logged in" in html
+    assert "not logged in" in html
     assert "version 2" in html
 
 
@@ -134,8 +134,8 @@ def test_project_in_which_nothing_has_happened_has_a_page(make_snapshot: Making)
 
     html = render(replace(empty, stages=stages), served=True).html
 
-    assert html.count("runs nothing") == 3
-    assert "Nothing has happened yet" in html
+    assert html.count("runs no model") == 3
+    assert "No records yet" in html
 
 
 def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
@@ -153,11 +153,11 @@ def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
 def test_version_can_be_asked_for_and_tells_why_a_page_is_old(page: Page) -> None:
     with serving(page) as server:
         fresh = httpx.get(f"{server.address}version").json()
-        server.say("not renewed: nobody is logged in")
+        server.say("not refreshed: not logged in")
         stale = httpx.get(f"{server.address}version").json()
 
     assert fresh == {"version": page.version, "taken": "2026-03-02T09:30:00+00:00", "problem": ""}
-    assert stale == fresh | {"problem": "not renewed: nobody is logged in"}
+    assert stale == fresh | {"problem": "not refreshed: not logged in"}
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_promotion_waits_for_the_soak_and_is_not_proposed_twice(team: Team) -> N
     assert proposal
     late = not_yet(team.clients, read_promotion(team.clients, "prod"), now + timedelta(hours=24))
     assert late
-    assert f"is proposed already, on {proposal.branch}" in late.reason
+    assert f"is already proposed, on {proposal.branch}" in late.reason
 
 
 def test_promotion_does_not_wait_for_a_stage_that_breaks_its_slo(team: Team) -> None:
@@ -143,7 +143,7 @@ def test_promotion_does_not_wait_for_a_stage_that_breaks_its_slo(team: Team) -> 
     refused = not_yet(team.clients, read_promotion(team.clients, "prod"), datetime.now(UTC) + timedelta(hours=24))
 
     assert refused
-    assert "staging does not keep its SLO" in refused.reason
+    assert "staging breaks its SLO" in refused.reason
 
 
 def rolled_back(team: Team, digest: str) -> None:
@@ -157,7 +157,7 @@ def test_revert_proposes_what_runs_once(team: Team) -> None:
     # given a release on top of what runs, which was rolled back
     released(team)
     good = team.manifest("staging").read_text()
-    assert "it runs version 1, as git says" in revert(team.clients, "staging").reason
+    assert "it runs version 1, as in git" in revert(team.clients, "staging").reason
     digest = f"sha256:{datetime.now(UTC).timestamp():064.0f}"
     live = promote(team.clients, "staging", None).release.model.digest
     team.edit("releases/staging.yml", live, digest)

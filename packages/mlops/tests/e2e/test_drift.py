@@ -164,7 +164,7 @@ def test_run_again_it_finds_the_first_verdict_and_starts_no_second_training(
 ) -> None:
     # people are shown the drift as bars, and what the first run of the demo made of it
     event = told.first["drift"]["event"]
-    assert "had been asked before" in told.again
+    assert "sent in an earlier run" in told.again
     assert "PAY_0 drifted: PSI" in told.again
     assert "training │ window" in told.again
     assert event["subject"] in told.again

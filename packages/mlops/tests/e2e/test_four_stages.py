@@ -111,14 +111,16 @@ def test_a_fourth_stage_refuses_no_history_and_is_skipped_by_nothing(three: Team
     assert deploy(three.clients.stage("prod"), load_project(three.folder), "prod").actions == ()
     assert running(three) == {"dev": "1", "staging": "1", "preprod": None, "prod": "1"}
 
-    # and prod takes nothing while the stage before it is empty
+    # and prod accepts nothing while the previous stage is empty
     release(three, "dev", next_version)
     release(three, "staging", next_version)
-    with pytest.raises(PromotionRefused, match="preprod runs nothing yet, and prod takes only what runs in preprod"):
+    with pytest.raises(
+        PromotionRefused, match="preprod runs no model yet, and prod accepts only a model that runs in preprod"
+    ):
         promote(three.clients, "prod", None)
     waiting = not_yet(three.clients, read_promotion(three.clients, "prod"), datetime.now(UTC))
     assert waiting
-    assert waiting.reason == "preprod runs nothing yet"
+    assert waiting.reason == "preprod runs no model yet"
 
     # when the next version takes all four
     release(three, "preprod", next_version)
@@ -159,7 +161,7 @@ def test_a_release_that_skips_the_new_stage_is_neither_judged_nor_deployed(three
     assert told.startswith(
         f"releases/prod.yml:{line}: release.source.stage: prod takes models from preprod, not staging"
     )
-    with pytest.raises(ProjectError, match="cannot be judged as they are"):
+    with pytest.raises(ProjectError, match="cannot be read"):
         gate_range(three.clients, "HEAD~1", record=False)
     with pytest.raises(ProjectError) as refused:
         deploy(three.clients.stage("prod"), load_project(three.folder), "prod")

@@ -21,7 +21,7 @@ def test_bad_models_are_stopped_and_rolled_back_and_no_caller_notices(lifecycle:
     # the worse one does not pass the gate
     stopped = answer["bad_model"]["stopped_by_gate"]
     assert "roc_auc" in stopped["blocking"]
-    # the one that tires passes it, and goes back by itself under traffic
+    # the one that degrades passes it, and is rolled back automatically under traffic
     back = answer["bad_model"]["rolled_back"]
     assert "is not released to prod" in back["reason"]
     # how it is found depends on which comes first: a slow answer, or one request too many that waits behind it

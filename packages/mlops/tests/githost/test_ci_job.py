@@ -136,4 +136,4 @@ def test_a_summary_fits_the_limit_and_says_that_it_was_cut(tmp_path: Path) -> No
         job.add_summary("é" * (job.summary_limit // 4))
 
     assert file.stat().st_size <= job.summary_limit
-    assert "Shortened" in file.read_text()[-100:]
+    assert "Truncated" in file.read_text()[-100:]

@@ -101,7 +101,7 @@ def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
     ]
     # and what the team chooses of the cluster stays
     file.write_text(file.read_text().replace("defaultinstancetype", "small", 1))
-    assert "says already" in configure(project, "--outputs", written(project, serving="kubernetes", **names)).stdout
+    assert "is up to date" in configure(project, "--outputs", written(project, serving="kubernetes", **names)).stdout
     # and back, with a machine in place of the cluster's instance type
     file.write_text(
         file.read_text().replace("instance_count: 1\n", "instance_count: 1\n    max_instances: 3 # at most\n", 1)
@@ -141,7 +141,7 @@ def test_a_second_run_changes_nothing(project: Path) -> None:
     done = configure(project, "--outputs", written(project))
 
     assert done.returncode == 0
-    assert "says already" in done.stdout
+    assert "is up to date" in done.stdout
     assert (project / "project.yml").read_text() == text
 
 
@@ -171,7 +171,7 @@ def test_a_missing_location_is_added(project: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("not json", "is no JSON"),
+        ("not json", "is not valid JSON"),
         ("{}", "subscription_id"),
         (json.dumps({**OUTPUTS, "subscription_id": "mine"}), "a GUID"),
         (json.dumps({**OUTPUTS, "endpoint": 7}), "endpoint"),

@@ -59,7 +59,7 @@ def test_a_flag_for_each_stack_that_ci_brings_up() -> None:
 def test_every_change_is_listed_with_its_rights() -> None:
     text = blocks_as_markdown(result(dev=GROWN, prod=SAME).blocks())
 
-    for words in ("compute:Cluster gpu", "right REMOVED", "ci: Reader on group", "amount"):
+    for words in ("compute:Cluster gpu", "role REMOVED", "ci: Reader on group", "amount"):
         assert words in text
     assert "prod" not in text
     assert blocks_as_markdown(result(prod=SAME).blocks()) == "no stack changes since main"

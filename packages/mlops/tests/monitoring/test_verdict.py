@@ -130,10 +130,10 @@ def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
         ("slices: [sex", "groups: [sex", "groups: is called `slices` since format 1"),
         ("min_rows: 500", "fewest_rows: 500", "fewest_rows: is called `min_rows` since format 1"),
         ("weighted_drift, score_drift, roc_auc", "weighted_drift, rows, roc_auc", "a newer model cannot fix 'rows'"),
-        ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule is about 'nonsense'"),
+        ("weighted_drift, score_drift, roc_auc", "weighted_drift, nonsense, roc_auc", "no rule uses 'nonsense'"),
         ("why: the model's job is to rank risks", "why: ''", "why"),
         ("min_rows: 500", "min_rows: 0", "greater than"),
-        ("missing: pass # no outcomes yet", "no_champion: pass", "says nothing here"),
+        ("missing: pass # no outcomes yet", "no_champion: pass", "has no effect here"),
     ],
 )
 def test_a_rule_that_could_not_fire_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -145,7 +145,7 @@ def test_broken_manifests_are_named_by_file_and_line_and_hide_no_other(folder: P
     prod = result.problems[-1]
     assert any(each.startswith("releases/dev.yml:13: rollout.soak_second: ") for each in result.problems)
     assert any(re.match(r"releases/staging\.yml:\d+: could not find", each) for each in result.problems)
-    assert prod.startswith("releases/prod.yml:1: the manifest is gone")
+    assert prod.startswith("releases/prod.yml:1: the manifest is missing")
     assert result.exit_code == 3
 
 
@@ -168,7 +168,7 @@ def test_nothing_before_compares_with_nothing(folder: Path) -> None:
 
 @pytest.mark.parametrize("since", ["no-such", "--output=pwned", "HEAD~99", ""])
 def test_revision_that_is_none_is_told(folder: Path, since: str) -> None:
-    with pytest.raises(InputError, match="git knows no revision"):
+    with pytest.raises(InputError, match="unknown revision"):
         planned(folder, since)
 
 

@@ -109,7 +109,7 @@ ROLLING = {TAG_PHASE: "smoke", TAG_TO: "blue", TAG_FROM: "green", TAG_SINCE: NOW
         "left long ago",
         "has traffic",
         "mirrored",
-        "rollout goes on",
+        "rollout in progress",
         "busy",
         "nothing is live",
     ],

@@ -125,7 +125,7 @@ SITUATIONS = {
         RollBack,
     ),
     "no endpoint": (View(exists=False), Evidence(), CreateEndpoint),
-    "the endpoint is being changed": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
+    "the endpoint is being updated": (View({"blue": OLD}, {"blue": 100}, state="Updating"), Evidence(), Wait),
     "the same model in another configuration": (
         View({"blue": replace(OLD, digest="sha256:new", configuration="x")}, {"blue": 100}),
         Evidence(),
@@ -209,7 +209,7 @@ def test_a_first_release_skips_mirror_and_steps() -> None:
 
 @pytest.mark.parametrize("steps", [(), (50,), (50, 10, 100), (0, 100), (10, 10, 100), (10, 120)])
 def test_steps_that_do_not_rise_to_100_are_refused(steps: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="must rise to 100"):
+    with pytest.raises(ValueError, match="must increase to 100"):
         Plan("m", "1", "d", steps=steps)
 
 

@@ -60,7 +60,7 @@ BAD_FILES = [
         "resource_group: rg-credit-default-dev",
         "resource_group: rg.",
         "stages.dev.resource_group",
-        "no '.' at the end",
+        "not ending with '.'",
     ),
     (
         "workspace name that is too short",
@@ -193,8 +193,8 @@ def test_the_stages_as_keys_are_told_what_to_write_instead(tmp_path: Path) -> No
 
     missing, stages = caught.value.details
     assert missing.startswith("project.yml:1: format: is missing; write `format: 1` at the top")
-    assert stages.startswith(f"project.yml:{line_of(old, 'stages:')}: stages: has a key per stage")
-    assert "write `- name: dev` in place of `dev:`" in stages
+    assert stages.startswith(f"project.yml:{line_of(old, 'stages:')}: stages: has one key per stage")
+    assert "write `- name: dev` instead of `dev:`" in stages
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])
@@ -235,7 +235,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     ("content", "line", "reason"),
     [
         (b"name: [unclosed\nmodel: x\n", 2, "project.yml:2"),
-        (b"name: a\nname: b\n", 2, "`name` is given twice (first on line 1)"),
+        (b"name: a\nname: b\n", 2, "duplicate key `name` (first on line 1)"),
         (b"\xff\xfe\x00", 1, "not UTF-8"),
         (b"", 1, "1 problem"),
         (b"just a sentence", 1, "1 problem"),

@@ -107,10 +107,10 @@ def test_a_comment_beside_the_empty_release_stays(staging: Path) -> None:
     [
         ("  soak_seconds:", "  soak_second:", 13, "rollout.soak_second", "unknown key"),
         ("slo:", "slow:", 20, "slow", "unknown key"),
-        ("[10, 50, 100]", "[50, 10, 100]", 12, "rollout.traffic_steps", "rise from step to step"),
+        ("[10, 50, 100]", "[50, 10, 100]", 12, "rollout.traffic_steps", "must increase"),
         ("[10, 50, 100]", "[10, 50]", 12, "rollout.traffic_steps", "end with 100"),
         ("mirror_percentage: 10", "mirror_percentage: 60", 11, "rollout.mirror_percentage", "50"),
-        ("p99_milliseconds: 300", "p99_milliseconds: 30", 20, "slo", "lies below p95"),
+        ("p99_milliseconds: 300", "p99_milliseconds: 30", 20, "slo", "must not be below p95"),
         ("error_rate: 0.001", "error_rate: 1.5", 23, "slo.error_rate", "less than or equal to 1"),
         ("error_rate: 0.001", "error_rate: .nan", 23, "slo.error_rate", "less than or equal to 1"),
         ("release: null", "", 1, "release", "is missing"),
@@ -134,7 +134,7 @@ def test_a_wrong_manifest_is_refused_with_file_line_and_key(
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('version: "3"', "version: 3", "put it into quotes"),
+        ('version: "3"', "version: 3", "put it in quotes"),
         ("sha256:" + "a" * 64, "sha256:" + "a" * 63, "release.model.digest"),
         ("stage: dev", "stage: Dev!", "release.source.stage"),
     ],

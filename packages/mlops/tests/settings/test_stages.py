@@ -35,12 +35,12 @@ def test_each_stage_has_its_value_and_null_is_one() -> None:
         (
             "stages:\n  dev: 1\n  prod: 3\n",
             3,
-            "stages: says nothing for staging, which project.yml lists; add `staging:`",
+            "stages: has no entry for staging, which project.yml lists; add `staging:`",
         ),
         (
             "stages:\n  prod: 3\n",
             3,
-            "says nothing for dev, staging, which project.yml lists; add `dev:` and `staging:`",
+            "has no entry for dev, staging, which project.yml lists; add `dev:` and `staging:`",
         ),
         (
             "stages:\n  dev: 1\n  stagin: 2\n  prod: 3\n",
@@ -48,7 +48,7 @@ def test_each_stage_has_its_value_and_null_is_one() -> None:
             "stages.stagin: project.yml has no stage 'stagin'; did you mean 'staging'?; its stages are dev → staging",
         ),
         ("stages:\n  dev: one\n  staging: 2\n  prod: 3\n", 4, "stages.dev: Input should be a valid integer"),
-        ("stages: 5\n", 3, "stages: must hold keys and values"),
+        ("stages: 5\n", 3, "stages: must be a mapping of keys to values"),
     ],
     ids=["one is missing", "two are missing", "misspelt", "wrong value", "no mapping"],
 )
@@ -67,7 +67,7 @@ def test_the_file_of_three_stages_says_what_the_fourth_needs() -> None:
     with pytest.raises(ProjectError) as refused:
         read("stages:\n  dev: 1\n  staging: 2\n  prod: 3\n", four)
 
-    assert "says nothing for preprod" in refused.value.details[0]
+    assert "has no entry for preprod" in refused.value.details[0]
     assert "mlops stages add" in refused.value.details[0]
 
 

@@ -174,7 +174,7 @@ def test_files_with_changes_of_ones_own_are_not_mixed_with_new_ones(folder: Path
     file = folder / "releases" / "gates.yml"
     file.write_text(file.read_text().replace("rounds: 1000", "rounds: 900"))
 
-    with pytest.raises(InputError, match=r"not committed.*: releases/gates\.yml$") as refused:
+    with pytest.raises(InputError, match=r"uncommitted changes.*: releases/gates\.yml$") as refused:
         add_stage(load_project(folder), "preprod", "staging")
 
     assert "--dry-run" in refused.value.advice
@@ -187,7 +187,7 @@ def test_files_with_changes_of_ones_own_are_not_mixed_with_new_ones(folder: Path
         ("preprod", "stagin", "did you mean 'staging'"),
         ("Preprod", "staging", "lower-case"),
         ("gates", "staging", "reserved"),
-        ("prod", "dev", "there is a stage prod already"),
+        ("prod", "dev", "the stage prod already exists"),
     ],
 )
 def test_names_and_places_that_are_not_possible_are_told(folder: Path, name: str, after: str, says: str) -> None:

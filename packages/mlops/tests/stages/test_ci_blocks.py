@@ -134,7 +134,7 @@ def test_a_block_that_does_not_follow_is_told_with_its_line_and_put_right(folder
     line = text.splitlines().index("        # begin stages: stack matrix (written by `mlops check --fix`)") + 1
     assert (problem.file, problem.line) == (".github/workflows/infra-drift.yml", line)
     assert problem.advice == "run: mlops check --fix"
-    assert list(fix_stages(folder)) == [".github/workflows/infra-drift.yml: lists the stages of project.yml"]
+    assert list(fix_stages(folder)) == [".github/workflows/infra-drift.yml: stages taken from project.yml"]
     assert list(check_stages(load_project(folder))) == []
     assert file.read_text() == text
 

@@ -58,5 +58,5 @@ def test_a_model_is_proposed_for_it_without_waiting_for_a_stage_before(project: 
 
 
 def test_of_several_stages_the_first_has_none_to_wait_for() -> None:
-    with pytest.raises(InputError, match="dev has no stage before it to wait for"):
+    with pytest.raises(InputError, match="dev has no previous stage to wait for"):
         require_source(load_project(ROOT).order, "dev")

@@ -202,7 +202,7 @@ def test_a_branch_that_merged_the_default_branch_did_not_release_what_came_with_
 def test_a_shallow_clone_says_what_it_lacks(longer: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{longer.parent}", str(tmp_path / "shallow"))
 
-    assert "fetch the whole history" in refusal(tmp_path / "shallow" / "project", "prod")
+    assert "fetch the full history" in refusal(tmp_path / "shallow" / "project", "prod")
 
 
 def test_without_git_the_list_beside_the_manifest_judges(folder: Path, tmp_path: Path) -> None:

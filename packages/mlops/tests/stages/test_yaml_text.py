@@ -122,7 +122,7 @@ def test_a_copy_in_a_list_is_renamed_where_the_old_name_is_a_word() -> None:
     ids=["block", "list", "flow"],
 )
 def test_the_last_of_its_kind_is_not_removed(text: str, path: tuple[str, ...]) -> None:
-    with pytest.raises(CannotEdit, match="nothing would be left"):
+    with pytest.raises(CannotEdit, match="has no siblings"):
         remove_entries(text, [path])
 
 

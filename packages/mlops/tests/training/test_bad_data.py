@@ -15,7 +15,7 @@ LOG = [
     "# Output 'rows': /state/blobs/rows",
     "$ python validate_data.py --data /state/blobs/LocalUpload/0f3a/spoiled.csv",
     "",
-    "/state/blobs/LocalUpload/0f3a/spoiled.csv is refused; correct the data and run again:",
+    "/state/blobs/LocalUpload/0f3a/spoiled.csv is rejected; correct the data and run again:",
     "  AGE: the value is missing",
 ]
 
@@ -48,7 +48,7 @@ def test_folder_is_refused(client: MLClient, tmp_path: Path) -> None:
 
 def test_log_leads_with_what_the_step_said_about_the_file_that_was_given() -> None:
     assert telling_lines(LOG, Path("mine/spoiled.csv")) == [
-        "mine/spoiled.csv is refused; correct the data and run again:",
+        "mine/spoiled.csv is rejected; correct the data and run again:",
         "  AGE: the value is missing",
     ]
 

@@ -1,1 +1,1 @@
-"""The audit log of a stage: what was gated, promoted and rolled out or back, by whom, on what evidence."""
+"""The audit log of a stage: gates, promotions, rollouts and rollbacks, by whom, and on what evidence."""

@@ -1,7 +1,7 @@
-"""Which audit records others are told of, and in which words: CloudEvents 1.0. Pure, no I/O.
+"""Publishes audit records to a stage's Event Grid topic, as CloudEvents 1.0.
 
-An event is a pointer to its record: whoever acts on one reads the record in the audit log, and believes that. Its id
-is the record's hash, so that a record told twice is one event.
+An event points to its record: consumers read the record in the audit log, and trust only that. Its id is the
+record's hash, so that a record published twice is one event.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _NOTHING_ASKED: Final = ("", "no")
 
 
 class AnnouncementData(BaseModel):
-    """What is told of a record: where it stands in which stage's log, and its reason for people.
+    """An event's data: the position of the record in a stage's log, and its reason for people.
 
-    `retrain` lets a subscription choose the drift that newer data would mend; whether it does, says the record.
+    `retrain` lets a subscription select drift that newer data may fix; the record itself is authoritative.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +45,7 @@ class AnnouncementData(BaseModel):
 
 
 class Announcement(BaseModel):
-    """A CloudEvent of ours; other attributes, which brokers add, are passed over."""
+    """A CloudEvent of this project; other attributes, which brokers add, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -60,7 +60,7 @@ class Announcement(BaseModel):
 
 
 def announcement_of(record: Record, source: str) -> Announcement | None:
-    """What others are told of a record of the workspace `source`; None for most records."""
+    """The event for a record of the workspace `source`; None for most records."""
     event = record.event
     kind = _kind(event)
     if kind is None:
@@ -85,7 +85,7 @@ def announcement_of(record: Record, source: str) -> Announcement | None:
 
 
 def asks_for_retraining(event: Event) -> bool:
-    """Whether a verdict was noted that a newer model would mend."""
+    """Whether the record is a verdict that a newer model may fix."""
     return event.evidence.get("retrain", "") not in _NOTHING_ASKED
 
 
@@ -107,9 +107,9 @@ _CONTENT_TYPE: Final = "application/cloudevents-batch+json; charset=utf-8"
 
 
 def announce(stage: Stage, record: Record) -> bool:
-    """Tell the stage's topic of a record; whether there was anything to tell and it was taken.
+    """Publish a record to the stage's topic; return whether there was an event and it was accepted.
 
-    Safe to do twice: the event has the same id. Asks for the roles Reader and EventGrid Data Sender on the topic.
+    Safe to repeat: the event has the same id. Needs the roles Reader and EventGrid Data Sender on the topic.
     """
     if stage.events_topic is None:
         return False
@@ -130,13 +130,13 @@ def announce(stage: Stage, record: Record) -> bool:
         connect_events(address).send_request(request).raise_for_status()
     except (AzureError, MlopsError) as error:
         explained = error if isinstance(error, MlopsError) else explain(error)
-        say(f"nobody was told of record {record.number}: {explained.message if explained else error}")
+        say(f"record {record.number} was not published: {explained.message if explained else error}")
         return False
     return True
 
 
 def topic_id(stage: Stage) -> str:
-    """The whole name of a stage's topic on Azure."""
+    """The full resource id of a stage's topic on Azure."""
     return f"{_group(stage)}/providers/Microsoft.EventGrid/topics/{stage.events_topic}"
 
 
@@ -145,7 +145,7 @@ def _group(stage: Stage) -> str:
 
 
 def _address(topic: str) -> str:
-    """Where a topic takes events."""
+    """The endpoint that a topic accepts events at."""
     client = connect_management()
     request = HttpRequest("GET", client.format_url(topic), params={"api-version": _API_VERSION})
     reply = client.send_request(request)

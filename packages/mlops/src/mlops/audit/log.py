@@ -1,8 +1,8 @@
-"""Where a stage keeps its audit log, and the log for people and programs, which first says whether it can be trusted.
+"""The storage of a stage's audit log, and the log for people and programs, after a check that it can be trusted.
 
-Each record is an immutable data asset version in the stage's workspace. A version can be registered once only, with one
+Each record is an immutable data asset version in the stage's workspace. A version can be registered only once, with one
 content: two writers cannot both write record 7, and nobody can rewrite it through the workspace. On Azure the container
-is immutable by policy as well (infra/).
+is also immutable by policy (infra/).
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class AuditLog:
         self._now = now
 
     def append(self, event: Event) -> Record:
-        """Write a record after the last one. Raises WorkspaceError when others always come first."""
+        """Write a record after the last one. Raises WorkspaceError if other writers always come first."""
         for _ in range(_ATTEMPTS):
-            record = follow(self._last(self._stored()), event, current_actor(), self._now())
+            record = follow(self._last(self._read_stored()), event, current_actor(), self._now())
             if self._write(record):
                 return record
         raise self._lost_race()
 
     def append_once(self, event: Event, same: Callable[[Event], bool]) -> tuple[Record, bool]:
-        """Write a record unless one of a same event is there; the record, and whether it is new.
+        """Write a record unless one of the same event exists; return the record, and whether it is new.
 
-        Of two writers at once only one writes. Raises WorkspaceError as `append` does.
+        Of two concurrent writers only one writes. Raises WorkspaceError as `append` does.
         """
         found: list[Record] = []
 
@@ -62,16 +62,16 @@ class AuditLog:
         return (record, True) if record else (found[0], False)
 
     def append_if(self, event: Event, may: Callable[[Sequence[Record]], bool]) -> Record | None:
-        """Write a record if `may` agrees to it after all records that are there, oldest first; None if it does not.
+        """Write a record if `may` accepts all existing records, oldest first; return None if it does not.
 
-        Whatever others write meanwhile is asked about too. Raises WorkspaceError as `append` does.
+        Records that others write meanwhile are checked too. Raises WorkspaceError as `append` does.
         """
         for _ in range(_ATTEMPTS):
-            stored = list(self._stored())
+            stored = list(self._read_stored())
             entries = [parse(text, number) for number, text, _ in stored]
             if not may([entry for entry in entries if isinstance(entry, Record)]):
                 return None
-            # Whoever writes meanwhile takes the number of ours, and is found in the next round.
+            # A concurrent writer takes our number, and its record is found in the next round.
             record = follow(self._last(stored), event, current_actor(), self._now())
             if self._write(record):
                 return record
@@ -81,20 +81,20 @@ class AuditLog:
         """All records, oldest first, and where the log was tampered with."""
         records: list[Record] = []
         breaks: list[Break] = []
-        for version, text, noted in self._stored():
+        for version, text, noted in self._read_stored():
             entry = parse(text, version)
             if isinstance(entry, Break):
                 breaks.append(entry)
                 continue
             if entry.hash() != noted:
-                breaks.append(Break(version, "is not what was noted of it when it was written"))
+                breaks.append(Break(version, "does not match the hash noted when it was written"))
             records.append(entry)
         return tuple(records), (*breaks, *verify(records))
 
     def _lost_race(self) -> WorkspaceError:
         return WorkspaceError(
-            f"the audit log could not be written: {_ATTEMPTS} times another record came first",
-            "Is another rollout of this stage going on? Run again when it is done.",
+            f"the audit log could not be written: another record came first {_ATTEMPTS} times",
+            "If another rollout of this stage is running, wait for it, then run again.",
         )
 
     def _last(self, stored: Iterable[tuple[int, str, str]]) -> Record | None:
@@ -105,11 +105,11 @@ class AuditLog:
         if isinstance(entry, Break):
             raise WorkspaceError(
                 f"the audit log is broken: its last record, {entry.number}, {entry.reason}",
-                "Nothing is appended to a log that cannot be trusted: `mlops history` shows where it breaks.",
+                "Nothing is appended to a log that cannot be trusted: `mlops history` shows where it is broken.",
             )
         return entry
 
-    def _stored(self) -> Iterator[tuple[int, str, str]]:
+    def _read_stored(self) -> Iterator[tuple[int, str, str]]:
         """Number, text and noted hash of every record, oldest first."""
         try:
             versions = list(self._client.data.list(name=_ASSET))
@@ -120,7 +120,7 @@ class AuditLog:
             yield int(asset.version or 0), text, (asset.tags or {}).get(_HASH_TAG, "")
 
     def _write(self, record: Record) -> bool:
-        """Register the record's version; False when that version is somebody else's already."""
+        """Register the record's version; False if another writer has already taken it."""
         event = record.event
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{record.number:06}.json"
@@ -152,7 +152,7 @@ COLUMNS: Final = ("", "time", "stage", "what", "model", "from → to", "traffic"
 
 @dataclass(frozen=True)
 class StageHistory:
-    """The log of one stage, oldest record first; `problem` says why nothing is known of it."""
+    """The log of one stage, oldest record first; `problem` says why it could not be read."""
 
     stage: str
     records: tuple[Record, ...] = ()
@@ -168,15 +168,15 @@ class HistoryResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when a log was tampered with, or could not be read."""
+        """1 if a log was tampered with, or could not be read."""
         return MlopsError.exit_code if any(stage.breaks or stage.problem for stage in self.stages) else 0
 
     def document(self) -> dict[str, Any]:
-        """A stage for each key."""
+        """One key per stage."""
         return {"stages": {stage.stage: _stage(stage) for stage in self.stages}}
 
     def blocks(self) -> Sequence[Block]:
-        """What is wrong with the logs, then every record in the order of time."""
+        """What is wrong with the logs, then every record in order of time."""
         broken = [
             Line(f"TAMPERED: record {each.number} of {stage.stage}'s log {each.reason}", "bad")
             for stage in self.stages
@@ -185,7 +185,7 @@ class HistoryResult(Result):
         unknown = [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
         records = sorted((record for stage in self.stages for record in stage.records), key=lambda each: each.time)
         if not records:
-            # Of a log that was not read nobody knows whether it is empty.
+            # A log that could not be read may not be empty.
             nothing = [] if unknown else [Line("nothing has happened yet", "hint")]
             return [*broken, *unknown, *nothing]
         table = Table("", COLUMNS, tuple(row_of(record) for record in records))
@@ -193,12 +193,12 @@ class HistoryResult(Result):
             *broken,
             *unknown,
             table,
-            *([] if broken or unknown else [Line("every record follows from the one before", "good")]),
+            *([] if broken or unknown else [Line("the hash chain is intact", "good")]),
         ]
 
 
 def row_of(record: Record) -> tuple[str, ...]:
-    """A record in a line of a table with COLUMNS."""
+    """A record as a row of a table with COLUMNS."""
     event = record.event
     ends = " → ".join(end for end in (event.origin, event.target) if end)
     traffic = ", ".join(f"{name} {share} %" for name, share in sorted(event.traffic.items()))

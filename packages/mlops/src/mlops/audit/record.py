@@ -1,4 +1,4 @@
-"""One audit record and the chain that records form: each holds the hash of the one before. Pure, no I/O."""
+"""One audit record, and the hash chain of records: each holds the hash of the previous one. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EventKind = Literal["gate", "promotion", "rollout", "rollback", "monitor", "retr
 
 
 class Event(BaseModel):
-    """Something that happened to a stage. `origin`, `target`: deployments or stages; `traffic`: per cent."""
+    """Something that happened to a stage. `origin`, `target`: deployments or stages; `traffic`: percent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class Event(BaseModel):
 
 
 class Record(BaseModel):
-    """An event in the log: its number from 1, who and when, and the hash of the record before."""
+    """An event in the log: its number from 1, who and when, and the hash of the previous record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +56,7 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Break:
-    """A place where the chain does not hold: a record's number, and what is wrong there."""
+    """A break in the chain: a record's number, and what is wrong there."""
 
     number: int
     reason: str
@@ -70,7 +70,7 @@ def follow(last: Record | None, event: Event, who: str, time: datetime) -> Recor
 
 
 def parse(text: str, number: int) -> Record | Break:
-    """Read a stored record; a Break when it is not one, or not the one with this number."""
+    """Read a stored record; a Break if it is not a record, or not the one with this number."""
     try:
         record = Record.model_validate_json(text)
     except ValidationError as error:
@@ -78,23 +78,23 @@ def parse(text: str, number: int) -> Record | Break:
         place = ".".join(str(part) for part in first["loc"]) or "the record"
         return Break(number, f"is not a record: {place}: {first['msg']}")
     if record.number != number:
-        return Break(number, f"says that it is record {record.number}")
+        return Break(number, f"claims to be record {record.number}")
     if record.text() != text.strip():
-        return Break(number, "is not in the form in which records are written")
+        return Break(number, "is not in canonical form")
     return record
 
 
 def verify(records: Sequence[Record]) -> tuple[Break, ...]:
-    """Where a chain, from its first record on, was changed, cut or reordered; empty when it holds.
+    """Where a chain, from its first record on, was changed, cut or reordered; empty if it is intact.
 
-    A changed record shows at the one after it, whose hash no longer fits; the last record has none after
-    it, which is why its hash is also kept beside it (`log.py`).
+    A changed record shows at the next one, whose hash no longer matches; the last record has no next one, which is
+    why its hash is also kept beside it (`log.py`).
     """
     breaks = []
     previous = FIRST_PREVIOUS
     for expected, record in enumerate(records, start=1):
         if record.number != expected:
-            breaks.append(Break(expected, f"is missing: record {record.number} stands in its place"))
+            breaks.append(Break(expected, f"is missing: record {record.number} is in its place"))
             break
         if record.previous != previous:
             before = expected - 1

@@ -1,4 +1,4 @@
-"""Where in a blob container something lies that an azureml:// path of a datastore names; reads none of it."""
+"""The blob container and path behind an azureml:// path of a datastore; does not read it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(
 
 @dataclass(frozen=True)
 class BlobAddress:
-    """A file or folder in a container, which a datastore names."""
+    """A file or folder in the container of a datastore."""
 
     container: ContainerClient
     name: str
@@ -25,7 +25,7 @@ class BlobAddress:
 
 
 def parse_datastore_path(client: MLClient, path: str) -> BlobAddress | None:
-    """Where a path leads to; None when that is no place in a blob datastore."""
+    """The address of a path; None if it is not in a blob datastore."""
     found = _PATH.fullmatch(path)
     datastore = client.datastores.get(found["datastore"]) if found else None
     if found is None or not isinstance(datastore, AzureBlobDatastore):

@@ -1,6 +1,6 @@
-"""The one place that turns errors of Azure's SDKs into ours, with what to do next.
+"""The one place that turns errors of Azure's SDKs into this project's, with what to do next.
 
-Imported only once something of Azure was imported; says None for errors that are not Azure's.
+Imported only after something of Azure was imported; returns None for errors that are not Azure's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _LOG_IN = 'Log in with `az login`, or use a workspace on this machine: `mlops up
 _FORBIDDEN = "Ask for the role `AzureML Data Scientist` on the workspace; check the subscription in project.yml."
 _UNREACHABLE = 'Check the network; for a workspace on this machine run `mlops up` and `eval "$(mlops env)"` again.'
 _NOT_FOUND = "Check the names of this stage in project.yml; `mlops status` shows what exists."
-_LATER = "Wait a minute and run the command again; it goes on where it stopped."
+_LATER = "Wait a minute and run the command again; it continues where it stopped."
 _MESSAGE_LINES = 40
 
 
 def explain(error: BaseException) -> MlopsError | None:
-    """The error in our words; None when Azure has nothing to do with it."""
+    """The error as a MlopsError; None if it is not Azure's."""
     match error:
         case ClientAuthenticationError():
-            return WorkspaceError(f"Azure does not know who you are: {_first_line(error)}", _LOG_IN)
+            return WorkspaceError(f"not logged in to Azure: {_first_line(error)}", _LOG_IN)
         case ServiceRequestError() | ServiceResponseError():
             return WorkspaceError(f"the workspace cannot be reached: {_first_line(error)}", _UNREACHABLE)
         case ResourceNotFoundError():
@@ -56,7 +56,7 @@ def _advice(status: int | None) -> str:
 
 
 def _from_sdk(error: MlException) -> MlopsError:
-    # The SDK wraps what the service said; its own words are worth more than the wrapper's.
+    # The SDK wraps the service's message, which says more than the wrapper.
     inner = error.__cause__ or error.inner_exception
     if isinstance(inner, BaseException) and inner is not error:
         explained = explain(inner)
@@ -67,7 +67,7 @@ def _from_sdk(error: MlException) -> MlopsError:
 
 
 def service_message(error: HttpResponseError) -> str:
-    """What the service said, without the SDK's wrapping."""
+    """The service's message, without the SDK's wrapping."""
     return _service_message(error)
 
 

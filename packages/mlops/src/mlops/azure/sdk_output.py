@@ -1,6 +1,6 @@
-"""Keeps what Azure's SDK prints while it works off our output: dots, ends of colours, its own warnings.
+"""Suppresses what Azure's SDK prints while it works: dots, colour codes, its own warnings.
 
-Standard output belongs to the result of a command. Errors are raised, not printed, so none is lost here.
+Standard output is reserved for the result of a command. Errors are raised, not printed, so none is lost.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _CHATTY_LOGGERS: Final = (
 )
 
 
-class _Hush:
-    """Standard output and error put away as long as anybody asks for it, from whatever thread."""
+class _OutputRedirect:
+    """Redirects standard output and error while at least one thread needs it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -33,7 +33,7 @@ class _Hush:
         self._away = contextlib.ExitStack()
 
     def begin(self) -> None:
-        """Put both away, if nobody has yet."""
+        """Redirect both, unless they already are."""
         with self._lock:
             self._asking += 1
             if self._asking == 1:
@@ -41,19 +41,19 @@ class _Hush:
                 self._away.enter_context(contextlib.redirect_stderr(io.StringIO()))
 
     def end(self) -> None:
-        """Put both back, once nobody asks any more: in another order the wrong ones would come back."""
+        """Restore both after the last user: in any other order the wrong streams would be restored."""
         with self._lock:
             self._asking -= 1
             if self._asking == 0:
                 self._away.close()
 
 
-_hush = _Hush()
+_hush = _OutputRedirect()
 
 
 @contextlib.contextmanager
 def suppress_output() -> Generator[None]:
-    """Throw away what is printed inside; wrap calls of the SDK in it, nothing that speaks to people."""
+    """Discard what is printed inside; wrap only calls of the SDK in it, no messages to people."""
     _hush.begin()
     try:
         yield
@@ -62,7 +62,7 @@ def suppress_output() -> Generator[None]:
 
 
 def silence_loggers() -> None:
-    """Let the SDK log errors only; call it before the first import of the SDK, which logs while it is imported."""
+    """Make the SDK log only errors; call it before the first import of the SDK, which logs during import."""
     for name in _CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(azure|msrest|marshmallow)(\.|$)")

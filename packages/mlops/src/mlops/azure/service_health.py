@@ -1,4 +1,4 @@
-"""Whether a deployment keeps its service level: figures against limits, answered with a reason. No I/O."""
+"""Whether a deployment meets its service level objective: figures against limits, with a reason. No I/O."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Products of shares and counts are rounded to these, so that 0.05 of 20 is 1 and not a little more.
+# Products of shares and counts are rounded to this many digits, so that 0.05 of 20 is exactly 1.
 _DIGITS = 9
 
 
 class Outcome(StrEnum):
-    """What was found. Only `passed` lets a rollout go on."""
+    """The outcome. Only `passed` lets a rollout continue."""
 
     passed = "passed"
     breached = "breached"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Objective:
-    """A service level: latencies in milliseconds, share of failed requests, and how many make a sample."""
+    """A service level objective: latencies in milliseconds, share of failed requests, and minimum sample size."""
 
     p95_milliseconds: float
     p99_milliseconds: float
@@ -31,7 +31,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was measured of one deployment in a window. Latencies are in milliseconds, NaN when unknown."""
+    """Measurements of one deployment in a window. Latencies are in milliseconds, NaN if unknown."""
 
     requests: int
     failures: int
@@ -48,10 +48,10 @@ class Verdict:
 
 
 def judge(observation: Observation, objective: Objective) -> Verdict:
-    """Hold figures against the objective. Too few requests, or an unknown latency, pass nothing.
+    """Compare measurements with the objective. Too few requests, or an unknown latency, never pass.
 
-    Failures, and latencies that are known, are judged before there is a sample: what breaks the objective already
-    does not have to go on for long.
+    Failures and known latencies are judged before there is a full sample: a deployment that already breaks the
+    objective need not run any longer.
     """
     allowed = objective.error_rate * max(observation.requests, objective.minimum_requests)
     if observation.failures > allowed:
@@ -63,15 +63,15 @@ def judge(observation: Observation, objective: Objective) -> Verdict:
         )
     latency = _judge_latency(observation, objective)
     if latency.outcome is Outcome.passed and observation.requests < objective.minimum_requests:
-        few = f"{observation.requests} requests so far, {objective.minimum_requests} make a sample"
+        few = f"{observation.requests} requests so far, at least {objective.minimum_requests} needed"
         return Verdict(Outcome.unknown, few)
     return latency
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of the values such that at most the other share of them, rounded up, is larger; NaN for none.
+    """The smallest value such that at most the remaining share of values, rounded up, is larger; NaN without values.
 
-    Rounded up, so that one slow request in a small sample does not decide by itself.
+    Rounded up, so that a single slow request in a small sample does not decide.
     """
     if not values:
         return math.nan
@@ -80,12 +80,12 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:
-    """One verdict from several witnesses: any breach decides, else any pass; what is unknown counts for nothing.
+    """One verdict from several sources: any breach decides, else any pass; unknown outcomes are ignored.
 
-    Raises ValueError for none.
+    Raises ValueError for an empty list.
     """
     if not verdicts:
-        raise ValueError("there is no verdict to decide by")
+        raise ValueError("there are no verdicts to combine")
     for outcome in (Outcome.breached, Outcome.passed, Outcome.unknown):
         reasons = [verdict.reason for verdict in verdicts if verdict.outcome is outcome]
         if reasons:
@@ -100,7 +100,7 @@ def _judge_latency(observation: Observation, objective: Objective) -> Verdict:
     )
     for name, value, limit in measured:
         if math.isnan(value):
-            return Verdict(Outcome.unknown, f"{name} latency is not known")
+            return Verdict(Outcome.unknown, f"{name} latency is unknown")
         if value > limit:
             return Verdict(Outcome.breached, f"{name} latency {value:.0f} ms is over {limit:.0f} ms")
     return Verdict(

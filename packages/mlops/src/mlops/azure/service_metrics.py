@@ -1,7 +1,7 @@
-"""What Azure Monitor measured of a deployment: requests, failures and latencies of an online endpoint.
+"""Azure Monitor's metrics of a deployment: requests, failures and latencies of an online endpoint.
 
-Azure keeps them by the minute: counts of the minute in which a window is opened are taken off again; percentiles
-cannot be, so that minute's are of the whole of it.
+Azure keeps them per minute: counts from before the window in its first minute are subtracted; percentiles
+cannot be, so they cover that whole minute.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _SECONDS_A_MINUTE: Final = 60
 _NOT_KNOWN: Final = (math.nan, math.nan)
 _OK: Final = 200
 _FIRST_SERVER_ERROR: Final = 500
-# A request that was not served in time, or not let in, failed however correct it was.
+# A request that timed out or was rejected has failed, even if it was correct.
 _NOT_SERVED: Final = frozenset({408, 429})
-# Azure answers this for every status of the model but 200, and has the model's own beside it.
+# Azure answers this for every status of the model except 200, and reports the model's own separately.
 _MODEL_ERROR: Final = 424
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Requests and those of them that failed."""
+    """Requests, and how many of them failed."""
 
     requests: int
     failures: int
@@ -45,7 +45,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Interval:
-    """How an endpoint answered from a moment on: counts, and latencies in milliseconds, NaN for none."""
+    """An endpoint's requests from a point in time: counts, and latencies in milliseconds, NaN for none."""
 
     begin: datetime
     requests: int
@@ -56,7 +56,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Series:
-    """The points of a metric with the beginnings of their intervals, and the dimensions they are of."""
+    """The points of a metric with the start of their intervals, and their dimensions."""
 
     labels: dict[str, str]
     points: list[float]
@@ -64,12 +64,12 @@ class Series:
 
     @property
     def failed(self) -> bool:
-        """Whether its requests failed by the deployment's fault."""
+        """Whether the deployment caused these requests to fail."""
         return is_failure(self.labels.get("statuscode", ""), self.labels.get("modelstatuscode", ""))
 
 
 class Monitor:
-    """The metrics of one endpoint, by its ARM id. Raises AzureError where Azure Monitor does not answer."""
+    """The metrics of one endpoint, by its ARM id. Raises AzureError if Azure Monitor does not answer."""
 
     def __init__(self, client: ARMPipelineClient, endpoint_id: str) -> None:
         self._client = client
@@ -83,23 +83,23 @@ class Monitor:
         """Requests and failures in [start, end)."""
         dimensions = f"deployment eq '{deployment}' and statusCode eq '*' and modelStatusCode eq '*'"
         requests = failures = 0
-        for series in self._ask(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
+        for series in self._query(_REQUESTS, dimensions, start, end, _TOTAL)[_REQUESTS]:
             requests += round(sum(series.points))
             if series.failed:
                 failures += round(sum(series.points))
         return Counts(requests, failures)
 
     def over_time(self, start: datetime, end: datetime, interval: timedelta) -> tuple[Interval, ...]:
-        """The whole endpoint from interval to interval, oldest first; those without requests are left out."""
+        """The whole endpoint per interval, oldest first; intervals without requests are left out."""
         step = f"PT{round(interval.total_seconds() / _SECONDS_A_MINUTE)}M"
         statuses = "statusCode eq '*' and modelStatusCode eq '*'"
         requests: Counter[datetime] = Counter()
         failures: Counter[datetime] = Counter()
-        for series in self._ask(_REQUESTS, statuses, start, end, _TOTAL, step)[_REQUESTS]:
+        for series in self._query(_REQUESTS, statuses, start, end, _TOTAL, step)[_REQUESTS]:
             for begin, count in zip(series.begins, series.points, strict=True):
                 requests[begin] += round(count)
                 failures[begin] += round(count) if series.failed else 0
-        found = self._ask(f"{_P95},{_P99}", "", start, end, _AVERAGE, step)
+        found = self._query(f"{_P95},{_P99}", "", start, end, _AVERAGE, step)
         p95, p99 = (
             {begin: point for each in found[name] for begin, point in zip(each.begins, each.points, strict=True)}
             for name in (_P95, _P99)
@@ -110,12 +110,12 @@ class Monitor:
         )
 
     def latencies(self, deployment: str, start: datetime, end: datetime) -> tuple[float, float]:
-        """The 95th and 99th percentile in milliseconds; NaN where there is none."""
-        found = self._ask(f"{_P95},{_P99}", f"deployment eq '{deployment}'", start, end, _AVERAGE)
+        """The 95th and 99th percentile in milliseconds; NaN if there is none."""
+        found = self._query(f"{_P95},{_P99}", f"deployment eq '{deployment}'", start, end, _AVERAGE)
         p95, p99 = (max((p for each in found[name] for p in each.points), default=math.nan) for name in (_P95, _P99))
         return p95, p99
 
-    def _ask(
+    def _query(
         self,
         metrics: str,
         dimensions: str,
@@ -142,17 +142,17 @@ class Monitor:
 
 
 class Window:
-    """One deployment's figures since the window was opened."""
+    """One deployment's metrics since the window was opened."""
 
     def __init__(self, monitor: Monitor, deployment: str, since: datetime) -> None:
         self.deployment = deployment
         self._monitor = monitor
-        # A short phase is not seen if its first second is left out; what that second held before is taken off.
+        # Without its first second a short phase would not be seen; requests from before it are subtracted.
         self._start = since.astimezone(UTC).replace(microsecond=0)
         self._before = self._counts(datetime.now(UTC))
 
     def observation(self, sample: int) -> Observation:
-        """What is known by now, percentiles of no less than `sample` requests. Azure Monitor is minutes late."""
+        """What is known so far, with percentiles of at least `sample` requests. Azure Monitor lags by minutes."""
         now = datetime.now(UTC)
         counts = self._counts(now)
         p95, p99 = (
@@ -170,7 +170,7 @@ class Window:
 
 
 def is_failure(status: str, model_status: str) -> bool:
-    """Whether a request with these statuses (texts, "" for none) failed by the deployment's fault."""
+    """Whether the deployment caused a request with these statuses (texts, "" for none) to fail."""
     code = int(status) if status.isdecimal() else _OK
     own = int(model_status) if model_status.isdecimal() else None
     if code == _MODEL_ERROR and own is not None:

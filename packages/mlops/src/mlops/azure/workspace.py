@@ -1,4 +1,4 @@
-"""The only place that makes clients of a stage's workspace: the cloud, the login, and one client per stage.
+"""The only place that creates clients of a stage's workspace: the cloud, the login, and one client per stage.
 
 Importing this file imports azure.ai.ml, which takes seconds: only commands that talk to a workspace do.
 """
@@ -41,32 +41,32 @@ _ANSWER_WITHIN_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Cloud:
-    """A cloud: its name, and where its services are, in the SDK's own words."""
+    """A cloud: its name and the addresses of its services, in the SDK's terms."""
 
     name: str
     places: Mapping[str, str]
 
 
 def described_cloud() -> Cloud | None:
-    """The cloud that the variable leads to; None where there is no variable, or nothing the SDK would take.
+    """The cloud that the variable points to; None without the variable, or if the SDK would not accept its value.
 
-    Raises WorkspaceError when nothing answers there: the SDK would go on without a cloud and end by saying that
-    nobody is logged in.
+    Raises WorkspaceError if nothing answers there: the SDK would continue without a cloud and finally report that
+    there is no login.
     """
     address = os.environ.get(ArmConstants.METADATA_URL_ENV_NAME)
-    return _ask(address) if address else None
+    return _discover_cloud(address) if address else None
 
 
 def management_address() -> str:
-    """Where Azure's resource manager is. Raises WorkspaceError as `described_cloud` does."""
+    """The address of Azure Resource Manager. Raises WorkspaceError as `described_cloud` does."""
     cloud = described_cloud()
-    # The SDK tells nobody publicly which cloud it talks to, and there must be one answer to that.
+    # The SDK has no public way to tell which cloud it uses, and there must be only one answer.
     address = cloud.places[EndpointURLS.RESOURCE_MANAGER_ENDPOINT] if cloud else _get_base_url_from_metadata()
     return address.rstrip("/")
 
 
 @cache
-def _ask(address: str) -> Cloud | None:
+def _discover_cloud(address: str) -> Cloud | None:
     _require_answer(address)
     for name, places in _get_clouds_by_metadata_url(address).items():
         if places[EndpointURLS.RESOURCE_MANAGER_ENDPOINT] in address:
@@ -78,12 +78,12 @@ def _require_answer(address: str) -> None:
     try:
         requests.get(address, timeout=_ANSWER_WITHIN_SECONDS).close()
     except requests.exceptions.SSLError:
-        # Somebody is there; what is wrong with the certificate the SDK tells.
+        # Something answers; the SDK reports what is wrong with the certificate.
         return
     except requests.exceptions.RequestException as error:
         host = "/".join(address.split("/", 3)[:3])
         raise WorkspaceError(
-            f"nothing answers at {host}, where {ArmConstants.METADATA_URL_ENV_NAME} says that the cloud is",
+            f"nothing answers at {host}, the cloud that {ArmConstants.METADATA_URL_ENV_NAME} points to",
             'Start a workspace on this machine with `mlops up`, then `eval "$(mlops env)"`; for Azure unset the '
             "variable in this shell.",
         ) from error
@@ -92,40 +92,40 @@ def _require_answer(address: str) -> None:
 _EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
 
 
-def _never_warn() -> bool:
+def _skip_experimental_warning() -> bool:
     return True
 
 
-# For each object that it counts as experimental, such as a data collector, the SDK reads the source of every frame of
-# the stack to find out whether to warn, a quarter of a second each time. Its warnings are not shown anyway.
-vars(_experimental)["_should_skip_warning"] = _never_warn
+# For every object that it considers experimental, such as a data collector, the SDK reads the source of every frame of
+# the stack to decide whether to warn, which takes a quarter of a second. Its warnings are not shown anyway.
+vars(_experimental)["_should_skip_warning"] = _skip_experimental_warning
 
 
 def connect(stage: Stage) -> MLClient:
-    """A client of the stage's workspace; asks nothing of the service yet."""
+    """A client of the stage's workspace; does not contact the service yet."""
     return _client(stage.subscription_id, stage.resource_group, stage.workspace)
 
 
 def connect_registry(name: str) -> MLClient:
-    """A client of the registry, where models are shared between the stages; asks where it is."""
+    """A client of the registry, where the stages share models; looks up its address."""
     return _client(registry_name=name)
 
 
 def connect_management() -> ARMPipelineClient:
-    """A client of Azure's management address itself, for what azure-ai-ml does not ask: metrics."""
+    """A client of Azure Resource Manager itself, for what azure-ai-ml does not cover: metrics."""
     address = management_address()
     login = BearerTokenCredentialPolicy(_credential(), *_resource_to_scopes(address))
     return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=1), login])
 
 
 def connect_events(address: str) -> ARMPipelineClient:
-    """A client of the place where an Event Grid topic takes events."""
+    """A client of an Event Grid topic's endpoint."""
     login = BearerTokenCredentialPolicy(_credential(), _EVENTS_SCOPE)
     return ARMPipelineClient(base_url=address, policies=[RequestIdPolicy(), RetryPolicy(retry_total=2), login])
 
 
 def open_container(datastore: AzureBlobDatastore) -> ContainerClient:
-    """The container of a datastore, opened with the login in use: accounts of stages have no keys.
+    """The container of a datastore, opened with the current login: the stages' storage accounts have no keys.
 
     Needs the role Storage Blob Data Reader there.
     """
@@ -143,10 +143,10 @@ def _client(*workspace: str, **registry: str) -> MLClient:
         **described,
         show_progress=False,
         enable_telemetry=False,
-        # The SDK makes a dozen service clients: with one session they share their connections.
+        # The SDK creates a dozen service clients: with one session they share their connections.
         transport=RequestsTransport(session=requests.Session(), session_owner=False),
     )
-    # Once more: making a client sets levels of its own.
+    # Again: creating a client sets its own log levels.
     silence_loggers()
     return client
 
@@ -154,7 +154,7 @@ def _client(*workspace: str, **registry: str) -> MLClient:
 def _credential() -> TokenCredential:
     """The CI job's own login; else environment variables, workload identity, managed identity, `az login`, in order.
 
-    The others of the chain only cost time: nobody trains from an editor's or a shell's token cache.
+    The rest of the default chain only costs time: nobody trains from an editor's or a shell's token cache.
     """
     return current_job().credential() or DefaultAzureCredential(
         exclude_shared_token_cache_credential=True,
@@ -183,7 +183,7 @@ class WorkspaceClients:
 
     @property
     def training(self) -> MLClient:
-        """The workspace that every model comes from."""
+        """The workspace that all models come from."""
         return self.stage(self.project.order.training)
 
     @property
@@ -195,5 +195,5 @@ class WorkspaceClients:
             return self._registry
 
     def models(self, stage: StageName) -> MLClient:
-        """Where a stage takes its models from: the registry, or where it trains them itself."""
+        """Where a stage gets its models from: the registry, or its own workspace if it trains them."""
         return self.training if stage == self.project.order.training else self.registry

@@ -110,7 +110,7 @@ def endpoint_name(stage: Stage, stage_name: str) -> str:
     if stage.batch_endpoint is None:
         raise ProjectError(
             f"project.yml names no batch endpoint for stage {stage_name}",
-            f"Add `batch_endpoint: {stage.endpoint}-files` to it; the name is unique within an Azure region.",
+            f"Add `batch_endpoint: {stage.endpoint}-files` to it; the name must be unique within an Azure region.",
         )
     return stage.batch_endpoint
 

@@ -88,11 +88,11 @@ class BatchScoreResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when a file was set aside."""
+        """1 if a file was rejected."""
         return int(bool(self._of(SET_ASIDE)))
 
     def document(self) -> dict[str, Any]:
-        """Everything, the outcome of each file included."""
+        """Everything, including the outcome of each file."""
         return {
             "endpoint": self.endpoint,
             "deployment": self.deployment,
@@ -111,14 +111,14 @@ class BatchScoreResult(Result):
             ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
             ("model version", self.model_version),
             ("files scored", f"{len(scored)} with {self._rows:,} rows"),
-            ("files set aside", str(len(aside))),
+            ("files rejected", str(len(aside))),
             ("predictions", str(self.output)),
         )
         blocks: list[Block] = [Table(f"job {self.job} ({self.seconds:.1f} s)", (), facts)]
         if aside:
             rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
             blocks.append(Table("set aside", ("file", "reason"), rows))
-            blocks.append(Line(f"{self.output / OUTCOMES_FILE} has each reason in full.", "bad"))
+            blocks.append(Line(f"{self.output / OUTCOMES_FILE} has the full reasons.", "bad"))
             blocks.append(Line("Correct these files and score them again; the others are done.", "hint"))
         return blocks
 
@@ -139,9 +139,9 @@ def score_files(
     """
     begun = time.monotonic()
     endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
-    deployment, version = _deployed(client, endpoint, stage_name)
+    deployment, version = _default_deployment(client, endpoint, stage_name)
     job_name = new_job_name(project.settings.name)
-    with _as_folder(source) as folder:
+    with _input_folder(source) as folder:
         finished = _run(client, endpoint, job_name, folder)
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, Path(source))
@@ -151,7 +151,7 @@ def score_files(
     )
 
 
-def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
+def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
     """Return the default deployment and its model version. Raises RequestRefused when there is none."""
     advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
     try:
@@ -166,7 +166,7 @@ def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[s
 
 
 @contextmanager
-def _as_folder(source: str) -> Generator[str]:
+def _input_folder(source: str) -> Generator[str]:
     """Yield a folder for the endpoint: the source itself, or one with the single file.
 
     Raises InputError for a source without files of rows.
@@ -181,7 +181,9 @@ def _as_folder(source: str) -> Generator[str]:
         )
     files = [path] if path.is_file() else path.rglob("*")
     if not any(file.is_file() and file.suffix.lower() in KINDS for file in files):
-        raise InputError(f"there is no file of rows in {path}", f"Pass files whose names end with {', '.join(KINDS)}.")
+        raise InputError(
+            f"there are no files to score in {path}", f"Pass files whose names end with {', '.join(KINDS)}."
+        )
     if path.is_dir():
         yield str(path.resolve())
         return
@@ -208,7 +210,7 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
             client.jobs.begin_cancel(job_name).wait()
     except ResourceNotFoundError:
         return Interrupted("the job was not started yet; nothing was scored")
-    return Interrupted(f"job {job_name} is cancelled; nothing was fetched", "Run the command again.")
+    return Interrupted(f"job {job_name} was cancelled; nothing was fetched", "Run the command again.")
 
 
 def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
@@ -221,16 +223,16 @@ def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
         folders = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}
         listed = [path for path in folders[_OUTCOMES].rglob("*") if path.is_file()]
         if len(listed) != 1:
-            raise JobFailed(f"job {job} has no list of outcomes", f"See its log: `mlops status`, job {job}.")
+            raise JobFailed(f"job {job} has no list of outcomes", f"Check its log: `mlops status`, job {job}.")
         outcomes = read_outcomes(listed[0])
         for outcome in outcomes:
             if outcome.output is not None:
-                _move(_found(folders[_PREDICTIONS], outcome.output), output / outcome.output)
+                _move(_require_file(folders[_PREDICTIONS], outcome.output), output / outcome.output)
         _move(listed[0], output / OUTCOMES_FILE)
     return outcomes
 
 
-def _found(folder: Path, relative: str) -> Path:
+def _require_file(folder: Path, relative: str) -> Path:
     file = (folder / relative).resolve()
     if not file.is_file() or not file.is_relative_to(folder.resolve()):
         raise JobFailed(f"the predictions {relative} are listed but missing", "Score the files again.")

@@ -1,6 +1,6 @@
-"""What `mlops check` finds in the project's YAML before Azure does. Imports nothing of Azure's SDK.
+"""What `mlops check` finds in the project's YAML before Azure does. Does not import Azure's SDK.
 
-`check_project(root)` returns the problems, `fix_project(root)` repairs what needs no decision; printing and
+`check_project(root)` returns the problems, `fix_project(root)` fixes what needs no decision; printing and
 the exit code are the command's business.
 """
 

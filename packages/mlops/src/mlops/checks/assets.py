@@ -1,4 +1,4 @@
-"""Environments, data assets, endpoints and deployments: fields, names, versions, files they point at."""
+"""Environments, data assets, endpoints and deployments: fields, names, versions, and the files they refer to."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from mlops.checks.pipelines.pipeline import check_data_path
 from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
-from mlops.checks.yaml.overlay import idle_keys, overlaid
+from mlops.checks.yaml.overlay import keys_without_effect, overlaid
 from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_remote, local_path
 from mlops.core.layout import KUBERNETES_SUFFIX
 
@@ -46,7 +46,7 @@ def check_data(document: Document) -> Iterator[Problem]:
         yield document.problem(kind, message, f"use one of {', '.join(sorted(DATA_ASSET_TYPES))}")
     if root.get("path") is None:
         yield document.problem(root, "a data asset needs a `path`", "give a file, a folder or an address")
-    # Data that is told by its checksum may be kept elsewhere until it is needed.
+    # Data identified by a checksum may be kept elsewhere until it is needed.
     if root.get("tags", "sha256") is None:
         yield from check_data_path(document, root)
 
@@ -69,7 +69,7 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
     yield from fields.unknown_fields(document, root, known, f"{_kind(kubernetes=kubernetes)} online deployment")
     kind = root.get("type")
     if (kind is not None and kind.text == "kubernetes") is not kubernetes:
-        message = f"`type` makes this no {'Kubernetes' if kubernetes else 'managed'} online deployment"
+        message = f"`type` is not that of a {'Kubernetes' if kubernetes else 'managed'} online deployment"
         advice = "write `type: kubernetes`" if kubernetes else "remove it"
         yield document.problem(kind or root, message, advice)
     if kubernetes:
@@ -101,21 +101,21 @@ _SUFFIXES: Final = re.compile(r"(\.schema)?\.(json|yml)$")
 
 
 def check_serving(document: Document, find: Callable[[Path], Document | None]) -> Iterator[Problem]:
-    """Yield what is wrong with a file below endpoints/; kinds that are not known here are left alone.
+    """Yield what is wrong with a file below endpoints/; unknown kinds are skipped.
 
-    A file for Kubernetes says what differs from the one beside it, which `find` reads.
+    A file for Kubernetes is an overlay over the one beside it, which `find` reads.
     """
     if not document.path.name.endswith(KUBERNETES_SUFFIX):
         yield from _check_kind(document)
         return
     below = find(document.path.with_name(document.path.name.removesuffix(KUBERNETES_SUFFIX) + ".yml"))
     if below is None:
-        message = "the file that this one differs from is missing"
+        message = "the base file of this overlay is missing"
         yield document.problem(document.root, message, "restore it, or remove this one")
         return
     whole = overlaid(document, below)
     known = {(problem.file, problem.line) for problem in _check_kind(below)}
-    yield from idle_keys(whole)
+    yield from keys_without_effect(whole)
     yield from (each for each in _check_kind(whole) if (each.file, each.line) not in known)
 
 

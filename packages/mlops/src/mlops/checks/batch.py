@@ -15,7 +15,7 @@ _PIPELINE: Final = "pipeline"
 
 
 def check_batch(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with a file whose `$schema` says that it is one of the two; others are left alone."""
+    """Yield what is wrong with a file whose `$schema` names one of the two kinds; others are skipped."""
     schema = document.root.get("$schema")
     kind = (schema.text or "").rsplit("/", 1)[-1] if schema else ""
     if kind == _ENDPOINT:
@@ -38,14 +38,14 @@ def _check_deployment(document: Document) -> Iterator[Problem]:
     yield from _check_name(document)
     kind = root.get("type")
     if kind is None or kind.text != _PIPELINE:
-        yield document.problem(kind or root, "this is not said to run a pipeline component", "write type: pipeline")
+        yield document.problem(kind or root, "the deployment does not run a pipeline component", "write type: pipeline")
     component = root.get("component")
     if component is None or not component.text:
         yield document.problem(component or root, "the deployment names no `component`", "give the path of its file")
         return
     path = local_path(component.text, document.path.parent)
     if path is None and not is_registered(component.text):
-        yield document.problem(component, f"{component.text!r} is no reference to a component", "correct it")
+        yield document.problem(component, f"{component.text!r} is not a component reference", "correct the reference")
     elif path is not None and not path.is_file():
         yield document.problem(component, f"the component file {component.text!r} does not exist", "correct the path")
 

@@ -1,4 +1,4 @@
-"""Runs every check over a project, and repairs what can be repaired without a decision."""
+"""Runs every check on a project, and fixes what can be fixed without a decision."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +24,10 @@ def check_project(root: Path) -> list[Problem]:
 
 
 def fix_project(root: Path) -> list[str]:
-    """Do what can be done without a decision, and return what was changed.
+    """Fix what can be fixed without a decision, and return what was changed.
 
     Writes the stages of project.yml into CI files, the copies of model_package and the pins of conda files from
-    uv.lock, and records versions that are not recorded yet, unless their file has other problems. A recorded version
+    uv.lock, and records new versions, unless their file has other problems. A recorded version
     is never changed.
     """
     return [
@@ -40,7 +40,7 @@ def fix_project(root: Path) -> list[str]:
 
 def _content_problems(project: Project) -> Iterator[Problem]:
     if not (project.root / PIPELINE_FILE).is_file():
-        message, advice = "there is no pipeline to train with", "restore it, or write one: `mlops train` runs this file"
+        message, advice = "there is no training pipeline", "restore it, or write one: `mlops train` runs this file"
         yield Problem(PIPELINE_FILE.as_posix(), 1, message, advice)
     for pipeline in project.pipelines:
         yield from check_pipeline(pipeline, is_job=True)
@@ -60,7 +60,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
 
 
 def _settings_problems(root: Path) -> Iterator[Problem]:
-    """Yield what is wrong with what project.yml and releases/ say; a folder without project.yml says nothing."""
+    """Yield what is wrong in project.yml and releases/; nothing for a folder without project.yml."""
     if (root / PROJECT_FILE).is_file():
         project = load_project(root)
         yield from check_releases(project)
@@ -68,7 +68,7 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:
-    """Yield references by name to an environment of this project in another version than it has."""
+    """Yield references by name to an environment of this project with the wrong version."""
     own = dict(versioned(project))["environments"]
     versions = {each.name: each.version for each in own}
     named = [(each.document, each.environment) for each in project.components]

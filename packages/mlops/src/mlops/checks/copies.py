@@ -1,7 +1,7 @@
-"""The committed copies of model_package that ship with steps and endpoints, held to the installed package.
+"""The committed copies of model_package that ship with steps and endpoints, compared with the installed package.
 
-Azure ML runs steps and scoring scripts from the folder that was uploaded, so what they import must lie in it. A copy is
-written by `mlops check --fix` and never edited: its files are compared one by one with those of the installed package.
+Azure ML runs steps and scoring scripts from the uploaded folder, so what they import must be in it. A copy is
+written by `mlops check --fix` and never edited: its files are compared one by one with the installed package's.
 """
 
 import re
@@ -20,13 +20,13 @@ NAME: Final = "model_package"
 VERSION: Final = model_package.__version__
 _ADVICE: Final = "run: mlops check --fix"
 _IMPORT: Final = re.compile(rf"^\s*(?:from|import) {NAME}\b", re.MULTILINE)
-# What only steps use: an endpoint's copy, and so its revision, does without.
+# Used only by steps: not part of an endpoint's copy, nor of its revision.
 _ONLY_STEPS: Final = ("collected", "monitoring", "reports", "steps", "schema_file.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Where a copy lies below the project's root, whose scripts import it, and what of the package it leaves out."""
+    """A copy's path below the project's root, the scripts that import it, and what it leaves out of the package."""
 
     folder: PurePosixPath
     scripts: str
@@ -41,7 +41,7 @@ COPIES: Final = (
 
 
 def check_copies(root: Path) -> Iterator[Problem]:
-    """Yield each file of a copy that is missing, differs from the installed package's, or is not one of its files."""
+    """Yield each file of a copy that is missing, unknown, or different from the installed package's."""
     for copy in _needed(root):
         expected, found = _sources(copy), _files(root / copy.folder)
         if not found:
@@ -54,7 +54,7 @@ def check_copies(root: Path) -> Iterator[Problem]:
             elif name not in expected:
                 yield Problem(file, 1, f"the installed {NAME} {VERSION} has no such file", _ADVICE)
             elif source_sha256(found[name]) != source_sha256(expected[name]):
-                yield Problem(file, 1, f"this file differs from that of the installed {NAME} {VERSION}", _ADVICE)
+                yield Problem(file, 1, f"this file differs from the installed {NAME} {VERSION}", _ADVICE)
 
 
 def write_copies(root: Path) -> Iterator[str]:

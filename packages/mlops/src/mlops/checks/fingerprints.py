@@ -1,6 +1,6 @@
-"""Versions and contents: a component or environment whose content changed must have a new version.
+"""Versions and contents: a component or environment whose content has changed needs a new version.
 
-The lock file beside them records the content of every version, once; a recorded line never changes.
+The lock file beside them records the content of every version once; a recorded line never changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,16 +36,16 @@ class Versioned:
 
     @property
     def line(self) -> Node:
-        """Where its version is written."""
+        """The line that states its version."""
         return self.document.root.get("version") or self.document.root
 
 
 def content_digest(
     parts: Iterable[tuple[str, Path]], notes: Iterable[str] = (), left_out: frozenset[str] = frozenset()
 ) -> str:
-    """Return "sha256:<hex>" over files and folders, each under the name it ships as, and over `notes`.
+    """Return "sha256:<hex>" of files and folders, each under the name it ships as, and of `notes`.
 
-    Line endings do not count, nor do hidden files, caches and bytecode, nor what a folder's .amlignore names, nor
+    Ignores line endings, hidden files, caches, bytecode, what a folder's .amlignore names, and
     folders whose name is `left_out`.
     """
     ignored = IGNORED_FOLDERS | left_out
@@ -54,7 +54,7 @@ def content_digest(
 
 
 def recorded_versions(document: Document | None) -> Versions:
-    """Read a lock file; without one nothing is recorded."""
+    """Read a lock file; a missing one records nothing."""
     if document is None:
         return {}
     return {
@@ -64,7 +64,7 @@ def recorded_versions(document: Document | None) -> Versions:
 
 
 def check_versions(items: Iterable[Versioned], recorded: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
-    """Yield every version that is not recorded, or recorded with other content."""
+    """Yield every version that is not recorded, or recorded with different content."""
     for item in items:
         digest = recorded.get(item.name, {}).get(item.version)
         if digest is None:
@@ -76,17 +76,17 @@ def check_versions(items: Iterable[Versioned], recorded: Mapping[str, Mapping[st
 
 
 def check_unique(items: Iterable[Versioned]) -> Iterator[Problem]:
-    """Yield every item whose name and version another file has too: only one of them could be registered."""
+    """Yield every item whose name and version another file also has: only one of them could be registered."""
     first: dict[tuple[str, str], str] = {}
     for item in sorted(items, key=lambda each: each.document.file):
         other = first.setdefault((item.name, item.version), item.document.file)
         if other != item.document.file:
-            message = f"version {item.version} of `{item.name}` is also what {other} declares"
+            message = f"version {item.version} of `{item.name}` is also declared by {other}"
             yield item.document.problem(item.line, message, "give one of them another name")
 
 
 def with_new(items: Iterable[Versioned], recorded: Versions) -> tuple[Versions, list[str]]:
-    """Return the recorded versions together with the new ones, and what was added."""
+    """Return the recorded and the new versions, and what was added."""
     result = {name: dict(versions) for name, versions in recorded.items()}
     added = []
     for item in items:
@@ -109,7 +109,7 @@ def lock_text(versions: Mapping[str, Mapping[str, str]]) -> str:
 def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield prefix, place
-    unshipped = _unshipped(place)
+    unshipped = _ignore_patterns(place)
     for path in place.rglob("*") if place.is_dir() else ():
         parts = path.relative_to(place).parts
         hidden = any(part.startswith(".") or part in ignored for part in parts)
@@ -118,8 +118,8 @@ def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[
             yield "/".join((prefix, *parts)), path
 
 
-def _unshipped(place: Path) -> list[str]:
-    """The patterns for names in a folder's ignore file; paths and exceptions are not understood: those files count."""
+def _ignore_patterns(place: Path) -> list[str]:
+    """The name patterns in a folder's ignore file; paths and exceptions are not supported: those files count."""
     file = place / IGNORE_FILE
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     patterns = (line.strip() for line in lines)

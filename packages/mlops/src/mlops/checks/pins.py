@@ -1,6 +1,6 @@
-"""The versions in conda files against uv.lock: what was tested here is what runs on Azure.
+"""The versions in conda files compared with uv.lock: what was tested here is what runs on Azure.
 
-Pure: texts in, findings and texts out. Which files are compared is project.py's business.
+Pure: texts in, findings and texts out. project.py finds the files to compare.
 """
 
 import re
@@ -21,7 +21,7 @@ PACKAGE_HEADER: Final = "[[package]]\n"
 PACKAGE_NAME: Final = re.compile(r'name = "([^"]+)"')
 REQUIRES_PYTHON: Final = re.compile(r'^requires-python = "([^"]+)"', re.MULTILINE)
 FIX: Final = "run: mlops check --fix"
-# What Azure's own driver of parallel jobs imports on its machines: never our code, and so not in uv.lock.
+# Imported by Azure's own driver of parallel jobs, never by our code, and so not in uv.lock.
 ONLY_ON_AZURE: Final = frozenset({"azureml-core", "azureml-dataset-runtime"})
 
 
@@ -35,7 +35,7 @@ class Pin:
 
 
 class Lock:
-    """What uv.lock resolved. Only the packages asked for are parsed: the file has thousands of lines."""
+    """What uv.lock resolved. Packages are parsed on demand: the file has thousands of lines."""
 
     def __init__(self, text: str) -> None:
         head, *packages = text.split(PACKAGE_HEADER)
@@ -47,7 +47,7 @@ class Lock:
                 self._texts.setdefault(match.group(1), []).append(package)
 
     def version_of(self, name: str, python: str) -> str | None:
-        """Return a package's version for a Python version such as 3.11, or None when it is not locked."""
+        """Return a package's version for a Python version such as 3.11, or None if it is not locked."""
         for text in self._texts.get(canonicalize_name(name), []):
             entry: dict[str, Any] = tomllib.loads(PACKAGE_HEADER + text)["package"][0]
             markers = entry.get("resolution-markers", [])
@@ -57,7 +57,7 @@ class Lock:
 
 
 def check_pins(document: Document, lock: Lock) -> Iterator[Problem]:
-    """Yield every dependency of a conda file that is not pinned as uv.lock has it."""
+    """Yield every dependency of a conda file that is not pinned to the version in uv.lock."""
     node, python = _python_of(document)
     if node is None or python is None:
         message = "Python is not pinned"
@@ -65,7 +65,7 @@ def check_pins(document: Document, lock: Lock) -> Iterator[Problem]:
         return
     if not lock.requires_python.contains(_full(python)):
         message = f"Python {python} does not satisfy uv.lock's {lock.requires_python}"
-        yield document.problem(node, message, "pin one that does")
+        yield document.problem(node, message, "pin a version that does")
     for entry in _pip_entries(document):
         pin = _pin_of(entry)
         if pin is None:
@@ -76,13 +76,13 @@ def check_pins(document: Document, lock: Lock) -> Iterator[Problem]:
             continue
         if locked is None:
             message = f"{pin.name} is not in uv.lock"
-            yield document.problem(entry, message, f"uv add {pin.name}, so that it is tested here too")
+            yield document.problem(entry, message, f"run: uv add {pin.name}, so that it is also tested here")
         elif locked != pin.version:
             yield document.problem(entry, f"{pin.name} is pinned to {pin.version}, uv.lock has {locked}", FIX)
 
 
 def refreshed(document: Document, lock: Lock) -> str | None:
-    """Return the file's text with the versions of uv.lock, comments untouched; None when nothing changes."""
+    """Return the file's text with the versions of uv.lock and its comments; None if nothing changes."""
     _, python = _python_of(document)
     lines = list(document.lines)
     for entry in _pip_entries(document):

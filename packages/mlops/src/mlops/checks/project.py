@@ -1,4 +1,4 @@
-"""The project's files as the checks see them: found by the house's layout, and each read once."""
+"""The project's files as the checks see them: found by the project's layout, each read once."""
 
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ OTHER_JOBS: Final = frozenset({"automl", "command", "import", "parallel", "spark
 
 
 class Project:
-    """Reads each file once. `unreadable` collects the problems of files that are no YAML."""
+    """Reads each file once. `unreadable` collects the problems of files that are not YAML."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -38,18 +38,18 @@ class Project:
 
     @property
     def components(self) -> list[Component]:
-        """The components in components/ and those that pipelines reach elsewhere, nested ones included."""
+        """The components in components/ and those elsewhere that pipelines use, including nested ones."""
         return list(self._components.values())
 
     def resolve(self, document: Document, reference: Node) -> Component | None:
-        """Return the component that a step names, if it is written in this project."""
+        """Return the component that a step names, if it is defined in this project."""
         if reference.entries:
             return read_component(document, reference)
         path = local_path(reference.text, document.path.parent) if reference.text else None
         return self._component_in(path) if path and path.is_file() else None
 
     def document(self, path: Path) -> Document | None:
-        """Read a file; None when it is missing or no YAML."""
+        """Read a file; None if it is missing or not YAML."""
         if path not in self._documents:
             self._documents[path] = self._read(path) if path.is_file() else None
         return self._documents[path]
@@ -59,7 +59,7 @@ class Project:
         return read_pipeline(component.document, component.node, self.resolve)
 
     def pins(self) -> Lock | None:
-        """Return what uv.lock pins, or None where there is no uv.lock."""
+        """Return what uv.lock pins, or None without a uv.lock."""
         path = self.root / PINS_FILE
         return Lock(path.read_text(encoding="utf-8")) if path.is_file() else None
 
@@ -103,6 +103,6 @@ def _is_component(document: Document) -> bool:
 
 
 def _is_pipeline(document: Document) -> bool:
-    """Schedules and jobs of other kinds may lie beside pipelines; anything else is meant as one."""
+    """Schedules and other kinds of jobs may be next to pipelines; anything else is meant to be a pipeline."""
     kind = document.root.get("type")
     return document.root.get("trigger") is None and (kind is None or kind.text not in OTHER_JOBS)

@@ -1,6 +1,4 @@
-"""`mlops check --repository` as a function: asks the project's git host how it protects the repository, and says what
-to set.
-"""
+"""`mlops check --repository`: reads how the git host protects the repository, and says what to set."""
 
 from __future__ import annotations
 
@@ -26,14 +24,14 @@ _MARKS: Final[dict[Outcome, str]] = {
 
 @dataclass(frozen=True)
 class ProtectionResult(Result):
-    """Every setting, in the order in which people would go through them."""
+    """Every setting, in the order to work through them."""
 
     repository: str
     findings: tuple[Finding, ...]
 
     @property
     def exit_code(self) -> int:
-        """1 when something is to be done."""
+        """1 if something has to be set."""
         return MlopsError.exit_code if any(each.fails for each in self.findings) else 0
 
     def document(self) -> dict[str, Any]:
@@ -41,7 +39,7 @@ class ProtectionResult(Result):
         return {"repository": self.repository, "findings": [asdict(each) for each in self.findings]}
 
     def blocks(self) -> Sequence[Block]:
-        """A row for each setting, then what to do."""
+        """One row per setting, then what to do."""
         rows = tuple((_MARKS[each.outcome], each.setting, each.found, each.needed) for each in self.findings)
         to_do = [each for each in self.findings if each.fails]
         blocks: list[Block] = [Table(self.repository, ("", "setting", "current", "required"), rows)]
@@ -53,9 +51,9 @@ class ProtectionResult(Result):
 
 
 def check_repository(project: Project) -> ProtectionResult:
-    """Compare the settings of the project's repository with what is needed.
+    """Compare the settings of the project's repository with what is required.
 
-    Raises InputError when the remote is on no git host, MachineError when it cannot be asked.
+    Raises InputError if the remote is on no known git host, MachineError if the host cannot be reached.
     """
     root = project.root
     expected = read_expectations(root, project.order)
@@ -64,7 +62,7 @@ def check_repository(project: Project) -> ProtectionResult:
         hosts = " nor ".join(host.name for host in HOSTS)
         raise InputError(
             f"the remote '{REMOTE}' is on neither {hosts}: there are no settings to check",
-            "Push the project to one of them, or look at `git remote --verbose`.",
+            "Push the project to one of them, or check `git remote --verbose`.",
         )
     findings = remote.host.protection_findings(root, remote, expected)
     return ProtectionResult(f"{remote.origin} ({remote.name})", tuple(findings))

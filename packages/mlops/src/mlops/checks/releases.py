@@ -1,4 +1,4 @@
-"""The files of releases/, read by the code that uses them: what is wrong there shows here, not in a promotion."""
+"""The files of releases/, read by the code that uses them: errors show here, not during a promotion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
 
 
 def check_releases(project: Project) -> Iterator[Problem]:
-    """Every problem of a manifest, or of a file of rules; a project without the folder releases nothing."""
+    """Every problem in a manifest or a rules file; nothing for a project without the folder."""
     root = project.root
     if not (root / RELEASE_FOLDER).is_dir():
         return

@@ -1,4 +1,4 @@
-"""Whether the files that exist per stage, and the CI files that list stages, follow from the list in project.yml."""
+"""Whether the files per stage, and the CI files that list stages, match the list in project.yml."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _FIRST_LINE = 1
 
 
 def check_stages(project: Project) -> Iterator[Problem]:
-    """Every file that a stage lacks, that belongs to no stage, or that lists other stages than project.yml."""
+    """Every file that a stage lacks, that belongs to no stage, or whose stages differ from project.yml."""
     yield from _missing_files(project)
-    yield from _left_behind(project)
+    yield from _orphaned_manifests(project)
     for block in find_blocks(project.root, project.order):
         if block.written is None:
             message = f"`# begin stages: {block.kind}` is an unknown block, or has no `# end stages`"
             yield Problem(str(block.file), block.line, message, "restore the lines from git")
         elif not block.is_current:
-            message = f"the block `{block.kind}` lists other stages than project.yml, which has {project.order}"
+            message = f"the block `{block.kind}` does not match the stages in project.yml: {project.order}"
             yield Problem(str(block.file), block.line, message, "run: mlops check --fix")
 
 
 def fix_stages(root: Path) -> Iterator[str]:
-    """Write what CI files say of stages, and say which files were written."""
+    """Write the stage blocks of CI files, and return which files were written."""
     if not (root / PROJECT_FILE).is_file():
         return
     for file, (_, text) in written_files(root, load_project(root).order).items():
         (root / file).write_text(text, encoding="utf-8")
-        yield f"{file}: lists the stages of project.yml"
+        yield f"{file}: stages taken from project.yml"
 
 
 def _missing_files(project: Project) -> Iterator[Problem]:
@@ -54,12 +54,12 @@ def _missing_files(project: Project) -> Iterator[Problem]:
             )
 
 
-def _left_behind(project: Project) -> Iterator[Problem]:
+def _orphaned_manifests(project: Project) -> Iterator[Problem]:
     for file in sorted((project.root / RELEASE_FOLDER).glob("*.yml")):
         if file.stem not in project.order.names and file.stem not in RESERVED_NAMES:
             yield Problem(
                 (RELEASE_FOLDER / file.name).as_posix(),
                 _FIRST_LINE,
-                f"is the manifest of no stage: project.yml lists {project.order}",
+                f"is the manifest of an unknown stage: project.yml lists {project.order}",
                 f"delete it, or add the stage: mlops stages add {file.stem} --after STAGE",
             )

@@ -1,4 +1,4 @@
-"""What has a version in the project, and the content that version stands for."""
+"""The versioned files of the project, and the content behind each version."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ SHIPPED: Final = "code"
 
 
 def versioned(project: Project) -> Iterator[tuple[str, list[Versioned]]]:
-    """Yield each folder that has a lock file, with all that it records. What has no version is left out."""
+    """Yield each folder with a lock file, and everything it records. Files without a version are left out."""
     yield (
         "components",
         [_component(project, each) for each in project.components if _is_identified(each.document)],
@@ -27,12 +27,12 @@ def _component(project: Project, component: Component) -> Versioned:
     if component.code is not None:
         parts.append((SHIPPED, component.code))
     parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes if path.name != copies.NAME]
-    # A file reference says nothing about what the file holds, and the component is registered with that.
+    # The component is registered with the content of the file, not with the reference to it.
     environment = component.environment
     path = local_path(environment.text, component.folder) if environment and environment.text else None
     named = project.document(path) if path else None
     notes = [f"environment {_scalar(named, 'name')} {_scalar(named, 'version')}"] if named else []
-    # By its version and not by its bytes: a fix upstream raises one number, not that of every component.
+    # By version, not by bytes: a fix upstream raises one version, not that of every component.
     if _ships_a_copy(component):
         notes.append(f"{copies.NAME} {copies.VERSION}")
     return _make(component.document, content_digest(parts, notes, frozenset({copies.NAME})))

@@ -1,1 +1,1 @@
-"""How a command line is parsed, how progress and results are shown, and which exit code an error has."""
+"""Command-line parsing, progress, rendering of results, and exit codes."""

@@ -1,6 +1,6 @@
-"""What a command gives the CI system that runs it: its report, and output with the CI system's commands escaped.
+"""What a command reports to the CI system that runs it, and output with the CI system's commands escaped.
 
-Names, tags and logs from elsewhere pass through `mlops`, and a CI system would obey a line of theirs that looks like a
+Names, tags and logs from elsewhere pass through `mlops`, and a CI system would obey any line of them that looks like a
 command of its own.
 """
 
@@ -51,7 +51,7 @@ def report_error(message: str, advice: str, details: Sequence[str], locations: S
 
 
 def blocks_as_markdown(blocks: Iterable[Block]) -> str:
-    """Lines and tables; text for other programs is not for this page, and may be secret."""
+    """Lines and tables; text for other programs is left out, since it may be secret."""
     parts = []
     for block in blocks:
         match block:
@@ -84,7 +84,7 @@ def _table(block: Table) -> str:
 
 
 class EscapedStream(io.TextIOBase):
-    """A text stream in front of another; whole lines go on, and on `flush` also what was written of the next one."""
+    """A text stream that wraps another; passes on complete lines, and on `flush` also an incomplete one."""
 
     def __init__(self, stream: TextIO, job: CIJob) -> None:
         super().__init__()
@@ -112,11 +112,11 @@ class EscapedStream(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """A log is no terminal."""
+        """A log is not a terminal."""
         return False
 
     def fileno(self) -> int:
-        """That of the stream behind."""
+        """That of the wrapped stream."""
         return self._stream.fileno()
 
     def _escaped(self, line: str) -> str:
@@ -140,7 +140,7 @@ def escaped_output() -> Generator[None]:
         return
     before = (sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = EscapedStream(sys.stdout, job), EscapedStream(sys.stderr, job)
-    # An uncaught exception is printed after this has ended, and its message may be somebody else's too.
+    # An uncaught exception is printed after this has ended, and its message may also contain foreign text.
     sys.excepthook = partial(_print_exception, EscapedStream(before[1], job))
     try:
         yield

@@ -1,6 +1,6 @@
-"""What the commands share on the command line: lazy loading, options, and the way to an exit code.
+"""What the commands share on the command line: lazy loading, options, and exit codes.
 
-A command is imported when it runs, so that `mlops --help` starts fast; the one-line descriptions stand here.
+A command is imported when it runs, so that `mlops --help` is fast; the one-line descriptions are here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mlops.core.errors import Interrupted, MachineError, MlopsError
 
 @dataclass(frozen=True)
 class Section:
-    """Commands that people look for together: the title in the help, and each command with its line there.
+    """A group of related commands: its title in the help, and the line of each command.
 
     A section is also a module of mlops.commands.
     """
@@ -36,7 +36,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "local": Section(
         "On this machine",
         {
-            "demo": "Take data through the whole lifecycle: train, deploy, promote, roll out.",
+            "demo": "Run the full lifecycle: train, deploy, promote, roll out.",
             "up": "Start a workspace on this machine.",
             "down": "Stop the workspace on this machine.",
             "env": "Print the variables that point any program at the workspace on this machine.",
@@ -51,37 +51,37 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "stages": "List, add or remove the stages that models move through.",
             "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
-            "detach": "Remove the template's packages from a fork, and install them pinned instead.",
+            "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
         },
     ),
     "models": Section(
         "Models",
         {
             "train": "Train, evaluate and register a model.",
-            "retrain": "Train again because of drift, and propose the result.",
+            "retrain": "Retrain after drift, and propose the new model.",
             "score": "Send a request to a stage's endpoint, or score files.",
-            "explain": "Show what each feature contributed to a prediction.",
+            "explain": "Explain predictions with Shapley values.",
             "retire": "Retire unreferenced models and deployments.",
         },
     ),
     "releases": Section(
         "Releases",
         {
-            "deploy": "Roll out the model version that a stage's manifest names.",
-            "gate": "Judge the release that a stage's manifest proposes.",
-            "promote": "Propose for a stage the model that the stage before runs.",
+            "deploy": "Deploy a stage's release.",
+            "gate": "Run the gates on the release that a stage's manifest proposes.",
+            "promote": "Open a pull request that promotes the previous stage's model.",
             "provenance": "Show where a stage's model comes from, and whether the stage accepts it.",
-            "revert": "Make git agree with what a stage runs, after a rollback.",
-            "rollback": "Return a stage's traffic to what it ran before.",
+            "revert": "Open a pull request that reconciles git with what a stage runs.",
+            "rollback": "Return a stage's traffic to its previous deployment.",
         },
     ),
     "operations": Section(
         "Operations",
         {
             "status": "Show what each stage runs.",
-            "monitor": "Judge a stage's recent requests: quality, drift, performance, service.",
+            "monitor": "Check a stage's recent requests: data quality, drift, performance, service.",
             "history": "Show each stage's audit log, and whether it was tampered with.",
-            "dashboard": "Show all stages on one page, served here or written as HTML.",
+            "dashboard": "Show all stages on one page, served locally or written as HTML.",
         },
     ),
 }
@@ -95,10 +95,10 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for."""
+    """A group that imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The commands in the order in which people meet them."""
+        """The commands in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -110,7 +110,7 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands by section, without importing one."""
+        """List the commands by section, without importing them."""
         for section in SECTIONS.values():
             with formatter.section(section.title):
                 formatter.write_dl(list(section.commands.items()))
@@ -120,12 +120,12 @@ class LazyGroup(click.Group):
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
-    help="The project's folder or its project.yml; without it, the one around the working folder.",
+    help="The project's folder or its project.yml.  [default: the project that contains the working folder]",
 )
 @click.version_option(package_name="mlops-template-mlops", message="%(version)s")
 @click.pass_context
 def cli(context: click.Context, project: Path | None) -> None:
-    """The whole lifecycle of a model on Azure Machine Learning.
+    """The full lifecycle of a model on Azure Machine Learning.
 
     Without an Azure account: `mlops demo`. With one: fill in project.yml and `az login`; the commands are
     the same.
@@ -134,12 +134,12 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a click command with its examples below the help."""
+    """Make a click command with examples below its help."""
     return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
 
 
 def examples_below(*examples: str) -> str:
-    """What stands below a command's help."""
+    """The text below a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
 
@@ -149,7 +149,7 @@ def json_option(function: Decorated) -> Decorated:
 
 
 class StageType(click.ParamType):
-    """The name of a stage. Commands look it up when they have read project.yml; the shell completes it from there."""
+    """The name of a stage. Commands look it up once they have read project.yml; the shell completes it from there."""
 
     name = "stage"
 
@@ -159,7 +159,7 @@ class StageType(click.ParamType):
         param: click.Parameter,  # noqa: ARG002 - click's signature
         incomplete: str,
     ) -> list[CompletionItem]:
-        """The stages that begin like this; none where there is no project."""
+        """The stages that begin with this text; none outside a project."""
         from mlops.settings.project import load_project
 
         try:
@@ -170,7 +170,7 @@ class StageType(click.ParamType):
 
 
 def stage_option(
-    *words: str, required: bool = True, text: str = "The stage to act on, one of project.yml."
+    *words: str, required: bool = True, text: str = "The stage to act on, as listed in project.yml."
 ) -> Callable[[Decorated], Decorated]:
     """Add `--stage`, or an option of another name for a stage."""
     return click.option(*(words or ("--stage",)), type=StageType(), required=required, help=text)
@@ -192,25 +192,25 @@ def _run(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _report(Interrupted("interrupted", "Run the command again; it goes on where it stopped."), words)
+        return _report(Interrupted("interrupted", "Run the command again; it continues where it stopped."), words)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; keep the interpreter from complaining at exit.
+        # The reader closed the pipe; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MlopsError as error:
         return _report(error, words)
     except Exception as error:
-        explained = _explained(error)
+        explained = _as_mlops_error(error)
         if explained is None:
             raise
         return _report(explained, words)
     return code if isinstance(code, int) else 0
 
 
-def _explained(error: Exception) -> MlopsError | None:
+def _as_mlops_error(error: Exception) -> MlopsError | None:
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
-    # Nothing of Azure can have failed in a command that never imported it.
+    # Azure cannot have failed in a command that never imported its SDK.
     if "azure.core" not in sys.modules:
         return None
     from mlops.azure.errors import explain

@@ -1,6 +1,6 @@
-"""What a command says while it works: lines on standard error, and a live table of steps in a terminal.
+"""Progress of a command: lines on standard error, and a live table of steps in a terminal.
 
-Results go through rendering.py; standard output is never written here.
+Results go through rendering.py; this module never writes to standard output.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class Step:
         """The step in a few words."""
         if self.reused:
             return f"{self.name}: {self.status} (reused)"
-        # A line stays as it is: a time that goes on would be wrong the next moment.
+        # A printed line never changes: a running time in it would soon be wrong.
         time = "" if self.seconds is None or self.status == RUNNING else f" ({self.seconds:.1f} s)"
         return f"{self.name}: {self.status}{time}"
 
 
 class StepBoard:
-    """Shows the steps of one job, as often as they change."""
+    """Shows the steps of one job whenever they change."""
 
     def __init__(self, live: Live | None) -> None:
         self._live = live
         self._said: dict[str, str] = {}
 
     def show(self, steps: Sequence[Step]) -> None:
-        """Show the steps as they are now; in plain text only those whose status is new."""
+        """Show the current steps; in plain text only those whose status changed."""
         if self._live is not None:
             self._live.update(_step_table(steps), refresh=True)
             return
@@ -58,13 +58,13 @@ class StepBoard:
 
 
 def say(text: str) -> None:
-    """Say one line on standard error."""
+    """Print one line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step_board() -> Generator[StepBoard]:
-    """A place for the steps of one job: a live table in a terminal, lines elsewhere, collapsible in a CI log."""
+    """A display for the steps of one job: a live table in a terminal, lines elsewhere, collapsible in a CI log."""
     if not sys.stderr.isatty():
         with group("steps"):
             yield StepBoard(None)

@@ -1,7 +1,7 @@
 """The one place that prints: results as text or JSON on standard output, errors on standard error.
 
 Tables and colour in a terminal, plain lines elsewhere. `rich` is imported only for a terminal. Sentences name
-commands as `mlops train`; what people are to type here stands in front of them.
+commands as `mlops train`; the prefix that people must type is added here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hi
 _COLUMN_GAP = "  "
 _PLAIN_WIDTH = 80
 _BEFORE, _AFTER = "cyan", "yellow"
-# In front of a command in a sentence: a quotation, the start of a substitution, or a colon.
+# What precedes a command in a sentence: a quotation mark, the start of a substitution, or a colon.
 _COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
 _ADDRESSES = ("http://", "https://")
 _TYPED = "uv run mlops "
 
 
 def answer(result: Result, *, as_json: bool) -> int:
-    """Print a command's result on standard output, tell the CI system of it, and return its exit code."""
+    """Print a command's result on standard output, report it to the CI system, and return its exit code."""
     render_result(result, as_json=as_json, out=sys.stdout)
     report_result(result)
     return result.exit_code
@@ -47,7 +47,7 @@ def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
 
 
 def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
-    """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; tell the CI system."""
+    """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; report it to CI."""
     message, advice = as_typed(error.message), as_typed(error.advice)
     blocks: list[Block] = [Line(f"Error: {message}", "bad")]
     blocks += [Raw(f"  {detail}") for detail in error.details]
@@ -61,7 +61,7 @@ def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) 
 
 
 def as_typed(sentence: str) -> str:
-    """A sentence with its commands as people type them in this project."""
+    """A sentence whose commands are written as people type them in this project."""
     return _COMMAND.sub(_TYPED, sentence)
 
 
@@ -116,7 +116,7 @@ def _render_rich_table(table: Table, console: Console) -> None:
     from rich.text import Text
 
     if any(_is_address(cell) for row in table.rows for cell in row):
-        # A frame would break addresses into pieces that nobody can copy or click.
+        # A frame would break addresses so that they cannot be copied or clicked.
         for line in table_lines(table):
             console.print(Text(line), soft_wrap=True)
         return
@@ -147,7 +147,7 @@ MOST_ROWS: Final = 10
 _LONGEST_LABEL: Final = 14
 _WIDEST_BAR: Final = 32
 _NARROWEST_BAR: Final = 6
-# Indentation, gaps, the line in the middle, and a share of up to four characters with its sign on either side.
+# Indentation, gaps, the middle line, and on either side a share of up to four characters with its percent sign.
 _BESIDE_BARS: Final = 2 + 2 + 3 + 2 * 6
 _EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _FULL, _RIGHT_HALF, _MIDDLE = "█", "▐", "│"
@@ -156,7 +156,7 @@ _MORE: Final = "…"
 
 @dataclass(frozen=True)
 class HistogramLine:
-    """A line in parts, for colours: name and share, the left bar, the middle, the right bar, its share."""
+    """A line in parts, for colours: name and share, left bar, middle, right bar, share."""
 
     label: str
     left: str
@@ -170,7 +170,7 @@ class HistogramLine:
 
 
 def histogram_lines(bars: HistogramPair, width: int) -> list[HistogramLine]:
-    """The lines for a terminal so many columns wide: the sides' names first."""
+    """The lines for a terminal of this width: the labels of the sides first."""
     rows = merged(bars.rows)
     labels = [_cut(label) for label, _, _ in rows]
     longest = max((len(label) for label in labels), default=0)
@@ -188,7 +188,7 @@ def histogram_lines(bars: HistogramPair, width: int) -> list[HistogramLine]:
 
 
 def merged(rows: tuple[tuple[str, float, float], ...]) -> list[tuple[str, float, float]]:
-    """The rows without empty ends, and the emptiest neighbours together until few are left."""
+    """Drop empty rows at the ends, and merge the emptiest neighbours until few rows are left."""
     kept = list(rows)
     for end in (0, -1):
         while kept and not (kept[end][1] or kept[end][2]):
@@ -208,7 +208,7 @@ def _rightwards(cells: float) -> str:
 
 
 def _leftwards(cells: float) -> str:
-    # There is no character of eighths that begins at the right.
+    # There is no eighth-block character that begins at the right.
     halves = round(cells * 2)
     return _RIGHT_HALF * (halves % 2) + _FULL * (halves // 2)
 

@@ -1,1 +1,1 @@
-"""One file a command: its options, and the call that does the work."""
+"""The commands, grouped as in the help: options, and the call that does the work."""

@@ -25,12 +25,14 @@ from mlops.cli.command_line import json_option, stage_option
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to train on; without it, the sample that data/generate_sample.py makes.",
+    help="The file to train on.  [default: a sample from data/generate_sample.py]",
 )
-@stage_option("--to", "until", required=False, text="The last stage to release to; without it, production.")
-@click.option("--bad-model", is_flag=True, help="Then show how a bad model is stopped, and how one is rolled back.")
-@click.option("--drift", is_flag=True, help="Then other callers come: drift, an event, and a newer model.")
-@click.option("--fresh", is_flag=True, help="Delete what earlier runs left in the workspace on this machine.")
+@stage_option("--to", "until", required=False, text="The last stage to release to.  [default: production]")
+@click.option("--bad-model", is_flag=True, help="Then show how a bad model is blocked, and how one is rolled back.")
+@click.option("--drift", is_flag=True, help="Then shift the inputs: drift, an event, and a newer model.")
+@click.option(
+    "--fresh", is_flag=True, help="Start over: delete what earlier runs left in the workspace on this machine."
+)
 @click.option("--stop", "stop_after", is_flag=True, help="Stop the workspace at the end.")
 @json_option
 @click.pass_obj
@@ -45,15 +47,15 @@ def demo_command(
     stop_after: bool,
     as_json: bool,
 ) -> int:
-    """Take data through the whole way on this machine: train, register, deploy, promote through the stages.
+    """Run the full lifecycle on this machine: train, register, deploy, promote through the stages.
 
-    Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does there
+    Needs no Azure account, no Docker and no network. It starts a workspace on this machine and does in it
     what `train`, `deploy`, `promote` and `gate` do on Azure, in a scratch repository below .mlops/demo: your
     checkout stays as it is. A second run reuses what has not changed.
 
-    With --drift the callers of production become others, as in a recession: the monitor sees it, publishes an event,
-    and the event starts a training on what was asked. The newer model waits as a proposal for staging, with the drift
-    as its reason. A second time no training begins: retraining.yml has a cool-down.
+    With --drift the inputs of production shift, as in a recession: the monitor detects it, publishes an event,
+    and the event starts a training on recent requests. The new model waits as a proposal for staging, with the drift
+    as its reason. A second run starts no training: retraining.yml sets a cooldown.
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
@@ -63,11 +65,11 @@ def demo_command(
 
     stories = [name for name, is_wished in (("--bad-model", bad_model), ("--drift", drift)) if is_wished]
     if len(stories) > 1:
-        raise InputError("--bad-model and --drift are two stories", "Run them one after the other.")
+        raise InputError("--bad-model and --drift cannot be combined", "Run them one after the other.")
     project = load_project(project_path)
     last = project.order.find(until) if until else project.order.production
     if stories and last != project.order.production:
-        raise InputError(f"{stories[0]} needs the whole way", "Leave --to out.")
+        raise InputError(f"{stories[0]} needs every stage", "Omit --to.")
     try:
         result = demo(project, data, DemoOptions(last, bad_model, drift), fresh=fresh)
     finally:
@@ -97,7 +99,7 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def down_command(project_path: Path | None, *, as_json: bool) -> int:
-    """Stop the workspace on this machine. What it holds stays, and is there again after `mlops up`."""
+    """Stop the workspace on this machine. Its contents are kept for the next `mlops up`."""
     from mlops.cli.rendering import answer
     from mlops.local.emulator import EmulatorResult, state_folder, stop
     from mlops.settings.project import load_project
@@ -132,8 +134,8 @@ _EVENTS = (
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--event", "event_name", type=click.Choice(_EVENTS), default="push", show_default=True)
-@click.option("--ref", help="The branch that has your files in the replay.  [default: the current one]")
-@click.option("--since", help="The previous commit of that branch.  [default: that of the remote]")
+@click.option("--ref", help="The branch that gets your files in the replay.  [default: the current one]")
+@click.option("--since", help="The previous commit of that branch.  [default: the remote's]")
 @click.option("--committed", is_flag=True, help="Replay HEAD instead of the working files.")
 @click.option("--base", help="The base of a pull request.  [default: the default branch]")
 @click.option("--action", default="opened", show_default=True, help="The activity type of a pull request.")
@@ -181,10 +183,10 @@ def replay_command(
 ) -> int:
     """Run a workflow of GitHub Actions or Azure Pipelines on this machine before you push it.
 
-    Your working files are pushed to a scratch copy of this repository, where the event takes place. Triggers,
+    Your working files are pushed to a scratch copy of this repository, and the event happens there. Triggers,
     expressions, conditions, matrices and templates follow the service's rules, scripts run in real shells, and
-    third-party actions and tasks do what is declared for them. Steps that log in reach the workspace that this shell
-    points to (`mlops up`, then `mlops env`); without --against-azure they have no login stored on this machine.
+    third-party actions and tasks have their declared effects. Steps that log in reach the workspace that this shell
+    points to (`mlops up`, then `mlops env`); without --against-azure they cannot use a login stored on this machine.
     Exits with 1 if the run fails, with 2 for a file that the service would reject, otherwise with 0, even if the event
     does not trigger the workflow.
     """

@@ -1,4 +1,4 @@
-"""`mlops train`, `retrain`, `score`, `explain` and `retire`: a model from its training to its retirement."""
+"""`mlops train`, `retrain`, `score`, `explain` and `retire`: a model from training to retirement."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     "mlops train --data credit_default.csv",
     "mlops train --data-version newest",
     "mlops train --json | jq .model.version",
-    "mlops train --fresh                   # run every step, whoever ran it before",
-    "mlops train --submit                  # begin, and do not wait",
+    "mlops train --fresh                   # reuse no step of an earlier job",
+    "mlops train --submit                  # start, and do not wait",
     "mlops train --job credit-default-20260301-101500-1a2b",
 )
-@stage_option(required=False, text="The stage to train in; without it, the first of project.yml.")
+@stage_option(required=False, text="The stage to train in.  [default: the first in project.yml]")
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to train on; without it, the sample that data/generate_sample.py makes.",
+    help="The file to train on.  [default: a sample from data/generate_sample.py]",
 )
-@click.option("--data-version", help="In place of a file: a version of the data asset that is there, or `newest`.")
+@click.option("--data-version", help="Instead of a file: an existing version of the data asset, or `newest`.")
 @click.option(
     "--fresh",
     is_flag=True,
     envvar="MLOPS_FRESH",
     show_envvar=True,
-    help="Run every step anew: take none over from an earlier job, which somebody else may have run.",
+    help="Run every step: reuse none of an earlier job, which someone else may have run.",
 )
-@click.option("--submit", is_flag=True, help="Only begin: print the job's name, and do not wait for it.")
-@click.option("--job", help="Only wait for this job, which --submit began, and register its model.")
+@click.option("--submit", is_flag=True, help="Only start the job: print its name, and do not wait for it.")
+@click.option("--job", help="Only wait for this job, which --submit started, and register its model.")
 @json_option
 @click.pass_obj
 def train_command(
@@ -57,16 +57,16 @@ def train_command(
 ) -> int:
     """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
 
-    The data become a version of the data asset, uploaded only when the workspace does not have them. Steps
-    that have not changed are reused, but with --fresh. A model package that is registered already is not registered
+    The data become a version of the data asset, uploaded only if the workspace does not have them. Steps
+    that have not changed are reused, except with --fresh. A model package that is already registered is not registered
     again.
-    Ctrl-C cancels the job; nothing is registered then. In two parts, with --submit and --job, the second can
-    be run as often as needed, and Ctrl-C leaves the job alone: a login need not last as long as a training.
+    Ctrl-C cancels the job, and nothing is registered. In two parts, with --submit and --job, the second can
+    be run as often as needed, and Ctrl-C leaves the job running: a login need not last as long as a training.
     """
     if job is not None and (submit or data or data_version):
-        raise click.UsageError("--job names a job that runs already: it goes with neither --submit nor --data")
+        raise click.UsageError("--job names a running job: it cannot be combined with --submit or --data")
     if data and data_version:
-        raise click.UsageError("say what to train on once: either --data or --data-version")
+        raise click.UsageError("--data and --data-version cannot be combined")
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
 
@@ -80,7 +80,7 @@ def train_command(
     if job is not None:
         return answer(finish_training(client, project, job), as_json=as_json)
     act = submit_training if submit else train
-    # A CI system hands over an empty text for a version that nobody named.
+    # A CI system passes an empty text for an input that was left out.
     return answer(act(client, project, stage_name, data_version or data, fresh=fresh), as_json=as_json)
 
 
@@ -88,16 +88,14 @@ def train_command(
     "retrain",
     "mlops retrain --because prod/17               # record 17 of prod's audit log",
     "mlops retrain --because verdict.json          # what `mlops monitor --json` printed",
-    'mlops retrain --because "$EVENT" --submit     # an event of the stage\'s topic; begin, and do not wait',
+    'mlops retrain --because "$EVENT" --submit     # an event of the stage\'s topic; start, and do not wait',
 )
-@click.option(
-    "--because", required=True, help="An event as JSON or in a file, a verdict of the monitor, or STAGE/RECORD."
-)
+@click.option("--because", required=True, help="An event (JSON or a file), a verdict of the monitor, or STAGE/RECORD.")
 @click.option("--submit", is_flag=True, help="Submit the job, print its name for `mlops train --job`, and do not wait.")
 @json_option
 @click.pass_obj
 def retrain_command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
-    """Train on newer data because a stage drifted, and propose the model for the next stage if the gates pass it.
+    """Retrain on newer data because a stage drifted, and propose the model for the next stage if it passes the gates.
 
     releases/retraining.yml says on which data: the newest version of the data asset, or rows that the stage
     collected and whose outcomes are known by now; and how often. The reason is looked up in the stage's audit log,
@@ -130,10 +128,10 @@ _STANDARD_INPUT = "-"
     "mlops score --stage prod --batch rows/ --output predictions/",
 )
 @stage_option()
-@click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
-@click.option("--deployment", help="The deployment to ask; without it, wherever the traffic goes.")
+@click.option("--file", "file", help="The request as JSON, `-` for standard input.  [default: the sample request]")
+@click.option("--deployment", help="The deployment to call.  [default: wherever the traffic goes]")
 @click.option("--batch", help="Files instead of a request: a CSV or parquet file, a folder, or azureml:NAME:VERSION.")
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="With --batch: where results go.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="With --batch: where the results go.")
 @json_option
 @click.pass_obj
 def score_command(
@@ -146,13 +144,13 @@ def score_command(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Send a request to a stage's endpoint and print the answer. The body is sent as it is.
+    """Send a request to a stage's endpoint and print the response. The body is sent unchanged.
 
-    Exits with 6 when the endpoint refuses the request; the error shows what it says.
+    Exits with 6 if the endpoint refuses the request; the error shows its response.
 
-    With --batch, files are scored by the stage's batch endpoint: each becomes a parquet file in --output, beside
-    outcomes.jsonl, which lists them. A file that cannot be scored is set aside with its reason, and the rest
-    completes; the exit code is 1 then. Ctrl-C cancels the job; run again, it begins anew.
+    With --batch, files are scored by the stage's batch endpoint: each becomes a parquet file in --output, next to
+    outcomes.jsonl, which lists them. A file that cannot be scored is rejected with a reason, and the rest
+    completes; the exit code is then 1. Ctrl-C cancels the job; another run starts over.
     """
     if batch is not None or output is not None:
         asked = {"--file": file, "--deployment": deployment}
@@ -185,10 +183,10 @@ def _score_batch(
     from mlops.settings.project import load_project
 
     if batch is None or output is None:
-        raise InputError("--batch and --output belong together", "Give both: --batch FOLDER --output FOLDER.")
+        raise InputError("--batch and --output go together", "Give both: --batch FOLDER --output FOLDER.")
     wrong = [name for name, value in asked.items() if value is not None]
     if wrong:
-        raise InputError(f"{wrong[0]} is for a request, and --batch for files", "Give one of them.")
+        raise InputError(f"{wrong[0]} is for requests and --batch is for files", "Give one of them.")
     project = load_project(project_path)
     stage_name = project.order.find(stage)
 
@@ -205,30 +203,30 @@ def _score_batch(
     "mlops explain --stage prod --json",
     "mlops explain --package model_package/ --file request.json",
 )
-@stage_option(required=False, text="Explain what this stage runs.")
+@stage_option(required=False, text="Explain the model that this stage runs.")
 @click.option(
     "--package",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Explain a model package in a folder instead; nothing is asked of Azure.",
+    help="Explain a model package in a folder instead, without Azure.",
 )
-@click.option("--file", "file", help="The request as JSON, `-` for standard input; without it, the sample request.")
+@click.option("--file", "file", help="The request as JSON, `-` for standard input.  [default: the sample request]")
 @json_option
 @click.pass_obj
 def explain_command(
     project_path: Path | None, *, stage: str | None, package: Path | None, file: str | None, as_json: bool
 ) -> int:
-    """Show what each feature of a request's rows added to their probability.
+    """Explain predictions: what each feature contributed to the probability of a request's rows.
 
-    Computed here, from the model package alone: Shapley values against rows drawn from the training distribution.
-    They add up to the row's probability minus the average one. Features are drawn independently of each other, so
-    where two tell the same, what they add is shared between them.
+    Computed locally, from the model package alone: Shapley values against rows drawn from the training distribution.
+    They add up to the row's probability minus the average one. Features are sampled independently, so
+    correlated features share their contribution.
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.settings.project import load_project
 
     if (stage is None) == (package is None):
-        raise InputError("--stage or --package says what to explain", "Give one of the two.")
+        raise InputError("say what to explain: either --stage or --package", "Give one of the two.")
     project = load_project(project_path)
     body = _request_body(project, file)
     model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
@@ -239,7 +237,7 @@ def explain_command(
 
 
 def _live_package(project: Project, stage: str) -> tuple[str, Path]:
-    """What a stage runs: its name, and its package."""
+    """Return the name and the package of the model that a stage runs."""
     from mlops.azure.workspace import WorkspaceClients
     from mlops.core.errors import InputError
     from mlops.endpoint.view import live_model
@@ -250,7 +248,7 @@ def _live_package(project: Project, stage: str) -> tuple[str, Path]:
     clients = WorkspaceClients(project)
     live = live_model(clients.stage(name), project.settings.stage(name))
     if live is None:
-        raise InputError(f"{name} runs nothing yet", f"Deploy: `mlops deploy --stage {name}`.")
+        raise InputError(f"{name} runs no model yet", f"Deploy: `mlops deploy --stage {name}`.")
     model = ModelVersion(project.settings.model, live.version, live.digest)
     return f"{model.name} {model.version}", package_of_model(clients.models(name), project, model)
 
@@ -259,14 +257,14 @@ def _live_package(project: Project, stage: str) -> tuple[str, Path]:
     "retire", "mlops retire --stage dev", "mlops retire --stage prod --json", "mlops retire --stage dev --apply"
 )
 @stage_option()
-@click.option("--apply", "applied", is_flag=True, help="Do it; without this, only say what would be done.")
+@click.option("--apply", "applied", is_flag=True, help="Apply the plan; without this, only show it.")
 @json_option
 @click.pass_obj
 def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_json: bool) -> int:
-    """Take models and deployments out of service that no release names any more.
+    """Retire models and deployments that no release refers to.
 
-    Only after the deadlines of releases/retirement.yml. Models are archived, deployments without traffic are deleted.
-    What is live in any stage stays, and so does what is kept for an instant return. Every stage is asked, so the login
+    Only after the grace periods in releases/retirement.yml. Models are archived, deployments without traffic deleted.
+    What is live in any stage stays, and so does what is kept for an instant rollback. Every stage is read, so the login
     must be allowed to read all of them.
     """
     from mlops.cli.rendering import answer
@@ -287,7 +285,7 @@ def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_j
 
 
 def _request_body(project: Project, file: str | None) -> bytes:
-    """The request to send: a file's, standard input's for `-`, or the project's sample. Raises InputError."""
+    """Return the request to send: from a file, from standard input for `-`, or the sample. Raises InputError."""
     from mlops.core.errors import InputError
     from mlops.core.layout import SAMPLE_REQUEST
 

@@ -1,4 +1,4 @@
-"""`mlops status`, `monitor`, `history` and `dashboard`: what the stages run and how they do."""
+"""`mlops status`, `monitor`, `history` and `dashboard`: what the stages run and how they are doing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _status_of(project: Project, name: StageName) -> StageStatus:
     try:
         return stage_status(connect(project.settings.stage(name)), project, name)
     except (AzureError, MlException, MlopsError) as error:
-        # One stage that cannot be asked must not hide the others.
+        # One unreachable stage must not hide the others.
         explained = error if isinstance(error, MlopsError) else explain(error) or MlopsError(str(error))
         return StageStatus(name, project.settings.stage(name).endpoint, problem=explained)
 
@@ -58,13 +58,13 @@ _NOW: Final = "now"
 _HOURS: Final = {"h": 1, "d": 24}
 
 
-class Moment(click.ParamType):
-    """A moment in ISO 8601, UTC where it names no zone; or `now`."""
+class TimeType(click.ParamType):
+    """A time in ISO 8601, in UTC unless it names a zone; or `now`."""
 
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
+        """Parse the text."""
         if isinstance(value, datetime):
             return value
         if value == _NOW:
@@ -72,22 +72,22 @@ class Moment(click.ParamType):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"'{value}' is no moment; write it like 2026-03-01T12:00, or now", param, ctx)
+            self.fail(f"'{value}' is not a valid time; write it like 2026-03-01T12:00, or now", param, ctx)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Span(click.ParamType):
-    """Hours or days."""
+class DurationType(click.ParamType):
+    """A duration in hours or days."""
 
     name = "span"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
+        """Parse the text."""
         if isinstance(value, timedelta):
             return value
         found = _SPAN.fullmatch(value)
         if found is None or not int(found[1]):
-            self.fail(f"'{value}' is no span; write hours or days, such as 24h or 7d", param, ctx)
+            self.fail(f"'{value}' is not a valid duration; write hours or days, such as 24h or 7d", param, ctx)
         return timedelta(hours=int(found[1]) * _HOURS[found[2]])
 
 
@@ -100,9 +100,17 @@ class Span(click.ParamType):
     "mlops monitor --stage prod --html drift.html || echo look at it",
 )
 @stage_option()
-@click.option("--window", type=Span(), default="24h", show_default=True, help="How long, in hours or days.")
-@click.option("--from", "since", type=Moment(), help="Instead: where the window begins, UTC.")
-@click.option("--to", "until", type=Moment(), help="Where it ends, UTC, or `now`; without it, with the last full hour.")
+@click.option(
+    "--window",
+    type=DurationType(),
+    default="24h",
+    show_default=True,
+    help="The length of the window, in hours or days.",
+)
+@click.option("--from", "since", type=TimeType(), help="Instead of --window: the start of the window, UTC.")
+@click.option(
+    "--to", "until", type=TimeType(), help="The end of the window, UTC, or `now`.  [default: the last full hour]"
+)
 @click.option(
     "--labels",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -148,9 +156,9 @@ def monitor_command(
 @json_option
 @click.pass_obj
 def history_command(project_path: Path | None, *, stage: str | None, as_json: bool) -> int:
-    """Show every gate, promotion, rollout step and rollback: who, what, when, and why.
+    """Show every gate, promotion, rollout step and rollback: who, what, when and why.
 
-    Each record holds the hash of the one before. Exits with 1 when a log was tampered with.
+    Each record holds the hash of the previous one. Exits with 1 if a log was tampered with.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
@@ -164,7 +172,7 @@ def history_command(project_path: Path | None, *, stage: str | None, as_json: bo
 
 
 def _history_of(project: Project, name: StageName) -> StageHistory:
-    """One stage; what cannot be asked is shown, and does not hide the others."""
+    """One stage; an unreachable one is shown, and does not hide the others."""
     from azure.core.exceptions import AzureError
 
     from mlops.audit.log import AuditLog, StageHistory
@@ -188,22 +196,22 @@ _LARGEST_PORT = 65_535
     "--write",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the page into this folder as dashboard.html, for a CI artefact, and end.",
+    help="Write the page into this folder as dashboard.html, for a CI artefact, and exit.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, _LARGEST_PORT),
     default=_PORT,
     show_default=True,
-    help="Serve it on this port of this machine; 0 takes one that is free.",
+    help="The local port to serve on; 0 picks a free one.",
 )
 @json_option
 @click.pass_obj
 def dashboard_command(project_path: Path | None, *, folder: Path | None, port: int, as_json: bool) -> int:
     """Show all stages on one page: what runs, rollouts, gates, drift, latency and errors, history.
 
-    Served to browsers on this machine until Ctrl-C, and renewed by itself. The page holds everything it needs and
-    asks nobody else; nothing can be changed through it.
+    Served to browsers on this machine until Ctrl-C, and refreshed automatically. The page is self-contained and
+    loads nothing from elsewhere; nothing can be changed through it.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project

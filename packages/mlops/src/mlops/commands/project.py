@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckResult(Result):
-    """What is wrong with a project, and what was put right."""
+    """What is wrong with a project, and what was fixed."""
 
     root: Path
     problems: tuple[Problem, ...]
@@ -34,7 +34,7 @@ class CheckResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when anything is wrong."""
+        """1 if anything is wrong."""
         return 1 if self.problems else 0
 
     def document(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class CheckResult(Result):
         return {"problems": problems, "fixed": list(self.fixed)}
 
     def blocks(self) -> Sequence[Block]:
-        """A line for each."""
+        """One line per problem or fix."""
         lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
         for problem in self.problems:
             place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
@@ -52,7 +52,7 @@ class CheckResult(Result):
         if count:
             lines.append(Line("1 problem" if count == 1 else f"{count} problems", "bad"))
         else:
-            lines.append(Line("everything fits together", "good"))
+            lines.append(Line("all checks passed", "good"))
         return lines
 
 
@@ -63,18 +63,18 @@ class CheckResult(Result):
     "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )
-@click.option("--fix", is_flag=True, help="Put right what can be put right by rule, then check.")
+@click.option("--fix", is_flag=True, help="Fix what can be fixed automatically, then check.")
 @click.option("--repository", is_flag=True, help="Check how the git host protects the repository instead.")
 @json_option
 @click.pass_obj
 def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
     """Check components, pipelines and environments without a workspace.
 
-    Finds bindings, names, types and files that do not fit, and components that changed without a new version.
-    Prints one line for each problem and exits with 1 when there is any.
+    Finds bindings, names, types and files that do not match, and components that changed without a new version.
+    Prints one line per problem and exits with 1 if there are any.
 
-    With --repository it asks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
-    do, logins. What differs from releases/protection.yml is listed with the way to set it; nothing is changed.
+    With --repository it checks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
+    do, logins. Differences from releases/protection.yml are listed with how to set them; nothing is changed.
     """
     from mlops.checks import check_project, fix_project
     from mlops.cli.rendering import answer
@@ -86,7 +86,7 @@ def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_
         from mlops.checks.protection import check_repository
 
         if fix:
-            raise click.UsageError("--fix changes files of the project, --repository reads settings of the git host")
+            raise click.UsageError("--fix changes files and --repository reads settings of the git host")
         return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
     return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)
@@ -104,9 +104,9 @@ class ConfigureResult(Result):
         return {"stage": self.stage, "changes": [asdict(change) for change in self.changes]}
 
     def blocks(self) -> Sequence[Block]:
-        """A row for each."""
+        """One row per change."""
         if not self.changes:
-            return [Line(f"project.yml says already where {self.stage} lives", "good")]
+            return [Line(f"project.yml is up to date for {self.stage}", "good")]
         rows = tuple((change.key, change.before or "", change.after or "") for change in self.changes)
         return [
             Table("project.yml", ("key", "was", "is"), rows),
@@ -123,12 +123,12 @@ class ConfigureResult(Result):
 @click.option(
     "--outputs",
     type=click.Path(path_type=Path),
-    help="A file with the stack's outputs; without it, `pulumi` is asked.",
+    help="A file with the stack's outputs.  [default: ask `pulumi`]",
 )
 @json_option
 @click.pass_obj
 def configure_command(project_path: Path | None, *, stage: str, outputs: Path | None, as_json: bool) -> int:
-    """Fill in where a stage lives, from what `pulumi up` made. Comments in project.yml stay."""
+    """Fill in a stage's resources in project.yml from the outputs of `pulumi up`. Comments are kept."""
     from mlops.cli.rendering import answer
     from mlops.core.layout import PROJECT_FILE
     from mlops.infrastructure.outputs import ask_pulumi, configure, read_outputs
@@ -141,7 +141,7 @@ def configure_command(project_path: Path | None, *, stage: str, outputs: Path | 
     return answer(ConfigureResult(name, changes), as_json=as_json)
 
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the difference, and write nothing.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the diff, and write nothing.")
 
 
 @click.group(
@@ -156,8 +156,8 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the difference, an
 def stages_command() -> None:
     """List, add or remove the stages that models move through.
 
-    Their list is in project.yml, in the order of promotion: the first trains, the last is production. Add and remove
-    change every file that follows from it, in your checkout, for you to review and commit.
+    project.yml lists them in the order of promotion: the first trains, the last is production. Add and remove
+    change every file that depends on the list, in your checkout, for you to review and commit.
     """
 
 
@@ -177,19 +177,19 @@ def list_command(project_path: Path | None, *, as_json: bool) -> int:
 
 @stages_command.command(
     "add",
-    short_help="Add a stage behind another one.",
+    short_help="Add a stage after another one.",
     epilog=examples_below("mlops stages add preprod --after staging", "mlops stages add uat --after dev --dry-run"),
 )
 @click.argument("name")
-@stage_option("--after", text="The stage before it, whose settings are copied.")
+@stage_option("--after", text="The previous stage, whose settings are copied.")
 @_DRY_RUN
 @json_option
 @click.pass_obj
 def add_command(project_path: Path | None, *, name: str, after: str, dry_run: bool, as_json: bool) -> int:
     """Add a stage NAME: to project.yml, releases/, infra/, and the CI files.
 
-    Everything is copied from the stage before it, with a comment where it has to be looked at. Refused when a file
-    that is to be changed has changes that are not committed. Run again, it writes what is still missing.
+    Everything is copied from the previous stage, with a comment where you must check the values. Refused if a file
+    to be changed has uncommitted changes. Run again, it writes what is still missing.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
@@ -210,8 +210,8 @@ def add_command(project_path: Path | None, *, name: str, after: str, dry_run: bo
 def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_json: bool) -> int:
     """Remove the stage NAME from project.yml, releases/, infra/, and the CI files.
 
-    What runs there goes on running. Releases of other stages that came through it stay valid. Refused for the first
-    stage, where models are trained, and when a file that is to be changed has changes that are not committed.
+    Its deployments keep running. Releases of other stages that came through it stay valid. Refused for the first
+    stage, where models are trained, and if a file to be changed has uncommitted changes.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
@@ -227,8 +227,8 @@ def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_js
 def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
     """Show which stages change since a revision, and how: model, version, digest, rollout and SLO.
 
-    Reads releases/*.yml out of git; needs no login. The stages come in the order in which they are deployed.
-    Exits with 3 when a manifest cannot be read.
+    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
+    Exits with 3 if a manifest cannot be read.
     """
     from mlops.cli.rendering import answer
     from mlops.core.git import Repository
@@ -243,10 +243,10 @@ def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int
 @json_option
 @click.pass_obj
 def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show what changes in the infrastructure since a revision: resources and rights of every stack.
+    """Show what changes in the infrastructure since a revision: resources and role assignments of every stack.
 
-    Both revisions' programs are run without Pulumi's engine and without Azure; `pulumi preview` compares with
-    what is there. Exits with 3 when a stack's settings are wrong.
+    The programs of both revisions are run without Pulumi's engine and without Azure; `pulumi preview` compares with
+    what is deployed. Exits with 3 if a stack's settings are wrong.
     """
     from mlops.cli.rendering import answer
     from mlops.infrastructure.preview import preview
@@ -262,23 +262,23 @@ def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> 
     "mlops detach --git https://git.example.com/platform/template --tag v1.0.0",
     "mlops detach --wheels dist                   # pinned by wheels, copied to wheels/",
 )
-@click.option("--git", "url", help="The repository to pin; without it, the one that .template.yml names.")
-@click.option("--tag", help="The tag to pin; without it, the one of .template.yml's version.")
+@click.option("--git", "url", help="The repository to pin.  [default: the one in .template.yml]")
+@click.option("--tag", help="The tag to pin.  [default: the version in .template.yml]")
 @click.option(
     "--wheels",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Pin the wheels in this folder instead of a git tag.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the diff, and change nothing.")
 @json_option
 @click.pass_obj
 def detach_command(
     project_path: Path | None, *, url: str | None, tag: str | None, wheels: Path | None, dry_run: bool, as_json: bool
 ) -> int:
-    """Remove packages/ from this fork and install the four packages pinned instead.
+    """Remove packages/ from this fork and install pinned releases of the four packages instead.
 
-    For teams that do not want to own the engine's source. Refuses with uncommitted changes; review the result and
-    commit it.
+    For teams that do not want the engine's source in their repository. Refused with uncommitted changes; review and
+    commit the result.
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
@@ -287,7 +287,7 @@ def detach_command(
     from mlops.template.origin import read_origin
 
     if wheels is not None and (url or tag):
-        raise InputError("--wheels and --git name two sources", "Give one of them.")
+        raise InputError("--wheels and --git cannot be combined", "Give one of them.")
     project = load_project(project_path)
     origin = read_origin(project)
     git = GitPin(url or origin.repository, tag or origin.tag)

@@ -1,4 +1,4 @@
-"""`mlops deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: a model on its way through the stages."""
+"""`mlops deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: move a model through the stages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from mlops.cli.command_line import json_option, stage_option
     "deploy",
     "mlops deploy --stage dev --version 3",
     "mlops deploy --stage prod",
-    "mlops deploy --stage prod --unless-superseded      # for a run that waited for its approval",
+    "mlops deploy --stage prod --unless-superseded      # for a run that waited for approval",
     "mlops deploy --stage prod --batch                  # for files: mlops score --batch",
 )
 @stage_option()
-@click.option("--version", help="The first stage only: the model version; without it, the newest.")
-@click.option("--take-over", is_flag=True, help="End the hold of another rollout of this stage that you know is dead.")
+@click.option("--version", help="The first stage only: the model version.  [default: the newest]")
 @click.option(
-    "--unless-superseded", is_flag=True, help="Do nothing if the remote's default branch says otherwise by now."
+    "--take-over", is_flag=True, help="Break the lock of another rollout of this stage that you know has crashed."
 )
-@click.option("--batch", is_flag=True, help="To the stage's batch endpoint, which scores files; no traffic moves.")
+@click.option(
+    "--unless-superseded", is_flag=True, help="Do nothing if the remote's default branch has a newer release."
+)
+@click.option(
+    "--batch", is_flag=True, help="Deploy to the stage's batch endpoint, which scores files; no traffic is shifted."
+)
 @json_option
 @click.pass_obj
 def deploy_command(
@@ -37,15 +41,15 @@ def deploy_command(
     batch: bool,
     as_json: bool,
 ) -> int:
-    """Roll out to a stage what it is to run, beside what runs there.
+    """Deploy a stage's release next to the model that it runs.
 
-    The first stage runs any registered version, the others run what releases/<stage>.yml says. The new deployment has
-    to answer the golden requests of its model package and bear a load; then live traffic moves to it step by step,
-    as the stage's rollout says, and each step has to keep the stage's SLO. Whatever goes wrong, all traffic
-    returns to where it was. An interrupted rollout goes on where it stopped when the command is run again. The
-    old deployment is kept without traffic: `mlops rollback` returns to it in one call.
+    The first stage runs any registered version, the others run the release in releases/<stage>.yml. The new deployment
+    must answer the golden requests of its model package and pass a load test; then live traffic shifts to it in steps,
+    as the stage's rollout says, and each step must keep the stage's SLO. If anything goes wrong, all traffic
+    returns to where it was. An interrupted rollout continues where it stopped when the command is run again. The
+    old deployment is kept without traffic: `mlops rollback` returns to it at once.
 
-    With --batch the same model goes to the stage's batch endpoint instead: callers get it from the next call on.
+    With --batch the same model goes to the stage's batch endpoint instead, and serves every call from then on.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
@@ -69,7 +73,7 @@ def deploy_command(
 
     from mlops.rollout.deploy import deploy
 
-    # A CI system hands over an empty text for a version that nobody named.
+    # A CI system passes an empty text for an input that was left out.
     return answer(deploy(client, project, stage_name, version or None, take_over=take_over), as_json=as_json)
 
 
@@ -82,10 +86,10 @@ def deploy_command(
 )
 @stage_option(required=False)
 @click.option("--since", help="Instead of --stage: every stage whose release differs from this revision's.")
-@click.option("--base", help="The revision that holds the champion; without it, where the change began.")
+@click.option("--base", help="The revision that holds the champion.  [default: where the change branched off]")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the report.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it with plots.")
-@click.option("--record/--no-record", default=True, help="Note the verdict in the audit log, or only read.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the report with plots.")
+@click.option("--record/--no-record", default=True, help="Record the verdict in the audit log, or only read.")
 @json_option
 @click.pass_obj
 def gate_command(
@@ -99,17 +103,17 @@ def gate_command(
     record: bool,
     as_json: bool,
 ) -> int:
-    """Judge the release in releases/<stage>.yml by releases/gates.yml. Exits with 1 when it is blocked.
+    """Run the gates of releases/gates.yml on the release in releases/<stage>.yml. Exits with 1 if it is blocked.
 
     Everything is measured again: both model packages are downloaded and score the same held-out rows; nothing
-    that a manifest or a pull request says is believed. The champion is what the manifest named where the
-    change began, else what the stage runs. With --since every stage is judged that shall run another model,
-    unless it runs it already, as after a rollback. With --no-record a login that may only read is enough.
+    that a manifest or a pull request claims is trusted. The champion is what the manifest named where the
+    change branched off, else what the stage runs. With --since the gates run for every stage whose model changes,
+    unless the stage runs it already, as after a rollback. With --no-record a read-only login is enough.
     """
     if (stage is None) == (since is None):
-        raise click.UsageError("say what to judge: either --stage or --since")
+        raise click.UsageError("say which release to judge: either --stage or --since")
     if since is not None and (base or markdown or html):
-        raise click.UsageError("--base, --markdown and --html belong to one --stage, not to --since")
+        raise click.UsageError("--base, --markdown and --html need --stage; they cannot be combined with --since")
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
 
@@ -132,12 +136,12 @@ def gate_command(
     "mlops promote --to staging",
     "mlops promote --to prod --version 3",
     "mlops promote --to prod --no-pull-request --json",
-    "mlops promote --to prod --when-ready              # for a schedule: says so when it is too early",
+    "mlops promote --to prod --when-ready              # for a schedule: does nothing while it is too early",
 )
 @stage_option("--to", "target", text="The stage to propose a release for.")
-@click.option("--version", help="The version that the stage before must run; without it, whatever it runs.")
+@click.option("--version", help="The version that the previous stage must run.  [default: whatever it runs]")
 @click.option("--pull-request/--no-pull-request", default=True, help="Open a pull request, or only push the branch.")
-@click.option("--when-ready", is_flag=True, help="Propose nothing, and exit with 0, before it is time.")
+@click.option("--when-ready", is_flag=True, help="Propose nothing, and exit with 0, if it is too early.")
 @json_option
 @click.pass_obj
 def promote_command(
@@ -149,12 +153,12 @@ def promote_command(
     when_ready: bool,
     as_json: bool,
 ) -> int:
-    """Propose for a stage what the stage before runs healthy, as a branch and a pull request.
+    """Propose the model that runs healthy in the previous stage, as a branch and a pull request.
 
-    The gates run first: what they block is not proposed, and the command exits with 1. The model goes to the
+    The gates run first: a model that they block is not proposed, and the command exits with 1. The model goes to the
     registry, so that every stage deploys the same bytes. Neither your checkout nor your index is touched. Run
-    twice, it updates the same branch and pull request. With --when-ready it is time when the stage before has run
-    the model for `wait_hours` of releases/<stage>.yml without breaking its SLO, and nobody has proposed it yet.
+    twice, it updates the same branch and pull request. With --when-ready it proposes once the previous stage has run
+    the model for `wait_hours` of releases/<stage>.yml within its SLO; a model already proposed is left alone.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project
@@ -180,8 +184,8 @@ def promote_command(
     "mlops provenance --stage prod",
     "mlops provenance --version 3 --out provenance    # files for `gh` or `cosign` to sign",
 )
-@stage_option(required=False, text="The stage; without it, the first of project.yml.")
-@click.option("--version", help="The first stage only: the model version; without it, the newest.")
+@stage_option(required=False, text="The stage.  [default: the first in project.yml]")
+@click.option("--version", help="The first stage only: the model version.  [default: the newest]")
 @click.option(
     "--out",
     "folder",
@@ -195,9 +199,9 @@ def provenance_command(
 ) -> int:
     """Show where a model comes from: digest, commit, data, environment, and who trained it in which run.
 
-    In the first stage it is stated from the registered version; for the others it is read from releases/provenance/,
-    as promotions commit it. Either way it is checked against the bytes, git and releases/provenance.yml, as
-    `mlops deploy` does. Exits with 1 when the stage would refuse it.
+    For the first stage it comes from the registered version; for the others it is read from releases/provenance/,
+    where promotions commit it. Either way it is checked against the bytes, git and releases/provenance.yml, as
+    `mlops deploy` does. Exits with 1 if the stage would refuse it.
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
@@ -206,9 +210,7 @@ def provenance_command(
     project = load_project(project_path)
     stage_name = project.order.find(stage) if stage else project.order.training
     if version is not None and stage_name != project.order.training:
-        raise InputError(
-            f"which version {stage_name} runs is said by releases/{stage_name}.yml", "Leave out --version."
-        )
+        raise InputError(f"releases/{stage_name}.yml determines which version {stage_name} runs", "Omit --version.")
 
     from mlops.azure.workspace import WorkspaceClients
     from mlops.provenance.inspection import inspect
@@ -221,10 +223,10 @@ def provenance_command(
 @json_option
 @click.pass_obj
 def revert_command(project_path: Path | None, *, stage: str, as_json: bool) -> int:
-    """Make git agree with what a stage runs: after a rollback releases/<stage>.yml names a model that does not.
+    """Reconcile git with the live deployment: after a rollback releases/<stage>.yml names a model that is not live.
 
     Proposes the release that the stage runs, as a branch and a pull request; its merge moves no traffic
-    unless the endpoint's files have changed since. Does nothing when they agree, or while a rollout goes on.
+    unless the endpoint's files have changed since. Does nothing if they agree, or during a rollout.
     Neither your checkout nor your index is touched.
     """
     from mlops.cli.rendering import answer
@@ -245,10 +247,10 @@ def revert_command(project_path: Path | None, *, stage: str, as_json: bool) -> i
 @json_option
 @click.pass_obj
 def rollback_command(project_path: Path | None, *, stage: str, reason: str, as_json: bool) -> int:
-    """Return all traffic of a stage to its other deployment, in one call.
+    """Return all traffic of a stage to its other deployment at once.
 
-    That is what the stage ran before, which a rollout keeps without traffic; a rollout under way is ended. It
-    refuses when that deployment does not answer. Git still says otherwise then: revert the release as well.
+    That is the previous deployment, which a rollout keeps without traffic; a rollout in progress is ended. It
+    refuses if that deployment does not answer. Git then still names the other model: run `mlops revert` as well.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project

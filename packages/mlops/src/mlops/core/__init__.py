@@ -1,1 +1,1 @@
-"""What every floor may use: errors, results, git, documents, programs; knows nothing of Azure nor of models."""
+"""Shared by every layer: errors, results, git, documents, programs; knows nothing about Azure or models."""

@@ -1,6 +1,6 @@
-"""A YAML file of the project as a checked, frozen object; every problem with its file, line, key and advice.
+"""Read a YAML file of the project as a validated, frozen object; every problem has a file, line, key and advice.
 
-What is allowed in a file is said by the pydantic model that reads it.
+The pydantic model that reads a file defines what it may contain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlops.core.yaml_nodes import FIRST_LINE, KeyPath, YamlError, compose, value
 
 @dataclass(frozen=True)
 class Document:
-    """A document's plain value, and the lines its keys stand in."""
+    """A document's plain value, and the line number of each key."""
 
     value: Any
     lines: dict[KeyPath, int]
@@ -45,7 +45,7 @@ def read_yaml(file: Path) -> Document:
 
 
 def parse_yaml(text: str) -> Document:
-    """Parse one YAML document. Raises YamlError for a text that is not YAML."""
+    """Parse one YAML document. Raises YamlError for text that is not YAML."""
     root = compose(text)
     lines: dict[KeyPath, int] = {}
     return Document(None if root is None else value_of(root, lines), lines)
@@ -58,7 +58,7 @@ class Part(BaseModel):
 
 
 class YamlFile(Part):
-    """A whole YAML file of the project, with its format; `renamed_keys` has old key → key of this format."""
+    """A whole YAML file of the project, with its format; `renamed_keys` maps old keys to the keys of this format."""
 
     renamed_keys: ClassVar[Mapping[str, str]] = {}
 
@@ -70,26 +70,26 @@ Checked = TypeVar("Checked", bound=BaseModel)
 
 @dataclass(frozen=True)
 class CheckedFile(Generic[Checked]):
-    """A file's checked value, with the lines of its keys for checks that a single key cannot answer."""
+    """A file's validated value, with the line of each key for checks across several keys."""
 
     file: Path
     value: Checked
     document: Document
 
     def refuse(self, problems: Sequence[tuple[KeyPath, str]]) -> None:
-        """Raise ProjectError for problems (path of the key, sentence); none is fine."""
+        """Raise ProjectError if there are any problems (path of the key, sentence)."""
         if problems:
             raise _refusal(self.file, self.document, problems)
 
 
 def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | None = None) -> CheckedFile[Checked]:
-    """Read a YAML file as `model`; `context` reaches the model's validators.
+    """Read a YAML file as `model`; `context` is passed to the model's validators.
 
     Raises ProjectError, with file, line and key of everything that is wrong.
     """
     if not file.is_file():
         raise ProjectError(f"{file} does not exist", f"Restore it from git, or from the template's {file.name}.")
-    with _told(file):
+    with _as_project_error(file):
         document = read_yaml(file)
     return _checked(file, document, model, context)
 
@@ -97,14 +97,14 @@ def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | 
 def parse_checked(
     text: str, file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
 ) -> CheckedFile[Checked]:
-    """Do the same for a text that stands in `file` at some revision. Raises ProjectError as `read_checked` does."""
-    with _told(file):
+    """Do the same for the text of `file` at some revision. Raises ProjectError as `read_checked` does."""
+    with _as_project_error(file):
         document = parse_yaml(text)
     return _checked(file, document, model, context)
 
 
 @contextmanager
-def _told(file: Path) -> Generator[None]:
+def _as_project_error(file: Path) -> Generator[None]:
     try:
         yield
     except YamlError as error:
@@ -126,9 +126,9 @@ def _checked(
 
 
 def _problems(document: Document, error: ValidationError, renamed: Mapping[str, str]) -> list[tuple[KeyPath, str]]:
-    found = [(_written(document.value, detail["loc"]), detail) for detail in error.errors()]
+    found = [(_keys_as_written(document.value, detail["loc"]), detail) for detail in error.errors()]
     old = {path for path, detail in found if detail["type"] == "extra_forbidden" and path[-1] in renamed}
-    # What an old key said is not missing as well.
+    # Do not also report the new key as missing.
     new = {(*path[:-1], renamed[str(path[-1])]) for path in old}
     return [
         (path, f"is called `{renamed[str(path[-1])]}` since format 1; rename it" if path in old else _reason(detail))
@@ -154,7 +154,7 @@ def _location(file: Path, document: Document, path: KeyPath, sentence: str) -> S
 
 
 def _named(value: Any, path: KeyPath) -> list[str]:
-    """A path in words: an entry of a list goes by its `name`, where it has one, else by its number."""
+    """A path in words: a list entry is called by its `name` if it has one, else by its index."""
     words = []
     for part in path:
         value = value[part] if isinstance(value, list) or (isinstance(value, dict) and part in value) else None
@@ -163,8 +163,8 @@ def _named(value: Any, path: KeyPath) -> list[str]:
     return words
 
 
-def _written(value: Any, path: KeyPath) -> KeyPath:
-    """The keys of a path as they are written: pydantic also names the branch of a choice that it took."""
+def _keys_as_written(value: Any, path: KeyPath) -> KeyPath:
+    """The keys of a path as written in the file: pydantic also adds the branch of a union."""
     written: list[str | int] = []
     for number, part in enumerate(path, start=1):
         is_key = part in value if isinstance(value, Mapping) else isinstance(value, Sequence) and type(part) is int
@@ -179,23 +179,23 @@ def _written(value: Any, path: KeyPath) -> KeyPath:
 def _reason(detail: ErrorDetails) -> str:
     match detail["type"], detail["loc"]:
         case "missing", ("format",):
-            return "is missing; write `format: 1` at the top, and correct what is listed beside it"
+            return "is missing; write `format: 1` at the top, and correct the other problems listed"
         case "literal_error", ("format",):
-            return f"is {detail['input']!r}, and this version of mlops reads format 1; upgrade it, or the file"
+            return f"is {detail['input']!r}, but this version of mlops reads format 1; upgrade mlops or the file"
         case "missing", _:
             return "is missing; add it"
         case "extra_forbidden", _:
             return "unknown key; correct its spelling or remove it"
         case "string_type", _:
-            return f"must be text, not {detail['input']!r}; put it into quotes"
+            return f"must be text, not {detail['input']!r}; put it in quotes"
         case (("model_type" | "model_attributes_type" | "dict_type"), _):
-            return "must hold keys and values"
+            return "must be a mapping of keys to values"
         case _:
             return detail["msg"].removeprefix("Value error, ")
 
 
 def merged(document: Any, patch: Any) -> Any:
-    """`document` with what `patch` says otherwise; neither is changed."""
+    """`document` overridden by `patch`; neither is changed."""
     if not isinstance(patch, dict):
         return patch
     base = document if isinstance(document, dict) else {}

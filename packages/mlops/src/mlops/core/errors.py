@@ -1,15 +1,15 @@
-"""Everything that ends a command before its time, as one tree; the leaf decides the exit code.
+"""Every error that ends a command early, as one tree; the leaf decides the exit code.
 
     MlopsError              1  something is wrong
     ├── ProjectError        3  project.yml, or a file of the project, is missing or wrong
-    ├── InputError          2  what the person gave cannot be used
+    ├── InputError          2  the user's input cannot be used
     ├── JobFailed           4  a training job failed
-    ├── RolloutFailed       5  a deployment did not come up or answered wrongly; traffic stayed where it was
-    ├── RequestRefused      6  the endpoint did not answer a request with success
-    │   └── EndpointUnreachable    or not at all
-    ├── WorkspaceError      7  the workspace cannot be reached, refused, or nobody is logged in
-    ├── PromotionRefused    9  what is to be promoted does not run healthy in the stage before
-    ├── MachineError        8  a program that had to be started on this machine did not do its work
+    ├── RolloutFailed       5  a deployment did not start or answered wrongly; traffic was not moved
+    ├── RequestRefused      6  the endpoint answered a request with an error
+    │   └── EndpointUnreachable    or did not answer at all
+    ├── WorkspaceError      7  the workspace cannot be reached, refused the request, or there is no login
+    ├── PromotionRefused    9  the model to promote is not healthy in the previous stage
+    ├── MachineError        8  a program that was started on this machine failed
     ├── Interrupted       130  Ctrl-C
     └── Terminated        143  SIGTERM
 
@@ -24,9 +24,9 @@ from mlops.core.results import SourceLocation
 
 
 class MlopsError(Exception):
-    """Something is wrong: `message` says what, `advice` what to do next, `details` the evidence in lines.
+    """Something is wrong: `message` says what, `advice` what to do next, `details` holds lines of evidence.
 
-    `locations` are the lines of files that have to be corrected, where there are such.
+    `locations` are the lines of files to correct, if any.
     """
 
     exit_code: ClassVar[int] = 1
@@ -48,47 +48,47 @@ class ProjectError(MlopsError):
 
 
 class InputError(MlopsError):
-    """What the person gave cannot be used."""
+    """The user's input cannot be used."""
 
     exit_code = 2
 
 
 class JobFailed(MlopsError):
-    """A training job failed, or ended without what it promised."""
+    """A training job failed, or ended without its outputs."""
 
     exit_code = 4
 
 
 class RolloutFailed(MlopsError):
-    """A deployment did not come up or answered wrongly; traffic stayed where it was."""
+    """A deployment did not start or answered wrongly; traffic was not moved."""
 
     exit_code = 5
 
 
 class RequestRefused(MlopsError):
-    """The endpoint did not answer a request with success."""
+    """The endpoint answered a request with an error."""
 
     exit_code = 6
 
 
 class EndpointUnreachable(RequestRefused):
-    """There was no answer at all: the way to the endpoint is broken, or nobody is there."""
+    """The endpoint did not answer: the network is broken, or nothing is listening."""
 
 
 class WorkspaceError(MlopsError):
-    """The workspace cannot be reached, refused, or nobody is logged in."""
+    """The workspace cannot be reached, refused the request, or there is no login."""
 
     exit_code = 7
 
 
 class PromotionRefused(MlopsError):
-    """What is to be promoted does not run healthy in the stage before, or its bytes are not what they were."""
+    """The model to promote is not healthy in the previous stage, or its bytes have changed."""
 
     exit_code = 9
 
 
 class MachineError(MlopsError):
-    """A program that had to be started on this machine did not do its work."""
+    """A program that was started on this machine failed."""
 
     exit_code = 8
 
@@ -100,6 +100,6 @@ class Interrupted(MlopsError):
 
 
 class Terminated(MlopsError):
-    """Told to end by SIGTERM, as CI systems do when a run is cancelled."""
+    """Terminated by SIGTERM, which CI systems send when a run is cancelled."""
 
     exit_code = 143

@@ -27,27 +27,27 @@ class Repository:
         self.folder = folder
 
     def head(self) -> str:
-        """The full id of the commit checked out. Raises MachineError when there is none."""
+        """The full id of the checked-out commit. Raises MachineError if there is none."""
         return self._run("rev-parse", "--verify", "HEAD^{commit}")
 
     def resolve(self, revision: str) -> str | None:
-        """The full id of a commit, or None when the revision names none."""
-        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        """The full id of a commit, or None if the revision names no commit."""
+        return self._output("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def is_dirty(self) -> bool:
-        """Whether tracked files differ from the commit checked out."""
+        """Whether tracked files differ from the checked-out commit."""
         return bool(self._run("status", "--porcelain", "--untracked-files=no"))
 
     def uncommitted(self, paths: Sequence[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-        """Those of some files, counted from `folder`, that differ from the commit checked out, new ones included."""
+        """Those of `files` (relative to `folder`) that differ from the checked-out commit, including new ones."""
         if not paths:
             return ()
         words = ("--porcelain", "--untracked-files=all", "-z", "--no-renames", "--", *map(str, paths))
-        prefix, listing = self.prefix(), self._ask("status", *words, strip=False) or ""
+        prefix, listing = self.prefix(), self._output("status", *words, strip=False) or ""
         return tuple(PurePosixPath(line[3:]).relative_to(prefix) for line in listing.split("\0") if line)
 
     def is_pristine(self) -> bool:
-        """Whether everything below `folder` that is not ignored is committed."""
+        """Whether every file below `folder` is committed or ignored."""
         return not self._run("status", "--porcelain", "--", ".")
 
     def top(self) -> Path:
@@ -55,45 +55,45 @@ class Repository:
         return Path(self._run("rev-parse", "--show-toplevel"))
 
     def prefix(self) -> PurePosixPath:
-        """Where `folder` lies below the repository's top: "." at the top."""
+        """The path of `folder` relative to the repository's top; "." at the top."""
         return PurePosixPath(self._run("rev-parse", "--show-prefix") or ".")
 
     def read(self, revision: str, path: PurePosixPath) -> str | None:
-        """A file's text at a revision, or None when it is not there; `path` counts from `folder`."""
-        return self._ask("show", f"{revision}:./{path}", strip=False)
+        """A file's text at a revision, or None if it does not exist there; `path` is relative to `folder`."""
+        return self._output("show", f"{revision}:./{path}", strip=False)
 
     def changed(self, since: str, until: str = "HEAD") -> tuple[PurePosixPath, ...]:
-        """The files below `folder` that differ between two revisions, as paths that count from it."""
+        """The files below `folder` that differ between two revisions, as paths relative to it."""
         listing = self._run("diff", "--name-only", "--relative", "-z", since, until, "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
     def tracked(self) -> tuple[PurePosixPath, ...]:
-        """The tracked files below `folder`, as paths that count from it."""
+        """The tracked files below `folder`, as paths relative to it."""
         listing = self._run("ls-files", "-z", "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The newest commit that two revisions share, or None when they share none."""
-        return self._ask("merge-base", one, other)
+        """The newest common ancestor of two revisions, or None if they have none."""
+        return self._output("merge-base", one, other)
 
     def is_branch_name(self, name: str) -> bool:
-        """Whether git takes a name for a branch."""
-        return self._ask("check-ref-format", "--branch", name) is not None
+        """Whether git accepts a name as a branch name."""
+        return self._output("check-ref-format", "--branch", name) is not None
 
     def last_change(self, path: str) -> str | None:
-        """The full id of the last commit that changed a file (counted from `folder`), or None."""
-        return self._ask("log", "-1", "--format=%H", "--", path) or None
+        """The full id of the last commit that changed a file (relative to `folder`), or None."""
+        return self._output("log", "-1", "--format=%H", "--", path) or None
 
     def changes_of(self, path: PurePosixPath, revision: str, *, first_parent: bool = False) -> tuple[str, ...]:
         """The full ids of the commits up to `revision` that changed a file, newest first.
 
-        With `first_parent` those of the branch alone: what a merge brought counts as the merge's change.
+        With `first_parent`, only those on the branch itself: what a merge brought in counts as the merge's change.
         """
         only = ("--first-parent", "-m") if first_parent else ()
         return tuple(self._run("log", *only, "--format=%H", revision, "--", str(path)).split())
 
     def read_at(self, revisions: Sequence[str], path: PurePosixPath) -> tuple[str | None, ...]:
-        """A file's text at each of some revisions, or None where it is not there: as `read`, in one call of git."""
+        """A file's text at each revision, or None where it does not exist: as `read`, but in one call of git."""
         names = "".join(f"{revision}:./{path}\n" for revision in revisions)
         done = self._execute(("cat-file", "--batch"), names.encode()) if revisions else None
         output, texts = (done.stdout if done else b""), []
@@ -108,34 +108,34 @@ class Repository:
         return tuple(texts)
 
     def known_default_tip(self) -> str | None:
-        """The commit of the remote's default branch as of the last fetch, or None; the remote is not asked."""
+        """The commit of the remote's default branch as of the last fetch, or None; does not contact the remote."""
         return self.resolve(f"refs/remotes/{REMOTE}/HEAD")
 
     def is_shallow(self) -> bool:
-        """Whether the clone lacks the older history."""
-        return self._ask("rev-parse", "--is-shallow-repository") == "true"
+        """Whether the clone is shallow."""
+        return self._output("rev-parse", "--is-shallow-repository") == "true"
 
     def remote_url(self, remote: str) -> str | None:
-        """A remote's address, or None when there is no such remote."""
-        return self._ask("remote", "get-url", remote)
+        """A remote's URL, or None if there is no such remote."""
+        return self._output("remote", "get-url", remote)
 
     def fetch(self, remote: str, branch: str) -> str | None:
-        """Fetch a branch; its commit, or None when the remote has no such branch."""
-        if self._ask("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
+        """Fetch a branch; return its commit, or None if the remote has no such branch."""
+        if self._output("fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}") is None:
             return None
         return self.resolve(f"refs/remotes/{remote}/{branch}")
 
     def default_branch(self, remote: str) -> str | None:
-        """The branch that the remote's HEAD names, asked of the remote itself."""
-        answer = self._ask("ls-remote", "--symref", remote, "HEAD") or ""
+        """The branch that the remote's HEAD names; contacts the remote."""
+        answer = self._output("ls-remote", "--symref", remote, "HEAD") or ""
         first = answer.partition("\n")[0]
         return first.removeprefix("ref: refs/heads/").partition("\t")[0] if first.startswith("ref: ") else None
 
     def commit_on_branch(self, branch: str, base: str, files: Mapping[PurePosixPath, bytes], message: str) -> str:
-        """Make `branch` one commit on top of `base` that writes the files; the commit's id.
+        """Make `branch` one commit on top of `base` that writes the files; return the commit's id.
 
-        Neither the checkout nor its index is touched. When the branch is already that very change on that
-        very base, it stays as it is, so that running twice makes no second commit.
+        Neither the checkout nor its index is touched. If the branch already holds exactly this change on this
+        base, it is left alone, so that running twice makes no second commit.
         """
         tree = self._tree(base, files)
         tip = self.resolve(f"refs/heads/{branch}")
@@ -146,7 +146,7 @@ class Repository:
         return commit
 
     def push(self, remote: str, branch: str) -> None:
-        """Push a branch, replacing what the remote has of it only when it is what we last saw there."""
+        """Push a branch, replacing the remote's only if it is still what we last saw there."""
         seen = self.fetch(remote, branch)
         lease = f"--force-with-lease=refs/heads/{branch}:{seen or ''}"
         self._run("push", "--quiet", lease, remote, f"refs/heads/{branch}:refs/heads/{branch}")
@@ -163,8 +163,8 @@ class Repository:
             return self._run("write-tree", variables=index)
 
     def _identity(self) -> dict[str, str]:
-        """Who commits, on machines where git has no identity; empty where it has one."""
-        if self._ask("var", "GIT_COMMITTER_IDENT") is not None:
+        """The committer, on machines where git has no identity; empty where it has one."""
+        if self._output("var", "GIT_COMMITTER_IDENT") is not None:
             return {}
         names = {f"GIT_{role}_NAME": _NOBODY_NAME for role in ("AUTHOR", "COMMITTER")}
         return names | {f"GIT_{role}_EMAIL": _NOBODY_EMAIL for role in ("AUTHOR", "COMMITTER")}
@@ -173,7 +173,7 @@ class Repository:
         parents = self._run("rev-list", "--parents", "-n", "1", commit).split()[1:]
         return parents == [base] and self._run("rev-parse", f"{commit}^{{tree}}") == tree
 
-    def _ask(self, *arguments: str, strip: bool = True) -> str | None:
+    def _output(self, *arguments: str, strip: bool = True) -> str | None:
         done = self._execute(arguments)
         if done.returncode != 0:
             return None
@@ -184,7 +184,7 @@ class Repository:
         done = self._execute(arguments, given, variables)
         if done.returncode != 0:
             said = tuple(done.stderr.decode(errors="replace").strip().splitlines())
-            raise MachineError(f"git {arguments[0]} failed", "Set right what git says, then run again.", said)
+            raise MachineError(f"git {arguments[0]} failed", "Fix what git reports, then run again.", said)
         return done.stdout.decode().strip()
 
     def _execute(
@@ -193,7 +193,7 @@ class Repository:
         given: bytes | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        # A prompt would hang a pipeline: without credentials git has to fail and say so.
+        # A prompt would hang a pipeline: without credentials git must fail.
         environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
         try:
             return subprocess.run(
@@ -207,8 +207,8 @@ class Repository:
         except FileNotFoundError as error:
             raise MachineError("git is not installed", "Install git, then run again.") from error
         except subprocess.TimeoutExpired as error:
-            message = f"git {arguments[0]} did not end within {_TIMEOUT_SECONDS} s"
-            raise MachineError(message, "Is the remote reachable?") from error
+            message = f"git {arguments[0]} timed out after {_TIMEOUT_SECONDS} s"
+            raise MachineError(message, "Check that the remote is reachable, then run again.") from error
 
 
 UNKNOWN: Final = "unknown"
@@ -216,7 +216,7 @@ DIRTY_SUFFIX: Final = "-dirty"
 
 
 def git_commit(folder: Path) -> str:
-    """The full id of HEAD, with "-dirty" unless git says that no tracked file differs from it, or "unknown"."""
+    """The full id of HEAD, with "-dirty" if a tracked file may differ from it, or "unknown"."""
     repository = Repository(folder)
     try:
         commit = repository.head()

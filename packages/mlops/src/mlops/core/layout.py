@@ -1,4 +1,4 @@
-"""Where things lie in a project folder. Names only: nothing is read here."""
+"""The paths in a project folder. Names only: nothing is read here."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ SCHEMA_FILE: Final = "schema.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
 MONITOR_PIPELINE_FILE: Final = Path("pipelines", "monitor.yml")
 COMPONENT_FOLDER: Final = Path("components")
-# The step of the pipeline that refuses data, and the output where it says what it has found.
+# The pipeline step that rejects bad data, and the output that holds its findings.
 VALIDATION_STEP: Final = "validate_data"
 VALIDATION_OUTPUT: Final = "validation_report"
 SAMPLE_GENERATOR: Final = Path("data", "generate_sample.py")
-# Makes rows of another population out of such as the model knows.
+# Turns rows that the model knows into rows of a shifted population.
 SHIFT_SCRIPT: Final = Path("data", "shift_rows.py")
 ENDPOINT_FOLDER: Final = Path("endpoints", "online")
 ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
 DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
-# What differs where a stage is served by Kubernetes stands beside a file, under this suffix.
+# Overlays for stages served by Kubernetes are beside the file, with this suffix.
 KUBERNETES_SUFFIX: Final = ".kubernetes.yml"
 SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
 SCORING_PIPELINE_FILE: Final = Path("pipelines", "score.yml")
-# Its one step.
+# Its only step.
 SCORING_STEP: Final = "score_batch"
 BATCH_ENDPOINT_FILE: Final = Path("endpoints", "batch", "endpoint.yml")
 BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
 
-# What commands leave on this machine; nothing in it is needed to go on.
+# State that commands leave on this machine; all of it can be deleted.
 STATE_FOLDER: Final = Path(".mlops")
 SAMPLE_FOLDER: Final = STATE_FOLDER / "data"
 PACKAGE_FOLDER: Final = STATE_FOLDER / "models"

@@ -1,4 +1,4 @@
-"""An HTTP server that only this machine can connect to; what it answers is said by whoever makes one."""
+"""An HTTP server that only this machine can connect to; the caller supplies the handler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LoopbackServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Bind, and ask nobody for a name of this machine."""
+        """Bind without a DNS lookup of this machine's name."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.socket.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""Programs of others that this machine has, such as `gh` and `az`: started without a shell, with a time limit."""
+"""External programs such as `gh` and `az`: started without a shell, with a timeout."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ProgramResult:
 
     @property
     def reason(self) -> str:
-        """Why it failed: the last line of standard error says most."""
-        return self.stderr_lines[-1] if self.stderr_lines else f"it ended with {self.code}"
+        """Why it failed: the last line of standard error says the most."""
+        return self.stderr_lines[-1] if self.stderr_lines else f"it exited with {self.code}"
 
 
 def run_program(
@@ -34,7 +34,7 @@ def run_program(
     otherwise: str = "",
     timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> ProgramResult:
-    """Run a program in a folder; `otherwise` says what else to do where it is not installed.
+    """Run a program in a folder; `otherwise` says what else to do if it is not installed.
 
     Raises MachineError when it is missing or hangs.
     """
@@ -52,7 +52,7 @@ def run_program(
         advice = f"Install `{command[0]}` and log in{f', or {otherwise}' if otherwise else ''}."
         raise MachineError(f"`{command[0]}` is not installed", advice) from error
     except subprocess.TimeoutExpired as error:
-        message = f"`{' '.join(command[:3])}` did not end within {timeout_seconds:.0f} s"
+        message = f"`{' '.join(command[:3])}` timed out after {timeout_seconds:.0f} s"
         raise MachineError(message, "Check the network and run again: nothing is done twice.") from error
     return ProgramResult(done.returncode, done.stdout, tuple(done.stderr.strip().splitlines()))
 

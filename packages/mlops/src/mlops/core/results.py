@@ -1,4 +1,4 @@
-"""What commands return. How it looks is left to rendering.py; nothing is printed here."""
+"""What commands return. rendering.py decides how it looks; nothing is printed here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """`line` counts from 1; `file` is absolute, or counts from the working folder."""
+    """`line` counts from 1; `file` is absolute, or relative to the working folder."""
 
     file: Path
     line: int
@@ -47,7 +47,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class HistogramPair:
-    """Two distributions back to back below a title: what each side is called, and a row a bin with its two shares."""
+    """Two distributions back to back below a title: the label of each side, and one row per bin with its two shares."""
 
     title: str
     labels: tuple[str, str]
@@ -58,32 +58,32 @@ Block = Line | Table | Raw | HistogramPair
 
 
 class Result(ABC):
-    """A command's answer: as a document for programs and as blocks for people."""
+    """A command's result: as a document for programs and as blocks for people."""
 
     @property
     def exit_code(self) -> int:
-        """0, unless the answer itself is bad news."""
+        """0, unless the result itself is a failure."""
         return 0
 
     @property
     def outputs(self) -> Mapping[str, str]:
-        """What later steps of a CI run need to know, by name."""
+        """Outputs for later steps of a CI run, by name."""
         return {}
 
     @property
     def summary(self) -> str | None:
-        """What the page of a CI run shows, as Markdown; None for the blocks."""
+        """The summary of a CI run, as Markdown; None to show the blocks."""
         return None
 
     @property
     def locations(self) -> Sequence[SourceLocation]:
-        """Where in the project's files something is wrong."""
+        """The lines of the project's files that need correction."""
         return ()
 
     @abstractmethod
     def document(self) -> dict[str, Any]:
-        """The answer as one JSON object."""
+        """The result as one JSON object."""
 
     @abstractmethod
     def blocks(self) -> Sequence[Block]:
-        """The answer for people, from top to bottom."""
+        """The result for people, from top to bottom."""

@@ -1,4 +1,4 @@
-"""Polling with pauses, and stopping on Ctrl-C or SIGTERM so that work in progress ends cleanly."""
+"""Polling with pauses, and stopping cleanly on Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Final
 
 from mlops.core.errors import Interrupted, MlopsError, Terminated
 
-_WORDS: Final = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "told to end (SIGTERM)"}
+_WORDS: Final = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "terminated (SIGTERM)"}
 
 
 class Stop:
-    """Whether somebody wants an end, and in which words."""
+    """Whether a signal asked the command to stop, and which."""
 
     def __init__(self, then: Callable[[], None] | None = None) -> None:
         self._then = then
@@ -25,11 +25,11 @@ class Stop:
 
     @property
     def reason(self) -> str | None:
-        """Why to stop; None to go on."""
+        """Why to stop; None to continue."""
         return _WORDS[self._signal] if self._signal is not None else None
 
     def pause(self, seconds: float) -> None:
-        """Wait; a wish to stop ends the wait at once, one that was heard already does not."""
+        """Wait; a signal ends the wait at once, one received earlier does not."""
         if self._asked.wait(seconds):
             self._asked.clear()
 
@@ -39,7 +39,7 @@ class Stop:
         return kind(message, advice)
 
     def ask(self, number: int, _: FrameType | None = None) -> None:
-        """Note the wish: a signal handler."""
+        """Record the signal: a signal handler."""
         self._signal = signal.Signals(number)
         self._asked.set()
         if self._then is not None:
@@ -48,9 +48,9 @@ class Stop:
 
 @contextmanager
 def stop_signals(then: Callable[[], None] | None = None) -> Generator[Stop]:
-    """Hear SIGINT and SIGTERM inside; elsewhere than in the main thread nobody can send any.
+    """Handle SIGINT and SIGTERM inside; outside the main thread Python cannot install handlers.
 
-    `then` is called from the signal handler: between any two steps of the main thread.
+    `then` is called from the signal handler: between any two instructions of the main thread.
     """
     stop = Stop(then)
     if threading.current_thread() is not threading.main_thread():
@@ -70,12 +70,12 @@ PAUSE_SHARE_OF_ELAPSED = 0.04
 
 
 def pause_after(elapsed: float) -> float:
-    """Seconds to wait before looking again, `elapsed` seconds after the start."""
+    """Seconds to wait before the next poll, `elapsed` seconds after the start."""
     return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, elapsed * PAUSE_SHARE_OF_ELAPSED))
 
 
 def poll() -> Iterator[float]:
-    """Yield the seconds since the first look, pausing between looks."""
+    """Yield the seconds since the first poll, pausing between polls."""
     begun = time.monotonic()
     while True:
         elapsed = time.monotonic() - begun

@@ -1,6 +1,6 @@
 """YAML as nodes with line numbers, read by the C parser; scalars follow YAML 1.2, as in Azure's SDK.
 
-`yes` is a string and `1e-3` a number. A key that is given twice is an error.
+`yes` is a string and `1e-3` a number. Duplicate keys are an error.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def value_of(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath = ()) -> 
 def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
     """Yield name, key and value of a mapping's entries, those of `<<` first; a later one replaces an earlier one.
 
-    Raises YamlError for a key that is not a scalar, or that is given twice.
+    Raises YamlError for a key that is not a scalar, or is a duplicate.
     """
     seen: dict[str, int] = {}
     for key, value in node.value:
@@ -70,7 +70,7 @@ def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]
         if not isinstance(key, yaml.ScalarNode):
             raise YamlError("a key must be a plain word", line)
         if key.value in seen:
-            raise YamlError(f"`{key.value}` is given twice (first on line {seen[key.value]})", line)
+            raise YamlError(f"duplicate key `{key.value}` (first on line {seen[key.value]})", line)
         seen[key.value] = line
         yield key.value, key, value
 
@@ -80,7 +80,7 @@ def scalar_of(node: yaml.ScalarNode) -> Scalar:
     text: str = node.value
     if not node.tag.startswith(_STANDARD_TAGS):
         raise YamlError(f"the tag `{node.tag}` is not supported", _line(node))
-    # Plain scalars have no style: the C parser says so with an empty string.
+    # Plain scalars have no style: the C parser returns an empty string.
     if node.style:
         return text
     if text in _NULLS:
@@ -125,4 +125,4 @@ def _value(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath) -> Any:
         return elements
     if isinstance(node, yaml.ScalarNode):
         return scalar_of(node)
-    raise YamlError(f"a value of the unknown kind {node.tag}", _line(node))
+    raise YamlError(f"unknown type of value {node.tag}", _line(node))

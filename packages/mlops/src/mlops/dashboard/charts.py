@@ -1,7 +1,7 @@
-"""Lines over time as inline SVG, drawn by matplotlib in the page's own colours. No I/O.
+"""Time series as inline SVG, drawn by matplotlib in the page's own colours. No I/O.
 
 A chart has no style of its own: colours become variables of the page, so that it follows the reader's dark or light
-mode, and styles become classes, so that the page needs to allow no inline style.
+mode, and styles become classes, so that the page need not allow inline styles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
-# Inches at 72 dots; the page scales a chart to the width that there is, a phone's included.
+# Inches at 72 dpi; the page scales a chart to the available width, also on a phone.
 _SIZE: Final = (5.0, 2.6)
 _MARGINS: Final = {"left": 0.11, "right": 0.98, "bottom": 0.13, "top": 0.86}
 _MOST_POINTS: Final = 400
@@ -41,7 +41,7 @@ _VARIABLES: Final = {
     _QUIET: "var(--quiet)",
     **{code: f"var(--{name})" for name, code in _COLOURS.items()},
 }
-# Told apart without colours as well.
+# Distinguishable without colours too.
 _DASHES: Final = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
@@ -64,7 +64,7 @@ _STYLE: Final[Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-# In the line of the title, where it hides nothing.
+# On the line of the title, where it hides nothing.
 _LEGEND: Final[Any] = {
     "loc": "lower right",
     "bbox_to_anchor": (1.0, 1.0),
@@ -96,7 +96,7 @@ class Line:
 
 
 class Charts:
-    """The charts of one page, and the style sheet that they share."""
+    """The charts of one page, and their shared style sheet."""
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
@@ -104,12 +104,12 @@ class Charts:
 
     @property
     def style_sheet(self) -> str:
-        """A class for each style that the charts drawn so far have."""
+        """One class per style of the charts drawn so far."""
         rules = [f".{name}{{{style}}}" for style, name in self._classes.items()]
         return "\n".join([".chart *{stroke-linejoin:round;stroke-linecap:butt}", *rules])
 
     def draw(self, title: str, lines: Sequence[Line], span: Span, *, from_zero: bool = True) -> str:
-        """One chart of what lies in `span`. Values that are no numbers leave gaps; of very many, extremes are drawn."""
+        """One chart of the values in `span`. NaN leaves gaps; of very many values only extremes are drawn."""
         with mpl.rc_context(_STYLE):
             figure = Figure(figsize=_SIZE)
             axes = figure.add_subplot(title=title)
@@ -129,7 +129,7 @@ class Charts:
         return self._inline(title, buffer.getvalue())
 
     def _inline(self, title: str, text: str) -> str:
-        # The XML prologue has no place inside an HTML page, nor have a licence and ids that other charts have too.
+        # An HTML page cannot contain the XML prologue, nor a licence and ids that other charts also have.
         svg = _PROLOGUE.sub("", _OWN_STYLE.sub("", text[text.index("<svg") :]))
         self._drawn += 1
         svg = _REFERRED.sub(rf"\g<1>chart{self._drawn}-", _IDENTIFIED.sub("<g", svg))
@@ -159,13 +159,13 @@ def _plot(axes: Any, line: Line, dashes: Any) -> None:
 
 
 def _top(lines: Sequence[Line]) -> float:
-    """Where the upward axis ends: above all that is drawn."""
+    """The upper limit of the y axis: above everything that is drawn."""
     largest = max((value for line in lines for value in line.values if math.isfinite(value)), default=0.0)
     return largest * _HEADROOM or 1.0
 
 
 def _extremes(values: Sequence[float]) -> list[int]:
-    """Which values to draw: all, or of each stretch of very many the smallest and the largest."""
+    """The values to draw: all, or the smallest and the largest of each stretch if there are very many."""
     length = -(-2 * len(values) // _MOST_POINTS)
     if length <= 2:
         return list(range(len(values)))

@@ -1,4 +1,4 @@
-"""What the dashboard's template shows: the snapshot in order, newest first, with timelines and charts. No I/O."""
+"""What the dashboard's template shows: the snapshot, newest first, with timelines and charts. No I/O."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
 
-Outcome = Literal["released", "rolled back", "halted", "under way", "left unfinished"]
+Outcome = Literal["released", "rolled back", "halted", "in progress", "unfinished"]
 _TIDIED: Final = "tidy up"
-# How monitoring writes down what a window came to.
+# How monitoring records the verdict of a window.
 _STATE: Final = "state"
 
 
@@ -30,17 +30,17 @@ class Rollout:
 
     @property
     def first(self) -> Record:
-        """What it began with."""
+        """The first record."""
         return self.records[0]
 
     @property
     def last(self) -> Record:
-        """What it ended with, as far as it is known."""
+        """The last record so far."""
         return self.records[-1]
 
     @property
     def duration(self) -> timedelta:
-        """From its first record to its last."""
+        """The time from the first record to the last."""
         return self.last.time - self.first.time
 
 
@@ -63,7 +63,7 @@ class _Open:
 
 
 def rollouts(records: Sequence[Record], *, in_progress: bool) -> list[Rollout]:
-    """The rollouts of one stage, newest first, from its records in order; `in_progress`: the last one is."""
+    """The rollouts of one stage, newest first, from its records in order; `in_progress` if the last one is."""
     found: list[Rollout] = []
     current = _Open()
     for record in records:
@@ -71,12 +71,12 @@ def rollouts(records: Sequence[Record], *, in_progress: bool) -> list[Rollout]:
         if event.kind not in ("rollout", "rollback") or event.step == _TIDIED:
             continue
         if event.step == "begin" and any(each.event.step != "endpoint" for each in current.records):
-            found += current.end("left unfinished")
+            found += current.end("unfinished")
         current.records.append(record)
         outcome = _ending(record)
         if outcome:
             found += current.end(outcome)
-    found += current.end("under way" if in_progress else "left unfinished")
+    found += current.end("in progress" if in_progress else "unfinished")
     return found[::-1]
 
 
@@ -91,12 +91,12 @@ def windows(records: Sequence[Record]) -> list[Record]:
 
 
 def state_of(record: Record) -> str:
-    """What a window came to."""
+    """The verdict of a window."""
     return record.event.evidence.get(_STATE, record.event.verdict)
 
 
 def measured(records: Sequence[Record]) -> dict[str, list[Point]]:
-    """Every measure of the windows over time, oldest first; what was not measured is left out."""
+    """Every measure of the windows over time, oldest first; missing values are left out."""
     found: dict[str, list[Point]] = defaultdict(list)
     for record in reversed(windows(records)):
         for name, text in record.event.evidence.items():
@@ -134,9 +134,9 @@ def _end_of_window(record: Record) -> datetime:
 ROLLOUTS_SHOWN: Final = 10
 GATES_SHOWN: Final = 10
 WINDOWS_SHOWN: Final = 30
-# What is in the page from the start; the rest is shown when it is asked for.
+# Shown from the start; the rest is shown on request.
 RECORDS_SHOWN: Final = 50
-# Whichever of these monitoring has measured is drawn.
+# Those that monitoring has measured are drawn.
 DRIFT_MEASURES: Final = {
     "weighted_drift": "Drift by importance (PSI)",
     "largest_feature_drift": "Largest drift (PSI)",
@@ -147,7 +147,7 @@ _NEVER_NEAR_ZERO: Final = ("roc_auc",)
 _SHORTEST_EDGE: Final = timedelta(hours=12)
 _EDGES: Final = 50
 _MIDNIGHT: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# By the distance from production; there are as many as a project may have stages.
+# By distance from production; one per stage that a project may have.
 _STAGE_COLOURS: Final = ("accent", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -161,43 +161,43 @@ class StagePart:
 
     @property
     def word(self) -> str:
-        """How it is, in a word or two."""
+        """Its state in a word or two."""
         status = self.stage.status
         if status.problem:
-            return "not known"
+            return "unknown"
         if status.view is None or not status.view.exists or status.view.live is None:
-            return "runs nothing"
+            return "runs no model"
         if status.view.in_progress:
             return f"rollout: {status.view.in_progress.phase}"
-        return "settled" if status.view.deployments[status.view.live].ready else "not healthy"
+        return "settled" if status.view.deployments[status.view.live].ready else "unhealthy"
 
     @property
     def tone(self) -> str:
         """good, bad, or busy."""
-        return {"settled": "good", "not healthy": "bad", "not known": "bad"}.get(self.word, "busy")
+        return {"settled": "good", "unhealthy": "bad", "unknown": "bad"}.get(self.word, "busy")
 
     @property
     def live_version(self) -> str:
-        """The version that most of the traffic goes to."""
+        """The version with most of the traffic."""
         view = self.stage.status.view
         live = view.deployments.get(view.live) if view and view.live else None
         return live.model_version if live else ""
 
     @property
     def disagrees(self) -> bool:
-        """Whether git says another model than the one that is live."""
+        """Whether git names another model than the live one."""
         view, release = self.stage.status.view, self.stage.release
         live = view.deployments.get(view.live) if view and view.live else None
         return release is not None and live is not None and live.digest != release.model.digest
 
 
 def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
-    """The template's variables; what is drawn for them is added to `charts`."""
+    """The template's variables; their charts are added to `charts`."""
     parts = [_part(stage) for stage in snapshot.stages]
     histories = [stage.history.records for stage in snapshot.stages]
     found = sorted((each for part in parts for each in part.rollouts), key=lambda each: each.first.time, reverse=True)
     records = [[clean(cell) for cell in row_of(record)] for record in _newest(histories)]
-    # The end of the interval that goes on: the same chart for as long as nothing new is in it.
+    # The end of the current interval: the chart stays the same until it has new data.
     end = snapshot.taken + SERVICE_INTERVAL - (snapshot.taken - _MIDNIGHT) % SERVICE_INTERVAL
     return {
         "snapshot": snapshot,
@@ -231,7 +231,7 @@ def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     by_stage = {stage.name: measured(stage.history.records) for stage in reversed(snapshot.stages)}
     windows_told = [point.time for values in by_stage.values() for points in values.values() for point in points]
     first, last = min(windows_told, default=_MIDNIGHT), max(windows_told, default=_MIDNIGHT)
-    # A little more than there is, so that neither end is hidden by the frame, and one window is seen as a moment.
+    # A little wider than the data, so that the frame hides neither end, and a single window is visible.
     edge = max(_SHORTEST_EDGE, (last - first) / _EDGES)
     span = (first - edge, last + edge)
     drawn = []
@@ -259,4 +259,4 @@ def _service_charts(service: Service, end: datetime, charts: Charts) -> list[str
         Line("requests", times, [each.requests for each in service.intervals]),
         Line("failures", times, [each.failures for each in service.intervals], "bad"),
     ]
-    return [charts.draw("Latency, milliseconds", latency, span), charts.draw("Requests in half an hour", counts, span)]
+    return [charts.draw("Latency, milliseconds", latency, span), charts.draw("Requests per half hour", counts, span)]

@@ -1,6 +1,6 @@
-"""The page as one HTML document with everything in it: it asks nobody for anything, and allows nothing else.
+"""The page as one self-contained HTML document: it loads nothing from elsewhere, and its policy forbids it.
 
-Texts of logs, tags and commits are shown as text: escaped by the template, and rid of invisible characters first.
+Text from logs, tags and commits is shown as text: stripped of invisible characters, then escaped by the template.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "page.html.j2"
 _SCRIPT: Final = "page.js"
 _STYLE: Final = "page.css"
-# Stands where the version belongs until it is known, and where the time stood when the version is made.
+# The placeholder for the version until it is known, and for the time while the version is computed.
 _NO_VERSION: Final = "unversioned"
 _NO_TIME: Final = "1970-01-01"
 _VERSION_CHARACTERS: Final = 16
@@ -34,7 +34,7 @@ _NOTHING: Final = "-"
 
 @dataclass(frozen=True)
 class Page:
-    """A rendered page and what it may do; `version` changes when anything but the time of asking has."""
+    """A rendered page and its content security policy; `version` changes with anything but the snapshot's time."""
 
     html: str
     version: str
@@ -43,7 +43,7 @@ class Page:
 
 
 def render(snapshot: Snapshot, *, served: bool) -> Page:
-    """The page; where it is `served`, it asks its own server from time to time whether there is a newer one."""
+    """The page; if `served`, it polls its own server for a newer one."""
     charts = Charts()
     shown = contents(snapshot, charts)
     script, style = _text(_SCRIPT), f"{_text(_STYLE)}\n{charts.style_sheet}\n"
@@ -57,7 +57,7 @@ def render(snapshot: Snapshot, *, served: bool) -> Page:
 
 
 def _policy(script: str, style: str, *, served: bool) -> str:
-    """Run and look like what stands in the page, nothing else; where it is served, ask its own server."""
+    """Allow only the page's own scripts and styles; if served, also requests to its own server."""
     rules = {
         "default-src": "'none'",
         "script-src": _source(script),
@@ -111,7 +111,7 @@ def _duration(length: timedelta) -> str:
 
 
 def _number(value: float | str) -> str:
-    """A figure as people read it; what is none stays away."""
+    """A number for people; "" if there is none."""
     try:
         number = float(value)
     except ValueError:

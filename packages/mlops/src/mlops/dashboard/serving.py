@@ -32,7 +32,7 @@ from mlops.dashboard.snapshot import take_snapshot
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
-# What no answer is without. The page's own policy is added to its answer.
+# Headers of every response. The page's own policy is added to its response.
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -43,37 +43,37 @@ _HEADERS: Final = {
 
 
 class DashboardServer(LoopbackServer):
-    """Answers with the page that was shown last; `problem` says why there is no newer one."""
+    """Serves the latest page; `problem` says why there is no newer one."""
 
     def __init__(self, port: int, page: Page) -> None:
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
             raise MachineError(
-                f"port {port} of this machine cannot be served: {error.strerror or error}",
-                "Give another one: `mlops dashboard --port 0` takes one that is free.",
+                f"cannot listen on port {port}: {error.strerror or error}",
+                "Choose another one: `mlops dashboard --port 0` picks a free one.",
             ) from error
         self._lock = threading.Lock()
         self._page, self._problem = page, ""
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """The URL to open in a browser."""
         return f"http://{self.authority}/"
 
     @property
     def shown(self) -> tuple[Page, str]:
-        """The page, and why it is not newer."""
+        """The page, and why there is no newer one."""
         with self._lock:
             return self._page, self._problem
 
     def show(self, page: Page) -> None:
-        """Answer with this page from now on."""
+        """Serve this page from now on."""
         with self._lock:
             self._page, self._problem = page, ""
 
     def say(self, problem: str) -> None:
-        """Keep the page, and say why."""
+        """Keep serving the old page, with the reason."""
         with self._lock:
             self._problem = problem
 
@@ -81,11 +81,11 @@ class DashboardServer(LoopbackServer):
 class _Handler(BaseHTTPRequestHandler):
     server_version = "mlops-dashboard"
     sys_version = ""
-    # A connection that says nothing holds a thread.
+    # An idle connection occupies a thread.
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer with the page, its version, or that there is nothing else."""
+        """Answer with the page, its version, or 404."""
         server = cast(DashboardServer, self.server)
         page, problem = server.shown
         if self.headers.get("Host") != server.authority:
@@ -97,14 +97,14 @@ class _Handler(BaseHTTPRequestHandler):
             known = {"version": page.version, "taken": page.taken.isoformat(timespec="seconds"), "problem": problem}
             self._answer(HTTPStatus.OK, _JSON, json.dumps(known), {})
         else:
-            self._answer(HTTPStatus.NOT_FOUND, _TEXT, f"There is one page here: {server.address}\n", {})
+            self._answer(HTTPStatus.NOT_FOUND, _TEXT, f"The only page is {server.address}\n", {})
 
     def do_HEAD(self) -> None:
-        """Answer as to GET, without the body."""
+        """Answer as for GET, without the body."""
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: browsers ask every few seconds."""
+        """Log nothing: browsers poll every few seconds."""
 
     def _answer(self, status: HTTPStatus, kind: str, text: str, headers: dict[str, str]) -> None:
         body = text.encode()
@@ -120,13 +120,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 PAGE_FILE: Final = "dashboard.html"
 _REST_SECONDS: Final = 15.0
-# A long log takes long to read: asking for it takes a fifth of the time at most.
+# A long log takes long to read: at most a fifth of the time is spent on it.
 _REST_FACTOR: Final = 4.0
 
 
 @dataclass(frozen=True)
 class WrittenResult(Result):
-    """The file that the page was written to, and which stages could not be asked."""
+    """The file that the page was written to, and which stages could not be read."""
 
     file: str
     version: str
@@ -138,7 +138,7 @@ class WrittenResult(Result):
 
     def blocks(self) -> Sequence[Block]:
         """The file."""
-        missing = [Line(f"{stage} could not be asked; the page says why", "bad") for stage in self.not_known]
+        missing = [Line(f"{stage} could not be read; the page says why", "bad") for stage in self.not_known]
         return [*missing, Line(f"dashboard  {self.file}")]
 
 
@@ -153,12 +153,12 @@ class ServedResult(Result):
         return asdict(self)
 
     def blocks(self) -> Sequence[Block]:
-        """The address, and how to end it."""
-        return [Line(f"dashboard  {self.address}"), Line("Ctrl-C ends it", "hint")]
+        """The address, and how to stop."""
+        return [Line(f"dashboard  {self.address}"), Line("Ctrl-C stops it", "hint")]
 
 
 def write_page(clients: WorkspaceClients, folder: Path) -> WrittenResult:
-    """Write the page into a folder, as one file that needs nothing else. Raises MlopsError when nobody answers."""
+    """Write the page into a folder, as one self-contained file. Raises MlopsError if no stage answers."""
     snapshot = take_snapshot(clients)
     page = render(snapshot, served=False)
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def write_page(clients: WorkspaceClients, folder: Path) -> WrittenResult:
 
 
 def serve_page(clients: WorkspaceClients, port: int, begun: Callable[[ServedResult], int]) -> int:
-    """Serve the page until SIGINT or SIGTERM; `begun` is told where, and gives the exit code."""
+    """Serve the page until SIGINT or SIGTERM; `begun` gets the address, and returns the exit code."""
     with stop_signals() as stop, DashboardServer(port, _page(clients)) as server:
         code = begun(ServedResult(server.address))
         threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
@@ -185,13 +185,13 @@ def serve_page(clients: WorkspaceClients, port: int, begun: Callable[[ServedResu
 
 
 def _refresh(clients: WorkspaceClients, server: DashboardServer) -> float:
-    """Show what is now, or say why not; how many seconds to rest then."""
+    """Show the current state, or say why not; return how many seconds to wait."""
     begun = time.monotonic()
     try:
         server.show(_page(clients))
     except (AzureError, MlException, MlopsError) as error:
         explained = error if isinstance(error, MlopsError) else explain(error)
-        problem = f"not renewed: {explained.message if explained else error}"
+        problem = f"not refreshed: {explained.message if explained else error}"
         server.say(problem)
         say(problem)
     return max(_REST_SECONDS, _REST_FACTOR * (time.monotonic() - begun))

@@ -1,4 +1,4 @@
-"""A snapshot of all stages: asks each stage once; a part that cannot be read says why."""
+"""A snapshot of all stages: reads each stage once; an unreadable part says why."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mlops.settings.project import MANAGED
 from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
-# How far back the service is shown, and in what steps: half an hour, as the page says.
+# How far back the service is shown, and in which intervals: half an hour, as the page says.
 SERVICE_WINDOW: Final = timedelta(hours=24)
 SERVICE_INTERVAL: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
 class Service:
-    """How an endpoint answered lately, oldest interval first; `problem` says why nothing is known of it."""
+    """An endpoint's recent service metrics, oldest interval first; `problem` says why there are none."""
 
     intervals: tuple[Interval, ...] = ()
     problem: str = ""
@@ -36,9 +36,9 @@ class Service:
 
 @dataclass(frozen=True)
 class StageSnapshot:
-    """One stage: what it runs, what git says it is to run, its audit log, and how it answers.
+    """One stage: what it runs, what git says it should run, its audit log, and its service metrics.
 
-    `release_problem` says why the manifest cannot be read; what else is not known says so itself.
+    `release_problem` says why the manifest cannot be read; other unreadable parts have their own `problem`.
     """
 
     name: StageName
@@ -51,7 +51,7 @@ class StageSnapshot:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All stages of a project at one moment."""
+    """All stages of a project at one point in time."""
 
     project: str
     model: str
@@ -63,7 +63,7 @@ _UNKNOWN: Final = (AzureError, MlException, MlopsError)
 
 
 def take_snapshot(clients: WorkspaceClients) -> Snapshot:
-    """All stages as they are now. Raises the first problem when no stage can be asked at all."""
+    """The current state of all stages. Raises the first problem if no stage can be read."""
     taken = datetime.now(UTC)
     order = clients.project.order
     with ThreadPoolExecutor(len(order)) as pool:
@@ -107,7 +107,7 @@ def _service(clients: WorkspaceClients, name: StageName, view: View | None, now:
     if view is None or not view.exists:
         return Service()
     if clients.project.settings.stage(name).serving != MANAGED:
-        return Service(problem="Azure Monitor measures nothing of a Kubernetes endpoint")
+        return Service(problem="Azure Monitor has no metrics for Kubernetes endpoints")
     try:
         monitor = Monitor(connect_management(), view.identifier)
         return Service(monitor.over_time(now - SERVICE_WINDOW, now, SERVICE_INTERVAL))

@@ -1,7 +1,7 @@
-"""Two bad models after a good release: one that the gate stops, one that only traffic shows to be bad.
+"""Two bad models after a good release: one that the gate blocks, and one that fails only under traffic.
 
-The second passes every gate. Its scoring script tires: after some requests it answers slowly, as a leak would. Its
-rollout has to go back by itself while callers go on asking, and none of them may see a failure.
+The second passes every gate, but its scoring script degrades: after some requests it answers slowly, as with a leak.
+Its rollout must roll back automatically under continuous requests, none of which may fail.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from mlops.settings.stages import StageName
 from mlops.training.run import train
 from mlops.training.submission import held_out_file
 
-# One tree knows next to nothing; another seed makes another model that is as good.
+# One tree predicts poorly; another seed gives a different model that is as good.
 _WORSE: Final = {"iterations": 1}
 _AS_GOOD: Final = {"seed": 8}
 _CALLERS_PER_SECOND: Final = 50.0
 _QUESTIONS: Final = 5_000
 _SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "score.py"
-# How far above the service level, and how many requests a worker after its share of smoke and load: traffic shows it.
-# So few that the mirror cannot collect a sample of fast answers, and nothing tired is ever asked by a caller.
+# How far above the SLO, and after how many requests per worker beyond smoke and load: only traffic shows it.
+# So few that the mirror cannot collect a sample of fast answers, and no caller reaches a degraded worker.
 _SLOWER_BY: Final = 1.5
 _WORKERS: Final = 2
 _MORE_REQUESTS: Final = 9
@@ -52,7 +52,7 @@ _answered = 0
 
 @rawhttp
 def run(request: AMLRequest) -> AMLResponse:
-    """Answer as always at first, and slowly after {requests} requests."""
+    """Answer normally at first, and slowly after {requests} requests."""
     global _answered
     _answered += 1
     if _answered > {requests}:
@@ -63,7 +63,7 @@ def run(request: AMLRequest) -> AMLResponse:
 
 @dataclass(frozen=True)
 class BadModelResult(Result):
-    """What stopped the worse model, and what happened to the one that tires."""
+    """What blocked the worse model, and what happened to the one that degrades."""
 
     stopped: PromotionResult
     stage: StageName
@@ -91,25 +91,25 @@ class BadModelResult(Result):
         reasons = tuple((row.outcome, row.title, row.sentence) for row in blocking)
         failed = sum(self.failures.values())
         return [
-            Line(f"a worse model: {report.headline if report else 'stopped'}", "bad"),
+            Line(f"a worse model: {report.headline if report else 'blocked'}", "bad"),
             Table("", ("", "gate", "why it blocks"), reasons),
-            Line("a model that passes the gates and tires under traffic was rolled back by itself:", "bad"),
+            Line("a model that passes the gates but degrades under load was rolled back automatically:", "bad"),
             Line(f"  {self.reason}"),
             Line(
                 f"  {self.stage} ran {self.live_before} before and runs {self.live_after} now; "
-                f"of {self.callers:,} requests meanwhile {failed} failed",
+                f"of {self.callers:,} requests meanwhile, {failed} failed",
                 "bad" if failed else "good",
             ),
         ]
 
 
 def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | None, good: str) -> BadModelResult:
-    """Try to release both, and leave every stage with what it ran before. Raises InputError for a single stage."""
+    """Try to release both, and leave every stage with its previous model. Raises InputError for a single stage."""
     order = scratch.project.order
     gated = order.next_after(order.training)
     if gated is None:
-        raise InputError("with one stage there is no promotion to stop", "Add a stage: `mlops stages add --help`.")
-    stopped = _stopped_by_gate(scratch, clients, gated, data)
+        raise InputError("with one stage there is no promotion to block", "Add a stage: `mlops stages add --help`.")
+    stopped = _blocked_by_gate(scratch, clients, gated, data)
     release_to(scratch, clients, order.training, good)
     before = _live(clients, order.production)
     reason, callers = _rolled_back(scratch, clients, data)
@@ -117,7 +117,7 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | No
     return BadModelResult(stopped, order.production, reason, before, after, callers.requests, callers.failures)
 
 
-def _stopped_by_gate(
+def _blocked_by_gate(
     scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path | None
 ) -> PromotionResult:
     say("a worse model: one tree")
@@ -127,12 +127,12 @@ def _stopped_by_gate(
     scratch.at_branch()
     result = promote(clients, gated, None)
     if result.proposed is not None:
-        raise PromotionRefused("the gates let a model of one tree through", "Look at releases/gates.yml.")
+        raise PromotionRefused("the gates accepted a model of one tree", "Check releases/gates.yml.")
     return result
 
 
 def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None) -> tuple[str, Callers]:
-    say("a model as good as the live one, whose scoring script tires")
+    say("a model as good as the live one, whose scoring script degrades")
     order = scratch.project.order
     busy = order.production
     other = train(clients.training, scratch.at_source(), order.training, data, _AS_GOOD)
@@ -140,38 +140,38 @@ def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None)
         release_to(scratch, clients, each, other.model.version)
     scratch.at_branch()
     merge(scratch, clients, promote(clients, busy, None))
-    _tire(scratch, busy)
+    _degrade(scratch, busy)
     stage = scratch.project.settings.stage(busy)
     live = live_model(clients.stage(busy), stage)
     if live is None:
-        raise RolloutFailed(f"nothing runs in {busy}", "Run `mlops demo` first.")
+        raise RolloutFailed(f"{busy} runs no model", "Run `mlops demo` first.")
     address = address_of(clients.stage(busy), stage.endpoint, live.scoring_uri)
-    with Callers(address, _questions(clients, other.job), _CALLERS_PER_SECOND) as callers:
-        reason = _rollout_that_fails(scratch, clients, busy)
-    # The manifest has to say again what runs.
+    with Callers(address, _sample_requests(clients, other.job), _CALLERS_PER_SECOND) as callers:
+        reason = _failing_rollout(scratch, clients, busy)
+    # The manifest must name the live model again.
     scratch.at_branch()
     scratch.repository.revert_merge()
     scratch.repository.publish_branch()
     return reason, callers
 
 
-def _questions(clients: WorkspaceClients, job: str) -> list[bytes]:
-    """One row each, of those that no model has seen: what callers ask is collected, and judged for drift one day."""
+def _sample_requests(clients: WorkspaceClients, job: str) -> list[bytes]:
+    """Requests of one unseen row each: requests are collected, and may be checked for drift later."""
     names = json.loads(clients.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
     rows = pl.read_parquet(held_out_file(clients.training, clients.project, job), columns=list(names))
     return [json.dumps({"input_data": [row]}).encode() for row in rows.head(_QUESTIONS).iter_rows(named=True)]
 
 
-def _rollout_that_fails(scratch: Scratch, clients: WorkspaceClients, busy: StageName) -> str:
+def _failing_rollout(scratch: Scratch, clients: WorkspaceClients, busy: StageName) -> str:
     try:
         deploy(clients.stage(busy), scratch.project, busy)
     except RolloutFailed as error:
         return error.message
-    raise RolloutFailed("the tiring model was not rolled back", f"Look at releases/{busy}.yml: is its SLO kept wide?")
+    raise RolloutFailed("the degrading model was not rolled back", f"Check releases/{busy}.yml: is its SLO too loose?")
 
 
-def _tire(scratch: Scratch, busy: StageName) -> None:
-    """Let the scoring script of the scratch repository's files tire; nothing of it is committed."""
+def _degrade(scratch: Scratch, busy: StageName) -> None:
+    """Make the scoring script in the scratch repository degrade; nothing of it is committed."""
     manifest = read_manifest(manifest_file(scratch.project.root, busy))
     load = manifest.rollout.load
     requests = int(load.requests_per_second * load.seconds / _WORKERS) + _MORE_REQUESTS

@@ -1,8 +1,8 @@
-"""The world changes after a good release: a day of other callers, drift, the event that tells of it, a newer model.
+"""Drift after a good release: a day of shifted inputs, the monitor's verdict, its event, and a newer model.
 
 Each part is what people and CI run: `monitor` judges and publishes, the topic delivers, and the handler starts
-`retrain --because EVENT`. Decided here is only what the demo needs for it: a topic, and rules that train on what was
-asked. Both are a commit in the scratch repository.
+`retrain --because EVENT`. This module only adds what the demo needs: a topic, and rules that train on recent
+requests. Both are a commit in the scratch repository.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.settings.stages import StageName
 from mlops.training.submission import held_out_file
 
-# What was asked a minute ago: nobody waits for outcomes to settle here.
+# Requests of a minute ago: a demo does not wait for outcomes to settle.
 _ROWS: Final = CollectedRows(
     window_days=1,
     label_delay_days=0,
@@ -50,9 +50,9 @@ _PATIENCE_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class DriftResult(Result):
-    """A day as it was played, what the monitor found, the event that was delivered, and what it started.
+    """The simulated day, the monitor's findings, the delivered event, and the retraining that it started.
 
-    `waiting` are the branches of promotions that nobody has merged yet.
+    `waiting` are the branches of unmerged promotions.
     """
 
     watched: StageName
@@ -64,11 +64,11 @@ class DriftResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when the gates block what was trained."""
+        """1 if the gates block the new model."""
         return self.retrained.exit_code
 
     def document(self) -> dict[str, Any]:
-        """Everything, by its part."""
+        """Everything, by part."""
         found = self.found.document()
         told = ("state", "headline", "retrain", "drifted", "window", "audit", "report")
         seconds = None if self.played.seconds is None else round(self.played.seconds, 3)
@@ -81,16 +81,16 @@ class DriftResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The day, the verdict with its pictures, the event, and what came of it."""
+        """The day, the verdict with its histograms, the event, and its result."""
         played, monitored = self.played, self.found.monitored
-        seconds = "had been asked before" if played.seconds is None else f"asked in {played.seconds:.1f} s"
+        seconds = "sent in an earlier run" if played.seconds is None else f"sent in {played.seconds:.1f} s"
         return [
-            Line(f"a day of other callers in {self.watched}: {played.requests:,} requests, {seconds}"),
+            Line(f"a day of shifted inputs in {self.watched}: {played.requests:,} requests, {seconds}"),
             Line(monitored.headline, "bad"),
             *drift_histograms(monitored),
-            Line(f"told: {self.event['type']}, {self.event['subject']}; delivered, and a handler started to retrain"),
+            Line(f"event: {self.event['type']}, {self.event['subject']}; its handler started `mlops retrain`"),
             *self.retrained.story(),
-            Line(f"Callers of {self.watched} are others now: for another story begin anew, with --fresh.", "hint"),
+            Line(f"The inputs of {self.watched} have shifted: start over with --fresh for another scenario.", "hint"),
         ]
 
     @property
@@ -99,46 +99,48 @@ class DriftResult(Result):
         promotion = self.retrained.promotion
         return [
             ("report of the drift", str(self.found.html)),
-            *([("report of the newer model", str(promotion.report_file))] if promotion else []),
-            *(("branch that waits for a review", branch) for branch in self.waiting),
+            *([("report of the new model", str(promotion.report_file))] if promotion else []),
+            *(("branch waiting for review", branch) for branch in self.waiting),
             ("all stages on one page", "mlops dashboard"),
         ]
 
 
 def show_drift(scratch: Scratch) -> DriftResult:
-    """Play the day, and let what follows from it happen. Prod has to run a release. Safe to run again."""
-    project = _prepared(scratch)
+    """Simulate the day, then monitor and retrain. Production must run a release. Safe to run again."""
+    project = _prepare_project(scratch)
     clients = WorkspaceClients(project)
     watched = project.order.production
     stage = project.settings.stage(watched)
     client = clients.stage(watched)
     live = live_model(client, stage)
     if live is None:
-        raise InputError(f"{watched} runs nothing, so nobody can call it", "Run `mlops demo` first.")
+        raise InputError(f"{watched} runs no model, so it cannot be called", "Run `mlops demo` first.")
     package, _ = fetch_package(clients.models(watched), project, project.settings.model, live.version)
-    # Rows that the live model has never seen. Their likes train the newer one: it learns, but from leaves of many rows.
+    # Rows that the live model has never seen. Similar ones train the new model: it learns, but from many rows per leaf.
     rows = held_out_file(clients.training, project, read_provenance(package).job)
     day = make_traffic_day(project, rows, read_schema(package))
     played = simulate_traffic(clients, watched, live, day)
     with listening() as handler, subscribed(stage, handler.address):
-        # Callers before and after it, as in another story of the demo or when it is run again, are not of the day.
+        # Requests before and after it, from another scenario of the demo or an earlier run, are not part of the day.
         found = monitor(client, project, watched, played.window, day.outcomes, None)
         if found.monitored.verdict.state != "drift":
             raise JobFailed(
-                f"a day of other callers is no drift: {found.monitored.headline}",
-                "Look at its report; if others have called since, begin anew with `mlops demo --fresh --drift`.",
+                f"a day of shifted inputs was not detected as drift: {found.monitored.headline}",
+                "Check its report; if there were other requests since, start over with `mlops demo --fresh --drift`.",
                 (str(found.html),),
             )
         event = handler.next(_PATIENCE_SECONDS)
         if event is None:
-            raise MachineError("nobody was told of the drift", f"Does the topic {stage.events_topic} deliver events?")
+            raise MachineError(
+                "no event about the drift was received", f"Check that the topic {stage.events_topic} delivers events."
+            )
         say(f"event {event.get('type')}: {event.get('subject')}")
         retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(watched, played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 
 
-def _prepared(scratch: Scratch) -> Project:
-    """The scratch project with a topic that is told of drift, and rules that train on what was asked."""
+def _prepare_project(scratch: Scratch) -> Project:
+    """The scratch project with a topic for drift events, and rules that train on recent requests."""
     project = scratch.at_branch()
     watched = project.order.production
     topic = project.settings.stage(watched).events_topic or f"{project.settings.name}-events"
@@ -150,5 +152,5 @@ def _prepared(scratch: Scratch) -> Project:
         path: change_values((project.root / path).read_text(encoding="utf-8"), values).encode()
         for path, values in changes.items()
     }
-    scratch.repository.change(files, "Tell a topic of drift, and train on what was asked")
+    scratch.repository.change(files, "Publish drift to a topic, and train on recent requests")
     return load_project(project.root)

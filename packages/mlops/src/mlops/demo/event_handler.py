@@ -1,4 +1,4 @@
-"""An event handler on this machine, as Azure's would be: takes CloudEvents from a topic and hands them on.
+"""A local event handler in place of Azure's: receives CloudEvents from a topic and passes them on.
 
 It listens on the loopback address only and answers only under its secret path. The content of an event is not
 trusted: it only refers to a verdict in the audit log (retraining/begin.py).
@@ -24,13 +24,13 @@ from mlops.azure.workspace import connect_management
 from mlops.core.loopback import LOOPBACK, LoopbackServer
 from mlops.settings.project import Stage
 
-# What Event Grid's largest event has.
+# The maximum size of an Event Grid event.
 _LARGEST_BYTES: Final = 1_048_576
 _ANY_PORT: Final = 0
 
 
 class Handler(LoopbackServer):
-    """What was heard, in order."""
+    """The received events, in order."""
 
     def __init__(self) -> None:
         super().__init__((LOOPBACK, _ANY_PORT), _Requests)
@@ -39,15 +39,15 @@ class Handler(LoopbackServer):
 
     @property
     def address(self) -> str:
-        """Where events are to be sent."""
+        """The address that events are sent to."""
         return f"http://{self.authority}{self.path}"
 
     def take(self, event: dict[str, Any]) -> None:
-        """Keep an event for who works."""
+        """Queue an event for the worker."""
         self._heard.put(event)
 
     def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next event; None when none comes within so many seconds."""
+        """The next event; None if none arrives within this many seconds."""
         try:
             return self._heard.get(timeout=seconds)
         except Empty:
@@ -56,7 +56,7 @@ class Handler(LoopbackServer):
 
 @contextmanager
 def listening() -> Generator[Handler]:
-    """A handler that listens for a while."""
+    """A context manager: a handler that listens."""
     with Handler() as handler:
         thread = Thread(target=handler.serve_forever, daemon=True)
         thread.start()
@@ -73,18 +73,18 @@ class _Requests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_OPTIONS(self) -> None:
-        """Allow whoever knows the path to send."""
+        """Allow any sender that knows the path."""
         if self._is_known:
             self._answer(HTTPStatus.OK, {"WebHook-Allowed-Origin": self.headers.get("WebHook-Request-Origin", "*")})
         else:
             self._answer(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """Take an event: acknowledged at once, since what it starts takes longer than a sender waits."""
+        """Receive an event: acknowledged at once, since handling it takes longer than a sender waits."""
         length = self.headers.get("Content-Length", "")
         size = int(length) if length.isdecimal() else -1
         if not self._is_known or not 0 < size <= _LARGEST_BYTES:
-            # What was not read would be taken for the next request.
+            # Unread bytes would be taken as the next request.
             self.close_connection = True
             self._answer(HTTPStatus.NOT_FOUND if not self._is_known else HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
@@ -99,7 +99,7 @@ class _Requests(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: the terminal is the demo's."""
+        """Log nothing: the terminal belongs to the demo."""
 
     @property
     def _is_known(self) -> bool:
@@ -119,7 +119,7 @@ _SCHEMA: Final = "CloudEventSchemaV1_0"
 
 @contextmanager
 def subscribed(stage: Stage, address: str) -> Generator[None]:
-    """Have the drift that the stage's topic is told of sent to an address, for a while."""
+    """A context manager: sends the drift events of the stage's topic to an address."""
     client, topic = connect_management(), topic_id(stage)
     subscription = f"{topic}/providers/Microsoft.EventGrid/eventSubscriptions/{_SUBSCRIPTION}"
     _send(client, "PUT", topic, {"location": stage.location, "properties": {"inputSchema": _SCHEMA}})
@@ -133,7 +133,7 @@ def subscribed(stage: Stage, address: str) -> Generator[None]:
     try:
         yield
     finally:
-        # Nobody listens there any more: what comes later must not wait for somebody.
+        # Nothing listens there any more: later events must not be queued for it.
         _send(client, "DELETE", subscription)
 
 

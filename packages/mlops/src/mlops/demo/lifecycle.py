@@ -1,6 +1,6 @@
-"""The whole way on this machine: the same functions as train, promote, gate and deploy, behind one command.
+"""The full lifecycle on this machine: the same functions as train, promote, gate and deploy, in one command.
 
-It decides only what can happen side by side, and in which order; what each part does is said elsewhere.
+It only decides the order of the parts, and which ones run concurrently.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from mlops.endpoint.scoring import ScoreResult
     from mlops.training.run import TrainResult
 
-# What the parts below need of Azure's SDK, whose import takes longer than the start of the workspace.
+# The parts of Azure's SDK needed below, whose import takes longer than starting the workspace.
 _SLOW_IMPORTS: Final = ("mlops.demo.releasing", "mlops.training.run", "mlops.endpoint.scoring")
 _DIGEST_CHARACTERS: Final = 19
 
 
 @dataclass(frozen=True)
 class DemoResult(Result):
-    """What happened, and where to look; `released` holds the stages in their order."""
+    """What happened, and where to look; `released` has the stages in order."""
 
     trained: TrainResult
     released: tuple[Released, ...]
@@ -51,7 +51,7 @@ class DemoResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when the gates block what drift had trained."""
+        """1 if the gates block the model trained after drift."""
         return self.drift.exit_code if self.drift else 0
 
     def document(self) -> dict[str, Any]:
@@ -77,8 +77,8 @@ class DemoResult(Result):
             ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
             ("scratch repository", str(self.scratch)),
         ]
-        in_progress = 'It goes on running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
-        stopped = "It is stopped, and keeps what it has; `mlops up` starts it again."
+        in_progress = 'The workspace keeps running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
+        stopped = "The workspace is stopped and keeps its contents; `mlops up` starts it again."
         return [
             *self.trained.blocks()[:-1],
             *promotions,
@@ -87,7 +87,7 @@ class DemoResult(Result):
             *(self.drift.blocks() if self.drift else ()),
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
             Table("where to look", (), tuple(where_to_look)),
-            Line(f"the whole way took {self.seconds:.1f} s", "good"),
+            Line(f"the full lifecycle took {self.seconds:.1f} s", "good"),
             Line(in_progress if self.goes_on else stopped, "hint"),
         ]
 
@@ -104,7 +104,7 @@ def _row(released: Released) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to show: as far as which stage, and which story after the release."""
+    """What to show: up to which stage, and which scenario after the release."""
 
     until: StageName
     bad_model: bool = False
@@ -112,12 +112,12 @@ class DemoOptions:
 
 
 def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: bool = False) -> DemoResult:
-    """Start the workspace on this machine, train in it, and release stage by stage; then the story that is wished."""
+    """Start the workspace on this machine, train in it, release stage by stage, then show the chosen scenario."""
     begun = time.monotonic()
     if fresh:
         reset(project)
     if not any(state_folder(project).iterdir()):
-        # Releases of a workspace that is gone lead nowhere.
+        # Releases of a deleted workspace are useless.
         forget(project)
     with ThreadPoolExecutor() as side:
         imports = side.submit(_import_slow_modules)
@@ -139,7 +139,7 @@ def _lifecycle(
 
     clients = WorkspaceClients(scratch.project)
     trained = train(clients.training, scratch.at_source(), project.order.training, data)
-    # Where runs are seen is known once there was one; asking takes a process of its own.
+    # The address of runs is known once there is one; asking for it starts a process.
     tracking = side.submit(tracking_address, project)
     stages = project.order.until(wish.until)
     released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
@@ -156,7 +156,7 @@ def _lifecycle(
 
         drift = show_drift(scratch)
         if drift.retrained.deployed:
-            # The newer model runs where models are trained, and waits there.
+            # The new model runs in the training stage, and waits there.
             released[0] = replace(released[0], deployed=drift.retrained.deployed)
     return DemoResult(
         trained=trained,

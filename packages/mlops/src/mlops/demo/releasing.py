@@ -1,4 +1,4 @@
-"""One stage of a demo: promotion, review, gate, merge and rollout, as people and CI do it one by one."""
+"""One stage of a demo: promotion, review, gate, merge and rollout, as people and CI do them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.settings.stages import StageName
 
-# So many processes per core that want to run, and answers take several times as long.
+# With this many runnable processes per core, answers take several times as long.
 _BUSY_FACTOR: Final = 2
 
 
 @dataclass(frozen=True)
 class Released:
-    """A stage after its release; no promotion for the stage that trains, no report where nothing was new."""
+    """A stage after its release; no promotion for the training stage, no report if nothing was new."""
 
     stage: StageName
     deployed: DeployResult
@@ -45,12 +45,12 @@ class Released:
         }
 
     def blocks(self) -> Sequence[Block]:
-        """A sentence for each thing that happened."""
+        """One sentence per event."""
         if self.promotion is None:
             return [Line(f"{self.stage}: version {self.deployed.model.version} is deployed", "good")]
         report, proposed = self.promotion.report, self.promotion.proposed
         if report is None or proposed is None:
-            return [Line(f"{self.stage}: the release is in its manifest already", "good")]
+            return [Line(f"{self.stage}: its manifest already has the release", "good")]
         return [
             Line(f"{self.stage}: {report.headline}", "good"),
             Line(f"  {report.comparison}"),
@@ -59,9 +59,9 @@ class Released:
 
 
 def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str) -> Released:
-    """Bring a version to a stage: by deploying it where models are trained, by a promotion elsewhere.
+    """Release a version to a stage: by deploying it to the training stage, by a promotion elsewhere.
 
-    Raises PromotionRefused when a gate blocks, RolloutFailed when the rollout goes back.
+    Raises PromotionRefused if a gate blocks it, RolloutFailed if the rollout is rolled back.
     """
     if stage == scratch.project.order.training:
         return Released(stage, _rolled_out(scratch, clients, stage, version))
@@ -73,19 +73,21 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
 
 
 def _rolled_out(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None) -> DeployResult:
-    """Deploy at the pace of the branch. A failure on a machine that has too much to do says so."""
+    """Deploy with the branch's rollout timing. A failure on an overloaded machine says so."""
     try:
         return deploy(clients.stage(stage), scratch.at_branch(), stage, version)
     except RolloutFailed as error:
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
         if load < _BUSY_FACTOR * cores:
             raise
-        advice = f"This machine is busy (load {load:.0f} on {cores} cores): run `mlops demo` again when it is not."
+        advice = (
+            f"This machine is overloaded (load {load:.0f} on {cores} cores): run `mlops demo` again when it is not."
+        )
         raise RolloutFailed(error.message, advice, error.details) from error
 
 
 def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:
-    """Merge a promotion's branch, judge the release again as CI does, and push; the gate's report."""
+    """Merge a promotion's branch, run the gates again as CI does, and push; return the gate's report."""
     if promotion.report is None or promotion.proposed is None:
         reason = reason_of(promotion.report) if promotion.report else "nothing was proposed"
         found = obstacles(promotion.report) if promotion.report else ()

@@ -1,7 +1,7 @@
-"""The repository that a demo releases in: a copy of the project with a remote of its own, below the state folder.
+"""The repository that a demo releases in: a copy of the project with its own remote, below the state folder.
 
-Commits in it are made from the working files alone, with no clock: the same files are the same commit, so that a
-second demo trains nothing again. The checkout of whoever runs the demo is read, never written.
+Its commits depend only on the working files, not on the time: the same files are the same commit, so that a second
+demo does not train again. The user's checkout is read, never written.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ DEMO_FOLDER: Final = STATE_FOLDER / "demo"
 BRANCH: Final = "main"
 _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
-# Seconds, not minutes: what is shown stays the same, a demo that soaks for long is watched by nobody. The load is one
-# that a laptop bears which does other things as well, and so are the latencies: a deployment is judged by its failures.
+# Seconds, not minutes: a demo need not soak for long. Load and latencies suit a laptop that does other things as well:
+# a deployment is judged by its failures.
 TIMING: Final = RolloutTiming(
     soak_seconds=1.0, load_seconds=1.0, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
 )
@@ -38,10 +38,10 @@ _AUTHOR: Final = {
 
 
 class ScratchRepository(Repository):
-    """A repository of our own, whose checkout may be moved."""
+    """A repository of our own, whose checkout may be changed."""
 
     def make(self, remote: Path) -> None:
-        """Make it, and an empty remote for it."""
+        """Create it, and an empty remote for it."""
         self._run("init", "--quiet", "--initial-branch", BRANCH)
         self._run("init", "--quiet", "--bare", "--initial-branch", BRANCH, str(remote))
         self._run("remote", "add", REMOTE, str(remote))
@@ -51,12 +51,12 @@ class ScratchRepository(Repository):
             self._run("config", key, value)
 
     def take_head(self, repository: Repository) -> str:
-        """Bring the commit that another repository has checked out here."""
+        """Fetch the commit that another repository has checked out."""
         self._run("fetch", "--quiet", "--update-shallow", str(repository.top()), "HEAD")
         return self._run("rev-parse", "FETCH_HEAD")
 
     def take_files(self, folder: Path) -> str:
-        """Make a commit of the files in a folder, without those that its .gitignore names."""
+        """Commit the files in a folder, except those that its .gitignore names."""
         with tempfile.TemporaryDirectory() as place:
             index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
             there = {"GIT_DIR": str(self.folder / ".git"), "GIT_WORK_TREE": str(folder)}
@@ -65,7 +65,7 @@ class ScratchRepository(Repository):
         return self._run("commit-tree", tree, "-m", "The working files", variables=_AUTHOR)
 
     def start_over(self, source: str, branch_tip: str) -> None:
-        """Let the branch, here and at the remote, begin at `branch_tip`, made of `source`."""
+        """Reset the branch, here and at the remote, to `branch_tip`, which was made from `source`."""
         self._run("update-ref", _SOURCE, source)
         self.check_out(source)
         self._run("branch", "--force", BRANCH, branch_tip)
@@ -73,27 +73,27 @@ class ScratchRepository(Repository):
 
     @property
     def source(self) -> str | None:
-        """The commit of the project that the branch began with."""
+        """The commit of the project that the branch started from."""
         return self.resolve(_SOURCE)
 
     def check_out(self, revision: str) -> None:
-        """Put a commit's files into the folder."""
+        """Check out a commit."""
         self._run("checkout", "--quiet", "--force", "--detach", revision)
 
     def check_out_branch(self) -> None:
-        """Go to the newest commit of the branch that was pushed: a merge that was not has not been finished."""
+        """Check out the newest pushed commit of the branch: an unpushed merge was not finished."""
         self._run("checkout", "--quiet", "--force", "--no-track", "-B", BRANCH, f"refs/remotes/{REMOTE}/{BRANCH}")
 
     def merge(self, branch: str, message: str) -> None:
-        """Merge a branch into the one checked out, as a review would."""
+        """Merge a branch into the checked-out one, as a reviewer would."""
         self._run("merge", "--quiet", "--no-ff", "-m", message, branch)
 
     def revert_merge(self) -> None:
-        """Take the merge checked out back by a commit, as people do after a rollback."""
+        """Revert the checked-out merge with a commit, as people do after a rollback."""
         self._run("revert", "--no-edit", "--mainline", "1", "HEAD")
 
     def change(self, files: dict[PurePosixPath, bytes], message: str) -> None:
-        """Commit other contents of some files on the branch checked out, and push it; nothing where they are so."""
+        """Commit new contents of some files on the checked-out branch, and push it; nothing if they are unchanged."""
         head = self.head()
         changed = {path: content for path, content in files.items() if self._content(head, path) != content}
         if changed:
@@ -101,7 +101,7 @@ class ScratchRepository(Repository):
             self.publish_branch()
 
     def waiting(self, folder: str) -> tuple[str, ...]:
-        """The branches below a folder at the remote that were not merged into the one checked out."""
+        """The remote's branches with a prefix that are not merged into the checked-out one."""
         self._run("fetch", "--quiet", "--prune", REMOTE)
         form, place = "--format=%(refname:lstrip=3)", f"refs/remotes/{REMOTE}/{folder}"
         return tuple(self._run("for-each-ref", form, "--no-merged", "HEAD", place).split())
@@ -111,7 +111,7 @@ class ScratchRepository(Repository):
         return None if text is None else text.encode()
 
     def commit_with(self, parent: str, files: dict[PurePosixPath, bytes], message: str) -> str:
-        """A commit on top of another with some files changed; the same one for the same content."""
+        """A commit on top of another with some files changed; the same content gives the same commit."""
         tree = self._tree(parent, files)
         return self._run("commit-tree", tree, "-p", parent, "-m", message, variables=_AUTHOR)
 
@@ -128,7 +128,7 @@ class Scratch:
     project: Project
 
     def at_source(self) -> Project:
-        """The project as it was given: what training runs on."""
+        """The project as given: what training runs on."""
         self.repository.check_out(self.repository.source or "HEAD")
         return self.project
 
@@ -144,7 +144,7 @@ def forget(project: Project) -> None:
 
 
 def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
-    """A scratch repository with the project's present content; releases in it stay while that is the same."""
+    """A scratch repository with the project's current content; its releases are kept while that is unchanged."""
     folder = private_folder(project.path(DEMO_FOLDER))
     repository = ScratchRepository(folder / "repository")
     if not (repository.folder / ".git").is_dir():
@@ -158,10 +158,10 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
         repository.check_out(source)
     state = root / STATE_FOLDER
     if not state.is_symlink():
-        # One state for both: commands run in the scratch repository find what the demo has made.
+        # One state for both: commands in the scratch repository find the demo's workspace.
         state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
     say(
-        f"scratch repository {root}: rollouts there soak for {TIMING.soak_seconds:g} s per step, after a load of "
+        f"scratch repository {root}: rollouts there soak for {TIMING.soak_seconds:g} s per step, after a load test of "
         f"{TIMING.requests_per_second:g} requests per second for {TIMING.load_seconds:g} s; "
         f"the SLO allows a p95 latency of {TIMING.p95_milliseconds:,.0f} ms"
     )
@@ -169,7 +169,7 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
 
 
 def _source(project: Project, repository: ScratchRepository) -> tuple[str, PurePosixPath]:
-    """The commit to work on, and where the project lies in it."""
+    """The commit to work on, and the path of the project in it."""
     own = Repository(project.root)
     if own.resolve("HEAD") is not None and own.is_pristine():
         return repository.take_head(own), own.prefix()
@@ -186,7 +186,7 @@ def _begin(repository: ScratchRepository, order: StageOrder, source: str, below:
     policy = below / POLICY_FILE.as_posix()
     text = repository.read(source, policy)
     if text is not None:
-        # What trains in a demo is the machine that it runs on.
+        # A demo's builder is the machine that it runs on.
         files[policy] = with_builder(text, WORKSTATION, order)
     tip = repository.commit_with(source, files, "Shorten the rollouts for a demo, and trust this machine")
     repository.start_over(source, tip)

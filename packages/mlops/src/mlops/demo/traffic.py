@@ -44,7 +44,7 @@ _JOIN_SECONDS: Final = 40.0
 
 
 class Callers:
-    """Ask an endpoint some questions again and again, wherever its traffic goes; a context manager."""
+    """A context manager that sends some requests to an endpoint repeatedly, wherever its traffic goes."""
 
     def __init__(self, address: Address, bodies: Sequence[bytes], requests_per_second: float) -> None:
         self._address = address
@@ -60,18 +60,18 @@ class Callers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for the answers under way, and end."""
+        """Wait for requests in flight, and stop."""
         self._stopping.set()
         self._thread.join(_JOIN_SECONDS)
 
     @property
     def requests(self) -> int:
-        """How many were answered, or failed."""
+        """The number of requests that were answered or failed."""
         return self._answers.total()
 
     @property
     def failures(self) -> dict[str, int]:
-        """What went wrong, and how often; empty when every answer was 200."""
+        """What went wrong, and how often; empty if every answer was 200."""
         return {answer: count for answer, count in self._answers.items() if answer != str(HTTPStatus.OK.value)}
 
     async def _work(self) -> None:
@@ -80,27 +80,27 @@ class Callers:
             while not self._stopping.is_set():
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 due += self._interval
-                asked.create_task(self._ask(session))
+                asked.create_task(self._send(session))
 
-    async def _ask(self, session: aiohttp.ClientSession) -> None:
+    async def _send(self, session: aiohttp.ClientSession) -> None:
         self._answers[await _answer(session, self._address, next(self._bodies), {})] += 1
 
 
-def ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
-    """Ask every question once, under its own request id, as fast as answers come; how often each answer was given."""
-    return asyncio.run(_ask_each(address, bodies))
+def send_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+    """Send every request once, with its own request id, as fast as answers come; return how often each answer came."""
+    return asyncio.run(_send_each(address, bodies))
 
 
-async def _ask_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
+async def _send_each(address: Address, bodies: Mapping[str, bytes]) -> Counter[str]:
     answers: Counter[str] = Counter()
     waiting = iter(bodies.items())
     async with _session(address) as session, asyncio.TaskGroup() as asked:
         for _ in range(_CONNECTIONS):
-            asked.create_task(_ask_in_turn(session, address, waiting, answers))
+            asked.create_task(_send_in_turn(session, address, waiting, answers))
     return answers
 
 
-async def _ask_in_turn(
+async def _send_in_turn(
     session: aiohttp.ClientSession, address: Address, waiting: Iterator[tuple[str, bytes]], answers: Counter[str]
 ) -> None:
     for identifier, body in waiting:
@@ -115,7 +115,7 @@ def _session(address: Address) -> aiohttp.ClientSession:
 
 
 async def _answer(session: aiohttp.ClientSession, address: Address, body: bytes, headers: Mapping[str, str]) -> str:
-    """What the endpoint answered: its status, or what went wrong on the way."""
+    """The endpoint's status, or the error of the connection."""
     try:
         async with session.post(address.scoring_uri, data=body, headers=headers) as reply:
             await reply.read()
@@ -125,17 +125,17 @@ async def _answer(session: aiohttp.ClientSession, address: Address, body: bytes,
 
 
 SPAN: Final = timedelta(days=1)
-# How exactly collected rows say when they were asked; a window's end is not part of it.
+# The resolution of collected timestamps; the end of a window is exclusive.
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _KEY_CHARACTERS: Final = 12
 _ERROR_LINES: Final = 15
-# Rows are on their way for about a second; a busy machine takes longer.
+# Rows arrive after about a second; later on a busy machine.
 _PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
 class TrafficDay:
-    """Rows to ask for by request id, and a file with their outcomes."""
+    """Rows to send, by request id, and a file with their outcomes."""
 
     ids: tuple[str, ...]
     bodies: tuple[bytes, ...]
@@ -144,9 +144,9 @@ class TrafficDay:
 
 @dataclass(frozen=True)
 class SimulatedTraffic:
-    """How many requests a day had, in which window, and how many seconds asking took; None when it was asked before.
+    """A day's requests, their window, and the seconds that sending took; None if they were sent in an earlier run.
 
-    The window follows from the rows alone: it is the same whenever and however often it is looked up.
+    The window depends only on the rows: it is the same whenever it is computed.
     """
 
     requests: int
@@ -155,7 +155,7 @@ class SimulatedTraffic:
 
 
 def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
-    """Shift rows as the project's script does. Raises MachineError when it fails."""
+    """Shift rows with the project's script. Raises MachineError if it fails."""
     folder = private_folder(project.path(ROWS_FOLDER))
     file = folder / f"shifted-{rows_of.stem}.csv"
     script = project.required_file(SHIFT_SCRIPT)
@@ -175,30 +175,32 @@ def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> Traffic
 
 
 def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:
-    """Have a day's rows asked, and wait until they are collected; nothing when they are there already.
+    """Send a day's rows, and wait until they are collected; nothing if they already are.
 
-    Raises RequestRefused when one is not answered with success, WorkspaceError when rows are not collected.
+    Raises RequestRefused if a request fails, WorkspaceError if rows are not collected.
     """
     client, stage = clients.stage(stage_name), clients.project.settings.stage(stage_name)
     known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
         return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
-    say(f"a day of other callers: {len(day.ids):,} requests to {stage.endpoint}")
+    say(f"a day of shifted inputs: {len(day.ids):,} requests to {stage.endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
-    answers = ask_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
+    answers = send_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
     seconds = time.monotonic() - begun
     wrong = {answer: count for answer, count in answers.items() if answer != str(HTTPStatus.OK.value)}
     if wrong:
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
-        raise RequestRefused(f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status`.")
+        raise RequestRefused(
+            f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status` shows the deployments."
+        )
     for elapsed in poll():
         here = _collected(clients, stage_name, day)
         if len(here) == len(day.ids):
             return SimulatedTraffic(len(here), _window_of(here.values()), seconds)
         if elapsed > _PATIENCE_SECONDS:
             raise WorkspaceError(
-                f"only {len(here):,} of {len(day.ids):,} rows were collected", "Look at the log of the live deployment."
+                f"only {len(here):,} of {len(day.ids):,} rows were collected", "Check the log of the live deployment."
             )
     raise AssertionError("poll() never ends")
 
@@ -208,7 +210,7 @@ def _window_of(times: Collection[datetime]) -> Window:
 
 
 def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
-    """Which requests of a day a stage has collected, whichever deployment answered, and when."""
+    """Which requests of a day a stage has collected, from any deployment, and when."""
     client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
     found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)

@@ -1,1 +1,1 @@
-"""An endpoint as it stands: deployments, traffic, health, and how it is called."""
+"""The current state of an endpoint: deployments, traffic, health, and how it is called."""

@@ -1,7 +1,7 @@
-"""One HTTP request to an endpoint's scoring address, body and reply untouched.
+"""One HTTP request to an endpoint's scoring URI, body and reply unchanged.
 
-Not the SDK's `invoke`: it parses the body and sends another one, keeps headers between calls, and hides the
-reply of a refusal.
+Not the SDK's `invoke`: it parses and rewrites the body, keeps headers between calls, and hides the reply of a
+failed request.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from mlops.githost.hosts import mask
 
 
 def trust() -> ssl.SSLContext:
-    """The certificates that the environment names now, which take as long to load as many requests.
+    """The certificates that the environment names now; loading them takes as long as many requests.
 
-    Not what libraries load when they are imported: that is before the variables of a workspace are known.
+    Not the ones that libraries load on import: that happens before the variables of a workspace are known.
     """
     return _trust_in(ssl.get_default_verify_paths())
 
@@ -38,23 +38,23 @@ def _trust_in(_places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
 
 TIMEOUT_SECONDS: Final = 60.0
 DEPLOYMENT_HEADER: Final = "azureml-model-deployment"
-# By this a prediction is found again when its outcome is known.
+# Identifies a prediction when its outcome becomes known.
 REQUEST_ID_HEADER: Final = "x-request-id"
-# What the project asks itself says so here; score.py keeps none of it for monitoring.
+# Marks the project's own requests, which score.py does not collect for monitoring.
 SYNTHETIC_HEADER: Final = "x-mlops-synthetic"
-# Managed endpoints answer 424 for every status of the model but 200, which they tell here.
+# Managed endpoints answer 424 for every status of the model except 200, and report the model's own here.
 MODEL_STATUS_HEADER: Final = "ms-azureml-model-error-statuscode"
 _REFUSALS: Final[dict[int, str]] = {
-    HTTPStatus.UNAUTHORIZED: "The key was rotated in between: run the command again.",
+    HTTPStatus.UNAUTHORIZED: "The key has been rotated meanwhile: run the command again.",
     HTTPStatus.NOT_FOUND: "`mlops status` shows the deployments that exist.",
-    HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the forms that are accepted.",
+    HTTPStatus.BAD_REQUEST: "Correct the request; endpoints/README.md shows the accepted forms.",
 }
 _OTHER_REFUSAL: Final = "`mlops status` shows the state of the deployments."
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where an endpoint is, and the key that opens it."""
+    """An endpoint's scoring URI and key."""
 
     scoring_uri: str
     key: str
@@ -62,7 +62,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the endpoint answered; `deployment` is who did, `model_status` what the model itself answered."""
+    """An endpoint's reply; `deployment` is the one that answered, `model_status` the model's own status."""
 
     status: int
     body: bytes
@@ -70,17 +70,17 @@ class Reply:
     model_status: int | None = None
 
     def json(self) -> Any:
-        """The body as JSON. Raises RequestRefused when it is none."""
+        """The body as JSON. Raises RequestRefused if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise RequestRefused(f"the endpoint answered {self.status} with a body that is no JSON") from error
+            raise RequestRefused(f"the endpoint answered {self.status} with a body that is not JSON") from error
 
 
 def call(
     address: Address, body: bytes, deployment: str | None = None, more_headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Post a request, to the named deployment or where the traffic goes. No reply: EndpointUnreachable."""
+    """Post a request to the named deployment or where the traffic goes. Raises EndpointUnreachable without a reply."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {address.key}", **(more_headers or {})}
     if deployment:
         headers[DEPLOYMENT_HEADER] = deployment
@@ -105,7 +105,7 @@ def _reply(status: int, body: bytes, headers: Message) -> Reply:
 
 
 def require_success(reply: Reply) -> Reply:
-    """The reply itself. Raises RequestRefused, with the endpoint's explanation, for any status but 200."""
+    """Return the reply. Raises RequestRefused, with the endpoint's explanation, for any status but 200."""
     if reply.status == HTTPStatus.OK:
         return reply
     message, details = _explanation(reply.body)
@@ -117,13 +117,13 @@ def require_success(reply: Reply) -> Reply:
 
 
 def _explanation(body: bytes) -> tuple[str, tuple[str, ...]]:
-    """What a refusal says, in score.py's shape or Azure's; otherwise the beginning of the body."""
+    """The message of an error reply, in score.py's format or Azure's; otherwise the start of the body."""
     text = body.decode("utf-8", errors="replace").strip()
     try:
         error = json.loads(text)["error"]
         message = error["message"]
     except (ValueError, TypeError, KeyError):
-        return (text.splitlines() or ["without saying why"])[0], ()
+        return (text.splitlines() or ["without a message"])[0], ()
     details = error.get("details") or []
     return str(message), tuple(_detail(detail) for detail in details if isinstance(detail, dict))
 
@@ -133,7 +133,7 @@ def _detail(detail: dict[str, Any]) -> str:
 
 
 def address_of(client: MLClient, endpoint_name: str, scoring_uri: str) -> Address:
-    """The endpoint's address with its present key."""
+    """The endpoint's scoring URI with its current key."""
     keys = client.online_endpoints.get_keys(endpoint_name)
     key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", "")
     mask(key)

@@ -33,11 +33,11 @@ class ScoreResult(Result):
     reply: Any
 
     def document(self) -> dict[str, Any]:
-        """The endpoint's own reply, as it is."""
+        """The endpoint's own reply, unchanged."""
         return self.reply if isinstance(self.reply, dict) else {"reply": self.reply}
 
     def blocks(self) -> Sequence[Block]:
-        """A row for each prediction, the first ones of many."""
+        """One row per prediction; only the first ones of many."""
         predictions = self.reply.get("predictions") if isinstance(self.reply, dict) else None
         if not predictions or not isinstance(predictions[0], dict):
             return [Raw(str(self.reply))]
@@ -57,7 +57,7 @@ class ScoreResult(Result):
 def score(
     client: MLClient, project: Project, stage_name: StageName, body: bytes, deployment: str | None = None
 ) -> ScoreResult:
-    """Send a body as it is, to the named deployment or wherever the traffic goes. Raises RequestRefused."""
+    """Send a body unchanged, to the named deployment or wherever the traffic goes. Raises RequestRefused."""
     endpoint_name = project.settings.stage(stage_name).endpoint
     try:
         scoring_uri = client.online_endpoints.get(endpoint_name).scoring_uri or ""
@@ -79,7 +79,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 def log_excerpt(log: str) -> tuple[str, ...]:
-    """The first traceback, where what the server says while it gives up comes later; else the last lines."""
+    """The first traceback, since later ones come from the server's shutdown; else the last lines."""
     lines = [line for line in log.splitlines() if line.strip()]
     starts = (index for index, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK))
     first = next(starts, None)
@@ -87,15 +87,15 @@ def log_excerpt(log: str) -> tuple[str, ...]:
 
 
 def _traceback(lines: Sequence[str]) -> tuple[str, ...]:
-    """From its first line to the exception; frames are left out from the middle if it is long."""
+    """From its first line to the exception; a long one is shortened in the middle."""
     end = next((index for index, line in enumerate(lines[1:], 1) if not line.startswith(" ")), len(lines) - 1)
     return (lines[0], *lines[1 : end + 1][-MOST_LINES:])
 
 
 def smoke_test(address: Address, deployment: str, package: Path) -> int:
-    """Compare every golden case and return their number.
+    """Check every golden case and return their number.
 
-    Raises RolloutFailed at the first wrong answer, EndpointUnreachable when there is none at all.
+    Raises RolloutFailed at the first wrong answer, EndpointUnreachable without an answer.
     """
     golden = read_golden_cases(package)
     for number, case in enumerate(golden.cases, 1):
@@ -103,7 +103,7 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
         try:
             predictions = require_success(call(address, body, deployment, _SYNTHETIC)).json()["predictions"]
         except EndpointUnreachable:
-            # Not this deployment's answer: whoever asks decides whether to ask again.
+            # Not this deployment's answer: the caller decides whether to retry.
             raise
         except RequestRefused as refusal:
             message = f"{deployment} did not answer golden case {number}: {refusal.message}"
@@ -123,11 +123,11 @@ def read_golden_cases(package: Path) -> Golden:
 
 
 _SYNTHETIC = {SYNTHETIC_HEADER: "smoke"}
-_ADVICE = "Traffic stays where it is. Compare score.py and its environment with the model package."
+_ADVICE = "Traffic was not moved. Compare score.py and its environment with the model package."
 
 
 def difference(case: GoldenCase, predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
-    """What is wrong with the predictions for one golden case; empty when they agree."""
+    """What is wrong with the predictions for one golden case; empty if they agree."""
     expected, decisions = case.probability, case.decision
     if len(predictions) != len(expected):
         return (f"{len(expected)} predictions expected, {len(predictions)} received",)

@@ -1,4 +1,4 @@
-"""What each stage runs, as far as its workspace can be asked."""
+"""What each stage runs, as far as its workspace can be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LastJob:
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage; `problem` says why nothing is known of it."""
+    """One stage; `problem` says why it could not be read."""
 
     stage: str
     endpoint: str
@@ -52,9 +52,9 @@ class StageStatus:
         }
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row for each deployment, or one that says why there is none."""
+        """One row per deployment, or one that says why there is none."""
         if self.problem:
-            return [(self.stage, "not known, see below", "", "", "", "")]
+            return [(self.stage, "unknown, see below", "", "", "", "")]
         if self.view is None or not self.view.exists:
             return [(self.stage, "no endpoint yet", "", "", "", "")]
         shares = self.view.shares
@@ -75,13 +75,13 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class StatusResult(Result):
-    """The stages in their order."""
+    """The stages in order."""
 
     stages: tuple[StageStatus, ...]
 
     @property
     def exit_code(self) -> int:
-        """That of the first problem when no stage could be asked."""
+        """That of the first problem if no stage could be read."""
         problems = [stage.problem for stage in self.stages if stage.problem]
         return problems[0].exit_code if problems and len(problems) == len(self.stages) else 0
 
@@ -90,7 +90,7 @@ class StatusResult(Result):
         return {"stages": {stage.stage: stage.document() for stage in self.stages}}
 
     def blocks(self) -> Sequence[Block]:
-        """One table of deployments, and the last jobs below it."""
+        """One table of deployments, with the last jobs below it."""
         rows = tuple(row for stage in self.stages for row in stage.rows())
         columns = ("stage", "deployment", "traffic", "model version", "digest", "state")
         jobs = [
@@ -101,7 +101,7 @@ class StatusResult(Result):
         return [Table("", columns, rows), *jobs, *self._problems()]
 
     def _problems(self) -> list[Line]:
-        """Each problem once, with the stages that have it, and each advice once below."""
+        """Each problem once, with the stages that have it, and each piece of advice once below."""
         having: dict[str, list[str]] = {}
         for stage in self.stages:
             if stage.problem:
@@ -112,7 +112,7 @@ class StatusResult(Result):
 
 
 def stage_status(client: MLClient, project: Project, stage_name: StageName) -> StageStatus:
-    """Ask one stage's workspace."""
+    """Read one stage's workspace."""
     endpoint = project.settings.stage(stage_name).endpoint
     newest = next((job for job in client.jobs.list() if job is not None), None)
     last_job = LastJob(str(newest.name), _word(newest.status)) if newest else None
@@ -120,7 +120,7 @@ def stage_status(client: MLClient, project: Project, stage_name: StageName) -> S
 
 
 def _word(status: object) -> str:
-    # Some lists give an enum, whose text in a sentence is not its value.
+    # Some lists contain enums, whose str() is not the value.
     return str(getattr(status, "value", status) or "unknown")
 
 

@@ -1,5 +1,5 @@
-"""The endpoint as it is: deployments, traffic, mirror and tags as frozen values, observed in two calls; and which
-deployment is live.
+"""The current state of an endpoint: deployments, traffic, mirror and tags as frozen values, read in two calls; and
+which deployment is live.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONFIGURATION_TAG = "configuration"
 VERSION_TAG = "model_version"
 ATTEMPT_TAG = "rollout_attempt"
 
-# Tags of the endpoint: where its rollout stands.
+# Tags of the endpoint: the state of its rollout.
 TAG_PHASE = "rollout-phase"
 TAG_TO = "rollout-to"
 TAG_FROM = "rollout-from"
@@ -37,7 +37,7 @@ TAG_ATTEMPT = "rollout-attempt"
 TAG_OWNER = "rollout-owner"
 TAG_LEASE = "rollout-lease-until"
 TAG_OUTCOME = "rollout-outcome"
-# The deployment that was live before the present one, and is kept for an instant return.
+# The previously live deployment, kept for an instant rollback.
 TAG_BEFORE = "rollout-before"
 ROLLOUT_TAGS = (
     TAG_PHASE,
@@ -59,13 +59,13 @@ BUSY = ("Creating", "Updating", "Scaling", "Deleting")
 
 
 def revision_of(digest: str, configuration: str) -> str:
-    """What a deployment is: the digest of its model package, and the fingerprint of all the rest of it."""
+    """The identity of a deployment: the digest of its model package, and the fingerprint of everything else."""
     return f"{digest}+{configuration}" if configuration else digest
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment: what it runs, its provisioning state, and the rollout (its begin) that made it."""
+    """One deployment: what it runs, its provisioning state, and the rollout (its start) that created it."""
 
     name: str
     model_version: str
@@ -76,7 +76,7 @@ class Deployment:
 
     @property
     def content(self) -> str:
-        """Model and configuration in one text."""
+        """Model and configuration as one text."""
         return revision_of(self.digest, self.configuration)
 
     @property
@@ -86,20 +86,20 @@ class Deployment:
 
     @property
     def failed(self) -> bool:
-        """Whether it did not come up."""
+        """Whether provisioning failed."""
         return self.state in FAILED
 
     @property
     def busy(self) -> bool:
-        """Whether an operation on it goes on."""
+        """Whether an operation on it is running."""
         return self.state in BUSY
 
 
 @dataclass(frozen=True)
 class View:
-    """An endpoint at one moment. `traffic` and `mirror` map deployment names to percentages.
+    """An endpoint at one point in time. `traffic` and `mirror` map deployment names to percentages.
 
-    Where `exists` is false there is nothing else to see.
+    If `exists` is false, everything else is empty.
     """
 
     deployments: Mapping[str, Deployment] = field(default_factory=lambda: MappingProxyType({}))
@@ -113,32 +113,32 @@ class View:
 
     @property
     def busy(self) -> bool:
-        """Whether an operation on the endpoint itself goes on."""
+        """Whether an operation on the endpoint itself is running."""
         return self.state in BUSY
 
     @property
     def shares(self) -> dict[str, int]:
-        """Percent of the live traffic for every deployment, 0 included."""
+        """Percent of the live traffic for every deployment, including 0."""
         return {name: self.traffic.get(name, 0) for name in sorted(self.deployments)}
 
     @property
     def live(self) -> str | None:
-        """The deployment with the most traffic; None when nothing serves."""
+        """The deployment with the most traffic; None if nothing serves."""
         serving = {name: share for name, share in self.traffic.items() if share > 0}
         return max(serving, key=lambda name: (serving[name], name)) if serving else None
 
     @property
     def idle(self) -> str:
-        """The colour that a new release goes to: one without traffic, the first that nothing works under."""
+        """The colour for a new release: one without traffic, preferably one without a working deployment."""
         without = [colour for colour in COLOURS if not self.traffic.get(colour)]
         free = [colour for colour in without if colour not in self.deployments or self.deployments[colour].failed]
         return (free or without or [COLOURS[0]])[0]
 
     @property
     def before(self) -> str | None:
-        """The deployment that was live before this one or before the rollout under way; None when none is known.
+        """The deployment that was live before this one or before the current rollout; None if unknown.
 
-        Another one without traffic may be what a rollout went back from: nobody may return to that.
+        Any other deployment without traffic may be one that a rollout rolled back: never return to that.
         """
         progress = self.in_progress
         name = progress.origin if progress else self.tags.get(TAG_BEFORE)
@@ -146,7 +146,7 @@ class View:
 
     @property
     def in_progress(self) -> Progress | None:
-        """The rollout that the tags describe; None when there is none, or when it has ended."""
+        """The rollout that the tags describe; None if there is none, or it has ended."""
         phase = self.tags.get(TAG_PHASE)
         if phase is None or TAG_TO not in self.tags:
             return None
@@ -163,7 +163,7 @@ class View:
 
 @dataclass(frozen=True)
 class Progress:
-    """A rollout under way: its phase and since when, from which deployment to which, of which content."""
+    """A rollout in progress: its phase and since when, its source and target deployments, and its content."""
 
     phase: str
     to: str
@@ -174,7 +174,7 @@ class Progress:
 
 
 def observe(client: MLClient, endpoint_name: str) -> View:
-    """The endpoint and its deployments as they are now."""
+    """The current state of the endpoint and its deployments."""
     try:
         endpoint = client.online_endpoints.get(endpoint_name)
         deployments = list(client.online_deployments.list(endpoint_name))
@@ -196,7 +196,7 @@ def _deployment(deployment: OnlineDeployment) -> Deployment:
     variables = deployment.environment_variables or {}
     return Deployment(
         name=str(deployment.name),
-        # The SDK gives an enum whose text in a sentence is not its value.
+        # The SDK returns an enum whose str() is not the value.
         state=str(getattr(deployment.provisioning_state, "value", deployment.provisioning_state) or ""),
         model_version=tags.get(VERSION_TAG) or variables.get("MODEL_VERSION", ""),
         digest=tags.get(DIGEST_TAG) or variables.get("MODEL_DIGEST", ""),
@@ -209,7 +209,7 @@ def _deployment(deployment: OnlineDeployment) -> Deployment:
 class Live:
     """The model behind a stage's endpoint, whose ARM id is `identifier`.
 
-    `obstacle` says why it does not count as settled there, None when it does.
+    `obstacle` says why it does not count as settled there, None if it does.
     """
 
     deployment: str
@@ -221,12 +221,12 @@ class Live:
 
 
 def live_model(client: MLClient, stage: Stage) -> Live | None:
-    """What has most of the traffic of a stage; None when nothing has any."""
+    """The deployment with most of a stage's traffic; None if none has any."""
     return live_in(observe(client, stage.endpoint))
 
 
 def live_in(view: View) -> Live | None:
-    """What has most of the traffic of an endpoint; None when nothing has any. Pure."""
+    """The deployment with most of an endpoint's traffic; None if none has any. Pure."""
     if view.live is None or view.live not in view.deployments:
         return None
     deployment = view.deployments[view.live]
@@ -241,10 +241,10 @@ def live_in(view: View) -> Live | None:
 
 
 def obstacle_to(view: View, live: str) -> str | None:
-    """Why what is live does not count as settled; None when it does. Pure."""
+    """Why the live deployment does not count as settled; None if it does. Pure."""
     deployment = view.deployments[live]
     if view.in_progress is not None:
-        return f"a rollout to {view.in_progress.to} is under way, or was left unfinished"
+        return f"a rollout to {view.in_progress.to} is in progress, or was left unfinished"
     if view.traffic.get(live) != FULL:
         return f"{live} has {view.traffic.get(live, 0)} % of the traffic, not all of it"
     if not deployment.ready:
@@ -255,5 +255,5 @@ def obstacle_to(view: View, live: str) -> str | None:
 
 
 def prove_live(client: MLClient, stage: Stage, live: Live, package: Path) -> None:
-    """Ask the live deployment the golden questions of its package. Raises RolloutFailed at a wrong answer."""
+    """Send the golden requests of its package to the live deployment. Raises RolloutFailed at a wrong answer."""
     smoke_test(address_of(client, stage.endpoint, live.scoring_uri), live.deployment, package)

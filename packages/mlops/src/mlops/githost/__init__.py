@@ -1,1 +1,1 @@
-"""GitHub, Azure DevOps and whatever else keeps the repository and runs its CI, behind one interface (interface.py)."""
+"""The services that host the repository and run its CI, such as GitHub, behind one interface (interface.py)."""

@@ -1,19 +1,19 @@
-"""What a git host has to provide. GitHub and Azure DevOps are behind it; nothing outside this package names one.
+"""The interface of a git host, such as GitHub or Azure DevOps; code outside this package names neither.
 
-A new host (GitLab, say) is one folder beside `github/`, with one class that derives from `GitHost`, and one line in
-`HOSTS` (hosts.py). Besides that it needs its CI files and, in infra/, the federation of its jobs with Azure. The class
+A new host (GitLab, say) is one folder next to `github/`, with one class that derives from `GitHost`, and one line in
+`HOSTS` (hosts.py). It also needs its CI files and, in infra/, the federation of its jobs with Azure. The class
 provides:
 
-1. **addresses**: which servers are its own, and what the address of a git remote says (`owns_server`, `parse`);
+1. **addresses**: which servers are its own, and how the address of a git remote is parsed (`owns_server`, `parse`);
 2. **the CI job** that runs this process (`is_running`, `job`): outputs, summaries, annotations, masks, groups and the
-   escape of its log commands; the actor, for the audit log; the builder, for provenance; the login at Azure;
-3. **pull requests** (`pull_requests`): open or update one, how long its texts may be, where its pictures are shown;
+   escaping of its log commands; the actor, for the audit log; the builder, for provenance; the login to Azure;
+3. **pull requests** (`pull_requests`): open or update one, the length limits of its texts, the URLs of its pictures;
 4. **protection settings** (`expectations`, `protection_findings`): its section of releases/protection.yml, and how the
    repository's settings compare with it;
-5. **attestations** (`attestation_problem`): whether it vouches for a provenance statement, or that it never does;
-6. **event shapes** (`event_payload`): what it wraps around an event that starts a workflow;
-7. **training** (`training_command`): the command that has its CI train without reuse, for advice;
-8. **CI files** (`ci_files`, `stage_blocks`): where they are, and how the parts of them that list stages are written;
+5. **attestations** (`attestation_problem`): whether it attests a provenance statement, or that it never does;
+6. **event payloads** (`event_payload`): the envelope around an event that starts a workflow;
+7. **training** (`training_command`): the command that makes its CI train without reuse, for advice;
+8. **CI files** (`ci_files`, `stage_blocks`): where they are, and how their parts that list stages are written;
 9. **replays** (`owns_workflow`, `replay`): which workflow files can be replayed on this machine, and how; None where
    none can be.
 
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
 
 
 def server_of(url: str) -> str:
-    """The server in the address, in lower case; "" for a path of this machine."""
+    """The server in the address, in lower case; "" for a local path."""
     if "://" in url:
         return (urlsplit(url).hostname or "").lower()
-    # The short form of ssh, user@server:path; a path of this machine has no server.
+    # The short form of ssh, user@server:path; a local path has no server.
     before = url.partition(":")[0]
     return before.rpartition("@")[2].lower() if "@" in before and "/" not in before else ""
 
 
 def path_of(url: str) -> list[str]:
-    """The parts of the path in the address, without the ending `.git`."""
+    """The parts of the path in the address, without the suffix `.git`."""
     path = urlsplit(url).path if "://" in url else url.partition(":")[2]
     return [unquote(part) for part in path.strip("/").removesuffix(".git").split("/") if part]
 
@@ -69,7 +69,7 @@ SOURCE_TAG: Final = "source"
 
 @dataclass(frozen=True)
 class Builder:
-    """A builder by the address of its definition and branch, the address of the run, and that of the source."""
+    """A builder: the address of its definition and branch, of the run, and of the source."""
 
     id: str
     run: str = ""
@@ -88,9 +88,9 @@ def builder_of(tags: Mapping[str, str] | None) -> Builder:
 
 @dataclass(frozen=True)
 class RemoteAddress:
-    """A repository of a git host, by the address of a git remote. `server` is the web's name, not ssh's.
+    """A repository on a git host, as a git remote's address names it. `server` is the web server, not the ssh one.
 
-    `origin` is the address that the host's CI names as its own: the repository on GitHub, the project in Azure DevOps.
+    `origin` is the address that the host's CI gives for itself: the repository on GitHub, the project in Azure DevOps.
     `url` is the repository's page, which git can clone as well. `project` is "" where the host has no projects.
     """
 
@@ -105,7 +105,7 @@ class RemoteAddress:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request as opened or updated: its address, or None where the remote has no such thing."""
+    """A pull request as opened or updated: its address, or None if the remote has no pull requests."""
 
     url: str | None
     advice: str
@@ -113,7 +113,7 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class Attested:
-    """What an attestation has to say: the checksums of a model package, whose sha256 is its digest, and the predicate.
+    """What an attestation must state: the checksums of a model package, whose sha256 is its digest, and the predicate.
 
     `builder` is the identity in the statement, as `CIJob.builder` gives it.
     """
@@ -125,16 +125,16 @@ class Attested:
 
 
 class CIJob(ABC):
-    """A job of a CI system that runs this process, as its environment variables say; or a person's own shell.
+    """The CI job that runs this process, read from its environment variables; or a person's own shell.
 
-    Commands to a CI system go to standard error, which all of them read like standard output: a program that reads
-    standard output gets the answer of `mlops` and nothing else.
+    Commands to the CI system go to standard error, which all of them read like standard output: a program that reads
+    standard output gets the result of `mlops` and nothing else.
     """
 
     name: ClassVar[str]
-    # In bytes of UTF-8; what a summary has beyond it is cut, and says so.
+    # In bytes of UTF-8; a longer summary is cut, and says so.
     summary_limit: ClassVar[int]
-    # The variable with the folder that was checked out.
+    # The variable that holds the checked-out folder.
     _root_variable: ClassVar[str] = ""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -142,15 +142,15 @@ class CIJob(ABC):
 
     @abstractmethod
     def set_output(self, name: str, value: str) -> None:
-        """Hand a value to later steps and jobs; any text is safe."""
+        """Pass a value to later steps and jobs; any text is safe."""
 
     @abstractmethod
     def add_summary(self, markdown: str) -> None:
-        """Show a text on the page of the run."""
+        """Show a text on the run's page."""
 
     @abstractmethod
     def annotate(self, location: SourceLocation | None, message: str) -> None:
-        """Show an error, at its line where there is one."""
+        """Show an error, at its line if it has one."""
 
     @abstractmethod
     def mask(self, secret: str) -> None:
@@ -158,20 +158,20 @@ class CIJob(ABC):
 
     @abstractmethod
     def open_group(self, title: str) -> None:
-        """Begin lines of the log that can be collapsed."""
+        """Begin a collapsible group of log lines."""
 
     @abstractmethod
     def close_group(self) -> None:
-        """End them."""
+        """End the group."""
 
     @abstractmethod
     def escape(self, line: str) -> str:
-        """A line of output that the CI system takes for text, whatever it holds."""
+        """A line of output in a form that the CI system takes as plain text."""
 
     @property
     @abstractmethod
     def actor(self) -> str:
-        """Who started the job; "" when the variables do not say."""
+        """Who started the job; "" if the variables do not say."""
 
     @abstractmethod
     def builder(self) -> Builder:
@@ -179,10 +179,10 @@ class CIJob(ABC):
 
     @abstractmethod
     def credential(self) -> TokenCredential | None:
-        """The job's own login at Azure, renewed for as long as the job runs; None when it may not ask for one."""
+        """The job's own login to Azure, renewed while the job runs; None if it may not request one."""
 
     def path_of(self, location: SourceLocation) -> str:
-        """The path of a location below the folder that was checked out."""
+        """The path of a location relative to the checked-out folder."""
         file = location.file.absolute()
         folder = Path(self._environment.get(self._root_variable, "") or Path.cwd())
         return (file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix()
@@ -196,10 +196,10 @@ class CIJob(ABC):
 
 
 class PullRequests(ABC):
-    """The pull requests of the repository that is cloned in `folder`; `remote` is None for an address of unknown form.
+    """The pull requests of the repository cloned in `folder`; `remote` is None for an address of unknown form.
 
-    Lengths are in characters. `comment_limit` is that of a comment which says more than the body; 0 where the body has
-    room enough.
+    Lengths are in characters. `comment_limit` is that of a comment with the details that do not fit in the body; 0 if
+    they do.
     """
 
     body_limit: ClassVar[int]
@@ -211,23 +211,23 @@ class PullRequests(ABC):
 
     @abstractmethod
     def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:
-        """Open a pull request for a pushed branch, or update the one that is open.
+        """Open a pull request for a pushed branch, or update the open one.
 
-        `comment` is the whole of what the body says in brief. Raises MachineError when the host's program is missing,
-        or refuses.
+        `comment` is the full text that the body summarises. Raises MachineError if the host's program is missing
+        or fails.
         """
 
     @abstractmethod
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:
-        """Where a committed picture is shown to readers of a pull request; None where there is no such address.
+        """The URL at which readers of a pull request see a committed picture; None if there is none.
 
-        `path` counts from the repository's top.
+        `path` is relative to the repository's top.
         """
 
 
 @dataclass(frozen=True)
 class CannedReply:
-    """What the fake of the host's program prints for a command that begins with `words` and has `containing` in it."""
+    """What the fake of the host's program prints for a command that begins with `words` and contains `containing`."""
 
     words: tuple[str, ...]
     text: str
@@ -235,13 +235,13 @@ class CannedReply:
 
 
 class Replay(ABC):
-    """The CI of one git host, replayed on this machine; `placeholder` is for a repository that is not on it."""
+    """The CI of one git host, replayed on this machine; `placeholder` stands in for a repository that is not on it."""
 
-    # The program by which steps reach the host. A replay puts a fake in its place.
+    # The program by which steps reach the host. A replay replaces it with a fake.
     program: ClassVar[str]
-    # Variables that name folders with the program's logins: a replay points each to an empty folder.
+    # Variables that name folders with the program's logins: a replay points each of them to an empty folder.
     login_folders: ClassVar[tuple[str, ...]] = ()
-    # Variables that hold a login of the program's: no step of a replay sees them.
+    # Variables that hold the program's login: a replay hides them from its steps.
     login_variables: ClassVar[tuple[str, ...]] = ()
     # The step that logs in to Azure.
     login_step: ClassVar[str]
@@ -251,11 +251,11 @@ class Replay(ABC):
 
     @abstractmethod
     def ssh_url(self, remote: RemoteAddress) -> str:
-        """The address for git over ssh: git lets GIT_SSH replace that program."""
+        """The address for git over ssh, whose program GIT_SSH can replace."""
 
     @abstractmethod
     def ci_name(self, remote: RemoteAddress) -> str:
-        """The name below the owner that the CI's variables give: of the repository, or of the project."""
+        """The name below the owner in the CI's variables: the repository's or the project's."""
 
     @abstractmethod
     def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
@@ -263,21 +263,21 @@ class Replay(ABC):
 
     @abstractmethod
     def builtin_effects(self) -> Effects:
-        """What well-known steps of others do in a replay."""
+        """What well-known third-party steps do in a replay."""
 
     @abstractmethod
     def run(self, repository: Path, path: str, event: Event, host: HostEnvironment) -> Run:
-        """Replay a workflow file of a bare repository. Raises ReplayError for what the host would reject."""
+        """Replay a workflow file of a bare repository. Raises ReplayError for a file that the host would reject."""
 
 
 class GitHost(ABC):
-    """A service that keeps git repositories and runs their CI."""
+    """A service that hosts git repositories and runs their CI."""
 
     # The name of its section in releases/protection.yml.
     key: ClassVar[str]
     name: ClassVar[str]
     training_command: ClassVar[str]
-    # Patterns of its CI files, from the repository's top.
+    # Patterns of its CI files, relative to the repository's top.
     ci_files: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -286,11 +286,11 @@ class GitHost(ABC):
 
     @abstractmethod
     def parse(self, url: str) -> RemoteAddress | None:
-        """The repository that the address of a git remote on this host names; None for a form that it does not use."""
+        """The repository that a git remote's address on this host names; None for an unknown form."""
 
     @abstractmethod
     def is_running(self, environment: Mapping[str, str]) -> bool:
-        """Whether the host's CI runs the process that has these environment variables."""
+        """Whether a process with these environment variables runs in the host's CI."""
 
     @abstractmethod
     def job(self, environment: Mapping[str, str]) -> CIJob:
@@ -298,7 +298,7 @@ class GitHost(ABC):
 
     @abstractmethod
     def pull_requests(self, folder: Path, remote: RemoteAddress | None) -> PullRequests:
-        """The pull requests of the repository that is cloned in a folder."""
+        """The pull requests of the repository cloned in a folder."""
 
     @abstractmethod
     def expectations(self) -> type[Section]:
@@ -308,27 +308,27 @@ class GitHost(ABC):
     def protection_findings(self, folder: Path, remote: RemoteAddress, expected: Expectations) -> Sequence[Finding]:
         """How the settings of a repository compare with what is expected.
 
-        Raises MachineError when the host cannot be asked, ProjectError without its section.
+        Raises MachineError if the host cannot be reached, ProjectError without its section.
         """
 
     @abstractmethod
     def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:
-        """Why the host does not vouch for a statement; None when it does.
+        """Why the host does not attest a statement; None if it does.
 
-        Raises MachineError when the host cannot be asked.
+        Raises MachineError if the host cannot be reached.
         """
 
     @abstractmethod
     def event_payload(self, event: Any) -> Any:
-        """What was sent with an event, without the host's envelope; another event as it is."""
+        """The payload of an event without the host's envelope; any other event unchanged."""
 
     @abstractmethod
     def stage_blocks(self) -> Mapping[str, StageBlock]:
-        """How the parts of its CI files that list stages are written, by the kind that their first comment names."""
+        """How to write the parts of its CI files that list stages, by the kind in their first comment."""
 
     @abstractmethod
     def owns_workflow(self, path: str) -> bool:
-        """Whether a file, by its path from the repository's top, is a workflow of this host's CI."""
+        """Whether a file, by its path relative to the repository's top, is a workflow of this host's CI."""
 
     @abstractmethod
     def replay(self) -> Replay | None:

@@ -1,4 +1,4 @@
-"""Where there is no git host: a plain git remote, and a person's own shell instead of a CI job."""
+"""Without a git host: a plain git remote, and a person's own shell instead of a CI job."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 
 class Workstation(CIJob):
-    """A person's own shell: what is printed is all there is."""
+    """A person's own shell: everything is printed anyway."""
 
     name = ""
     summary_limit = 0
 
     def set_output(self, name: str, value: str) -> None:
-        """No step follows."""
+        """There are no later steps."""
 
     def add_summary(self, markdown: str) -> None:
-        """There is no page."""
+        """There is no page of a run."""
 
     def annotate(self, location: SourceLocation | None, message: str) -> None:
         """The error is printed anyway."""
 
     def mask(self, secret: str) -> None:
-        """There is no log."""
+        """There is no log to mask."""
 
     def open_group(self, title: str) -> None:
-        """A shell collapses nothing."""
+        """A shell has no groups."""
 
     def close_group(self) -> None:
-        """A shell collapses nothing."""
+        """A shell has no groups."""
 
     def escape(self, line: str) -> str:
-        """A shell reads no commands from what is printed."""
+        """A shell obeys no commands in output."""
         return line
 
     @property
     def actor(self) -> str:
-        """No variable of a shell is to be trusted with it."""
+        """A shell's variables cannot be trusted with this."""
         return ""
 
     def builder(self) -> Builder:
-        """Anybody's own machine."""
+        """A person's own machine."""
         return Builder(WORKSTATION)
 
     def credential(self) -> TokenCredential | None:
@@ -60,7 +60,7 @@ class PlainRemote(PullRequests):
     body_limit = 65_536
 
     def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:  # noqa: ARG002
-        """Nothing to open: say what to do with the branch."""
+        """There is nothing to open: say what to do with the branch."""
         return PullRequest(None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push.")
 
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:  # noqa: ARG002

@@ -1,6 +1,6 @@
-"""How a repository must be protected, as releases/protection.yml says for each git host, and one finding about it.
+"""How a repository must be protected, as releases/protection.yml says for each git host, and findings about it.
 
-What a section of the file holds, and how the host's settings compare with it, is said in the host's own folder.
+The host's own folder defines its section of the file, and how its settings are compared with it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Approvals = Annotated[int, Field(ge=1, le=10)]
 
 
 class Section(Part):
-    """What is expected of a repository on one host, or a part of it."""
+    """The expectations of a repository on one host, or a part of them."""
 
 
 class EnvironmentProtection(Section):
-    """An environment or a service connection: whether people must agree first, and whether any branch may use it."""
+    """An environment or a service connection: whether people must approve, and whether any branch may use it."""
 
     reviewers: bool = False
     any_branch: bool = False
@@ -37,13 +37,13 @@ SectionOf = TypeVar("SectionOf", bound=Section)
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the file says: the branch that is deployed from, and the sections by the key of their host."""
+    """The file: the branch that is deployed from, and the sections by the key of their host."""
 
     branch: str
     sections: Mapping[str, Section]
 
     def section(self, key: str, kind: type[SectionOf]) -> SectionOf:
-        """The section of a host. Raises ProjectError when the file has none."""
+        """The section of a host. Raises ProjectError if the file has none."""
         found = self.sections.get(key)
         if not isinstance(found, kind):
             raise ProjectError(
@@ -58,9 +58,9 @@ Outcome = Literal["kept", "missing", "unreadable", "unavailable"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One setting: what it is, what is needed, and how to set it where it is not as needed.
+    """One setting: what it is, what is required, and how to set it if it differs.
 
-    `unavailable` is what the host's plan does not include: reported, and no failure.
+    `unavailable` settings are not included in the host's plan: reported, but not a failure.
     """
 
     setting: str
@@ -71,15 +71,15 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether something has to be done: what cannot be read does not count as kept."""
+        """Whether something has to be set: an unreadable setting counts as not met."""
         return self.outcome in {"missing", "unreadable"}
 
 
 def judge(setting: str, *, kept: bool, found: str, needed: str, how: str) -> Finding:
-    """A setting that is as needed, or missing."""
+    """A setting that is as required, or is missing."""
     return Finding(setting, found, needed, "kept", "") if kept else Finding(setting, found, needed, "missing", how)
 
 
 def unreadable(setting: str, reason: str, needed: str, how: str) -> Finding:
-    """A setting that may not be read with this login."""
+    """A setting that this login may not read."""
     return Finding(setting, reason, needed, "unreadable", how)

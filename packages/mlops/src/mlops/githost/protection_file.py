@@ -1,4 +1,4 @@
-"""releases/protection.yml, read: a section per git host, and in it an entry per stage."""
+"""Reads releases/protection.yml: one section per git host, and in it one entry per stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops.githost.hosts import HOSTS
 from mlops.githost.protection import EXPECTATIONS_FILE, EnvironmentProtection, Expectations
 from mlops.settings.stages import StageOrder
 
-# A stage's infrastructure is brought up with a login of its own, under the stage's name with this before it.
+# A stage's infrastructure is deployed with its own login, named after the stage with this prefix.
 INFRASTRUCTURE_PREFIX: Final = "infra-"
 
 
@@ -31,8 +31,8 @@ def stage_lists() -> tuple[tuple[str, str], ...]:
 
 
 def read_expectations(root: Path, order: StageOrder) -> Expectations:
-    """Read the expectations of a project. Raises ProjectError, also for a stage that a list does not have."""
-    # A project needs the section of its own git host alone.
+    """Read the expectations of a project. Raises ProjectError, also for a list that lacks a stage."""
+    # A project needs only the section of its own git host.
     sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
     kind = create_model("ProtectionFile", __base__=_ProtectionFile, **sections)
     checked = read_checked(root / EXPECTATIONS_FILE, kind)
@@ -40,7 +40,7 @@ def read_expectations(root: Path, order: StageOrder) -> Expectations:
     names = [name for stage in order for name in (stage, f"{INFRASTRUCTURE_PREFIX}{stage}")]
     checked.refuse(
         [
-            ((key, name), f"says nothing of {each}, of a stage in project.yml; add `{each}:` (`mlops stages add` does)")
+            ((key, name), f"lacks {each}, of a stage in project.yml; add `{each}:` (`mlops stages add` does)")
             for key, name in stage_lists()
             if key in found
             for each in names

@@ -1,6 +1,6 @@
-"""What the parts of CI files that list stages have in common; how each is written is said in the host's own folder.
+"""What the parts of CI files that list stages have in common; each host's folder says how they are written.
 
-A block follows from the list of stages in project.yml; `mlops check --fix` writes it (stages/edits.py). Pure.
+A block is generated from the stages in project.yml; `mlops check --fix` writes it (stages/edits.py). Pure.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ _SHARED: Final = "shared"
 
 
 def for_each(template: str, names: tuple[str, ...], separator: str = "\n") -> str:
-    """A template once per name, which takes the place of NAME."""
+    """A template once per name, with NAME replaced."""
     return separator.join(template.replace("NAME", name) for name in names)
 
 
 def stacks(order: StageOrder) -> tuple[str, ...]:
-    """The stacks of the infrastructure: what the stages share, and one per stage."""
+    """The infrastructure's stacks: the one that the stages share, and one per stage."""
     return (_SHARED, *order)
 
 
 def promoted(order: StageOrder) -> tuple[str, ...]:
-    """The stages that take models from another one, production first; the only one where there is one."""
+    """The stages that take models from another one, production first; the only stage if there is just one."""
     return tuple(reversed(order.names[1:])) or order.names
 
 
 def in_order(template: str, names: tuple[str, ...], first: str, conditions: tuple[str, str], brackets: str) -> str:
-    """A job for each name, which needs `first` and every job before it; one that is skipped lets the next go on."""
+    """One job per name, which needs `first` and every job before it; a skipped job does not block the next."""
     jobs = []
     for at, name in enumerate(names):
         needs = ", ".join((first, *names[:at]))
@@ -41,7 +41,7 @@ def in_order(template: str, names: tuple[str, ...], first: str, conditions: tupl
 
 
 def after_training(order: StageOrder, deploy: str, propose: str, needs: tuple[str, str]) -> str:
-    """The model is deployed where it was trained, unless that is production, and proposed for the next stage."""
+    """Deploy the model where it was trained, unless that is production, and propose it for the next stage."""
     if len(order) == 1:
         return propose.replace("NEEDS", needs[0]).replace("NAME", order.production)
     following = order.next_after(order.training) or order.training
@@ -49,5 +49,5 @@ def after_training(order: StageOrder, deploy: str, propose: str, needs: tuple[st
 
 
 def choice(key: str) -> StageBlock:
-    """An input that takes one of the stages that can be proposed for, under the key that lists its values."""
+    """An input whose options, under this key, are the stages that a model can be proposed for."""
     return lambda order: f"{key}: [{', '.join(promoted(order))}]\ndefault: {order.production}"

@@ -1,1 +1,1 @@
-"""From what the infrastructure made to project.yml."""
+"""The infrastructure's outputs, and previews of its changes."""

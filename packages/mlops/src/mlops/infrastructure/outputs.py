@@ -1,7 +1,7 @@
-"""Reads the outputs of a stage's Pulumi stack, and fills the stage's place in project.yml with them.
+"""Reads the outputs of a stage's Pulumi stack, and fills in the stage's entry in project.yml.
 
-Changes values only, keeps every comment. The new text is checked like any project.yml before it replaces the old one,
-in one step.
+Changes only values, keeps every comment. The new text is checked like any project.yml before it replaces the old one
+atomically.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LAST_LINES = 5
 
 
 class StackOutputs(BaseModel):
-    """What project.yml needs of a stack. A stack gives more, for pipelines; that is passed over."""
+    """The outputs that project.yml needs. Further outputs, for pipelines, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -68,7 +68,7 @@ class StackOutputs(BaseModel):
 
     @property
     def of_stage(self) -> dict[str, str]:
-        """What stands below the stage's name, whatever serves it."""
+        """The keys below the stage's name, for any kind of serving."""
         return self.model_dump(exclude={"registry", "instance_type"}, exclude_none=True)
 
 
@@ -102,48 +102,48 @@ def ask_pulumi(root: Path, stage: StageName) -> StackOutputs:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MachineError(f"pulumi did not answer: {error}", "Run it by hand: docs/infrastructure.md.") from error
+        raise MachineError(f"pulumi failed: {error}", "Run it by hand: docs/infrastructure.md.") from error
     if done.returncode:
         raise MachineError(
             f"pulumi has no outputs of the stack '{stage}'",
-            f"Log in to its state and bring the stack up first: `pulumi up --stack {stage}` (docs/infrastructure.md).",
+            f"Log in to its state and deploy the stack first: `pulumi up --stack {stage}` (docs/infrastructure.md).",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )
     return parse_outputs(done.stdout, f"the stack '{stage}'")
 
 
 def parse_outputs(text: str, source: str) -> StackOutputs:
-    """Check outputs. Raises InputError with every key that is missing or wrong."""
-    advice = "It must hold what `pulumi stack output --json` prints for a stage's stack."
+    """Check outputs. Raises InputError with every missing or invalid key."""
+    advice = "It must contain the output of `pulumi stack output --json` for a stage's stack."
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{source} is no JSON: {error}", advice) from error
+        raise InputError(f"{source} is not valid JSON: {error}", advice) from error
     try:
         return StackOutputs.model_validate(document)
     except ValidationError as error:
         problems = tuple(
-            f"{'.'.join(map(str, detail['loc'])) or 'the whole'}: {detail['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, detail['loc'])) or 'the document'}: {detail['msg'].removeprefix('Value error, ')}"
             for detail in error.errors()
         )
         raise InputError(f"{source} lacks what project.yml needs", advice, problems) from error
 
 
-# What a stage is served from that leaves Kubernetes: the smallest machine that Azure recommends.
+# For a stage that moves away from Kubernetes: the smallest machine that Azure recommends.
 _MACHINE: Final = "Standard_DS3_v2"
-# Where ruamel keeps what stands behind a value.
+# Where ruamel keeps the comment after a value.
 _BEHIND: Final = 2
 _ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
-# Behind the stage's name.
+# After the stage's name.
 _FIRST: Final = 1
-# How far the list of stages is indented: it stays so.
+# The indentation of the list of stages, which is kept.
 _FIRST_STAGE: Final = re.compile(r"^stages:[^\n]*\n(?: *(?:#[^\n]*)?\n)*(?P<indent> *)- ", re.MULTILINE)
 _UNBROKEN = 4096  # characters: no line of the file is ever folded
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value that became another; None for a key that was not there, or is not there any more."""
+    """A changed value; None for a key that was added or removed."""
 
     key: str
     before: str | None
@@ -151,9 +151,9 @@ class Change:
 
 
 def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Change, ...]:
-    """Write a stage's outputs into its project.yml and tell what changed: nothing, when it said so already.
+    """Write a stage's outputs into project.yml and return what changed; empty if it is up to date.
 
-    Raises ProjectError when the file is no valid project.yml, before or after; then it is left as it was.
+    Raises ProjectError if the file is not a valid project.yml, before or after; it is then left unchanged.
     """
     read_settings(file).order.find(stage)
     parser = YAML()
@@ -177,7 +177,7 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
 
 
 def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str]:  # ruamel's mapping
-    """What the outputs say of a stage. Its instance type is the team's choice, unless it is one of the other kind."""
+    """A stage's values from the outputs. The instance type is the team's choice, unless it is of the other kind."""
     if place.get("serving", MANAGED) == outputs.serving:
         return outputs.of_stage
     return outputs.of_stage | {"instance_type": outputs.instance_type or _MACHINE}
@@ -210,7 +210,7 @@ def _remove(place: Any, keys: Sequence[str], prefix: str) -> list[Change]:
 
 
 def _keep_lines_below(place: Any, comment: Any) -> None:
-    """Blank lines and comments below the last key belong to what comes next, though ruamel keeps them with that key."""
+    """Blank lines and comments below the last key belong to the next entry, though ruamel keeps them with the key."""
     below = comment.value.partition("\n")[2]
     own = place.ca.items.setdefault(list(place)[-1], [None] * (_BEHIND + 2))
     if own[_BEHIND] is None:

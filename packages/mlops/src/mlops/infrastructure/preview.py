@@ -1,6 +1,6 @@
-"""What a range of commits changes in the infrastructure: asked of infra/'s own program, told for people and CI.
+"""What a range of commits changes in the infrastructure, computed by infra/'s own program.
 
-Nothing of Azure is asked; what is there by now, `pulumi preview` knows.
+Azure is not contacted; `pulumi preview` compares with what is deployed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mlops.core.layout import INFRASTRUCTURE_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.settings.project import Project
 
-# What all stages share; with one stack per stage, what CI brings up. That of the repository's protection takes an
-# administrator's token, which CI has not.
+# What all stages share; CI deploys it, and one stack per stage. The stack for the repository's protection needs an
+# administrator's token, which CI does not have.
 SHARED_STACK: Final = "shared"
 _TIMEOUT_SECONDS: Final = 300
 _LAST_LINES: Final = 20
@@ -38,7 +38,7 @@ class StackChange(BaseModel):
     differs: bool
 
     def row(self, stack: str) -> tuple[str, ...]:
-        """The change in a line of a table."""
+        """The change as a table row."""
         counts = (f"+{len(self.added)}", f"-{len(self.removed)}", f"~{len(self.changed)}")
         rights = f"+{len(self.rights_added)} -{len(self.rights_removed)}"
         return (stack, " ".join(counts), rights)
@@ -48,8 +48,8 @@ class StackChange(BaseModel):
         marked = [("added", name, "") for name in self.added]
         marked += [("REMOVED", name, "") for name in self.removed]
         marked += [("changed", name, ", ".join(keys)) for name, keys in self.changed.items()]
-        marked += [("right added", name, "") for name in self.rights_added]
-        marked += [("right REMOVED", name, "") for name in self.rights_removed]
+        marked += [("role added", name, "") for name in self.rights_added]
+        marked += [("role REMOVED", name, "") for name in self.rights_removed]
         return [(stack, *each) for each in marked]
 
 
@@ -58,7 +58,7 @@ _CHANGES: Final = TypeAdapter(dict[str, StackChange])
 
 @dataclass(frozen=True)
 class PreviewResult(Result):
-    """The change of every stack; `brought_up` are those that CI brings up."""
+    """The change of every stack; `brought_up` are those that CI deploys."""
 
     since: str
     stacks: dict[str, StackChange]
@@ -66,12 +66,12 @@ class PreviewResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """A flag for each stack that CI brings up."""
+        """One flag per stack that CI deploys."""
         return {name: str(name in self.stacks and self.stacks[name].differs).lower() for name in self.brought_up}
 
     @property
     def exit_code(self) -> int:
-        """That of a wrong project file, when a stack's settings are wrong."""
+        """That of an invalid project file, if a stack's settings are invalid."""
         return ProjectError.exit_code if any(stack.problem for stack in self.stacks.values()) else 0
 
     def document(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class PreviewResult(Result):
         return {"since": self.since, "stacks": {name: stack.model_dump() for name, stack in self.stacks.items()}}
 
     def blocks(self) -> Sequence[Block]:
-        """A table of the stacks, and one of each single change."""
+        """A table of the stacks, and one of the single changes."""
         differing = {name: stack for name, stack in self.stacks.items() if stack.differs}
         if not differing:
             return [Line(f"no stack changes since {self.since}", "good")]
@@ -93,7 +93,7 @@ class PreviewResult(Result):
 
 
 def preview(project: Project, since: str) -> PreviewResult:
-    """Rehearse both revisions. Raises MachineError when one of them cannot be."""
+    """Dry-run both revisions. Raises MachineError if one of them fails."""
     folder = project.path(INFRASTRUCTURE_FOLDER)
     command = [
         "uv",
@@ -110,11 +110,13 @@ def preview(project: Project, since: str) -> PreviewResult:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MachineError(f"the infrastructure's program was not started: {error}", "Is uv installed?") from error
+        raise MachineError(
+            f"the infrastructure's program could not be started: {error}", "Check that uv is installed."
+        ) from error
     if done.returncode != 0:
         raise MachineError(
-            "the infrastructure's program cannot be run",
-            "Correct what it says; `uv run --directory infra pytest` tells more.",
+            "the infrastructure's program failed",
+            "Fix what it reports; `uv run --directory infra pytest` shows more.",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )
     return PreviewResult(since, _CHANGES.validate_json(done.stdout), (SHARED_STACK, *project.order))

@@ -1,7 +1,6 @@
-"""The workspace on this machine: a program to start, to stop, and to ask for its variables.
+"""The workspace on this machine: starts, stops and resets the emulator, and reads its variables.
 
-Only `mlops up`, `down`, `env` and `demo` use it. Nothing here speaks to it otherwise: to the rest of `mlops`
-it is a workspace like any other.
+Only `mlops up`, `down`, `env` and `demo` use it. To the rest of `mlops` it is a workspace like any other.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from mlops.settings.project import Project
 _PROGRAM: Final = ("-m", "azureml_emulator")
 _FOLDER: Final = STATE_FOLDER / "emulator"
 _EXPORT: Final = "export "
-# Spares each connection the time to load the public certificates.
+# Saves each connection the time to load the public certificates.
 _NOTHING_ELSE: Final = "--no-public-roots"
 _ERROR_LINES: Final = 20
 
 
 @dataclass(frozen=True)
 class EmulatorResult(Result):
-    """What became of the workspace on this machine."""
+    """What happened to the workspace on this machine."""
 
     sentence: str
     state: Path
     hint: str = ""
 
     def document(self) -> dict[str, Any]:
-        """What was said, and where its state lies."""
+        """The message, and the folder of its state."""
         return {"message": self.sentence, "state": str(self.state)}
 
     def blocks(self) -> Sequence[Block]:
-        """What was said, and what to do next."""
+        """The message, and what to do next."""
         return [Line(self.sentence, "good"), *([Line(self.hint)] if self.hint else [])]
 
 
@@ -63,19 +62,19 @@ class Variables(Result):
 
 
 def state_folder(project: Project) -> Path:
-    """Where the workspace of this project keeps its state."""
+    """The folder with the state of this project's workspace."""
     return private_folder(project.path(_FOLDER))
 
 
 def start(project: Project) -> str:
-    """Start it if it does not run; what it says. Returns once it serves. Raises MachineError."""
-    return _first_line(_ask(project, "start"))
+    """Start it unless it is running; return its message once it serves. Raises MachineError."""
+    return _first_line(_run_emulator(project, "start"))
 
 
 def ensure_started(project: Project) -> Variables:
-    """Start it if it does not run, and give variables for who talks to nothing else. Raises MachineError."""
+    """Start it unless it is running, and return variables for a process that uses nothing else. Raises MachineError."""
     if any(state_folder(project).iterdir()):
-        # Asking one that runs is one process, starting it and asking are two.
+        # Reading the variables takes one process, starting and reading takes two.
         try:
             return variables(project, _NOTHING_ELSE)
         except MachineError:
@@ -85,24 +84,24 @@ def ensure_started(project: Project) -> Variables:
 
 
 def stop(project: Project) -> str:
-    """Stop it if it runs; what it says."""
-    return _first_line(_ask(project, "stop"))
+    """Stop it if it is running; return its message."""
+    return _first_line(_run_emulator(project, "stop"))
 
 
 def reset(project: Project) -> None:
-    """Stop it, and delete everything that it has."""
-    _ask(project, "stop")
-    _ask(project, "reset", "--yes")
+    """Stop it, and delete all its data."""
+    _run_emulator(project, "stop")
+    _run_emulator(project, "reset", "--yes")
 
 
 def tracking_address(project: Project) -> str | None:
-    """Where people see the runs in a browser; None when nothing serves there."""
-    return json.loads(_ask(project, "status", "--json"))["mlflow"]
+    """The address of the MLflow pages; None if nothing serves them."""
+    return json.loads(_run_emulator(project, "status", "--json"))["mlflow"]
 
 
 def variables(project: Project, *options: str) -> Variables:
-    """Its variables. Raises MachineError when it does not run."""
-    return Variables(parse_exports(_ask(project, "env", *options)))
+    """Its variables. Raises MachineError if it is not running."""
+    return Variables(parse_exports(_run_emulator(project, "env", *options)))
 
 
 def parse_exports(text: str) -> dict[str, str]:
@@ -116,7 +115,7 @@ def parse_exports(text: str) -> dict[str, str]:
     return values
 
 
-def _ask(project: Project, verb: str, *options: str) -> str:
+def _run_emulator(project: Project, verb: str, *options: str) -> str:
     state = state_folder(project)
     command = [sys.executable, *_PROGRAM, verb, "--state", str(state), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
@@ -131,5 +130,5 @@ def _ask(project: Project, verb: str, *options: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    # What follows is advice for somebody who called the program directly.
+    # The rest is advice for people who call the program directly.
     return (text.strip().splitlines() or [""])[0]

@@ -1,1 +1,1 @@
-"""Promotions: a model version on its way to the next stage, as a pull request that changes a release."""
+"""Promotions: a pull request that releases a model version to the next stage."""

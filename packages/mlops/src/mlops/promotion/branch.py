@@ -1,4 +1,4 @@
-"""A promotion as a branch: the manifest with its release and the report beside it, committed and pushed."""
+"""A promotion's branch: the manifest with its release, and the report, committed and pushed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HASH_CHARACTERS: Final = 8
 
 @dataclass(frozen=True)
 class Base:
-    """What a promotion is built on: a commit of the remote's default branch; `remote` is its address, if any."""
+    """The base of a promotion: a commit of the remote's default branch; `remote` is its address, if any."""
 
     commit: str
     branch: str
@@ -36,14 +36,14 @@ class Base:
 
 
 def find_base(repository: Repository) -> Base:
-    """The newest commit of the remote's default branch; without a remote, the commit checked out.
+    """The newest commit of the remote's default branch; without a remote, the checked-out commit.
 
     Raises InputError outside of a git repository with a commit.
     """
     if repository.resolve("HEAD") is None:
         raise InputError(
-            f"{repository.folder} is no git repository with a commit",
-            "A promotion is a commit on a branch: `git init`, and commit the project.",
+            f"{repository.folder} is not a git repository with a commit",
+            "A promotion is a commit on a branch: run `git init`, and commit the project.",
         )
     address = repository.remote_url(REMOTE)
     branch = repository.default_branch(REMOTE) if address else None
@@ -51,28 +51,28 @@ def find_base(repository: Repository) -> Base:
     if address and (branch is None or tip is None):
         raise MachineError(
             f"the remote '{REMOTE}' does not answer, or has no default branch",
-            "Is it reachable, and is a branch pushed to it? `git remote show origin` tells.",
+            "Check with `git remote show origin` that it is reachable and has a branch.",
         )
-    return Base(tip or repository.head(), branch or "the branch checked out", address)
+    return Base(tip or repository.head(), branch or "the checked-out branch", address)
 
 
 def branch_name(repository: Repository, stage: StageName, model: Model) -> str:
-    """promote/<stage>/<model>-<version>; what git takes for no branch is told apart by a hash."""
+    """promote/<stage>/<model>-<version>, with a hash if git would not accept that as a branch name."""
     return _branch(repository, f"{PROMOTIONS}/{stage}", model)
 
 
 def revert_branch(repository: Repository, stage: StageName, model: Model) -> str:
-    """revert/<stage>/<model>-<version>, by the model that is taken back."""
+    """revert/<stage>/<model>-<version>, of the model that is rolled back."""
     return _branch(repository, f"revert/{stage}", model)
 
 
 def report_folder(stage: StageName, model: Model) -> PurePosixPath:
-    """Where a promotion's report lies in the repository."""
+    """The folder of a promotion's report in the repository."""
     return REPORT_FOLDER / _UNSAFE.sub("-", f"{stage}-{model.name}-{model.version}")
 
 
 def release_text(text: str, stage: StageName, release: Release) -> bytes:
-    """A manifest's text with a release in it. Raises ProjectError for a text that is no manifest."""
+    """A manifest's text with a release. Raises ProjectError for text that is not a manifest."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{stage}.yml"
         file.write_text(text, encoding="utf-8")
@@ -104,9 +104,9 @@ def plot_paths(report: GateReport) -> dict[str, PurePosixPath]:
 
 
 def publish(repository: Repository, base: Base, branch: str, files: Mapping[PurePosixPath, bytes], message: str) -> str:
-    """Commit the files on the branch and push it; the commit. The checkout is left alone.
+    """Commit the files on the branch and push it; return the commit. The checkout is left alone.
 
-    Whoever promotes the same at the same moment makes the same branch: the later one wins, none is lost.
+    Concurrent promotions of the same model make the same branch: the later one wins, none is lost.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:

@@ -1,6 +1,6 @@
 """The packages of a promotion: the challenger, the champion that it would replace, and the registry's copy.
 
-What can be promoted is the model that the stage before runs, healthy and with all traffic, and its very bytes.
+Only the model that the previous stage runs, healthy and with all traffic, can be promoted, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Challenger:
 
     @property
     def model(self) -> ModelVersion:
-        """The model version that its release promises."""
+        """The model version in its release."""
         return ModelVersion(**self.candidate.release.model.model_dump())
 
 
 def find_challenger(clients: WorkspaceClients, state: PromotionState, version: str | None) -> Challenger:
-    """The release to propose. Raises PromotionRefused, or WorkspaceError for a version that is not there.
+    """The release to propose. Raises PromotionRefused, or WorkspaceError for an unknown version.
 
-    The stage that trains takes any registered version, the newest when none is named.
+    The training stage accepts any registered version, by default the newest.
     """
     if state.target.stage == clients.project.order.training:
         return _registered(clients, state.target.stage, version)
@@ -48,34 +48,34 @@ def find_challenger(clients: WorkspaceClients, state: PromotionState, version: s
 
 
 def settled_model(project: Project, state: PromotionState, version: str | None) -> Live:
-    """What the source runs, if it may be promoted. Raises PromotionRefused. Pure."""
+    """The model that the source runs, if it may be promoted. Raises PromotionRefused. Pure."""
     source, target, live = state.source.stage, state.target.stage, state.source.live
     if live is None:
         raise PromotionRefused(
-            f"{source} runs nothing yet, and {target} takes only what runs in {source}",
-            f"Release to {source} first{_how(project, source)}; no stage is skipped.",
+            f"{source} runs no model yet, and {target} accepts only a model that runs in {source}",
+            f"Release to {source} first{_how(project, source)}; no stage can be skipped.",
         )
     if version is not None and version != live.version:
         raise PromotionRefused(
             f"version {version} does not run in {source}, which runs version {live.version}",
-            f"Release version {version} to {source} first{_how(project, source)}; no stage is skipped.",
+            f"Release version {version} to {source} first{_how(project, source)}; no stage can be skipped.",
         )
     if live.obstacle:
         raise PromotionRefused(
             f"version {live.version} is not settled in {source}: {live.obstacle}",
-            f"Let its rollout end (`mlops deploy --stage {source}`), then promote.",
+            f"Finish its rollout (`mlops deploy --stage {source}`), then promote.",
         )
     return live
 
 
 def released_challenger(clients: WorkspaceClients, stage: StageName, release: Release) -> Challenger:
-    """A release with the package that its stage would deploy; whether the bytes are right, a gate says."""
+    """A release with the package that its stage would deploy; a gate checks the bytes."""
     candidate = _fetched(clients, stage, release)
     return Challenger(candidate, read_provenance(candidate.folder))
 
 
 def read_champion(clients: WorkspaceClients, state: StageState, challenger: Release) -> Candidate | None:
-    """What a stage would replace: git's release, else what it runs where that is another model; None for nothing."""
+    """The model that would be replaced: git's release, else a different live model; None for neither."""
     if state.released is not None:
         return _fetched(clients, state.stage, state.released)
     live = state.live
@@ -88,9 +88,9 @@ def read_champion(clients: WorkspaceClients, state: StageState, challenger: Rele
 
 
 def share(clients: WorkspaceClients, model: Model) -> bool:
-    """Ensure that the registry, from which every stage takes its bytes, has the version; whether it is new there.
+    """Ensure that the registry, from which every stage gets its models, has the version; return whether it is new.
 
-    Raises PromotionRefused when the registry has other bytes under that version.
+    Raises PromotionRefused if the registry has different bytes under that version.
     """
     registry = clients.project.settings.registry
     is_new = not _has(clients, model)
@@ -108,7 +108,7 @@ def share(clients: WorkspaceClients, model: Model) -> bool:
         raise PromotionRefused(
             f"registry {registry} has version {model.version} of model {model.name} with digest {digest}, "
             f"not {model.digest}",
-            "A version never changes there: register a new one (`mlops train`) and promote it.",
+            "A version in the registry never changes: register a new one (`mlops train`) and promote it.",
         )
     return is_new
 
@@ -122,7 +122,7 @@ def _registered(clients: WorkspaceClients, target: StageName, version: str | Non
 def _running(clients: WorkspaceClients, state: PromotionState, version: str | None) -> Challenger:
     project, source = clients.project, state.source
     if version is not None:
-        # A version that was never registered is another mistake than one that does not run.
+        # An unregistered version is a different mistake from one that does not run.
         find_version(clients.training, project.settings.model, version)
     live = settled_model(project, state, version)
     model = ModelVersion(project.settings.model, live.version, live.digest)
@@ -130,16 +130,16 @@ def _running(clients: WorkspaceClients, state: PromotionState, version: str | No
     if digest != live.digest:
         raise PromotionRefused(
             f"{source.stage} runs {live.digest}, but version {live.version} of model {model.name} has digest {digest}",
-            "The version was replaced: do not promote it, train and register again.",
+            "The version was replaced: do not promote it; train and register again.",
         )
     challenger = _challenger(package, model, source.stage)
-    # What does not answer the golden questions of its package is not healthy.
+    # A deployment that fails the golden requests of its package is not healthy.
     try:
         prove_live(clients.stage(source.stage), source.settings, live, package)
     except RolloutFailed as error:
         raise PromotionRefused(
-            f"version {live.version} does not run healthy in {source.stage}: {error.message}",
-            f"Look at `mlops status --stage {source.stage}`; only what runs healthy is promoted.",
+            f"version {live.version} is not healthy in {source.stage}: {error.message}",
+            f"Check `mlops status --stage {source.stage}`; only healthy models are promoted.",
             error.details,
         ) from error
     return challenger

@@ -1,5 +1,5 @@
-"""`mlops gate` as a function: gathers what a gate judges (packages, held-out rows, recent inputs), records the verdict
-in the audit log, and returns the result.
+"""`mlops gate`: gathers the evidence (packages, held-out rows, recent inputs), runs the gates, and records the verdict
+in the audit log.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
 from model_package.package import package_digest
 
-# More rows take longer and do not change what is seen of a distribution.
+# More rows take longer and do not improve the estimate of a distribution.
 MAX_RECENT_ROWS: Final = 20_000
 
 
 def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
-    """Judge the release in the working tree's manifest, and append a record of it where that is wanted."""
+    """Judge the release in the working tree's manifest, and record the verdict if requested."""
     return gate_change(clients, read_change(clients, stage, base), record=record)
 
 
 def gate_change(clients: WorkspaceClients, state: StageState, *, record: bool) -> GateReport:
-    """Judge the release in the working tree's manifest against a stage as it was where the change began."""
+    """Judge the release in the working tree's manifest against the stage's state where the change branched off."""
     release = read_judged_manifest(clients.project, state.stage).release
     if release is None:
         raise InputError(
@@ -69,21 +69,21 @@ def gate_change(clients: WorkspaceClients, state: StageState, *, record: bool) -
 
 
 def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger) -> GateReport:
-    """Run the gates on a challenger. Appends nothing."""
+    """Run the gates on a challenger. Records nothing."""
     project = clients.project
     gates = read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root))
     return run_gates(gather(clients, state, challenger, gates), gates)
 
 
 def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger, gates: GatesFile) -> Proposal:
-    """Fetch everything else that gates judge, at the same time."""
+    """Fetch the rest of the evidence concurrently."""
     job = challenger.provenance.job
     with ThreadPoolExecutor() as threads:
         champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
         rows = threads.submit(lambda: read_held_out(held_out_file(clients.training, clients.project, job)))
         client, endpoint = clients.stage(state.stage), state.settings.endpoint
         recent = recent_inputs(client, endpoint, state.view, gates.recent_days)
-        # A log that was tampered with gives no reason.
+        # A log that was tampered with cannot give a reason.
         records, breaks = AuditLog(clients.training).read()
         return Proposal(
             stage=state.stage,
@@ -99,7 +99,7 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
 
 @dataclass(frozen=True)
 class RecentInputs:
-    """The rows, None for none; `notes` on what is wrong with some, `problem` when they could not be read."""
+    """The rows, None for none; `notes` on what is wrong with some, `problem` if they could not be read."""
 
     rows: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
@@ -107,8 +107,8 @@ class RecentInputs:
 
 
 def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> RecentInputs:
-    """The inputs that an endpoint's deployments collected in the last days, whichever of them answered."""
-    # A request that was mirrored is there twice; the one whose answer the caller got counts.
+    """The inputs that all of an endpoint's deployments collected in the last days."""
+    # A mirrored request is there twice; the one whose response the caller got counts.
     deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
     window = Window.last(timedelta(days=days), datetime.now(UTC))
     try:
@@ -145,17 +145,17 @@ def reason_of(report: GateReport) -> str:
 
 
 def obstacles(report: GateReport) -> tuple[str, ...]:
-    """What each gate that blocks has found, as a sentence."""
+    """The finding of each gate that blocks, as a sentence."""
     return tuple(f"{outcome.rule.measure}: {outcome.sentence}" for outcome in report.verdict.blocking)
 
 
 def evidence_of(report: GateReport) -> dict[str, str]:
-    """Every measure's value as it was judged."""
+    """The judged value of every measure."""
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
 def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
-    """The candidate with what is wrong with its committed statement; signatures are verified when it is deployed."""
+    """The candidate with the problems of its committed statement; signatures are verified at deployment."""
     model = candidate.release.model
     version = ModelVersion(model.name, model.version, package_digest(candidate.folder))
     subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
@@ -169,7 +169,7 @@ STEP_SUMMARY_LIMIT = 1_000_000
 
 @dataclass(frozen=True)
 class GateResult(Result):
-    """A verdict on the release in a manifest, and where its reports are."""
+    """A verdict on the release in a manifest, and its report files."""
 
     report: GateReport
     manifest: Path
@@ -189,7 +189,7 @@ class GateResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when the release is blocked."""
+        """1 if the release is blocked."""
         return 0 if self.report.promotes else MlopsError.exit_code
 
     def document(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def verdict_blocks(report: GateReport) -> list[Block]:
 
 
 def verdict_lines(report: GateReport) -> list[Block]:
-    """The verdict, and why what blocks does."""
+    """The verdict, and the reasons of the gates that block."""
     return [
         Line(clean(report.headline), "good" if report.promotes else "bad"),
         Line(clean(report.comparison)),
@@ -233,7 +233,7 @@ def verdict_lines(report: GateReport) -> list[Block]:
 
 
 def write_reports(project: Project, report: GateReport, markdown: Path | None, html: Path | None) -> GateResult:
-    """Write both reports, to the files given or below the state folder."""
+    """Write both reports, to the given files or below the state folder."""
     model = report.proposal.challenger.release.model
     folder = private_folder(project.path(REPORT_FOLDER))
     name = f"gate-{report.proposal.stage}-{model.name}-{model.version}"

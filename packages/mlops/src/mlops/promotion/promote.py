@@ -1,6 +1,6 @@
-"""A promotion from its challenger to its pull request: the order stands here, each part in its own file.
+"""A promotion from its challenger to its pull request: this module is the sequence, each part has its own file.
 
-What can be refused is refused before anything is shared, and nothing is pushed that a gate blocks.
+All refusals happen before anything is shared, and a release that a gate blocks is never pushed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mlops.settings.stages import StageName
 
 @dataclass(frozen=True)
 class Proposed:
-    """A promotion's branch, and its pull request where there is one."""
+    """A promotion's branch, and its pull request if there is one."""
 
     branch: str
     commit: str
@@ -51,7 +51,7 @@ class Proposed:
 
 @dataclass(frozen=True)
 class PromotionResult(Result):
-    """What became of a promotion; no report when the stage's manifest names the release already."""
+    """The result of a promotion; no report if the stage's manifest already names the release."""
 
     stage: StageName
     release: Release
@@ -61,18 +61,18 @@ class PromotionResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The pull request, for whoever follows it."""
+        """The pull request, for later steps."""
         opened = self.proposed.pull_request.url if self.proposed else None
         return {"pull_request": opened or "", "branch": self.proposed.branch if self.proposed else ""}
 
     @property
     def summary(self) -> str | None:
-        """The whole report, where there is one."""
+        """The full report, if there is one."""
         return markdown_report(self.report, STEP_SUMMARY_LIMIT) if self.report else None
 
     @property
     def exit_code(self) -> int:
-        """1 when the gate blocks."""
+        """1 if the gate blocks."""
         return MlopsError.exit_code if self.report is not None and self.proposed is None else 0
 
     def document(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class PromotionResult(Result):
     def _blocks(self, blocks: list[Block]) -> list[Block]:
         model = self.release.model
         if self.report is None:
-            text = f"nothing to do: releases/{self.stage}.yml names {model.name} version {model.version} already"
+            text = f"nothing to do: releases/{self.stage}.yml already names {model.name} version {model.version}"
             return [Line(text, "good")]
         if self.proposed is None:
             blocks.append(Line(f"nothing was proposed; the report is {self.report_file}", "bad"))
@@ -117,9 +117,9 @@ class PromotionResult(Result):
 def promote(
     clients: WorkspaceClients, target: StageName, version: str | None, *, pull_request: bool = True
 ) -> PromotionResult:
-    """Propose what the stage before runs (or `version`, if that is it) for `target`.
+    """Propose the model that the previous stage runs (which must be `version`, if given) for `target`.
 
-    Raises PromotionRefused for what may not be promoted. A blocked promotion is a result, not an error.
+    Raises PromotionRefused for a model that may not be promoted. A blocked promotion is a result, not an error.
     """
     return promote_from(clients, read_promotion(clients, target), version, pull_request=pull_request)
 
@@ -127,7 +127,7 @@ def promote(
 def promote_from(
     clients: WorkspaceClients, state: PromotionState, version: str | None, *, pull_request: bool
 ) -> PromotionResult:
-    """Promote as `promote` does, on what was read already."""
+    """Promote as `promote` does, from a state that was already read."""
     target, challenger = state.target.stage, find_challenger(clients, state, version)
     release = challenger.candidate.release
     if state.target.released == release:
@@ -147,7 +147,7 @@ def promote_from(
 
 
 def _statement(clients: WorkspaceClients, state: PromotionState, challenger: Challenger) -> Statement:
-    """The provenance of the challenger. Raises PromotionRefused when the target would not accept it."""
+    """The provenance of the challenger. Raises PromotionRefused if the target would not accept it."""
     model, candidate = challenger.model, challenger.candidate
     builder = find_builder(clients.training, model)
     statement = state_provenance(model, candidate.folder, challenger.provenance, builder)
@@ -170,7 +170,7 @@ def _propose(
     elif pull_request:
         opened = _open(repository, base, base.remote, report, title, branch, commit)
     else:
-        opened = PullRequest(None, f"Open a pull request of {branch} into {base.branch}.")
+        opened = PullRequest(None, f"Open a pull request from {branch} into {base.branch}.")
     return Proposed(branch, commit, base.commit, opened)
 
 

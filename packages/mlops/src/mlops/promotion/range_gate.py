@@ -1,6 +1,6 @@
 """The gates of every release that a range of commits proposes; one blocked stage blocks the range.
 
-A release that its stage runs already is not judged: it makes git agree with a rollback, and nothing new is let in.
+A release that its stage already runs is not judged: it reconciles git with a rollback and releases nothing new.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mlops.settings.stages import StageName
 
 @dataclass(frozen=True)
 class RangeGateResult(Result):
-    """A verdict for each stage that shall run another model, and the stages that need none, with the reason."""
+    """A verdict for each stage whose model changes, and the stages that need none, with the reason."""
 
     since: str
     judged: tuple[GateResult, ...]
@@ -30,17 +30,17 @@ class RangeGateResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when any release is blocked."""
+        """1 if any release is blocked."""
         return MlopsError.exit_code if any(each.exit_code for each in self.judged) else 0
 
     @property
     def locations(self) -> Sequence[SourceLocation]:
-        """Those of every release."""
+        """The locations of every release."""
         return [location for each in self.judged for location in each.locations]
 
     @property
     def summary(self) -> str | None:
-        """The reports one after the other, each with its share of the room."""
+        """All reports, each cut to its share of the size limit."""
         if not self.judged:
             return None
         limit = STEP_SUMMARY_LIMIT // len(self.judged)
@@ -59,18 +59,18 @@ class RangeGateResult(Result):
         """Every verdict."""
         blocks = [block for each in self.judged for block in each.blocks()]
         blocks += [Line(f"{stage}: {reason}", "good") for stage, reason in self.passed_over]
-        return blocks or [Line(f"no stage shall run another model than at {self.since}: nothing to judge", "good")]
+        return blocks or [Line(f"no stage's model changes since {self.since}: nothing to judge", "good")]
 
 
 def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeGateResult:
-    """Judge what changes since a revision, each against the release at that revision.
+    """Judge every release that changed since a revision, each against the release at that revision.
 
-    Raises ProjectError for a manifest that cannot be read, InputError for a revision that is none.
+    Raises ProjectError for a manifest that cannot be read, InputError for an unknown revision.
     """
     planned = plan(Repository(clients.project.root), since)
     if planned.problems:
         raise ProjectError(
-            "the releases cannot be judged as they are",
+            "the releases cannot be read",
             "Correct them; `mlops plan` reads them without a login.",
             planned.problems,
             planned.locations,
@@ -79,7 +79,7 @@ def gate_range(clients: WorkspaceClients, since: str, *, record: bool) -> RangeG
     for change in planned.to_judge:
         state = read_change(clients, change.stage, since)
         if change.after is not None and state.runs(change.after.model):
-            reason = f"it runs version {change.after.model.version} already: nothing new is let in"
+            reason = f"it already runs version {change.after.model.version}: nothing new is released"
             passed_over.append((change.stage, reason))
         else:
             report = gate_change(clients, state, record=record)

@@ -1,6 +1,6 @@
-"""Whether it is time to propose for a stage what the stage before runs; a schedule asks again and again.
+"""Whether it is time to propose the previous stage's model for a stage; called on a schedule.
 
-"Not yet" is an answer, no error. Whether the model is good enough is left to the gates.
+"Not yet" is a result, not an error. The gates decide whether the model is good enough.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FINISH: Final = "finish"
 
 @dataclass(frozen=True)
 class NotYet(Result):
-    """Nothing was proposed, and why."""
+    """Why nothing was proposed."""
 
     stage: StageName
     reason: str
@@ -46,15 +46,15 @@ class NotYet(Result):
 
 
 def require_source(order: StageOrder, target: StageName) -> None:
-    """Raise InputError for the stage that trains, which takes models at once; not where it is the only one."""
+    """Raise InputError for the training stage, which has no previous stage, unless it is the only stage."""
     if target == order.training and len(order) > 1:
         raise InputError(
-            f"{target} has no stage before it to wait for", f"Leave out --when-ready: `mlops promote --to {target}`."
+            f"{target} has no previous stage to wait for", f"Omit --when-ready: `mlops promote --to {target}`."
         )
 
 
 def not_yet(clients: WorkspaceClients, state: PromotionState, now: datetime) -> NotYet | None:
-    """Why it is too early, or too late; None when the promotion may go on, as it always may to the only stage."""
+    """Why it is too early, or too late; None if the promotion may continue, as it always may for the only stage."""
     if state.source == state.target:
         return None
     reason = _reason(clients, state, now)
@@ -64,7 +64,7 @@ def not_yet(clients: WorkspaceClients, state: PromotionState, now: datetime) -> 
 def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> str | None:
     source, live = state.source.stage, state.source.live
     if live is None:
-        return f"{source} runs nothing yet"
+        return f"{source} runs no model yet"
     if live.obstacle:
         return f"version {live.version} is not settled in {source}: {live.obstacle}"
     proposed = _already_proposed(clients.project, state, live)
@@ -80,43 +80,43 @@ def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> 
     left = since + timedelta(hours=hours) - now
     if left > timedelta(0):
         return (
-            f"version {live.version} runs in {source} since {since:%Y-%m-%d %H:%M} UTC, "
-            f"and has to for {hours:g} hours; {_hours(left)} are left"
+            f"version {live.version} has run in {source} since {since:%Y-%m-%d %H:%M} UTC, "
+            f"and must run for {hours:g} hours; {_hours(left)} left"
         )
-    return _broken_slo(clients.project, source, live, since, now)
+    return _slo_violation(clients.project, source, live, since, now)
 
 
 def _already_proposed(project: Project, state: PromotionState, live: Live) -> str | None:
-    """Whether the release or its proposal is there: proposing it again would dismiss its reviews."""
+    """Whether the release or its proposal already exists: proposing it again would dismiss its reviews."""
     target, released = state.target.stage, state.target.released
     model = Model(name=project.settings.model, version=live.version, digest=live.digest)
     if released is not None and released.model == model:
-        return f"{manifest_path(target)} names version {live.version} already"
+        return f"{manifest_path(target)} already names version {live.version}"
     repository = Repository(project.root)
     branch = branch_name(repository, target, model)
     tip = repository.fetch(REMOTE, branch) if state.base.remote else repository.resolve(f"refs/heads/{branch}")
     proposed = release_at(repository, tip, target)
     if proposed is not None and proposed.model == model:
-        return f"version {live.version} is proposed already, on {branch}"
+        return f"version {live.version} is already proposed, on {branch}"
     return None
 
 
-def _broken_slo(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
-    """How the stage has broken its own SLO since; without requests nothing is known, and nothing broken."""
+def _slo_violation(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
+    """How the stage has broken its own SLO since then; None without requests."""
     slo = read_manifest(manifest_file(project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)
     if counts.failures > slo.error_rate * counts.requests:
-        return f"{source} does not keep its SLO: {counts.failures} of {counts.requests} requests failed since {since}"
+        return f"{source} breaks its SLO: {counts.failures} of {counts.requests} requests failed since {since}"
     p95, p99 = monitor.latencies(live.deployment, since, now)
     for name, measured, limit in (("95", p95, slo.p95_milliseconds), ("99", p99, slo.p99_milliseconds)):
         if measured > limit:
-            return f"{source} does not keep its SLO: the {name}th percentile is {measured:.0f} ms, not {limit:.0f}"
+            return f"{source} breaks its SLO: the {name}th percentile is {measured:.0f} ms, above {limit:.0f}"
     return None
 
 
 def released_at(records: Sequence[Record], digest: str) -> datetime | None:
-    """Since when a stage runs a model without a break: the end of the rollout that nothing followed. Pure."""
+    """Since when a stage has run a model without a break: the end of its last rollout. Pure."""
     since = None
     for record in records:
         event = record.event

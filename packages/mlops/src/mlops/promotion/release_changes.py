@@ -1,4 +1,4 @@
-"""What a range of commits changes in the stages: by git alone, without a workspace or a login."""
+"""What a range of commits changes in the stages: from git alone, without a workspace or a login."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mlops.stages.release_history import mixed_changes, order_at, skipped_stage
 
 Kind = Literal["first release", "release", "removal", "settings"]
 
-# The changes by which a stage gets another model.
+# The changes that give a stage another model.
 RELEASING: Final[frozenset[Kind]] = frozenset({"first release", "release"})
 _DIGEST_CHARACTERS: Final = 19
 _NOTHING: Final = "-"
@@ -42,7 +42,7 @@ _NOTHING_BEFORE: Final = re.compile(r"0{40}(0{24})?")
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of rollout or slo whose value changes; None stands for a manifest that was not there."""
+    """A key of rollout or slo whose value changes; None for a missing manifest."""
 
     key: str
     before: Any
@@ -51,7 +51,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class StageChange:
-    """How one stage changes; `skipped_phases` says what its manifest asks for and its serving does not offer."""
+    """How one stage changes; `skipped_phases` are those that its manifest requests but its serving does not offer."""
 
     stage: StageName
     kind: Kind
@@ -73,7 +73,7 @@ class StageChange:
         }
 
     def row(self) -> tuple[str, ...]:
-        """The change in a line of a table."""
+        """The change as a table row."""
         settings = ", ".join(f"{each.key} {each.before} → {each.after}" for each in self.settings)
         old, new = (each.model if each else None for each in (self.before, self.after))
         named = new or old
@@ -89,7 +89,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class PlanResult(Result):
-    """The stages that change, in the order in which they are deployed, and the manifests that cannot be read."""
+    """The stages that change, in deployment order, and the manifests that cannot be read."""
 
     since: str
     order: StageOrder
@@ -100,19 +100,19 @@ class PlanResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """A flag for each stage that has something to roll out, and one for releases that gates must judge."""
+        """One flag per stage that has something to roll out, and one for releases that gates must judge."""
         deployed = {change.stage for change in self.changes if change.after is not None}
         flags = {stage: stage in deployed for stage in self.order} | {"releases": bool(self.to_judge)}
         return {name: str(flag).lower() for name, flag in flags.items()}
 
     @property
     def to_judge(self) -> tuple[StageChange, ...]:
-        """The stages that shall run another model than before."""
+        """The stages whose model changes."""
         return tuple(change for change in self.changes if change.kind in RELEASING)
 
     @property
     def exit_code(self) -> int:
-        """That of a wrong project file, when a manifest cannot be read."""
+        """That of an invalid project file, if a manifest cannot be read."""
         return ProjectError.exit_code if self.problems else 0
 
     def document(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class PlanResult(Result):
         return {"since": self.since, "order": order, "stages": changes, "problems": list(self.problems)}
 
     def blocks(self) -> Sequence[Block]:
-        """A row for each stage that changes."""
+        """One row per stage that changes."""
         columns = ("stage", "change", "model", "version", "digest", "settings")
         rows = tuple(change.row() for change in self.changes)
         problems = [Line(problem, "bad") for problem in self.problems]
@@ -132,22 +132,22 @@ class PlanResult(Result):
             for each in change.skipped_phases
         ]
         reordered = self.order != self.order_before
-        listed = [Line(f"the stages were {self.order_before}, and are {self.order}")] if reordered else []
+        listed = [Line(f"the stages were {self.order_before}, and are now {self.order}")] if reordered else []
         if rows:
             return [*listed, Table(f"since {self.since}", columns, rows), *without, *problems]
         return [*listed, *problems] or [Line(f"no stage changes since {self.since}", "good")]
 
 
 def plan(repository: Repository, since: str) -> PlanResult:
-    """Compare the manifests at `since` with those at HEAD. Raises InputError for a revision that is none.
+    """Compare the manifests at `since` with those at HEAD. Raises InputError for an unknown revision.
 
-    A commit of zeros, which CI systems give for "nothing before", stands for a project without manifests. Raises
-    ProjectError when project.yml at HEAD cannot be read: without its list of stages nothing can be said of one.
+    A commit of zeros, which CI systems use for "nothing before", stands for a project without manifests. Raises
+    ProjectError if project.yml at HEAD cannot be read: it lists the stages.
     """
     if not _NOTHING_BEFORE.fullmatch(since) and repository.resolve(since) is None:
         raise InputError(
-            f"git knows no revision '{since}'",
-            "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
+            f"unknown revision '{since}'",
+            "Fetch it first; a shallow clone lacks older history (`git fetch --unshallow`).",
         )
     settings = parse_settings(repository.read(_HEAD, _PROJECT_PATH) or "")
     found = [_planned(repository, settings, since, stage) for stage in settings.order]
@@ -164,7 +164,7 @@ def plan(repository: Repository, since: str) -> PlanResult:
 
 @dataclass(frozen=True)
 class _Planned:
-    """What becomes of one stage."""
+    """The change of one stage."""
 
     changes: tuple[StageChange, ...] = ()
     problems: tuple[str, ...] = ()
@@ -177,7 +177,9 @@ def _planned(repository: Repository, settings: Settings, since: str, stage: Stag
     if before == text:
         return _Planned()
     if text is None:
-        return _Planned(problems=(f"{path}:1: the manifest is gone; restore it, with `release: null` for no release",))
+        return _Planned(
+            problems=(f"{path}:1: the manifest is missing; restore it, with `release: null` for no release",)
+        )
     try:
         after = parse_manifest(text, stage)
     except ProjectError as error:
@@ -196,7 +198,7 @@ def _planned(repository: Repository, settings: Settings, since: str, stage: Stag
 
 
 def compare(stage: StageName, old: Release | None, before: Manifest | None, after: Manifest) -> StageChange | None:
-    """How a stage changes from a release and a manifest (None: it cannot be read) to another; None: it does not."""
+    """How a stage changes from one release and manifest (None: unreadable) to another; None if it does not."""
     settings = _settings(before, after)
     if old == after.release:
         return StageChange(stage, "settings", old, after.release, settings) if settings else None
@@ -206,14 +208,14 @@ def compare(stage: StageName, old: Release | None, before: Manifest | None, afte
 
 
 def _with_skipped_phases(settings: Settings, change: StageChange, manifest: Manifest) -> StageChange:
-    """What project.yml makes of the rollout."""
+    """The change with the phases that the stage's serving in project.yml skips."""
     if change.after is None:
         return change
     return replace(change, skipped_phases=skipped_phases(manifest.rollout, settings.stage(change.stage).serving))
 
 
 def _earlier(text: str | None, stage: StageName) -> tuple[Release | None, Manifest | None]:
-    """The release and the manifest as they were; what could not be read then is as good as none."""
+    """The earlier release and manifest; an unreadable one counts as missing."""
     release = manifest = None
     with suppress(ProjectError):
         release = parse_release(text, stage) if text is not None else None

@@ -1,6 +1,6 @@
-"""A pull request that makes git agree with what a stage runs, after a rollback.
+"""A pull request that reconciles git with what a stage runs, after a rollback.
 
-The live endpoint is never touched here. What git then says is a release that git said before: nothing is made up.
+The live endpoint is never touched here. The proposed release is always one that git has released before.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from mlops.stages.release_history import release_at
 
 _NOTHING: Final = "nothing"
 _WHAT_A_MERGE_DOES: Final = (
-    "Merging makes git agree with what runs. It moves no traffic, unless the endpoint's files have changed since that "
-    "release: then it is rolled out again, with the files as they are now."
+    "Merging reconciles git with what runs. It moves no traffic, unless the endpoint's files have changed since that "
+    "release: then it is rolled out again, with the current files."
 )
 _TRIED_AGAIN: Final = frozenset({"begin", "finish"})
 
 
 @dataclass(frozen=True)
 class RevertResult(Result):
-    """What was found, and the pull request where one was needed."""
+    """What was found, and the pull request if one was needed."""
 
     stage: StageName
     released: Release | None
@@ -74,61 +74,61 @@ class RevertResult(Result):
 
 
 def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
-    """Propose the last release of git that is what the stage runs; nothing when git says so already.
+    """Propose git's last release of the model that the stage runs; nothing if git already names it.
 
-    Raises InputError when git never released what runs.
+    Raises InputError if git never released what runs.
     """
     repository = Repository(clients.project.root)
     base = find_base(repository)
     state = read_stage(clients, stage, base.commit)
     released, live = state.released, state.live
     name = f"version {live.version}" if live else _NOTHING
-    agreement = _agreement(released, live, name)
+    agreement = _reason_for_nothing(released, live, name)
     if released is None or agreement:
-        return RevertResult(stage, released, name, agreement or f"git releases nothing, it runs {name}")
+        return RevertResult(stage, released, name, agreement or f"git releases no model, but it runs {name}")
     log = AuditLog(clients.stage(stage))
     why = rolled_back_for(log.read()[0], released.model.digest)
     reason = f"git releases version {released.model.version} to {stage}, which runs {name}"
     if why is None:
         untried = f"{reason}, but no rollback is recorded since; roll it out with `mlops deploy --stage {stage}`"
         return RevertResult(stage, released, name, untried)
-    text = _text_that_agrees(repository, base, stage, live)
+    text = _reconciled_manifest(repository, base, stage, live)
     proposed = _propose(repository, base, stage, released, text, f"{reason}: {why}")
     log.append(_event(stage, released, live, reason, proposed))
     return RevertResult(stage, released, name, reason, proposed)
 
 
 def rolled_back_for(records: Sequence[Record], digest: str) -> str | None:
-    """Why a model was last rolled back; None when it never was, or has been tried again since. Pure."""
+    """Why a model was last rolled back; None if it never was, or has been tried again since. Pure."""
     why = None
     for event in (record.event for record in records):
-        if event.kind == "rollback" and digest == _left(event):
+        if event.kind == "rollback" and digest == _rolled_back_digest(event):
             why = event.reason
         elif event.kind == "rollout" and event.digest == digest and event.step in _TRIED_AGAIN:
             why = None
     return why
 
 
-def _left(event: Event) -> str:
+def _rolled_back_digest(event: Event) -> str:
     """The digest of the model that a rollback took traffic from."""
     if event.step != BY_HAND:
         return event.digest
     return event.evidence.get(LEFT, "").rpartition(" ")[2]
 
 
-def _agreement(released: Release | None, live: Live | None, name: str) -> str | None:
-    """Why there is nothing to do; None when git and the stage disagree. Pure."""
+def _reason_for_nothing(released: Release | None, live: Live | None, name: str) -> str | None:
+    """Why there is nothing to do; None if git and the stage disagree. Pure."""
     if released is None or live is None:
         return None
     if live.digest == released.model.digest:
-        return f"it runs {name}, as git says"
+        return f"it runs {name}, as in git"
     return f"it is not settled: {live.obstacle}" if live.obstacle else None
 
 
-def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
-    """The manifest with what is live as its release, as git released it before; without one where nothing is live.
+def _reconciled_manifest(repository: Repository, base: Base, stage: StageName, live: Live | None) -> bytes:
+    """The manifest with git's earlier release of the live model; without a release if nothing is live.
 
-    What comes from a stage that is gone by now is released again as it was: it was judged when it came.
+    A release that came from a removed stage is restored unchanged: it was judged when it was made.
     """
     path = manifest_path(stage)
     text = repository.read(base.commit, path) or ""
@@ -140,7 +140,7 @@ def _text_that_agrees(repository: Repository, base: Base, stage: StageName, live
             return release_text(text, stage, earlier)
     raise InputError(
         f"{stage} runs version {live.version} ({live.digest}), which {path} never released",
-        f"Look at `mlops history --stage {stage}`, and correct {path} in a pull request.",
+        f"Check `mlops history --stage {stage}`, and correct {path} in a pull request.",
     )
 
 

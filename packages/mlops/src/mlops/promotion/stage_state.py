@@ -1,4 +1,4 @@
-"""What git releases to a stage and what its endpoint runs, read once; promote, gate and revert decide on that."""
+"""What git releases to a stage and what its endpoint runs, read once for promote, gate and revert."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlops.stages.release_history import release_at
 
 @dataclass(frozen=True)
 class StageState:
-    """A stage at one moment: its settings, what git releases to it (None: nothing), and its endpoint as it stands."""
+    """A stage at one point in time: its settings, git's release (None: nothing), and the state of its endpoint."""
 
     stage: StageName
     settings: Stage
@@ -27,20 +27,20 @@ class StageState:
 
     @property
     def live(self) -> Live | None:
-        """What has most of the traffic."""
+        """The deployment with most of the traffic."""
         return live_in(self.view)
 
     def runs(self, model: Model) -> bool:
-        """Whether it runs this model, with all traffic and no rollout under way."""
+        """Whether it runs this model, with all traffic and no rollout in progress."""
         live = self.live
         return live is not None and not live.obstacle and (live.version, live.digest) == (model.version, model.digest)
 
 
 @dataclass(frozen=True)
 class PromotionState:
-    """What a promotion is decided on: the newest commit of the default branch, the target, and where its models run.
+    """The state that a promotion is decided on: the default branch's newest commit, the target, and its source.
 
-    `source` is the target itself where it trains its models.
+    `source` is the target itself if it trains its models.
     """
 
     base: Base
@@ -49,9 +49,9 @@ class PromotionState:
 
 
 def read_promotion(clients: WorkspaceClients, target: StageName) -> PromotionState:
-    """Read what a promotion to a stage is decided on.
+    """Read the state that a promotion to a stage is decided on.
 
-    Raises InputError outside of a git repository, MachineError when the remote does not answer.
+    Raises InputError outside of a git repository, MachineError if the remote does not answer.
     """
     base = find_base(Repository(clients.project.root))
     state = read_stage(clients, target, base.commit)
@@ -62,28 +62,28 @@ def read_promotion(clients: WorkspaceClients, target: StageName) -> PromotionSta
 
 
 def read_change(clients: WorkspaceClients, stage: StageName, base: str | None) -> StageState:
-    """Read a stage as it was where a change of its manifest began: at `base`, or where the working tree's change did.
+    """Read a stage with the release at `base`, or where the working tree's change branched off.
 
-    Raises InputError when `base` is no revision.
+    Raises InputError if `base` is an unknown revision.
     """
     repository = Repository(clients.project.root)
     if base is not None and repository.resolve(base) is None:
         raise InputError(
-            f"git knows no revision '{base}'",
-            "Fetch it first; a shallow clone knows little of its past (`git fetch --unshallow`).",
+            f"unknown revision '{base}'",
+            "Fetch it first; a shallow clone lacks older history (`git fetch --unshallow`).",
         )
     return read_stage(clients, stage, base or default_base(repository, clients.project.root, stage))
 
 
 def read_stage(clients: WorkspaceClients, stage: StageName, revision: str | None) -> StageState:
-    """Read a stage with git's release at a revision; None stands for a project without history."""
+    """Read a stage with git's release at a revision; None for a project without history."""
     settings = clients.project.settings.stage(stage)
     released = release_at(Repository(clients.project.root), revision, stage)
     return StageState(stage, settings, released, observe(clients.stage(stage), settings.endpoint))
 
 
 def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:
-    """Where the change began: where it left the remote's default branch, on that branch the commit before."""
+    """Where the change branched off the remote's default branch; on that branch, the previous commit."""
     head = repository.resolve("HEAD")
     if head is None:
         return None

@@ -1,6 +1,6 @@
-"""Whether a rollout that waited, for an approval or for another one, is still what the default branch says.
+"""Whether a rollout that waited, for an approval or for another rollout, is still the default branch's release.
 
-A run that began with an older commit would otherwise take a newer release back.
+A run that began with an older commit would otherwise undo a newer release.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HERE: Final = "HEAD"
 
 @dataclass(frozen=True)
 class Superseded(Result):
-    """Nothing was rolled out: the default branch says something newer."""
+    """Nothing was rolled out: the default branch has a newer release."""
 
     stage: StageName
     here: str
@@ -40,9 +40,9 @@ class Superseded(Result):
 
 
 def superseded(project: Project, stage: StageName) -> Superseded | None:
-    """What took the place of the stage's manifest here, None when nothing did.
+    """What superseded this checkout's manifest of the stage; None if nothing did.
 
-    Raises InputError outside of a git repository, MachineError when the remote does not answer.
+    Raises InputError outside of a git repository, MachineError if the remote does not answer.
     """
     repository = Repository(project.root)
     newest = find_base(repository).commit

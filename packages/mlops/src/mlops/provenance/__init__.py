@@ -1,1 +1,1 @@
-"""Where a model comes from, as a statement that other tools read, and whether a stage accepts it."""
+"""Where a model comes from, as a standard statement, and whether a stage accepts it."""

@@ -1,4 +1,4 @@
-"""`mlops provenance` as a function: a model's provenance statement, whether its stage accepts it, files to sign."""
+"""`mlops provenance`: a model's provenance statement, whether its stage accepts it, and files to sign."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHECKSUM_FILE: Final = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class ProvenanceResult(Result):
-    """A statement, what is wrong with it, and the files that were written to be signed."""
+    """A statement, what is wrong with it, and the files written for signing."""
 
     stage: StageName
     model: ModelVersion
@@ -35,12 +35,12 @@ class ProvenanceResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 when the stage would refuse it."""
+        """1 if the stage would refuse it."""
         return MlopsError.exit_code if self.problems else 0
 
     @property
     def outputs(self) -> dict[str, str]:
-        """What a step that signs asks for."""
+        """Outputs for a signing step."""
         if self.folder is None:
             return {}
         return {
@@ -60,7 +60,7 @@ class ProvenanceResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """Where the model comes from, and whether that will do."""
+        """Where the model comes from, and whether the stage accepts that."""
         made = self.statement.predicate
         rows = (
             ("digest", self.model.digest),
@@ -78,9 +78,9 @@ class ProvenanceResult(Result):
 
 
 def inspect(clients: WorkspaceClients, stage: StageName, version: str | None, folder: Path | None) -> ProvenanceResult:
-    """In the stage that trains: state the provenance of `version` or the newest; elsewhere: read what is committed.
+    """In the training stage, state the provenance of `version` or the newest; elsewhere, read the committed statement.
 
-    Raises ProjectError for a stage without a release or statement, WorkspaceError for a model that is not there.
+    Raises ProjectError for a stage without a release or statement, WorkspaceError for an unknown model.
     """
     is_training = stage == clients.project.order.training
     subject, statement, problems = _stated(clients, stage, version) if is_training else _committed(clients, stage)

@@ -1,4 +1,4 @@
-"""The provenance of a model, as an in-toto statement (v1) with SLSA's provenance (v1) as its predicate.
+"""The provenance of a model, as an in-toto statement (v1) with SLSA provenance (v1) as its predicate.
 
 The same model version always gives the same bytes, so that every promotion commits the same file.
 Formats: https://in-toto.io/Statement/v1 and https://slsa.dev/spec/v1.0/provenance.
@@ -30,19 +30,19 @@ Digests = Annotated[dict[Literal["sha256", "gitCommit"], str], Field(min_length=
 
 
 class _Part(BaseModel):
-    # Keys are the formats' own; what they do not define, this project does not write and does not accept.
+    # Keys are those of the formats; this project neither writes nor accepts any others.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Subject(_Part):
-    """Something that the statement is about."""
+    """What the statement is about."""
 
     name: str
     digest: Digests
 
 
 class Dependency(_Part):
-    """Something that went into it."""
+    """An input of the build."""
 
     name: str
     uri: str | None = None
@@ -50,7 +50,7 @@ class Dependency(_Part):
 
 
 class BuildDefinition(_Part):
-    """What was run, on what."""
+    """What was run, and on what."""
 
     buildType: str  # noqa: N815 - the format's name
     externalParameters: dict[str, Any]  # noqa: N815 - the format's name
@@ -59,20 +59,20 @@ class BuildDefinition(_Part):
 
 
 class BuilderId(_Part):
-    """Who ran it."""
+    """The builder."""
 
     id: str
 
 
 class Metadata(_Part):
-    """Which run it was, and when it ended."""
+    """The run, and when it ended."""
 
     invocationId: str  # noqa: N815 - the format's name
     finishedOn: str  # noqa: N815 - the format's name
 
 
 class RunDetails(_Part):
-    """Who ran it, and which run it was."""
+    """The builder and the run."""
 
     builder: BuilderId
     metadata: Metadata
@@ -86,7 +86,7 @@ class Predicate(_Part):
 
 
 class Statement(_Part):
-    """A model package by its digest and the digests of its files, and where it comes from."""
+    """A model package by its digest and the digests of its files, and its provenance."""
 
     type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")]
     subject: Annotated[tuple[Subject, ...], Field(min_length=1)]
@@ -94,17 +94,17 @@ class Statement(_Part):
     predicate: Predicate
 
     def text(self) -> str:
-        """As it is committed."""
+        """The text that is committed."""
         return self.model_dump_json(by_alias=True, indent=2, exclude_none=True) + "\n"
 
     @property
     def builder(self) -> str:
-        """Who trained."""
+        """The builder that trained the model."""
         return self.predicate.runDetails.builder.id
 
     @property
     def commit(self) -> str:
-        """The commit of the code; "" when it says none."""
+        """The commit of the code; "" if it names none."""
         for each in self.predicate.buildDefinition.resolvedDependencies:
             if _COMMIT_KEY in each.digest:
                 return each.digest[_COMMIT_KEY]
@@ -148,7 +148,7 @@ def state_provenance(model: ModelVersion, package: Path, known: Provenance, buil
 
 
 def statement_path(model: str, version: str) -> PurePosixPath:
-    """Where the statement about a model version lies in the repository, from the project's folder on."""
+    """The path of the statement about a model version, relative to the project's folder."""
     return STATEMENT_FOLDER / model / f"{version}.json"
 
 

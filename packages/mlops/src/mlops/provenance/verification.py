@@ -1,7 +1,7 @@
-"""Whether a provenance statement holds: for these bytes, this release, this git history and this policy.
+"""Whether a provenance statement is valid for these bytes, this release, this git history and this policy.
 
-Everything is checked, so that one answer names all that is wrong. Asks git, and the git host where a signature is
-required; raising is left to the two functions that say so.
+Everything is checked, so that one answer names every problem. Uses git, and the git host if a signature is
+required; only the two `require` functions raise.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.digest import DIGEST_PREFIX, checksums, file_digests
 
-_WHOLE_HISTORY: Final = "In CI, check out the whole history (fetch-depth: 0)."
+_FULL_HISTORY: Final = "In CI, check out the full history (fetch-depth: 0)."
 
 
 @dataclass(frozen=True)
 class ProvenanceSubject:
-    """What a statement has to be true of: a model package for a stage; no release in the stage that trains."""
+    """What a statement must describe: a model package for a stage; without a release in the training stage."""
 
     stage: StageName
     model: ModelVersion
@@ -43,11 +43,11 @@ class ProvenanceSubject:
 
 
 def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
-    """Raise RolloutFailed when the policy does not let the model run in its stage, ProjectError for a broken policy."""
+    """Raise RolloutFailed if the policy does not allow the model in its stage, ProjectError for a broken policy."""
     problems = committed_problems(project, subject)
     if problems:
         raise RolloutFailed(
-            f"{subject.name} may not run in {subject.stage}: its provenance does not hold",
+            f"{subject.name} may not run in {subject.stage}: its provenance is not accepted",
             f"Nothing was changed. {_advice(project, subject)}",
             tuple(problems),
         )
@@ -57,12 +57,12 @@ def require_at_promotion(project: Project, subject: ProvenanceSubject, statement
     """Raise PromotionRefused for a statement that the target stage would refuse, once merged into `base`."""
     problems = statement_problems(project, subject, statement, base)
     if problems:
-        message = f"{subject.stage} would refuse {subject.name}: its provenance does not hold"
+        message = f"{subject.stage} would refuse {subject.name}: its provenance is not accepted"
         raise PromotionRefused(message, _advice(project, subject), tuple(problems))
 
 
 def committed_problems(project: Project, subject: ProvenanceSubject, *, signed: bool = True) -> list[str]:
-    """What is wrong with the committed statement, or with its absence; `signed` includes its attestation."""
+    """What is wrong with the committed statement, or that it is missing; `signed` includes its attestation."""
     demands = read_policy(project.root, project.order).stages[subject.stage]
     path = statement_path(subject.model.name, subject.model.version)
     file = project.root / path
@@ -121,7 +121,7 @@ def _commit_problems(demands: Demands, repository: Repository, statement: Statem
     if demands.commit == "any":
         return []
     if not commit or repository.resolve(commit) != commit:
-        return [f"git knows no commit {commit!r}, from which the model was trained. {_WHOLE_HISTORY}"]
+        return [f"the model was trained from commit {commit!r}, which git does not have. {_FULL_HISTORY}"]
     if demands.commit == "merged" and repository.merge_base(head, commit) != commit:
         return [f"commit {commit!r}, from which the model was trained, is not in the history of what is deployed"]
     return []
@@ -131,7 +131,7 @@ def _builder_problems(demands: Demands, remote: RemoteAddress | None, statement:
     if allows(demands.builders, statement.builder, remote.origin if remote else None):
         return []
     where = f"{{origin}} is {remote.origin}" if remote else "{origin} matches nothing: the remote is on no git host"
-    return [f"builder {statement.builder!r} is none of {', '.join(demands.builders)}; {where}"]
+    return [f"builder {statement.builder!r} is not one of {', '.join(demands.builders)}; {where}"]
 
 
 def _attestation_problems(
@@ -154,7 +154,7 @@ def _advice(project: Project, subject: ProvenanceSubject) -> str:
     remote = remote_of(project.root)
     train = f"`{remote.host.training_command}`" if remote else "`mlops train --fresh` in your CI system"
     return (
-        "Train it again where the stage expects it, without reusing a step that was run elsewhere: "
-        f"{train}; that makes a new version to promote. Or change what the stage requires, in a reviewed change of "
+        "Train it again in a builder that the stage accepts, without reusing steps that ran elsewhere: "
+        f"{train}; then promote the new version. Or change what the stage requires, in a reviewed change of "
         f"{POLICY_FILE.as_posix()}: `mlops provenance --stage {subject.stage}` shows both."
     )

@@ -85,7 +85,7 @@ class Checkout(Repository):
         return own if own is not None and own.host is ci.placeholder.host else ci.placeholder
 
     def _default_branch(self) -> str:
-        named = self._ask("symbolic-ref", "--short", f"refs/remotes/{REMOTE}/HEAD")
+        named = self._output("symbolic-ref", "--short", f"refs/remotes/{REMOTE}/HEAD")
         return named.removeprefix(f"{REMOTE}/") if named else _DEFAULT_BRANCH
 
     def _remote_branches(self) -> dict[str, str]:

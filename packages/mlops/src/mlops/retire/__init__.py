@@ -1,1 +1,1 @@
-"""Takes out of service what no release names any more, after a deadline."""
+"""Retires unreferenced models and deployments after a grace period."""

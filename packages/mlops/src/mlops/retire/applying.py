@@ -1,8 +1,8 @@
-"""Takes the planned things out of service: models are archived first, then deployments deleted.
+"""Carries out a retirement plan: archives models first, then deletes deployments.
 
-Each is noted in the audit log before it happens, so that nothing goes unseen when the command is killed; run again,
-it goes on with what is left, and notes nothing twice. A deployment goes only while this command holds the endpoint,
-and after a second look at it.
+Each step is recorded in the audit log before it happens, so that none is lost if the command is killed; run again,
+it continues with the rest, and records nothing twice. A deployment is deleted only while this command holds the
+endpoint's lease, and after a second check.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _SINCE: Final = "of no use since"
 
 
 def apply_plan(clients: WorkspaceClients, stage: StageName, planned: Sequence[Item]) -> None:
-    """Archive and delete what is to go. Raises WorkspaceError when the service refuses, RolloutFailed when held."""
+    """Archive and delete as planned. Raises WorkspaceError if the service refuses, RolloutFailed if a rollout runs."""
     models = [each for each in planned if each.retire and each.kind == "model"]
     deployments = [each for each in planned if each.retire and each.kind == "deployment"]
     for each in models:
-        _take(clients, stage, each, lambda each=each: _archive(clients, stage, each))
+        _record_and_do(clients, stage, each, lambda each=each: _archive(clients, stage, each))
     if deployments:
         _delete_all(clients, stage, deployments)
 
@@ -61,11 +61,11 @@ def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequen
     view = observe(client, endpoint)
     write_change(client, endpoint, renewed(view, lease_from(owner, datetime.now(UTC))), refuse_another)
     try:
-        # What was live or begun between the plan and our hold is needed again.
+        # A deployment that came into use between the plan and our lease is needed again.
         still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
         for each in deployments:
             if each.name in still:
-                _take(clients, stage, each, lambda each=each: _delete(clients, stage, each))
+                _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
             else:
                 say(f"{each.name} stays: it is needed again")
     finally:
@@ -87,8 +87,8 @@ def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:
         write_change(client, endpoint, Change(view.traffic, view.mirror, tags))
 
 
-def _take(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
-    """Note it, then do it; what the service refuses is noted as well."""
+def _record_and_do(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable[[], None]) -> None:
+    """Record it, then do it; refusals by the service are also recorded."""
     log = AuditLog(clients.stage(stage))
     event = _event(clients, stage, item)
     log.append_once(event, lambda other: other == event)
@@ -99,8 +99,8 @@ def _take(clients: WorkspaceClients, stage: StageName, item: Item, act: Callable
         refused = service_message(error)
         log.append(event.model_copy(update={"verdict": "failed", "reason": refused}))
         raise WorkspaceError(
-            f"{item.kind} {item.name} was not taken out of service: {refused}",
-            f"Whatever went before it is done. Run `mlops retire --stage {stage} --apply` again.",
+            f"{item.kind} {item.name} was not retired: {refused}",
+            f"Everything before it is done. Run `mlops retire --stage {stage} --apply` again.",
         ) from error
 
 
@@ -132,12 +132,12 @@ class RetireResult(Result):
 
     @property
     def retired(self) -> tuple[Item, ...]:
-        """What goes, or went."""
+        """The items that are, or were, retired."""
         return tuple(each for each in self.items if each.retire)
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Whether there is something to do, for a CI job that asks people first."""
+        """Whether there is something to do, for a CI job that needs approval."""
         return {"retire": str(bool(self.retired) and not self.applied).lower()}
 
     def document(self) -> dict[str, Any]:
@@ -145,8 +145,8 @@ class RetireResult(Result):
         return {"stage": self.stage, "applied": self.applied, "items": [_document(each) for each in self.items]}
 
     def blocks(self) -> Sequence[Block]:
-        """What goes first, then what stays."""
-        gone = "retired" if self.applied else "to go"
+        """First what is retired, then what stays."""
+        gone = "retired" if self.applied else "to retire"
         ordered = sorted(self.items, key=lambda each: not each.retire)
         rows = tuple(
             (
@@ -160,9 +160,9 @@ class RetireResult(Result):
         )
         blocks: list[Block] = [Table(f"stage {self.stage}", _COLUMNS, rows)] if rows else []
         if not self.retired:
-            return [*blocks, Line("nothing is to be taken out of service", "good")]
+            return [*blocks, Line("nothing to retire", "good")]
         if self.applied:
-            return [*blocks, Line("models are archived, not deleted: `az ml model restore` brings one back", "hint")]
+            return [*blocks, Line("models are archived, not deleted: `az ml model restore` restores one", "hint")]
         return [
             *blocks,
             Line("nothing was changed", "good"),

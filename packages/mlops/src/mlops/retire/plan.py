@@ -27,7 +27,7 @@ Kind = Literal["model", "deployment"]
 
 @dataclass(frozen=True)
 class Version:
-    """A model version that is in service, and when it was registered (None: not known)."""
+    """A model version in service, and when it was registered (None: unknown)."""
 
     version: str
     digest: str
@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Item:
-    """A model version, or a deployment by its name, and whether it is to go; `since` is when it was last of use."""
+    """A model version or a deployment, and whether to retire it; `since` is when it was last used."""
 
     kind: Kind
     name: str
@@ -49,20 +49,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Uses:
-    """Who needs a model: digest → reason, by release or by deployment, of all stages."""
+    """What needs a model: digest → reason, by release or by deployment, of all stages."""
 
     named: Mapping[str, str]
     deployed: Mapping[str, str]
 
     def of(self, digest: str) -> str:
-        """Why a model stays; "" when nobody needs it."""
+        """Why a model stays; "" if nothing needs it."""
         return self.named.get(digest) or self.deployed.get(digest, "")
 
 
 def plan_models(
     versions: Sequence[Version], uses: Uses, last: Mapping[str, datetime], deadlines: Deadlines, now: datetime
 ) -> list[Item]:
-    """What becomes of each version, newest first; `last` is when a version was last of use, by its number."""
+    """The plan for each version, newest first; `last` maps version numbers to their last use."""
     ordered = sorted(versions, key=_number, reverse=True)
     planned = []
     for place, each in enumerate(ordered):
@@ -78,7 +78,7 @@ def plan_models(
 def plan_deployments(
     view: View, named: Mapping[str, str], last: Mapping[str, datetime], deadlines: Deadlines, now: datetime
 ) -> list[Item]:
-    """What becomes of each deployment; `named` maps digests to the stage's release, `last` as above, by name."""
+    """The plan for each deployment; `named` maps digests to the stage's release, `last` names to their last use."""
     planned = []
     for name, share in view.shares.items():
         each = view.deployments[name]
@@ -105,28 +105,28 @@ def last_uses(records: Sequence[Record], stage: str) -> tuple[dict[str, datetime
 
 
 def _needed(view: View, deployment: Deployment, share: int) -> str:
-    """Why the endpoint needs a deployment; "" when it does not."""
+    """Why the endpoint needs a deployment; "" if it does not."""
     if view.in_progress is not None:
-        return "a rollout is under way"
+        return "a rollout is in progress"
     if share or view.mirror.get(deployment.name):
-        return f"has {share} % of the traffic" if share else "gets mirrored traffic"
+        return f"has {share} % of the traffic" if share else "receives mirrored traffic"
     if deployment.name == view.before:
-        return "kept for an instant return"
+        return "kept for an instant rollback"
     if view.live is None:
-        return "nothing is live: people decide what comes next"
-    return "an operation on it goes on" if deployment.busy else ""
+        return "nothing is live: left for people to decide"
+    return "an operation on it is running" if deployment.busy else ""
 
 
 def _judged(item: Item, days: int, now: datetime) -> Item:
-    """What becomes of an item whose reason, if it has one, keeps it."""
+    """The plan for an item that a reason, if there is one, keeps."""
     if item.reason:
         return item
     if item.since is None:
-        return replace(item, reason="nobody knows how old it is: take it out of service by hand")
+        return replace(item, reason="its age is unknown: retire it by hand")
     due = item.since + timedelta(days=days)
     if due > now:
-        return replace(item, reason=f"of no use since {item.since:%Y-%m-%d}; stays until {due:%Y-%m-%d}")
-    return replace(item, retire=True, reason=f"of no use since {item.since:%Y-%m-%d}; the deadline is {days} days")
+        return replace(item, reason=f"unused since {item.since:%Y-%m-%d}; stays until {due:%Y-%m-%d}")
+    return replace(item, retire=True, reason=f"unused since {item.since:%Y-%m-%d}; the grace period is {days} days")
 
 
 def _number(version: Version) -> tuple[int, str]:
@@ -142,10 +142,10 @@ def _begun(deployment: Deployment) -> datetime | None:
 
 
 def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
-    """What becomes of a stage's deployments and of the models that it takes.
+    """The plan for a stage's deployments and for the models that it uses.
 
-    Every stage is asked, whichever is meant: what one of them runs must stay. Raises WorkspaceError when a log cannot
-    be trusted, ProjectError when a release cannot be read, and whatever a workspace that cannot be asked raises.
+    Every stage is read, since a model that any of them runs must stay. Raises WorkspaceError if a log cannot be
+    trusted, ProjectError if a release cannot be read, and the error of a workspace that cannot be read.
     """
     now = datetime.now(UTC)
     order = clients.project.order
@@ -179,15 +179,15 @@ def _records(clients: WorkspaceClients, stage: StageName) -> tuple[Record, ...]:
     if breaks:
         raise WorkspaceError(
             f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
-            "Nothing is taken out of service then: `mlops history` shows where it breaks.",
+            "Nothing was retired: `mlops history` shows where it is broken.",
         )
     return records
 
 
 def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:
-    """The versions in service where a stage takes its models from; archived ones are none."""
+    """The versions in service where a stage gets its models from, without archived ones."""
     name = clients.project.settings.model
-    # A registry keeps what was trained under the same version, but not always its tags.
+    # A registry keeps the version numbers of training, but not always the tags.
     trained = _listed(clients.training, name, ListViewType.ALL) if stage != clients.project.order.training else []
     digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
     return [

@@ -1,10 +1,10 @@
-"""Rollouts: moving a stage's live traffic from one deployment to another, watched, and back by itself.
+"""Rollouts: move a stage's live traffic from one deployment to another, monitored, with automatic rollback.
 
-    observe   the endpoint as it stands → one View
+    observe   the current state of the endpoint → one View
     decide    View, plan, evidence, now → the next Action, with its reason; no I/O
     execute   one Action → one idempotent call
-    run       observe, decide, say why, execute, again, with a deadline
+    run       observe, decide, report why, execute, repeat, with a deadline
 
 Nothing is kept in a file: phase, colours and digest are tags of the endpoint, which change in the same
-call as its traffic. To resume is to run again.
+call as its traffic. To resume, run again.
 """

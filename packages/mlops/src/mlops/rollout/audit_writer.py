@@ -1,6 +1,6 @@
-"""Writes down what a rollout does: a record for each step in the audit log, and in brief on the model version.
+"""Records what a rollout does: each step in the audit log, and a summary on the model version.
 
-On a thread of its own, in order: traffic never waits for a record. What could not be written is said at the end.
+On its own thread, in order: traffic never waits for a record. Failed writes are reported at the end.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class AuditWriter:
         self._written: list[Future[Any]] = []
 
     def note(self, action: Action, view: View) -> None:
-        """Have an action written down that was carried out on what `view` shows."""
+        """Queue a record of an action that was carried out on `view`."""
         event = event_of(action, view, self._plan, self._stage)
         if event is None:
             return
@@ -60,7 +60,7 @@ class AuditWriter:
             self._written.append(self._writer.submit(self._tag_model, brief))
 
     def close(self) -> None:
-        """Wait until everything is written, and say what could not be."""
+        """Wait until everything is written, and report failed writes."""
         self._writer.shutdown(wait=True)
         for future in self._written:
             error = future.exception()
@@ -82,7 +82,7 @@ class AuditWriter:
 
 
 def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None:
-    """The record of an action; None for those that change nothing."""
+    """The audit event of an action; None for actions that change nothing."""
     progress = view.in_progress
     origin = progress.origin if progress else view.live
     facts = Event(

@@ -1,4 +1,4 @@
-"""The next thing a rollout does: ordered guards over what is seen, each answering one Action with its reason.
+"""Decides a rollout's next action: ordered guards over the observed state, each returning one Action with its reason.
 
 Pure: no I/O, no clock of its own. Every Action that changes traffic changes the tags with it, in one call.
 """
@@ -22,12 +22,12 @@ class Action:
 
 @dataclass(frozen=True)
 class CreateEndpoint(Action):
-    """Make the endpoint."""
+    """Create the endpoint."""
 
 
 @dataclass(frozen=True)
 class Begin(Action):
-    """Write into the tags that a rollout to `to` has begun, from `origin` (None for a first release)."""
+    """Record in the tags that a rollout to `to` has begun, from `origin` (None for a first release)."""
 
     to: str
     origin: str | None
@@ -35,7 +35,7 @@ class Begin(Action):
 
 @dataclass(frozen=True)
 class Create(Action):
-    """Make the deployment `to` of the plan's model. `replaces`: what is there has no traffic, and goes first."""
+    """Create the deployment `to` of the plan's model. `replaces`: delete the existing one, without traffic, first."""
 
     to: str
     attempt: str
@@ -44,12 +44,12 @@ class Create(Action):
 
 @dataclass(frozen=True)
 class Wait(Action):
-    """Look again after a while."""
+    """Check again after a while."""
 
 
 @dataclass(frozen=True)
 class Verify(Action):
-    """Run the evidence of a phase against `to`: golden requests in smoke, a load in load."""
+    """Run the test of a phase against `to`: golden requests in smoke, a load test in load."""
 
     phase: str
     to: str
@@ -66,9 +66,9 @@ class EnterPhase(Action):
 
 @dataclass(frozen=True)
 class RollBack(Action):
-    """All traffic to `to` (None: to nobody), no mirror, and the rollout's end with its reason, in one call.
+    """All traffic to `to` (None: to no deployment), no mirror, and the end of the rollout with its reason, in one call.
 
-    `cleared` says that this only tidies up what another left, so that the plan can begin.
+    `cleared`: this only cleans up after another rollout, so that the plan can begin.
     """
 
     to: str | None
@@ -77,7 +77,7 @@ class RollBack(Action):
 
 @dataclass(frozen=True)
 class Finish(Action):
-    """The release is live: strike the rollout from the tags. The old deployment stays, without traffic."""
+    """The release is live: remove the rollout from the tags. The old deployment stays, without traffic."""
 
     to: str
 
@@ -89,16 +89,16 @@ class Done(Action):
 
 @dataclass(frozen=True)
 class Halt(Action):
-    """Nothing can be done that would not make things worse: a person must look."""
+    """Any action could make things worse: a person must decide."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beside the View: the proof of the present phase, the service level, a wish to stop.
+    """Evidence besides the View: the test result of the current phase, the service level, a request to stop.
 
-    `proof` is the outcome of smoke or load in the present phase, `service` that of the watched
+    `proof` is the outcome of smoke or load in the current phase, `service` that of the monitored
     deployments since the phase began; None is "not known yet". `stop` is the reason of an interruption,
-    `pending` what is known of a proof that is not complete.
+    `pending` the state of an incomplete test.
     """
 
     proof: Verdict | None = None
@@ -113,20 +113,20 @@ def next_action(view: View, plan: Plan, evidence: Evidence, now: datetime) -> Ac
     if not view.exists:
         return CreateEndpoint("there is no endpoint yet")
     if view.busy:
-        return Wait("the endpoint is being changed")
+        return Wait("the endpoint is being updated")
     if progress is None:
         return _start(view, plan, evidence)
     if evidence.stop is not None:
         return _roll_back(view, progress, evidence.stop)
     if progress.content != plan.content:
-        return _tidy_up(view, progress, f"a rollout of {progress.content} was left unfinished")
+        return _clean_up(view, progress, f"a rollout of {progress.content} was left unfinished")
     if progress.phase not in _phases(plan, progress):
-        return _tidy_up(view, progress, f"the plan has no phase '{progress.phase}' any more")
+        return _clean_up(view, progress, f"the plan no longer has a phase '{progress.phase}'")
     if progress.phase == CREATE:
         return _create(view, plan, progress, now)
     deployment = view.deployments.get(progress.to)
     if deployment is None or not deployment.ready or deployment.content != plan.content:
-        return _roll_back(view, progress, f"deployment {progress.to} is no longer what was rolled out")
+        return _roll_back(view, progress, f"deployment {progress.to} is no longer the one that was rolled out")
     if progress.phase in {SMOKE, LOAD}:
         return _verify(view, plan, progress, evidence, now)
     return _watch(view, plan, progress, evidence, now)
@@ -137,18 +137,18 @@ def _start(view: View, plan: Plan, evidence: Evidence) -> Action:
     if live is not None and _serves_alone(view, live) and _runs(view, live, plan):
         return Done(f"{live} already serves {plan.model} {plan.version} at {FULL} %")
     if evidence.stop is not None:
-        return Done(f"nothing was begun: {evidence.stop}")
+        return Done(f"nothing was started: {evidence.stop}")
     if live is not None and not _serves_alone(view, live):
         return _repair(view, live)
     return Begin(f"{view.idle} is free; {live or 'nothing'} is live", view.idle, live)
 
 
 def _repair(view: View, live: str) -> Action:
-    """Traffic is split though no rollout goes on: somebody moved it by hand. Do not build on that."""
+    """Traffic is split without a rollout: someone changed it by hand. Do not build on that."""
     deployment = view.deployments.get(live)
     if deployment is None or not deployment.ready:
-        return Halt(f"traffic is split and {live}, which has most of it, is not healthy")
-    return RollBack("traffic was split or mirrored with no rollout going on", live, cleared=True)
+        return Halt(f"traffic is split, and {live}, which has most of it, is not healthy")
+    return RollBack("traffic was split or mirrored without a rollout", live, cleared=True)
 
 
 def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action:
@@ -157,16 +157,16 @@ def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action
     waited = (now - progress.since).total_seconds()
     if deployment is not None and deployment.busy:
         if waited > plan.progress_deadline_seconds:
-            return _roll_back(view, progress, f"{to} was not up within {plan.progress_deadline_seconds:.0f} s")
+            return _roll_back(view, progress, f"{to} was not ready within {plan.progress_deadline_seconds:.0f} s")
         return Wait(f"{to} is {deployment.state}")
     if deployment is not None and deployment.content == plan.content:
         if deployment.ready:
-            return _enter_next(plan, progress, f"{to} is up")
+            return _enter_next(plan, progress, f"{to} is ready")
         if deployment.attempt == progress.attempt:
-            return _roll_back(view, progress, f"deployment {to} did not come up")
+            return _roll_back(view, progress, f"deployment {to} failed to start")
     if view.traffic.get(to) or view.mirror.get(to):
-        return _roll_back(view, progress, f"{to} has traffic though it is not rolled out yet: somebody changed it")
-    return Create(f"{to} is to run {plan.model} {plan.version}", to, progress.attempt, deployment is not None)
+        return _roll_back(view, progress, f"{to} has traffic before its rollout: someone changed it")
+    return Create(f"{to} will run {plan.model} {plan.version}", to, progress.attempt, deployment is not None)
 
 
 def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
@@ -176,7 +176,7 @@ def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now:
         what = f"{progress.phase} of {progress.to}"
         so_far = f" ({evidence.pending})" if evidence.pending else ""
         if elapsed > plan.progress_deadline_seconds + plan.load_seconds:
-            return _roll_back(view, progress, f"{what} had no result in {elapsed:.0f} s{so_far}")
+            return _roll_back(view, progress, f"{what} had no result after {elapsed:.0f} s{so_far}")
         return Verify(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
@@ -189,15 +189,15 @@ def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: 
     if service is not None and service.outcome is Outcome.breached:
         return _roll_back(view, progress, f"in {progress.phase}: {service.reason}")
     if not _as_entered(view, plan, progress):
-        return _roll_back(view, progress, f"the traffic is not that of {progress.phase}: somebody changed it")
+        return _roll_back(view, progress, f"the traffic is not that of {progress.phase}: someone changed it")
     if elapsed < plan.soak_seconds:
-        return Wait(f"{progress.phase} for {plan.soak_seconds - elapsed:.0f} s more")
+        return Wait(f"{progress.phase} for another {plan.soak_seconds - elapsed:.0f} s")
     if service is not None and service.outcome is Outcome.passed:
-        return _enter_next(plan, progress, f"{progress.phase} kept its service level: {service.reason}")
+        return _enter_next(plan, progress, f"{progress.phase} met its SLO: {service.reason}")
     if elapsed > plan.progress_deadline_seconds:
-        why = service.reason if service else "no figures came"
-        return _roll_back(view, progress, f"in {progress.phase}: no evidence in {elapsed:.0f} s ({why})")
-    return Wait(f"{progress.phase}: {service.reason if service else 'no figures yet'}")
+        why = service.reason if service else "no metrics"
+        return _roll_back(view, progress, f"in {progress.phase}: no evidence after {elapsed:.0f} s ({why})")
+    return Wait(f"{progress.phase}: {service.reason if service else 'no metrics yet'}")
 
 
 def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
@@ -208,25 +208,25 @@ def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:
     return EnterPhase(reason, following[0], progress.to, progress.origin)
 
 
-def _tidy_up(view: View, progress: Progress, reason: str) -> Action:
-    """What another left goes back; where the way back is gone and it serves everybody, it counts as finished."""
+def _clean_up(view: View, progress: Progress, reason: str) -> Action:
+    """Roll back another rollout; if its origin is gone and it has all traffic, it counts as finished."""
     new, old = view.deployments.get(progress.to), view.deployments.get(progress.origin or "")
     whole = new is not None and new.ready and new.content == progress.content and _serves_alone(view, progress.to)
     if whole and progress.origin is not None and (old is None or not old.ready):
-        why = f"{reason}; {progress.to} serves everybody and {progress.origin} is not healthy: it counts as finished"
+        why = f"{reason}; {progress.to} has all traffic and {progress.origin} is not healthy: it counts as finished"
         return RollBack(why, progress.to, cleared=True)
     return _roll_back(view, progress, reason, cleared=True)
 
 
 def _roll_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:
-    """Traffic returns only to what is healthy; where the new deployment is the only one that is, it stays."""
+    """Traffic returns only to a healthy deployment; if the new one is the only healthy one, it stays."""
     origin = progress.origin
     if origin is None:
-        return RollBack(f"{reason}; there was nothing live to go back to", None, cleared)
+        return RollBack(f"{reason}; there was no live deployment to return to", None, cleared)
     deployment = view.deployments.get(origin)
     if deployment is not None and deployment.ready:
         return RollBack(reason, origin, cleared)
-    return Halt(f"{reason}; but {origin} is not healthy, so traffic stays where it is")
+    return Halt(f"{reason}; but {origin} is not healthy, so traffic was not moved")
 
 
 def _phases(plan: Plan, progress: Progress) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ def _phases(plan: Plan, progress: Progress) -> tuple[str, ...]:
 
 
 def expected_traffic(phase: str, to: str, origin: str | None) -> dict[str, int]:
-    """The split in a phase: percentages that sum to 100, or nothing while a first release is not live."""
+    """The traffic split in a phase: percentages that sum to 100, or nothing before a first release is live."""
     share = step_of(phase) or 0
     if origin is None:
         return {to: FULL} if share else {}

@@ -1,4 +1,4 @@
-"""`mlops deploy` as a function: finds what a stage is to run, rolls it out, and says what the stage runs now."""
+"""`mlops deploy`: finds a stage's release, rolls it out, and reports what the stage runs now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlops.settings.stages import StageName
 
 @dataclass(frozen=True)
 class DeployResult(Result):
-    """What a stage's endpoint runs now, and what was done for it."""
+    """What a stage's endpoint runs now, and the actions taken."""
 
     stage: str
     endpoint: str
@@ -51,7 +51,7 @@ class DeployResult(Result):
             ("model", f"{self.model.name} version {self.model.version}"),
             ("digest", self.model.digest),
         )
-        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it runs already"
+        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it is already live"
         return [
             Table(f"stage {self.stage}", (), rows),
             *(Line(f"skipped: {each}") for each in self.skipped_phases),
@@ -63,12 +63,12 @@ class DeployResult(Result):
 def deploy(
     client: MLClient, project: Project, stage_name: StageName, version: str | None = None, *, take_over: bool = False
 ) -> DeployResult:
-    """Roll out what a stage is to run: in the first `version` or the newest, elsewhere what the stage's release says.
+    """Roll out a stage's model: `version` or the newest in the first stage, elsewhere the stage's release.
 
-    `take_over` ends the hold of another rollout. Raises RolloutFailed once traffic is back where it was.
+    `take_over` breaks the lease of another rollout. Raises RolloutFailed once traffic is back where it was.
     """
     begun = time.monotonic()
-    # The SDK prints dots while it waits for a deployment, on threads that outlive a call.
+    # The SDK prints dots while it waits for a deployment, on threads that outlive the call.
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
         audit_writer = AuditWriter(client, models, stage_name, target.stage, target.plan)

@@ -1,4 +1,4 @@
-"""The endpoint and the deployment of a stage: endpoints/online/*.yml with what project.yml says of it."""
+"""The endpoint and the deployment of a stage: endpoints/online/*.yml with the stage's settings in project.yml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlops.rollout.plan import Plan
 from mlops.settings.project import KUBERNETES, Project, Serving, Stage
 from model_package.digest import file_sha256
 
-# Azure's own place for it, in the datastore that the deployments may write to.
+# Azure's own path for it, in the datastore that the deployments may write to.
 COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"
 _FINGERPRINT_CHARACTERS: Final = 16
 _NOT_CODE: Final = frozenset({"__pycache__"})
@@ -41,12 +41,12 @@ def _read(project: Project, file: Path) -> dict[str, Any]:
     except YamlError as error:
         raise ProjectError(f"{file.as_posix()}:{error.line}: {error}", "Correct the YAML at this line.") from error
     if not isinstance(value, dict):
-        raise ProjectError(f"{file.as_posix()} holds no keys", "Restore it from git.")
+        raise ProjectError(f"{file.as_posix()} is not a mapping of keys to values", "Restore it from git.")
     return value
 
 
 def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
-    """The stage's endpoint as it is wanted."""
+    """The desired endpoint of the stage."""
     overrides: list[dict[str, Any]] = [{"name": stage.endpoint}]
     if stage.endpoint_identity is not None:
         identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": stage.endpoint_identity}]}
@@ -60,7 +60,7 @@ def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
 def load_deployment(
     project: Project, stage: Stage, name: str, plan: Plan, model: str, attempt: str
 ) -> OnlineDeployment:
-    """The deployment as it is wanted: the plan's model, by reference, on the stage's machines."""
+    """The desired deployment: the plan's model, by reference, on the stage's machines."""
     overrides: list[dict[str, Any]] = [
         {"name": name},
         {"model": model},
@@ -86,15 +86,15 @@ def load_deployment(
 
 
 def configuration_of(project: Project, stage: Stage) -> str:
-    """A fingerprint of all that a deployment is besides its model: code, YAML, software, machines."""
+    """A fingerprint of everything in a deployment besides its model: code, YAML, software, machines."""
     environment = _load(project, stage, []).environment
     if not isinstance(environment, Environment):
         raise ProjectError(
-            f"{DEPLOYMENT_FILE} does not name its environment by a file",
+            f"{DEPLOYMENT_FILE} does not refer to its environment by file",
             "Write `environment: file:../../environments/serving.yml`.",
         )
     folder = project.path(ENDPOINT_FOLDER)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_no_code(path))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_not_served(path))
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
@@ -122,7 +122,7 @@ def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> On
 
 
 def _telemetry(stage: Stage) -> dict[str, str]:
-    """The variables by which Azure's exporter knows where traces go, and as whom it sends them."""
+    """The variables that tell Azure's exporter where to send traces, and with which identity."""
     if stage.application_insights is None:
         return {}
     variables = {"APPLICATIONINSIGHTS_CONNECTION_STRING": stage.application_insights}
@@ -133,17 +133,17 @@ def _telemetry(stage: Stage) -> dict[str, str]:
 
 
 def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
-    """The data asset of a collection, a version for each datastore: a version's place cannot be changed."""
+    """The data asset of a collection, one version per datastore: a version's path cannot be changed."""
     path = COLLECTED_PATH.format(
         datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
     )
     asset = DataAsset(name=f"{stage.endpoint}-{deployment}-{collection}", path=path)
-    asset.version = stage.collected_datastore  # ty: ignore[invalid-assignment] - a text, as all versions are
+    asset.version = stage.collected_datastore  # ty: ignore[invalid-assignment] - a string, as all versions are
     return asset
 
 
 def _text(document: dict[str, Any]) -> io.StringIO:
-    """A document as the SDK reads one: JSON is YAML."""
+    """A document in a form that the SDK reads: JSON is YAML."""
     return io.StringIO(json.dumps(document))
 
 
@@ -151,6 +151,6 @@ def _origin(project: Project, file: Path) -> str:
     return str(project.path(file))
 
 
-def _is_no_code(path: Path) -> bool:
-    """Whether a file says nothing of how a deployment answers: what defines it is asked apart, what differs in it."""
+def _is_not_served(path: Path) -> bool:
+    """Whether a file does not affect a deployment's answers; definitions and overlays are compared separately."""
     return path.suffix == _DEFINITION or bool(_NOT_CODE.intersection(path.parts))

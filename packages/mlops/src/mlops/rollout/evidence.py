@@ -1,7 +1,7 @@
-"""Gathers what a rollout decides by: golden answers, a load, and the service level while traffic moves.
+"""Gathers a rollout's evidence: golden requests, a load test, and the service level while traffic shifts.
 
-Two witnesses of the service level: synthetic callers, who see at once and exactly what the new deployment does,
-and Azure Monitor, who sees every caller, late. Either can tell of a breach. On Kubernetes there is only the first.
+The service level has two sources: synthetic callers, which measure the new deployment at once and exactly,
+and Azure Monitor, which sees every caller, but late. Either can report a breach. Kubernetes has only the first.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from mlops.rollout.decide import Evidence, Verify
 from mlops.rollout.load import GoldenLoad
 from mlops.rollout.plan import CREATE, LOAD, SMOKE, Target
 
-# A load that could not be made proves nothing of the deployment that should bear it.
+# A load test that could not run proves nothing about the deployment.
 LEAST_SHARE_OF_LOAD: Final = 0.8
-# How often Azure Monitor is asked at most: it knows nothing new more often.
+# The shortest interval between queries to Azure Monitor, which updates no faster.
 LONGEST_METRICS_PAUSE_SECONDS: Final = 15.0
 Phase = tuple[str, str]
 _AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
@@ -55,14 +55,14 @@ class EvidenceCollector:
             self._load = None
 
     def prove(self, action: Verify, view: View) -> None:
-        """Bring the proof of a phase forward: all of smoke, or a part of a load that goes on meanwhile."""
+        """Advance the test of a phase: all of smoke, or a part of a load test that runs in the background."""
         if action.phase == SMOKE:
             self._proof = self._smoke(self._address(view), action.to)
         elif self._load is None:
             self._start_load(view, action.to)
 
     def evidence(self, view: View, stop: str | None, now: datetime) -> Evidence:
-        """What is known `now`. Synthetic callers begin with a phase and end with it."""
+        """The evidence as of `now`. Synthetic callers start and stop with a phase."""
         progress = view.in_progress
         self._enter(progress)
         if progress is None or stop is not None or progress.phase == CREATE:
@@ -74,7 +74,7 @@ class EvidenceCollector:
         return Evidence(service=self._service(view, progress, now))
 
     def breaks(self) -> bool:
-        """Whether the synthetic callers see a breach right now: a reason not to wait any longer."""
+        """Whether the synthetic callers see a breach now: a reason not to wait any longer."""
         return self._load is not None and self._callers().outcome is Outcome.breached
 
     def _enter(self, progress: Progress | None) -> None:
@@ -96,7 +96,7 @@ class EvidenceCollector:
             return None
         except RolloutFailed as error:
             return Verdict(Outcome.breached, "; ".join((error.message, *error.details)))
-        return Verdict(Outcome.passed, f"{cases} golden cases answered as the package promises")
+        return Verdict(Outcome.passed, f"{cases} golden cases answered correctly")
 
     def _start_load(self, view: View, deployment: str) -> None:
         golden = read_golden_cases(self._target.package)
@@ -113,7 +113,9 @@ class EvidenceCollector:
             return None
         wanted = self._target.requests_per_second
         if load.per_second < LEAST_SHARE_OF_LOAD * wanted:
-            return Verdict(Outcome.unknown, f"only {load.per_second:.0f} of {wanted:.0f} requests a second got through")
+            return Verdict(
+                Outcome.unknown, f"only {load.per_second:.0f} of {wanted:.0f} requests per second got through"
+            )
         return verdict
 
     def _callers(self) -> Verdict:
@@ -131,11 +133,11 @@ class EvidenceCollector:
             self._start_load(view, progress.to)
         if self._target.monitor is not None and now >= self._ask_metrics_at:
             self._metrics = self._ask_metrics(self._target.monitor(view.identifier), progress)
-            self._ask_metrics_at = self._next_question(progress, now)
+            self._ask_metrics_at = self._next_query(progress, now)
         return combined([self._callers(), *([self._metrics] if self._metrics else [])])
 
-    def _next_question(self, progress: Progress, now: datetime) -> datetime:
-        """When to ask Azure Monitor again: when the phase may end in any case, so that it does not end unheard."""
+    def _next_query(self, progress: Progress, now: datetime) -> datetime:
+        """When to query Azure Monitor again: at the latest when the phase may end, so that its metrics count."""
         pause = min(LONGEST_METRICS_PAUSE_SECONDS, 2 * pause_after(time.monotonic() - self._entered))
         end = progress.since + timedelta(seconds=self._target.plan.soak_seconds)
         usual = now + timedelta(seconds=pause)
@@ -149,7 +151,7 @@ class EvidenceCollector:
         except AzureError as error:
             explained = explain(error)
             self._say_once(f"no metrics: {explained.message if explained else error}")
-            return Verdict(Outcome.unknown, "no metrics could be had")
+            return Verdict(Outcome.unknown, "no metrics available")
         return Verdict(verdict.outcome, f"metrics: {verdict.reason}")
 
     def _say_once(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Carries out one action of a rollout; every action can be repeated. Decides nothing.
+"""Carries out one action of a rollout; every action is idempotent. Decides nothing.
 
 An endpoint changes in one call, traffic, mirror and tags together, and only while no other rollout holds it.
 """
@@ -37,7 +37,7 @@ class Executor:
         self._creating: LROPoller[Any] | None = None
 
     def execute(self, action: Action, view: View) -> None:
-        """Do what the action says. Raises HttpResponseError, and RolloutFailed when another holds the endpoint."""
+        """Carry out the action. Raises HttpResponseError, and RolloutFailed if another rollout holds the endpoint."""
         match action:
             case CreateEndpoint():
                 self._create_endpoint()
@@ -51,7 +51,7 @@ class Executor:
                     self._write(change)
 
     def hold(self, view: View, *, take_over: bool = False) -> None:
-        """Take the lease, or renew it; with `take_over` also from one who holds it."""
+        """Acquire or renew the lease; with `take_over` also from its current holder."""
         progress = view.in_progress
         since = progress.since if progress and progress.phase == CREATE else None
         change = renewed(view, self._lease(since, datetime.now(UTC)))
@@ -59,18 +59,18 @@ class Executor:
         write_change(self._target.client, name, change, None if take_over else self._refuse_another)
 
     def why(self, deployment: str) -> tuple[str, ...]:
-        """What the service and the deployment's own log say of its failure."""
+        """What the service and the deployment's own log say about its failure."""
         said = _error_of(self._creating)
         try:
             log = self._target.client.online_deployments.get_logs(deployment, self._target.stage.endpoint, _LOG_LINES)
         except HttpResponseError as error:
-            # The reason of the failure is known already; a missing log must not hide it.
+            # The reason of the failure is already known; a missing log must not hide it.
             say(f"no log of {deployment}: {service_message(error)}")
             return said
         return (*said, *log_excerpt(log))
 
     def _lease(self, since: datetime | None, now: datetime) -> Lease:
-        """A full lease; `since` is when the making of a deployment began that goes on."""
+        """A full lease; `since` is when the creation of a deployment began that is still running."""
         if since is None:
             return lease_from(self.owner, now)
         return lease_to_create(self.owner, since, self._target.plan.progress_deadline_seconds, now)
@@ -94,7 +94,7 @@ class Executor:
             ) from error
 
     def _create(self, action: Create) -> None:
-        """Begin to make the deployment; whether it is up is seen by looking."""
+        """Start creating the deployment; polling shows whether it is ready."""
         target = self._target
         deployments = target.client.online_deployments
         if action.replaces:
@@ -108,7 +108,7 @@ class Executor:
 def write_change(
     client: MLClient, name: str, change: Change, allowed: Callable[[OnlineEndpoint], None] | None = None
 ) -> None:
-    """Write traffic, mirror and tags of an endpoint in one call; `allowed` raises where it must not be."""
+    """Write traffic, mirror and tags of an endpoint in one call; `allowed` raises if it must not be written."""
     endpoint = client.online_endpoints.get(name)
     if allowed is not None:
         allowed(endpoint)
@@ -120,10 +120,10 @@ def write_change(
 
 
 def refusal(endpoint: str, owner: str, until: datetime) -> RolloutFailed:
-    """Somebody else's rollout goes on."""
+    """The error while another rollout is running."""
     return RolloutFailed(
-        f"another rollout of {endpoint} is under way: {owner} holds it until {until:%H:%M:%S} UTC",
-        "Wait for its end. If you know that it is dead: `mlops deploy --take-over`.",
+        f"another rollout of {endpoint} is in progress: {owner} holds its lease until {until:%H:%M:%S} UTC",
+        "Wait until it ends. If you know that it has crashed: `mlops deploy --take-over`.",
     )
 
 

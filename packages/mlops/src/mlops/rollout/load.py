@@ -1,7 +1,7 @@
-"""Synthetic callers: golden requests at a steady rate to one deployment, timed and counted by their answers.
+"""Synthetic callers: golden requests at a steady rate to one deployment, with latencies and outcomes counted.
 
-They say that they are synthetic in a header, and name their deployment, so that no caller's traffic is touched.
-A thread of its own; what the figures mean is for verdict.py.
+A header marks them as synthetic, and they name their deployment, so that real callers are not affected.
+Runs on its own threads; azure/service_health.py judges the metrics.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlops.endpoint.client import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address, 
 
 CONNECTIONS: Final = 8
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
-# Answers that say something of the key or the address, nothing of the deployment.
+# Answers about the key or the address, not about the deployment.
 _NOT_ITS_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 _P95: Final = 0.95
 _P99: Final = 0.99
@@ -28,7 +28,7 @@ _STOP_SECONDS: Final = 5.0
 
 
 class GoldenLoad:
-    """Callers of one deployment, from `start` to `stop`. The figures can be asked for at any time."""
+    """Callers of one deployment, from `start` to `stop`. The metrics can be read at any time."""
 
     def __init__(
         self, address: Address, deployment: str, bodies: Sequence[bytes], requests_per_second: float, sample: int
@@ -48,32 +48,32 @@ class GoldenLoad:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the callers."""
         self._began = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more; requests under way are given up."""
+        """Stop the callers; requests in flight are abandoned."""
         self._stopping.set()
         self._thread.join(_STOP_SECONDS)
 
     @property
     def seconds(self) -> float:
-        """Since when it asks."""
+        """Seconds since the start."""
         return time.monotonic() - self._began
 
     @property
     def last_failure(self) -> str:
-        """What the last answer that failed was; "" when none did."""
+        """The last failed answer; "" if none failed."""
         return self._last_failure
 
     @property
     def per_second(self) -> float:
-        """Answers a second since the first of them: before it lies the way to the endpoint."""
+        """Answers per second since the first answer, without the time to connect."""
         return (len(self._milliseconds) - 1) / max(self._last - self._first, self._interval)
 
     def observation(self) -> Observation:
-        """The answers so far. Percentiles of less than a sample count what is missing as fast: breaches are certain."""
+        """The answers so far. Percentiles of a partial sample count missing answers as fast: breaches are certain."""
         milliseconds = list(self._milliseconds)
         sample = [*milliseconds, *([0.0] * (self._sample - len(milliseconds)))]
         return Observation(
@@ -98,7 +98,7 @@ class GoldenLoad:
             due, number = time.monotonic(), 0
             while not self._stopping.is_set():
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                # What could not be asked in time is not made up for: that would be another load than was meant.
+                # Missed requests are not made up for: that would change the load.
                 due = max(due + self._interval, time.monotonic() - self._interval)
                 await free.acquire()
                 task = asyncio.create_task(self._ask(session, self._bodies[number % len(self._bodies)]))
@@ -118,7 +118,7 @@ class GoldenLoad:
         except TimeoutError:
             self._count(began, f"no answer in {REQUEST_TIMEOUT_SECONDS:.0f} s")
         except aiohttp.ClientError as error:
-            # The way to the endpoint is broken, for every caller and every deployment alike.
+            # The connection to the endpoint is broken, for every caller and every deployment.
             self._miss(str(error))
             await asyncio.sleep(self._interval)
         else:

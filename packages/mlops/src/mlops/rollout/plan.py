@@ -1,4 +1,4 @@
-"""What a rollout is to do: the release, its phases in order, and how long each lasts. Pure data, no I/O."""
+"""The plan of a rollout: the release, its phases in order, and how long each lasts. Pure data, no I/O."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _STEP = "traffic-"
 class Plan:
     """A release to roll out.
 
-    `steps` are percentages of live traffic, rising, the last one 100. `soak_seconds` is how long each
-    watched phase lasts, `load_seconds` how long the load before any traffic; `progress_deadline_seconds` is how long
-    a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds` 0
-    leaves the phase out; `skipped_phases` says which phases the manifest asks for all the same. `configuration` is
-    the fingerprint of all that a deployment is besides its model.
+    `steps` are increasing percentages of live traffic, the last one 100. `soak_seconds` is how long each
+    monitored phase lasts, `load_seconds` how long the load test before any traffic; `progress_deadline_seconds` is
+    how long a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds`
+    0 skips the phase; `skipped_phases` are those that the manifest requests nevertheless. `configuration` is the
+    fingerprint of everything in a deployment besides its model.
     """
 
     model: str
@@ -46,21 +46,21 @@ class Plan:
     def __post_init__(self) -> None:
         rising = list(self.steps) == sorted(set(self.steps))
         if not self.steps or not rising or self.steps[-1] != FULL or self.steps[0] <= 0:
-            raise ValueError(f"traffic steps must rise to {FULL}, not {list(self.steps)}")
+            raise ValueError(f"traffic steps must increase to {FULL}, not {list(self.steps)}")
 
     @property
     def content(self) -> str:
-        """What a deployment of this plan is, to be compared with what deployments are."""
+        """The identity of a deployment of this plan, to compare with existing deployments."""
         return revision_of(self.digest, self.configuration)
 
     @property
     def longest_seconds(self) -> float:
-        """After this long the rollout has failed, whatever it is doing."""
+        """The overall deadline of the rollout."""
         phases = self.phases(champion=True)
         return len(phases) * (self.soak_seconds + self.load_seconds + self.progress_deadline_seconds)
 
     def phases(self, *, champion: bool) -> tuple[str, ...]:
-        """The phases in order. Without a champion there is nobody to mirror from or to share with."""
+        """The phases in order. Without a champion there is no traffic to mirror or to split."""
         load = (LOAD,) if self.load_seconds else ()
         if not champion:
             return (CREATE, SMOKE, *load, step_phase(FULL))
@@ -74,16 +74,16 @@ def step_phase(percentage: int) -> str:
 
 
 def step_of(phase: str) -> int | None:
-    """The share of traffic in a phase; None for the phases before live traffic moves."""
+    """The share of traffic in a phase; None for the phases before live traffic shifts."""
     return int(phase.removeprefix(_STEP)) if phase.startswith(_STEP) else None
 
 
 @dataclass(frozen=True)
 class Target:
-    """A stage, the plan for it, and the model package on this machine.
+    """A stage, its plan, and the model package on this machine.
 
-    `model` is the reference that a deployment names; `requests_per_second` that of the synthetic callers.
-    `monitor` is None where Azure Monitor measures nothing: on Kubernetes, synthetic callers judge alone.
+    `model` is the reference that a deployment names; `requests_per_second` is the rate of the synthetic callers.
+    `monitor` is None where Azure Monitor has no metrics: on Kubernetes, only synthetic callers judge.
     """
 
     client: MLClient

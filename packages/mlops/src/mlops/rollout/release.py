@@ -1,7 +1,7 @@
-"""What a stage is to run: the first the version that is asked for or the newest, the others what their release says.
+"""Finds the model for a stage: in the first the requested or the newest version, in the others their release.
 
 A release's bytes come from the registry that all stages share; they are fetched, and their digest and provenance
-are verified before anything of the stage is touched.
+are verified before anything in the stage is touched.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ from mlops.stages.release_history import read_judged_manifest
 
 
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
-    """Raise RolloutFailed when the endpoint stands elsewhere than where the stage wants it; none yet is fine."""
+    """Raise RolloutFailed if an existing endpoint is not on the compute that the stage's settings name."""
     try:
         endpoint = client.online_endpoints.get(stage.endpoint)
     except ResourceNotFoundError:
         return
-    found, wanted = _where(endpoint), (stage.kubernetes_compute or "").lower()
+    found, wanted = _compute_of(endpoint), (stage.kubernetes_compute or "").lower()
     if found.lower() != wanted:
         raise RolloutFailed(
-            f"endpoint {stage.endpoint} is {_words(found)}, but project.yml says that {name} is {_words(wanted)}",
-            f"Nothing was changed. An endpoint stays where it was made: give {name} another `endpoint` in project.yml, "
+            f"endpoint {stage.endpoint} is {_serving(found)}, but in project.yml {name} is {_serving(wanted)}",
+            f"Nothing was changed. An endpoint cannot be moved: give {name} another `endpoint` in project.yml, "
             "move its callers, and delete the old one.",
         )
 
 
-def _where(endpoint: OnlineEndpoint) -> str:
+def _compute_of(endpoint: OnlineEndpoint) -> str:
     """The name of the compute that an endpoint is on; "" for a managed one."""
     compute = endpoint.compute if isinstance(endpoint, KubernetesOnlineEndpoint) else ""
     return (compute or "").rpartition("/")[2]
 
 
-def _words(compute: str) -> str:
+def _serving(compute: str) -> str:
     return f"served by {KUBERNETES} ({compute})" if compute else f"served by {MANAGED} machines"
 
 
 def find_target(client: MLClient, project: Project, stage: StageName, version: str | None) -> tuple[Target, MLClient]:
-    """The target of a rollout, and the client of the place its model comes from.
+    """The target of a rollout, and the client of the registry or workspace that its model comes from.
 
-    Raises ProjectError for a bad or empty release, WorkspaceError or RolloutFailed for a model that is not there
-    or is not the one that was released.
+    Raises ProjectError for an invalid or empty release, WorkspaceError or RolloutFailed for a model that is missing
+    or is not the released one.
     """
     manifest = read_judged_manifest(project, stage)
     place = project.settings.stage(stage)
@@ -71,7 +71,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     if digest != model.digest:
         raise RolloutFailed(
             f"the bytes of {model.name} {model.version} have digest {digest}, but {model.digest} was released",
-            "Nothing was changed. Find out who changed what, then train, register and promote again.",
+            "Nothing was changed. Find out what changed, then train, register and promote again.",
         )
     released = None if stage == project.order.training else manifest.release
     require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
@@ -81,7 +81,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     for each in plan.skipped_phases:
         say(f"{each.phase} is skipped: {each.reason}")
     if place.serving == KUBERNETES:
-        say("Azure Monitor measures nothing of a Kubernetes endpoint: synthetic callers judge alone")
+        say("Azure Monitor has no metrics for Kubernetes endpoints: only synthetic callers judge the rollout")
     target = Target(
         client=client,
         project=project,
@@ -100,10 +100,10 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
 def model_to_run(
     client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
 ) -> tuple[ModelVersion, str, MLClient]:
-    """The model of a stage, how a deployment names it, and the client of where it is. Raises as `find_target`."""
+    """The model of a stage, its reference in a deployment, and the client for it. Raises as `find_target`."""
     order = project.order
     if stage == order.training:
-        # Where one stage is all, it runs what was reviewed, as the last of several does.
+        # A single stage runs only reviewed releases, as the last of several does.
         reviewed = manifest.release.model if manifest.release and stage == order.production else None
         if version is None and reviewed is not None:
             found = ModelVersion(reviewed.name, reviewed.version, reviewed.digest)
@@ -112,13 +112,13 @@ def model_to_run(
         return found, f"azureml:{found.name}:{found.version}", client
     if version is not None:
         raise InputError(
-            f"what {stage} runs is said by releases/{stage}.yml, not by --version",
+            f"releases/{stage}.yml determines what {stage} runs, not --version",
             f"Promote it: `mlops promote --to {stage} --version {version}`.",
         )
     if manifest.release is None:
         raise ProjectError(
             f"nothing is released to {stage} yet: `release` in releases/{stage}.yml is null",
-            f"Promote what the stage before runs: `mlops promote --to {stage}`.",
+            f"Promote what the previous stage runs: `mlops promote --to {stage}`.",
         )
     released = manifest.release.model
     registry = project.settings.registry
@@ -127,12 +127,12 @@ def model_to_run(
 
 
 def _require_health_source(manifest: Manifest, stage: StageName, place: Stage) -> None:
-    """Raise ProjectError when nobody could say how a new deployment does."""
+    """Raise ProjectError if nothing could measure the health of a new deployment."""
     if place.serving == KUBERNETES and not manifest.rollout.load.seconds:
         raise ProjectError(
-            f"releases/{stage}.yml has no synthetic callers (load.seconds is 0), and Azure Monitor measures nothing of "
-            f"a Kubernetes endpoint: nobody could judge a rollout to {stage}",
-            f"Set rollout.load.seconds in releases/{stage}.yml, to 5 for example.",
+            f"releases/{stage}.yml has no synthetic callers (load.seconds is 0), and Azure Monitor has no metrics for "
+            f"Kubernetes endpoints: a rollout to {stage} could not be judged",
+            f"Set rollout.load.seconds in releases/{stage}.yml, for example to 5.",
         )
 
 
@@ -159,19 +159,19 @@ _REGISTRY_TAG = "registry"
 def copy_to_workspace(
     client: MLClient, registry: MLClient, project: Project, model: ModelVersion, package: Path
 ) -> str:
-    """See to it that a workspace has the version with the package's bytes; how a deployment names it there.
+    """Ensure that a workspace has the version with the package's bytes; return its reference in a deployment.
 
-    Raises RolloutFailed when the workspace has other bytes under that version.
+    Raises RolloutFailed if the workspace has different bytes under that version.
     """
     if not _has(client, model):
-        say(f"{model.name} {model.version} is copied into the stage's workspace: Kubernetes takes none of a registry")
+        say(f"copying {model.name} {model.version} to the stage's workspace: Kubernetes cannot use a registry's models")
         _create(client, registry.models.get(model.name, model.version), project, model, package)
     _, digest = fetch_package(client, project, model.name, model.version)
     if digest != model.digest:
         raise RolloutFailed(
             f"the stage's workspace has version {model.version} of model {model.name} with digest {digest}, "
             f"but {model.digest} was released",
-            "Nothing was changed. A version never changes: train and register a new one, and promote that.",
+            "Nothing was changed. A version never changes: train, register and promote a new one.",
         )
     return f"azureml:{model.name}:{model.version}"
 
@@ -183,7 +183,7 @@ def _create(client: MLClient, shared: Model, project: Project, model: ModelVersi
         with suppress_output():
             client.models.create_or_update(copy)
     except (AssetPathException, HttpResponseError):
-        # Another rollout may have been faster; whose bytes these are is asked afterwards.
+        # Another rollout may have been faster; the bytes are checked afterwards.
         if not _has(client, model):
             raise
 

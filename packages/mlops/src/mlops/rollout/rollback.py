@@ -1,6 +1,6 @@
-"""`mlops rollback` as a function: all traffic back to the other deployment, in one call.
+"""`mlops rollback`: all traffic back to the other deployment, in one call.
 
-Refuses when that one does not answer: going back to something broken would be the outage it is meant to end.
+Refused if that one does not answer: returning to a broken deployment would cause an outage.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHORT: int = 12
 
 
 def revert_advice(project: Project, stage: StageName, version: str) -> str:
-    """How to make git agree again, for a stage that does not run `version`; "" where git never said it should."""
+    """How to reconcile git with a stage that does not run `version`; "" if git never released it."""
     file = manifest_file(project.root, stage)
     release = read_manifest(file).release
     if release is None or release.model.version != version:
@@ -39,19 +39,19 @@ def revert_advice(project: Project, stage: StageName, version: str) -> str:
     path = file.relative_to(project.root).as_posix()
     commit = Repository(project.root).last_change(path)
     revert = f"`git revert {commit[:_SHORT]}` (a pull request)" if commit else f"an earlier {path}"
-    return f"git and live disagree: {path} still says version {version}. Make them agree: {revert}."
+    return f"git differs from the live deployment: {path} still names version {version}. Reconcile them: {revert}."
 
 
-# Asks nothing of the model: a scoring script that is up refuses it, and says so itself.
+# Needs no model: a running scoring script refuses it, with a message of its own.
 _EMPTY_REQUEST: Final = b"{}"
-# How a rollback by a person shows in the audit log: its step, and the evidence of what traffic was taken from.
+# A manual rollback in the audit log: its step, and the evidence key of the deployment that lost traffic.
 BY_HAND: Final = "by hand"
 LEFT: Final = "from"
 
 
 @dataclass(frozen=True)
 class RollbackResult(Result):
-    """Where traffic went, and how long callers waited for it."""
+    """Where traffic went, and how long it took."""
 
     stage: str
     endpoint: str
@@ -77,24 +77,24 @@ class RollbackResult(Result):
             ("digest", self.digest),
         )
         blocks: list[Block] = [Table(f"stage {self.stage}", (), rows)]
-        blocks.append(Line(f"traffic is back since {self.traffic_seconds:.2f} s after the command began", "good"))
+        blocks.append(Line(f"traffic was back {self.traffic_seconds:.2f} s after the command started", "good"))
         return [*blocks, Line(self.advice, "bad")] if self.advice else blocks
 
 
 def rollback(client: MLClient, project: Project, stage_name: StageName, reason: str = "") -> RollbackResult:
-    """Return all traffic of a stage to its other deployment; a rollout that goes on is ended by it.
+    """Return all traffic of a stage to its other deployment; this ends a running rollout.
 
-    Raises RolloutFailed, with nothing changed, when there is no other deployment or it does not answer.
+    Raises RolloutFailed, with nothing changed, if there is no other deployment or it does not answer.
     """
     begun = time.monotonic()
     endpoint = project.settings.stage(stage_name).endpoint
     view = observe(client, endpoint)
-    back = _where_to(view, stage_name)
+    back = _rollback_target(view, stage_name)
     _require_answer(client, endpoint, view, back)
-    why = reason or "asked for by `mlops rollback`"
+    why = reason or "requested with `mlops rollback`"
     write_change(client, endpoint, _change(view, back, why))
     seconds = time.monotonic() - begun
-    left = _left(view, back)
+    left = _source_deployment(view, back)
     record = AuditLog(client).append(_event(back, left, project, stage_name, why))
     announce(project.settings.stage(stage_name), record)
     return RollbackResult(
@@ -109,17 +109,17 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
     )
 
 
-def _where_to(view: View, stage: StageName) -> Deployment:
+def _rollback_target(view: View, stage: StageName) -> Deployment:
     name = view.before
     if name is None:
         raise RolloutFailed(
-            f"stage {stage} has no deployment that was live before the present one",
+            f"stage {stage} has no previously live deployment",
             f"Release an older version: `git revert`, then `mlops deploy --stage {stage}`.",
         )
     deployment = view.deployments[name]
     if not deployment.ready:
         raise RolloutFailed(
-            f"{name} is {deployment.state or 'not there'}: traffic stays where it is",
+            f"{name} is {deployment.state or 'missing'}: traffic was not moved",
             f"Release an older version: `git revert`, then `mlops deploy --stage {stage}`.",
         )
     return deployment
@@ -130,10 +130,10 @@ def _require_answer(client: MLClient, endpoint: str, view: View, back: Deploymen
     try:
         reply = call(address, _EMPTY_REQUEST, back.name, {SYNTHETIC_HEADER: "rollback"})
     except RequestRefused as error:
-        raise RolloutFailed(f"{back.name} does not answer: traffic stays where it is", error.advice) from error
+        raise RolloutFailed(f"{back.name} does not answer: traffic was not moved", error.advice) from error
     if not _is_up(reply):
         raise RolloutFailed(
-            f"{back.name} answers {reply.status}: it is not healthy, and traffic stays where it is",
+            f"{back.name} answers {reply.status}: it is not healthy, and traffic was not moved",
             "`mlops status` shows its state. Release an older version: `git revert`, then `mlops deploy`.",
         )
 
@@ -143,7 +143,7 @@ def _is_up(reply: Reply) -> bool:
     return status in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}
 
 
-def _left(view: View, back: Deployment) -> Deployment | None:
+def _source_deployment(view: View, back: Deployment) -> Deployment | None:
     """The deployment that traffic is taken from."""
     progress = view.in_progress
     name = progress.to if progress else view.live
@@ -152,7 +152,7 @@ def _left(view: View, back: Deployment) -> Deployment | None:
 
 def _change(view: View, back: Deployment, reason: str) -> Change:
     tags = {name: value for name, value in view.tags.items() if name not in ROLLOUT_TAGS}
-    return Change({back.name: FULL}, {}, {**tags, TAG_OUTCOME: f"went back: {reason}"[:LONGEST_TAG]})
+    return Change({back.name: FULL}, {}, {**tags, TAG_OUTCOME: f"rolled back: {reason}"[:LONGEST_TAG]})
 
 
 def _event(back: Deployment, left: Deployment | None, project: Project, stage: StageName, reason: str) -> Event:

@@ -1,7 +1,7 @@
-"""A rollout from where the endpoint stands to its end: observe, decide, say why, execute, again.
+"""Runs a rollout from the endpoint's current state to its end: observe, decide, report why, execute, repeat.
 
-To resume is to run again. Whatever ends it, traffic is where it was or where it was meant to go; a connection that
-is lost is waited for, and then counts as a breach.
+To resume, run again. However it ends, traffic is where it was or where it should go; a lost connection is waited
+for, and then counts as a breach.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from mlops.rollout.rollback import revert_advice
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _FIGURES_EVERY_SECONDS: Final = 5.0
-# Answers of the service that another try may change.
+# Answers of the service that a retry may change.
 _TRANSIENT: Final = frozenset(
     {
         HTTPStatus.CONFLICT,
@@ -53,15 +53,15 @@ _TRANSIENT: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-_AGAIN: Final = "To run the command again is safe: it goes on from where the endpoint stands."
+_AGAIN: Final = "It is safe to run the command again: it continues from the endpoint's current state."
 _CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
-# After this many times the patience without a connection nothing can be done from here.
+# After this many times the progress deadline without a connection, nothing can be done from here.
 _GIVE_UP: Final = 2
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended: the endpoint as seen last, and the actions that led there."""
+    """How it ended: the last observed endpoint, and the actions that led there."""
 
     view: View
     actions: tuple[Action, ...]
@@ -87,7 +87,7 @@ class Rollout:
         self._deadline = time.monotonic() + target.plan.longest_seconds
 
     def run(self) -> Outcome:
-        """Go on until it is done. Raises RolloutFailed, Interrupted, Terminated or WorkspaceError otherwise."""
+        """Run until done. Raises RolloutFailed, Interrupted, Terminated or WorkspaceError otherwise."""
         try:
             while True:
                 view = self._step()
@@ -97,7 +97,7 @@ class Rollout:
             self._gatherer.close()
 
     def _step(self) -> View | None:
-        """One round; the view once there is nothing left to do."""
+        """One round; returns the view once there is nothing left to do."""
         try:
             view = observe(self._target.client, self._target.stage.endpoint)
             if not self._may_act(view):
@@ -114,11 +114,11 @@ class Rollout:
         return self._after(action, view)
 
     def _may_act(self, view: View) -> bool:
-        """Whether the lease is ours, or not needed yet. Raises RolloutFailed when it is somebody else's."""
+        """Whether the lease is ours, or not needed yet. Raises RolloutFailed if another rollout holds it."""
         now = datetime.now(UTC)
         lease = lease_in(view.tags)
         if self._holds and (lease is None or lease.owner != self._executor.owner):
-            return self._ended_unseen(view)
+            return self._lease_lost(view)
         other = held_by_another(view.tags, self._executor.owner, now)
         if other is not None and not self._take_over:
             raise refusal(self._target.stage.endpoint, other.owner, other.until)
@@ -126,18 +126,18 @@ class Rollout:
             return True
         if not self._holds or lease is None or lease.due(now):
             self._executor.hold(view, take_over=self._take_over)
-            # Taken over once: whoever takes it from us now is respected.
+            # Taken over only once: if another rollout takes it from us now, it keeps it.
             self._holds, self._take_over = True, False
             return False
         return True
 
-    def _ended_unseen(self, view: View) -> bool:
-        """Our lease is gone: because our last call worked though its answer was lost, or because of others."""
+    def _lease_lost(self, view: View) -> bool:
+        """Our lease is gone: because our last call succeeded but its answer was lost, or because of another rollout."""
         ending, self._ending = self._ending, None
         if ending is None or lease_in(view.tags) is not None:
             raise RolloutFailed(
-                f"the rollout of {self._target.stage.endpoint} was ended or taken over by somebody else",
-                "Nothing more was changed from here. `mlops status` and `mlops history` show what happened.",
+                f"the rollout of {self._target.stage.endpoint} was ended or taken over elsewhere",
+                "Nothing else was changed from here. `mlops status` and `mlops history` show what happened.",
             )
         self._holds = False
         self._after(ending, view)
@@ -175,12 +175,12 @@ class Rollout:
         return None
 
     def _ended(self, action: Done, view: View) -> View:
-        """The view when the plan's content is live; to be stopped before anything was begun is no success."""
+        """The view if the plan's content is live; being stopped before anything was started is not a success."""
         plan, live = self._target.plan, view.deployments.get(view.live or "")
         if live is not None and live.content == plan.content:
             return view
         message = f"{plan.model} {plan.version} is not released to {self._target.stage_name}: {action.reason}. "
-        message += f"Traffic is as it was: {_shares(view)}"
+        message += f"Traffic is unchanged: {_shares(view)}"
         if self._stop.reason is not None:
             raise self._stop.error(message, _AGAIN)
         raise RolloutFailed(message, _AGAIN)
@@ -193,14 +193,14 @@ class Rollout:
         if self._lost_for() > self._target.plan.progress_deadline_seconds:
             return f"nothing could be done for {self._lost_for():.0f} s"
         if time.monotonic() > self._deadline:
-            return f"it did not end within {self._target.plan.longest_seconds:.0f} s"
+            return f"it did not finish within {self._target.plan.longest_seconds:.0f} s"
         return None
 
     def _lost_for(self) -> float:
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
 
     def _fail(self, error: Exception) -> None:
-        """Remember a call that failed, to be tried again or to go back for. Raises it when neither helps."""
+        """Remember a failed call, to retry it or to roll back. Raises it if neither helps."""
         explained = explain(error)
         message = explained.message if explained else str(error)
         status = error.status_code if isinstance(error, HttpResponseError) else None
@@ -210,17 +210,17 @@ class Rollout:
             if self._lost_for() > _GIVE_UP * self._target.plan.progress_deadline_seconds:
                 raise error
             busy = status == HTTPStatus.CONFLICT
-            what = "the endpoint is being changed" if busy else "the workspace did not answer as expected"
+            what = "the endpoint is being updated" if busy else "the workspace did not answer as expected"
             say(f"{what} ({message}); trying again")
             self._stop.pause(pause_after(self._lost_for()))
             return
         if self._refused is not None:
-            # Going back was refused as well.
+            # The rollback was refused as well.
             raise error
         self._refused = message
 
     def _wait(self) -> None:
-        """Wait in proportion to the time it takes already, but no longer than nothing is breached."""
+        """Wait in proportion to the elapsed time, but stop waiting at a breach."""
         pause = min(LONGEST_PAUSE_SECONDS, pause_after(time.monotonic() - self._waits_since))
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not self._gatherer.breaks():
@@ -232,7 +232,7 @@ class Rollout:
         details = self._executor.why(to.name) if to is not None and not to.ready else ()
         message = (
             f"{plan.model} {plan.version} is not released to {self._target.stage_name}: {action.reason}. "
-            f"Callers are as before: {_serving(action.to)}"
+            f"Callers are unaffected: {_serving(action.to)}"
         )
         advice = revert_advice(self._target.project, self._target.stage_name, plan.version)
         if self._stop.reason is not None:
@@ -249,14 +249,14 @@ def _shares(view: View) -> str:
 
 
 class ProgressReporter:
-    """Says what happens: every change of phase at once, figures while it waits now and then."""
+    """Reports progress: every change of phase at once, metrics now and then while it waits."""
 
     def __init__(self) -> None:
         self._place: tuple[str, str] | None = None
         self._said_at = 0.0
 
     def tell(self, action: Action, view: View) -> None:
-        """Say an action, unless it is the same waiting that was said just now."""
+        """Report an action, unless it repeats the last report of waiting."""
         progress = view.in_progress
         place = (type(action).__name__, progress.phase if progress else "")
         quietly = isinstance(action, Wait | Verify) and place == self._place

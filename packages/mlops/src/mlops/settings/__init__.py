@@ -1,1 +1,1 @@
-"""What a fork states in YAML: project.yml and everything in releases/, read once, checked, frozen."""
+"""What a fork states in YAML: project.yml and everything in releases/, read once, validated, frozen."""

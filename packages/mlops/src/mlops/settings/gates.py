@@ -1,4 +1,4 @@
-"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and the slices they judge."""
+"""releases/gates.yml as frozen objects: the rules, how evidence is collected for them, and their slices."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CATALOGUE: Final = Catalogue(
         "golden_decision_changes": MeasureKind("Golden-test decisions changed", "lower"),
         "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "latency_p50_milliseconds": MeasureKind("Latency of a row, p50 (ms)", "lower", compared=True),
-        "latency_p99_milliseconds": MeasureKind("Latency of a row, p99 (ms)", "lower", compared=True),
+        "latency_p50_milliseconds": MeasureKind("Latency per row, p50 (ms)", "lower", compared=True),
+        "latency_p99_milliseconds": MeasureKind("Latency per row, p99 (ms)", "lower", compared=True),
         "package_megabytes": MeasureKind("Package size (MB)", "lower", compared=True),
         "schema_breaks": MeasureKind("Breaking schema changes", "lower", needs_champion=True),
         "provenance_gaps": MeasureKind("Missing provenance", "lower"),
@@ -47,7 +47,7 @@ def _slice(name: Any, info: ValidationInfo) -> Slice:
 
 
 class BootstrapSettings(Part):
-    """How intervals are drawn: rounds, their confidence, and the seed that repeats them."""
+    """How intervals are computed: rounds, confidence, and a seed for reproducibility."""
 
     rounds: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
@@ -55,14 +55,14 @@ class BootstrapSettings(Part):
 
 
 class MinSliceSize(Part):
-    """A subgroup below this is reported, and does not count in a difference between subgroups."""
+    """A smaller subgroup is reported, but not counted in a difference between subgroups."""
 
     rows: Annotated[int, Field(ge=1)]
     positives: Annotated[int, Field(ge=1)]
 
 
 class GatesFile(YamlFile):
-    """What gates.yml says. `slices` are named there and defined in schema.yml."""
+    """The content of gates.yml. `slices` are named there and defined in schema.yml."""
 
     renamed_keys: ClassVar = {"groups": "slices", "smallest_band": "min_slice_size"}
 
@@ -76,7 +76,7 @@ class GatesFile(YamlFile):
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
     def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
-        """The rules that a stage asks for, in the file's order."""
+        """The rules of a stage, in file order."""
         return rules_at(self.rules, stage)
 
 

@@ -1,6 +1,6 @@
-"""The catalogue of what monitoring can measure, and of what kind a broken rule on it is.
+"""The catalogue of what monitoring can measure, and the kind of finding that a broken rule is.
 
-The step monitor_model takes all but the service's, which service.py takes from Azure Monitor.
+The step monitor_model measures everything except the service, which is measured through Azure Monitor.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "rows": MeasureKind("Rows in the window", "higher"),
         "broken_share": MeasureKind("Rows that cannot be read", "lower"),
         "unanswered_share": MeasureKind("Rows without an answer", "lower"),
-        "skewed_share": MeasureKind("Rows filed at a wrong time", "lower"),
+        "skewed_share": MeasureKind("Rows filed at the wrong time", "lower"),
         "bad_label_share": MeasureKind("Outcomes that cannot be used", "lower"),
         "missing_features": MeasureKind("Missing features", "lower"),
         "unknown_columns": MeasureKind("Unknown columns", "lower"),
         "constant_features": MeasureKind("Constant features", "lower"),
-        "largest_missing_rise": MeasureKind("Missing values, largest rise", "lower"),
+        "largest_missing_rise": MeasureKind("Missing values, largest increase", "lower"),
         "largest_out_of_range_share": MeasureKind("Out of range, largest share", "lower"),
         "largest_unknown_category_share": MeasureKind("Unknown codes, largest share", "lower"),
         "largest_unseen_category_share": MeasureKind("Codes unseen in training, largest share", "lower"),
@@ -40,7 +40,7 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "drifted_share": MeasureKind("Drifted features", "lower"),
         "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "selection_rate_change": MeasureKind("Change of the selection rate", "lower"),
+        "selection_rate_change": MeasureKind("Change in the selection rate", "lower"),
     },
     "performance": {
         "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
@@ -55,7 +55,7 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         ),
     },
     "service": {
-        "failure_share": MeasureKind("Requests that failed", "lower"),
+        "failure_share": MeasureKind("Failed requests", "lower"),
         "latency_p99_milliseconds": MeasureKind("Latency, p99 (ms)", "lower"),
     },
 }
@@ -63,7 +63,7 @@ CATALOGUE: Final = Catalogue({name: kind for kinds in _SECTIONS.values() for nam
 
 
 def section_of(measure: str) -> Section:
-    """Of what kind a broken rule on a measure is. Raises KeyError for an unknown one."""
+    """The kind of finding that a broken rule on a measure is. Raises KeyError for an unknown measure."""
     name = measure.split(SLICE_SEPARATOR, 1)[0]
     for section, kinds in _SECTIONS.items():
         if name in kinds:
@@ -97,7 +97,7 @@ class Measuring(Part):
 
 
 class MonitorFile(YamlFile):
-    """What monitor.yml says. `slices` are named there and defined in schema.yml."""
+    """The content of monitor.yml. `slices` are named there and defined in schema.yml."""
 
     renamed_keys: ClassVar = {
         "fewest_rows": "min_rows",
@@ -117,7 +117,7 @@ class MonitorFile(YamlFile):
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
     def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
-        """The rules that a stage asks for, in the file's order."""
+        """The rules of a stage, in file order."""
         return rules_at(self.rules, stage)
 
 
@@ -135,7 +135,7 @@ def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
     problems: list[tuple[KeyPath, str]] = []
     for index, measure in enumerate(found.retrain_on):
         if measure not in judged:
-            problems.append((("retrain_on", index), f"no rule is about '{measure}'"))
+            problems.append((("retrain_on", index), f"no rule uses '{measure}'"))
         elif section_of(measure) not in _MENDABLE:
             problems.append((("retrain_on", index), f"a newer model cannot fix '{measure}'"))
     return problems

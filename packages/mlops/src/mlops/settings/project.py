@@ -1,6 +1,6 @@
-"""project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys. And schema.yml.
+"""project.yml and schema.yml as frozen objects: finds the file, checks Azure's rules, refuses unknown keys.
 
-documents.py reads a file and says where in it an error is.
+documents.py reads a file and locates errors in it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def _rule(pattern: str, rule: str) -> AfterValidator:
 
 ProjectName = Annotated[
     str,
-    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, a letter first"),
+    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, starting with a letter"),
 ]
 AssetName = Annotated[
     str,
-    _rule(r"[a-zA-Z0-9][\w.-]{0,254}", "letters, digits, '.', '_' and '-', a letter or digit first"),
+    _rule(r"[a-zA-Z0-9][\w.-]{0,254}", "letters, digits, '.', '_' and '-', starting with a letter or digit"),
 ]
 SubscriptionId = Annotated[
     str,
@@ -57,19 +57,19 @@ SubscriptionId = Annotated[
 ]
 ResourceGroupName = Annotated[
     str,
-    _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; no '.' at the end"),
+    _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; not ending with '.'"),
 ]
 WorkspaceName = Annotated[
-    str, _rule(r"[a-zA-Z0-9][\w-]{2,32}", "3 to 33 letters, digits, '_' and '-', a letter or digit first")
+    str, _rule(r"[a-zA-Z0-9][\w-]{2,32}", "3 to 33 letters, digits, '_' and '-', starting with a letter or digit")
 ]
 ComputeName = Annotated[
-    str, _rule(r"[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]", "2 to 32 letters, digits and '-', a letter first")
+    str, _rule(r"[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]", "2 to 32 letters, digits and '-', starting with a letter")
 ]
 EndpointName = Annotated[
     str,
     _rule(
         r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
-        "3 to 32 letters, digits and '-'; a letter first, no '-' last",
+        "3 to 32 letters, digits and '-', starting with a letter and not ending with '-'",
     ),
 ]
 TopicName = Annotated[str, _rule(r"[a-zA-Z0-9-]{3,50}", "3 to 50 letters, digits and '-'")]
@@ -79,7 +79,7 @@ IdentityId = Annotated[
     _rule(
         r"/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/Microsoft\.ManagedIdentity"
         r"/userAssignedIdentities/[^/]+",
-        "the whole resource id of a user-assigned identity: /subscriptions/…/userAssignedIdentities/<name>",
+        "the full resource id of a user-assigned identity: /subscriptions/…/userAssignedIdentities/<name>",
     ),
 ]
 ClientId = Annotated[str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "the GUID of an identity")]
@@ -87,12 +87,12 @@ ConnectionString = Annotated[
     str,
     _rule(
         r"InstrumentationKey=[0-9a-fA-F-]{36}(;\w+=[^;\s]+)*;IngestionEndpoint=https://[^;\s]+(;\w+=[^;\s]+)*;?",
-        "the connection string of an Application Insights: InstrumentationKey=…;IngestionEndpoint=https://…",
+        "the connection string of Application Insights: InstrumentationKey=…;IngestionEndpoint=https://…",
     ),
 ]
 Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
-# What a deployment runs on: a machine of Azure's, or what the cluster's administrators called one of its sizes.
+# What a deployment runs on: an Azure machine size, or an instance type that the cluster's administrators defined.
 _INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
     MANAGED: _must(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2"),
     KUBERNETES: _must(
@@ -103,12 +103,12 @@ _INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
 
 
 class Stage(Part):
-    """Where one stage lives on Azure, how it is served, and on what.
+    """Where one stage is on Azure, how it is served, and on what.
 
-    `instance_count` copies answer; on Kubernetes up to `max_instances` where that is given. Deployments act as
-    `endpoint_identity`, or as an identity of their endpoint's own; what they collect goes to `collected_datastore`, and
+    `instance_count` replicas serve; on Kubernetes up to `max_instances` if given. Deployments act as
+    `endpoint_identity`, or as an identity of their endpoint; the data they collect go to `collected_datastore`, and
     traces of requests to `application_insights`, sent as the identity whose client id is `endpoint_client_id`.
-    Who is to hear of drift and of releases subscribes to `events_topic`, an Event Grid topic of the resource group.
+    Subscribe to `events_topic`, an Event Grid topic of the resource group, for drift and release events.
     """
 
     name: StageName
@@ -137,13 +137,13 @@ class Stage(Part):
         if serving == KUBERNETES and value is None:
             raise ValueError("is missing: serving is kubernetes; name the attached compute")
         if serving == MANAGED and value is not None:
-            raise ValueError("belongs to `serving: kubernetes`; remove it")
+            raise ValueError("needs `serving: kubernetes`; remove it")
         return value
 
     @field_validator("instance_type")
     @classmethod
-    def _fits_what_serves(cls, value: str, info: ValidationInfo) -> str:
-        # A wrong `serving` is reported already.
+    def _matches_serving(cls, value: str, info: ValidationInfo) -> str:
+        # An invalid `serving` is already reported.
         serving: Serving | None = info.data.get("serving")
         return _INSTANCE_TYPE[serving](value) if serving else value
 
@@ -152,14 +152,14 @@ class Stage(Part):
     def _is_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
         least = info.data.get("instance_count")
         if value is not None and info.data.get("serving") == MANAGED:
-            raise ValueError("belongs to `serving: kubernetes`; managed endpoints are scaled by Azure Monitor's rules")
+            raise ValueError("needs `serving: kubernetes`; managed endpoints are scaled by rules in Azure Monitor")
         if value is not None and least is not None and value < least:
             raise ValueError(f"is {value}, less than instance_count {least}")
         return value
 
 
 class Settings(YamlFile):
-    """What project.yml says. `stages` are in the order in which models move through them."""
+    """The content of project.yml. `stages` are in the order in which models move through them."""
 
     name: ProjectName
     model: AssetName
@@ -169,34 +169,34 @@ class Settings(YamlFile):
 
     @field_validator("stages", mode="before")
     @classmethod
-    def _are_a_list(cls, value: Any) -> Any:
+    def _require_list(cls, value: Any) -> Any:
         if isinstance(value, dict):
             first = next(iter(value), "dev")
             raise ValueError(
-                f"has a key per stage, and is a list since format 1, in the order of promotion: write "
-                f"`- name: {first}` in place of `{first}:`, with its other keys below it, and so on for each stage"
+                f"has one key per stage, but is a list since format 1, in the order of promotion: write "
+                f"`- name: {first}` instead of `{first}:`, with its other keys below it, and so on for each stage"
             )
         return value
 
     @field_validator("stages")
     @classmethod
-    def _are_few(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _has_valid_count(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if not 1 <= len(value) <= MOST_STAGES:
             raise ValueError(f"has {len(value)} stages; a project has 1 to {MOST_STAGES}")
         return value
 
     @property
     def labels(self) -> str:
-        """The data asset of the outcomes that became known of what a stage was asked."""
+        """The data asset of the outcomes known for a stage's requests."""
         return f"{self.data}-labels"
 
     @cached_property
     def order(self) -> StageOrder:
-        """The names of the stages, in their order."""
+        """The names of the stages, in order."""
         return StageOrder(tuple(stage.name for stage in self.stages))
 
     def stage(self, name: StageName) -> Stage:
-        """The settings of one stage. Raises InputError for a name that is no stage's."""
+        """The settings of one stage. Raises InputError for an unknown stage."""
         return self.stages[self.order.names.index(self.order.find(name))]
 
 
@@ -210,7 +210,7 @@ class Project(BaseModel):
 
     @property
     def order(self) -> StageOrder:
-        """The names of the stages, in their order."""
+        """The names of the stages, in order."""
         return self.settings.order
 
     def path(self, relative: Path) -> Path:
@@ -218,7 +218,7 @@ class Project(BaseModel):
         return self.root / relative
 
     def required_file(self, relative: Path) -> Path:
-        """A file that the project must have. Raises ProjectError when it is not there."""
+        """A file that the project must have. Raises ProjectError if it is missing."""
         file = self.root / relative
         if not file.is_file():
             raise ProjectError(f"{file} does not exist", f"Restore it: `git checkout -- {relative.as_posix()}`.")
@@ -226,19 +226,19 @@ class Project(BaseModel):
 
 
 def find_project_file(start: Path) -> Path:
-    """The project.yml in `start` or in the nearest folder above; raises ProjectError when there is none."""
+    """The project.yml in `start` or in the nearest folder above it. Raises ProjectError if there is none."""
     folder = start.resolve()
     for candidate in (folder, *folder.parents):
         if (candidate / PROJECT_FILE).is_file():
             return candidate / PROJECT_FILE
     raise ProjectError(
         f"there is no {PROJECT_FILE} in {folder} or in a folder above it",
-        "Go to the project's folder, or name it: `mlops --project PATH …`.",
+        "Change to the project's folder, or name it: `mlops --project PATH …`.",
     )
 
 
 def load_project(given: Path | None = None) -> Project:
-    """Read the project that `given` (a folder or its project.yml) names, else the one around us.
+    """Read the project that `given` (a folder or its project.yml) names, else the one containing the working folder.
 
     Raises ProjectError, with file, line and key of everything that is wrong.
     """
@@ -247,7 +247,7 @@ def load_project(given: Path | None = None) -> Project:
     else:
         file = given / PROJECT_FILE if given.is_dir() else given
         if not file.is_file():
-            raise ProjectError(f"{file} does not exist", f"Give the folder that holds {PROJECT_FILE}.")
+            raise ProjectError(f"{file} does not exist", f"Give the folder that contains {PROJECT_FILE}.")
     return Project(root=file.resolve().parent, settings=read_settings(file))
 
 
@@ -265,7 +265,7 @@ def _with_different_names(checked: CheckedFile[Settings]) -> Settings:
     names = checked.value.order.names
     checked.refuse(
         [
-            (("stages", index, "name"), f"'{name}' is the name of a stage above; names must differ")
+            (("stages", index, "name"), f"'{name}' is already the name of a stage above; names must differ")
             for index, name in enumerate(names)
             if name in names[:index]
         ]

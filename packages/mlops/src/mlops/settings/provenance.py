@@ -1,4 +1,4 @@
-"""releases/provenance.yml as frozen objects: what each stage asks of where its models come from."""
+"""releases/provenance.yml as frozen objects: what each stage requires of the origin of its models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ANYTHING: Final = "*"
 
 def _renamed(value: object) -> object:
     if value == "github":
-        raise ValueError("is now `required`: the git host of the remote has to hold the attestation")
+        raise ValueError("is now `required`: the git host of the remote must hold the attestation")
     return value
 
 
 class Demands(Part):
-    """What one stage asks."""
+    """What one stage requires."""
 
     statement: Literal["required", "optional"]
     builders: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
@@ -33,13 +33,13 @@ class Demands(Part):
 
 
 class Policy(YamlFile):
-    """What the file says."""
+    """The content of the file."""
 
     stages: ByStage[Demands]
 
 
 def read_policy(root: Path, order: StageOrder) -> Policy:
-    """Read the policy of a project. Raises ProjectError: without a policy nothing is let through."""
+    """Read the policy of a project. Raises ProjectError: without a policy nothing is accepted."""
     return read_checked(root / POLICY_FILE, Policy, stage_context(order)).value
 
 
@@ -51,7 +51,7 @@ def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
 
 
 def allows(builders: tuple[str, ...], builder: str, origin: str | None) -> bool:
-    """Whether a builder is one of those named; without a git host a pattern with {origin} matches nothing."""
+    """Whether a builder is one of those named; without a git host, a pattern with {origin} matches nothing."""
     for pattern in builders:
         if _ORIGIN in pattern and origin is None:
             continue

@@ -1,7 +1,7 @@
-"""releases/<stage>.yml as frozen objects, and how a release is written into a manifest so that the difference in a pull
+"""releases/<stage>.yml as frozen objects, and how a release is written into a manifest so that the diff of a pull
 request shows what changed and nothing else.
 
-Which stage a release may come from is judged by stages/release_history.py.
+stages/release_history.py checks which stage a release may come from.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mlops.settings.stages import StageName
 
 RELEASE_FOLDER: Final = Path("releases")
 WHOLE_TRAFFIC: Final = 100
-# How long a step of a rollout may go without evidence where a release does not say: Azure takes minutes to deploy.
+# The default limit for a rollout step without evidence: Azure takes minutes to deploy.
 PROGRESS_DEADLINE_SECONDS: Final = 1_200.0
 
 # Azure mirrors at most half of an endpoint's traffic.
@@ -31,7 +31,7 @@ MirrorPercentage = Annotated[int, Field(ge=0, le=50)]
 TrafficPercentage = Annotated[int, Field(ge=1, le=WHOLE_TRAFFIC)]
 Hours = Annotated[float, Field(ge=0, le=8_760, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# "unknown" and "-dirty" are facts that a manifest may state; whether a stage accepts them, a gate decides.
+# "unknown" and "-dirty" are facts that a manifest may state; a gate decides whether a stage accepts them.
 GitCommit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}([0-9a-f]{24})?(-dirty)?|unknown)$")]
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|unknown)$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -39,7 +39,7 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Model(Part):
-    """The registered model that a stage runs; the digest is over its whole package."""
+    """The registered model that a stage runs; the digest is of its whole package."""
 
     name: AssetName
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]
@@ -55,7 +55,7 @@ class Data(Part):
 
 
 class Source(Part):
-    """Where the model comes from: the stage before, the job that made it, its code and its data."""
+    """Where the model comes from: the previous stage, the job that produced it, its code and its data."""
 
     stage: StageName
     job: Text
@@ -71,7 +71,7 @@ class Release(Part):
 
 
 class Load(Part):
-    """The load that a new deployment must bear within the SLO before it gets traffic; 0 seconds skips it."""
+    """The load test that a new deployment must pass within the SLO before it gets traffic; 0 seconds skips it."""
 
     requests_per_second: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
     seconds: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]
@@ -88,9 +88,9 @@ class Rollout(Part):
 
     @field_validator("traffic_steps")
     @classmethod
-    def _rises_to_everything(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _increases_to_whole_traffic(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if list(value) != sorted(set(value)) or value[-1] != WHOLE_TRAFFIC:
-            raise ValueError(f"must rise from step to step and end with {WHOLE_TRAFFIC}, such as [10, 50, 100]")
+            raise ValueError(f"must increase and end with {WHOLE_TRAFFIC}, such as [10, 50, 100]")
         return value
 
 
@@ -104,14 +104,14 @@ class Slo(Part):
     @model_validator(mode="after")
     def _percentiles_in_order(self) -> Slo:
         if self.p99_milliseconds < self.p95_milliseconds:
-            raise ValueError("p99_milliseconds lies below p95_milliseconds; it cannot")
+            raise ValueError("p99_milliseconds must not be below p95_milliseconds")
         return self
 
 
 class Manifest(YamlFile):
-    """A stage's release (None before the first), how it is rolled out and what callers are promised.
+    """A stage's release (None before the first), its rollout and its SLO.
 
-    `wait_hours`: how long the stage before must have run a model before it is proposed here by itself.
+    `wait_hours`: how long the previous stage must have run a model before it is proposed here automatically.
     """
 
     renamed_keys: ClassVar = {"patience_seconds": "progress_deadline_seconds"}
@@ -128,7 +128,7 @@ def manifest_file(root: Path, stage: StageName) -> Path:
 
 
 def manifest_path(stage: StageName) -> PurePosixPath:
-    """Where it lies in a repository, from the project's folder on."""
+    """The path of a manifest relative to the project's folder."""
     return PurePosixPath(RELEASE_FOLDER.as_posix()) / f"{stage}.yml"
 
 
@@ -143,14 +143,14 @@ def parse_manifest(text: str, stage: StageName) -> Manifest:
 
 
 class _OnlyRelease(BaseModel):
-    # Whatever else a manifest said, in whatever format, is not asked of the past.
+    # The rest of a past manifest, in whatever format, is ignored.
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     release: Release | None
 
 
 def parse_release(text: str, stage: StageName) -> Release | None:
-    """What the manifest of `stage` released at some revision, whatever its format. Raises ProjectError."""
+    """What the manifest of `stage` released at some revision, in any format. Raises ProjectError."""
     return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", _OnlyRelease).value.release
 
 
@@ -159,7 +159,7 @@ MIRROR: Final = "mirror"
 
 @dataclass(frozen=True)
 class SkippedPhase:
-    """A phase of a rollout that a manifest asks for and that is skipped, with the reason."""
+    """A phase of a rollout that a manifest requests but that is skipped, with the reason."""
 
     phase: str
     reason: str
@@ -168,7 +168,7 @@ class SkippedPhase:
 def skipped_phases(rollout: Rollout, serving: Serving) -> tuple[SkippedPhase, ...]:
     """The phases of a rollout that Azure does not offer on this kind of serving."""
     if serving == KUBERNETES and rollout.mirror_percentage:
-        reason = f"Azure mirrors no traffic on Kubernetes (mirror_percentage {rollout.mirror_percentage})"
+        reason = f"Azure cannot mirror traffic on Kubernetes (mirror_percentage {rollout.mirror_percentage})"
         return (SkippedPhase(MIRROR, reason),)
     return ()
 
@@ -180,10 +180,10 @@ _LINE_WIDTH: Final = 100_000
 
 
 def write_release(file: Path, release: Release) -> bool:
-    """Write `release` into the manifest; False when it already is what the manifest says.
+    """Write `release` into the manifest; False if the manifest already has it.
 
-    The file changes in one step, so that an interrupted command leaves the old or the new one.
-    Raises ProjectError for a manifest that cannot be read, or written without losing something.
+    The file is replaced atomically, so that an interrupted command leaves the old or the new one.
+    Raises ProjectError for a manifest that cannot be read, or cannot be written without losing content.
     """
     before = read_manifest(file)
     if before.release == release:
@@ -218,7 +218,7 @@ def change_values(text: str, values: dict[str, Any]) -> str:
 def _check(written: Manifest, release: Release, file: Path) -> None:
     if written.release != release:
         raise ProjectError(
-            f"{file} cannot be written without losing something",
+            f"{file} cannot be written without losing content",
             "Write its `release` in the plain form of the template: one key per line, no anchors.",
         )
 
@@ -229,7 +229,7 @@ def _first_release(file: Path, release: Release) -> str:
     at = read_yaml(file).lines[(_RELEASE_KEY,)] - 1
     empty = _NOTHING.fullmatch(lines[at])
     if not empty:
-        raise ProjectError(f"{file}:{at + 1}: the empty release is not written in one line", "Write `release: null`.")
+        raise ProjectError(f"{file}:{at + 1}: the empty release is not on one line", "Write `release: null`.")
     block = _dump({_RELEASE_KEY: _plain(release)}).splitlines(keepends=True)
     lines[at : at + 1] = [f"{_RELEASE_KEY}:{empty['comment'] or ''}\n", *block[1:]]
     return "".join(lines)
@@ -252,7 +252,7 @@ def _update(old: Any, new: dict[str, Any]) -> None:
 
 def _plain(release: Release) -> dict[str, Any]:
     values = release.model_dump(mode="json")
-    # Quoted always: "3" and "2026-11-20" would otherwise be read back as a number and a date.
+    # Always quoted: "3" and "2026-11-20" would otherwise be read back as a number and a date.
     values["model"]["version"] = DoubleQuotedScalarString(release.model.version)
     values["source"]["data"]["version"] = DoubleQuotedScalarString(release.source.data.version)
     return values
@@ -274,9 +274,9 @@ def _yaml() -> YAML:
 
 @dataclass(frozen=True)
 class RolloutTiming:
-    """How long a step is watched, and how long the load before the first one lasts, in seconds, at which rate.
+    """How long each step is watched, and the duration and rate of the load test before the first one, in seconds.
 
-    The latencies are those that a new deployment may have at least.
+    The latencies are lower limits for what the SLO allows a new deployment.
     """
 
     soak_seconds: float
@@ -287,7 +287,7 @@ class RolloutTiming:
 
 
 def with_timing(text: str, stage: StageName, timing: RolloutTiming) -> bytes:
-    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError for no manifest."""
+    """A manifest's text in which no step takes longer than `timing` says. Raises ProjectError without a manifest."""
     manifest = parse_manifest(text, stage)
     rollout, slo = manifest.rollout, manifest.slo
     values = {

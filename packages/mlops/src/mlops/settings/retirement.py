@@ -1,4 +1,4 @@
-"""releases/retirement.yml as frozen objects: after how long something is taken out of service."""
+"""releases/retirement.yml as frozen objects: the grace periods before something is retired."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Days = Annotated[int, Field(ge=0, le=3_650)]
 
 
 class Deadlines(Part):
-    """One stage's deadlines in days. The newest model always stays: the next version is counted from it."""
+    """One stage's grace periods in days. The newest model always stays: the next version is counted from it."""
 
     deployment_days: Days
     model_days: Days
@@ -32,10 +32,10 @@ class _RetirementFile(YamlFile):
 
 
 def read_deadlines(project: Project) -> ByStage[Deadlines]:
-    """The deadlines of each stage. Raises ProjectError naming file, line, key and what to do."""
+    """The grace periods of each stage. Raises ProjectError naming file, line, key and what to do."""
     return deadlines_in(project.path(RETIREMENT_FILE), project.order)
 
 
 def deadlines_in(file: Path, order: StageOrder) -> ByStage[Deadlines]:
-    """The same, of a file."""
+    """The same, for a given file."""
     return read_checked(file, _RetirementFile, stage_context(order)).value.stages

@@ -17,9 +17,9 @@ RETRAINING_FILE: Final = RELEASE_FOLDER / "retraining.yml"
 class CollectedRows(Part):
     """Which rows that a stage collected are trained on, once their outcomes are known.
 
-    Those of `window_days` that ended `label_delay_days` before the end of the window that drifted, the newest
-    `max_rows` of them. `include_history`: after the rows of the newest version of the data asset, without those that
-    equal one of them (`exclude_known_rows`).
+    Those of `window_days` that ended `label_delay_days` before the end of the drifted window, the newest `max_rows` of
+    them. `include_history`: appended to the rows of the newest version of the data asset, without duplicates of those
+    (`exclude_known_rows`).
     """
 
     window_days: Annotated[int, Field(ge=1, le=3_650)]
@@ -44,7 +44,7 @@ DataChoice = Annotated[
 
 
 class RetrainingRules(YamlFile):
-    """What retraining.yml says; `data` is a version of the data asset, `newest`, or rows that were collected."""
+    """The content of retraining.yml; `data` is a version of the data asset, `newest`, or collected rows."""
 
     renamed_keys: ClassVar = {
         "runs_a_week": "max_runs_per_week",

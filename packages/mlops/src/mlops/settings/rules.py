@@ -1,4 +1,4 @@
-"""Rules as data: which measure must keep which bound at which stage, and why. Pure: no I/O.
+"""Rules as data: the bounds of a measure at each stage, and why. Pure: no I/O.
 
 A catalogue says which measures the rules of a file may name. A rule that cannot fail is refused here: no bound, an
 unknown measure, a bound in the wrong direction.
@@ -63,9 +63,9 @@ class Catalogue:
 
 
 class Bounds(Part):
-    """What a measure must keep; every bound given must hold.
+    """The bounds of a measure; every bound given must hold.
 
-    `max_drop`, `max_rise`: how far the challenger may lie on the bad side of the champion.
+    `max_drop`, `max_rise`: how much worse than the champion the challenger may be.
     `max_ratio`: challenger divided by champion.
     """
 
@@ -80,7 +80,7 @@ class Bounds(Part):
         if not self.model_dump(exclude_none=True):
             raise ValueError("has no bound; give min, max, max_drop, max_rise or max_ratio")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("min lies above max; nothing could pass")
+            raise ValueError("min is above max; nothing could pass")
         return self
 
     @property
@@ -90,7 +90,7 @@ class Bounds(Part):
 
 
 class RuleEntry(Part):
-    """One rule of the file, for all stages; under `stages`, None says that a stage does not ask for it."""
+    """One rule of the file, for all stages; under `stages`, None turns it off for a stage."""
 
     measure: str
     why: Annotated[str, Field(min_length=1)]
@@ -112,7 +112,7 @@ class RuleEntry(Part):
         return self.every_stage if self.stages is None else self.stages[stage]
 
     def all_bounds(self) -> list[Bounds]:
-        """The bounds of every stage that has some."""
+        """The bounds of every stage that has any."""
         if self.stages is None:
             return [self.every_stage] if self.every_stage else []
         return [bounds for bounds in self.stages.values() if bounds is not None]
@@ -122,8 +122,8 @@ class RuleEntry(Part):
 class Rule:
     """One rule at one stage.
 
-    `no_champion` says what a comparison is worth when the stage runs nothing yet, `missing` what the rule is
-    worth when there is nothing to measure.
+    `no_champion` is the outcome of a comparison while the stage runs no model, `missing` the outcome of the rule if
+    there is nothing to measure.
     """
 
     measure: str
@@ -134,7 +134,7 @@ class Rule:
 
 
 def rules_at(entries: Sequence[RuleEntry], stage: StageName) -> tuple[Rule, ...]:
-    """The rules that a stage asks for, in the file's order."""
+    """The rules of a stage, in file order."""
     pairs = [(entry, entry.bounds_at(stage)) for entry in entries]
     return tuple(
         Rule(entry.measure, bounds, entry.why, entry.no_champion or "fail", entry.missing)
@@ -151,9 +151,9 @@ def problems_of(
     *,
     has_champions: bool,
 ) -> list[tuple[KeyPath, str]]:
-    """Everything wrong with the rules of a file, with the path of each key below the file's top.
+    """Everything wrong with the rules of a file, with the path of each key.
 
-    `has_champions` is false where measures are always compared with the same thing, which is always there.
+    `has_champions` is false if measures are always compared with the same reference, which always exists.
     """
     known = catalogue.known(slices)
     counts = Counter(entry.measure for entry in entries)
@@ -164,7 +164,7 @@ def problems_of(
             sentences.append(f"{entry.measure} has more than one rule; put all its bounds into one")
         problems += [(("rules", index, "measure"), sentence) for sentence in sentences]
     return problems + [
-        (("rules",), f"no rule is asked for at {stage}; a stage without rules lets everything through")
+        (("rules",), f"{stage} has no rules; a stage without rules lets everything through")
         for stage in order
         if not rules_at(entries, stage)
     ]
@@ -174,7 +174,7 @@ def _entry_problems(
     entry: RuleEntry, catalogue: Catalogue, known: tuple[str, ...], *, has_champions: bool
 ) -> list[str]:
     if entry.measure not in known:
-        return [f"'{entry.measure}' is an unknown measure; known are {', '.join(known)}"]
+        return [f"unknown measure '{entry.measure}'; known measures: {', '.join(known)}"]
     kind = catalogue.kind(entry.measure)
     wrong = {"higher": ("max_rise", "max_ratio"), "lower": ("max_drop",)}[kind.better]
     other = "champion's" if has_champions else "release's own"
@@ -185,7 +185,7 @@ def _entry_problems(
     if relative.intersection(wrong):
         sentences.append(f"{entry.measure} is better {kind.better}: {' and '.join(wrong)} would never block")
     if not has_champions and entry.no_champion is not None:
-        sentences.append("compares with the release itself; `no_champion` says nothing here, remove it")
+        sentences.append("compares with the release itself; `no_champion` has no effect here, remove it")
     if has_champions and (relative or kind.needs_champion) and entry.no_champion is None:
-        sentences.append("compares with the champion; say with `no_champion: pass` or `fail` what a first release is")
+        sentences.append("compares with the champion; set `no_champion: pass` or `fail` for a first release")
     return sentences

@@ -1,6 +1,6 @@
-"""The stages of a project in their order, and what a file says for each of them. Pure: no I/O.
+"""The ordered stages of a project, and values per stage in other files. Pure: no I/O.
 
-Which stages there are is said once, by the list in project.yml; every other file is checked against it.
+Only the list in project.yml defines the stages; every other file is checked against it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlops.core.errors import InputError
 
 MOST_STAGES: Final = 6
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{1,11}")
-# Names of files beside the manifests, of stacks beside the stages', and of jobs and environments of CI.
+# Names of other files in releases/, of other stacks, and of jobs and environments in CI.
 RESERVED_NAMES: Final = frozenset(
     {
         *("gates", "monitor", "protection", "provenance", "releases", "reports", "retirement", "retraining"),
@@ -25,14 +25,14 @@ RESERVED_NAMES: Final = frozenset(
         *("changes", "gate", "plan", "preview", "promote", "promotion", "retrain", "train"),
     }
 )
-# The key under which `read_checked` hands the stages of project.yml to the parts of other files.
+# The context key under which `read_checked` passes the stages of project.yml to the models of other files.
 _CONTEXT: Final = "stages"
 
 
 def name_problem(text: str) -> str | None:
-    """Why a text cannot be the name of a stage; None when it can."""
+    """Why a text cannot be the name of a stage; None if it can."""
     if not _NAME.fullmatch(text):
-        return f"'{text}' is not allowed: 2 to 12 lower-case letters and digits, a letter first"
+        return f"'{text}' is not allowed: 2 to 12 lower-case letters and digits, starting with a letter"
     if text in RESERVED_NAMES:
         return f"'{text}' is reserved for something else in releases/, infra/ or CI; choose another name"
     return None
@@ -65,7 +65,7 @@ class StageOrder:
 
     @property
     def training(self) -> StageName:
-        """Where models are trained and registered; it takes any version of them."""
+        """Where models are trained and registered; it accepts any version."""
         return self.names[0]
 
     @property
@@ -87,14 +87,14 @@ class StageOrder:
         return self.names[: self.names.index(stage) + 1]
 
     def find(self, text: str) -> StageName:
-        """The stage with this name. Raises InputError, which says which name may have been meant."""
+        """The stage with this name. Raises InputError with a suggestion."""
         if text in self.names:
             return text
         raise InputError(f"there is no stage '{text}'{_meant(text, self.names)}", f"project.yml lists {self}.")
 
 
 def stage_context(order: StageOrder) -> Mapping[str, Any]:
-    """The context in which a file with `ByStage` or `KnownStage` in it is read."""
+    """The context for reading a file that uses `ByStage` or `KnownStage`."""
     return {_CONTEXT: order}
 
 
@@ -111,7 +111,7 @@ Value = TypeVar("Value")
 
 
 class ByStage(RootModel[dict[KnownStage, Value]], Generic[Value]):
-    """A value for each stage of project.yml: none missing, none too many."""
+    """A value for each stage of project.yml: none missing, none extra."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -122,8 +122,8 @@ class ByStage(RootModel[dict[KnownStage, Value]], Generic[Value]):
         if missing:
             added = " and ".join(f"`{name}:`" for name in missing)
             raise ValueError(
-                f"says nothing for {', '.join(missing)}, which project.yml lists; add {added} "
-                f"(`mlops stages add` copies what the stage before has)"
+                f"has no entry for {', '.join(missing)}, which project.yml lists; add {added} "
+                f"(`mlops stages add` copies the previous stage's)"
             )
         return self
 
@@ -131,7 +131,7 @@ class ByStage(RootModel[dict[KnownStage, Value]], Generic[Value]):
         return self.root[stage]
 
     def values(self) -> tuple[Value, ...]:
-        """The value of every stage, in the order of the file."""
+        """The value of every stage, in file order."""
         return tuple(self.root.values())
 
 

@@ -1,6 +1,6 @@
 """Judge a measure by its rule: an outcome with a sentence. Pure: no I/O. What outcomes mean together, callers decide.
 
-What cannot be judged is never a pass: a measure that is missing, broken or not a number, a comparison without the other
+What cannot be judged never passes: a measure that is missing, broken or not a number, or a comparison without the other
 value. The two exceptions must be written in the rule: `no_champion: pass` and `missing: pass`.
 """
 
@@ -15,7 +15,7 @@ from model_package.measures import Measure
 
 Result = Literal["pass", "fail", "inconclusive", "error"]
 _SEVERITY: Final[dict[Result, int]] = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
-# Below and above these, four decimals show nothing, or nothing more.
+# Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
 _LARGE: Final = 100
 
@@ -44,7 +44,7 @@ class _Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What measures are compared with: `name` in sentences, and why it is `absent` ("" when it is there).
+    """What measures are compared with: `name` in sentences, and why it is `absent` ("" if it is not).
 
     `rows` names what was measured. `test` is how the confidence interval of a difference is judged by its margin:
     "non_inferiority" passes only when the whole interval keeps the margin, as a gate must; "inferiority" fails only
@@ -91,7 +91,7 @@ def _findings(rule: Rule, measured: Measure, kind: MeasureKind, against: Compari
     if measured.state == "broken":
         return [_Finding("error", f"cannot be measured: {measured.reason}")]
     if not math.isfinite(measured.value):
-        return [_Finding("error", f"is not a number: {against.rows} do not define it (one class only?)")]
+        return [_Finding("error", f"is not a number: it is undefined for {against.rows} (only one class?)")]
     return [*_absolute(rule, measured), *_relative(rule, measured, against)]
 
 
@@ -133,7 +133,7 @@ def _relative(rule: Rule, measured: Measure, against: Comparison) -> list[_Findi
 
 
 def _margin(measured: Measure, margin: float, sign: Literal[-1, 1], against: Comparison) -> _Finding:
-    """Judge how far the value lies on the bad side: `sign` times the difference, with its interval."""
+    """Judge how much worse the value is: `sign` times the difference, with its interval."""
     word = "rise" if sign > 0 else "drop"
     if measured.difference is None or not math.isfinite(measured.difference):
         return _Finding("error", f"the difference from {against.name} is not a number")
@@ -155,7 +155,7 @@ def _non_inferiority(worse: float, upper: float, margin: float, facts: str) -> _
     if worse > margin:
         return _Finding("fail", facts)
     if upper > margin:
-        return _Finding("inconclusive", f"{facts}: the rows cannot exclude more; give more held-out rows")
+        return _Finding("inconclusive", f"{facts}: the rows cannot rule out a larger difference; use more rows")
     return _Finding("pass", facts)
 
 

@@ -23,7 +23,7 @@ _NEW_FILE_MODE: Final = 0o644
 
 @dataclass(frozen=True)
 class StagesChange(Result):
-    """The edits that a change of the stages takes, and whether they were written; none where all is done already."""
+    """The edits for a change of the stages, and whether they were written; empty if everything is done already."""
 
     before: StageOrder
     after: StageOrder
@@ -32,7 +32,7 @@ class StagesChange(Result):
     next_steps: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
-        """The stages, the files and the difference."""
+        """The stages, the files and the diff."""
         return {
             "stages": list(self.after),
             "before": list(self.before),
@@ -42,7 +42,7 @@ class StagesChange(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The difference where nothing was written, else the files; and what people have to do."""
+        """The diff if nothing was written, else the files; and the next steps."""
         if not self.edits:
             return [Line(f"nothing to do: the stages are {self.after}", "good")]
         if not self.is_written:
@@ -71,7 +71,7 @@ class StageList(Result):
         return {"stages": [{"name": stage, "source": source} for stage, source in sources.items()]}
 
     def blocks(self) -> Sequence[Block]:
-        """A row per stage."""
+        """One row per stage."""
         order = self.project.order
         rows = []
         for number, stage in enumerate(order, start=1):
@@ -82,9 +82,9 @@ class StageList(Result):
 
 
 def add_stage(project: Project, name: str, after: str, *, is_dry_run: bool = False) -> StagesChange:
-    """Add a stage behind another one: what it is like is copied from there. Safe to run again.
+    """Add a stage after another one, whose settings it copies. Safe to run again.
 
-    Raises InputError for a name that is not possible, or files with changes that are not committed.
+    Raises InputError for an invalid name, or for files with uncommitted changes.
     """
     order = project.order
     before = order.find(after)
@@ -92,22 +92,22 @@ def add_stage(project: Project, name: str, after: str, *, is_dry_run: bool = Fal
         _require_room(order, name)
     elif order.next_after(before) != name:
         raise InputError(
-            f"there is a stage {name} already: the stages are {order}",
-            "To change their order, change the list in project.yml and run `mlops check --fix`.",
+            f"the stage {name} already exists: the stages are {order}",
+            "To change their order, edit the list in project.yml and run `mlops check --fix`.",
         )
     edits = additions(project.root, name, before)
     return _changed(project, edits, _steps_of_adding(before, name), is_dry_run=is_dry_run)
 
 
 def remove_stage(project: Project, name: str, *, is_dry_run: bool = False) -> StagesChange:
-    """Take a stage out of every file. Safe to run again. Raises InputError as `add_stage` does."""
+    """Remove a stage from every file. Safe to run again. Raises InputError as `add_stage` does."""
     if name == project.order.training:
         raise InputError(
             f"{name} is where models are trained: it cannot be removed",
             "Move training by hand: all jobs, data and held-out rows are in its workspace.",
         )
     if name not in project.order.names:
-        # Run again, it removes what an interrupted run has left; what is no stage's is never touched.
+        # Run again, it removes what an interrupted run has left; files of no stage are never touched.
         _require_possible(name)
     return _changed(project, removals(project.root, name), _steps_of_removing(name), is_dry_run=is_dry_run)
 
@@ -121,7 +121,7 @@ def _require_possible(name: str) -> None:
 def _require_room(order: StageOrder, name: str) -> None:
     _require_possible(name)
     if len(order) == MOST_STAGES:
-        raise InputError(f"a project has at most {MOST_STAGES} stages, and this one has: {order}", "Remove one first.")
+        raise InputError(f"a project has at most {MOST_STAGES} stages, and already has {order}", "Remove one first.")
 
 
 def _changed(project: Project, edits: list[Edit], steps: tuple[str, ...], *, is_dry_run: bool) -> StagesChange:
@@ -134,24 +134,24 @@ def _changed(project: Project, edits: list[Edit], steps: tuple[str, ...], *, is_
 
 
 def _order_after(edits: list[Edit], order: StageOrder) -> StageOrder:
-    """What project.yml, the first of the edits where it changes, lists afterwards."""
+    """The stages in project.yml after the edits, whose first one it is if it changes."""
     changed = next((edit.after for edit in edits if str(edit.path) == PROJECT_FILE), None)
     return parse_settings(changed).order if changed else order
 
 
 def _require_committed(root: Path, edits: list[Edit]) -> None:
-    """Raise InputError where a file that is to be changed has changes that git does not have."""
+    """Raise InputError if a file to be changed has uncommitted changes."""
     existing = [edit.path for edit in edits if edit.before is not None]
     try:
         dirty = Repository(root).uncommitted(existing)
     except MachineError:
-        # No repository: there is nothing to return to either way.
+        # Not a repository: there is nothing to return to either way.
         return
     if dirty:
         raise InputError(
-            "these files have changes that are not committed, which would be mixed with the new ones: "
+            "these files have uncommitted changes, which would be mixed with the new ones: "
             + ", ".join(map(str, dirty)),
-            "Nothing was changed. Commit or stash them, or look with --dry-run.",
+            "Nothing was changed. Commit or stash them, or preview with --dry-run.",
         )
 
 
@@ -174,22 +174,22 @@ def _write(root: Path, edit: Edit) -> None:
 
 def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
     return (
-        f"Read the difference (`git diff`, and the new files): bounds, rollout and machines are those of {before}.",
-        f"Bring its infrastructure up, and name it in infra/Pulumi.ci.yaml (docs/infrastructure.md); then "
+        f"Review the diff (`git diff`, and the new files): bounds, rollout and machines are copied from {before}.",
+        f"Create its infrastructure, and name it in infra/Pulumi.ci.yaml (docs/infrastructure.md); then "
         f"`mlops configure --stage {name}`.",
         f"On the git host, create the environments {name} and infra-{name}; `mlops check --repository` "
         "shows what is missing.",
-        "Commit, and open a pull request of its own: a release in the same one would be refused.",
-        f"When it is merged: `mlops promote --to {name}`.",
+        "Commit, and open a separate pull request: a release in the same one would be refused.",
+        f"After the merge: `mlops promote --to {name}`.",
     )
 
 
 def _steps_of_removing(name: StageName) -> tuple[str, ...]:
     return (
-        f"What {name} runs goes on running: `pulumi destroy --stack {name}` with the stack file of the last commit, "
+        f"Deployments in {name} keep running: run `pulumi destroy --stack {name}` with the last commit's stack file, "
         f"and delete the environments {name} and infra-{name} on the git host.",
-        "`mlops check` says what is left to decide, such as a rule that had bounds there alone.",
-        "Commit, and open a pull request of its own: a release in the same one would be refused.",
+        "`mlops check` shows what is left to decide, such as a rule that had bounds for this stage only.",
+        "Commit, and open a separate pull request: a release in the same one would be refused.",
     )
 
 

@@ -1,8 +1,8 @@
-"""What a stage that is added or removed changes in the project's files, as texts before and after. Writes nothing.
+"""The edits of the project's files when a stage is added or removed, as texts before and after. Writes nothing.
 
-Adding copies what the stage before it has, under the new name; removing takes out what is under the name. What is there
-already, or gone already, is left alone, so that either can be done again after an interruption. The parts of CI files
-that list stages are blocks between two comments and follow from the list in project.yml.
+Adding copies the entries of the previous stage under the new name; removing deletes the entries under the name. What is
+already there, or already gone, is left alone, so that both can be repeated after an interruption. The parts of CI files
+that list stages are blocks between two comments and are generated from the list in project.yml.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Edit:
 
 
 def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
-    """What adding a stage behind another one changes, project.yml first. Raises ProjectError."""
+    """The edits that add a stage after another one, project.yml first. Raises ProjectError."""
     renamed = _renaming(after, name)
     note = f"as in {after}; adjust it"
     project = _text(root, PROJECT_FILE)
@@ -70,7 +70,7 @@ def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
 
 
 def removals(root: Path, name: StageName) -> list[Edit]:
-    """What removing a stage changes, project.yml first. Raises ProjectError."""
+    """The edits that remove a stage, project.yml first. Raises ProjectError."""
     project = _text(root, PROJECT_FILE)
     changed = _edited(PROJECT_FILE, project, _removing([(_STAGES, name)]))
     order = parse_settings(changed).order
@@ -91,7 +91,7 @@ def removals(root: Path, name: StageName) -> list[Edit]:
 
 
 def _entries(root: Path, stage: StageName) -> Iterator[tuple[Path, list[KeyPath]]]:
-    """The files that have something per stage, and where in them a stage's is."""
+    """The files with entries per stage, and the paths of a stage's entries in them."""
     for file in (GATES_FILE, MONITOR_FILE):
         if (root / file).is_file():
             rules = _mapping(parse_yaml(_text(root, file)).value).get(_RULES)
@@ -107,7 +107,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _edited(file: str | Path, text: str, edit: Callable[[str], str]) -> str:
-    """A text after an edit. Raises ProjectError where it cannot be made."""
+    """A text after an edit. Raises ProjectError if it cannot be edited."""
     try:
         return edit(text)
     except CannotEdit as error:
@@ -148,23 +148,23 @@ def _unreleased(manifest: str) -> str:
 
 
 def _renaming(old: str, new: str) -> Callable[[str], str]:
-    """Puts one stage's name in the place of another's, where it stands as a word of its own or of a longer name."""
+    """Replaces one stage's name by another's, as a whole word or as a part of a hyphenated name."""
     word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])")
     return lambda text: word.sub(new, text)
 
 
 def _similar_stack(order: StageOrder, after: StageName, name: StageName) -> StageName:
-    """Whose infrastructure a new stage is like: that of where models are trained is like no other's."""
+    """The stage whose stack a new one copies: never the training stage's, which is unlike the others."""
     return order.next_after(name) or after if after == order.training else after
 
 
 def _stack_text(root: Path, like: StageName, name: StageName) -> str:
-    """Another stage's stack file under a new name, without what belongs to that one alone."""
-    return _with_free_space(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
+    """Another stage's stack file under a new name, without what is unique to that stage."""
+    return _with_free_address_range(root, _SECRETS.sub("", _renaming(like, name)(_text(root, _stack(like)))))
 
 
-def _with_free_space(root: Path, stack: str) -> str:
-    """A stack's settings with a network of their own, where they name one: the first that no other stack has."""
+def _with_free_address_range(root: Path, stack: str) -> str:
+    """A stack's settings with the first address range that no other stack uses, if they name one."""
     others = [file.read_text(encoding="utf-8") for file in (root / INFRASTRUCTURE_FOLDER).glob("Pulumi.*.yaml")]
     taken = {int(found["second"]) for text in others for found in _ADDRESS_SPACE.finditer(text)}
     free = next((each for each in range(_FIRST_SPACE, _LAST_SPACE, _SPACE_STEP) if each not in taken), None)
@@ -195,9 +195,9 @@ _BEGIN: Final = re.compile(r"^ *# begin stages: ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a CI file: the line of its first comment, and its text as it is and as it should be.
+    """A block of a CI file: the line of its first comment, its current text, and its expected text.
 
-    `written` is None for a kind that nothing writes, or a block without an end.
+    `written` is None for an unknown kind, or a block without an end.
     """
 
     file: PurePosixPath
@@ -208,18 +208,18 @@ class Block:
 
     @property
     def is_current(self) -> bool:
-        """Whether the block follows from project.yml."""
+        """Whether the block matches project.yml."""
         return self.text == self.written
 
 
 def find_blocks(root: Path, order: StageOrder) -> Iterator[Block]:
-    """Every block of the project's CI files, in the order of the files."""
+    """Every block of the project's CI files, in file order."""
     for host, file, text in _texts(root):
         yield from _blocks(host, file, text, order)
 
 
 def written_files(root: Path, order: StageOrder) -> dict[PurePosixPath, tuple[str, str]]:
-    """Path → text as it is and as it should be, of the CI files that do not follow from `order`."""
+    """Path → current and expected text of the CI files that do not match `order`."""
     found = {}
     for host, file, text in _texts(root):
         after = _BLOCK.sub(lambda block, host=host: _written(host, block, order) or block[0], text)
@@ -246,7 +246,7 @@ def _blocks(host: GitHost, file: PurePosixPath, text: str, order: StageOrder) ->
 
 
 def _written(host: GitHost, block: re.Match[str], order: StageOrder) -> str | None:
-    """A block as it should be; None for a kind that the host does not have."""
+    """The expected text of a block; None for a kind that the host does not have."""
     write = host.stage_blocks().get(block["kind"])
     if write is None:
         return None

@@ -1,7 +1,7 @@
-"""Which stage a release may come from, by the stages that project.yml listed when git was given the release.
+"""Which stage a release may come from, by the stages that project.yml listed when the release was committed.
 
-A release is judged by the list at the first parent of the commit that introduced it, never by today's: a stage that is
-added refuses no release of the past, and a change of the list lets no release in that comes with it.
+A release is judged by the list at the first parent of the commit that introduced it, never by today's: adding a stage
+invalidates no past release, and a change of the list cannot authorise a release in the same change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHORT: Final = 12
 
 
 def order_at(repository: Repository, revision: str) -> StageOrder | None:
-    """The stages that project.yml listed at a revision, whatever its format; None where it listed none."""
+    """The stages that project.yml listed at a revision, in any format; None if it listed none."""
     text = repository.read(revision, _PROJECT_PATH)
     try:
         document = parse_yaml(text or "").value
@@ -38,19 +38,19 @@ def order_at(repository: Repository, revision: str) -> StageOrder | None:
 
 
 def release_at(repository: Repository, revision: str | None, stage: StageName) -> Release | None:
-    """What a stage's manifest released at a revision, as it was then; None for nothing. Raises ProjectError."""
+    """What a stage's manifest released at a revision; None for nothing. Raises ProjectError."""
     text = repository.read(revision, manifest_path(stage)) if revision else None
     return parse_release(text, stage) if text is not None else None
 
 
 def skipped_stage(repository: Repository, revision: str, stage: StageName, release: Release) -> str | None:
-    """What is wrong with where a release comes from, in a sentence; None when it comes from the right stage.
+    """What is wrong with a release's source stage, in a sentence; None if it is the right one.
 
-    `revision` has the release in the stage's manifest, or is about to get it.
+    `revision` has the release in the stage's manifest, or is about to.
     """
     branch = repository.known_default_tip()
     if branch and _released(repository.read(branch, manifest_path(stage)), stage) == release:
-        # A branch that merged the default branch would otherwise seem to have introduced all that came with it.
+        # Otherwise a branch that merged the default branch would seem to have introduced everything in it.
         revision = branch
     introduced = _introduced(repository, revision, stage, release)
     judge = (repository.resolve(f"{introduced}^1") or introduced) if introduced else revision
@@ -61,7 +61,7 @@ def skipped_stage(repository: Repository, revision: str, stage: StageName, relea
     if problem is None:
         return None
     shallow = (
-        ". The clone is shallow, and lacks the commit that released it: fetch the whole history"
+        ". The clone is shallow and lacks the commit that released it: fetch the full history"
         if repository.is_shallow()
         else ""
     )
@@ -69,7 +69,7 @@ def skipped_stage(repository: Repository, revision: str, stage: StageName, relea
 
 
 def mixed_changes(repository: Repository, since: str) -> tuple[str, ...]:
-    """Where the branch since a revision changes the stages and a release in one commit or merge, in sentences."""
+    """The commits or merges since a revision that change both the stages and a release, as sentences."""
     problems = []
     branch = repository.known_default_tip()
     for commit in repository.changes_of(_PROJECT_PATH, f"{since}..{_HEAD}", first_parent=True):
@@ -93,7 +93,7 @@ def _line_of_stages(repository: Repository, revision: str) -> int:
 
 
 def read_judged_manifest(project: Project, stage: StageName) -> Manifest:
-    """The manifest of a stage in the working tree, its release judged. Raises ProjectError as `read_manifest` does."""
+    """The validated manifest of a stage in the working tree. Raises ProjectError as `read_manifest` does."""
     checked = read_checked(manifest_file(project.root, stage), Manifest)
     if checked.value.release is not None:
         _judge(checked, project, stage, checked.value.release)
@@ -105,27 +105,27 @@ def _judge(checked: CheckedFile[Manifest], project: Project, stage: StageName, r
     if repository.resolve(_HEAD):
         problem = skipped_stage(repository, _HEAD, stage, release)
     else:
-        # No history, as in an archive of the files: the list beside the manifest is all there is.
+        # No history, as in an archive of the files: only the list beside the manifest is left.
         problem = _wrong_source(project.order, stage, release)
     if problem:
         checked.refuse([(("release", "source", "stage"), problem)])
 
 
 def _wrong_source(order: StageOrder, stage: StageName, release: Release) -> str | None:
-    """Why a release does not fit an order; None when it does."""
+    """Why a release is not valid for an order of stages; None if it is."""
     if stage not in order.names:
-        return f"{stage} was no stage yet: add it with `release: null` first, and release to it when that is merged"
+        return f"{stage} was not yet a stage: add it with `release: null` first, and release to it once that is merged"
     if release.source.stage == order.source_of(stage):
         return None
     return f"{stage} takes models from {order.source_of(stage)}, not {release.source.stage}; promote stage by stage"
 
 
 def _introduced(repository: Repository, revision: str, stage: StageName, release: Release) -> str | None:
-    """The first commit up to `revision` whose manifest has this very release; None when no commit has."""
+    """The first commit up to `revision` whose manifest has exactly this release; None if no commit has."""
     path = manifest_path(stage)
     commits = repository.changes_of(path, revision, first_parent=True)
     for commit, text in zip(reversed(commits), reversed(repository.read_at(commits, path)), strict=True):
-        # Most versions of a manifest are of other models: they need not be parsed.
+        # Most versions of a manifest name other models: they need not be parsed.
         if text and release.model.digest in text and _released(text, stage) == release:
             return commit
     return None

@@ -1,7 +1,7 @@
-"""Copies an entry of a YAML mapping or list, or removes one, in the text itself: every other byte stays. Pure: no I/O.
+"""Copies or removes an entry of a YAML mapping or list in the text itself: every other byte stays. Pure: no I/O.
 
-The text is cut where the parser says that an entry begins and ends; what comes out is parsed again, and refused unless
-it says what was meant.
+The text is cut where the parser says that an entry begins and ends; the result is parsed again, and refused unless
+it has the intended content.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _ANCHORED: Final = re.compile(r"&(?P<name>[\w-]+)[ \t]+[^\n]*")
 
 
 class CannotEdit(Exception):
-    """The text is written in a form in which an entry cannot be copied or removed without losing something."""
+    """The text has a form in which an entry cannot be copied or removed without losing something."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where an entry stands: its key (None in a list), its value, and whether it is written in a flow, as {a: 1}."""
+    """The position of an entry: its key (None in a list), its value, and whether it is in flow style, as {a: 1}."""
 
     key: ScalarNode | None
     value: Node
@@ -50,29 +50,29 @@ class _Entry:
 def copy_entries(
     text: str, paths: Sequence[KeyPath], name: str, note: str, rename: Callable[[str], str] | None = None
 ) -> str:
-    """The text with the entry at each path once more below itself, under the key `name`, or renamed where it is a list.
+    """The text with the entry at each path duplicated below itself, under the key `name`, or renamed in a list.
 
-    Where there is nothing at a path, or an entry called `name` beside it, nothing changes. `rename` changes the copies'
-    text otherwise as well; `note` becomes a comment on their first lines. Raises CannotEdit.
+    If there is nothing at a path, or already an entry called `name`, nothing changes. `rename` also changes the rest of
+    the copies' text; `note` becomes a comment on their first lines. Raises CannotEdit.
     """
     root = _root(text)
     found = [(path, _find(root, path)) for path in paths if _find(root, (*path[:-1], name)) is None]
     entries = [(path, entry) for path, entry in found if entry is not None]
     copied = text
-    # From the last one on, so that the others stay where they were found.
+    # Last to first, so that the positions of the others stay valid.
     for path, entry in sorted(entries, key=lambda each: each[1].start, reverse=True):
         copied = _with_copy(copied, entry, str(path[-1]), name, note, rename or (lambda block: block))
     return _checked(text, copied, len(entries))
 
 
 def remove_entries(text: str, paths: Sequence[KeyPath]) -> str:
-    """The text without the entries at some paths, where there are such. Raises CannotEdit for one without siblings."""
+    """The text without the entries at these paths, if any. Raises CannotEdit for an entry without siblings."""
     root = _root(text)
     entries = [entry for entry in (_find(root, path) for path in paths) if entry is not None]
     left = text
     for entry in sorted(entries, key=lambda each: each.start, reverse=True):
         if entry.siblings == 0:
-            raise CannotEdit("nothing would be left beside an entry that is to be removed")
+            raise CannotEdit("the entry to remove has no siblings")
         left = _without(left, entry)
     return _checked(text, left, -len(entries))
 
@@ -120,7 +120,7 @@ def _find(node: Node | None, path: KeyPath) -> _Entry | None:
 
 
 def _child(node: Node | None, part: str | int) -> _Entry | None:
-    """An entry of a mapping by key; of a list by its number, by its `name`, or by itself."""
+    """An entry of a mapping by key; of a list by its index, its `name`, or its value."""
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if key.value == str(part):
@@ -140,7 +140,7 @@ def _name_of(node: Node) -> str | None:
 
 
 def _end(node: Node) -> int:
-    """Where the last character of a value stands; a block's own mark lies behind comments below it."""
+    """The end of a value's last character; a block's own end mark is after the comments below it."""
     if isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
@@ -148,18 +148,18 @@ def _end(node: Node) -> int:
 
 
 def _lines(text: str, entry: _Entry) -> tuple[int, int]:
-    """From where to where the lines of an entry go, line ends included."""
+    """The start and end of an entry's lines, including line ends."""
     start = text.rfind("\n", 0, entry.start) + 1
     end = text.find("\n", entry.end)
     if end < 0:
-        raise CannotEdit("the last line does not end")
+        raise CannotEdit("the last line has no line end")
     return start, end + 1
 
 
 def _noted(block: str, note: str, entry: _Entry) -> str:
     first, line_end, rest = block.partition("\n")
     if not rest:
-        # What stands behind the value is of the value that was copied.
+        # The rest of the line belongs to the value that was copied.
         first = first[: len(first) - len(first.lstrip())] + _COMMENT.sub("", first.lstrip())
     elif not entry.value.start_mark.index < entry.start:
         first = _COMMENT.sub("", first)
@@ -167,7 +167,7 @@ def _noted(block: str, note: str, entry: _Entry) -> str:
 
 
 def _with_aliases(block: str) -> str:
-    """A copy that refers to the anchors of what was copied, instead of setting them once more."""
+    """A copy with aliases to the original's anchors, instead of defining them again."""
     lines, skipped = [], -1
     for line in block.splitlines(keepends=True):
         indent = len(line) - len(line.lstrip(" "))
@@ -184,7 +184,7 @@ def _with_aliases(block: str) -> str:
 
 
 def _with_anchors(rest: str, removed: str) -> str:
-    """What is left, the first reference to each anchor that is removed replaced by what stood there."""
+    """The rest, in which the first alias of each removed anchor is replaced by the anchored text."""
     for anchored in re.finditer(_ANCHORED_BLOCK.pattern + r"(?P<block>(?:(?P=indent) +[^\n]*\n|\n)+)", removed):
         alias = re.compile(rf"(?P<indent> *)(?P<key>[\w.-]+): \*{anchored['name']}\b[^\n]*\n")
         value = f": &{anchored['name']}\n{anchored['block'].rstrip()}\n"
@@ -193,7 +193,7 @@ def _with_anchors(rest: str, removed: str) -> str:
 
 
 def _checked(before: str, after: str, more: int) -> str:
-    """`after`, if it says what `before` says but for `more` entries. Raises CannotEdit."""
+    """`after`, if it equals `before` except for `more` entries. Raises CannotEdit."""
     if before == after:
         return after
     try:
@@ -202,12 +202,12 @@ def _checked(before: str, after: str, more: int) -> str:
         raise CannotEdit(str(error)) from error
     found = _without_additions(old, new) if more > 0 else _without_additions(new, old)
     if found != abs(more):
-        raise CannotEdit("an entry is not written plainly: an entry per line, or all of them in one")
+        raise CannotEdit("an entry is not in plain form: one entry per line, or all of them in one line")
     return after
 
 
 def _without_additions(old: Any, new: Any) -> int:
-    """How many entries `new` has more than `old`; _MANY where anything else differs."""
+    """How many more entries `new` has than `old`; _MANY if anything else differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         if not old.keys() <= new.keys():
             return _MANY

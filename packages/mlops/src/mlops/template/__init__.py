@@ -1,1 +1,1 @@
-"""The template itself: which version a repository was made from, and how it takes or leaves upstream's packages."""
+"""The template itself: the version that a repository was made from, and detaching from upstream's packages."""

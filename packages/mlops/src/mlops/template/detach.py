@@ -19,7 +19,7 @@ from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.settings.project import Project
 
 FOLDER: Final = "packages"
-# What is upstream's besides the packages: their benchmarks and their releases.
+# Upstream's files besides the packages: their benchmarks and releases.
 REMOVED: Final = (FOLDER, "benchmarks", ".ci/release", ".ci/version.py", ".github/workflows/release.yml")
 WHEELS: Final = "wheels"
 _LOCK_SECONDS: Final = 900
@@ -37,7 +37,7 @@ class DetachResult(Result):
     dry_run: bool = False
 
     def document(self) -> dict[str, Any]:
-        """The files by what happened to them."""
+        """The files, by what happened to them."""
         return {
             "removed": list(self.removed),
             "rewritten": list(self.rewritten),
@@ -62,16 +62,16 @@ class DetachResult(Result):
 def detach(
     project: Project, pin: Pin, browse: str, *, wheels: Sequence[Path] = (), dry_run: bool = False
 ) -> DetachResult:
-    """Remove upstream's packages from the project and pin them instead; with `dry_run`, only say what would change.
+    """Remove upstream's packages from the project and pin them instead; with `dry_run`, only show what would change.
 
-    `wheels` are copied to wheels/ first; `browse` is the address at which people read the packages' files.
+    `wheels` are copied to wheels/ first; `browse` is the address of the packages' files for readers.
 
-    Every new text exists before the first file is written, and packages/ goes last: `git checkout -- .` undoes a run
-    that was interrupted. Raises InputError for uncommitted changes, ProjectError for a block that is not closed.
+    Every new text exists before the first file is written, and packages/ goes last: `git checkout -- .` undoes an
+    interrupted run. Raises InputError for uncommitted changes, ProjectError for a block that is not closed.
     """
     root = project.root
     if not (root / FOLDER / "mlops").is_dir():
-        raise InputError(f"there is no {FOLDER}/ here: this project is detached already", "`uv run mlops check`.")
+        raise InputError(f"there is no {FOLDER}/ here: this project is already detached", "`uv run mlops check`.")
     repository = Repository(root)
     if not dry_run and not repository.is_pristine():
         raise InputError("the repository has uncommitted changes", "Commit or stash them, then run again.")
@@ -100,7 +100,7 @@ def detach(
 
 
 def find_wheels(root: Path, source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
-    """The newest wheel of each package in a folder: how wheels/ pins them, and the files. Raises InputError."""
+    """The newest wheel of each package in a folder: the pins and the files. Raises InputError."""
     paths: dict[str, str] = {}
     files = []
     for folder, distribution in _distributions(root).items():
@@ -142,7 +142,7 @@ def _mentions(root: Path, repository: Repository, changed: dict[str, str]) -> tu
 
 
 def _texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
-    """The tracked text files outside of what is removed, with their texts; locks are regenerated, not rewritten."""
+    """The tracked text files that stay, with their texts; locks are regenerated, not rewritten."""
     found = []
     for path in repository.tracked():
         file = root / path
@@ -164,7 +164,7 @@ def _diff(root: Path, name: str, text: str) -> str:
 def _lock(root: Path) -> None:
     answer = run_program(["uv", "lock"], root, timeout_seconds=_LOCK_SECONDS)
     if answer.code != 0:
-        advice = "Correct what uv says (is the tag pushed, are the wheels there?), then `uv lock`."
+        advice = "Fix what uv reports (is the tag pushed, do the wheels exist?), then `uv lock`."
         raise MachineError("`uv lock` failed", advice, answer.stderr_lines)
 
 
@@ -175,7 +175,7 @@ _LINK: Final = re.compile(r"\]\((?:\.\./)*(packages/[^)\s]+)\)")
 
 
 class UnbalancedBlock(ValueError):
-    """A `packages: begin` without its `packages: end`, or the other way round; `line` counts from 1."""
+    """A `packages: begin` without its `packages: end`, or the reverse; `line` counts from 1."""
 
     def __init__(self, line: int) -> None:
         super().__init__(f"line {line}: a block `packages: begin … packages: end` is not closed")
@@ -209,7 +209,7 @@ Pin = GitPin | WheelPin
 
 
 def detached(name: str, text: str, table: str, browse: str) -> str:
-    """What becomes of the file `name`: its blocks removed, and links into packages/ led to the address `browse`.
+    """The file `name` after detaching: blocks removed, and links into packages/ pointing to `browse`.
 
     In pyproject.toml the first block becomes `table`, the packages' pinned sources. Raises UnbalancedBlock.
     """
@@ -218,7 +218,7 @@ def detached(name: str, text: str, table: str, browse: str) -> str:
 
 
 def sources(distributions: Mapping[str, str], pin: Pin) -> str:
-    """The table of pyproject.toml that pins every package; `distributions` has its name for its folder."""
+    """The table of pyproject.toml that pins every package; `distributions` maps folders to names."""
     lines = [f"{distribution} = {pin.source(folder)}" for folder, distribution in distributions.items()]
     return "\n".join(["[tool.uv.sources]", *lines, ""])
 

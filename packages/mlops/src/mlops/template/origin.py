@@ -14,7 +14,7 @@ TEMPLATE_FILE: Final = Path(".template.yml")
 
 
 class TemplateOrigin(BaseModel):
-    """The version (semantic, without a leading v) and the repository in which the tag v{version} is found."""
+    """The version (semantic, without a leading v) and the repository that has the tag v{version}."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,5 +29,5 @@ class TemplateOrigin(BaseModel):
 
 
 def read_origin(project: Project) -> TemplateOrigin:
-    """Read .template.yml. Raises ProjectError with file and line when it is missing or wrong."""
+    """Read .template.yml. Raises ProjectError with file and line if it is missing or wrong."""
     return read_checked(project.required_file(TEMPLATE_FILE), TemplateOrigin).value

@@ -1,1 +1,1 @@
-"""The way from a data file to a registered model version."""
+"""From a data file to a registered model version."""

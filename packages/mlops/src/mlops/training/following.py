@@ -1,6 +1,6 @@
-"""Following a job to its end: which step is in which state and for how long, and why it failed if it did.
+"""Follows a job to its end: the state and duration of each step, and why a job failed.
 
-Asks the workspace as often as waiting.py says.
+Polls the workspace as often as waiting.py says.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ TERMINAL: Final = frozenset({COMPLETED, FAILED, CANCELED, "NotResponding", "Paus
 _NOT_BEGUN: Final = frozenset({"NotStarted", "Queued", "Starting", "Preparing", "Provisioning"})
 _WAITING: Final = "NotStarted"
 _REUSED_PROPERTY: Final = "azureml.isreused"
-# While a step is running the job cannot have ended, except when the service lost track of the step.
+# While a step is running the job cannot have ended, unless the service lost track of the step.
 _LOOK_AT_JOB_EVERY_SECONDS: Final = 5.0
 
 
 class Followed(Protocol):
-    """A job that was submitted; `steps` in the order in which they are to be shown."""
+    """A submitted job; `steps` in display order."""
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Followed(Protocol):
 
 @dataclass(frozen=True)
 class StepRun:
-    """A step, and the child job that is its run."""
+    """A step and its child job."""
 
     step: Step
     job: str
@@ -61,7 +61,7 @@ class StepRun:
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """A job in a terminal state; `studio_url` is where people look at it."""
+    """A job in a terminal state; `studio_url` is its page in Azure ML studio."""
 
     name: str
     status: str
@@ -79,15 +79,15 @@ class FinishedJob:
 
 
 def step_seconds(status: str, begun: datetime | None, changed: datetime | None, now: datetime) -> float | None:
-    """How long a step has been running by `now`, or ran until it ended; None before it began, or if nobody says.
+    """How long a step has been running by `now`, or ran until it ended; None before it began, or if unknown.
 
-    A cancelled step has no time: nobody says whether it ever began.
-    `begun` and `changed` (aware) are when the service made the run and when it last changed it.
+    A cancelled step has no duration: the service does not say whether it ever began.
+    `begun` and `changed` (aware) are when the service created the run and when it last changed it.
     """
     if status in _NOT_BEGUN or status == CANCELED or begun is None:
         return None
     end = changed if status in TERMINAL else now
-    # The clocks of the service and of this machine need not agree.
+    # The clocks of the service and of this machine may differ.
     return None if end is None else max(0.0, (end - begun).total_seconds())
 
 
@@ -101,17 +101,17 @@ def follow(client: MLClient, job: Followed, board: StepBoard) -> FinishedJob:
             next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
             now = client.jobs.get(job.name)
             if now.status in TERMINAL:
-                # Once more: the last step may have ended between the two looks.
+                # Again: the last step may have ended between the two polls.
                 runs = _step_runs(client, job)
                 board.show(_all_steps(job, runs))
-                # Jobs of some kinds give an enum, whose text in a sentence is not its value.
+                # Some kinds of jobs have an enum, whose str() is not the value.
                 status = str(getattr(now.status, "value", now.status))
                 return FinishedJob(job.name, status, tuple(runs), now.studio_url)
-    raise AssertionError("looks() never ends")
+    raise AssertionError("poll() never ends")
 
 
 def _step_runs(client: MLClient, job: Followed) -> list[StepRun]:
-    """The runs of the job's steps so far, in the order of the pipeline file."""
+    """The runs of the job's steps so far, in pipeline file order."""
     children = [child for child in client.jobs.list(parent_job_name=job.name) if child is not None]
     now = datetime.now(UTC)
     runs = [StepRun(_step(child, now), str(child.name)) for child in children]
@@ -133,7 +133,7 @@ def _step(child: Job, now: datetime) -> Step:
 
 
 def _all_steps(job: Followed, runs: Sequence[StepRun]) -> list[Step]:
-    """The steps in order, those that have no run yet included."""
+    """The steps in order, including those without a run."""
     begun = {run.step.name for run in runs}
     waiting = [Step(name, _WAITING) for name in job.steps if name not in begun]
     return [*(run.step for run in runs), *waiting]
@@ -148,20 +148,20 @@ _WARNINGS: Final = "warnings"
 
 
 def validation_warnings(client: MLClient, job: str) -> tuple[str, ...]:
-    """The warnings of a job's validation report; none when the pipeline publishes no report."""
+    """The warnings of a job's validation report; empty if the pipeline publishes no report."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with suppress_output():
                 client.jobs.download(job, download_path=folder, output_name=VALIDATION_OUTPUT)
         except (AzureError, MlException):
-            # A model must not be lost for a report that is only worth a look.
+            # A model must not be lost because of an optional report.
             return ()
         report = next(iter(sorted(Path(folder).rglob(_REPORT))), None)
         return read_warnings(report) if report else ()
 
 
 def read_warnings(report: Path) -> tuple[str, ...]:
-    """The sentences under "warnings" in a report.json; a report of another shape has none."""
+    """The sentences under "warnings" in a report.json; a report with another structure has none."""
     try:
         document = json.loads(report.read_bytes())
     except ValueError:
@@ -173,12 +173,12 @@ def read_warnings(report: Path) -> tuple[str, ...]:
 LOG_LINES: Final = 20
 _LOG_FOLDER: Final = STATE_FOLDER / "logs"
 _LOG_NAME: Final = "std_log.txt"
-# What the service writes before the step's own words: notes, and the command line.
+# What the service writes before the step's own output: notes, and the command line.
 _PREAMBLE: Final = ("#", "$ ")
 
 
 def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file: Path | None) -> JobFailed:
-    """The error for a job that did not complete; `data_file` is what it ran on, where that is on this machine."""
+    """The error for a job that did not complete; `data_file` is the local file that it ran on, if any."""
     if job.status == CANCELED:
         return JobFailed(f"job {job.name} was cancelled", "Run the command again; finished steps are reused.")
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
@@ -196,16 +196,16 @@ def _step_failure(
     tail = telling_lines(lines, data_file) or _reason_of_service(client, failed.job)
     not_run = [step.name for step in job.steps if step.status not in {FAILED, "Completed"}]
     skipped = f" Not run: {', '.join(not_run)}." if not_run else ""
-    where = f" The whole log: {log}." if log else ""
+    where = f" The full log: {log}." if log else ""
     return JobFailed(
         f"step {failed.step.name} of job {job.name} failed",
-        f"Correct what the log says and run the command again; finished steps are reused.{skipped}{where}",
+        f"Fix what the log reports and run the command again; finished steps are reused.{skipped}{where}",
         tuple(tail),
     )
 
 
 def telling_lines(log: Sequence[str], data_file: Path | None) -> list[str]:
-    """The last lines that the step itself said, where the copy that it read of `data_file` has the file's name here."""
+    """The last lines of the step's own output, in which its copy of `data_file` has the local file's name."""
     own = [line for line in log if line.strip() and not line.startswith(_PREAMBLE)]
     if data_file is None:
         return own[-LOG_LINES:]
@@ -214,19 +214,19 @@ def telling_lines(log: Sequence[str], data_file: Path | None) -> list[str]:
 
 
 def download_log(client: MLClient, project: Project, job_name: str) -> Path | None:
-    """Download what a job printed; None when the workspace has kept nothing of it."""
+    """Download a job's log; None if the workspace has not kept it."""
     folder = private_folder(project.path(_LOG_FOLDER)) / job_name
     try:
         with suppress_output():
             client.jobs.download(job_name, download_path=folder)
     except (AzureError, MlException):
-        # A missing log must not hide the failure that we are about to explain.
+        # A missing log must not hide the failure that is being explained.
         return None
     return next(iter(sorted(folder.rglob(_LOG_NAME))), None)
 
 
 def _reason_of_service(client: MLClient, job_name: str) -> list[str]:
-    """What the service says about a job that has ended; the SDK tells it only while streaming."""
+    """The service's message about a job that has ended; the SDK shows it only while streaming."""
     try:
         with suppress_output():
             client.jobs.stream(job_name)

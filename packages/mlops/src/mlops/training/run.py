@@ -1,6 +1,7 @@
-"""A training run from data file to registered version: the order stands here, each part in its own file.
+"""A training run from data file to registered version: this module is the sequence, each part has its own file.
 
-In one go (`train`), or in two parts that may be hours and machines apart (`submit_training`, `finish_training`).
+In one go (`train`), or in two parts that may be hours apart and on different machines (`submit_training`,
+`finish_training`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from model_package.package import REPORT_FILE
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """What a training run made."""
+    """The result of a training run."""
 
     job: str
     steps: tuple[Step, ...]
@@ -53,11 +54,11 @@ class TrainResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The version, for whoever deploys it."""
+        """The version, for a deployment step."""
         return {"version": self.model.version, "digest": self.model.digest}
 
     def document(self) -> dict[str, Any]:
-        """Everything, with metrics as plain numbers and their intervals beside them."""
+        """Everything, with metrics as plain numbers and their intervals separately."""
         return {
             "job": self.job,
             "steps": [asdict(step) for step in self.steps],
@@ -80,7 +81,7 @@ class TrainResult(Result):
             *training_tables(self),
             *(Line(f"warning of {VALIDATION_STEP}: {warning}") for warning in self.warnings),
             Line(
-                f"{model} is registered" if self.is_new else f"{model} was registered before: same digest",
+                f"{model} is registered" if self.is_new else f"{model} was already registered: same digest",
                 "good",
             ),
             Line(f"digest  {self.model.digest}"),
@@ -95,7 +96,7 @@ class TrainResult(Result):
 
 @dataclass(frozen=True)
 class SubmitResult(Result):
-    """A training job that was begun."""
+    """A submitted training job."""
 
     job: str
     data: DataVersion
@@ -104,7 +105,7 @@ class SubmitResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The job, for whoever waits for it."""
+        """The job, for the step that waits for it."""
         return {"job": self.job}
 
     def document(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def training_tables(result: TrainResult) -> list[Table]:
     metrics = tuple((name, _shown(metric)) for name, metric in result.metrics.items())
     return [
         Table(f"job {result.job} ({result.seconds:.1f} s)", ("step", "state", "seconds"), steps),
-        Table("metrics on the test part", ("metric", "value (95 % interval)"), metrics),
+        Table("metrics on the test set", ("metric", "value (95 % interval)"), metrics),
     ]
 
 
@@ -140,12 +141,12 @@ def train(
 ) -> TrainResult:
     """Train on `data` in a stage's workspace; register the package.
 
-    `data` is a file, a version of the data asset that is there (or `newest`), or None for the generated sample.
-    `parameters` are inputs of pipelines/train.yml that shall differ from their defaults. `fresh` takes no step over
-    from an earlier job.
+    `data` is a file, an existing version of the data asset (or `newest`), or None for the generated sample.
+    `parameters` are inputs of pipelines/train.yml that differ from their defaults. `fresh` reuses no step of an
+    earlier job.
     """
     begun = time.monotonic()
-    order, file = _order(client, project, data, fresh=fresh)
+    order, file = _training_order(client, project, data, fresh=fresh)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -164,36 +165,36 @@ def submit_training(
     fresh: bool = False,
     is_new_data: bool = False,
 ) -> SubmitResult:
-    """Begin what `train` does, and leave the job to itself; it has a name of its own unless one is given.
+    """Start what `train` does, and leave the job running; its name is generated unless one is given.
 
-    `is_new_data` for a version that was made for this training: archived when validation refuses it.
+    `is_new_data` for a version that was created for this training: archived if validation refuses it.
     """
-    order, _ = _order(client, project, data, job_name, fresh=fresh)
+    order, _ = _training_order(client, project, data, job_name, fresh=fresh)
     order = replace(order, is_new_data=order.is_new_data or is_new_data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
 
 
 def finish_training(client: MLClient, project: Project, job_name: str) -> TrainResult:
-    """Wait for a job that was submitted before, and register its package; safe to do twice.
+    """Wait for a submitted job, and register its package; safe to repeat.
 
-    Whoever stops waiting does not stop the job. Raises InputError for a name that is no such job.
+    Interrupting the wait does not stop the job. Raises InputError for a name that is not such a job.
     """
     begun = time.monotonic()
     job = find_submitted(client, job_name)
     try:
         finished = _follow(client, job)
     except KeyboardInterrupt:
-        message = f"job {job_name} goes on in the workspace; nothing was registered"
-        raise Interrupted(message, "Run the command again to go on waiting.") from None
+        message = f"job {job_name} is still running in the workspace; nothing was registered"
+        raise Interrupted(message, "Run the command again to keep waiting.") from None
     return _result(client, project, job, finished, None, begun)
 
 
-def _order(
+def _training_order(
     client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None, *, fresh: bool = False
 ) -> tuple[Order, Path | None]:
-    """What to run, and the file on this machine where there is one."""
-    Thread(target=_import_ahead, daemon=True).start()
+    """What to run, and the local file if there is one."""
+    Thread(target=_preload_imports, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
@@ -212,7 +213,7 @@ def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
 def _result(
     client: MLClient, project: Project, job: SubmittedJob, finished: FinishedJob, file: Path | None, begun: float
 ) -> TrainResult:
-    """Register what a job has made. Raises JobFailed when it has not made it."""
+    """Register a job's package. Raises JobFailed if it produced none."""
     order = job.order
     if finished.status != COMPLETED:
         error = job_failure(client, project, finished, file)
@@ -242,23 +243,25 @@ def _result(
     )
 
 
-def _import_ahead() -> None:
-    # The SDK imports it when it first looks at a job, and does without it where it is not installed.
+def _preload_imports() -> None:
+    # The SDK imports it when it first reads a job, and works without it if it is not installed.
     with suppress(ImportError):
         importlib.import_module("azureml.mlflow")
 
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:
-    say(f"interrupted: cancelling job {job_name} (Ctrl-C once more leaves it running)")
+    say(f"interrupted: cancelling job {job_name} (Ctrl-C again leaves it running)")
     try:
         with suppress_output():
             client.jobs.begin_cancel(job_name).wait()
     except KeyboardInterrupt:
-        return Interrupted(f"job {job_name} goes on in the workspace; nothing was registered", "See `mlops status`.")
+        return Interrupted(
+            f"job {job_name} is still running in the workspace; nothing was registered", "`mlops status` shows the job."
+        )
     except ResourceNotFoundError:
         return Interrupted("the job was not submitted yet; nothing was registered")
     return Interrupted(
-        f"job {job_name} is cancelled; nothing was registered",
+        f"job {job_name} was cancelled; nothing was registered",
         "Run the command again; finished steps are reused.",
     )
 

@@ -1,7 +1,7 @@
-"""A training job from pipelines/train.yml, with the inputs that say where data and code come from.
+"""A training job from pipelines/train.yml, with inputs that state where data and code come from.
 
-The job carries what is needed to register its model, so that another process can do it. Data files on this machine (the
-generated sample, the held-out rows of a job) are written here. Waiting for the job is left to following.py.
+The job carries what is needed to register its model, so that another process can do it. Local data files (the
+generated sample, the held-out rows of a job) are written here. following.py waits for the job.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _YES, _NO = "true", "false"
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to run on, under which name; `is_new_data` when the data were registered for it.
+    """What a job should run on, and its name; `is_new_data` if the data were registered for it.
 
-    `fresh`: no step is taken over from an earlier job, whoever ran that.
+    `fresh`: no step of an earlier job is reused.
     """
 
     job_name: str
@@ -54,7 +54,7 @@ class Order:
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """A job that the workspace has accepted; `steps` in the order of the pipeline file."""
+    """A job that the workspace has accepted; `steps` in pipeline file order."""
 
     order: Order
     steps: tuple[str, ...]
@@ -75,7 +75,7 @@ def new_job_name(project_name: str) -> str:
 def submit(
     client: MLClient, project: Project, stage: Stage, order: Order, parameters: Mapping[str, float]
 ) -> SubmittedJob:
-    """Hand over the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
+    """Submit the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
     with suppress_output():
@@ -84,7 +84,7 @@ def submit(
 
 
 def training_job(project: Project, stage: Stage, order: Order, parameters: Mapping[str, float]) -> PipelineJob:
-    """The pipeline of the project's file, with its inputs set. Raises ProjectError for a file that is none."""
+    """The project's pipeline, with its inputs set. Raises ProjectError for a file that is not a pipeline."""
     settings, data = project.settings, order.data
     overrides = [
         *({f"inputs.{name}": value} for name, value in parameters.items()),
@@ -100,18 +100,18 @@ def training_job(project: Project, stage: Stage, order: Order, parameters: Mappi
     ]
     job = load_job(project.required_file(PIPELINE_FILE), params_override=overrides)
     if not isinstance(job, PipelineJob):
-        raise ProjectError(f"{PIPELINE_FILE} is no pipeline job", "It needs `type: pipeline`.")
+        raise ProjectError(f"{PIPELINE_FILE} is not a pipeline job", "It needs `type: pipeline`.")
     job.tags = {**(job.tags or {}), **_tags(order)}
     return job
 
 
 def find_submitted(client: MLClient, job_name: str) -> SubmittedJob:
-    """A job that was submitted before. Raises InputError when there is none, or none of `mlops train`."""
+    """A submitted job. Raises InputError if there is none, or it is not from `mlops train`."""
     try:
         job = client.jobs.get(job_name)
     except ResourceNotFoundError as error:
         raise InputError(
-            f"there is no job '{job_name}' in the workspace", "`mlops train --submit` prints the name of a new one."
+            f"there is no job '{job_name}' in the workspace", "`mlops train --submit` starts a job and prints its name."
         ) from error
     tags = job.tags or {}
     if not isinstance(job, PipelineJob) or not {_DATA_NAME, _DATA_VERSION, _DATA_SHA256, _GIT_COMMIT} <= set(tags):
@@ -135,14 +135,14 @@ def _tags(order: Order) -> dict[str, str]:
 
 _OUTPUT: Final = "split_data"
 _TEST_PART: Final = "test.parquet"
-# A job's name comes out of an artefact and becomes the name of a file here.
+# A job's name comes from an artefact and becomes a file name here.
 _JOB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 def held_out_file(client: MLClient, project: Project, job: str) -> Path:
-    """The parquet file with the held-out rows of a job. Raises JobFailed when the job has left none."""
+    """The parquet file with the held-out rows of a job. Raises JobFailed if the job has none."""
     if not _JOB_NAME.fullmatch(job):
-        raise JobFailed(f"'{job[:80]}' is no name of a job", "The package's provenance.json must name its job.")
+        raise JobFailed(f"'{job[:80]}' is not the name of a job", "The package's provenance.json must name its job.")
     file = private_folder(project.path(ROWS_FOLDER)) / f"{job}.parquet"
     if file.is_file():
         return file
@@ -157,7 +157,7 @@ def held_out_file(client: MLClient, project: Project, job: str) -> Path:
             ) from error
         found = sorted(Path(folder).rglob(_TEST_PART))
         if len(found) != 1:
-            raise JobFailed(f"the output {_OUTPUT} of job {job} holds {len(found)} files {_TEST_PART}, not one")
+            raise JobFailed(f"the output {_OUTPUT} of job {job} has {len(found)} files {_TEST_PART}, not one")
         found[0].replace(file)
     return file
 
@@ -167,7 +167,7 @@ _ERROR_LINES = 15
 
 
 def sample_file(project: Project) -> Path:
-    """The generated sample; generates it when the generator has changed or never ran. Raises MachineError."""
+    """The generated sample; regenerated if the generator has changed or never ran. Raises MachineError."""
     generator = project.required_file(SAMPLE_GENERATOR)
     folder = private_folder(project.path(SAMPLE_FOLDER))
     file = folder / f"sample-{file_sha256(generator)[:_KEY_CHARACTERS]}.csv"
@@ -177,7 +177,7 @@ def sample_file(project: Project) -> Path:
 
 
 def _generate(generator: Path, file: Path) -> None:
-    # Under another name first: an interrupted run must not leave half a sample behind.
+    # Under a temporary name first: an interrupted run must not leave half a sample behind.
     unfinished = file.with_name(f"{file.name}.{os.getpid()}")
     done = subprocess.run(
         [sys.executable, str(generator), "--out", str(unfinished)],
@@ -189,7 +189,7 @@ def _generate(generator: Path, file: Path) -> None:
         unfinished.unlink(missing_ok=True)
         raise MachineError(
             f"{generator} failed with exit code {done.returncode}",
-            "Correct the generator, or give a file with --data.",
+            "Fix the generator, or pass a file with --data.",
             tuple(done.stderr.splitlines()[-_ERROR_LINES:]),
         )
     unfinished.replace(file)

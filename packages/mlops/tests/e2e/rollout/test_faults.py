@@ -183,9 +183,9 @@ def test_new_deployment_that_never_becomes_healthy_gets_no_traffic(world: World)
     assert world.live_version() == "1"
     assert not calling.failures
     assert {each.deployment for each in calling.answers} == {world.name_of("1")}
-    assert "did not come up" in caught.value.message
+    assert "failed to start" in caught.value.message
     assert "RuntimeError: no model here" in "\n".join(caught.value.details)
-    assert "still says version 3" in caught.value.advice
+    assert "still names version 3" in caught.value.advice
     # and healed it is made anew
     world.fault()
     world.deploy()
@@ -242,7 +242,7 @@ def test_another_rollout_is_refused_unless_it_takes_over(world: World) -> None:
     world.release("2", **AT_ONCE)
 
     # when another begins, it is refused
-    with pytest.raises(RolloutFailed, match="another rollout of rollouts-staging is under way") as caught:
+    with pytest.raises(RolloutFailed, match="another rollout of rollouts-staging is in progress") as caught:
         world.deploy()
     assert "--take-over" in caught.value.advice
 
@@ -270,7 +270,7 @@ def test_two_that_begin_at_once_end_with_one_release_made_by_one(world: World) -
     # then one has seen that it is not alone, and the other has gone on
     said = world.log.read_text()
     assert sorted(rollout.exitcode or 0 for rollout in rollouts) == [0, FAILED], said
-    assert "is under way" in said or "was ended or taken over by somebody else" in said
+    assert "is in progress" in said or "was ended or taken over elsewhere" in said
     assert world.live_version() == "6"
 
 
@@ -299,5 +299,5 @@ def test_stage_without_a_release_says_what_to_do(world: World) -> None:
 
     with pytest.raises(ProjectError, match="nothing is released to staging yet"):
         world.deploy()
-    with pytest.raises(InputError, match="not by --version"):
+    with pytest.raises(InputError, match="not --version"):
         world.deploy(version="2")

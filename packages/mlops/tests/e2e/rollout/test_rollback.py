@@ -41,10 +41,10 @@ def test_rollback_returns_the_traffic_in_one_change(released: World) -> None:
         assert released.live_version() == "1"
         assert result.model_version == "1"
         assert result.traffic_seconds < ONE_CHANGE_FACTOR * one_change
-        assert "releases/staging.yml still says version 2" in result.advice
+        assert "releases/staging.yml still names version 2" in result.advice
     assert not calling.failures
     # and there is nothing further to go back to: what was left is no release any more
-    with pytest.raises(RolloutFailed, match="no deployment that was live before"):
+    with pytest.raises(RolloutFailed, match="has no previously live deployment"):
         rollback(released.client, released.project, released.stage)
 
 
@@ -63,7 +63,7 @@ def test_rollback_command_says_what_to_revert(released: World) -> None:
 def test_rollback_to_what_does_not_answer_is_refused(released: World) -> None:
     released.fault(v1={"status": 500})
 
-    with pytest.raises(RolloutFailed, match="is not healthy, and traffic stays where it is"):
+    with pytest.raises(RolloutFailed, match="is not healthy, and traffic was not moved"):
         rollback(released.client, released.project, released.stage)
 
     assert released.live_version() == "2"
@@ -87,7 +87,7 @@ def test_reverted_release_comes_back_without_being_made_again(released: World) -
     result = released.deploy()
 
     assert released.live_version() == "1"
-    assert not [reason for reason in result.actions if "is to run" in reason]
+    assert not [reason for reason in result.actions if "will run" in reason]
 
 
 def test_steps_are_in_the_audit_log_and_on_the_model(world: World) -> None:

@@ -53,7 +53,7 @@ def test_lease_outlasts_the_making_of_a_deployment_without_a_renewal(strict_worl
     assert refused.value.status_code == HTTPStatus.CONFLICT
 
     # then nobody else may begin, now or at any time until the deployment counts as failed
-    with pytest.raises(RolloutFailed, match="another rollout of strict-staging is under way"):
+    with pytest.raises(RolloutFailed, match="another rollout of strict-staging is in progress"):
         world.deploy()
     assert view.in_progress
     given_up = view.in_progress.since + timedelta(seconds=PATIENCE_SECONDS)

@@ -29,21 +29,21 @@ class Binding:
 
 
 def bindings_in(text: str) -> Iterator[Binding]:
-    """Yield every expression in `text`; `is_whole` tells whether it is all of the text."""
+    """Yield every expression in `text`; `is_whole` says whether it is the whole text."""
     for match in EXPRESSION.finditer(text):
         is_whole = match.group(0) == text.strip()
         yield _parse(match.group(0), match.group(1), is_whole=is_whole)
 
 
 def references_to_parent(text: str) -> Iterator[Binding]:
-    """Yield the expressions in `text` that begin with `parent.`; others are filled in by the service."""
+    """Yield the expressions in `text` that begin with `parent.`; the service fills in the others."""
     return (each for each in bindings_in(text) if each.text.strip("${} ").startswith(PARENT))
 
 
 def find_cycle(needs: Mapping[str, set[str]]) -> list[str] | None:
-    """Return the steps of one cycle in the order of data, the first again at the end, or None.
+    """Return the steps of one cycle in data-flow order, the first repeated at the end, or None.
 
-    `needs` maps a step to those whose outputs it reads.
+    `needs` maps a step to the steps whose outputs it reads.
     """
     done: set[str] = set()
     for start in needs:
@@ -77,14 +77,14 @@ PRIMITIVES: Final = frozenset({"string", "integer", "number", "boolean"})
 DATA_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 TYPES: Final = PRIMITIVES | DATA_TYPES
 DEFAULT_DATA_TYPE: Final = "uri_folder"
-# What each literal type may be handed on as: literals travel as text.
+# The types that each literal type may be bound to: literals are passed as text.
 WIDER: Final = {"integer": frozenset({"number", "string"}), "number": frozenset({"string"})}
 INFERRED: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input or output. `type` is None where the YAML leaves it open."""
+    """One input or output. `type` is None if the YAML does not state it."""
 
     name: str
     node: Node
@@ -102,7 +102,7 @@ class Port:
 
     @property
     def is_required(self) -> bool:
-        """Whether a step must give it a value."""
+        """Whether a step must set it."""
         return not self.optional and self.default is None
 
     @classmethod
@@ -123,7 +123,7 @@ class Port:
 
     @classmethod
     def written(cls, name: str, node: Node) -> Self:
-        """Read a pipeline's input, which may also be a bare literal: then its type follows from it."""
+        """Read a pipeline's input, which may also be a bare literal that implies the type."""
         if node.entries or node.value is None:
             return cls.declared(name, node)
         return cls(name, node, type=INFERRED.get(type(node.value)), default=node)

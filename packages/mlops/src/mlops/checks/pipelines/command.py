@@ -18,7 +18,7 @@ OPTIONAL_OPEN: Final = "$[["
 OPTIONAL_CLOSE: Final = "]]"
 SEPARATORS: Final = frozenset({"&&", "||", ";", "|", "&", "(", ")"})
 INTERPRETER: Final = re.compile(r"(.*/)?(python[0-9.]*|bash|sh|Rscript)")
-# Options after which no script follows, and those that take a value.
+# Options that no script follows, and options that take a value.
 WITHOUT_SCRIPT: Final = frozenset({"-c", "-m"})
 WITH_VALUE: Final = frozenset({"-W", "-X", "-o", "-O"})
 PLACEHOLDER: Final = "placeholder"
@@ -26,7 +26,7 @@ PLACEHOLDER: Final = "placeholder"
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A `${{inputs.x}}` or `${{outputs.y}}`; `is_guarded` tells whether it stands inside `$[[ ]]`."""
+    """A `${{inputs.x}}` or `${{outputs.y}}`; `is_guarded` says whether it is inside `$[[ ]]`."""
 
     kind: str
     name: str
@@ -48,9 +48,9 @@ def has_open_part(text: str) -> bool:
 
 
 def scripts(text: str) -> list[str]:
-    """Return the script files that the command runs by an interpreter, as written.
+    """Return the script files that the command runs with an interpreter, as written.
 
-    Raises ValueError when quotes are not closed.
+    Raises ValueError if quotes are not closed.
     """
     plain = NAMED.sub(PLACEHOLDER, text).replace(OPTIONAL_OPEN, " ").replace(OPTIONAL_CLOSE, " ")
     lines = [line for line in plain.replace("\\\n", " ").splitlines() if not line.lstrip().startswith("#")]
@@ -79,7 +79,7 @@ def _script_after(words: list[str]) -> str | None:
     return None
 
 
-# What of the component and of its task names inputs and outputs.
+# The fields of the component and of its task that may name inputs and outputs.
 _NAMING: Final = ("input_data", "task")
 
 
@@ -102,9 +102,9 @@ def _check_input(document: Document, node: Node, inputs: dict[str, Port]) -> Ite
     named = [each for each in mentions(source.text or "") if each.kind == "inputs"] if source else []
     if len(named) != 1:
         advice = "write input_data: ${{inputs.NAME}}"
-        yield document.problem(source or node, "`input_data` names no input to be cut into mini-batches", advice)
+        yield document.problem(source or node, "`input_data` names no input to split into mini-batches", advice)
     elif (port := inputs.get(named[0].name)) is not None and not port.is_data:
-        yield document.problem(source or node, f"the input `{port.name}` is a value", "cut one that carries data")
+        yield document.problem(source or node, f"input `{port.name}` is a literal", "split an input that carries data")
 
 
 def _check_mentions(
@@ -125,7 +125,7 @@ def _check_mentions(
         for port in ports.values():
             if (kind, port.name) not in used:
                 message = f"the task never uses its {kind[:-1]} `{port.name}`"
-                advice = f"pass it on in program_arguments by ${{{{{kind}.{port.name}}}}}, or remove it"
+                advice = f"pass it in program_arguments as ${{{{{kind}.{port.name}}}}}, or remove it"
                 yield document.problem(port.node, message, advice)
 
 
@@ -141,4 +141,4 @@ def _check_script(document: Document, task: Node) -> Iterator[Problem]:
         yield document.problem(code, f"the code folder {code.text!r} does not exist", "correct the path")
     elif not (folder / script.text).is_file():
         message = f"the entry script {script.text!r} is not found in {code.text!r}"
-        yield document.problem(script, message, "correct the name; it starts at the code folder")
+        yield document.problem(script, message, "correct the name, which is relative to the code folder")

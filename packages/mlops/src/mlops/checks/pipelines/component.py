@@ -1,4 +1,4 @@
-"""A component, or a command written inside a pipeline: its declaration and what can be wrong with it."""
+"""A component, or a command written inside a pipeline: its declaration and its checks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,23 +40,23 @@ class Component:
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths in it start from."""
+        """The folder that its paths are relative to."""
         return self.document.path.parent
 
     @property
     def code(self) -> Path | None:
-        """The folder with its code, if that is a folder of this project."""
+        """The folder with its code, if it is in this project."""
         node = self.node.get("task", "code") if self.kind == PARALLEL else self.node.get("code")
         return local_path(node.text, self.folder) if node and node.text else None
 
     @property
     def environment(self) -> Node | None:
-        """What it names as its software environment."""
+        """The software environment that it names."""
         return self.node.get("task", "environment") if self.kind == PARALLEL else self.node.get("environment")
 
     @property
     def includes(self) -> list[tuple[Node, Path]]:
-        """Files and folders that ship beside the code."""
+        """Files and folders that ship with the code."""
         listed = self.node.get("additional_includes")
         elements = listed.elements if listed else []
         return [(each, Path(self.folder, each.text).resolve()) for each in elements if each.text]
@@ -76,7 +76,7 @@ def read_component(document: Document, node: Node) -> Component:
 
 
 def check_component(component: Component) -> Iterator[Problem]:
-    """Yield everything wrong with a component file, without knowing who uses it."""
+    """Yield everything wrong with a component file on its own."""
     known = _FIELDS.get(component.kind)
     if known is not None:
         yield from fields.unknown_fields(component.document, component.node, known, "a component")
@@ -92,7 +92,7 @@ def check_component(component: Component) -> Iterator[Problem]:
 
 
 def check_ports(document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]) -> Iterator[Problem]:
-    """Yield what is wrong with declared inputs or outputs (`kind`) by themselves."""
+    """Yield what is wrong with declared inputs or outputs (`kind`) on their own."""
     for port in ports.values():
         where = f"{kind} `{port.name}`"
         yield from fields.unknown_fields(document, port.node, known, where)
@@ -132,7 +132,7 @@ def check_environment_reference(document: Document, node: Node | None, owner: No
             yield document.problem(node, f"the environment file {node.text!r} does not exist", "correct the path")
     elif not is_registered(node.text):
         advice = "write file:<path to its YAML> or azureml:<name>:<version>"
-        yield document.problem(node, f"`environment: {node.text}` is no reference", advice)
+        yield document.problem(node, f"`environment: {node.text}` is not a reference", advice)
 
 
 def _wrong_default(port: Port) -> str | None:
@@ -162,7 +162,7 @@ def _check_mentions(component: Component, command: Node, text: str) -> Iterator[
             message = f"the command names {mention.text}, which is not declared"
             yield component.document.problem(line, message, f"declare it under `{mention.kind}` or correct the name")
         elif mention.kind == "inputs" and port.optional and not mention.is_guarded:
-            message = f"the optional input `{port.name}` stands outside $[[ ]]"
+            message = f"the optional input `{port.name}` is outside $[[ ]]"
             yield component.document.problem(line, message, f"write $[[--{port.name} {mention.text}]]")
 
 
@@ -178,7 +178,7 @@ def _check_unused(component: Component) -> Iterator[Problem]:
         for port in ports.values():
             if (kind, port.name) not in used:
                 message = f"the command never uses its {kind[:-1]} `{port.name}`"
-                advice = f"pass it on by ${{{{{kind}.{port.name}}}}}, or remove it"
+                advice = f"pass it as ${{{{{kind}.{port.name}}}}}, or remove it"
                 yield component.document.problem(port.node, message, advice)
 
 
@@ -186,7 +186,7 @@ def _check_includes(component: Component) -> Iterator[Problem]:
     for node, path in component.includes:
         if not path.exists():
             message = f"{node.text!r} of additional_includes does not exist"
-            yield component.document.problem(node, message, "correct the path, which starts at this file's folder")
+            yield component.document.problem(node, message, "correct the path, which is relative to this file's folder")
 
 
 def _check_code(component: Component, command: Node, text: str) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What a step is given and gives: names, bindings, types and literals, against the component it runs."""
+"""A step's inputs and outputs: names, bindings, types and literals, checked against the component it runs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +9,7 @@ from mlops.checks.pipelines.steps import Pipeline, Step
 from mlops.checks.yaml import references as literals
 from mlops.checks.yaml.document import Node, Problem
 
-# Their `${{inputs.x}}` and `${{search_space.x}}` are the step's own.
+# In these, `${{inputs.x}}` and `${{search_space.x}}` refer to the step itself.
 OWN_TEXT: Final = frozenset({"command", "environment", "code"})
 
 
@@ -27,7 +27,7 @@ def check_references(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
 
 
 def check_inputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
-    """Yield unknown, missing and ill-typed inputs of a step."""
+    """Yield unknown, missing and wrongly typed inputs of a step."""
     if step.component is None:
         return
     document, declared = pipeline.document, step.component.inputs
@@ -35,19 +35,19 @@ def check_inputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
         if step.is_inline:
             yield from _check_inline_input(pipeline, step, node, name)
         elif name not in declared:
-            message = f"step `{step.name}` is given the unknown input `{name}`"
+            message = f"step `{step.name}` sets the unknown input `{name}`"
             yield document.problem(node, message, f"its component has: {', '.join(declared) or 'no inputs'}")
         else:
             yield from _check_value(pipeline, step, node, declared[name])
     for port in () if step.is_inline else declared.values():
         given = step.inputs.get(port.name)
         if port.is_required and port.name not in step.searched and (given is None or given.value is None):
-            message = f"step `{step.name}` is not given the input `{port.name}`"
-            yield document.problem(given or step.node, message, f"set inputs.{port.name}, it has no default")
+            message = f"step `{step.name}` does not set the input `{port.name}`"
+            yield document.problem(given or step.node, message, f"set inputs.{port.name}, which has no default")
 
 
 def check_outputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
-    """Yield unknown outputs of a step, and pipeline outputs of another type than what fills them."""
+    """Yield unknown outputs of a step, and pipeline outputs whose type differs from their source."""
     if step.component is None:
         return
     for name, node in step.outputs.items():
@@ -69,7 +69,7 @@ def check_outputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
 def _unknown(pipeline: Pipeline, binding: Binding) -> tuple[str, str] | None:
     """Return what is wrong with a binding's names, and what to do."""
     if binding.kind is None:
-        return f"`{binding.text}` is no binding", bindings.ADVICE
+        return f"`{binding.text}` is not a valid binding", bindings.ADVICE
     if binding.job is None:
         ports = pipeline.inputs if binding.kind == "inputs" else pipeline.outputs
         if binding.name not in ports:
@@ -91,7 +91,7 @@ def _unknown(pipeline: Pipeline, binding: Binding) -> tuple[str, str] | None:
 
 
 def _check_inline_input(pipeline: Pipeline, step: Step, node: Node, name: str) -> Iterator[Problem]:
-    """An inline command declares an input by giving it: only a stated type can disagree with what it gets."""
+    """An inline command declares an input by setting it: only a stated type can disagree with the value."""
     stated = node.get("type")
     if stated and stated.text:
         yield from _check_value(pipeline, step, node, Port(name, node, stated.text))
@@ -129,7 +129,7 @@ def _check_binding(pipeline: Pipeline, node: Node, binding: Binding, port: Port,
         already_reported = literals.refusal(source.default.value, source)
         reason = literals.refusal(source.default.value, port)
         if reason and not already_reported:
-            message = f"default of the pipeline's input `{source.name}` does not fit {where}: {reason}"
+            message = f"default of the pipeline's input `{source.name}` is not valid for {where}: {reason}"
             yield pipeline.document.problem(source.default, message, "change the default")
 
 
@@ -142,7 +142,7 @@ def _source(pipeline: Pipeline, binding: Binding) -> Port | None:
 
 
 def _literal_advice(port: Port) -> str:
-    return "bind it to data" if port.is_data else "write a literal that fits (numbers and booleans without quotes)"
+    return "bind it to data" if port.is_data else "write a literal of that type (numbers and booleans without quotes)"
 
 
 def _listed(names: dict[str, Port] | dict[str, Step]) -> str:

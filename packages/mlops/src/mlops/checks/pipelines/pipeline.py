@@ -1,4 +1,4 @@
-"""What can be wrong with a pipeline as a whole: its own declarations, its graph, and each of its steps."""
+"""Checks of a pipeline as a whole: its declarations, its graph, and each of its steps."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,9 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
         yield from fields.unknown_fields(document, pipeline.node, fields.PIPELINE, "a pipeline")
         kind = pipeline.node.get("type")
         if kind is None or kind.value != PIPELINE:
-            yield document.problem(kind or pipeline.node, "this is not said to be a pipeline", "write type: pipeline")
+            yield document.problem(
+                kind or pipeline.node, "the file does not declare a pipeline", "write type: pipeline"
+            )
         yield from check_ports(document, pipeline.inputs, "input", fields.INPUT)
         yield from check_ports(document, pipeline.outputs, "output", fields.OUTPUT)
         yield from _check_compute(pipeline)
@@ -45,7 +47,7 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
 
 
 def check_data_path(document: Document, node: Node) -> Iterator[Problem]:
-    """Yield a problem when the `path` of an input or data asset is a local file that does not exist."""
+    """Yield a problem if the `path` of an input or data asset is a local file that does not exist."""
     path = node.get("path")
     if path is None or not path.text or any(bindings_in(path.text)):
         return
@@ -54,14 +56,14 @@ def check_data_path(document: Document, node: Node) -> Iterator[Problem]:
         yield document.problem(path, f"the data {path.text!r} does not exist", "correct the path")
     elif path.text.startswith("azureml:") and not is_registered(path.text):
         advice = "write azureml:<name>:<version>, azureml:<name>@latest or azureml://…"
-        yield document.problem(path, f"{path.text!r} is no reference to registered data", advice)
+        yield document.problem(path, f"{path.text!r} is not a reference to registered data", advice)
 
 
 def _check_step(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
     document = pipeline.document
     if not STEP_NAME.fullmatch(step.name):
         advice = "use lower-case letters, digits and `_`, beginning with a letter"
-        yield document.problem(step.node, f"`{step.name}` is no valid name of a step", advice)
+        yield document.problem(step.node, f"`{step.name}` is not a valid step name", advice)
     if step.kind in CHECKED_KINDS:
         known = STEP_FIELDS.get(step.kind, fields.COMMAND_STEP)
         yield from fields.unknown_fields(document, step.node, known, f"step `{step.name}`")
@@ -81,7 +83,7 @@ def _check_component_reference(document: Document, step: Step, reference: Node) 
     path = local_path(reference.text or "", document.path.parent)
     if path is None and not is_registered(reference.text or ""):
         advice = "write azureml:<name>:<version>, azureml:<name>@latest or azureml://…"
-        yield document.problem(reference, f"{reference.text!r} is no reference to a component", advice)
+        yield document.problem(reference, f"{reference.text!r} is not a component reference", advice)
     elif path is not None and not path.is_file():
         message = f"the component file {reference.text!r} of step `{step.name}` does not exist"
         yield document.problem(reference, message, "correct the path")
@@ -90,12 +92,14 @@ def _check_component_reference(document: Document, step: Step, reference: Node) 
 def _check_compute(pipeline: Pipeline) -> Iterator[Problem]:
     if pipeline.node.get("compute") or pipeline.node.get("settings", "default_compute"):
         return
-    homeless = [step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")]
-    if homeless:
-        names = ", ".join(f"`{step.name}`" for step in homeless)
-        message = f"{names} {'has' if len(homeless) == 1 else 'have'} no compute to run on"
+    without_compute = [
+        step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")
+    ]
+    if without_compute:
+        names = ", ".join(f"`{step.name}`" for step in without_compute)
+        message = f"{names} {'has' if len(without_compute) == 1 else 'have'} no compute to run on"
         advice = "give the step `compute`, or the pipeline `settings.default_compute`"
-        yield pipeline.document.problem(homeless[0].node, message, advice)
+        yield pipeline.document.problem(without_compute[0].node, message, advice)
 
 
 def _check_compute_names(pipeline: Pipeline) -> Iterator[Problem]:
@@ -104,7 +108,7 @@ def _check_compute_names(pipeline: Pipeline) -> Iterator[Problem]:
     for node in named:
         if node is not None and node.text and not COMPUTE.fullmatch(node.text):
             advice = "write azureml:<name> with 2 to 32 letters, digits and `-`, beginning with a letter"
-            yield pipeline.document.problem(node, f"{node.text!r} is no name of a compute", advice)
+            yield pipeline.document.problem(node, f"{node.text!r} is not the name of a compute", advice)
 
 
 def _check_cycles(pipeline: Pipeline) -> Iterator[Problem]:
@@ -115,7 +119,7 @@ def _check_cycles(pipeline: Pipeline) -> Iterator[Problem]:
 
 
 def _check_ends(pipeline: Pipeline) -> Iterator[Problem]:
-    """Every output of a step must go somewhere, and every output of the pipeline must come from somewhere."""
+    """Every output of a step must be used, and every output of the pipeline must come from a step."""
     read = {(each.job, each.name) for step in pipeline.steps.values() for each in _read_by(step)}
     filled: set[str] = set()
     for step in pipeline.steps.values():
@@ -123,7 +127,7 @@ def _check_ends(pipeline: Pipeline) -> Iterator[Problem]:
         filled |= {target for target in bound.values() if target}
         for name in step.component.outputs if step.component else ():
             if not bound.get(name) and (step.name, name) not in read:
-                message = f"output `{name}` of step `{step.name}` goes nowhere"
+                message = f"output `{name}` of step `{step.name}` is not used"
                 advice = f"bind it: outputs: {{{name}: ${{{{parent.outputs.NAME}}}}}}, or read it in another step"
                 yield pipeline.document.problem(step.outputs.get(name, step.node), message, advice)
     for port in pipeline.outputs.values():

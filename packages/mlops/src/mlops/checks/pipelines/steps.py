@@ -17,7 +17,7 @@ Resolver: TypeAlias = Callable[[Document, Node], Component | None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of `jobs`. `component` is None when it is registered elsewhere or could not be read."""
+    """One entry of `jobs`. `component` is None if it is registered elsewhere or could not be read."""
 
     name: str
     node: Node
@@ -27,24 +27,24 @@ class Step:
 
     @property
     def reference(self) -> Node | None:
-        """What the step names as its component."""
+        """The component that the step names."""
         return self.node.get("trial") if self.kind == SWEEP else self.node.get("component")
 
     @property
     def inputs(self) -> dict[str, Node]:
-        """What the step is given, by input name."""
+        """The step's inputs, by name."""
         given = self.node.get("inputs")
         return given.entries if given else {}
 
     @property
     def outputs(self) -> dict[str, Node]:
-        """What the step says about its outputs, by output name."""
+        """The step's outputs, by name."""
         said = self.node.get("outputs")
         return said.entries if said else {}
 
     @property
     def searched(self) -> frozenset[str]:
-        """Inputs that a sweep fills in itself."""
+        """Inputs that a sweep sets itself."""
         space = self.node.get("search_space")
         return frozenset(space.entries if space else {})
 
@@ -61,7 +61,7 @@ class Pipeline:
 
 
 def read_pipeline(document: Document, node: Node, resolve: Resolver) -> Pipeline:
-    """Read a pipeline; `resolve(document, reference)` returns the component that a step names, if it can."""
+    """Read a pipeline; `resolve(document, reference)` returns the component that a step names, or None."""
     inputs, outputs, jobs = node.get("inputs"), node.get("outputs"), node.get("jobs")
     return Pipeline(
         document=document,
@@ -94,7 +94,7 @@ _UNITS: Final = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | 
 
 
 def check_resources(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with `resources`; without them a deployment gets what its instance type says."""
+    """Yield what is wrong with `resources`; without them the instance type decides what a deployment gets."""
     resources = document.root.get("resources")
     if resources is None:
         return
@@ -103,14 +103,14 @@ def check_resources(document: Document) -> Iterator[Problem]:
         asked, most = (each.get(kind) if each else None for each in (requests, limits))
         if asked is None:
             advice = f"write `requests: {{{kind}: …}}`, or no `resources`"
-            yield document.problem(requests or resources, f"`resources` asks for no {kind}", advice)
+            yield document.problem(requests or resources, f"`resources` requests no {kind}", advice)
         wrong = [each for each in (asked, most) if each is not None and _amount(each) is None]
         for each in wrong:
-            message = f"`{each.value}` is no amount of {kind} above 0"
+            message = f"`{each.value}` is not a valid amount of {kind} above 0"
             yield document.problem(each, message, "write it in quotes, such as '500m' or '2' for cpu, '2Gi' for memory")
         if asked and most and not wrong and (_amount(asked) or 0) > (_amount(most) or 0):
-            message = f"{kind} {asked.value} is asked for, more than the limit {most.value}"
-            yield document.problem(asked, message, "raise the limit, or ask for less")
+            message = f"{kind} request {asked.value} is above the limit {most.value}"
+            yield document.problem(asked, message, "raise the limit, or request less")
 
 
 def _amount(node: Node) -> float | None:

@@ -1,4 +1,4 @@
-"""YAML with the line of every value, and what a check finds in it. Knows nothing of Azure ML."""
+"""YAML with the line of every value, and what a check finds in it. Independent of Azure ML."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Node:
     end_line: int
 
     def get(self, *path: str) -> "Node | None":
-        """Return the value below the keys in `path`, or None where there is none."""
+        """Return the value below the keys in `path`, or None if there is none."""
         node: Node | None = self
         for key in path:
             node = node.entries.get(key) if node else None
@@ -52,17 +52,17 @@ class Node:
 
     @property
     def entries(self) -> dict[str, "Node"]:
-        """The mapping's entries; none when it is no mapping."""
+        """The mapping's entries; empty if it is not a mapping."""
         return self.value if isinstance(self.value, dict) else {}
 
     @property
     def elements(self) -> list["Node"]:
-        """The list's elements; none when it is no list."""
+        """The list's elements; empty if it is not a list."""
         return self.value if isinstance(self.value, list) else []
 
     @property
     def text(self) -> str | None:
-        """The string, or None when it is none."""
+        """The string, or None if it is not a string."""
         return self.value if isinstance(self.value, str) else None
 
     def strings(self) -> Iterator["Node"]:
@@ -87,7 +87,7 @@ class Document:
         return Problem(self.file, at if isinstance(at, int) else at.line, message, advice)
 
     def line_of(self, node: Node, fragment: str) -> int:
-        """Return the line within `node`'s text that holds `fragment`, else the node's own."""
+        """Return the line within `node`'s text that contains `fragment`, else the node's own."""
         for number in range(node.line, node.end_line + 1):
             if fragment in self.lines[number - 1]:
                 return number
@@ -95,9 +95,9 @@ class Document:
 
 
 def read_document(path: Path, project: Path) -> Document:
-    """Read a YAML file whose top is a mapping.
+    """Read a YAML file whose top level is a mapping.
 
-    Raises DocumentError when it is no such file, OSError when it cannot be read.
+    Raises DocumentError if it is not such a file, OSError if it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def read_document(path: Path, project: Path) -> Document:
     except YamlError as error:
         raise DocumentError(error.line, f"not YAML: {error}") from error
     if not isinstance(graph, yaml.MappingNode):
-        raise DocumentError(1, "the file must hold `key: value` entries")
+        raise DocumentError(1, "the file must contain `key: value` entries")
     lines = tuple(text.splitlines())
     file = path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
     try:
@@ -119,7 +119,7 @@ def read_document(path: Path, project: Path) -> Document:
 
 
 def _convert(node: yaml.Node, line: int) -> Node:
-    # The end mark of a block lies at the start of the line after it.
+    # The end mark of a block is at the start of the line after it.
     end = node.end_mark.line + (1 if node.end_mark.column else 0)
     if isinstance(node, yaml.MappingNode):
         values = {name: _convert(child, key.start_mark.line + 1) for name, key, child in entries(node)}
@@ -129,4 +129,4 @@ def _convert(node: yaml.Node, line: int) -> Node:
         return Node(elements, line, max(line, end))
     if isinstance(node, yaml.ScalarNode):
         return Node(scalar_of(node), line, max(line, end))
-    raise DocumentError(line, f"a value of the unknown kind {node.tag}")
+    raise DocumentError(line, f"unknown type of value {node.tag}")

@@ -1,4 +1,4 @@
-"""The fields that Azure ML knows in each kind of YAML, as data; a test compares them with the SDK."""
+"""The fields that Azure ML accepts in each kind of YAML, as data; a test compares them with the SDK."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -112,4 +112,4 @@ def unknown_fields(document: Document, node: Node, known: frozenset[str], where:
     for name, child in node.entries.items():
         if name not in known | ANYWHERE:
             expected = ", ".join(sorted(known))
-            yield document.problem(child, f"unknown field `{name}` in {where}", f"known are: {expected}")
+            yield document.problem(child, f"unknown field `{name}` in {where}", f"known fields: {expected}")

@@ -1,6 +1,6 @@
-"""A file that says what differs from the one beside it, laid over that one; each problem keeps its own file and line.
+"""An overlay file merged over the base file beside it; each problem keeps its own file and line.
 
-The same merge as of plain values (mlops.core.documents): null removes a key. Also finds entries without effect.
+The same merge as for plain values (mlops.core.documents): null removes a key. Also finds entries without effect.
 """
 
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Final
 
 from mlops.checks.yaml.document import Document, Node, Problem
 
-# Stands in both files, for editors.
+# In both files, for editors.
 _OWN: Final = frozenset({"$schema"})
 
 
 @dataclass(frozen=True, slots=True)
 class Overlaid(Document):
-    """Both files as one document; `inherited` are the identities of the nodes that are written in `below`."""
+    """Both files as one document; `inherited` are the ids of the nodes that come from `below`."""
 
     upper: Document
     below: Document
@@ -27,26 +27,28 @@ class Overlaid(Document):
 
 
 def overlaid(upper: Document, below: Document) -> Overlaid:
-    """Lay one document over another."""
+    """Merge one document over another."""
     inherited = frozenset(id(node) for node in _nodes(below.root))
     return Overlaid(upper.path, upper.file, _merged(below.root, upper.root), upper.lines, upper, below, inherited)
 
 
-def idle_keys(document: Overlaid) -> Iterator[Problem]:
-    """Yield what the upper file says in vain: what the other says already, or has not to be taken away."""
-    yield from _idle(document, document.upper.root, document.below.root)
+def keys_without_effect(document: Overlaid) -> Iterator[Problem]:
+    """Yield entries of the overlay without effect: equal to the base's, or removing what it does not have."""
+    yield from _without_effect(document, document.upper.root, document.below.root)
 
 
-def _idle(document: Overlaid, upper: Node, below: Node) -> Iterator[Problem]:
+def _without_effect(document: Overlaid, upper: Node, below: Node) -> Iterator[Problem]:
     name = document.below.path.name
     for key in upper.entries.keys() - _OWN:
         node, other = upper.entries[key], below.entries.get(key)
         if other is None and node.value is None:
-            yield document.upper.problem(node, f"`{key}` is taken away, but {name} has none", "remove the line")
+            yield document.upper.problem(
+                node, f"`{key}` is removed here, but {name} does not have it", "remove the line"
+            )
         elif other is not None and node.entries:
-            yield from _idle(document, node, other)
+            yield from _without_effect(document, node, other)
         elif other is not None and _plain(node) == _plain(other):
-            yield document.upper.problem(node, f"{name} says the same of `{key}`", "say it once: remove it here")
+            yield document.upper.problem(node, f"{name} has the same value for `{key}`", "remove it here")
 
 
 def _merged(below: Node | None, upper: Node) -> Node:

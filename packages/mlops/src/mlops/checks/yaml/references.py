@@ -1,4 +1,4 @@
-"""References to assets, and literals given to inputs: whether they are well-formed. Pure: values in, reasons out."""
+"""Whether references to assets and literals for inputs are well-formed. Pure: values in, reasons out."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ REGISTERED: Final = re.compile(
 )
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 COMPONENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,254}")
-# A cluster by its name, or one of the kinds that the service brings itself.
+# A cluster by its name, or one of the service's built-in kinds.
 COMPUTE: Final = re.compile(
     r"(azureml:)?[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]|(azureml:)?/subscriptions/\S+|\$\{\{\S+\}\}"
 )
@@ -32,7 +32,7 @@ def is_registered(text: str) -> bool:
 
 
 def local_path(text: str, folder: Path) -> Path | None:
-    """Return the path meant by `file:…` or a relative path in a document in `folder`; None when remote."""
+    """Return the path of `file:…` or of a relative path in a document in `folder`; None if it is remote."""
     if text.startswith(FILE_PREFIX):
         text = text.removeprefix(FILE_PREFIX)
     elif is_remote(text):
@@ -45,7 +45,7 @@ NAMES: Final = {"str": "a string", "bool": "a boolean", "int": "an integer", "fl
 
 
 def refusal(value: Scalar, port: Port) -> str | None:
-    """Say why the literal `value` does not fit `port`, or return None when it does."""
+    """Return why the literal `value` is not valid for `port`, or None if it is."""
     return _wrong_type(value, port) or _not_listed(value, port) or _out_of_range(value, port)
 
 
@@ -69,14 +69,14 @@ def _fits(value: Scalar, wanted: str) -> bool:
         case "number":
             return is_number
         case _:
-            # Literals travel as text, so a number loses nothing as a string.
+            # Literals are passed as text, so a number loses nothing as a string.
             return is_number or isinstance(value, str)
 
 
 def _not_listed(value: Scalar, port: Port) -> str | None:
     if port.choices is None or value in port.choices or str(value) in map(str, port.choices):
         return None
-    return f"{_shown(value)} is none of {', '.join(map(str, port.choices))}"
+    return f"{_shown(value)} is not one of {', '.join(map(str, port.choices))}"
 
 
 def _out_of_range(value: Scalar, port: Port) -> str | None:

@@ -1,4 +1,4 @@
-"""Azure DevOps Services, asked by `az`: addresses and pull requests; the rest by its modules."""
+"""Azure DevOps Services, through `az`: addresses and pull requests; the rest is in its modules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NO_PARTS: Final = frozenset({"v3", "_git", "DefaultCollection"})
 
 
 class AzureDevOps(GitHost):
-    """Azure DevOps Services, asked by `az`."""
+    """Azure DevOps Services, through `az`."""
 
     key = "azure_devops"
     name = "Azure DevOps"
@@ -49,13 +49,13 @@ class AzureDevOps(GitHost):
         return server == _SERVER or server.endswith((_OLD_SERVER, f".{_SERVER}"))
 
     def parse(self, url: str) -> RemoteAddress | None:
-        """ORGANISATION/PROJECT/NAME, by https or ssh."""
+        """ORGANISATION/PROJECT/NAME, over https or ssh."""
         server = server_of(url)
         parts = [part for part in path_of(url) if part not in _NO_PARTS]
         if server.endswith(_OLD_SERVER) and not server.startswith(_OLD_SSH_SERVER):
             parts = [server.removesuffix(_OLD_SERVER), *parts]
         if len(parts) == 2:
-            # A project's first repository bears its name, and its address may leave one of them out.
+            # A project's first repository has the project's name, and its address may omit one of the two.
             parts = [*parts, parts[1]]
         return self.address(*parts) if len(parts) == 3 else None
 
@@ -65,7 +65,7 @@ class AzureDevOps(GitHost):
         return RemoteAddress(self, _SERVER, owner, project, name, origin, f"{origin}/_git/{name}")
 
     def is_running(self, environment: Mapping[str, str]) -> bool:
-        """Every agent says so."""
+        """Every agent sets this variable."""
         return environment.get("TF_BUILD", "").lower() == "true"
 
     def job(self, environment: Mapping[str, str]) -> CIJob:
@@ -73,7 +73,7 @@ class AzureDevOps(GitHost):
         return AzurePipelines(environment)
 
     def pull_requests(self, folder: Path, remote: RemoteAddress | None) -> PullRequests:
-        """By `az repos`."""
+        """Pull requests through `az repos`."""
         return AzurePullRequests(folder, remote)
 
     def expectations(self) -> type[Section]:
@@ -83,7 +83,7 @@ class AzureDevOps(GitHost):
         return AzureDevOpsExpectations
 
     def protection_findings(self, folder: Path, remote: RemoteAddress, expected: Expectations) -> Sequence[Finding]:
-        """By `az repos policy` and the checks of environments and service connections."""
+        """Compares `az repos policy` and the checks of environments and service connections."""
         from mlops.githost.azure_devops.protection import protection_findings
         from mlops.githost.azure_devops.settings import AzureDevOpsExpectations, read_settings
 
@@ -91,38 +91,38 @@ class AzureDevOps(GitHost):
         return protection_findings(read_settings(folder, remote, wanted), expected.branch, wanted, remote)
 
     def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:  # noqa: ARG002
-        """It signs nothing."""
+        """Azure DevOps signs nothing."""
         return f"{self.name} holds no attestations"
 
     def event_payload(self, event: Any) -> Any:
-        """A run is given its parameters as they were sent."""
+        """A run gets its parameters as they were sent."""
         return event
 
     def stage_blocks(self) -> Mapping[str, StageBlock]:
-        """Those of workflows.py."""
+        """The blocks in workflows.py."""
         from mlops.githost.azure_devops.workflows import STAGE_BLOCKS
 
         return STAGE_BLOCKS
 
     def owns_workflow(self, path: str) -> bool:
-        """Any YAML file: a pipeline's definition says where it is."""
+        """Any YAML file: a pipeline's definition holds its path."""
         return path.endswith((".yml", ".yaml"))
 
     def replay(self) -> Replay | None:
-        """By workflow_replay.azure."""
+        """A replay by workflow_replay.azure."""
         from mlops.githost.azure_devops.workflows import AzureReplay
 
         return AzureReplay(self.address("octo-org", "octo-project", "octo-repo"))
 
 
 class AzurePullRequests(PullRequests):
-    """Those of a repository in Azure DevOps, whose descriptions are short."""
+    """Pull requests in Azure DevOps, whose descriptions are short."""
 
     body_limit = 4_000
     comment_limit = 150_000
 
     def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:
-        """Open or update; the comment becomes a closed thread, which asks nobody for an answer."""
+        """Open or update; the comment becomes a closed thread, which needs no answer."""
         answer, done = self._proposed(branch, base, title, body)
         if comment:
             self._comment(answer, comment)
@@ -130,7 +130,7 @@ class AzurePullRequests(PullRequests):
         return PullRequest(f"{repository}/pullrequest/{answer['pullRequestId']}", f"{done}: review and complete it.")
 
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:  # noqa: ARG002
-        """Azure DevOps shows only pictures that were uploaded."""
+        """Azure DevOps shows only uploaded pictures."""
         return None
 
     def _proposed(self, branch: str, base: str, title: str, body: str) -> tuple[dict[str, Any], str]:
@@ -162,6 +162,6 @@ class AzurePullRequests(PullRequests):
 
 
 def _texts(title: str, body: str) -> tuple[str, str]:
-    """Title and description for `az`, which would take a text that begins with @ for the name of a file to read."""
+    """Title and description for `az`, which would read a text that begins with @ as a file name."""
     title, body = (f" {text}" if text.startswith(_FILE_MARK) else text for text in (title, body))
     return f"--title={title}", f"--description={body}"

@@ -1,4 +1,4 @@
-"""A job of Azure Pipelines: logging commands, and its login at Azure. A summary is a file that a command names."""
+"""A job of Azure Pipelines: logging commands, and its login to Azure. A summary is a file that a command names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _MACRO: Final = "$("
 _FOLDER_VARIABLE: Final = "AGENT_TEMPDIRECTORY"
-# The agent takes `##vso[…]` and `##[…]` wherever they stand in a line.
+# The agent obeys `##vso[…]` and `##[…]` anywhere in a line.
 _COMMAND: Final = re.compile(r"#(?=#(?:vso)?\[)", re.IGNORECASE)
 
 
-# What the task AzureCLI sets of its service connection, and the token that a step has to be given.
+# What the AzureCLI task sets from its service connection, and the token that a step must be given.
 _LOGIN: Final = (
     "SYSTEM_OIDCREQUESTURI",
     "AZURESUBSCRIPTION_TENANT_ID",
@@ -31,22 +31,22 @@ _LOGIN: Final = (
 
 
 class AzurePipelines(CIJob):
-    """A job of Azure Pipelines, by its agent's variables."""
+    """A job of Azure Pipelines, read from its agent's variables."""
 
     name = "Azure Pipelines"
     summary_limit = 1024 * 1024
     _root_variable = "BUILD_SOURCESDIRECTORY"
 
     def set_output(self, name: str, value: str) -> None:
-        """An output variable of the step, which other jobs and stages name by the step's name.
+        """Set an output variable of the step, which other jobs and stages refer to by the step's name.
 
-        A macro in it is broken up: the agent would follow it, and hand over what it leads to, such as a token.
+        A macro in it is broken up: the agent would expand it, and could leak a token.
         """
         plain = value.replace(_MACRO, f"{_MACRO[0]} {_MACRO[1]}")
         self._command(f"##vso[task.setvariable variable={_property(name)};isOutput=true]{_data(plain)}")
 
     def add_summary(self, markdown: str) -> None:
-        """A file that the agent uploads when the step ends: it must outlive this process."""
+        """Write a file that the agent uploads when the step ends: it must outlive this process."""
         folder = self._environment.get(_FOLDER_VARIABLE) or None
         with tempfile.NamedTemporaryFile(
             "w", dir=folder, prefix="mlops-", suffix=".md", delete=False, encoding="utf-8"
@@ -60,25 +60,25 @@ class AzurePipelines(CIJob):
         self._command(f"##vso[task.logissue type=error{where}]{_data(message)}")
 
     def mask(self, secret: str) -> None:
-        """Each line by itself: the agent looks for lines."""
+        """Mask each line separately: the agent matches lines."""
         for line in filter(None, secret.splitlines()):
             self._command(f"##vso[task.setsecret]{_data(line)}")
 
     def open_group(self, title: str) -> None:
-        """A group of the log."""
+        """Begin a group of the log."""
         self._command(f"##[group]{_data(title)}")
 
     def close_group(self) -> None:
-        """The end of the group."""
+        """End the group."""
         self._command("##[endgroup]")
 
     def escape(self, line: str) -> str:
-        """The marks of commands with a space inside."""
+        """Break command markers with a space."""
         return _COMMAND.sub("# ", line)
 
     @property
     def actor(self) -> str:
-        """Who the run was requested for: the address, or the name of an account without one."""
+        """Who the run was requested for: the e-mail address, or the name of an account without one."""
         found = self._environment.get("BUILD_REQUESTEDFOREMAIL") or self._environment.get("BUILD_REQUESTEDFOR")
         return found or ""
 
@@ -92,7 +92,7 @@ class AzurePipelines(CIJob):
         return Builder(f"{server}{project}/_build?definitionId={definition}@{branch}", run, source)
 
     def credential(self) -> TokenCredential | None:
-        """The service connection's federated identity, which the library asks the pipeline for each time."""
+        """The service connection's federated identity; the library requests a new token from the pipeline each time."""
         if not all(self._environment.get(name) for name in _LOGIN):
             return None
         from azure.identity import AzurePipelinesCredential

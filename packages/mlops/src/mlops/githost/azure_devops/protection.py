@@ -21,7 +21,7 @@ from mlops.githost.protection import EnvironmentProtection, Finding, judge
 def protection_findings(
     settings: AzureSettings, branch: str, wanted: AzureDevOpsExpectations, remote: RemoteAddress
 ) -> list[Finding]:
-    """Every setting, in the order in which people would go through them."""
+    """Every setting, in the order to work through them."""
     return [
         *policy_findings(settings, branch, wanted.pull_requests, remote),
         *environment_findings(settings, wanted.environments, remote),
@@ -37,7 +37,7 @@ _VALID_MINUTES: Final = 720
 def policy_findings(
     settings: AzureSettings, branch: str, wanted: MergeRequirements, remote: RemoteAddress
 ) -> list[Finding]:
-    """The findings about what a merge needs."""
+    """The findings about what a merge requires."""
     common = (
         f"--org {shlex.quote(organisation_url(remote))} --project {shlex.quote(remote.project)} "
         f"--repository-id {settings.repository['id']} --branch {shlex.quote(branch)} "
@@ -76,7 +76,7 @@ def _approvals(settings: AzureSettings, branch: str, wanted: int, common: str) -
         f"reviews before a merge into {branch}",
         kept=kept,
         found=said or "none",
-        needed=f"{wanted} approvals by others than the author, of the newest push",
+        needed=f"{wanted} approvals of the newest push by people other than the author",
         how=f"az repos policy approver-count create {common} --minimum-approver-count {wanted} "
         "--creator-vote-counts false --allow-downvotes false --reset-on-source-push true",
     )
@@ -149,7 +149,7 @@ _FEDERATED: Final = "WorkloadIdentityFederation"
 def environment_findings(
     settings: AzureSettings, wanted: Mapping[str, EnvironmentProtection], remote: RemoteAddress
 ) -> list[Finding]:
-    """The findings of every environment: there, one rollout at a time, and approved where people must agree."""
+    """The findings of every environment: it exists, runs one rollout at a time, and has approvals where required."""
     found: list[Finding] = []
     for name, protection in wanted.items():
         address = f"{remote.origin}/_environments"
@@ -177,11 +177,11 @@ def environment_findings(
 def connection_findings(
     settings: AzureSettings, branch: str, wanted: Mapping[str, EnvironmentProtection], remote: RemoteAddress
 ) -> list[Finding]:
-    """The findings of every service connection: there, without a secret, and kept to the branch."""
+    """The findings of every service connection: it exists, has no secret, and is limited to the branch."""
     found: list[Finding] = []
     for name, protection in wanted.items():
         address = f"{remote.origin}/_settings/adminservices"
-        setting, needed = f"service connection {name}", "Azure Resource Manager by workload identity federation"
+        setting, needed = f"service connection {name}", "Azure Resource Manager with workload identity federation"
         connection = settings.connections.get(name)
         if connection is None:
             how = f"{address}: new Azure Resource Manager connection {name}, {needed}"
@@ -190,8 +190,8 @@ def connection_findings(
         address = f"{address}?resourceId={connection['id']}"
         scheme = (connection.get("authorization") or {}).get("scheme", "")
         is_kept = (connection.get("type"), scheme) == (_AZURE, _FEDERATED)
-        said = f"{connection.get('type')} by {scheme or 'nothing'}"
-        how = f"{address}: convert it to workload identity federation; then nothing secret is stored"
+        said = f"{connection.get('type')} with {scheme or 'no authentication'}"
+        how = f"{address}: convert it to workload identity federation; then no secret is stored"
         found.append(judge(setting, kept=is_kept, found=said, needed=needed, how=how))
         if not protection.any_branch:
             found.append(_branch_control(name, settings.connection_checks[name], branch, address))
@@ -218,7 +218,7 @@ def _approval(name: str, checks: Sequence[Document], address: str) -> Finding:
 def _branch_control(name: str, checks: Sequence[Document], branch: str, address: str) -> Finding:
     allowed = [_allowed_branches(each) for each in checks]
     reference = f"refs/heads/{branch}"
-    # Every check has to pass: one that lets the branch alone through is enough.
+    # Every check must pass: one that allows only the branch is enough.
     kept = any(each == [reference] for each in allowed)
     said = "; ".join(", ".join(each) for each in allowed if each)
     return judge(

@@ -1,4 +1,4 @@
-"""What is expected of a repository in Azure DevOps, and what `az` says of its settings; nothing is interpreted here."""
+"""Expected settings of a repository in Azure DevOps, and the actual ones from `az`; nothing is interpreted here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops.githost.protection import Approvals, EnvironmentProtection, Names, Se
 
 
 class MergeRequirements(Section):
-    """What a merge into the branch needs."""
+    """What a merge into the branch requires."""
 
     approvals: Approvals
     build: str
@@ -23,7 +23,7 @@ class MergeRequirements(Section):
 
 
 class AzureDevOpsExpectations(Section):
-    """What is expected of a repository in Azure DevOps."""
+    """Expected settings of a repository in Azure DevOps."""
 
     pull_requests: MergeRequirements
     environments: dict[str, EnvironmentProtection]
@@ -33,14 +33,14 @@ class AzureDevOpsExpectations(Section):
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6
 _API_VERSION: Final = "7.1-preview"
-_OTHERWISE: Final = "look through the settings of the project by hand"
+_OTHERWISE: Final = "check the settings of the project by hand"
 
 Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class AzureSettings:
-    """Documents of Azure DevOps; environments, connections and their checks by name, YAML files by pipeline's id."""
+    """Documents of Azure DevOps: environments, connections and their checks by name, YAML files by pipeline id."""
 
     repository: Document
     policies: tuple[Document, ...]
@@ -52,7 +52,7 @@ class AzureSettings:
 
 
 def read_settings(folder: Path, remote: RemoteAddress, wanted: AzureDevOpsExpectations) -> AzureSettings:
-    """Ask everything. Raises MachineError without `az`, a login, or the right to see it."""
+    """Read all settings. Raises MachineError without `az`, a login, or permission to see them."""
     client = _Client(folder, remote)
     repository = client.ask("repos", "show", "--repository", remote.name)
     policies = client.ask("repos", "policy", "list", "--repository-id", repository["id"])
@@ -75,7 +75,7 @@ def read_settings(folder: Path, remote: RemoteAddress, wanted: AzureDevOpsExpect
 
 
 def organisation_url(remote: RemoteAddress) -> str:
-    """The organisation as `az` takes it."""
+    """The organisation's URL as `az` expects it."""
     return f"https://{remote.server}/{remote.owner}"
 
 
@@ -88,14 +88,14 @@ class _Client:
         self._where = ("--org", organisation_url(remote), "--project", remote.project, "--output", "json")
 
     def ask(self, *words: str) -> Any:
-        """The JSON of a command that knows organisation and project."""
+        """The JSON of a command that takes organisation and project."""
         return json.loads(output_of(("az", *words, *self._where), self._folder, otherwise=_OTHERWISE) or "null")
 
     def invoke(self, area: str, resource: str, *query: str) -> list[Document]:
-        """The list of a resource that has no command of its own."""
+        """The list of a resource for which `az` has no command."""
         parameters = ("--query-parameters", *query) if query else ()
         route = ("--route-parameters", f"project={self._project}", *parameters, "--api-version", _API_VERSION)
-        # This command takes the project as a part of its route alone.
+        # This command takes the project only as a part of its route.
         where = (*self._where[:2], *self._where[4:])
         words = ("az", "devops", "invoke", "--area", area, "--resource", resource, *route, *where)
         return json.loads(output_of(words, self._folder, otherwise=_OTHERWISE))["value"]

@@ -69,22 +69,22 @@ STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
 
 
 class AzureReplay(Replay):
-    """Pipelines, by workflow_replay.azure."""
+    """Replays of pipelines, by workflow_replay.azure."""
 
     program = "az"
     login_variables = ("AZURE_DEVOPS_EXT_PAT",)
     login_step = "AzureCLI"
 
     def ssh_url(self, remote: RemoteAddress) -> str:
-        """The third version of the address, the present one."""
+        """The third and current version of the address."""
         return f"git@ssh.{remote.server}:v3/{remote.owner}/{remote.project}/{remote.name}"
 
     def ci_name(self, remote: RemoteAddress) -> str:
-        """Of the project."""
+        """The project's name."""
         return remote.project
 
     def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
-        """`az repos pr`, and the comments that it has no command for."""
+        """`az repos pr`, and comments, for which it has no command."""
         project = {"id": remote.project, "name": remote.project}
         repository = {"id": remote.name, "name": remote.name, "webUrl": remote.url, "project": project}
         pull_request = json.dumps({"pullRequestId": 1, "repository": repository})
@@ -96,7 +96,7 @@ class AzureReplay(Replay):
         )
 
     def builtin_effects(self) -> Effects:
-        """Those of tasks."""
+        """The effects of tasks."""
         from workflow_replay.azure.builtin_tasks import BUILTIN_TASKS
 
         return BUILTIN_TASKS

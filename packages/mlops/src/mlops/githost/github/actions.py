@@ -1,4 +1,4 @@
-"""What GitHub Actions may do in a repository, and its environments, compared with what is expected. Pure."""
+"""What GitHub Actions may do in a repository, and its environments, compared with the expectations. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mlops.githost.interface import RemoteAddress
 from mlops.githost.protection import EnvironmentProtection, Finding, judge, unreadable
 
 _ADMINISTRATOR: Final = "log in as an administrator: `gh auth refresh --scopes repo`"
-# What GitHub's own switch covers, and needs no pattern.
+# Covered by GitHub's own switch, and needs no pattern.
 _OWN: Final = ("actions/*", "github/*")
 
 
@@ -68,7 +68,7 @@ def _allowed(replies: Replies, allowed: Sequence[str], remote: RemoteAddress) ->
 
 def _given(selected: dict[str, object]) -> list[str]:
     owned = ["actions/*"] if selected.get("github_owned_allowed") else []
-    verified = ["actions of verified creators"] if selected.get("verified_allowed") else []
+    verified = ["actions by verified creators"] if selected.get("verified_allowed") else []
     patterns = selected.get("patterns_allowed")
     return [*owned, *verified, *(patterns if isinstance(patterns, list) else [])]
 
@@ -117,7 +117,7 @@ def _subject(replies: Replies, remote: RemoteAddress) -> Finding:
     said = f"{prefix}:environment:NAME"
     keys = ", ".join(reply.body.get("include_claim_keys") or [])
     how = f"gh api --method PUT {typed_route(remote, SUBJECT)} -F use_default=true"
-    return judge(setting, kept=is_default, found=said if is_default else f"made of {keys}", needed=needed, how=how)
+    return judge(setting, kept=is_default, found=said if is_default else f"composed of {keys}", needed=needed, how=how)
 
 
 def _owners(replies: Replies, remote: RemoteAddress) -> Finding:
@@ -136,7 +136,7 @@ def _attestations(replies: Replies) -> Finding:
             "GitHub Enterprise Cloud, for a private repository; the statements in releases/provenance work anywhere"
         )
         return Finding(setting, "not part of this plan", needed, "unavailable")
-    return Finding(setting, "available", "releases/provenance.yml may ask for them", "kept")
+    return Finding(setting, "available", "releases/provenance.yml may require them", "kept")
 
 
 _ENTERPRISE: Final = ("enterprise", "business_plus")
@@ -179,7 +179,7 @@ def has_enterprise(replies: Replies) -> bool:
 
 
 def _plan(replies: Replies) -> str:
-    """The owner's plan; "" when it is not shown, which it is to the organisation's owners alone."""
+    """The owner's plan; "" if it is hidden, as it is from everyone but the organisation's owners."""
     reply = replies[ORGANISATION]
     return ((reply.body or {}).get("plan") or {}).get("name", "") if reply.status == OK else ""
 
@@ -198,7 +198,7 @@ def _branches(replies: Replies, environment: Mapping[str, Any], branch: str, add
         found = ", ".join(names) or "none"
     else:
         found = "protected branches"
-    how = f"{address}: {name}, deployment branches: {branch} alone"
+    how = f"{address}: {name}, deployment branches: only {branch}"
     return judge(setting, kept=found == branch, found=found, needed=branch, how=how)
 
 
@@ -223,7 +223,7 @@ def _variables(replies: Replies, name: str, wanted: GitHubExpectations, remote: 
 
 
 def _named(setting: str, reply: Reply, wanted: tuple[str, ...], path: str, remote: RemoteAddress) -> Finding:
-    """Whether the variables wanted are among those listed."""
+    """Whether the required variables are among those listed."""
     needed = ", ".join(wanted)
     if reply.status != OK:
         return unreadable(setting, reply.message, needed, "log in as an administrator")
@@ -237,7 +237,7 @@ def _named(setting: str, reply: Reply, wanted: tuple[str, ...], path: str, remot
 
 
 def _identities(replies: Replies, wanted: GitHubExpectations, remote: RemoteAddress) -> Finding:
-    """Whether each environment has an identity of its own: what one may do, another must not."""
+    """Whether each environment has its own identity, so that none has the permissions of another."""
     users: dict[str, list[str]] = {}
     for name in wanted.environments:
         reply = replies[variables_of(name)]
@@ -255,7 +255,7 @@ def _identities(replies: Replies, wanted: GitHubExpectations, remote: RemoteAddr
 
 
 def _creating(name: str, protection: EnvironmentProtection, branch: str, remote: RemoteAddress) -> str:
-    """The commands that create an environment; people choose its reviewers, at the settings' address."""
+    """The commands that create an environment; reviewers are chosen in the settings."""
     route = typed_route(remote, f"environments/{name}")
     if protection.any_branch:
         return f"gh api --method PUT {route}"

@@ -1,4 +1,4 @@
-"""GitHub, github.com or a server, asked by `gh`: addresses, pull requests and attestations; the rest by its modules."""
+"""GitHub (github.com or a server), through `gh`: addresses, pull requests, attestations; the rest is in its modules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHERWISE: Final = "open the pull request of the pushed branch by hand"
 
 
 class GitHub(GitHost):
-    """GitHub, asked by `gh`."""
+    """GitHub, through `gh`."""
 
     key = "github"
     name = "GitHub"
@@ -40,11 +40,11 @@ class GitHub(GitHost):
     ci_files = (".github/**/*.yml",)
 
     def owns_server(self, server: str) -> bool:
-        """github.com, a server whose name begins with github, or one of GitHub's own data residency."""
+        """github.com, a server whose name begins with github, or a GitHub server with data residency."""
         return server == _SERVER or server.startswith("github.") or server.endswith(".ghe.com")
 
     def parse(self, url: str) -> RemoteAddress | None:
-        """OWNER/NAME, by https or ssh."""
+        """OWNER/NAME, over https or ssh."""
         parts, server = path_of(url), server_of(url)
         return self.address(server, *parts) if len(parts) == 2 else None
 
@@ -54,7 +54,7 @@ class GitHub(GitHost):
         return RemoteAddress(self, server, owner, "", name, url, url)
 
     def is_running(self, environment: Mapping[str, str]) -> bool:
-        """Every runner says so."""
+        """Every runner sets this variable."""
         return environment.get("GITHUB_ACTIONS", "").lower() == "true"
 
     def job(self, environment: Mapping[str, str]) -> CIJob:
@@ -62,7 +62,7 @@ class GitHub(GitHost):
         return GitHubActions(environment)
 
     def pull_requests(self, folder: Path, remote: RemoteAddress | None) -> PullRequests:
-        """By `gh pr`."""
+        """Pull requests through `gh pr`."""
         return GitHubPullRequests(folder, remote)
 
     def expectations(self) -> type[Section]:
@@ -72,7 +72,7 @@ class GitHub(GitHost):
         return GitHubExpectations
 
     def protection_findings(self, folder: Path, remote: RemoteAddress, expected: Expectations) -> Sequence[Finding]:
-        """By `gh api`."""
+        """Compares what `gh api` replies."""
         from mlops.githost.github.protection import protection_findings
         from mlops.githost.github.settings import GitHubExpectations, read_settings
 
@@ -80,7 +80,7 @@ class GitHub(GitHost):
         return protection_findings(read_settings(folder, remote, branch, wanted), branch, wanted, remote)
 
     def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:
-        """By `gh attestation verify`: what is signed is the package's digest, so no bytes of the model are needed."""
+        """Run `gh attestation verify`: the package's digest is what is signed, so the model's bytes are not needed."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / _CHECKSUM_FILE
             file.write_bytes(attested.checksums)
@@ -94,14 +94,14 @@ class GitHub(GitHost):
             each.get("verificationResult", {}).get("statement", {}).get("predicate")
             for each in json.loads(answer.stdout)
         ]
-        return None if attested.predicate in signed else "what was attested is not what the statement says"
+        return None if attested.predicate in signed else "the attestation and the statement differ"
 
     def event_payload(self, event: Any) -> Any:
         """A repository_dispatch carries what was sent as `client_payload`."""
         return event["client_payload"] if isinstance(event, dict) and "client_payload" in event else event
 
     def stage_blocks(self) -> Mapping[str, StageBlock]:
-        """Those of workflows.py."""
+        """The blocks in workflows.py."""
         from mlops.githost.github.workflows import STAGE_BLOCKS
 
         return STAGE_BLOCKS
@@ -111,14 +111,14 @@ class GitHub(GitHost):
         return path.startswith(".github/")
 
     def replay(self) -> Replay | None:
-        """By workflow_replay.github."""
+        """A replay by workflow_replay.github."""
         from mlops.githost.github.workflows import GitHubReplay
 
         return GitHubReplay(self.address(_SERVER, "octo-org", "octo-repo"))
 
 
 class GitHubPullRequests(PullRequests):
-    """Those of a repository on github.com or a GitHub server."""
+    """Pull requests on github.com or a GitHub server."""
 
     body_limit = 65_536
 
@@ -135,7 +135,7 @@ class GitHubPullRequests(PullRequests):
         return PullRequest(url, "Opened: review and merge it.")
 
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:
-        """Below the repository itself: GitHub shows pictures of private repositories by no other address."""
+        """An address below the repository: the only one at which GitHub shows pictures of private repositories."""
         return f"{self._remote.url}/raw/{commit}/{path}" if self._remote else None
 
     def _gh(self, *words: str, given: str = "") -> str:
@@ -143,7 +143,7 @@ class GitHubPullRequests(PullRequests):
 
 
 def _signer(remote: RemoteAddress, builder: str) -> list[str]:
-    """The workflow and its branch as `gh` asks for them; nothing for another builder, whose statement says so."""
+    """The workflow and its branch as options of `gh`; none for another builder, which the statement names."""
     workflow, _, branch = builder.partition("@")
     if not workflow.startswith(f"{remote.origin}/.github/"):
         return []

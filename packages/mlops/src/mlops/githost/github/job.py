@@ -1,6 +1,6 @@
-"""A job of GitHub Actions: files for outputs and summaries, workflow commands for the rest, its login at Azure.
+"""A job of GitHub Actions: files for outputs and summaries, workflow commands for the rest, its login to Azure.
 
-What commands may hold is escaped as the runner's own toolkit does; a file's delimiter is random, so that no value
+Values in commands are escaped as the runner's own toolkit does; a file's delimiter is random, so that no value
 can end its block and begin another output.
 """
 
@@ -24,7 +24,7 @@ _OUTPUT_FILE: Final = "GITHUB_OUTPUT"
 _SUMMARY_FILE: Final = "GITHUB_STEP_SUMMARY"
 _DELIMITER_BYTES: Final = 16
 _TITLE: Final = "mlops"
-# The runner takes `::command::` at the start of a line, and the older `##[command]` anywhere in it.
+# The runner obeys `::command::` at the start of a line, and the older `##[command]` anywhere in it.
 _COMMAND: Final = re.compile(r"^(\s*):(?=:)|#(?=#\[)")
 
 
@@ -36,19 +36,19 @@ _LOGIN: Final = (_TOKEN_URL, _REQUEST_TOKEN, "AZURE_TENANT_ID", "AZURE_CLIENT_ID
 
 
 class GitHubActions(CIJob):
-    """A job of GitHub Actions, by its runner's variables."""
+    """A job of GitHub Actions, read from its runner's variables."""
 
     name = "GitHub Actions"
     summary_limit = 1024 * 1024
     _root_variable = "GITHUB_WORKSPACE"
 
     def set_output(self, name: str, value: str) -> None:
-        """A block of the output file."""
+        """Append a block to the output file."""
         delimiter = f"mlops_{secrets.token_hex(_DELIMITER_BYTES)}"
         self._append(_OUTPUT_FILE, f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
 
     def add_summary(self, markdown: str) -> None:
-        """A part of the step's summary, as long as there is room."""
+        """Append to the step's summary, up to its size limit."""
         file = self._file(_SUMMARY_FILE)
         used = file.stat().st_size if file and file.is_file() else 0
         self._append(_SUMMARY_FILE, cut_to_bytes(f"{markdown.rstrip()}\n\n", max(0, self.summary_limit - used)))
@@ -60,20 +60,20 @@ class GitHubActions(CIJob):
         self._command(f"::error {properties}::{_data(message)}")
 
     def mask(self, secret: str) -> None:
-        """Each line by itself: the runner looks for lines."""
+        """Mask each line separately: the runner matches lines."""
         for line in filter(None, secret.splitlines()):
             self._command(f"::add-mask::{_data(line)}")
 
     def open_group(self, title: str) -> None:
-        """A group of the log."""
+        """Begin a group of the log."""
         self._command(f"::group::{_data(title)}")
 
     def close_group(self) -> None:
-        """The end of the group."""
+        """End the group."""
         self._command("::endgroup::")
 
     def escape(self, line: str) -> str:
-        """The marks of commands with a space inside."""
+        """Break command markers with a space."""
         return _COMMAND.sub(lambda mark: f"{mark[0]} ", line)
 
     @property
@@ -90,7 +90,7 @@ class GitHubActions(CIJob):
         return Builder(f"{server}/{self._environment.get('GITHUB_WORKFLOW_REF', '')}", run, source)
 
     def credential(self) -> TokenCredential | None:
-        """A federated identity: GitHub is asked for a new token each time, since one is valid for minutes."""
+        """A federated identity: a new token is requested each time, since a token is valid for minutes."""
         if not all(self._environment.get(name) for name in _LOGIN):
             return None
         from azure.identity import ClientAssertionCredential
@@ -110,21 +110,21 @@ class GitHubActions(CIJob):
 
 
 def request_id_token(environment: Mapping[str, str]) -> str:
-    """A token of GitHub's that says which repository and environment this job belongs to.
+    """A GitHub token that states the repository and environment of this job.
 
-    Raises WorkspaceError when GitHub does not give one.
+    Raises WorkspaceError if GitHub does not issue one.
     """
     import requests
 
     address = f"{environment[_TOKEN_URL]}&audience={_AUDIENCE}"
     header = {"Authorization": f"Bearer {environment[_REQUEST_TOKEN]}"}
-    advice = "The job needs `permissions: id-token: write`; then run it again."
+    advice = "Give the job `permissions: id-token: write`, then run it again."
     try:
         response = requests.get(address, headers=header, timeout=_TIMEOUT_SECONDS)
         response.raise_for_status()
         return str(response.json()["value"])
     except (requests.exceptions.RequestException, ValueError, KeyError) as error:
-        raise WorkspaceError(f"GitHub gives this job no token: {type(error).__name__}", advice) from error
+        raise WorkspaceError(f"GitHub issues no token for this job: {type(error).__name__}", advice) from error
 
 
 def _data(text: str) -> str:

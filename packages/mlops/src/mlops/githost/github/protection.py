@@ -1,4 +1,4 @@
-"""How a repository on GitHub is protected, first its branch: rulesets and classic protection together. Pure."""
+"""How a repository on GitHub is protected, first its branch: rulesets and classic protection combined. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlops.githost.protection import Finding, judge, unreadable
 def protection_findings(
     replies: Replies, branch: str, wanted: GitHubExpectations, remote: RemoteAddress
 ) -> list[Finding]:
-    """Every setting, in the order in which people would go through them."""
+    """Every setting, in the order to work through them."""
     return [
         *branch_findings(replies, branch, wanted.pull_requests, remote),
         *actions_findings(replies, wanted.actions.allowed, remote),
@@ -33,7 +33,7 @@ def protection_findings(
 
 @dataclass(frozen=True)
 class Protection:
-    """What holds for a branch."""
+    """The protection of a branch."""
 
     needs_pull_request: bool = False
     approvals: int = 0
@@ -46,7 +46,7 @@ class Protection:
     refuses_deletion: bool = False
 
     def __or__(self, other: Protection) -> Protection:
-        """Both together: whatever one of them demands."""
+        """The union: everything that either of them requires."""
         return Protection(
             self.needs_pull_request or other.needs_pull_request,
             max(self.approvals, other.approvals),
@@ -91,7 +91,7 @@ def _judged(holds: Protection, branch: str, wanted: MergeRequirements, how: str)
             "review by code owners",
             kept=holds.needs_owners,
             found=_yes(holds.needs_owners),
-            needed="yes: .github/CODEOWNERS names who decides on releases",
+            needed="yes: .github/CODEOWNERS names who approves releases",
             how=f"{how}: require review from code owners",
         ),
         judge(
@@ -113,14 +113,14 @@ def _judged(holds: Protection, branch: str, wanted: MergeRequirements, how: str)
             "branches up to date before a merge",
             kept=holds.is_strict,
             found=_yes(holds.is_strict),
-            needed="yes: two promotions that pass alone may not pass together",
+            needed="yes: two promotions that pass separately may fail together",
             how=f"{how}: require branches to be up to date before merging",
         ),
         judge(
             f"history of {branch}",
             kept=holds.refuses_force and holds.refuses_deletion,
             found=f"force pushes refused: {_yes(holds.refuses_force)}, deletion: {_yes(holds.refuses_deletion)}",
-            needed="both: rollbacks and the audit log name commits of it",
+            needed="both: rollbacks and the audit log refer to its commits",
             how=f"{how}: block force pushes, restrict deletions",
         ),
     ]

@@ -1,4 +1,4 @@
-"""What is expected of a repository on GitHub, and what `gh api` replies about it; nothing is interpreted here."""
+"""Expected settings of a repository on GitHub, and the actual ones from `gh api`; nothing is interpreted here."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from mlops.githost.protection import Approvals, EnvironmentProtection, Names, Se
 
 
 class MergeRequirements(Section):
-    """What a merge into the branch needs."""
+    """What a merge into the branch requires."""
 
     approvals: Approvals
     checks: Names
 
 
 class AllowedActions(Section):
-    """Whose actions workflows may use."""
+    """The actions that workflows may use."""
 
     allowed: Names
 
 
 class GitHubExpectations(Section):
-    """What is expected of a repository on GitHub."""
+    """Expected settings of a repository on GitHub."""
 
     pull_requests: MergeRequirements
     actions: AllowedActions
@@ -62,7 +62,7 @@ _UPGRADE: Final = "Upgrade to"
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer of GitHub's; `message` is why there is no body."""
+    """A reply from GitHub; `message` says why there is no body."""
 
     status: int
     body: Any
@@ -70,7 +70,7 @@ class Reply:
 
     @property
     def is_paid_for(self) -> bool:
-        """False when the plan does not have it."""
+        """False if the plan does not include it."""
         return _UPGRADE not in self.message
 
 
@@ -78,7 +78,7 @@ Replies = Mapping[str, Reply]
 
 
 def rules_of(branch: str) -> str:
-    """The route of a branch's rules, those of the organisation included."""
+    """The route of a branch's rules, including the organisation's."""
     return f"rules/branches/{quote(branch, safe='')}"
 
 
@@ -103,7 +103,7 @@ def typed_route(remote: RemoteAddress, path: str) -> str:
 
 
 def routes(branch: str, wanted: GitHubExpectations) -> list[str]:
-    """Everything that is asked of a repository, besides itself."""
+    """Every route to read, except the repository's own."""
     return [
         *(ORGANISATION, ENVIRONMENTS, ACTIONS, SELECTED, TOKEN, SUBJECT, OWNERS, VARIABLES),
         *(rules_of(branch), protection_of(branch)),
@@ -113,7 +113,7 @@ def routes(branch: str, wanted: GitHubExpectations) -> list[str]:
 
 
 def read_settings(folder: Path, remote: RemoteAddress, branch: str, wanted: GitHubExpectations) -> Replies:
-    """Ask everything. Raises MachineError without `gh`, without a login, or when GitHub knows no such repository."""
+    """Read all settings. Raises MachineError without `gh`, without a login, or if there is no such repository."""
     host = ("--hostname", remote.server)
     prefix = f"repos/{remote.owner}/{remote.name}"
 
@@ -123,8 +123,8 @@ def read_settings(folder: Path, remote: RemoteAddress, branch: str, wanted: GitH
 
     first = read(REPOSITORY)
     if first.status != OK:
-        advice = "Log in with `gh auth login` as an administrator of it."
-        raise MachineError(f"GitHub does not show {remote.origin}: {first.message}", advice)
+        advice = "Log in with `gh auth login` as an administrator of the repository."
+        raise MachineError(f"cannot read {remote.origin} on GitHub: {first.message}", advice)
     return {REPOSITORY: first} | _read_all(routes(branch, wanted), read)
 
 
@@ -134,7 +134,7 @@ def _read_all(routes: list[str], read: Callable[[str], Reply]) -> dict[str, Repl
 
 
 def _read(command: tuple[str, ...], folder: Path) -> Reply:
-    answer = run_program(command, folder, otherwise="look through the settings of the repository by hand")
+    answer = run_program(command, folder, otherwise="check the settings of the repository by hand")
     if answer.code == 0:
         return Reply(OK, json.loads(answer.stdout or "null"))
     status = _STATUS.search(answer.reason)

@@ -91,7 +91,7 @@ STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
 
 
 class GitHubReplay(Replay):
-    """Workflows, by workflow_replay.github."""
+    """Replays of workflows, by workflow_replay.github."""
 
     program = "gh"
     login_folders = ("GH_CONFIG_DIR",)
@@ -103,7 +103,7 @@ class GitHubReplay(Replay):
         return f"git@{remote.server}:{remote.owner}/{remote.name}.git"
 
     def ci_name(self, remote: RemoteAddress) -> str:
-        """Of the repository."""
+        """The repository's name."""
         return remote.name
 
     def replies(self, remote: RemoteAddress) -> Sequence[CannedReply]:
@@ -118,7 +118,7 @@ class GitHubReplay(Replay):
         )
 
     def builtin_effects(self) -> Effects:
-        """Those of actions."""
+        """The effects of actions."""
         from workflow_replay.github.builtin_actions import BUILTIN_ACTIONS
 
         return BUILTIN_ACTIONS
