@@ -32,7 +32,7 @@ VARIABLES = {"$__rate_interval": "5s", "$window": "30s", "$deployment": ".*"}
 METRIC = re.compile(r"\b(scoring_\w+)\b")
 COUNTS = [0, 0, 5, 15, 40, 20, 10, 10, 0, 0]
 PROMETHEUS = shutil.which("prometheus")
-needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="Debian's package `prometheus` is not installed")
+needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="needs `apt-get install prometheus`")
 
 
 def expressions(panel: dict[str, Any]) -> list[str]:
