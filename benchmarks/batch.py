@@ -222,7 +222,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     from azure.ai.ml.entities import Model
 
     from mlops.azure.sdk_output import suppress_output
-    from mlops.batch.deployment_files import ReleasedModel, load_deployment, load_endpoint
+    from mlops.batch.deploy import ReleasedModel, load_deployment, load_endpoint
     from mlops.models.package import package_digest
     from mlops.settings.project import load_project
 

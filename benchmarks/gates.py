@@ -30,8 +30,8 @@ from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
 from mlops.models.scoring import open_scorer
 from mlops.settings.gates import GATES_FILE, Bootstrap, GatesFile, read_gates
+from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
-from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))

@@ -4,23 +4,27 @@ A fork states them in schema.yml (schema_file.py reads it). From validation on t
 rows and in the model package, where the decision threshold joins them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from model_package.documents import Fields
 from model_package.errors import SchemaError
+
+# Every command reads the columns, and few compute with them: numpy would double the time to `mlops check`.
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Mask: TypeAlias = npt.NDArray[np.bool_]
 
 FORMAT = 1
 INTEGER = "integer"
 NUMBER = "number"
 TYPES = (INTEGER, NUMBER)
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Subgroup:
 
     def contains(self, values: npt.NDArray[np.floating[Any]]) -> Mask:
         """Tell which of the values [rows] belong to it; NaN never does."""
+        import numpy as np
+
         if self.limits is None:
             return np.isin(values, self.categories)
         low, high = self.limits
@@ -97,6 +103,8 @@ class Slice:
 
     def membership(self, values: npt.NDArray[np.floating[Any]]) -> Mask:
         """Tell which row belongs to which subgroup: the column's values [rows] → [rows, subgroups]."""
+        import numpy as np
+
         return np.stack([subgroup.contains(values) for subgroup in self.subgroups], axis=1)
 
     @classmethod

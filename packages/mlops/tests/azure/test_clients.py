@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.settings.project import load_project
 

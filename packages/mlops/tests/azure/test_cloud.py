@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlops.azure.cloud import described_cloud, management_address
+from mlops.azure.workspace import described_cloud, management_address
 from mlops.core.errors import WorkspaceError
 
 VARIABLE = "ARM_CLOUD_METADATA_URL"

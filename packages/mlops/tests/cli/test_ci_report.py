@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.cli.ci_report import blocks_as_markdown, error_as_markdown
+from mlops.cli.ci_output import blocks_as_markdown, error_as_markdown
 from mlops.core.results import Line, Raw, Table
 
 ROOT = Path(__file__).parents[4]
@@ -43,7 +43,7 @@ def test_the_steps_of_a_job_fold(variables: dict[str, str], begin: str, end: str
 
 def test_an_error_that_nobody_catches_gives_no_commands_either() -> None:
     code = (
-        "from mlops.cli.escaped_output import escaped_output\n"
+        "from mlops.cli.ci_output import escaped_output\n"
         "with escaped_output(): raise RuntimeError('no\\n::add-mask::x')"
     )
 

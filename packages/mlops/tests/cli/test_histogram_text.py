@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.cli.histogram_text import MOST_ROWS, histogram_lines, merged
+from mlops.cli.rendering import MOST_ROWS, histogram_lines, merged
 from mlops.core.results import HistogramPair
 
 SIDES = ("training", "window")

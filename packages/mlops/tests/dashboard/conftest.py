@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlops.audit.history import StageHistory
+from mlops.audit.log import StageHistory
 from mlops.audit.record import Event, Record, follow
 from mlops.azure.service_metrics import Interval
 from mlops.dashboard.page import Page, render

@@ -17,8 +17,7 @@ from azure.ai.ml import MLClient
 from prefork_programs import run_module
 from reduced_work import reduce_work
 
-from mlops.azure.clients import WorkspaceClients
-from mlops.azure.workspace import connect
+from mlops.azure.workspace import WorkspaceClients, connect
 from mlops.local.emulator import ensure_started
 from mlops.settings.project import Project, load_project
 

@@ -15,7 +15,7 @@ from mlops.azure.collected_data.reading import INPUTS, OUTPUTS, read_collected
 from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
 from mlops.endpoint.client import address_of, call, require_success
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.gates.report import GateReport
 from mlops.promotion.promote import promote
 

@@ -17,11 +17,10 @@ from prefork_programs import run_module
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
 from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
-from mlops.azure.workspace import connect
+from mlops.azure.workspace import WorkspaceClients, connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
 from mlops.models.origin import read_provenance

@@ -17,7 +17,7 @@ from azure.ai.ml.entities import Model
 from mlops.audit.log import AuditLog
 from mlops.core.errors import ProjectError, PromotionRefused
 from mlops.core.git import Repository
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.models.package import package_digest
 from mlops.models.registration import DIGEST_TAG
 from mlops.promotion.promote import promote
@@ -28,9 +28,8 @@ from mlops.promotion.revert import revert
 from mlops.promotion.stage_state import read_promotion
 from mlops.rollout.deploy import deploy
 from mlops.rollout.rollback import rollback
-from mlops.settings.manifest_files import RolloutTiming, with_timing, write_release
 from mlops.settings.project import load_project
-from mlops.settings.releases import Release
+from mlops.settings.releases import Release, RolloutTiming, with_timing, write_release
 from mlops.stages.change import add_stage
 
 from .conftest import Lifecycle, Team, git

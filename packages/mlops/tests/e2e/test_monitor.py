@@ -23,7 +23,7 @@ from mlops.azure.collected_data.storage import find_collections
 from mlops.azure.collected_data.window import Window
 from mlops.azure.workspace import connect_registry
 from mlops.endpoint.client import SYNTHETIC_HEADER, address_of, call
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.gates.rows import Rows
 from mlops.models.package_store import fetch_package
 from mlops.models.scoring import open_scorer

@@ -18,7 +18,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
 from mlops.audit.retraining_policy import NotBegun, is_begun
 from mlops.core.errors import InputError
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.models.data_asset import DataVersion, ensure_data
 from mlops.retraining.begin import Begun, begin
 from mlops.retraining.trigger import TriggerReference, read_trigger

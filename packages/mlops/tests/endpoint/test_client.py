@@ -12,7 +12,7 @@ import pytest
 
 from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.endpoint.client import Address, call, require_success
-from mlops.endpoint.smoke_test import difference, smoke_test
+from mlops.endpoint.scoring import difference, smoke_test
 
 BODY = b'{"input_data": [{"x": 1.0000000000000001}],  "note": "\xc3\xa9"}'
 

@@ -14,8 +14,8 @@ from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
 from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
-from mlops.settings.schema import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ROOT = Path(__file__).parents[4]

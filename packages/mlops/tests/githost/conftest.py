@@ -133,7 +133,7 @@ def protected(git_host: FakeGitHost, folder: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    git_host = FakeGitHub.make(tmp_path / "forge")
+    git_host = FakeGitHub.make(tmp_path / "git-host")
     for place, document in github_documents().items():
         git_host.set_document(place, document)
     return protected(git_host, tmp_path / "clone", monkeypatch)
@@ -204,7 +204,7 @@ def environment(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protected:
-    git_host = FakeAzureDevOps.make(tmp_path / "forge")
+    git_host = FakeAzureDevOps.make(tmp_path / "git-host")
     for place, document in azure_documents().items():
         git_host.set_document(place, document)
     return protected(git_host, tmp_path / "clone", monkeypatch)

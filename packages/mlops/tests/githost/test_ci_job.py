@@ -91,7 +91,7 @@ def test_no_line_that_passes_through_us_is_a_command(kind: type[CIJob], command:
 def printed_by(kind: type[CIJob], code: str, **variables: str) -> str:
     """What a process that runs `code` in a CI job of its variables writes to standard error."""
     program = (
-        f"import os\nfrom pathlib import Path\nfrom mlops.core.source_location import SourceLocation\n"
+        f"import os\nfrom pathlib import Path\nfrom mlops.core.results import SourceLocation\n"
         f"from {kind.__module__} import {kind.__name__} as kind\njob = kind(os.environ)\n{code}"
     )
     done = subprocess.run(

@@ -15,9 +15,8 @@ import pytest
 
 from mlops.gates.render import SMALLEST_LIMIT
 from mlops.githost.hosts import HOSTS, current_job, event_payload, parse_remote
-from mlops.githost.interface import WORKSTATION, Attested, CIJob, GitHost, PullRequests, Replay
+from mlops.githost.interface import WORKSTATION, Attested, CIJob, GitHost, PullRequests, Replay, server_of
 from mlops.githost.protection import Section
-from mlops.githost.remote_url import server_of
 
 from .conftest import EXPECTED
 

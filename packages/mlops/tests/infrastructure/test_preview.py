@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops.cli.ci_report import blocks_as_markdown
+from mlops.cli.ci_output import blocks_as_markdown
 from mlops.core.errors import MachineError
 from mlops.infrastructure.preview import PreviewResult, StackChange, preview
 from mlops.settings.project import load_project

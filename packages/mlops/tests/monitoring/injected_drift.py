@@ -15,7 +15,7 @@ from monitoring_harness import SETTINGS, WINDOW, Rows, collected, draw, labels
 from mlops.monitoring.measures import Measurements
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
 from model_package.monitoring.measuring import measure
 from model_package.monitoring.reference import Reference

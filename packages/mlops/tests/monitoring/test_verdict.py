@@ -13,7 +13,7 @@ from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))

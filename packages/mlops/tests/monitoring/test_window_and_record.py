@@ -11,7 +11,7 @@ import pytest
 from mlops.audit.record import Event
 from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
-from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.view import Live
 from mlops.models.data_asset import DataVersion
 from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements
 from mlops.monitoring.measuring import Results
@@ -21,8 +21,7 @@ from mlops.monitoring.run import monitor_event, window_of
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.measures import Measured
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.project import load_project
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import load_project, read_project_schema
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))

@@ -15,8 +15,7 @@ import yaml
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
 from mlops.promotion.release_changes import PlanResult, plan
-from mlops.settings.manifest_files import write_release
-from mlops.settings.releases import Release
+from mlops.settings.releases import Release, write_release
 
 ROOT = Path(__file__).parents[4]
 NOTHING_BEFORE = "0" * 40

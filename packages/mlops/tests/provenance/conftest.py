@@ -1,4 +1,4 @@
-"""A model package, its release, and a repository on a forge with the commit that it was trained from."""
+"""A model package, its release, and a repository on a git host with the commit that it was trained from."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from mlops.core.errors import InputError
 from mlops.models.package_documents import Schema
 from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
 from mlops.retraining.training_data import merge_dataset, without_known_rows
+from mlops.settings.project import read_project_schema
 from mlops.settings.retraining import CollectedRows
-from mlops.settings.schema import read_project_schema
 from model_package.collected.labels import read_labels
 from model_package.schema import Decision
 

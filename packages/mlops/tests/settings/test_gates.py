@@ -6,7 +6,7 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
 from model_package.schema import Feature, Schema, Slice, Subgroup
 

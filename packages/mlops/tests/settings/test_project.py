@@ -235,7 +235,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     ("content", "line", "reason"),
     [
         (b"name: [unclosed\nmodel: x\n", 2, "project.yml:2"),
-        (b"name: a\nname: b\n", 2, "duplicate key"),
+        (b"name: a\nname: b\n", 2, "`name` is given twice (first on line 1)"),
         (b"\xff\xfe\x00", 1, "not UTF-8"),
         (b"", 1, "1 problem"),
         (b"just a sentence", 1, "1 problem"),

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from mlops.core.errors import ProjectError
-from mlops.settings.manifest_files import without_release, write_release
-from mlops.settings.releases import Release, manifest_file, parse_release, read_manifest
+from mlops.settings.releases import Release, manifest_file, parse_release, read_manifest, without_release, write_release
 from mlops.settings.stages import StageName, StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))

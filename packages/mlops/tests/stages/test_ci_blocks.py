@@ -12,7 +12,7 @@ import yaml
 from mlops.checks.stages import check_stages, fix_stages
 from mlops.settings.project import load_project
 from mlops.settings.stages import StageOrder
-from mlops.stages.ci_blocks import find_blocks, written_files
+from mlops.stages.edits import find_blocks, written_files
 
 ROOT = Path(__file__).parents[4]
 ORDER = StageOrder(("dev", "staging", "prod"))

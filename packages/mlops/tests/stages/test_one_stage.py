@@ -9,16 +9,15 @@ from typing import Any, cast
 import pytest
 from azure.ai.ml import MLClient
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.endpoint.view import View
 from mlops.promotion.branch import Base
 from mlops.promotion.readiness import not_yet, require_source
 from mlops.promotion.stage_state import PromotionState, StageState
 from mlops.rollout.release import model_to_run
-from mlops.settings.manifest_files import write_release
 from mlops.settings.project import Project, load_project
-from mlops.settings.releases import Release, manifest_file, read_manifest
+from mlops.settings.releases import Release, manifest_file, read_manifest, write_release
 from mlops.stages.yaml_text import remove_entries
 
 ROOT = Path(__file__).parents[4]

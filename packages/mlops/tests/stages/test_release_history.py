@@ -11,9 +11,8 @@ import pytest
 
 from mlops.core.errors import ProjectError
 from mlops.core.git import Repository
-from mlops.settings.manifest_files import without_release, write_release
 from mlops.settings.project import load_project
-from mlops.settings.releases import Release, manifest_file
+from mlops.settings.releases import Release, manifest_file, without_release, write_release
 from mlops.settings.stages import StageOrder
 from mlops.stages.change import add_stage, remove_stage
 from mlops.stages.release_history import mixed_changes, order_at, read_judged_manifest, release_at

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from mlops.template.detachment import GitPin, UnbalancedBlock, WheelPin, detached, sources, without_blocks
+from mlops.template.detach import GitPin, UnbalancedBlock, WheelPin, detached, sources, without_blocks
 
 NAMES = {name: f"template-{name}" for name in ("model-package", "mlops", "azureml-emulator", "workflow-replay")}
 GIT = GitPin("https://git.example.com/team/template", "v1.2.3")

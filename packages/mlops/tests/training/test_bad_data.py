@@ -7,7 +7,7 @@ from mlops.azure.workspace import connect
 from mlops.core.errors import InputError
 from mlops.models.data_asset import ensure_data
 from mlops.settings.project import load_project
-from mlops.training.failure import read_warnings, telling_lines
+from mlops.training.following import read_warnings, telling_lines
 
 ROOT = Path(__file__).parents[4]
 LOG = [

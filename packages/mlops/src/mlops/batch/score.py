@@ -17,7 +17,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.azure.sdk_output import suppress_output
-from mlops.batch.deployment_files import endpoint_name
+from mlops.batch.deploy import endpoint_name
 from mlops.cli.progress import say, step_board
 from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
 from mlops.core.layout import SCORING_STEP
@@ -25,8 +25,7 @@ from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import VERSION_TAG
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.failure import job_failure
-from mlops.training.following import COMPLETED, FinishedJob, follow
+from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import new_job_name
 
 OUTCOMES_FILE: Final = "outcomes.jsonl"

@@ -5,6 +5,6 @@ the exit code are the command's business.
 """
 
 from mlops.checks.checking import check_project, fix_project
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Problem
 
 __all__ = ["Problem", "check_project", "fix_project"]

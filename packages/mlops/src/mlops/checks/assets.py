@@ -10,9 +10,8 @@ from mlops.checks.pipelines.component import check_environment_reference
 from mlops.checks.pipelines.pipeline import check_data_path
 from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
-from mlops.checks.yaml.document import Document, Node
+from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.overlay import idle_keys, overlaid
-from mlops.checks.yaml.problem import Problem
 from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_remote, local_path
 from mlops.core.layout import KUBERNETES_SUFFIX
 

@@ -5,8 +5,7 @@ from typing import Final
 
 from mlops.checks.assets import ENDPOINT_NAME
 from mlops.checks.yaml import fields
-from mlops.checks.yaml.document import Document
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Problem
 from mlops.checks.yaml.references import is_registered, local_path
 
 _ENDPOINT: Final = "batchEndpoint.schema.json"

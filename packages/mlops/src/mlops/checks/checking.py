@@ -10,7 +10,7 @@ from mlops.checks.project import Project
 from mlops.checks.releases import check_releases
 from mlops.checks.stages import check_stages, fix_stages
 from mlops.checks.versions import versioned
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Problem
 from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
 from mlops.settings.project import load_project
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import model_package
 from mlops.checks.fingerprints import IGNORED_FOLDERS, IGNORED_SUFFIXES
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Problem
 from model_package.digest import source_sha256
 
 NAME: Final = "model_package"

@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 from model_package.digest import listing_digest, source_sha256
 
 LOCK_NAME: Final = "versions.lock.yml"

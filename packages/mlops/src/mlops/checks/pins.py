@@ -13,8 +13,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 
 PIN: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[A-Za-z0-9,._-]+\])?==(?P<version>[^\s;=]+)")
 PYTHON: Final = re.compile(r"python==?(?P<version>3\.[0-9]+(\.[0-9]+)?)")

@@ -7,8 +7,7 @@ from mlops.checks.fingerprints import LOCK_NAME
 from mlops.checks.pins import Lock
 from mlops.checks.pipelines.component import PIPELINE, Component, read_component
 from mlops.checks.pipelines.steps import Pipeline, read_pipeline
-from mlops.checks.yaml.document import Document, DocumentError, Node, read_document
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, DocumentError, Node, Problem, read_document
 from mlops.checks.yaml.references import local_path
 
 COMPONENT_FILE: Final = "component.yml"

@@ -1,5 +1,6 @@
 """`mlops check --repository` as a function: asks the project's git host how it protects the repository, and says what
-to set."""
+to set.
+"""
 
 from __future__ import annotations
 

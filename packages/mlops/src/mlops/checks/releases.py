@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Problem
 from mlops.core.errors import ProjectError
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
-from mlops.settings.project import Project
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.retirement import read_deadlines
 from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
-from mlops.settings.schema import read_project_schema
 from mlops.stages.release_history import read_judged_manifest
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (

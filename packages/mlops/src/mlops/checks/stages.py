@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Problem
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.settings.project import Project, load_project
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.stages import RESERVED_NAMES
-from mlops.stages.ci_blocks import find_blocks, written_files
+from mlops.stages.edits import find_blocks, written_files
 
 _FIRST_LINE = 1
 

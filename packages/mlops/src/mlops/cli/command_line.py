@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
-from mlops.cli.escaped_output import escaped_output
+from mlops.cli.ci_output import escaped_output
 from mlops.core.errors import Interrupted, MachineError, MlopsError
 
 

@@ -113,7 +113,7 @@ def retrain_command(project_path: Path | None, *, because: str, submit: bool, as
     project = load_project(project_path)
     pointer = read_trigger(because)
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.retraining.run import begin_retraining, retrain
 
     act = begin_retraining if submit else retrain
@@ -242,9 +242,9 @@ def explain_command(
 
 def _live_package(project: Project, stage: str) -> tuple[str, Path]:
     """What a stage runs: its name, and its package."""
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.core.errors import InputError
-    from mlops.endpoint.current_deployment import live_model
+    from mlops.endpoint.view import live_model
     from mlops.models.package_store import package_of_model
     from mlops.models.registration import ModelVersion
 
@@ -277,7 +277,7 @@ def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_j
     project = load_project(project_path)
     stage_name = project.order.find(stage)
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.retire.applying import RetireResult, apply_plan
     from mlops.retire.plan import make_plan
 

@@ -13,7 +13,7 @@ from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option, stage_option
 
 if TYPE_CHECKING:
-    from mlops.audit.history import StageHistory
+    from mlops.audit.log import StageHistory
     from mlops.endpoint.stage_status import StageStatus
     from mlops.settings.project import Project
     from mlops.settings.stages import StageName
@@ -158,7 +158,7 @@ def history_command(project_path: Path | None, *, stage: str | None, as_json: bo
     project = load_project(project_path)
     names = project.order.names if stage is None else (project.order.find(stage),)
 
-    from mlops.audit.history import HistoryResult
+    from mlops.audit.log import HistoryResult
 
     return answer(HistoryResult(tuple(_history_of(project, name) for name in names)), as_json=as_json)
 
@@ -167,8 +167,7 @@ def _history_of(project: Project, name: StageName) -> StageHistory:
     """One stage; what cannot be asked is shown, and does not hide the others."""
     from azure.core.exceptions import AzureError
 
-    from mlops.audit.history import StageHistory
-    from mlops.audit.log import AuditLog
+    from mlops.audit.log import AuditLog, StageHistory
     from mlops.azure.errors import explain
     from mlops.azure.workspace import connect
 
@@ -211,7 +210,7 @@ def dashboard_command(project_path: Path | None, *, folder: Path | None, port: i
 
     project = load_project(project_path)
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.dashboard.serving import ServedResult, serve_page, write_page
 
     clients = WorkspaceClients(project)

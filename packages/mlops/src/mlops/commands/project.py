@@ -11,12 +11,11 @@ import click
 
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import examples_below, json_option, stage_option
-from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import Block, Line, Result, SourceLocation, Table
 
 if TYPE_CHECKING:
     from mlops.checks import Problem
-    from mlops.infrastructure.project_file import Change
+    from mlops.infrastructure.outputs import Change
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,7 @@ def configure_command(project_path: Path | None, *, stage: str, outputs: Path | 
     """Fill in where a stage lives, from what `pulumi up` made. Comments in project.yml stay."""
     from mlops.cli.rendering import answer
     from mlops.core.layout import PROJECT_FILE
-    from mlops.infrastructure.outputs import ask_pulumi, read_outputs
-    from mlops.infrastructure.project_file import configure
+    from mlops.infrastructure.outputs import ask_pulumi, configure, read_outputs
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
@@ -285,8 +283,7 @@ def detach_command(
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.settings.project import load_project
-    from mlops.template.detach import detach, find_wheels
-    from mlops.template.detachment import GitPin
+    from mlops.template.detach import GitPin, detach, find_wheels
     from mlops.template.origin import read_origin
 
     if wheels is not None and (url or tag):

@@ -116,9 +116,8 @@ def gate_command(
     project = load_project(project_path)
     stage_name = project.order.find(stage) if stage else None
 
-    from mlops.azure.clients import WorkspaceClients
-    from mlops.promotion.gate_result import write_reports
-    from mlops.promotion.gate_run import gate
+    from mlops.azure.workspace import WorkspaceClients
+    from mlops.promotion.gate_run import gate, write_reports
     from mlops.promotion.range_gate import gate_range
 
     clients = WorkspaceClients(project)
@@ -163,7 +162,7 @@ def promote_command(
     project = load_project(project_path)
     stage_name = project.order.find(target)
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.promotion.promote import promote_from
     from mlops.promotion.readiness import not_yet, require_source
     from mlops.promotion.stage_state import read_promotion
@@ -211,7 +210,7 @@ def provenance_command(
             f"which version {stage_name} runs is said by releases/{stage_name}.yml", "Leave out --version."
         )
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.provenance.inspection import inspect
 
     return answer(inspect(WorkspaceClients(project), stage_name, version, folder), as_json=as_json)
@@ -234,7 +233,7 @@ def revert_command(project_path: Path | None, *, stage: str, as_json: bool) -> i
     project = load_project(project_path)
     stage_name = project.order.find(stage)
 
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.promotion.revert import revert
 
     return answer(revert(WorkspaceClients(project), stage_name), as_json=as_json)

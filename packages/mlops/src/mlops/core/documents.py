@@ -13,22 +13,10 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mlops.core.errors import ProjectError
-from mlops.core.source_location import SourceLocation
-
-_FIRST_LINE = 1
-
-
-class YamlError(Exception):
-    """The text is not YAML; `line` counts from 1."""
-
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.line = line
+from mlops.core.results import SourceLocation
+from mlops.core.yaml_nodes import FIRST_LINE, KeyPath, YamlError, compose, value_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +24,7 @@ class Document:
     """A document's plain value, and the lines its keys stand in."""
 
     value: Any
-    lines: dict[tuple[str | int, ...], int]
+    lines: dict[KeyPath, int]
 
     def line_of(self, path: Sequence[str | int]) -> int:
         """The line of the key at `path`, or of the nearest key above it that exists."""
@@ -44,7 +32,7 @@ class Document:
             line = self.lines.get(tuple(path[:length]))
             if line is not None:
                 return line
-        return _FIRST_LINE
+        return FIRST_LINE
 
 
 def read_yaml(file: Path) -> Document:
@@ -52,40 +40,15 @@ def read_yaml(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise YamlError("the file is not UTF-8 text", _FIRST_LINE) from error
+        raise YamlError("the file is not UTF-8 text", FIRST_LINE) from error
     return parse_yaml(text)
 
 
 def parse_yaml(text: str) -> Document:
     """Parse one YAML document. Raises YamlError for a text that is not YAML."""
-    parser = YAML(typ="safe", pure=True)
-    try:
-        # Reading takes the time: the value is made of the same nodes as the lines.
-        constructor, _ = parser.get_constructor_parser(text)
-        node = constructor.composer.get_single_node()
-        value = None if node is None else constructor.construct_document(node)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else _FIRST_LINE
-        raise YamlError(str(error.problem or "the file is not YAML").splitlines()[0], line) from error
-    except YAMLError as error:
-        raise YamlError(str(error).splitlines()[0], _FIRST_LINE) from error
-    lines: dict[tuple[str | int, ...], int] = {}
-    _collect(node, (), lines)
-    return Document(value, lines)
-
-
-def _collect(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            here = (*path, key.value)
-            lines[here] = key.start_mark.line + 1
-            _collect(value, here, lines)
-    elif isinstance(node, SequenceNode):
-        for index, value in enumerate(node.value):
-            here = (*path, index)
-            lines[here] = value.start_mark.line + 1
-            _collect(value, here, lines)
+    root = compose(text)
+    lines: dict[KeyPath, int] = {}
+    return Document(None if root is None else value_of(root, lines), lines)
 
 
 class Part(BaseModel):
@@ -103,7 +66,6 @@ class YamlFile(Part):
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

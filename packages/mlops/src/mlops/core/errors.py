@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import SourceLocation
 
 
 class MlopsError(Exception):

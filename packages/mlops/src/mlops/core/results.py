@@ -5,9 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from mlops.core.source_location import SourceLocation
+
+@dataclass(frozen=True)
+class SourceLocation:
+    """`line` counts from 1; `file` is absolute, or counts from the working folder."""
+
+    file: Path
+    line: int
+    message: str
+
 
 Tone = Literal["plain", "good", "bad", "hint"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from mlops.audit.history import COLUMNS, row_of
+from mlops.audit.log import COLUMNS, row_of
 from mlops.audit.record import Record
 from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line

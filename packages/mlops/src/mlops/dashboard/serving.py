@@ -19,8 +19,8 @@ from typing import Any, Final, cast
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.errors import explain
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, MlopsError
 from mlops.core.loopback import LOOPBACK, LoopbackServer

@@ -10,12 +10,10 @@ from typing import Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.audit.history import StageHistory
-from mlops.audit.log import AuditLog
-from mlops.azure.clients import WorkspaceClients
+from mlops.audit.log import AuditLog, StageHistory
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
-from mlops.azure.workspace import connect_management
+from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.core.errors import MlopsError
 from mlops.endpoint.stage_status import StageStatus, stage_status
 from mlops.endpoint.view import View

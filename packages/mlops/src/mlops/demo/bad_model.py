@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, PromotionRefused, RolloutFailed
 from mlops.core.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
@@ -23,13 +23,13 @@ from mlops.demo.releasing import merge, release_to
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import deploy
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
-from mlops.training.data import held_out_file
 from mlops.training.run import train
+from mlops.training.submission import held_out_file
 
 # One tree knows next to nothing; another seed makes another model that is as good.
 _WORSE: Final = {"iterations": 1}

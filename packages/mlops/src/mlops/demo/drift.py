@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, JobFailed, MachineError
 from mlops.core.layout import PROJECT_FILE
@@ -22,7 +22,7 @@ from mlops.core.results import Block, Line, Result
 from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.result import MonitorResult, moved_pictures
@@ -30,11 +30,11 @@ from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
 from mlops.retraining.run import RetrainResult, retrain
 from mlops.retraining.trigger import read_trigger
-from mlops.settings.manifest_files import change_values
 from mlops.settings.project import Project, load_project
+from mlops.settings.releases import change_values
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.settings.stages import StageName
-from mlops.training.data import held_out_file
+from mlops.training.submission import held_out_file
 
 # What was asked a minute ago: nobody waits for outcomes to settle here.
 _ROWS: Final = CollectedRows(

@@ -21,7 +21,7 @@ from mlops.demo.scratch import Scratch, forget, prepare
 from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.data import sample_file
+from mlops.training.submission import sample_file
 
 if TYPE_CHECKING:
     from mlops.demo.bad_model import BadModelResult
@@ -132,7 +132,7 @@ def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: 
 def _lifecycle(
     project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
 ) -> DemoResult:
-    from mlops.azure.clients import WorkspaceClients
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.demo.releasing import release_to
     from mlops.endpoint.scoring import score
     from mlops.training.run import train

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
-from mlops.promotion.gate_result import write_reports
-from mlops.promotion.gate_run import gate, obstacles, reason_of
+from mlops.promotion.gate_run import gate, obstacles, reason_of, write_reports
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.settings.stages import StageName

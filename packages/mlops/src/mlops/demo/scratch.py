@@ -16,10 +16,9 @@ from typing import Final
 from mlops.core.git import REMOTE, Repository
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.githost.interface import WORKSTATION
-from mlops.settings.manifest_files import RolloutTiming, with_timing
 from mlops.settings.project import Project, load_project
 from mlops.settings.provenance import POLICY_FILE, with_builder
-from mlops.settings.releases import manifest_path
+from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
 from mlops.settings.stages import StageOrder
 
 DEMO_FOLDER: Final = STATE_FOLDER / "demo"

@@ -23,17 +23,16 @@ from typing import Final
 import aiohttp
 import polars as pl
 
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
 from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
 from mlops.core.waiting import poll
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
-from mlops.endpoint.current_deployment import Live
-from mlops.endpoint.view import observe
+from mlops.endpoint.view import Live, observe
 from mlops.models.package import file_sha256
 from mlops.models.package_documents import Schema
 from mlops.settings.project import Project

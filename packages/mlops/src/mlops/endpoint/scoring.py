@@ -1,17 +1,21 @@
-"""A request to a stage's endpoint, its reply, and the part of a deployment's log that explains a failure."""
+"""A request to a stage's endpoint, its reply, the log excerpt that explains a failure, and the smoke test."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.core.errors import RequestRefused
+from mlops.core.errors import EndpointUnreachable, RequestRefused, RolloutFailed
 from mlops.core.results import Block, Line, Raw, Result, Table
-from mlops.endpoint.client import Reply, address_of, call, require_success
+from mlops.endpoint.client import SYNTHETIC_HEADER, Address, Reply, address_of, call, require_success
+from mlops.models.package import GOLDEN_FILE, read_document
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 
@@ -84,3 +88,48 @@ def _traceback(lines: Sequence[str]) -> tuple[str, ...]:
     """From its first line to the exception; frames are left out from the middle if it is long."""
     end = next((index for index, line in enumerate(lines[1:], 1) if not line.startswith(" ")), len(lines) - 1)
     return (lines[0], *lines[1 : end + 1][-MOST_LINES:])
+
+
+def smoke_test(address: Address, deployment: str, package: Path) -> int:
+    """Compare every golden case and return their number.
+
+    Raises RolloutFailed at the first wrong answer, EndpointUnreachable when there is none at all.
+    """
+    golden = read_document(package, GOLDEN_FILE)
+    cases = golden.get("cases") or []
+    if not cases:
+        raise RolloutFailed(f"{GOLDEN_FILE} of the model package has no cases", "Train and register again.")
+    for number, case in enumerate(cases, 1):
+        body = json.dumps(case["request"]).encode()
+        try:
+            predictions = require_success(call(address, body, deployment, _SYNTHETIC)).json()["predictions"]
+        except EndpointUnreachable:
+            # Not this deployment's answer: whoever asks decides whether to ask again.
+            raise
+        except RequestRefused as refusal:
+            message = f"{deployment} did not answer golden case {number}: {refusal.message}"
+            raise RolloutFailed(message, _ADVICE, refusal.details) from refusal
+        differences = difference(case, predictions, float(golden["tolerance"]))
+        if differences:
+            raise RolloutFailed(f"{deployment} answers golden case {number} wrongly", _ADVICE, differences)
+    return len(cases)
+
+
+_SYNTHETIC = {SYNTHETIC_HEADER: "smoke"}
+_ADVICE = "Traffic stays where it is. Compare score.py and its environment with the model package."
+
+
+def difference(case: dict[str, Any], predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
+    """What is wrong with the predictions for one golden case; empty when they agree."""
+    expected, decisions = case["probability"], case["decision"]
+    if len(predictions) != len(expected):
+        return (f"{len(expected)} predictions expected, {len(predictions)} received",)
+    wrong = []
+    for row, (prediction, probability, decision) in enumerate(zip(predictions, expected, decisions, strict=True)):
+        given = float(prediction["probability"])
+        # Not `>`: a NaN must not pass.
+        if not math.isclose(given, probability, rel_tol=0.0, abs_tol=tolerance):
+            wrong.append(f"row {row}: probability {given}, expected {probability} within {tolerance}")
+        if prediction["decision"] != decision:
+            wrong.append(f"row {row}: decision {prediction['decision']}, expected {decision}")
+    return tuple(wrong)

@@ -12,9 +12,8 @@ from typing import Any, Final
 from mlops.core.git import REMOTE, Repository
 from mlops.githost.azure_devops.host import AzureDevOps
 from mlops.githost.github.host import GitHub
-from mlops.githost.interface import Builder, CIJob, GitHost, PullRequests, RemoteAddress
+from mlops.githost.interface import Builder, CIJob, GitHost, PullRequests, RemoteAddress, server_of
 from mlops.githost.no_host import PlainRemote, Workstation
-from mlops.githost.remote_url import server_of
 
 # Azure DevOps comes last: its workflow files may have any name.
 HOSTS: Final[tuple[GitHost, ...]] = (GitHub(), AzureDevOps())

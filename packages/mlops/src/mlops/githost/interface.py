@@ -29,8 +29,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import unquote, urlsplit
 
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import SourceLocation
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -41,6 +42,21 @@ if TYPE_CHECKING:
     from workflow_replay.events import Event
     from workflow_replay.host_environment import HostEnvironment
     from workflow_replay.result import Run
+
+
+def server_of(url: str) -> str:
+    """The server in the address, in lower case; "" for a path of this machine."""
+    if "://" in url:
+        return (urlsplit(url).hostname or "").lower()
+    # The short form of ssh, user@server:path; a path of this machine has no server.
+    before = url.partition(":")[0]
+    return before.rpartition("@")[2].lower() if "@" in before and "/" not in before else ""
+
+
+def path_of(url: str) -> list[str]:
+    """The parts of the path in the address, without the ending `.git`."""
+    path = urlsplit(url).path if "://" in url else url.partition(":")[2]
+    return [unquote(part) for part in path.strip("/").removesuffix(".git").split("/") if part]
 
 
 WORKSTATION: Final = "urn:mlops:builder:workstation"

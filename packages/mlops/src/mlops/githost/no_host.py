@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import SourceLocation
 from mlops.githost.interface import WORKSTATION, Builder, CIJob, PullRequest, PullRequests
 
 if TYPE_CHECKING:

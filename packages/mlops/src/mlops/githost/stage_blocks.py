@@ -1,6 +1,6 @@
 """What the parts of CI files that list stages have in common; how each is written is said in the host's own folder.
 
-A block follows from the list of stages in project.yml; `mlops check --fix` writes it (stages/ci_blocks.py). Pure.
+A block follows from the list of stages in project.yml; `mlops check --fix` writes it (stages/edits.py). Pure.
 """
 
 from __future__ import annotations

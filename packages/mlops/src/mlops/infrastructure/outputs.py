@@ -1,20 +1,30 @@
-"""Reads the outputs of a stage's Pulumi stack, from a file or from `pulumi` itself, and checks them.
+"""Reads the outputs of a stage's Pulumi stack, and fills the stage's place in project.yml with them.
 
-Where they go is decided by project_file.py.
+Changes values only, keeps every comment. The new text is checked like any project.yml before it replaces the old one,
+in one step.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
 
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER
 from mlops.settings.project import (
+    MANAGED,
     ClientId,
     ComputeName,
     ConnectionString,
@@ -27,6 +37,7 @@ from mlops.settings.project import (
     SubscriptionId,
     TopicName,
     WorkspaceName,
+    read_settings,
 )
 from mlops.settings.stages import StageName
 
@@ -116,3 +127,107 @@ def parse_outputs(text: str, source: str) -> StackOutputs:
             for detail in error.errors()
         )
         raise InputError(f"{source} lacks what project.yml needs", advice, problems) from error
+
+
+# What a stage is served from that leaves Kubernetes: the smallest machine that Azure recommends.
+_MACHINE: Final = "Standard_DS3_v2"
+# Where ruamel keeps what stands behind a value.
+_BEHIND: Final = 2
+_ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
+# Behind the stage's name.
+_FIRST: Final = 1
+# How far the list of stages is indented: it stays so.
+_FIRST_STAGE: Final = re.compile(r"^stages:[^\n]*\n(?: *(?:#[^\n]*)?\n)*(?P<indent> *)- ", re.MULTILINE)
+_UNBROKEN = 4096  # characters: no line of the file is ever folded
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that became another; None for a key that was not there, or is not there any more."""
+
+    key: str
+    before: str | None
+    after: str | None
+
+
+def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Change, ...]:
+    """Write a stage's outputs into its project.yml and tell what changed: nothing, when it said so already.
+
+    Raises ProjectError when the file is no valid project.yml, before or after; then it is left as it was.
+    """
+    read_settings(file).order.find(stage)
+    parser = YAML()
+    parser.preserve_quotes = True
+    parser.width = _UNBROKEN
+    text = file.read_text(encoding="utf-8")
+    indented = _FIRST_STAGE.search(text)
+    offset = len(indented["indent"]) if indented else 0
+    parser.indent(mapping=2, sequence=offset + 2, offset=offset)
+    document = parser.load(text)
+    place = next(entry for entry in document["stages"] if entry["name"] == stage)
+    changes = _set(document, {"registry": outputs.registry}, "")
+    changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
+    if outputs.serving == MANAGED:
+        changes += _remove(place, _ONLY_ON_KUBERNETES, f"stages.{stage}.")
+    if changes:
+        changed = io.StringIO()
+        parser.dump(document, changed)
+        _replace(file, changed.getvalue())
+    return tuple(changes)
+
+
+def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str]:  # ruamel's mapping
+    """What the outputs say of a stage. Its instance type is the team's choice, unless it is one of the other kind."""
+    if place.get("serving", MANAGED) == outputs.serving:
+        return outputs.of_stage
+    return outputs.of_stage | {"instance_type": outputs.instance_type or _MACHINE}
+
+
+def _set(place: Any, values: dict[str, str], prefix: str) -> list[Change]:  # ruamel's mapping with its comments
+    changes = []
+    last = None
+    for key, value in values.items():
+        before = place.get(key)
+        if before != value:
+            changes.append(Change(prefix + key, before, value))
+        if before is None:
+            place.insert(list(place).index(last) + 1 if last else _FIRST, key, value)
+        elif before != value:
+            place[key] = value
+        last = key
+    return changes
+
+
+def _remove(place: Any, keys: Sequence[str], prefix: str) -> list[Change]:
+    changes = []
+    for key in (key for key in keys if key in place):
+        is_last = key == list(place)[-1]
+        changes.append(Change(prefix + key, str(place.pop(key)), None))
+        comment = place.ca.items.pop(key, None)
+        if is_last and comment is not None and comment[_BEHIND] is not None:
+            _keep_lines_below(place, comment[_BEHIND])
+    return changes
+
+
+def _keep_lines_below(place: Any, comment: Any) -> None:
+    """Blank lines and comments below the last key belong to what comes next, though ruamel keeps them with that key."""
+    below = comment.value.partition("\n")[2]
+    own = place.ca.items.setdefault(list(place)[-1], [None] * (_BEHIND + 2))
+    if own[_BEHIND] is None:
+        comment.value = f"\n{below}"
+        own[_BEHIND] = comment
+    else:
+        own[_BEHIND].value += below
+
+
+def _replace(file: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        read_settings(fresh)
+        fresh.chmod(file.stat().st_mode)
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)

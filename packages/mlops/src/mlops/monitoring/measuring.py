@@ -26,8 +26,7 @@ from mlops.monitoring.measures import Measurements, read_measures
 from mlops.monitoring.request import MonitoringRequest
 from mlops.settings.monitoring import MonitorFile
 from mlops.settings.project import Project
-from mlops.training.failure import job_failure
-from mlops.training.following import CANCELED, COMPLETED, FAILED, FinishedJob, follow
+from mlops.training.following import CANCELED, COMPLETED, FAILED, FinishedJob, follow, job_failure
 
 OUTPUT: Final = "monitoring"
 STEP: Final = "monitor_model"

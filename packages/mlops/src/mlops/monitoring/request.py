@@ -17,8 +17,7 @@ from mlops.azure.collected_data.window import Window
 from mlops.checks.fingerprints import content_digest
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
-from mlops.endpoint.current_deployment import Live, live_model
-from mlops.endpoint.view import observe
+from mlops.endpoint.view import Live, live_model, observe
 from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
 from mlops.settings.project import Project, Stage

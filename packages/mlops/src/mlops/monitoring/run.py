@@ -24,8 +24,7 @@ from mlops.monitoring.result import MonitorResult, write_report
 from mlops.monitoring.service import measure_service
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.project import Project
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 
 EVENT_KIND: Final = "monitor"

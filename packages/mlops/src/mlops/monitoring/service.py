@@ -11,7 +11,7 @@ from mlops.azure.collected_data.window import Window
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management
-from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.view import Live
 from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
 from mlops.settings.project import MANAGED, Stage
 

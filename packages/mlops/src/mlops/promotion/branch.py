@@ -15,8 +15,7 @@ from mlops.core.git import REMOTE, Repository
 from mlops.gates.plots import draw_plots
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport
-from mlops.settings.manifest_files import write_release
-from mlops.settings.releases import RELEASE_FOLDER, Model, Release, manifest_path
+from mlops.settings.releases import RELEASE_FOLDER, Model, Release, manifest_path, write_release
 from mlops.settings.stages import StageName
 
 PROMOTIONS: Final = "promote"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.sdk_output import suppress_output
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import PromotionRefused, RolloutFailed
-from mlops.endpoint.current_deployment import Live, prove_live
+from mlops.endpoint.view import Live, prove_live
 from mlops.gates.proposal import Candidate
 from mlops.models.origin import read_provenance, release_of
 from mlops.models.package_documents import Provenance

@@ -1,11 +1,15 @@
-"""Gathers what a gate judges (packages, held-out rows, recent inputs), and notes the verdict in the audit log."""
+"""`mlops gate` as a function: gathers what a gate judges (packages, held-out rows, recent inputs), records the verdict
+in the audit log, and returns the result.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
@@ -14,13 +18,17 @@ from azure.core.exceptions import AzureError
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
 from mlops.azure.errors import explain
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError, MlopsError
+from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.markdown import clean
+from mlops.core.results import Block, Line, Result, SourceLocation, Table
 from mlops.endpoint.view import View
 from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
 from mlops.gates.rows import Rows, read_rows
 from mlops.models.package import package_digest
@@ -29,10 +37,11 @@ from mlops.promotion.challenger import Challenger, read_champion, released_chall
 from mlops.promotion.stage_state import StageState, read_change
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
 from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
-from mlops.settings.schema import read_project_schema
+from mlops.settings.project import Project, read_project_schema
+from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
-from mlops.training.data import held_out_file
+from mlops.training.submission import held_out_file
 
 _HELD_OUT: Final = "held-out rows"
 _RECENT: Final = "recent inputs"
@@ -154,3 +163,85 @@ def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candi
     subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
     warnings = tuple(committed_problems(clients.project, subject, signed=False))
     return replace(candidate, provenance_warnings=warnings)
+
+
+_COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
+STEP_SUMMARY_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class GateResult(Result):
+    """A verdict on the release in a manifest, and where its reports are."""
+
+    report: GateReport
+    manifest: Path
+    markdown: Path
+    html: Path
+
+    @property
+    def locations(self) -> Sequence[SourceLocation]:
+        """The manifest, for every gate that blocks its release."""
+        blocking = [row for row in self.report.rows if row.outcome != "pass"]
+        return [SourceLocation(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
+
+    @property
+    def summary(self) -> str:
+        """The report."""
+        return markdown_report(self.report, STEP_SUMMARY_LIMIT)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the release is blocked."""
+        return 0 if self.report.promotes else MlopsError.exit_code
+
+    def document(self) -> dict[str, Any]:
+        """The whole report, and the files."""
+        return self.report.document() | {"reports": {"markdown": str(self.markdown), "html": str(self.html)}}
+
+    def blocks(self) -> Sequence[Block]:
+        """Verdict, reasons, gates, files."""
+        places = (("Markdown", str(self.markdown)), ("HTML", str(self.html)))
+        return [*verdict_blocks(self.report), Table("reports", (), places)]
+
+
+def verdict_blocks(report: GateReport) -> list[Block]:
+    """The verdict with its reasons, and a table of every gate."""
+    rows = tuple(
+        (
+            row.outcome,
+            clean(row.title),
+            row.champion,
+            row.challenger,
+            row.difference,
+            row.interval,
+            row.threshold,
+        )
+        for row in report.rows
+    )
+    return [*verdict_lines(report), Table("", _COLUMNS, rows)]
+
+
+def verdict_lines(report: GateReport) -> list[Block]:
+    """The verdict, and why what blocks does."""
+    return [
+        Line(clean(report.headline), "good" if report.promotes else "bad"),
+        Line(clean(report.comparison)),
+        *(
+            Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
+            for row in report.rows
+            if row.outcome != "pass"
+        ),
+    ]
+
+
+def write_reports(project: Project, report: GateReport, markdown: Path | None, html: Path | None) -> GateResult:
+    """Write both reports, to the files given or below the state folder."""
+    model = report.proposal.challenger.release.model
+    folder = private_folder(project.path(REPORT_FOLDER))
+    name = f"gate-{report.proposal.stage}-{model.name}-{model.version}"
+    markdown = markdown or folder / f"{name}.md"
+    html = html or folder / f"{name}.html"
+    for file, text in ((markdown, markdown_report(report, STEP_SUMMARY_LIMIT)), (html, html_report(report))):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return GateResult(report, manifest_file(project.root, report.proposal.stage), markdown, html)

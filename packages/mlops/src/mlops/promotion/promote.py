@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
@@ -23,8 +23,15 @@ from mlops.githost.interface import PullRequest
 from mlops.models.registration import find_builder
 from mlops.promotion.branch import Base, branch_name, plot_paths, promotion_files, publish
 from mlops.promotion.challenger import Challenger, find_challenger, share
-from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, verdict_blocks, verdict_lines, write_reports
-from mlops.promotion.gate_run import evidence_of, judge, reason_of
+from mlops.promotion.gate_run import (
+    STEP_SUMMARY_LIMIT,
+    evidence_of,
+    judge,
+    reason_of,
+    verdict_blocks,
+    verdict_lines,
+    write_reports,
+)
 from mlops.promotion.stage_state import PromotionState, read_promotion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.git import Repository
-from mlops.core.results import Block, Line, Result
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import Block, Line, Result, SourceLocation
 from mlops.gates.render import markdown_report
-from mlops.promotion.gate_result import STEP_SUMMARY_LIMIT, GateResult, write_reports
-from mlops.promotion.gate_run import gate_change
+from mlops.promotion.gate_run import STEP_SUMMARY_LIMIT, GateResult, gate_change, write_reports
 from mlops.promotion.release_changes import plan
 from mlops.promotion.stage_state import read_change
 from mlops.settings.stages import StageName

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.service_metrics import Monitor
-from mlops.azure.workspace import connect_management
+from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
-from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.view import Live
 from mlops.promotion.branch import branch_name
 from mlops.promotion.stage_state import PromotionState
 from mlops.rollout.rollback import BY_HAND

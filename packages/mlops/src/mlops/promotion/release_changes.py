@@ -13,8 +13,7 @@ from mlops.core.documents import parse_yaml
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE
-from mlops.core.results import Block, Line, Result, Table
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import Block, Line, Result, SourceLocation, Table
 from mlops.settings.project import Settings, parse_settings
 from mlops.settings.releases import (
     RELEASE_FOLDER,

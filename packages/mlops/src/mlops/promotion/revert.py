@@ -11,20 +11,19 @@ from typing import Any, Final
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
 from mlops.core.markdown import escape
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.current_deployment import Live
+from mlops.endpoint.view import Live
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.promote import Proposed
 from mlops.promotion.stage_state import read_stage
 from mlops.rollout.rollback import BY_HAND, LEFT
-from mlops.settings.manifest_files import without_release
-from mlops.settings.releases import Release, manifest_path
+from mlops.settings.releases import Release, manifest_path, without_release
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import release_at
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
-from mlops.endpoint.current_deployment import Live, live_in
-from mlops.endpoint.view import View, observe
+from mlops.endpoint.view import Live, View, live_in, observe
 from mlops.promotion.branch import Base, find_base
 from mlops.settings.project import Stage
 from mlops.settings.releases import Model, Release, manifest_file, manifest_path

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.origin import read_provenance, release_of

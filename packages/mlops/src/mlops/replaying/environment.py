@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Final
 from mlops.githost.hosts import HOSTS
 from mlops.replaying.fake_programs import install
 from mlops.replaying.source import Remote
-from mlops.replaying.virtual_environment import create_environment
 
 _PREFIXES: Final = ("UV_", "PIP_", "LC_", "XDG_", "SSL_")
 _NAMES: Final = (
@@ -91,3 +91,18 @@ def _path(path: str) -> str:
 def _private_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+_MODE: Final = 0o700
+_PIP: Final = '#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n'
+
+
+def create_environment(folder: Path) -> Path:
+    """Create an environment that also sees the packages of this machine's Python; return its folder of programs."""
+    venv.EnvBuilder(system_site_packages=True, symlinks=True).create(folder)
+    programs = folder / "bin"
+    for name in ("pip", "pip3"):
+        # The machine's pip installs into the environment that runs it; installing another pip would take seconds.
+        (programs / name).write_text(_PIP, encoding="utf-8")
+        (programs / name).chmod(_MODE)
+    return programs

@@ -17,9 +17,9 @@ from azure.core.exceptions import HttpResponseError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.errors import service_message
 from mlops.azure.sdk_output import suppress_output
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import WorkspaceError
 from mlops.core.markdown import clean

@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import WorkspaceError
 from mlops.endpoint.view import Deployment, View, observe
 from mlops.models.registration import DIGEST_TAG

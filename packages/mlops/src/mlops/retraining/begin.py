@@ -28,10 +28,10 @@ from mlops.audit.retraining_policy import (
     rate_limit_reason,
     rejection_reason,
 )
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
-from mlops.endpoint.current_deployment import Live, live_model
+from mlops.endpoint.view import Live, live_model
 from mlops.models.origin import read_provenance, read_schema
 from mlops.models.package_store import fetch_package
 from mlops.retraining.training_data import TrainingData, training_data

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import WorkspaceClients
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.results import Block, Line, Result
 from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote

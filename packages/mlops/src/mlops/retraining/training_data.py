@@ -17,10 +17,10 @@ import polars as pl
 
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.clients import WorkspaceClients
 from mlops.azure.collected_data.frames import Collected
 from mlops.azure.collected_data.reading import read_collected
 from mlops.azure.collected_data.window import Window
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.view import observe

@@ -20,7 +20,7 @@ from mlops.cli.progress import say
 from mlops.core.errors import EndpointUnreachable, RolloutFailed
 from mlops.core.waiting import pause_after
 from mlops.endpoint.client import Address, address_of
-from mlops.endpoint.smoke_test import smoke_test
+from mlops.endpoint.scoring import smoke_test
 from mlops.endpoint.view import Progress, View
 from mlops.models.package import GOLDEN_FILE, read_document
 from mlops.rollout.decide import Evidence, Verify

@@ -9,9 +9,9 @@ from pydantic import Field, PlainValidator, ValidationInfo
 
 from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.measures import Catalogue, MeasureKind
+from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
-from mlops.settings.schema import named_slice, slices_context
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.schema import Schema, Slice
 

@@ -1,4 +1,4 @@
-"""project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys.
+"""project.yml as frozen objects: finds the file, checks it against Azure's rules, refuses unknown keys. And schema.yml.
 
 documents.py reads a file and says where in it an error is.
 """
@@ -6,7 +6,7 @@ documents.py reads a file and says where in it an error is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -15,8 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked
 from mlops.core.errors import ProjectError
-from mlops.core.layout import PROJECT_FILE
+from mlops.core.layout import PROJECT_FILE, SCHEMA_FILE
 from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
+from model_package.schema import Schema, Slice
+from model_package.schema_file import SchemaFile
 
 Serving = Literal["managed", "kubernetes"]
 MANAGED: Final[Serving] = "managed"
@@ -269,3 +271,24 @@ def _with_different_names(checked: CheckedFile[Settings]) -> Settings:
         ]
     )
     return checked.value
+
+
+_SLICES = "slices"
+
+
+def read_project_schema(root: Path) -> Schema:
+    """Read schema.yml of the project below `root`. Raises ProjectError naming file, line, key and what to do."""
+    return read_checked(root / SCHEMA_FILE, SchemaFile).value.schema_of_columns()
+
+
+def slices_context(schema: Schema) -> Mapping[str, Any]:
+    """Return the context in which a file of rules may name the slices of a schema."""
+    return {_SLICES: {each.name: each for each in schema.slices}}
+
+
+def named_slice(name: Any, context: Mapping[str, Any] | None) -> Slice:
+    """Return the slice that a file of rules names. Raises ValueError for an unknown one."""
+    known: Mapping[str, Slice] = (context or {})[_SLICES]
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"schema.yml defines no slice {name!r}; it defines {', '.join(known) or 'none'}")
+    return known[name]

@@ -9,8 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
-from mlops.settings.manifest_files import change_values
-from mlops.settings.releases import RELEASE_FOLDER
+from mlops.settings.releases import RELEASE_FOLDER, change_values
 from mlops.settings.stages import ByStage, StageOrder, stage_context
 
 POLICY_FILE: Final = RELEASE_FOLDER / "provenance.yml"

@@ -1,7 +1,8 @@
 """What a stage that is added or removed changes in the project's files, as texts before and after. Writes nothing.
 
 Adding copies what the stage before it has, under the new name; removing takes out what is under the name. What is there
-already, or gone already, is left alone, so that either can be done again after an interruption.
+already, or gone already, is left alone, so that either can be done again after an interruption. The parts of CI files
+that list stages are blocks between two comments and follow from the list in project.yml.
 """
 
 from __future__ import annotations
@@ -10,23 +11,24 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from textwrap import indent
 from typing import Any, Final
 
 from mlops.core.documents import KeyPath, parse_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.githost.hosts import HOSTS
+from mlops.githost.interface import GitHost
 from mlops.githost.protection import EXPECTATIONS_FILE
 from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.settings.gates import GATES_FILE
-from mlops.settings.manifest_files import without_release
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.project import parse_settings
 from mlops.settings.provenance import POLICY_FILE
-from mlops.settings.releases import manifest_path
+from mlops.settings.releases import manifest_path, without_release
 from mlops.settings.retirement import RETIREMENT_FILE
 from mlops.settings.retraining import RETRAINING_FILE
 from mlops.settings.stages import StageName, StageOrder
-from mlops.stages.ci_blocks import written_files
 from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 
 _STAGES: Final = "stages"
@@ -182,3 +184,72 @@ def _text(root: Path, file: str | Path | PurePosixPath) -> str:
         return (root / file).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ProjectError(f"{_posix(file)} does not exist", "Restore it from git, then run again.") from error
+
+
+_BLOCK: Final = re.compile(
+    r"^(?P<indent> *)# begin stages: (?P<kind>[^\n(]*?)(?P<note> \([^\n]*\))?\n(?P<body>(?:.*\n)*?) *# end stages$",
+    re.MULTILINE,
+)
+_BEGIN: Final = re.compile(r"^ *# begin stages: ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a CI file: the line of its first comment, and its text as it is and as it should be.
+
+    `written` is None for a kind that nothing writes, or a block without an end.
+    """
+
+    file: PurePosixPath
+    line: int
+    kind: str
+    text: str
+    written: str | None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the block follows from project.yml."""
+        return self.text == self.written
+
+
+def find_blocks(root: Path, order: StageOrder) -> Iterator[Block]:
+    """Every block of the project's CI files, in the order of the files."""
+    for host, file, text in _texts(root):
+        yield from _blocks(host, file, text, order)
+
+
+def written_files(root: Path, order: StageOrder) -> dict[PurePosixPath, tuple[str, str]]:
+    """Path → text as it is and as it should be, of the CI files that do not follow from `order`."""
+    found = {}
+    for host, file, text in _texts(root):
+        after = _BLOCK.sub(lambda block, host=host: _written(host, block, order) or block[0], text)
+        if after != text:
+            found[file] = (text, after)
+    return found
+
+
+def _texts(root: Path) -> Iterator[tuple[GitHost, PurePosixPath, str]]:
+    for host in HOSTS:
+        for path in sorted(path for pattern in host.ci_files for path in root.glob(pattern) if path.is_file()):
+            yield host, PurePosixPath(path.relative_to(root).as_posix()), path.read_text(encoding="utf-8")
+
+
+def _blocks(host: GitHost, file: PurePosixPath, text: str, order: StageOrder) -> Iterator[Block]:
+    ended = {block.start(): block for block in _BLOCK.finditer(text)}
+    for begin in _BEGIN.finditer(text):
+        line = text.count("\n", 0, begin.start()) + 1
+        block = ended.get(begin.start())
+        if block is None:
+            yield Block(file, line, "", begin[0], None)
+        else:
+            yield Block(file, line, block["kind"], block[0], _written(host, block, order))
+
+
+def _written(host: GitHost, block: re.Match[str], order: StageOrder) -> str | None:
+    """A block as it should be; None for a kind that the host does not have."""
+    write = host.stage_blocks().get(block["kind"])
+    if write is None:
+        return None
+    body = indent("".join(f"{line}\n" for line in write(order).splitlines()), block["indent"])
+    first = f"{block['indent']}# begin stages: {block['kind']}{block['note'] or ''}\n"
+    return f"{first}{body}{block['indent']}# end stages"

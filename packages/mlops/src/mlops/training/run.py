@@ -31,10 +31,8 @@ from mlops.models.package_store import package_of_job
 from mlops.models.registration import ModelVersion, Origin, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.data import sample_file
-from mlops.training.failure import job_failure, validation_warnings
-from mlops.training.following import COMPLETED, FinishedJob, follow
-from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, submit
+from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
+from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, sample_file, submit
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.clients import WorkspaceClients
-from mlops.azure.workspace import connect_registry
+from mlops.azure.workspace import WorkspaceClients, connect_registry
 from mlops.core.errors import RolloutFailed
 from mlops.dashboard.serving import write_page
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER

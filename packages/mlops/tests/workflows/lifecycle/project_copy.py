@@ -9,8 +9,7 @@ from typing import Final
 
 from reduced_work import LESS_WORK, WIDE_SLO, reduce_work
 
-from mlops.settings.manifest_files import RolloutTiming, with_timing
-from mlops.settings.releases import manifest_path
+from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
 from mlops.settings.stages import StageOrder
 
 ORDER: Final = StageOrder(("dev", "staging", "prod"))

@@ -12,7 +12,7 @@ from mlops.azure.workspace import connect
 from mlops.core.layout import SAMPLE_REQUEST
 from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
-from mlops.endpoint.current_deployment import live_model
+from mlops.endpoint.view import live_model
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 

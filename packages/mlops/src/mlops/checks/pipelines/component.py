@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.checks.pipelines.bindings import DATA_TYPES, TYPES, Port, declared_ports
-from mlops.checks.pipelines.command import has_open_part, mentions, scripts
-from mlops.checks.pipelines.parallel import check_parallel
+from mlops.checks.pipelines.command import check_parallel, has_open_part, mentions, scripts
 from mlops.checks.yaml import fields
 from mlops.checks.yaml import references as literals
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.references import (
     COMPONENT_NAME,
     FILE_PREFIX,

@@ -7,8 +7,7 @@ from mlops.checks.pipelines import bindings
 from mlops.checks.pipelines.bindings import Binding, Port, bindings_in, connectable, references_to_parent
 from mlops.checks.pipelines.steps import Pipeline, Step
 from mlops.checks.yaml import references as literals
-from mlops.checks.yaml.document import Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Node, Problem
 
 # Their `${{inputs.x}}` and `${{search_space.x}}` are the step's own.
 OWN_TEXT: Final = frozenset({"command", "environment", "code"})

@@ -9,8 +9,7 @@ from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, check_
 from mlops.checks.pipelines.connections import check_inputs, check_outputs, check_references
 from mlops.checks.pipelines.steps import CHECKED_KINDS, SWEEP, Pipeline, Step
 from mlops.checks.yaml import fields
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.references import COMPUTE, is_registered, local_path
 
 STEP_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")

@@ -7,8 +7,7 @@ from typing import Final, TypeAlias
 
 from mlops.checks.pipelines.bindings import Port, declared_ports
 from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, Component, read_component
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 
 SWEEP: Final = "sweep"
 CHECKED_KINDS: Final = frozenset({COMMAND, PARALLEL, PIPELINE, SWEEP})

@@ -1,28 +1,29 @@
-"""YAML with the line of every value. Knows no Azure ML.
+"""YAML with the line of every value, and what a check finds in it. Knows nothing of Azure ML."""
 
-Scalars are read by YAML 1.2's rules, as the SDK reads them: `yes` is a string and `1e-3` a number. Lines come
-from the C parser's node graph, which is fast enough to leave the whole check far below a second.
-"""
-
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import yaml
 
-from mlops.checks.yaml.problem import Problem
+from mlops.core.yaml_nodes import Scalar, YamlError, compose, entries, scalar_of
 
-Scalar: TypeAlias = bool | int | float | str | None
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Something wrong in the project. `file` is relative to the project's root, `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}; {self.advice}"
+
+
 Value: TypeAlias = "Scalar | list[Node] | dict[str, Node]"
-
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-INTEGER: Final = re.compile(r"[-+]?[0-9]+")
-FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
 class DocumentError(Exception):
@@ -100,68 +101,32 @@ def read_document(path: Path, project: Path) -> Document:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        graph = yaml.compose(text, Loader=Loader)
+        graph = compose(text)
     except UnicodeDecodeError as error:
         raise DocumentError(1, f"not UTF-8 text: {error.reason}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DocumentError(line, f"not YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise DocumentError(1, f"not YAML: {error}") from error
+    except YamlError as error:
+        raise DocumentError(error.line, f"not YAML: {error}") from error
     if not isinstance(graph, yaml.MappingNode):
         raise DocumentError(1, "the file must hold `key: value` entries")
     lines = tuple(text.splitlines())
     file = path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
     try:
         return Document(path, file, _convert(graph, 1), lines)
+    except YamlError as error:
+        raise DocumentError(error.line, str(error)) from error
     except RecursionError as error:
-        raise DocumentError(1, "an alias stands inside its own anchor") from error
+        raise DocumentError(1, "an alias refers to its own anchor") from error
 
 
 def _convert(node: yaml.Node, line: int) -> Node:
     # The end mark of a block lies at the start of the line after it.
     end = node.end_mark.line + (1 if node.end_mark.column else 0)
     if isinstance(node, yaml.MappingNode):
-        return Node(_entries(node), line, max(line, end))
+        values = {name: _convert(child, key.start_mark.line + 1) for name, key, child in entries(node)}
+        return Node(values, line, max(line, end))
     if isinstance(node, yaml.SequenceNode):
         elements = [_convert(child, child.start_mark.line + 1) for child in node.value]
         return Node(elements, line, max(line, end))
     if isinstance(node, yaml.ScalarNode):
-        return Node(_scalar(node), line, max(line, end))
+        return Node(scalar_of(node), line, max(line, end))
     raise DocumentError(line, f"a value of the unknown kind {node.tag}")
-
-
-def _entries(node: yaml.MappingNode) -> dict[str, Node]:
-    entries: dict[str, Node] = {}
-    merged: dict[str, Node] = {}
-    for key, child in node.value:
-        line = key.start_mark.line + 1
-        if key.tag == MERGE_TAG:
-            sources = child.value if isinstance(child, yaml.SequenceNode) else [child]
-            for source in sources:
-                merged = _entries(source) | merged if isinstance(source, yaml.MappingNode) else merged
-            continue
-        if not isinstance(key, yaml.ScalarNode):
-            raise DocumentError(line, "a key must be a plain word")
-        name = str(key.value)
-        if name in entries:
-            raise DocumentError(line, f"`{name}` is given twice (first on line {entries[name].line})")
-        entries[name] = _convert(child, line)
-    return merged | entries
-
-
-def _scalar(node: yaml.ScalarNode) -> Scalar:
-    text: str = node.value
-    # Plain scalars have no style: the C parser says so with an empty string.
-    if node.style:
-        return text
-    if text in NULLS:
-        return None
-    if text in BOOLEANS:
-        return BOOLEANS[text]
-    if INTEGER.fullmatch(text):
-        return int(text)
-    if FLOAT.fullmatch(text):
-        lower = text.lower()
-        return float(lower.replace(".inf", "inf").replace(".nan", "nan"))
-    return text

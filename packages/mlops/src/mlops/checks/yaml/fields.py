@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mlops.checks.yaml.document import Document, Node
-from mlops.checks.yaml.problem import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 
 ANYWHERE: Final = frozenset({"$schema"})
 DESCRIPTIVE: Final = frozenset({"name", "display_name", "description", "tags"})

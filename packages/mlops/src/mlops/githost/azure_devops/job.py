@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlops.core.markdown import cut_to_bytes
-from mlops.core.source_location import SourceLocation
+from mlops.core.results import SourceLocation
 from mlops.githost.interface import Builder, CIJob
 
 if TYPE_CHECKING:

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.core.programs import output_of, run_program
 from mlops.githost.github.job import GitHubActions
-from mlops.githost.interface import Attested, CIJob, GitHost, PullRequest, PullRequests, RemoteAddress, Replay
-from mlops.githost.remote_url import path_of, server_of
+from mlops.githost.interface import (
+    Attested,
+    CIJob,
+    GitHost,
+    PullRequest,
+    PullRequests,
+    RemoteAddress,
+    Replay,
+    path_of,
+    server_of,
+)
 
 if TYPE_CHECKING:
     from mlops.githost.protection import Expectations, Finding, Section

@@ -1,0 +1,128 @@
+"""YAML as nodes with line numbers, read by the C parser; scalars follow YAML 1.2, as in Azure's SDK.
+
+`yes` is a string and `1e-3` a number. A key that is given twice is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+Scalar: TypeAlias = bool | int | float | str | None
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+FIRST_LINE: Final = 1
+# A few lines of nested aliases can expand to billions of entries.
+MOST_ENTRIES: Final = 100_000
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_STANDARD_TAGS: Final = "tag:yaml.org,2002:"
+_MERGE_TAG: Final = f"{_STANDARD_TAGS}merge"
+
+
+class YamlError(Exception):
+    """The text is not YAML; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Parse one YAML document; None for an empty one. Raises YamlError."""
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else FIRST_LINE
+        raise YamlError(str(error.problem or error.context or "the file is not YAML").splitlines()[0], line) from error
+    except yaml.YAMLError as error:
+        raise YamlError(str(error).splitlines()[0], FIRST_LINE) from error
+
+
+def value_of(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath = ()) -> Any:
+    """Return a node as plain values; `lines` receives the line of every key and list element. Raises YamlError."""
+    try:
+        return _value(node, lines, path)
+    except RecursionError as error:
+        raise YamlError("an alias refers to its own anchor", _line(node)) from error
+
+
+def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    """Yield name, key and value of a mapping's entries, those of `<<` first; a later one replaces an earlier one.
+
+    Raises YamlError for a key that is not a scalar, or that is given twice.
+    """
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        if key.tag == _MERGE_TAG:
+            yield from _merged_entries(value)
+    for key, value in node.value:
+        if key.tag == _MERGE_TAG:
+            continue
+        line = _line(key)
+        if not isinstance(key, yaml.ScalarNode):
+            raise YamlError("a key must be a plain word", line)
+        if key.value in seen:
+            raise YamlError(f"`{key.value}` is given twice (first on line {seen[key.value]})", line)
+        seen[key.value] = line
+        yield key.value, key, value
+
+
+def scalar_of(node: yaml.ScalarNode) -> Scalar:
+    """Return what a scalar means in YAML 1.2. Raises YamlError for a tag such as `!secret`."""
+    text: str = node.value
+    if not node.tag.startswith(_STANDARD_TAGS):
+        raise YamlError(f"the tag `{node.tag}` is not supported", _line(node))
+    # Plain scalars have no style: the C parser says so with an empty string.
+    if node.style:
+        return text
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        lower = text.lower()
+        return float(lower.replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1 if node.start_mark else FIRST_LINE
+
+
+def _merged_entries(value: yaml.Node) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    # The first of several sources wins.
+    sources = reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]
+    for source in sources:
+        if isinstance(source, yaml.MappingNode):
+            yield from entries(source)
+
+
+def _value(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath) -> Any:
+    if len(lines) > MOST_ENTRIES:
+        raise YamlError(f"the aliases expand to more than {MOST_ENTRIES:,} entries", _line(node))
+    if isinstance(node, yaml.MappingNode):
+        values: dict[Any, Any] = {}
+        for name, key, child in entries(node):
+            here = (*path, name)
+            lines[here] = _line(key)
+            values[scalar_of(key) if isinstance(key, yaml.ScalarNode) else name] = _value(child, lines, here)
+        return values
+    if isinstance(node, yaml.SequenceNode):
+        elements = []
+        for index, child in enumerate(node.value):
+            lines[(*path, index)] = _line(child)
+            elements.append(_value(child, lines, (*path, index)))
+        return elements
+    if isinstance(node, yaml.ScalarNode):
+        return scalar_of(node)
+    raise YamlError(f"a value of the unknown kind {node.tag}", _line(node))
