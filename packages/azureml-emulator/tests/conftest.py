@@ -11,6 +11,7 @@ import json
 import ssl
 import sys
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +126,10 @@ def http(emulator: RunningEmulator) -> Generator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def client_of() -> Callable[[RunningEmulator], httpx.Client]:
-    """Makes a client for raw requests with a token, for any emulator."""
-    return raw_client
+def client_of() -> Generator[Callable[[RunningEmulator], httpx.Client]]:
+    """Makes a client for raw requests with a token, for any emulator; it is closed at the end."""
+    with ExitStack() as clients:
+        yield lambda running: clients.enter_context(raw_client(running))
 
 
 @pytest.fixture
