@@ -11,7 +11,6 @@ import json
 import ssl
 import sys
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +127,15 @@ def http(emulator: RunningEmulator) -> Generator[httpx.Client]:
 @pytest.fixture(scope="session")
 def client_of() -> Generator[Callable[[RunningEmulator], httpx.Client]]:
     """Makes a client for raw requests with a token, for any emulator; it is closed at the end."""
-    with ExitStack() as clients:
-        yield lambda running: clients.enter_context(raw_client(running))
+    made: list[httpx.Client] = []
+
+    def make(running: RunningEmulator) -> httpx.Client:
+        made.append(raw_client(running))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
 
 
 @pytest.fixture
