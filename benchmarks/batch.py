@@ -223,8 +223,8 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
 
     from mlops.azure.sdk_output import suppress_output
     from mlops.batch.deploy import ReleasedModel, load_deployment, load_endpoint
-    from mlops.models.package import package_digest
     from mlops.settings.project import load_project
+    from model_package.package import package_digest
 
     project = load_project(ROOT)
     name = project.settings.model

@@ -19,7 +19,8 @@ import numpy as np
 from harness.figures import Figure, report
 
 from model_package.baseline import Baseline
-from model_package.monitoring.drift import ColumnDrift, compare
+from model_package.monitoring.drift import compare
+from model_package.monitoring.findings import ColumnDrift
 from model_package.schema import Feature, Schema
 
 ROWS, REFERENCE_ROWS, NUMBERS, CODED = 3_000_000, 100_000, 18, 6

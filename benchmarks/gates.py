@@ -23,16 +23,17 @@ import numpy.typing as npt
 from harness.figures import Figure, report
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.metrics import compare, prepare
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.report import run_gates
-from mlops.gates.rows import Rows, read_rows
-from mlops.models.package import package_digest
-from mlops.models.scoring import open_scorer
-from mlops.settings.gates import GATES_FILE, Bootstrap, GatesFile, read_gates
+from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
 from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageOrder
+from model_package.package import package_digest
+from model_package.rows.tables import column, matrix
+from model_package.runtime import Scorer
+from model_package.statistics.binary_metrics import prepare
+from model_package.statistics.bootstrap import Bootstrap, compare
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
@@ -67,11 +68,10 @@ def measure(folder: Path) -> list[Figure]:
     make(folder)
     gates = read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT))
     assert gates.bootstrap.rounds == ROUNDS
-    rows = read_rows(folder / "split" / "test.parquet", "held-out rows")
-    rows = Rows(rows.frame.head(HELD_OUT_ROWS), rows.name)
-    assert rows.count == HELD_OUT_ROWS
+    rows = read_held_out(folder / "split" / "test.parquet").head(HELD_OUT_ROWS)
+    assert rows.height == HELD_OUT_ROWS
     new, old = (candidate(folder / name) for name in ("new", "old"))
-    proposal = Proposal("staging", new, old, rows, read_rows(folder / "split" / "validation.parquet", "recent"))
+    proposal = Proposal("staging", new, old, rows, read_held_out(folder / "split" / "validation.parquet"))
     everything = median_seconds(lambda: run_gates(proposal, gates))
     target, scores = scored(proposal)
     bootstrap = median_seconds(lambda: compared(target, scores, gates))
@@ -138,16 +138,16 @@ def candidate(package: Path) -> Candidate:
 def scored(proposal: Proposal) -> tuple[Floats, list[tuple[Floats, float]]]:
     """The target [rows], and each model's probabilities [rows] with its threshold."""
     assert proposal.champion
-    opened = [open_scorer(each.folder) for each in (proposal.challenger, proposal.champion)]
-    target = proposal.held_out.target(opened[0].schema)
-    return target, [(each.score(proposal.held_out.features(each.schema)), each.threshold) for each in opened]
+    opened = [Scorer.open(each.folder) for each in (proposal.challenger, proposal.champion)]
+    schema = opened[0].schema
+    features = matrix(proposal.held_out, schema.names, np.float32)
+    return column(proposal.held_out, schema.target), [(each.score(features), each.schema.threshold) for each in opened]
 
 
 def compared(target: Floats, scores: list[tuple[Floats, float]], gates: GatesFile) -> None:
     """The gates' own bootstrap, preparation included."""
-    new, old = (prepare(target, probability, threshold, BINS, {}) for probability, threshold in scores)
-    settings: Bootstrap = gates.bootstrap
-    compare(new, old, settings)
+    new, old = (prepare(target, probability, threshold, BINS) for probability, threshold in scores)
+    compare(new, old, Bootstrap(gates.bootstrap.rounds, gates.bootstrap.seed, gates.bootstrap.confidence))
 
 
 def loop_seconds(target: Floats, scores: list[tuple[Floats, float]]) -> float:

@@ -1,1 +1,1 @@
-"""What deployments collected of their callers' requests, and the outcomes that became known (extra `tables`)."""
+"""Requests and answers that deployments collected, and outcomes that became known later (extra `tables`)."""

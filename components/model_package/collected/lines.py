@@ -1,6 +1,6 @@
 """The lines of collected files: CloudEvents in JSON, each with the rows of one or several requests. Pure: no I/O.
 
-Azure appends to these files while they are read, so a line may be half there; nothing in them is believed unchecked.
+Azure appends to these files while they are read, so a line may be truncated; nothing in them is trusted unchecked.
 What cannot be used is counted and left out.
 """
 
@@ -32,10 +32,10 @@ Types = dict[str, pl.DataType]
 
 @dataclass
 class Found:
-    """What reading came across, in numbers of lines or rows; `unknown_columns` are no features.
+    """What reading came across in a window, in numbers of lines or rows; `unknown_columns` are no features.
 
     `broken` were half-written or of another shape, `repeated` there before under the same id, `skewed` filed hours
-    away from their own time.
+    away from their own time. Rows whose own time lies outside the window count nowhere.
     """
 
     files: int = 0
@@ -44,6 +44,16 @@ class Found:
     skewed: int = 0
     unknown_columns: set[str] = field(default_factory=set)
     seen_columns: set[str] = field(default_factory=set)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with some of the rows, in sentences; empty when nothing is."""
+        counted = (
+            (self.broken, "collected lines or rows are half-written or of another shape and were left out"),
+            (self.repeated, "collected rows are there more than once and count once"),
+            (self.skewed, "collected rows are filed hours away from their own time: is a server's clock wrong?"),
+        )
+        return tuple(f"{count:,} {what}" for count, what in counted if count)
 
 
 class LineReader:
@@ -74,25 +84,27 @@ class LineReader:
 
     def read(self, block: bytes, hour: datetime) -> pl.DataFrame:
         """Return the usable rows of whole lines that lie in the window; the lines were filed under an hour."""
-        rows = self._timed(self._usable(self._parsed(block)))
-        if not self._answers:
+        rows = self._usable(self._inside(self._timed(self._parsed(block))))
+        if not self._answers and rows.height:
+            if self._values:
+                self._note_columns(block)
             # Of a line that was filed hours away from its own time, one of two clocks is wrong.
             near = pl.col(TIME).is_between(hour - CLOCK_SKEW, hour + HOUR + CLOCK_SKEW)
-            self._found.skewed += rows.filter(self._inside() & ~near).height
-        return rows.filter(self._inside())
+            self._found.skewed += rows.filter(~near).height
+        return rows
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
         return pl.DataFrame(schema={**self._values, **_IDENTITY_TYPES, TIME: pl.Datetime("ms", "UTC")})
 
-    def _inside(self) -> pl.Expr:
-        return (pl.col(TIME) >= self._window.since) & (pl.col(TIME) < self._window.until)
+    def _inside(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of the window, and those without a readable time, which `_usable` then counts."""
+        inside = (pl.col(TIME) >= self._window.since) & (pl.col(TIME) < self._window.until)
+        return rows.filter(inside | pl.col(TIME).is_null())
 
     def _parsed(self, block: bytes) -> pl.DataFrame:
         if not self._values:
             return self._line_by_line(block)
-        if not self._answers:
-            self._note_columns(block)
         types = {**self._values, **_IDENTITY_TYPES}
         try:
             # Strict: any value of another kind, and any line that is not JSON, is an error.
@@ -116,19 +128,18 @@ class LineReader:
         timed = rows.with_columns(moment)
         if timed[TIME].null_count():
             # Other forms of ISO 8601 are rare, and polars reads one form at a time.
-            moments = pl.Series(TIME, map(_moment, rows[TIME]), pl.Datetime("ms", "UTC"))
-            timed = rows.with_columns(moments).filter(pl.col(TIME).is_not_null())
-            self._found.broken += rows.height - timed.height
+            timed = rows.with_columns(pl.Series(TIME, map(_moment, rows[TIME]), pl.Datetime("ms", "UTC")))
         return timed
 
     def _note_columns(self, block: bytes) -> None:
-        """Note which columns the first usable line has; the strict reader looks at known ones only."""
+        """Note which columns the first row of the window has; the strict reader looks at known ones only."""
         for line in block.split(b"\n"):
-            rows = _rows_of(line)
-            if rows and isinstance(rows[0], dict):
-                self._found.seen_columns.update(rows[0])
-                self._found.unknown_columns.update(set(rows[0]) - set(self._values) - set(_IDENTITY_TYPES))
-                return
+            for row in _rows_of(line) or ():
+                moment = _moment(row.get(TIME)) if isinstance(row, dict) else None
+                if moment is not None and moment in self._window:
+                    self._found.seen_columns.update(row)
+                    self._found.unknown_columns.update(set(row) - set(self._values) - set(_IDENTITY_TYPES))
+                    return
 
     def _line_by_line(self, block: bytes) -> pl.DataFrame:
         """Read what is not all of one shape."""
@@ -140,12 +151,19 @@ class LineReader:
             if rows is None:
                 self._found.broken += 1
                 continue
-            read = [self._row(each) for each in rows]
-            good = [row for row in read if row is not None]
-            self._found.broken += len(read) - len(good)
-            usable += good
+            for each in rows:
+                row = self._row(each)
+                if row is not None:
+                    usable.append(row)
+                elif not self._is_elsewhere(each):
+                    self._found.broken += 1
         names = self._values or {name: self._number for row in usable for name in row if name not in _IDENTITY_TYPES}
         return pl.DataFrame(usable, schema={**names, **_IDENTITY_TYPES}, orient="row")
+
+    def _is_elsewhere(self, row: Any) -> bool:
+        """Tell whether a row, usable or not, has a time outside the window."""
+        moment = _moment(row.get(TIME)) if isinstance(row, dict) else None
+        return moment is not None and moment not in self._window
 
     def _row(self, row: Any) -> dict[str, Any] | None:
         """Return a row with values of the right types; None for one that cannot be used."""
@@ -201,9 +219,11 @@ def _typed(value: Any, kind: pl.DataType) -> Any:
     return value if kind == pl.String() and isinstance(value, str) else None
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

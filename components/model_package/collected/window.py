@@ -6,7 +6,7 @@ time of the event itself says whether it belongs.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -64,13 +64,19 @@ class Window:
             return None
         return hour if hour + HOUR > self.since - CLOCK_SKEW and hour < self.until + CLOCK_SKEW else None
 
+    def for_answers(self) -> Self:
+        """Return the window of the answers to its requests: an answer may be filed an hour after its request."""
+        return replace(self, until=self.until + CLOCK_SKEW)
+
     def as_document(self) -> dict[str, str]:
         """Return the window as measures.json holds it."""
         return {"since": self.since.isoformat(), "until": self.until.isoformat()}
 
     def __str__(self) -> str:
-        """Return the window as people read it."""
-        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+        """Return the window as people read it: to the minute, or to the second where one of its ends needs it."""
+        ends = self.since.astimezone(UTC), self.until.astimezone(UTC)
+        form = "%Y-%m-%d %H:%M:%S" if any(end.second or end.microsecond for end in ends) else "%Y-%m-%d %H:%M"
+        return f"{ends[0].strftime(form)} to {ends[1].strftime(form)} UTC"
 
 
 def _whole_day(moment: datetime) -> datetime:

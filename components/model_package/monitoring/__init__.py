@@ -1,1 +1,1 @@
-"""Every measure of a window of what a released model was asked and answered (extra `monitoring`). Judges nothing."""
+"""Every measure of a window of a released model's requests and answers (extra `monitoring`). Judges nothing."""

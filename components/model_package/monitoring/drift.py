@@ -8,6 +8,7 @@ import numpy.typing as npt
 from model_package.baseline import Distribution
 from model_package.binary_classification import decide
 from model_package.measures import Measure, largest
+from model_package.monitoring.findings import ColumnDrift, HistogramPair, by_contribution
 from model_package.monitoring.quality import Column
 from model_package.monitoring.reference import Reference
 from model_package.rows.rules import shown
@@ -27,38 +28,6 @@ class Sensitivity:
 
     psi_threshold: float
     false_discovery_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class HistogramPair:
-    """Shares of the rows per bin, in training and in the window.
-
-    A label is a category, or where a bin begins; the first and last bin of a number lie outside of training.
-    """
-
-    labels: tuple[str, ...]
-    training: tuple[float, ...]
-    window: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDrift:
-    """One column against training.
-
-    `p_value` is adjusted for the number of features; `weight` is how much the feature matters to the model (all add
-    up to 1), `contribution` its part of all weighted drift.
-    """
-
-    name: str
-    psi: float
-    chi_square: float
-    degrees_of_freedom: int
-    p_value: float
-    missing: int
-    histogram: HistogramPair
-    drifted: bool = False
-    weight: float = 0.0
-    contribution: float = 0.0
 
 
 def feature_drift(reference: Reference, columns: list[Column], sensitivity: Sensitivity) -> list[ColumnDrift]:
@@ -108,11 +77,6 @@ def drift_measures(columns: list[ColumnDrift]) -> dict[str, Measure]:
             ),
         ),
     }
-
-
-def by_contribution(columns: list[ColumnDrift]) -> list[ColumnDrift]:
-    """Return the columns that contribute most to weighted drift first."""
-    return sorted(columns, key=lambda each: (-each.contribution, -each.psi, each.name))
 
 
 def prediction_drift(

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.evaluation import Evaluation
-from model_package.measures import Interval, Measure
+from model_package.measures import Interval, Measure, slice_metric
 from model_package.schema import Slice
-from model_package.statistics.binary_metrics import SLICE_METRICS, slice_metric
+from model_package.statistics.binary_metrics import SLICE_METRICS
 from model_package.statistics.bootstrap import Bootstrap, percentile_interval
 
 _MIN_SUBGROUPS = 2

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from model_package.documents import Fields
-from model_package.errors import MeasurementError, NoData
+from model_package.errors import ModelPackageError, NoData
 
 State = Literal["measured", "nothing", "broken"]
 _STATES: tuple[State, ...] = ("measured", "nothing", "broken")
+SLICE_SEPARATOR = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Measure:
         return cls(state="nothing", reason=reason)
 
     @classmethod
-    def failed(cls, error: MeasurementError) -> Self:
-        """Return what stands for a measure that could not be taken."""
+    def failed(cls, error: ModelPackageError) -> Self:
+        """Return what stands for a measure that could not be taken; only NoData says that nothing is broken."""
         return cls(state="nothing" if isinstance(error, NoData) else "broken", reason=str(error))
 
     @classmethod
@@ -88,6 +89,11 @@ class Measure:
             "high": None if interval is None else interval.high,
             "details": list(self.details),
         }
+
+
+def slice_metric(metric: str, name: str) -> str:
+    """Return the name of a metric taken for one slice."""
+    return f"{metric}{SLICE_SEPARATOR}{name}"
 
 
 def no_measures(reason: str, *names: str) -> dict[str, Measure]:

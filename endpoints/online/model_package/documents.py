@@ -59,6 +59,20 @@ class Fields:
             raise self.wrong(name, f"must be text, found {value!r}")
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts."""
+        values = self._list(name)
+        if not all(isinstance(value, str) for value in values):
+            raise self.wrong(name, f"must be a list of texts, found {values!r}")
+        return tuple(values)
+
+    def flag(self, name: str) -> bool:
+        """Return true or false."""
+        value = self._value(name)
+        if not isinstance(value, bool):
+            raise self.wrong(name, f"must be true or false, found {value!r}")
+        return value
+
     def number(self, name: str) -> float:
         """Return a finite number."""
         return self._number(name, self._value(name))

@@ -45,6 +45,10 @@ def test_batch_scoring_adds_polars_alone():
     assert loaded_after(BATCH) & HEAVY == {"polars"}
 
 
+def test_reading_measures_needs_the_core_alone():
+    assert not loaded_after(["model_package.monitoring.findings"]) & HEAVY
+
+
 def test_the_version_is_the_distributions():
     text = (SOURCES.parent.parent / "pyproject.toml").read_text()
     assert f'version = "{model_package.__version__}"' in text

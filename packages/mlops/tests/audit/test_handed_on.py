@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.audit.announcement import Announcement, announcement_of
-from mlops.retraining.trigger import TriggerReference, read_trigger
+from mlops.retraining.begin import TriggerReference, read_trigger
 
 from .test_retraining_policy import cause
 

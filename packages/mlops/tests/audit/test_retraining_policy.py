@@ -14,9 +14,8 @@ from mlops.audit.record import Event, Record, follow
 from mlops.audit.retraining_policy import begun_for, rate_limit_reason, rejection_reason, retraining_reason
 from mlops.core.errors import InputError, ProjectError
 from mlops.models.data_asset import DataVersion
-from mlops.retraining.begin import begun_event
+from mlops.retraining.begin import TriggerReference, begun_event, read_trigger
 from mlops.retraining.training_data import TrainingData, training_window
-from mlops.retraining.trigger import TriggerReference, read_trigger
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
 from mlops.settings.stages import StageOrder, stage_context
 
@@ -41,7 +40,7 @@ FACTS = {
     "retrain": "weighted_drift, score_drift",
     "weighted_drift": "0.41237",
     "score_drift": "0.3",
-    "moved": "AGE",
+    "drifted": "AGE",
     "rows": "2000",
 }
 
@@ -123,18 +122,18 @@ def test_reviewers_are_told_why() -> None:
 
     assert "DRIFT: what credit 3 meets" in told
     assert "weighted_drift 0.4124, score_drift 0.3" in told
-    assert "features that moved: AGE" in told
+    assert "features that drifted: AGE" in told
     assert "record prod/2" in told
     assert "Trained on" not in told
     assert retraining_reason(log(50), "another") == ()
 
 
 def test_reviewers_are_told_what_the_data_were_made_of() -> None:
-    event = begun_event(cause(), "dev", "job", TrainingData(DATA.version, "2,950 rows that prod was asked"))
+    event = begun_event(cause(), "dev", "job", TrainingData(DATA.version, "2,950 rows that prod collected"))
 
     told = retraining_reason([follow(None, event, "ci", NOW)], "job")
 
-    assert "Trained on 2,950 rows that prod was asked." in told
+    assert "Trained on 2,950 rows that prod collected." in told
 
 
 def event_text() -> dict[str, Any]:
@@ -168,7 +167,7 @@ def test_a_record_and_a_verdict_point_as_well() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("{", "no JSON", id="broken"),
+        pytest.param("{", "not valid JSON", id="broken"),
         pytest.param("nowhere.json", "cannot be read", id="no file"),
         pytest.param("{}", "specversion", id="empty"),
         pytest.param(

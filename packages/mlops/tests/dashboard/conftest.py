@@ -60,7 +60,7 @@ def log(name: StageName, count: int, texts: dict[str, str]) -> list[Record]:
         "digest": "sha256:" + "2" * 64,
         "reason": texts.get("reason", "all gates pass"),
     }
-    evidence = {"state": "drift", "weighted_drift": "0.31", "rows": "9000", "moved": texts.get("moved", "AGE")}
+    evidence = {"state": "drift", "weighted_drift": "0.31", "rows": "9000", "drifted": texts.get("drifted", "AGE")}
     events = [
         Event(kind="gate", step="gate", verdict="passed", evidence={"roc_auc": "0.78"}, **facts),
         Event(kind="rollout", step="begin", traffic={"blue": 100}, **facts),

@@ -59,7 +59,7 @@ CUT_OFF = """[...document.querySelectorAll("svg.chart text")].filter((text) => {
 
 
 def test_page_in_a_browser(make_snapshot: Making, tmp_path: Path) -> None:
-    hostile = make_snapshot(120, reason=HOSTILE, version=HOSTILE[:200], moved=HOSTILE)
+    hostile = make_snapshot(120, reason=HOSTILE, version=HOSTILE[:200], drifted=HOSTILE)
     # At midnight the charts of the last day have a time at their very edge.
     hostile = replace(hostile, taken=hostile.taken.replace(hour=0, minute=0) + timedelta(days=1))
     with DashboardServer(0, render(hostile, served=True)) as server:

@@ -78,7 +78,7 @@ def test_page_has_landmarks_and_a_name_for_everything(page: Page) -> None:
 @pytest.mark.parametrize("records", [6, 60], ids=["shown", "older"])
 def test_hostile_text_stays_text(page: Page, make_snapshot: Making, records: int) -> None:
     harmless = page if records == 6 else render(make_snapshot(records), served=True)
-    texts = dict.fromkeys(("reason", "version", "model", "who", "moved"), HOSTILE)
+    texts = dict.fromkeys(("reason", "version", "model", "who", "drifted"), HOSTILE)
 
     attacked = Elements(render(make_snapshot(records, **texts), served=True).html)
 

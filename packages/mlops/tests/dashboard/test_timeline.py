@@ -69,7 +69,7 @@ def test_measures_are_told_over_time_without_what_was_not_measured() -> None:
     records = log(
         window(score_drift="0.1", rows="900", until=end),
         ("gate", "gate"),
-        window("drift", score_drift="0.4", roc_auc="None", moved="AGE"),
+        window("drift", score_drift="0.4", roc_auc="None", drifted="AGE"),
         window(score_drift="nan", until="soon"),
     )
 
@@ -80,7 +80,7 @@ def test_measures_are_told_over_time_without_what_was_not_measured() -> None:
         (records[2].time, 0.4),
     ]
     assert "roc_auc" not in found
-    assert "moved" not in found
+    assert "drifted" not in found
 
 
 def test_gates_and_windows_are_told_newest_first() -> None:

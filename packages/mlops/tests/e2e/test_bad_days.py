@@ -19,7 +19,7 @@ from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFail
 from mlops.endpoint.scoring import score
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.models.registration import Origin, find_version, register
+from mlops.models.registration import Lineage, find_version, register
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import Project
 from mlops.training.run import train
@@ -89,7 +89,7 @@ def test_bad_data_is_refused_by_name_and_nothing_is_registered(
 
 
 def test_file_that_is_not_there_is_told_before_anything_starts(client: MLClient, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no-such\.csv is no file"):
+    with pytest.raises(InputError, match=r"no-such\.csv does not exist"):
         ensure_data(client, "credit-default", tmp_path / "no-such.csv")
 
 
@@ -149,15 +149,15 @@ def test_ctrl_c_cancels_the_job_and_registers_nothing(client: MLClient, lifecycl
     assert versions(client) == before
 
 
-def origin(job: str) -> Origin:
-    return Origin(job, "unknown", DataVersion("credit-default", "1", "0" * 64))
+def lineage(job: str) -> Lineage:
+    return Lineage(job, "unknown", DataVersion("credit-default", "1", "0" * 64))
 
 
 def test_same_digest_is_registered_once(client: MLClient, lifecycle: Lifecycle) -> None:
     before = versions(client)
 
     model, is_new = register(
-        client, "credit-default", lifecycle.first["model"]["digest"], origin(lifecycle.first["job"]), {}
+        client, "credit-default", lifecycle.first["model"]["digest"], lineage(lifecycle.first["job"]), {}
     )
 
     assert (model.version, is_new) == ("1", False)
@@ -196,7 +196,7 @@ def race(client: MLClient, lifecycle: Lifecycle, trained: list[dict[str, Any]]) 
         result = trained[index]
         together.wait()
         digest = result["model"]["digest"]
-        return register(clients[index], "raced", digest, origin(result["job"]), {"roc_auc": 0.5})[0].version
+        return register(clients[index], "raced", digest, lineage(result["job"]), {"roc_auc": 0.5})[0].version
 
     with ThreadPoolExecutor() as threads:
         registered = list(threads.map(run, range(len(trained))))

@@ -14,13 +14,13 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.core.errors import InputError
 from mlops.models.data_asset import find_data
-from mlops.models.package import file_sha256
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet
 from mlops.promotion.revert import revert
 from mlops.promotion.stage_state import read_promotion
 from mlops.training.run import finish_training
+from model_package.digest import file_sha256
 
 from .conftest import Clone, Lifecycle, Team, git
 

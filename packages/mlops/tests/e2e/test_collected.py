@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS, read_collected
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections, read_collected
 from mlops.endpoint.client import address_of, call, require_success
 from mlops.endpoint.view import live_model
 from mlops.gates.report import GateReport
 from mlops.promotion.promote import promote
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
 
 from .conftest import ROOT, Team
 
@@ -51,7 +51,7 @@ class Staging:
     def collected(self) -> int:
         """How many rows have been collected lately."""
         window = Window.last(LAST_HOUR, datetime.now(UTC))
-        return read_collected(self.client, self.endpoint, [self.deployment], window).frame.height
+        return read_collected(self.client, self.endpoint, [self.deployment], window).table.height
 
     def forget(self) -> None:
         """Delete what was collected: other tests have this stage too."""
@@ -95,9 +95,9 @@ def test_drift_in_what_callers_asked_blocks(team: Team, staging: Staging, popula
     # when others come, who are not
     staging.ask(population.slice(700, 2_000).with_columns(AGE=pl.lit(60)))
 
-    # then it blocks, and names what moved
+    # then it blocks, and names what drifted
     report = proposed_to_staging(team)
     assert not report.promotes
     (outcome,) = (each for each in report.verdict.outcomes if each.rule.measure == "largest_feature_drift")
     assert outcome.outcome == "fail"
-    assert "most: AGE" in outcome.sentence
+    assert "(AGE " in outcome.sentence

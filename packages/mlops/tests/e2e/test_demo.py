@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.models.package import package_digest
+from model_package.package import package_digest
 
 from .conftest import Lifecycle, git
 

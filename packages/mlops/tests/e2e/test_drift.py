@@ -17,19 +17,17 @@ from prefork_programs import run_module
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import WorkspaceClients, connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
-from mlops.models.origin import read_provenance
-from mlops.models.package_store import fetch_package
+from mlops.models.package_store import fetch_package, read_provenance
 from mlops.monitoring.run import EVENT_KIND, monitor
-from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import read_trigger
+from mlops.retraining.begin import Begun, begin, read_trigger
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import load_project
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
 
 from .conftest import Lifecycle, git
 
@@ -109,13 +107,13 @@ def cause_of(clients: WorkspaceClients, event: dict[str, Any]) -> Record:
     return found
 
 
-def test_the_monitor_sees_the_day_and_shows_what_moved(told: Told) -> None:
+def test_the_monitor_sees_the_day_and_shows_what_drifted(told: Told) -> None:
     drift = told.first["drift"]
     found = drift["monitor"]
 
     assert drift["played"]["requests"] == REQUESTS
     assert (found["state"], found["audit"]["new"]) == ("drift", True)
-    assert {"PAY_0", "PAY_2"} <= set(found["moved"])
+    assert {"PAY_0", "PAY_2"} <= set(found["drifted"])
     assert {"weighted_drift", "roc_auc"} <= set(found["retrain"])
     page = Path(found["report"]).read_text()
     assert page.count("<img") >= 6
@@ -144,9 +142,9 @@ def test_a_model_trained_on_what_was_asked_is_proposed_and_says_why(
     assert told.first["drift"]["waiting"] == [told.branch]
     page = told.report
     assert "Why it was trained" in page
-    assert "features that moved: PAY_0" in page
+    assert "features that drifted: PAY_0" in page
     assert f"Found in record prod/{cause.number} of the audit log" in page
-    assert "rows that prod was asked from" in page
+    assert "rows that prod collected from" in page
 
     # and what it was trained on says where it comes from, in the log, at the data, and in the package
     data_description, version = begun.event.evidence[DATA_DESCRIPTION], begun.event.evidence["data"]

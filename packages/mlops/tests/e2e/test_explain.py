@@ -1,4 +1,4 @@
-"""`mlops explain` on what a stage runs: the same answer as the endpoint's, taken apart."""
+"""`mlops explain` on what a stage runs: the probabilities of the endpoint, split into contributions."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def test_answer_of_a_stage_is_taken_apart(lifecycle: Lifecycle) -> None:
         assert row["decision"] == prediction["decision"]
         added = sum(each["contribution"] for each in row["contributions"])
         assert added == pytest.approx(row["probability"] - explained["base"], abs=1e-6)
-        # and what is told is more than its own error
+        # and the largest contribution is well above its standard error
         assert abs(row["contributions"][0]["contribution"]) > 4 * row["contributions"][0]["standard_error"]

@@ -18,7 +18,6 @@ from mlops.audit.log import AuditLog
 from mlops.core.errors import ProjectError, PromotionRefused
 from mlops.core.git import Repository
 from mlops.endpoint.view import live_model
-from mlops.models.package import package_digest
 from mlops.models.registration import DIGEST_TAG
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
@@ -31,6 +30,7 @@ from mlops.rollout.rollback import rollback
 from mlops.settings.project import load_project
 from mlops.settings.releases import Release, RolloutTiming, with_timing, write_release
 from mlops.stages.change import add_stage
+from model_package.package import package_digest
 
 from .conftest import Lifecycle, Team, git
 

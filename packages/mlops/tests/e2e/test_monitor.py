@@ -1,4 +1,4 @@
-"""`mlops monitor` on a released stage: windows told apart, noted once, killed in the middle, and run twice at once."""
+"""`mlops monitor` on a released stage: windows that do not mix, recorded once, killed midway, and run twice at once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
-from mlops.azure.collected_data.reading import INPUTS, OUTPUTS
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import connect_registry
 from mlops.endpoint.client import SYNTHETIC_HEADER, address_of, call
 from mlops.endpoint.view import live_model
-from mlops.gates.rows import Rows
 from mlops.models.package_store import fetch_package
-from mlops.models.scoring import open_scorer
+from mlops.monitoring.measuring import measure_service
 from mlops.monitoring.run import EVENT_KIND
-from mlops.monitoring.service import measure_service
+from model_package.collected.lines import INPUTS, OUTPUTS
+from model_package.collected.window import Window
+from model_package.rows.tables import matrix
+from model_package.runtime import Scorer
 
 from .conftest import Lifecycle, Team
 
@@ -54,17 +55,17 @@ class Prod:
         self.address = address_of(self.client, self.endpoint, live.scoring_uri)
         registry = connect_registry(project.settings.registry)
         package, _ = fetch_package(registry, project, project.settings.model, live.version)
-        self._scorer = open_scorer(package)
+        self._scorer = Scorer.open(package)
         self.features = self._scorer.schema.names
 
     def collect(self, day: str, rows: pl.DataFrame) -> None:
         """Have rows collected at noon of a day, with the answers of the model that is live."""
         noon = datetime.fromisoformat(f"{day}T12:00+00:00")
         asked = rows.select(self._scorer.schema.names)
-        answers = self._scorer.score(Rows(asked, "rows").features(self._scorer.schema))
+        answers = self._scorer.score(matrix(asked, self.features, np.float32))
         given = [
-            {"probability": float(each), "decision": int(each >= self._scorer.threshold), "model_version": self.version}
-            for each in answers
+            {"probability": float(each), "decision": int(decision), "model_version": self.version}
+            for each, decision in zip(answers, self._scorer.decide(answers), strict=True)
         ]
         for name, events in ((INPUTS, asked.to_dicts()), (OUTPUTS, given)):
             (place,) = find_collections(self.client, self.endpoint, self.deployment, name)
@@ -118,7 +119,7 @@ def test_a_day_like_training_is_healthy_and_is_noted_once(prod: Prod, population
     code, first = prod.monitor(day, "--labels", labels)
     again_code, again = prod.monitor(day, "--labels", labels)
 
-    # then all is well, and the second time nothing is measured or noted again
+    # then all is well, and the second time nothing is measured or recorded again
     assert (code, first["state"], first["retrain"]) == (0, "healthy", [])
     assert first["measurements"]["labelled"] == ROWS
     assert (again_code, again["job"]) == (0, first["job"])
@@ -134,7 +135,7 @@ def test_other_callers_are_drift_and_a_newer_model_is_asked_for(prod: Prod, popu
 
     code, found = prod.monitor(day)
 
-    assert (code, found["state"], found["moved"]) == (DRIFT_CODE, "drift", ["PAY_0"])
+    assert (code, found["state"], found["drifted"]) == (DRIFT_CODE, "drift", ["PAY_0"])
     assert "weighted_drift" in found["retrain"]
     (record,) = prod.records(day)
     assert record.event.verdict == "failed"
@@ -163,8 +164,8 @@ def test_failures_and_latency_are_those_of_azure_monitor(prod: Prod, population:
         call(prod.address, body, prod.deployment, {SYNTHETIC_HEADER: "load"})
 
     window = Window(begun - timedelta(seconds=1), begun + timedelta(hours=1))
-    found = measure_service(prod.stage, prod.live, window, fewest=20)
-    too_few = measure_service(prod.stage, prod.live, window, fewest=10_000)
+    found = measure_service(prod.stage, prod.live, window, min_requests=20)
+    too_few = measure_service(prod.stage, prod.live, window, min_requests=10_000)
 
     assert found["failure_share"].value == 0
     assert 0 < found["latency_p99_milliseconds"].value < 60_000
@@ -188,7 +189,7 @@ def test_killed_in_the_middle_and_run_again_it_goes_on_with_its_job(prod: Prod, 
     # when it is run again
     code, found = prod.monitor(day)
 
-    # then nothing is measured twice, and the verdict is noted once
+    # then nothing is measured twice, and the verdict is recorded once
     assert (code, found["job"], found["audit"]["new"]) == (0, job, True)
     assert len(prod.records(day)) == 1
 

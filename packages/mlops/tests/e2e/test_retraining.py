@@ -20,14 +20,13 @@ from mlops.audit.retraining_policy import NotBegun, is_begun
 from mlops.core.errors import InputError
 from mlops.endpoint.view import live_model
 from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import TriggerReference, read_trigger
+from mlops.retraining.begin import Begun, TriggerReference, begin, read_trigger
 from mlops.rollout.deploy import deploy
 
 from .conftest import ROOT, Clone, Lifecycle, Team, git
 
 pytestmark = pytest.mark.xdist_group("e2e")
-MOVED = "LIMIT_BAL"
+DRIFTED = "LIMIT_BAL"
 # What infra's handler makes of an event for GitHub; its own tests see it do so.
 HANDED_ON = json.loads((ROOT / "infra" / "tests" / "contract" / "handed_on.json").read_text())["github"]
 # Enough to train on; that nothing can be learned from them is what matters.
@@ -62,7 +61,7 @@ def drift_in_prod(team: Team, since: str) -> Record:
             "state": "drift",
             "retrain": "weighted_drift",
             "weighted_drift": "0.61",
-            "moved": MOVED,
+            "drifted": DRIFTED,
             "since": since,
             "until": "2026-03-08T00:00:00+00:00",
         },
@@ -113,19 +112,19 @@ def test_nothing_is_trained_because_of_what_is_not_in_the_log(hasty: Team, clien
 
     # then what points to no record, or to another one, is refused
     for wrong in (TriggerReference("prod", 9999), TriggerReference("prod", drift.number, "sha256:" + "0" * 64)):
-        with pytest.raises(InputError, match="no such record"):
+        with pytest.raises(InputError, match=r"no record \d+ of this trigger"):
             begin(hasty.clients, wrong, datetime.now(UTC))
 
     # and without newer data nothing begins
     before = begun_of(client)
     found = begin(hasty.clients, TriggerReference("prod", drift.number, drift.hash()), datetime.now(UTC))
     assert isinstance(found, NotBegun)
-    assert "there are no newer data" in found.reason
+    assert "there is no newer data" in found.reason
     assert begun_of(client) == before
 
 
 def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, client: MLClient, tmp_path: Path) -> None:
-    # given a team that trains on what was asked, and one outcome of a request that nobody has seen
+    # given a team that trains on what was asked, and one outcome of an unknown request
     rows = "  ".join(("", *(f"{name}: {value}\n" for name, value in ROWS_WANTED.items())))
     hasty.edit("releases/retraining.yml", "\ndata: newest\n", f"\ndata:\n{rows}")
     file = tmp_path / "outcomes.csv"
@@ -139,7 +138,7 @@ def test_too_few_known_outcomes_begin_nothing_and_move_nothing(hasty: Team, clie
 
     assert isinstance(found, NotBegun)
     # How many rows there are depends on who asked before; of none is the outcome known.
-    assert "there is too little to train on" in found.reason
+    assert "there are too few rows to train on" in found.reason
     assert "rows 0 can be used" in found.reason
     assert ({each.version for each in client.data.list(project.settings.data)}, begun_of(client)) == before
     hasty.clients.stage("prod").data.archive(labels.name, labels.version)
@@ -166,14 +165,14 @@ def test_a_newer_model_that_fails_its_gates_is_reported_and_not_proposed(
     assert "Why it was trained" in Path(promotion["report"]).read_text()
     assert "promote/" not in git(hasty.remote, "branch", "--list")
 
-    # and both are noted: the training that counts, and the gate that blocked
+    # and both are recorded: the training that counts, and the gate that blocked
     (begun,) = [each for each in begun_of(client) if each.event.evidence["cause"] == drift.hash()]
     assert begun.event.evidence["data"] == noise.version
     blocked = AuditLog(hasty.clients.stage("staging")).read()[0][-1].event
     assert (blocked.kind, blocked.step, blocked.verdict) == ("promotion", "blocked", "failed")
 
     # and the same event begins nothing more, on either system
-    for told in (event, f"prod/{drift.number}"):
-        again = begin(hasty.clients, read_trigger(told), datetime.now(UTC))
+    for trigger in (event, f"prod/{drift.number}"):
+        again = begin(hasty.clients, read_trigger(trigger), datetime.now(UTC))
         assert isinstance(again, Begun)
         assert (again.job, again.record) == (begun.event.evidence["job"], begun.number)

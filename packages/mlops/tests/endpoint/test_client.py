@@ -13,6 +13,7 @@ import pytest
 from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.endpoint.client import Address, call, require_success
 from mlops.endpoint.scoring import difference, smoke_test
+from model_package.golden import GoldenCase
 
 BODY = b'{"input_data": [{"x": 1.0000000000000001}],  "note": "\xc3\xa9"}'
 
@@ -160,17 +161,17 @@ def test_smoke_test_tells_a_refusal(endpoint: Endpoint, tmp_path: Path) -> None:
 def test_package_without_golden_cases_does_not_pass(endpoint: Endpoint, tmp_path: Path) -> None:
     (tmp_path / "golden.json").write_text('{"tolerance": 1, "cases": []}')
 
-    with pytest.raises(RolloutFailed, match="no cases"):
+    with pytest.raises(RolloutFailed, match="at least one case"):
         smoke_test(endpoint.address, "green", tmp_path)
 
 
 def test_not_a_number_is_a_difference() -> None:
-    case = {"probability": [0.3], "decision": [0]}
+    case = GoldenCase({}, (0.3,), (0,))
 
     assert difference(case, [{"probability": float("nan"), "decision": 0}], 1.0)
 
 
 def test_missing_predictions_are_a_difference() -> None:
-    case = {"probability": [0.3, 0.4], "decision": [0, 0]}
+    case = GoldenCase({}, (0.3, 0.4), (0, 0))
 
     assert difference(case, [{"probability": 0.3, "decision": 0}], 1.0) == ("2 predictions expected, 1 received",)

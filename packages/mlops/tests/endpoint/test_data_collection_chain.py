@@ -15,10 +15,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import AzureBlobDatastore, Data, Model
 
 from azureml_emulator.testing import running_emulator
-from mlops.azure.collected_data.frames import Collected
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.storage import find_collections
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import find_collections, read_collected
 from mlops.azure.workspace import connect
 from mlops.endpoint.client import SYNTHETIC_HEADER, Address, address_of, call
 from mlops.endpoint.view import observe
@@ -26,6 +23,8 @@ from mlops.promotion.gate_run import recent_inputs
 from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
 from mlops.settings.project import load_project
+from model_package.collected.newest import NewestRows
+from model_package.collected.window import Window
 
 pytestmark = pytest.mark.xdist_group("data collection")
 ROOT = Path(__file__).parents[4]
@@ -46,11 +45,11 @@ class Served:
         """Ask for rows; the status of the answer."""
         return call(self.address, json.dumps({"input_data": rows}).encode(), "blue", headers).status
 
-    def read(self) -> Collected:
+    def read(self) -> NewestRows:
         """The data collected in the last hour."""
         return read_collected(self.client, self.endpoint, ["blue"], Window.last(HOUR, datetime.now(UTC)))
 
-    def until(self, enough: Callable[[Collected], bool]) -> Collected:
+    def until(self, enough: Callable[[NewestRows], bool]) -> NewestRows:
         """Read until there is enough."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
@@ -104,11 +103,11 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     begun = datetime.now(UTC)
     assert served.ask([GOOD], {"x-request-id": "first"}) == 200
     assert served.ask([GOOD | {"age": 50}, GOOD | {"kind": 4}], {"x-request-id": "second"}) == 200
-    found = served.until(lambda found: found.frame.height >= 3 and not found.unanswered)
+    found = served.until(lambda found: found.table.height >= 3 and not found.unanswered)
 
     # then every row is there with its answer
     assert found.features == ("age", "income", "kind")
-    rows = {(row["correlation_id"], row["row"]): row for row in found.frame.to_dicts()}
+    rows = {(row["correlation_id"], row["row"]): row for row in found.table.to_dicts()}
     assert set(rows) == {("first", 0), ("second", 0), ("second", 1)}
     last = rows["second", 1]
     assert (last["age"], last["income"], last["kind"]) == (40, 1200.5, 4)
@@ -118,8 +117,8 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     assert found.notes == ()
     # and the gates get the same rows
     recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
-    assert recent.rows
-    assert (recent.rows.count, recent.problem) == (3, "")
+    assert recent.rows is not None
+    assert (recent.rows.height, recent.problem) == (3, "")
 
 
 def event(number: int, moment: datetime, **row: object) -> bytes:
@@ -163,13 +162,13 @@ def test_damaged_and_misplaced_files_are_counted_and_the_rest_is_read(served: Se
     found = read_collected(served.client, served.endpoint, ["blue", "green", "never-made"], window)
 
     # then
-    assert found.frame.select("age", "probability").rows() == [(1.0, None), (5.0, None), (2.0, 0.25), (6.0, None)]
-    assert found.frame["deployment"].unique().to_list() == ["green"]
-    assert (found.broken, found.repeated, found.unanswered) == (1, 1, 3)
+    assert found.table.select("age", "probability").rows() == [(1.0, 0.25), (5.0, None), (2.0, 0.25), (6.0, None)]
+    assert found.table["deployment"].unique().to_list() == ["green"]
+    assert (found.found.broken, found.found.repeated, found.unanswered) == (1, 1, 2)
     assert "1 collected lines or rows are half-written" in " ".join(found.notes)
     # and only the newest when fewer are asked for
     newest = read_collected(served.client, served.endpoint, ["green"], window, at_most=1)
-    assert newest.frame["age"].to_list() == [5.0]
+    assert newest.table["age"].to_list() == [5.0]
 
 
 def test_an_empty_window_is_an_empty_table(served: Served) -> None:
@@ -177,8 +176,8 @@ def test_an_empty_window_is_an_empty_table(served: Served) -> None:
 
     found = read_collected(served.client, served.endpoint, ["blue"], Window(moment, moment + HOUR))
 
-    assert (found.frame.height, found.files, found.notes) == (0, 0, ())
-    assert "probability" in found.frame.columns
+    assert (found.table.height, found.found.files, found.notes) == (0, 0, ())
+    assert "probability" in found.table.columns
 
 
 def test_unreadable_storage_is_reported_not_taken_for_an_empty_window(served: Served) -> None:

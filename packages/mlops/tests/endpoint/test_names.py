@@ -1,4 +1,4 @@
-"""The names that the fork's endpoint code, the contract and the command share."""
+"""The names that the fork's endpoint code and the command share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from mlops.azure.collected_data import reading
 from mlops.endpoint import client
-from model_package.collected import lines
 
 ONLINE = Path(__file__).parents[4] / "endpoints" / "online"
 
@@ -27,4 +25,3 @@ def test_the_endpoint_and_the_command_use_the_same_names() -> None:
     record = constants(ONLINE / "observability" / "request_record.py")
 
     assert record["SYNTHETIC_HEADER"] == client.SYNTHETIC_HEADER
-    assert (reading.INPUTS, reading.OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)

@@ -18,13 +18,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score, roc_curve
 
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.evidence import Candidate, Proposal
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.rows import Rows
-from mlops.models.package import package_digest
 from mlops.settings.gates import GatesFile, read_gates
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageOrder
+from model_package.package import package_digest
 from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -140,12 +139,12 @@ class World:
     """A place for packages, and held-out rows."""
 
     folder: Path
-    held_out: Rows
+    held_out: pl.DataFrame
 
     def candidate(self, name: str, recipe: Recipe) -> Candidate:
         """Make a package and the release that promises it."""
         package = self.folder / name
-        write_package(package, recipe, self.held_out.frame)
+        write_package(package, recipe, self.held_out)
         return self.promised(package, recipe.version)
 
     def promised(self, package: Path, version: str = "2", **source: Any) -> Candidate:
@@ -166,7 +165,7 @@ class World:
     def proposal(self, recipe: Recipe | None = None) -> Proposal:
         """A challenger against the champion, with recent inputs like the training data."""
         challenger = self.candidate("challenger", recipe or Recipe())
-        recent = Rows(rows_of(2_000, seed=3), "recent inputs")
+        recent = rows_of(2_000, seed=3)
         return Proposal("staging", challenger, self.champion(), self.held_out, recent)
 
     def run(self, proposal: Proposal, gates: str = GATES) -> GateReport:
@@ -184,7 +183,7 @@ def parsed(gates: str) -> GatesFile:
 
 
 def full_rules(gates: str) -> str:
-    """Gates written short, one rule a line, as gates.yml holds them."""
+    """Expand rules in the short form above, one per line, to those of gates.yml."""
     lines = []
     for line in gates.splitlines():
         if line.startswith("  - {measure: "):
@@ -243,16 +242,21 @@ def baseline(train: pl.DataFrame, recipe: Recipe, names: list[str]) -> dict[str,
         values = train[name].to_numpy()
         if name == "kind":
             counts = [int((values == code).sum()) for code in (1, 2, 3)]
-            features[name] = {"kind": "category", "categories": [1, 2, 3], "counts": counts, "missing": 0}
+            features[name] = {"kind": "category", "categories": [1, 2, 3], "counts": counts} | moments(values)
         else:
             edges = np.unique(np.quantile(values, np.linspace(0, 1, 21)))
             edges = edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
             counts = np.histogram(values, edges)[0].tolist()
-            features[name] = {"kind": "number", "edges": edges.tolist(), "counts": counts, "missing": 0}
+            features[name] = {"kind": "number", "edges": edges.tolist(), "counts": counts} | moments(values)
     scores = answers(train, recipe, names)
     edges = np.linspace(0, 1, 21)
     histogram = {"edges": edges.tolist(), "counts": np.histogram(scores, edges)[0].tolist()}
-    return {"format": 1, "rows": train.height, "features": features, "probability": histogram}
+    return {"format": 1, "rows": train.height, "features": features, "probability": histogram | moments(scores)}
+
+
+def moments(values: npt.NDArray[Any]) -> dict[str, float]:
+    found = {"mean": values.mean(), "std": values.std(), "minimum": values.min(), "maximum": values.max()}
+    return {name: float(value) for name, value in found.items()}
 
 
 def evaluation(target: npt.NDArray[Any], probability: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -300,7 +304,7 @@ def edit(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path, Rows(rows_of(2_500, seed=2), "held-out rows"))
+    return World(tmp_path, rows_of(2_500, seed=2))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlops.gates.proposal import Proposal
+from mlops.gates.evidence import Proposal
 from mlops.gates.report import GateReport
-from mlops.gates.rows import Rows
 from mlops.settings.gates import CATALOGUE
 
 Edit = Callable[[Proposal], None]
@@ -95,7 +94,7 @@ def test_the_gate_blocks(
     for name, change in (bad.documents or {}).items():
         edit_document(proposal.challenger.folder / name, change)
     if bad.recent is not None:
-        proposal = replace(proposal, recent=Rows(proposal.recent.frame.with_columns(bad.recent), "recent inputs"))
+        proposal = replace(proposal, recent=proposal.recent.with_columns(bad.recent))
     if bad.repromised:
         proposal = repromise(proposal)
 

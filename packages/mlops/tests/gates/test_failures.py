@@ -1,4 +1,4 @@
-"""Days on which a gate cannot judge: each blocks, says why, and stops no other rule from being judged."""
+"""Cases in which a gate cannot judge: each blocks, says why, and leaves all other rules judged."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,24 +9,24 @@ import polars as pl
 import pytest
 
 from mlops.core.errors import InputError
-from mlops.gates.evidence import Evidence
+from mlops.gates.evidence import Evidence, read_held_out
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport, Verdict, check, judge
-from mlops.gates.rows import Rows, read_rows
 from mlops.settings.gates import CATALOGUE
-from mlops.settings.measures import Measured, Span
 from mlops.settings.rules import Bounds, Rule
 from mlops.settings.verdict import Outcome
+from model_package.measures import Interval, Measure
 
-NO_ROW = b'{"cases": [{"request": {}, "probability": [1], "decision": [1]}]}'
-NO_FEATURES = b'{"rows": 0, "features": {}, "probability": {"edges": [0, 1], "counts": [0]}}'
+NO_ROW = b'{"tolerance": 0, "cases": [{"request": {}, "probability": [1], "decision": [1]}]}'
+NO_FEATURES = b"""{"rows": 0, "features": {}, "probability":
+    {"edges": [0, 1], "counts": [0], "mean": 0, "std": 0, "minimum": 0, "maximum": 0}}"""
 
 
 def find(report: GateReport, measure: str) -> Outcome:
     return next(each for each in report.verdict.outcomes if each.rule.measure == measure)
 
 
-def evidence_of(world: Any, measured: Measured | None, *, champion: bool = True) -> Evidence:
+def evidence_of(world: Any, measured: Measure | None, *, champion: bool = True) -> Evidence:
     proposal = world.proposal()
     proposal = proposal if champion else replace(proposal, champion=None)
     measures = {} if measured is None else {"roc_auc": measured, "package_megabytes": measured}
@@ -54,7 +54,7 @@ def test_a_first_release_below_the_floor_is_blocked(world: Any, recipe: Any) -> 
 def test_a_rule_may_refuse_a_first_release(world: Any) -> None:
     rule = Rule("roc_auc", Bounds(max_drop=0.01), "a test", no_champion="fail")
 
-    outcome = check(rule, evidence_of(world, Measured(value=0.9), champion=False))
+    outcome = check(rule, evidence_of(world, Measure(value=0.9), champion=False))
 
     assert outcome.outcome == "fail"
 
@@ -64,15 +64,15 @@ def test_a_rule_may_refuse_a_first_release(world: Any) -> None:
     "measured",
     [
         None,
-        Measured(value=float("nan")),
-        Measured(value=float("inf")),
-        Measured(state="broken", reason="no file"),
-        Measured(state="nothing", reason="no rows"),
+        Measure(value=float("nan")),
+        Measure(value=float("inf")),
+        Measure(state="broken", reason="unreadable"),
+        Measure(state="nothing", reason="no rows"),
     ],
     ids=["never measured", "NaN", "infinite", "broken", "nothing to measure"],
 )
-def test_what_is_no_number_never_passes_even_a_bound_of_zero(
-    world: Any, measured: Measured | None, bounds: Bounds
+def test_what_is_not_a_number_never_passes_even_a_bound_of_zero(
+    world: Any, measured: Measure | None, bounds: Bounds
 ) -> None:
     outcome = check(Rule("roc_auc", bounds, "a test"), evidence_of(world, measured))
 
@@ -84,9 +84,9 @@ def test_what_is_no_number_never_passes_even_a_bound_of_zero(
 def test_a_rule_may_let_nothing_to_measure_pass_but_never_something_broken(world: Any) -> None:
     rule = Rule("roc_auc", Bounds(min=0.5), "a test", missing="pass")
 
-    evidence = evidence_of(world, Measured(state="nothing", reason="no recent inputs"))
+    evidence = evidence_of(world, Measure(state="nothing", reason="no recent inputs"))
     nothing = check(rule, evidence)
-    broken = check(rule, replace(evidence, measures={"roc_auc": Measured(state="broken", reason="unreadable")}))
+    broken = check(rule, replace(evidence, measures={"roc_auc": Measure(state="broken", reason="unreadable")}))
 
     assert (nothing.outcome, broken.outcome) == ("pass", "error")
     assert "no recent inputs" in nothing.sentence
@@ -108,7 +108,7 @@ def test_a_rule_may_let_nothing_to_measure_pass_but_never_something_broken(world
 def test_a_margin_is_kept_only_when_the_whole_interval_keeps_it(
     world: Any, value: float, low: float, high: float, outcome: str
 ) -> None:
-    measured = Measured(value=0.8, champion=0.8, difference=value, difference_span=Span(low, high))
+    measured = Measure(value, reference=0.0, difference_interval=Interval(low, high))
 
     found = check(Rule("roc_auc", Bounds(max_drop=0.01), "a test"), evidence_of(world, measured))
 
@@ -116,7 +116,7 @@ def test_a_margin_is_kept_only_when_the_whole_interval_keeps_it(
 
 
 def test_a_champion_of_zero_gives_no_ratio_and_blocks(world: Any) -> None:
-    measured = Measured(value=1.0, champion=0.0, difference=1.0)
+    measured = Measure(1.0, reference=0.0)
     rule = Rule("package_megabytes", Bounds(max=5, max_ratio=2), "a test")
 
     assert check(rule, evidence_of(world, measured)).outcome == "error"
@@ -130,22 +130,20 @@ def test_no_rule_at_all_does_not_promote(world: Any) -> None:
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (lambda frame: frame.clear(), "are empty"),
-        (lambda frame: frame.drop("age"), "no column 'age'"),
+        (lambda frame: frame.clear(), "there are no held-out rows"),
+        (lambda frame: frame.drop("age"), "held-out rows: there is no column 'age'"),
         (lambda frame: frame.drop("late"), "no column 'late'"),
         (lambda frame: frame.with_columns(late=pl.lit(2)), "more than 0 and 1"),
         (lambda frame: frame.with_columns(late=pl.lit(None, dtype=pl.Int8)), "more than 0 and 1"),
         (lambda frame: frame.with_columns(age=pl.lit("old")), "no number"),
-        (lambda frame: frame.head(2_000), "is about 2,500 rows"),
+        (lambda frame: frame.head(2_000), "covers 2,500 rows"),
     ],
     ids=["no rows", "no feature", "no target", "other target", "missing target", "text", "other rows"],
 )
 def test_held_out_rows_that_cannot_be_used_block(
     world: Any, frame: Callable[[pl.DataFrame], pl.DataFrame], says: str
 ) -> None:
-    held_out = Rows(frame(world.held_out.frame), "held-out rows")
-
-    report = world.run(replace(world.proposal(), held_out=held_out))
+    report = world.run(replace(world.proposal(), held_out=frame(world.held_out)))
 
     assert find(report, "recorded_difference").outcome == "error"
     assert says in find(report, "recorded_difference").sentence
@@ -154,9 +152,9 @@ def test_held_out_rows_that_cannot_be_used_block(
 
 @pytest.mark.parametrize("target", [0, 1])
 def test_rows_of_one_class_only_block_what_they_do_not_define(world: Any, target: int) -> None:
-    rows = world.held_out.frame.with_columns(late=pl.lit(target))
+    rows = world.held_out.with_columns(late=pl.lit(target))
 
-    report = world.run(replace(world.proposal(), held_out=Rows(rows, "held-out rows")))
+    report = world.run(replace(world.proposal(), held_out=rows))
 
     assert find(report, "roc_auc").outcome == "error"
     assert "one class only" in find(report, "roc_auc").sentence
@@ -164,12 +162,12 @@ def test_rows_of_one_class_only_block_what_they_do_not_define(world: Any, target
 
 
 def test_a_missing_value_in_a_feature_is_the_models_to_answer_and_no_answer_blocks(world: Any) -> None:
-    rows = world.held_out.frame.with_columns(income=pl.lit(None, dtype=pl.Float64))
+    rows = world.held_out.with_columns(income=pl.lit(None, dtype=pl.Float64))
 
-    report = world.run(replace(world.proposal(), held_out=Rows(rows, "held-out rows")))
+    report = world.run(replace(world.proposal(), held_out=rows))
 
     assert find(report, "roc_auc").outcome == "error"
-    assert "no probability" in find(report, "roc_auc").sentence
+    assert "must lie from 0 to 1" in find(report, "roc_auc").sentence
 
 
 def test_a_champion_with_another_schema_blocks_by_comparison_and_by_schema(world: Any, recipe: Any) -> None:
@@ -200,17 +198,17 @@ def test_a_champion_that_is_not_what_its_manifest_promises_blocks(world: Any) ->
     [
         ("model.onnx", b"no model", "roc_auc", "cannot be opened"),
         ("model.onnx", None, "roc_auc", "cannot be opened"),
-        ("schema.json", None, "roc_auc", "has no schema.json"),
-        ("schema.json", b"{}", "golden_difference", "schema.json of the package is broken"),
-        ("golden.json", None, "golden_difference", "has no golden.json"),
-        ("golden.json", b'{"cases": []}', "golden_difference", "is broken"),
+        ("schema.json", None, "roc_auc", "there is no schema.json"),
+        ("schema.json", b"{}", "golden_difference", "schema.json has format None"),
+        ("golden.json", None, "golden_difference", "there is no golden.json"),
+        ("golden.json", b'{"tolerance": 0, "cases": []}', "golden_difference", "at least one case"),
         ("golden.json", NO_ROW, "golden_difference", "fit"),
-        ("evaluation.json", b"[1", "recorded_difference", "is broken"),
+        ("evaluation.json", b"[1", "recorded_difference", "cannot be read as JSON"),
         ("evaluation.json", b"\xff", "recorded_difference", "cannot be read"),
-        ("provenance.json", None, "provenance_gaps", "has no provenance.json"),
-        ("provenance.json", b"{}", "provenance_gaps", "git_commit is not known"),
-        ("baseline.json", None, "score_drift", "has no baseline.json"),
-        ("baseline.json", NO_FEATURES, "score_drift", "know"),
+        ("provenance.json", None, "provenance_gaps", "there is no provenance.json"),
+        ("provenance.json", b"{}", "provenance_gaps", "git_commit is unknown"),
+        ("baseline.json", None, "score_drift", "there is no baseline.json"),
+        ("baseline.json", NO_FEATURES, "score_drift", "no feature 'age'"),
     ],
 )
 def test_a_broken_package_blocks_and_names_the_file(
@@ -241,7 +239,7 @@ def test_a_package_that_records_less_than_all_its_metrics_blocks(
     assert "records no ks" in find(world.run(repromise(proposal)), "recorded_difference").sentence
 
 
-def test_a_manifest_that_tells_another_origin_blocks(world: Any) -> None:
+def test_a_manifest_that_states_another_origin_blocks(world: Any) -> None:
     proposal = world.proposal()
     other = world.promised(proposal.challenger.folder, job="another_job")
 
@@ -255,9 +253,9 @@ def test_code_with_uncommitted_changes_blocks(world: Any, edit_document: Any) ->
     proposal = world.proposal()
     dirty = proposal.challenger.release.source.git_commit + "-dirty"
     edit_document(proposal.challenger.folder / "provenance.json", lambda document: document.update(git_commit=dirty))
-    told = world.promised(proposal.challenger.folder, git_commit=dirty)
+    stated = world.promised(proposal.challenger.folder, git_commit=dirty)
 
-    outcome = find(world.run(replace(proposal, challenger=told)), "provenance_gaps")
+    outcome = find(world.run(replace(proposal, challenger=stated)), "provenance_gaps")
 
     assert outcome.outcome == "fail"
     assert "uncommitted" in outcome.sentence
@@ -268,7 +266,7 @@ def test_without_recent_inputs_drift_passes_only_because_its_rule_says_so(
     world: Any, gates_text: str, count: int | None
 ) -> None:
     proposal = world.proposal()
-    recent = None if count is None else Rows(proposal.recent.frame.head(count), "recent inputs")
+    recent = None if count is None else proposal.recent.head(count)
     proposal = replace(proposal, recent=recent)
 
     allowed = find(world.run(proposal), "score_drift")
@@ -293,17 +291,17 @@ def test_what_is_wrong_with_some_recent_inputs_is_in_the_report(world: Any) -> N
     assert "3 collected lines are half-written" in markdown_report(world.run(proposal))
 
 
-def test_bands_too_small_to_compare_block_and_are_still_shown(world: Any, gates_text: str) -> None:
+def test_subgroups_too_small_to_compare_block_and_are_still_shown(world: Any, gates_text: str) -> None:
     report = world.run(world.proposal(), gates_text.replace("rows: 100", "rows: 5000"))
 
     assert find(report, "selection_rate_difference.kind").outcome == "fail"
-    assert len(report.evidence.performance.bands) == 3
-    assert not any(band.counted for band in report.evidence.performance.bands)
+    assert len(report.evidence.performance.subgroups) == 3
+    assert not any(each.counted for each in report.evidence.performance.subgroups)
 
 
-def test_rows_that_are_no_parquet_are_refused(tmp_path: Path) -> None:
+def test_held_out_rows_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_text("no parquet")
 
     for name in ("rows.parquet", "missing.parquet"):
         with pytest.raises(InputError):
-            read_rows(tmp_path / name, "held-out rows")
+            read_held_out(tmp_path / name)

@@ -9,14 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.rows import Rows, read_rows
-from mlops.models.package import package_digest
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.project import read_project_schema
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageOrder
+from model_package.package import package_digest
 
 ROOT = Path(__file__).parents[4]
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -110,15 +109,15 @@ def candidate(package: Path, version: str) -> Candidate:
     return Candidate(package, Release.model_validate({"model": model, "source": source}))
 
 
-def judged(made: Path, challenger: str, champion: str | None, recent: Rows | None = None) -> GateReport:
-    rows = read_rows(made / "split" / "test.parquet", "held-out rows")
+def judged(made: Path, challenger: str, champion: str | None, recent: pl.DataFrame | None = None) -> GateReport:
+    rows = read_held_out(made / "split" / "test.parquet")
     before = None if champion is None else candidate(made / champion, "1")
     proposal = Proposal("staging", candidate(made / challenger, "2"), before, rows, recent)
     return run_gates(proposal, read_gates(ROOT / GATES_FILE, ORDER, read_project_schema(ROOT)))
 
 
 def test_the_templates_model_passes_the_templates_gates(made: Path) -> None:
-    recent = read_rows(made / "split" / "validation.parquet", "recent inputs")
+    recent = pl.read_parquet(made / "split" / "validation.parquet")
 
     report = judged(made, "good", "good", recent)
 
@@ -139,10 +138,11 @@ def test_a_better_model_replaces_a_worse_one(made: Path) -> None:
 
 
 def test_inputs_of_another_population_are_noticed(made: Path) -> None:
-    recent = read_rows(made / "split" / "validation.parquet", "recent inputs")
-    older = Rows(recent.frame.with_columns(AGE=pl.col("AGE") + 20), "recent inputs")
+    recent = pl.read_parquet(made / "split" / "validation.parquet")
+    older = recent.with_columns(AGE=pl.col("AGE") + 20)
 
     report = judged(made, "good", "good", older)
 
     assert {each.rule.measure for each in report.verdict.blocking} == {"largest_feature_drift"}
-    assert report.evidence.measures["largest_feature_drift"].details == ("most: AGE",)
+    (largest,) = report.evidence.measures["largest_feature_drift"].details
+    assert largest.startswith("AGE ")

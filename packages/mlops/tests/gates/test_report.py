@@ -41,7 +41,7 @@ def test_every_part_is_there(report: Any) -> None:
     text = markdown_report(report)
 
     titles = re.findall(r"^### (.+)$", text, re.MULTILINE)
-    assert titles == ["Groups", "Drift", "Speed and size", "Lineage", "How to roll back"]
+    assert titles == ["Slices", "Drift", "Speed and size", "Lineage", "How to roll back"]
     assert "mlops rollback --stage staging" in text
     assert "git revert" in text
 
@@ -81,7 +81,7 @@ def test_the_least_important_goes_first(report: Any) -> None:
 
     assert "### Speed and size" not in shorter
     assert "### How to roll back" in shorter
-    assert "### Groups" in shorter
+    assert "### Slices" in shorter
 
 
 def test_a_limit_that_cannot_be_kept_is_refused(report: Any) -> None:

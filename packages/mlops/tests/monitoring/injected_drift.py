@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from monitoring_harness import SETTINGS, WINDOW, Rows, collected, draw, labels
+from monitoring_harness import SETTINGS, Rows, collected, draw, labels
 
-from mlops.monitoring.measures import Measurements
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import read_project_schema
@@ -57,8 +56,7 @@ def judged(reference: Reference, rules: MonitorFile, rows: Rows, *, labelled: bo
     settings = replace(SETTINGS, bootstrap=Bootstrap(rounds=100, seed=7))
     known = labels(rows) if labelled else None
     found = measure(collected(rows), reference, known, settings)
-    measurements = Measurements.model_validate({**found.as_document(), "window": WINDOW.as_document()})
-    return judge_window(rules, "prod", measurements, {})
+    return judge_window(rules, "prod", found, {})
 
 
 def alarms(verdict: MonitorVerdict) -> set[str]:
@@ -86,9 +84,9 @@ def fresh(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Ro
     """Other callers, of whom the model is as true as ever: the outcomes follow their own inputs."""
 
     def inject(rows: Rows) -> Rows:
-        moved = rows.with_column(name, change)
-        outcome = np.random.default_rng(17).random(len(moved.target)) < moved.probability
-        return replace(moved, target=outcome.astype(np.int8))
+        shifted = rows.with_column(name, change)
+        outcome = np.random.default_rng(17).random(len(shifted.target)) < shifted.probability
+        return replace(shifted, target=outcome.astype(np.int8))
 
     return inject
 

@@ -67,8 +67,8 @@ def test_outcomes_of_one_class_only_say_nothing_of_the_order(reference: Referenc
     rows = draw(ROWS, 6)
     verdict = judged(reference, rules, replace(rows, target=np.zeros_like(rows.target)))
 
-    told = {each.rule.measure: each for each in verdict.outcomes}
-    assert told["roc_auc"].outcome == "pass"
-    assert "one class only" in told["roc_auc"].sentence
-    # That the probabilities no longer hold is told all the same.
-    assert told["brier"].outcome == "fail"
+    outcomes = {each.rule.measure: each for each in verdict.outcomes}
+    assert outcomes["roc_auc"].outcome == "pass"
+    assert "one class only" in outcomes["roc_auc"].sentence
+    # That the probabilities are no longer calibrated shows all the same.
+    assert outcomes["brier"].outcome == "fail"

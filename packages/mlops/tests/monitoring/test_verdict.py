@@ -1,27 +1,24 @@
 """The verdict of a window from measures alone: data first, alarms for what is proven, and each state's exit code."""
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import ProjectError
-from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements, nothing_collected
+from mlops.monitoring.measuring import nothing_collected
 from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
-from mlops.settings.measures import Measured
 from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.measures import Interval, Measure
+from model_package.monitoring.findings import Findings
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
 ROOT = Path(__file__).parents[4]
-SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 ROWS = 5_000
-FINE_SERVICE = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Measured(20.0)}
+FINE_SERVICE = {"failure_share": Measure(0.0), "latency_p99_milliseconds": Measure(20.0)}
 
 
 @pytest.fixture(scope="module")
@@ -29,41 +26,32 @@ def rules() -> MonitorFile:
     return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
-def fine(name: str) -> MeasureEntry:
+def fine(name: str) -> Measure:
     """A value that keeps every rule of the template."""
     if CATALOGUE.kind(name).compared:
-        return MeasureEntry(state="measured", value=0.5, reference=0.5, low=-0.01, high=0.01)
-    return MeasureEntry(state="measured", value=float(ROWS) if name == "rows" else 0.0)
+        return Measure(0.5, reference=0.5, difference_interval=Interval(-0.01, 0.01))
+    return Measure(float(ROWS) if name == "rows" else 0.0)
 
 
-def measurements(rules: MonitorFile, **changed: MeasureEntry) -> Measurements:
+def findings(rules: MonitorFile, **changed: Measure) -> Findings:
     names = [entry.measure for entry in rules.rules if entry.measure not in FINE_SERVICE]
-    return Measurements(
-        format=1,
-        window=MeasuredWindow(since=SINCE, until=UNTIL),
+    return Findings(
         rows=ROWS,
         answered=ROWS,
         labelled=ROWS,
         files=1,
         versions={"1": ROWS},
-        notes=(),
+        notes=[],
         measures={name: fine(name) for name in names} | changed,
-        features=(),
-        score=None,
-        performance=None,
     )
 
 
-def value(number: float, **other: Any) -> MeasureEntry:
-    return MeasureEntry(state="measured", value=number, **other)
+def judged(rules: MonitorFile, **changed: Measure) -> MonitorVerdict:
+    return judge_window(rules, "prod", findings(rules, **changed), FINE_SERVICE)
 
 
-def judged(rules: MonitorFile, **changed: MeasureEntry) -> MonitorVerdict:
-    return judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE)
-
-
-DRIFT = {"weighted_drift": value(0.4)}
-BUG = {"constant_features": value(1.0, details=("AGE",))}
+DRIFT = {"weighted_drift": Measure(0.4)}
+BUG = {"constant_features": Measure(1.0, details=("AGE",))}
 
 
 @pytest.mark.parametrize(
@@ -71,23 +59,23 @@ BUG = {"constant_features": value(1.0, details=("AGE",))}
     [
         pytest.param({}, {}, "healthy", (), id="nothing"),
         pytest.param(DRIFT, {}, "drift", ("weighted_drift",), id="drift"),
-        pytest.param({"selection_rate_change": value(0.4)}, {}, "drift", (), id="drift that a newer model cannot fix"),
+        pytest.param({"selection_rate_change": Measure(0.4)}, {}, "drift", (), id="drift that no model fixes"),
         pytest.param(DRIFT | BUG, {}, "quality", (), id="drift that a data bug caused"),
-        pytest.param(BUG, {"failure_share": Measured(0.5)}, "quality", (), id="a bug and a failing service"),
-        pytest.param({}, {"failure_share": Measured(0.5)}, "service", (), id="a failing service"),
-        pytest.param({}, {"latency_p99_milliseconds": Measured(5e3)}, "service", (), id="a slow service"),
-        pytest.param(DRIFT, {"failure_share": Measured(0.5)}, "drift", ("weighted_drift",), id="drift, and it fails"),
+        pytest.param(BUG, {"failure_share": Measure(0.5)}, "quality", (), id="a bug and a failing service"),
+        pytest.param({}, {"failure_share": Measure(0.5)}, "service", (), id="a failing service"),
+        pytest.param({}, {"latency_p99_milliseconds": Measure(5e3)}, "service", (), id="a slow service"),
+        pytest.param(DRIFT, {"failure_share": Measure(0.5)}, "drift", ("weighted_drift",), id="drift, and it fails"),
     ],
 )
 def test_the_data_are_judged_first(
-    rules: MonitorFile, changed: dict[str, MeasureEntry], service: dict[str, Measured], state: str, retrainable: tuple
+    rules: MonitorFile, changed: dict[str, Measure], service: dict[str, Measure], state: str, retrainable: tuple
 ) -> None:
-    verdict = judge_window(rules, "prod", measurements(rules, **changed), FINE_SERVICE | service)
+    verdict = judge_window(rules, "prod", findings(rules, **changed), FINE_SERVICE | service)
 
     assert (verdict.state, verdict.retrainable) == (state, retrainable)
 
 
-def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: MonitorFile) -> None:
+def test_drift_on_data_that_cannot_be_trusted_is_shown_and_not_trusted(rules: MonitorFile) -> None:
     verdict = judged(rules, **DRIFT, **BUG)
 
     assert [each.rule.measure for each in verdict.broken] == ["constant_features"]
@@ -102,25 +90,25 @@ def test_drift_on_data_that_cannot_be_believed_is_shown_and_not_trusted(rules: M
 )
 def test_an_alarm_is_sure_of_the_bad(rules: MonitorFile, low: float, high: float, outcome: str) -> None:
     middle = (low + high) / 2
-    verdict = judged(rules, roc_auc=value(0.8 + middle, reference=0.8, low=low, high=high))
+    verdict = judged(rules, roc_auc=Measure(0.8 + middle, reference=0.8, difference_interval=Interval(low, high)))
 
     found = next(each for each in verdict.outcomes if each.rule.measure == "roc_auc")
     assert found.outcome == outcome
     assert verdict.state == ("drift" if outcome == "fail" else "healthy")
 
 
-def test_a_silent_window_is_quiet_in_dev_and_a_matter_of_quality_in_prod(rules: MonitorFile) -> None:
-    nothing = nothing_collected(Window(SINCE, UNTIL))
+def test_a_silent_window_is_quiet_in_dev_and_bad_quality_in_prod(rules: MonitorFile) -> None:
+    nothing = nothing_collected()
 
     assert judge_window(rules, "dev", nothing, FINE_SERVICE).state == "quiet"
     assert judge_window(rules, "prod", nothing, FINE_SERVICE).state == "quality"
 
 
 def test_a_measure_that_the_job_did_not_take_is_no_pass(rules: MonitorFile) -> None:
-    without = measurements(rules)
-    left = {name: each for name, each in without.measures.items() if name != "score_drift"}
+    without = findings(rules)
+    del without.measures["score_drift"]
 
-    verdict = judge_window(rules, "prod", without.model_copy(update={"measures": left}), FINE_SERVICE)
+    verdict = judge_window(rules, "prod", without, FINE_SERVICE)
 
     assert verdict.state == "drift"
     assert not verdict.retrain

@@ -9,20 +9,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlops.audit.record import Event
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
 from mlops.endpoint.view import Live
 from mlops.models.data_asset import DataVersion
-from mlops.monitoring.measures import MeasuredWindow, MeasureEntry, Measurements
-from mlops.monitoring.measuring import Results
-from mlops.monitoring.report import Monitored
-from mlops.monitoring.request import MonitoringRequest
+from mlops.monitoring.measuring import MonitoringRequest, Results
+from mlops.monitoring.result import Monitored
 from mlops.monitoring.run import monitor_event, window_of
 from mlops.monitoring.verdict import judge_window
-from mlops.settings.measures import Measured
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import load_project, read_project_schema
 from mlops.settings.stages import StageOrder
+from model_package.collected.window import Window
+from model_package.measures import Measure
+from model_package.monitoring.findings import Findings
 
 ORDER = StageOrder(("dev", "staging", "prod"))
 
@@ -75,7 +74,7 @@ def rules() -> MonitorFile:
     return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
-def noted(
+def recorded(
     rules: MonitorFile,
     *,
     until: datetime = MOMENTS["midnight"],
@@ -88,21 +87,16 @@ def noted(
     """What the audit log is given for a window whose measures are these."""
     window = Window(until - DAY, until)
     values = {"rows": float(rows), "weighted_drift": drift}
-    measurements = Measurements(
-        format=1,
-        window=MeasuredWindow(since=window.since, until=window.until),
+    findings = Findings(
         rows=rows,
         answered=rows,
         labelled=rows,
         files=files,
         versions={"1": rows},
-        notes=(),
-        measures={name: MeasureEntry(state="measured", value=value) for name, value in values.items()},
-        features=(),
-        score=None,
-        performance=None,
+        notes=[],
+        measures={name: Measure(value) for name, value in values.items()},
     )
-    service = {"failure_share": Measured(0.0), "latency_p99_milliseconds": Measured(latency)}
+    service = {"failure_share": Measure(0.0), "latency_p99_milliseconds": Measure(latency)}
     only = rules.model_copy(
         update={"rules": tuple(each for each in rules.rules if each.measure in {*values, *service})}
     )
@@ -119,9 +113,9 @@ def noted(
         model="azureml:credit-default:1",
         fingerprint=f"{rows}",
     )
-    verdict = judge_window(only, "prod", measurements, service)
+    verdict = judge_window(only, "prod", findings, service)
     assert verdict.state in {"drift", "healthy", "service"}
-    return monitor_event(Monitored(request, "credit-default", Results("job", measurements, {}), service, verdict), only)
+    return monitor_event(Monitored(request, "credit-default", Results("job", findings, {}), service, verdict), only)
 
 
 def is_same_record(one: Event, other: Event) -> bool:
@@ -129,19 +123,19 @@ def is_same_record(one: Event, other: Event) -> bool:
 
 
 def test_a_window_measured_again_is_the_same_record_whatever_was_collected_meanwhile(rules: MonitorFile) -> None:
-    again = noted(rules, rows=2_001, files=3, drift=0.501, latency=35.0)
+    again = recorded(rules, rows=2_001, files=3, drift=0.501, latency=35.0)
 
-    assert is_same_record(noted(rules), again)
+    assert is_same_record(recorded(rules), again)
 
 
 def test_another_window_or_verdict_and_other_outcomes_are_another_record(rules: MonitorFile) -> None:
     others = [
-        noted(rules, until=MOMENTS["midnight"] + HOUR),
-        noted(rules, until=MOMENTS["midnight"] + timedelta(seconds=1)),
-        noted(rules, labels="b"),
-        noted(rules, drift=0.0),
-        noted(rules, drift=0.0, latency=5_000.0),
+        recorded(rules, until=MOMENTS["midnight"] + HOUR),
+        recorded(rules, until=MOMENTS["midnight"] + timedelta(seconds=1)),
+        recorded(rules, labels="b"),
+        recorded(rules, drift=0.0),
+        recorded(rules, drift=0.0, latency=5_000.0),
     ]
 
     for number, other in enumerate(others):
-        assert not any(is_same_record(other, each) for each in (noted(rules), *others[:number]))
+        assert not any(is_same_record(other, each) for each in (recorded(rules), *others[:number]))

@@ -15,13 +15,13 @@ from fake_git_host import FakeGitHub
 
 from mlops.core.git import Repository
 from mlops.githost.hosts import current_builder
-from mlops.models.origin import read_provenance
-from mlops.models.package import package_digest
+from mlops.models.package_store import read_provenance
 from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject
 from mlops.settings.project import Project, load_project
 from mlops.settings.releases import Release
+from model_package.package import package_digest
 
 POLICY = Path(__file__).parents[4] / "releases" / "provenance.yml"
 TRAINING = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlops.retraining.trigger import TriggerReference, read_trigger
+from mlops.retraining.begin import TriggerReference, read_trigger
 from workflow_replay.events import Dispatch, Event, Manual
 
 from .conftest import ROOT, Harness, System

@@ -107,6 +107,44 @@ def test_an_answer_without_its_parts_is_none(change: dict[str, Any]):
     assert found.broken == 1
 
 
+LATER = GOOD | {"time": "2026-03-01T12:00:00.000+00:00"}
+
+
+@pytest.mark.parametrize("features", [["age"], None], ids=["known features", "any features"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(LATER, id="usable"),
+        pytest.param(LATER | {"age": "30"}, id="broken"),
+        pytest.param(LATER | {"row": -1}, id="broken, of the right types"),
+    ],
+)
+def test_rows_outside_the_window_count_nowhere(row: dict[str, Any], features: list[str] | None):
+    # given lines that were filed hours away from their own time, which lies outside the window
+    reader, found = inputs(features)
+
+    table = reader.read(line(row | {"colour": 1}), NOON + timedelta(hours=5))
+
+    assert table.height == 0
+    assert found == Found()
+
+
+def test_columns_are_those_of_rows_in_the_window():
+    reader, found = inputs(["age"])
+    reader.read(line(LATER | {"colour": 1}) + b"\n" + line(LATER | {"colour": 1}, GOOD | {"shape": 1}), NOON)
+
+    assert found.unknown_columns == {"shape"}
+
+
+def test_a_time_at_the_edge_of_the_calendar_is_none():
+    reader, found = inputs(["age"])
+
+    rows = [GOOD | {"time": time} for time in ("0001-01-01T00:00:00+14:00", "yesterday")]
+
+    assert reader.read(line(*rows, GOOD), NOON).height == 1
+    assert found.broken == 2
+
+
 def test_columns_are_noted_as_they_are_seen():
     reader, found = inputs(["age", "income"])
     reader.read(line(GOOD | {"colour": 1}), NOON)

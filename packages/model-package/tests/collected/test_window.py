@@ -54,6 +54,23 @@ def test_a_window_ends_at_a_moment_of_any_zone():
 
 
 @pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        (WINDOW, "2026-03-01 11:00 to 2026-03-01 12:00 UTC"),
+        (Window(NOON.astimezone(timezone(-timedelta(hours=3, minutes=30))), NOON + timedelta(seconds=6)),
+         "2026-03-01 12:00:00 to 2026-03-01 12:00:06 UTC"),
+    ],
+    ids=["hours", "seconds, in another zone"],
+)  # fmt: skip
+def test_a_window_is_written_in_utc_and_as_exactly_as_it_is(window: Window, text: str):
+    assert str(window) == text
+
+
+def test_an_answer_may_be_filed_an_hour_after_its_request():
+    assert WINDOW.for_answers() == Window(WINDOW.since, NOON + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
     ("since", "until"), [(NOON, NOON), (NOON, NOON - timedelta(1)), (NOON.replace(tzinfo=None), NOON)]
 )
 def test_a_span_that_is_no_window_is_refused(since: datetime, until: datetime):

@@ -87,7 +87,7 @@ def retraining_reason(records: Sequence[Record], job: str) -> tuple[str, ...]:
     return (
         event.reason,
         f"Window {facts.get('since', '?')} to {facts.get('until', '?')}, {facts.get('rows', '?')} rows; broken rules "
-        f"that newer data can mend: {values or 'none'}; features that moved: {facts.get('moved', 'none')}.",
+        f"that newer data can fix: {values or 'none'}; features that drifted: {facts.get('drifted', 'none')}.",
         *([f"Trained on {facts[DATA_DESCRIPTION]}."] if DATA_DESCRIPTION in facts else []),
         f"Found in record {facts[CAUSE_RECORD]} of the audit log; training began with record "
         f"{event.stage}/{begun.number}, job {job}.",

@@ -1,1 +1,1 @@
-"""The way from a released model to predictions for files: a batch endpoint, its deployments, and calls of it."""
+"""Batch scoring: a stage's batch endpoint, its deployments, and files that are scored with them."""

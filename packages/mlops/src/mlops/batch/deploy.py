@@ -1,6 +1,7 @@
-"""`mlops deploy --batch` as a function: the batch endpoint and the deployment of a stage, with the model it is to run.
+"""`mlops deploy --batch`: the released model of a stage behind its batch endpoint, from the YAML in endpoints/batch/.
 
-The files are endpoints/batch/*.yml and pipelines/score.yml.
+There is no traffic to split: callers get the endpoint's default deployment, which is set last. The deployment of an
+earlier model is kept, and costs nothing.
 """
 
 from __future__ import annotations
@@ -24,17 +25,30 @@ from mlops.core.errors import ProjectError
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
-from mlops.models.package import DIGEST_PREFIX
 from mlops.rollout.release import find_target
 from mlops.settings.project import Project, Stage
 from mlops.settings.stages import StageName
+from model_package.digest import DIGEST_PREFIX
 
-_SUCCEEDED = "Succeeded"
+MODEL_TAG: Final = "model"
+_FINGERPRINT_CHARACTERS: Final = 12
+_MODEL_TYPE: Final = "custom_model"
+_SUCCEEDED: Final = "Succeeded"
+
+
+@dataclass(frozen=True)
+class ReleasedModel:
+    """The model that files are scored with; `reference` is how a job refers to it."""
+
+    name: str
+    version: str
+    digest: str
+    reference: str
 
 
 @dataclass(frozen=True)
 class BatchDeployResult(Result):
-    """What a stage's batch endpoint runs now, and what was done for it."""
+    """What a stage's batch endpoint runs now, and what was changed for it."""
 
     stage: str
     endpoint: str
@@ -55,7 +69,7 @@ class BatchDeployResult(Result):
             ("model", f"{self.model.name} version {self.model.version}"),
             ("digest", self.model.digest),
         )
-        done = f"done in {self.seconds:.1f} s" if self.actions else "nothing to do: it is deployed already"
+        done = f"done in {self.seconds:.1f} s" if self.actions else "no changes: it was deployed before"
         return [
             Table(f"stage {self.stage}", (), rows),
             Line(done, "good"),
@@ -66,9 +80,9 @@ class BatchDeployResult(Result):
 def deploy_batch(
     client: MLClient, project: Project, stage_name: StageName, version: str | None = None
 ) -> BatchDeployResult:
-    """Bring what a stage is to run behind its batch endpoint, and make it what callers get.
+    """Deploy a stage's released model behind its batch endpoint, and make that deployment the default.
 
-    Every step is left out that is done already, so that an interrupted run goes on when it is run again.
+    Steps that are already done are skipped, so that an interrupted run continues when it is run again.
     """
     begun = time.monotonic()
     stage = project.settings.stage(stage_name)
@@ -78,11 +92,11 @@ def deploy_batch(
     actions = []
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
-            actions.append(f"made the endpoint {endpoint}")
+            actions.append(f"created the endpoint {endpoint}")
         name = deployment_name(model)
         if not _is_deployed(client, endpoint, name, configuration_of(project, model)):
-            wanted = load_deployment(project, stage, endpoint, model)
-            client.batch_deployments.begin_create_or_update(wanted).result()
+            deployment = load_deployment(project, stage, endpoint, model)
+            client.batch_deployments.begin_create_or_update(deployment).result()
             actions.append(f"deployed {name}")
         if _make_default(client, endpoint, name):
             actions.append(f"made {name} the default")
@@ -91,50 +105,8 @@ def deploy_batch(
     return BatchDeployResult(stage_name, endpoint, name, model, tuple(actions), time.monotonic() - begun)
 
 
-def _ensure_endpoint(client: MLClient, project: Project, name: str) -> bool:
-    try:
-        client.batch_endpoints.get(name)
-    except ResourceNotFoundError:
-        client.batch_endpoints.begin_create_or_update(load_endpoint(project, name)).result()
-        return True
-    return False
-
-
-def _is_deployed(client: MLClient, endpoint: str, name: str, configuration: str) -> bool:
-    try:
-        found = client.batch_deployments.get(name, endpoint)
-    except ResourceNotFoundError:
-        return False
-    data_description = (found.tags or {}).get(CONFIGURATION_TAG)
-    return found.provisioning_state == _SUCCEEDED and data_description == configuration
-
-
-def _make_default(client: MLClient, endpoint: str, name: str) -> bool:
-    found = client.batch_endpoints.get(endpoint)
-    if getattr(found.defaults, "deployment_name", None) == name:
-        return False
-    found.defaults = {"deployment_name": name}
-    client.batch_endpoints.begin_create_or_update(found).result()
-    return True
-
-
-MODEL_TAG: Final = "model"
-_FINGERPRINT_CHARACTERS: Final = 12
-_MODEL_TYPE: Final = "custom_model"
-
-
-@dataclass(frozen=True)
-class ReleasedModel:
-    """What a stage's files are scored with; `reference` is how a job names it."""
-
-    name: str
-    version: str
-    digest: str
-    reference: str
-
-
 def endpoint_name(stage: Stage, stage_name: str) -> str:
-    """The stage's batch endpoint. Raises ProjectError when project.yml names none."""
+    """Return the stage's batch endpoint. Raises ProjectError when project.yml names none."""
     if stage.batch_endpoint is None:
         raise ProjectError(
             f"project.yml names no batch endpoint for stage {stage_name}",
@@ -144,20 +116,20 @@ def endpoint_name(stage: Stage, stage_name: str) -> str:
 
 
 def deployment_name(model: ReleasedModel) -> str:
-    """A deployment for each model version, so that going back is naming another one."""
+    """Return the deployment of a model version: each has its own, so that a rollback changes only the default."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in model.version)
     return f"model-{plain}"
 
 
 def load_endpoint(project: Project, name: str) -> BatchEndpoint:
-    """The endpoint as it is wanted."""
+    """Return the endpoint as it should be."""
     return load_batch_endpoint(project.required_file(BATCH_ENDPOINT_FILE), params_override=[{"name": name}])
 
 
 def load_deployment(
     project: Project, stage: Stage, endpoint: str, model: ReleasedModel
 ) -> PipelineComponentBatchDeployment:
-    """The deployment as it is wanted: the scoring pipeline with the model, on the stage's cluster."""
+    """Return the deployment as it should be: the scoring pipeline with the model, on the stage's cluster."""
     deployment = load_pipeline_component_batch_deployment(
         project.required_file(BATCH_DEPLOYMENT_FILE),
         params_override=[
@@ -178,11 +150,37 @@ def load_deployment(
 
 
 def configuration_of(project: Project, model: ReleasedModel) -> str:
-    """A fingerprint of all that a deployment runs: the model, the components with their code, the software."""
+    """Return a fingerprint of all that a deployment runs: model, components with their code, environments."""
     content = [model.reference, model.digest]
     for folder, items in versioned(CheckedProject(project.root)):
         content += sorted(f"{folder}/{item.name}:{item.version} {item.digest}" for item in items)
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _ensure_endpoint(client: MLClient, project: Project, name: str) -> bool:
+    try:
+        client.batch_endpoints.get(name)
+    except ResourceNotFoundError:
+        client.batch_endpoints.begin_create_or_update(load_endpoint(project, name)).result()
+        return True
+    return False
+
+
+def _is_deployed(client: MLClient, endpoint: str, name: str, configuration: str) -> bool:
+    try:
+        found = client.batch_deployments.get(name, endpoint)
+    except ResourceNotFoundError:
+        return False
+    return found.provisioning_state == _SUCCEEDED and (found.tags or {}).get(CONFIGURATION_TAG) == configuration
+
+
+def _make_default(client: MLClient, endpoint: str, name: str) -> bool:
+    found = client.batch_endpoints.get(endpoint)
+    if getattr(found.defaults, "deployment_name", None) == name:
+        return False
+    found.defaults = {"deployment_name": name}
+    client.batch_endpoints.begin_create_or_update(found).result()
+    return True
 
 
 def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> PipelineComponent:
@@ -190,7 +188,7 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     written = load_component(file)
     inputs = f"jobs.{SCORING_STEP}.inputs"
     overrides: list[dict[str, Any]] = [
-        # A version for each content: Azure keeps what a version was first registered with.
+        # One version per content: Azure keeps what a version was first registered with.
         {"version": f"{written.version}-{model.digest.removeprefix(DIGEST_PREFIX)[:8]}-{fingerprint}"},
         {f"{inputs}.model": {"type": _MODEL_TYPE, "path": model.reference}},
         {f"{inputs}.model_name": model.name},
@@ -199,5 +197,7 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     ]
     component = load_component(file, params_override=overrides)
     if not isinstance(component, PipelineComponent):
-        raise ProjectError(f"{SCORING_PIPELINE_FILE} is no pipeline component", "It needs `type: pipeline`.")
+        raise ProjectError(
+            f"{SCORING_PIPELINE_FILE} does not define a pipeline component", "It needs `type: pipeline`."
+        )
     return component

@@ -1,4 +1,4 @@
-"""`mlops score --batch` as a function: files to the stage's batch endpoint, predictions and outcomes back."""
+"""`mlops score --batch`: sends files to the stage's batch endpoint, and fetches predictions and outcomes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,21 @@ from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import new_job_name
+from model_package.rows.files import KINDS
 
 OUTCOMES_FILE: Final = "outcomes.jsonl"
 SCORED: Final = "scored"
 SET_ASIDE: Final = "set aside"
 IGNORED: Final = "ignored"
+_REMOTE: Final = "azureml:"
+_INPUT: Final = "data"
+_PREDICTIONS: Final = "predictions"
+_OUTCOMES: Final = "outcomes"
+_SHOWN: Final = 20
 
 
 class Outcome(BaseModel):
-    """How one file went; `details` are the first findings of at least `total` wrong values."""
+    """What happened to one file; `details` are the first findings of at least `total` wrong values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,28 +55,20 @@ class Outcome(BaseModel):
 
 
 def read_outcomes(file: Path) -> tuple[Outcome, ...]:
-    """Read a list of outcomes, a JSON object a line. Raises JobFailed when it is none."""
+    """Read outcomes.jsonl, one JSON object per line. Raises JobFailed when it is anything else."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
         return tuple(Outcome.model_validate_json(line) for line in lines if line.strip())
     except (OSError, ValidationError) as error:
         raise JobFailed(
             f"{file.name} of the job cannot be read: {str(error).splitlines()[0]}",
-            "The step that scores must be the one of this commit: `mlops deploy --batch` and score again.",
+            "The scoring step must be the one of this commit: `mlops deploy --batch`, and score again.",
         ) from error
-
-
-SUFFIXES: Final = (".csv", ".parquet")
-_REMOTE: Final = "azureml:"
-_INPUT: Final = "data"
-_PREDICTIONS: Final = "predictions"
-_OUTCOMES: Final = "outcomes"
-_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
 class _ScoringJob:
-    """A job of the batch endpoint, to be followed."""
+    """A job of the batch endpoint."""
 
     name: str
     steps: tuple[str, ...] = (SCORING_STEP,)
@@ -78,7 +76,7 @@ class _ScoringJob:
 
 @dataclass(frozen=True)
 class BatchScoreResult(Result):
-    """What became of the files; `output` is where the predictions lie."""
+    """The outcome of each file; `output` is the folder of the predictions."""
 
     endpoint: str
     deployment: str
@@ -107,7 +105,7 @@ class BatchScoreResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The counts, and what was set aside with its reason."""
+        """The counts, and the files that were set aside with their reasons."""
         scored, aside = self._of(SCORED), self._of(SET_ASIDE)
         facts = (
             ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
@@ -121,7 +119,7 @@ class BatchScoreResult(Result):
             rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
             blocks.append(Table("set aside", ("file", "reason"), rows))
             blocks.append(Line(f"{self.output / OUTCOMES_FILE} has each reason in full.", "bad"))
-            blocks.append(Line("Correct these files and score them by themselves: the others are done.", "hint"))
+            blocks.append(Line("Correct these files and score them again; the others are done.", "hint"))
         return blocks
 
     def _of(self, status: str) -> list[Outcome]:
@@ -135,9 +133,9 @@ class BatchScoreResult(Result):
 def score_files(
     client: MLClient, project: Project, stage_name: StageName, source: str, output: Path
 ) -> BatchScoreResult:
-    """Score a file or a folder (or what an `azureml:` reference names) with what the stage has deployed.
+    """Score a file or folder (or what an `azureml:` reference names) with the model that the stage has deployed.
 
-    Predictions and the list of outcomes are put into `output`. Run again, it writes the same files once more.
+    Writes predictions and outcomes.jsonl to `output`. Run again, it writes the same files once more.
     """
     begun = time.monotonic()
     endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
@@ -154,7 +152,7 @@ def score_files(
 
 
 def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
-    """The default deployment and its model version. Raises RequestRefused when there is none."""
+    """Return the default deployment and its model version. Raises RequestRefused when there is none."""
     advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
     try:
         found = client.batch_endpoints.get(endpoint)
@@ -169,20 +167,21 @@ def _deployed(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[s
 
 @contextmanager
 def _as_folder(source: str) -> Generator[str]:
-    """A folder for the endpoint: the source itself, or one with the single file. Raises InputError for an empty one."""
+    """Yield a folder for the endpoint: the source itself, or one with the single file.
+
+    Raises InputError for a source without files of rows.
+    """
     if source.startswith(_REMOTE):
         yield source
         return
     path = Path(source)
     if not path.exists():
         raise InputError(
-            f"{path} does not exist", "Give a file or a folder of CSV and parquet, or azureml:NAME:VERSION."
+            f"{path} does not exist", "Pass a file or a folder of CSV and parquet, or azureml:NAME:VERSION."
         )
     files = [path] if path.is_file() else path.rglob("*")
-    if not any(file.is_file() and file.suffix.lower() in SUFFIXES for file in files):
-        raise InputError(
-            f"there is no file of rows in {path}", f"Give files whose names end with {', '.join(SUFFIXES)}."
-        )
+    if not any(file.is_file() and file.suffix.lower() in KINDS for file in files):
+        raise InputError(f"there is no file of rows in {path}", f"Pass files whose names end with {', '.join(KINDS)}.")
     if path.is_dir():
         yield str(path.resolve())
         return
@@ -213,29 +212,29 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
 
 
 def _fetch(client: MLClient, job: str, output: Path) -> tuple[Outcome, ...]:
-    """Download the predictions, and last the list that says what they are."""
+    """Download the predictions, and last outcomes.jsonl, which lists them."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as scratch:
         with suppress_output():
             for name in (_PREDICTIONS, _OUTCOMES):
                 client.jobs.download(job, download_path=scratch, output_name=name)
-        places = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}
-        listed = [path for path in places[_OUTCOMES].rglob("*") if path.is_file()]
+        folders = {name: Path(scratch) / "named-outputs" / name for name in (_PREDICTIONS, _OUTCOMES)}
+        listed = [path for path in folders[_OUTCOMES].rglob("*") if path.is_file()]
         if len(listed) != 1:
             raise JobFailed(f"job {job} has no list of outcomes", f"See its log: `mlops status`, job {job}.")
         outcomes = read_outcomes(listed[0])
         for outcome in outcomes:
             if outcome.output is not None:
-                _move(_found(places[_PREDICTIONS], outcome.output), output / outcome.output)
+                _move(_found(folders[_PREDICTIONS], outcome.output), output / outcome.output)
         _move(listed[0], output / OUTCOMES_FILE)
     return outcomes
 
 
 def _found(folder: Path, relative: str) -> Path:
-    place = (folder / relative).resolve()
-    if not place.is_file() or not place.is_relative_to(folder.resolve()):
-        raise JobFailed(f"the predictions {relative} are listed and not there", "Score the files again.")
-    return place
+    file = (folder / relative).resolve()
+    if not file.is_file() or not file.is_relative_to(folder.resolve()):
+        raise JobFailed(f"the predictions {relative} are listed but missing", "Score the files again.")
+    return file
 
 
 def _move(source: Path, target: Path) -> None:

@@ -93,31 +93,29 @@ def train_command(
 @click.option(
     "--because", required=True, help="An event as JSON or in a file, a verdict of the monitor, or STAGE/RECORD."
 )
-@click.option("--submit", is_flag=True, help="Only begin: print the job's name, for `mlops train --job`.")
+@click.option("--submit", is_flag=True, help="Submit the job, print its name for `mlops train --job`, and do not wait.")
 @json_option
 @click.pass_obj
 def retrain_command(project_path: Path | None, *, because: str, submit: bool, as_json: bool) -> int:
     """Train on newer data because a stage drifted, and propose the model for the next stage if the gates pass it.
 
-    releases/retraining.yml says on which: the newest version of the data asset, or rows that the stage was asked and
-    whose outcome is known by now; and how often. The trainings that began are counted in the audit log. The reason
-    is looked up in the stage's audit log, which alone is believed. No training begins, and the command says why and
-    exits with 0, when it may not be, when the model that drifted runs no longer, or when there are no newer data.
-    The same reason never begins a second one: run again, the command goes on with the first. The drift stands in the
-    report of the pull request; a model that the gates block is reported, with exit code 1, and not proposed.
+    releases/retraining.yml says on which data: the newest version of the data asset, or rows that the stage
+    collected and whose outcomes are known by now; and how often. The reason is looked up in the stage's audit log,
+    which alone is trusted. No training starts, and the command says why and exits with 0, when the rules
+    do not allow one, when the stage runs another model by now, or when there is no newer data. The same reason never
+    starts a second training: run again, the command continues with the first. The report of the pull request shows
+    the drift; a model that the gates block is reported, with exit code 1, and not proposed.
     """
+    from mlops.azure.workspace import WorkspaceClients
     from mlops.cli.rendering import answer
-    from mlops.retraining.trigger import read_trigger
+    from mlops.retraining.begin import read_trigger
+    from mlops.retraining.run import begin_retraining, retrain
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    pointer = read_trigger(because)
-
-    from mlops.azure.workspace import WorkspaceClients
-    from mlops.retraining.run import begin_retraining, retrain
-
+    trigger = read_trigger(because)
     act = begin_retraining if submit else retrain
-    return answer(act(WorkspaceClients(project), pointer, datetime.now(UTC)), as_json=as_json)
+    return answer(act(WorkspaceClients(project), trigger, datetime.now(UTC)), as_json=as_json)
 
 
 _STANDARD_INPUT = "-"
@@ -235,7 +233,7 @@ def explain_command(
     body = _request_body(project, file)
     model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
 
-    from mlops.explain.explaining import explain_rows
+    from mlops.models.explanation import explain_rows
 
     return answer(explain_rows(folder, model, body), as_json=as_json)
 

@@ -122,12 +122,12 @@ def monitor_command(
     html: Path | None,
     as_json: bool,
 ) -> int:
-    """Measure what a stage was asked and answered, and judge it by releases/monitor.yml.
+    """Check a stage's recent traffic for drift, data quality and performance, by releases/monitor.yml.
 
-    A job in the stage's workspace compares the window with the training data and the evaluation of the model
-    that runs; the data themselves are judged first. Exits with 0 when all is well or too little came, with 10
-    for drift, 11 when the data cannot be believed, 12 when the service does not answer as it should. The
-    verdict is noted in the audit log, once for the same window and data, however often this is run.
+    A job in the stage's workspace compares the window with the training data and the evaluation of the live model;
+    the data are judged first. Exits with 0 when no rule is broken or there are too few rows, with 10 for drift, 11
+    when the data cannot be trusted, 12 when the service fails or is slow. The verdict is recorded in the audit log,
+    once for the same window and data, however often this is run.
     """
     from mlops.cli.rendering import answer
     from mlops.settings.project import load_project

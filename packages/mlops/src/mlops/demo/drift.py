@@ -23,13 +23,12 @@ from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.view import live_model
-from mlops.models.origin import read_provenance, read_schema
-from mlops.models.package_store import fetch_package
-from mlops.monitoring.result import MonitorResult, moved_pictures
+from mlops.models.package_store import fetch_package, read_provenance, read_schema
+from mlops.monitoring.result import MonitorResult, drift_histograms
 from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
+from mlops.retraining.begin import read_trigger
 from mlops.retraining.run import RetrainResult, retrain
-from mlops.retraining.trigger import read_trigger
 from mlops.settings.project import Project, load_project
 from mlops.settings.releases import change_values
 from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
@@ -71,7 +70,7 @@ class DriftResult(Result):
     def document(self) -> dict[str, Any]:
         """Everything, by its part."""
         found = self.found.document()
-        told = ("state", "headline", "retrain", "moved", "window", "audit", "report")
+        told = ("state", "headline", "retrain", "drifted", "window", "audit", "report")
         seconds = None if self.played.seconds is None else round(self.played.seconds, 3)
         return {
             "played": {"requests": self.played.requests, "seconds": seconds},
@@ -88,7 +87,7 @@ class DriftResult(Result):
         return [
             Line(f"a day of other callers in {self.watched}: {played.requests:,} requests, {seconds}"),
             Line(monitored.headline, "bad"),
-            *moved_pictures(monitored),
+            *drift_histograms(monitored),
             Line(f"told: {self.event['type']}, {self.event['subject']}; delivered, and a handler started to retrain"),
             *self.retrained.story(),
             Line(f"Callers of {self.watched} are others now: for another story begin anew, with --fresh.", "hint"),

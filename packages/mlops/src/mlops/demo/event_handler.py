@@ -1,7 +1,7 @@
 """An event handler on this machine, as Azure's would be: takes CloudEvents from a topic and hands them on.
 
 It listens on the loopback address only and answers only under its secret path. The content of an event is not
-trusted: it only refers to a verdict in the audit log (retraining/trigger.py).
+trusted: it only refers to a verdict in the audit log (retraining/begin.py).
 """
 
 from __future__ import annotations

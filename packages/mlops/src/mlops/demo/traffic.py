@@ -23,9 +23,7 @@ from typing import Final
 import aiohttp
 import polars as pl
 
-from mlops.azure.collected_data.lines import CORRELATION_ID, ROW, TIME
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import read_collected
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
@@ -33,10 +31,12 @@ from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
 from mlops.core.waiting import poll
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.view import Live, observe
-from mlops.models.package import file_sha256
-from mlops.models.package_documents import Schema
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
+from model_package.collected.lines import CORRELATION_ID, ROW, TIME
+from model_package.collected.window import Window
+from model_package.digest import file_sha256
+from model_package.schema import Schema
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0
@@ -212,5 +212,5 @@ def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay
     client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
     found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
-    mine = found.frame.filter(pl.col(CORRELATION_ID).is_in(day.ids))
+    mine = found.table.filter(pl.col(CORRELATION_ID).is_in(day.ids))
     return dict(mine.select(CORRELATION_ID, TIME).iter_rows())

@@ -15,9 +15,11 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.core.errors import EndpointUnreachable, RequestRefused, RolloutFailed
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Address, Reply, address_of, call, require_success
-from mlops.models.package import GOLDEN_FILE, read_document
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
+from model_package.errors import PackageError
+from model_package.golden import Golden, GoldenCase
+from model_package.package import read_golden
 
 _ROWS_SHOWN = 20
 
@@ -95,12 +97,9 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
 
     Raises RolloutFailed at the first wrong answer, EndpointUnreachable when there is none at all.
     """
-    golden = read_document(package, GOLDEN_FILE)
-    cases = golden.get("cases") or []
-    if not cases:
-        raise RolloutFailed(f"{GOLDEN_FILE} of the model package has no cases", "Train and register again.")
-    for number, case in enumerate(cases, 1):
-        body = json.dumps(case["request"]).encode()
+    golden = read_golden_cases(package)
+    for number, case in enumerate(golden.cases, 1):
+        body = json.dumps(case.request).encode()
         try:
             predictions = require_success(call(address, body, deployment, _SYNTHETIC)).json()["predictions"]
         except EndpointUnreachable:
@@ -109,19 +108,27 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
         except RequestRefused as refusal:
             message = f"{deployment} did not answer golden case {number}: {refusal.message}"
             raise RolloutFailed(message, _ADVICE, refusal.details) from refusal
-        differences = difference(case, predictions, float(golden["tolerance"]))
+        differences = difference(case, predictions, golden.tolerance)
         if differences:
             raise RolloutFailed(f"{deployment} answers golden case {number} wrongly", _ADVICE, differences)
-    return len(cases)
+    return len(golden.cases)
+
+
+def read_golden_cases(package: Path) -> Golden:
+    """Read golden.json of a package. Raises RolloutFailed for a package without golden cases."""
+    try:
+        return read_golden(package)
+    except PackageError as error:
+        raise RolloutFailed(f"the golden cases cannot be read: {error}", "Train and register again.") from error
 
 
 _SYNTHETIC = {SYNTHETIC_HEADER: "smoke"}
 _ADVICE = "Traffic stays where it is. Compare score.py and its environment with the model package."
 
 
-def difference(case: dict[str, Any], predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
+def difference(case: GoldenCase, predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
     """What is wrong with the predictions for one golden case; empty when they agree."""
-    expected, decisions = case["probability"], case["decision"]
+    expected, decisions = case.probability, case.decision
     if len(predictions) != len(expected):
         return (f"{len(expected)} predictions expected, {len(predictions)} received",)
     wrong = []

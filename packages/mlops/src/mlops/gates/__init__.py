@@ -1,1 +1,1 @@
-"""Gates: what must hold before a promotion merges. Evidence is recomputed from artefacts, rules are data."""
+"""Gates: what must hold before a promotion merges. Evidence is recomputed from the artefacts; rules are data."""

@@ -1,6 +1,6 @@
-"""All evidence of one proposed release, recomputed from the artefacts themselves. Judging is verdict.py's.
+"""A proposed release and all evidence about it, recomputed from the artefacts themselves. Judging is left to report.py.
 
-What cannot be measured is recorded with its reason and stops nothing else: a report shows everything at once.
+What cannot be measured is recorded with its reason and does not stop the rest: a report shows everything at once.
 """
 
 from __future__ import annotations
@@ -8,36 +8,84 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
-from mlops.gates.drift import Drift, measure_drift
+import polars as pl
+
+from mlops.core.errors import InputError
 from mlops.gates.package_checks import digest_differences, megabytes, provenance_gaps, replay_golden, schema_breaks
-from mlops.gates.performance import Performance, measure_performance, performance_measures
-from mlops.gates.proposal import Candidate, Proposal
-from mlops.models.package_documents import (
-    BASELINE_FILE,
-    PROVENANCE_FILE,
-    SCHEMA_FILE,
-    Baseline,
-    Provenance,
-    Schema,
-    read_document,
-)
-from mlops.models.scoring import Scorer, open_scorer
+from mlops.gates.performance import HELD_OUT, Package, Performance, feature_matrix, measure_performance, measured_names
 from mlops.settings.gates import GatesFile
-from mlops.settings.measures import Measured, NothingToMeasure, Unmeasurable, not_measured
+from mlops.settings.releases import Release
+from mlops.settings.stages import StageName
+from model_package.baseline import Baseline
+from model_package.errors import MeasurementError, ModelPackageError, NoData
+from model_package.measures import Measure, largest
+from model_package.package import read_baseline, read_provenance, read_schema
+from model_package.provenance import Provenance
+from model_package.runtime import Scorer
+from model_package.statistics.psi import population_stability_index
 
-Measures = dict[str, Measured]
+Measures = dict[str, Measure]
 
+_RECENT: Final = "recent inputs"
 _GOLDEN: Final = ("golden_difference", "golden_decision_changes")
 _DRIFT: Final = ("largest_feature_drift", "score_drift")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model package on this machine, the release that promises it, and what is wrong with its provenance."""
+
+    folder: Path
+    release: Release
+    provenance_warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A challenger proposed for a stage, in place of the champion that the stage runs (None: nothing yet).
+
+    `held_out` rows have features and target, and neither model was trained on them; `recent` are the stage's last
+    inputs, with notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when
+    they could. `retraining_reason` says why the challenger was trained, where it was drift.
+    """
+
+    stage: StageName
+    challenger: Candidate
+    champion: Candidate | None
+    held_out: pl.DataFrame
+    recent: pl.DataFrame | None = None
+    recent_notes: tuple[str, ...] = ()
+    recent_problem: str = ""
+    retraining_reason: tuple[str, ...] = ()
+
+
+def read_held_out(file: Path) -> pl.DataFrame:
+    """Read the parquet file of held-out rows. Raises InputError when it is missing or not a parquet file."""
+    if not file.is_file():
+        raise InputError(f"there are no {HELD_OUT} at {file}", "Give the parquet file of a split's test part.")
+    try:
+        return pl.read_parquet(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{file} is not a readable parquet file: {error}", "Write it again.") from error
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The population stability index of each feature and of the score, over `rows` recent inputs."""
+
+    rows: int
+    features: dict[str, float]
+    score: float
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Everything measured about a proposal, by measure.
 
-    `performance`, `drift` and `provenance` hold what only a report needs; None where it could not be had.
+    `performance`, `drift` and `provenance` hold what only a report needs; None where it could not be measured.
     """
 
     proposal: Proposal
@@ -65,27 +113,27 @@ class _Collection:
     provenance: Provenance | None = None
 
     def attempt(self, names: tuple[str, ...], measure: Callable[[], Measures]) -> None:
-        """Take measures; when that cannot be, note why under each of their names."""
+        """Take measures; where that fails, record the reason under each of their names."""
         try:
             self.measures |= measure()
-        except Unmeasurable as error:
-            self.measures |= dict.fromkeys(names, not_measured(error))
+        except ModelPackageError as error:
+            self.measures |= dict.fromkeys(names, Measure.failed(error))
 
 
 def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
-    """Measure everything that rules can ask for. A bad package raises nothing: its measures say why."""
+    """Measure everything that rules can name. A bad package raises nothing: its measures say why."""
     found = _Collection(proposal, gates, {"package_megabytes": _sizes(proposal)})
     found.attempt(("digest_differences",), partial(_digests, proposal))
     found.attempt(("provenance_gaps",), partial(_provenance, found))
     found.attempt(("schema_breaks",), partial(_schema, proposal))
     challenger, problem = _open(proposal.challenger)
     champion, champion_problem = _open(proposal.champion)
-    performance = performance_measures(gates)
+    performance = measured_names(gates)
     if challenger is None:
-        absent = not_measured(Unmeasurable(problem))
+        absent = Measure.failed(MeasurementError(problem))
         found.measures |= dict.fromkeys((*_GOLDEN, *performance, *_DRIFT), absent)
     else:
-        found.attempt(_GOLDEN, lambda: dict(zip(_GOLDEN, replay_golden(challenger), strict=True)))
+        found.attempt(_GOLDEN, partial(_golden, challenger))
         found.attempt(performance, partial(_performance, found, challenger, champion, champion_problem))
         found.attempt(_DRIFT, partial(_recent, found, challenger))
     return Evidence(
@@ -98,12 +146,26 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
     )
 
 
-def _open(candidate: Candidate | None) -> tuple[Scorer | None, str]:
+def measure_drift(baseline: Baseline, scorer: Scorer, rows: pl.DataFrame) -> Drift:
+    """Compare recent rows and the challenger's scores of them with its training. Raises ModelPackageError."""
+    features = feature_matrix(rows, scorer.schema, _RECENT)
+    indexes: dict[str, float] = {}
+    for name, column in zip(scorer.schema.names, features.T, strict=True):
+        training = baseline.features.get(name)
+        if training is None:
+            raise MeasurementError(f"baseline.json has no feature '{name}'")
+        indexes[name] = population_stability_index(*training.compared(training.count(column)))
+    predictions = baseline.predictions
+    score = population_stability_index(*predictions.compared(predictions.count(scorer.score(features))))
+    return Drift(len(features), indexes, score)
+
+
+def _open(candidate: Candidate | None) -> tuple[Package | None, str]:
     if candidate is None:
         return None, ""
     try:
-        return open_scorer(candidate.folder), ""
-    except Unmeasurable as error:
+        return Package.open(candidate.folder), ""
+    except ModelPackageError as error:
         return None, str(error)
 
 
@@ -115,45 +177,42 @@ def _digests(proposal: Proposal) -> Measures:
 
 def _provenance(found: _Collection) -> Measures:
     challenger = found.proposal.challenger
-    found.provenance = read_document(challenger.folder, PROVENANCE_FILE, Provenance)
+    found.provenance = read_provenance(challenger.folder)
     return {"provenance_gaps": provenance_gaps(found.provenance, challenger.release, challenger.provenance_warnings)}
 
 
 def _schema(proposal: Proposal) -> Measures:
     if proposal.champion is None:
-        raise NothingToMeasure("the stage runs no model yet")
-    old, new = (read_document(each.folder, SCHEMA_FILE, Schema) for each in (proposal.champion, proposal.challenger))
-    breaks = schema_breaks(old, new)
-    return {"schema_breaks": Measured(value=float(len(breaks)), details=breaks)}
+        raise NoData("the stage runs no model yet")
+    breaks = schema_breaks(read_schema(proposal.champion.folder), read_schema(proposal.challenger.folder))
+    return {"schema_breaks": Measure(float(len(breaks)), details=breaks)}
 
 
-def _sizes(proposal: Proposal) -> Measured:
-    own = megabytes(proposal.challenger.folder)
-    other = megabytes(proposal.champion.folder) if proposal.champion else None
-    return Measured(value=own, champion=other, difference=None if other is None else own - other)
+def _sizes(proposal: Proposal) -> Measure:
+    champion = proposal.champion
+    return Measure(megabytes(proposal.challenger.folder), reference=megabytes(champion.folder) if champion else None)
 
 
-def _performance(found: _Collection, challenger: Scorer, champion: Scorer | None, champion_problem: str) -> Measures:
-    found.performance = measure_performance(
-        found.proposal.held_out, found.gates, challenger, champion, champion_problem
-    )
+def _golden(challenger: Package) -> Measures:
+    return dict(zip(_GOLDEN, replay_golden(challenger.folder, challenger.scorer), strict=True))
+
+
+def _performance(found: _Collection, challenger: Package, champion: Package | None, champion_problem: str) -> Measures:
+    rows = found.proposal.held_out
+    found.performance = measure_performance(rows, found.gates, challenger, champion, champion_problem)
     return found.performance.measures
 
 
-def _recent(found: _Collection, challenger: Scorer) -> Measures:
-    recent, fewest = found.proposal.recent, found.gates.recent_rows
+def _recent(found: _Collection, challenger: Package) -> Measures:
+    recent, min_rows = found.proposal.recent, found.gates.recent_rows
     if found.proposal.recent_problem:
-        raise Unmeasurable(found.proposal.recent_problem)
+        raise MeasurementError(found.proposal.recent_problem)
     if recent is None:
-        raise NothingToMeasure("there are no recent inputs")
-    if recent.count < fewest:
-        raise NothingToMeasure(f"there are {recent.count} recent inputs; fewer than {fewest} say nothing")
-    baseline = read_document(challenger.folder, BASELINE_FILE, Baseline)
-    features = recent.features(challenger.schema)
-    drift = measure_drift(baseline, challenger.schema, features, challenger.score(features))
-    found.drift = drift
-    worst = max(drift.features, key=lambda name: drift.features[name])
+        raise NoData(f"there are no {_RECENT}")
+    if recent.height < min_rows:
+        raise NoData(f"there are {recent.height} {_RECENT}, and the rules ask for {min_rows}")
+    found.drift = measure_drift(read_baseline(challenger.folder), challenger.scorer, recent)
     return {
-        "largest_feature_drift": Measured(value=drift.features[worst], details=(f"most: {worst}",)),
-        "score_drift": Measured(value=drift.score),
+        "largest_feature_drift": largest(found.drift.features, named=1),
+        "score_drift": Measure(found.drift.score),
     }

@@ -1,47 +1,99 @@
-"""Both models scored on the same held-out rows, and all that follows from the scores: metrics, bands, time.
+"""Both models scored on the same held-out rows, and all that follows: metrics, rates by subgroup, latency.
 
-A champion that cannot be scored does not hide what the challenger shows; the comparisons say why.
+A champion that cannot be scored does not hide what the challenger shows; the comparisons say why. Selection rate is the
+share of a subgroup's rows decided as 1, true positive rate the same among its positives. The difference of a slice is
+the largest less the smallest rate among its subgroups (demographic parity and equal opportunity difference); subgroups
+below the stated size are shown and do not count, because chance decides them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import cycle
+from pathlib import Path
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from mlops.gates.groups import Band, comparable, counted_bands, treatment
-from mlops.gates.metrics import Comparison, Estimate, Scored, compare, prepare
-from mlops.gates.package_checks import latencies, recorded_difference
-from mlops.gates.rows import Rows
-from mlops.models.scoring import Scorer
-from mlops.settings.gates import GatesFile
-from mlops.settings.measures import Measured, Span, Unmeasurable, group_measure, not_measured
+from mlops.gates.package_checks import recorded_difference
+from mlops.settings.gates import GatesFile, MinSliceSize
+from model_package.binary_classification import OUTCOMES
+from model_package.errors import MeasurementError, ModelPackageError, NoData
+from model_package.evaluation import Estimate
+from model_package.measures import Interval, Measure, slice_metric
+from model_package.rows.tables import column, matrix
+from model_package.runtime import Scorer
+from model_package.schema import Schema, Slice
+from model_package.statistics.binary_metrics import SLICE_METRICS, Scored, prepare
+from model_package.statistics.bootstrap import Bootstrap, Comparison, compare
 
+HELD_OUT: Final = "held-out rows"
 METRICS: Final = ("roc_auc", "average_precision", "ks", "f1", "brier", "calibration_error")
-GROUP_MEASURES: Final = ("selection_rate_difference", "true_positive_rate_difference")
 LATENCIES: Final = {"latency_p50_milliseconds": 50.0, "latency_p99_milliseconds": 99.0}
 RECORDED: Final = "recorded_difference"
+_MIN_SUBGROUPS: Final = 2
+_WARM_UP_CALLS: Final = 50
+_TIMED_ROWS: Final = 256
 
-Measures = dict[str, Measured]
-Masks = dict[str, npt.NDArray[np.bool_]]
+Measures = dict[str, Measure]
+Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model package, opened for scoring."""
+
+    folder: Path
+    scorer: Scorer
+    threshold: float
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the package in a folder. Raises PackageError when it cannot be used."""
+        scorer = Scorer.open(folder)
+        return cls(folder, scorer, scorer.schema.threshold)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers: its rows [rows, features], their target, probability and decision, each [rows]."""
+    """One model's answers to its rows [rows, features]: target, probability and decision, each [rows]."""
 
-    scorer: Scorer
+    package: Package
     features: npt.NDArray[np.float32]
-    target: npt.NDArray[np.float64]
-    probability: npt.NDArray[np.float64]
+    target: Floats
+    probability: Floats
 
     @property
-    def decided(self) -> npt.NDArray[np.float64]:
+    def decided(self) -> Floats:
         """The decisions at the model's own threshold, 0.0 or 1.0."""
-        return (self.probability >= self.scorer.threshold).astype(np.float64)
+        return self.package.scorer.decide(self.probability).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class SubgroupRates:
+    """The rates of one model on a subgroup; None where the subgroup has no such rows."""
+
+    selection_rate: float | None
+    true_positive_rate: float | None
+
+
+@dataclass(frozen=True)
+class SubgroupResult:
+    """One subgroup of a slice and each model's rates; `counted` in the slice's differences, or too small."""
+
+    slice: str
+    label: str
+    rows: int
+    positives: int
+    counted: bool
+    challenger: SubgroupRates
+    champion: SubgroupRates | None
 
 
 @dataclass(frozen=True)
@@ -49,125 +101,191 @@ class Performance:
     """What scoring showed; `champion` is None when there is none or it cannot be scored."""
 
     measures: Measures
-    bands: tuple[Band, ...]
+    subgroups: tuple[SubgroupResult, ...]
     challenger: Answers
     champion: Answers | None
 
 
-def performance_measures(gates: GatesFile) -> tuple[str, ...]:
-    """The names of all that scoring gives."""
-    by_group = [group_measure(measure, each.name) for each in gates.slices for measure in GROUP_MEASURES]
-    return (*METRICS, *by_group, RECORDED, *LATENCIES)
+def measured_names(gates: GatesFile) -> tuple[str, ...]:
+    """Return the name of every measure that `measure_performance` takes."""
+    by_slice = [slice_metric(metric, each.name) for each in gates.slices for metric in SLICE_METRICS]
+    return (*METRICS, *by_slice, RECORDED, *LATENCIES)
 
 
 def measure_performance(
-    rows: Rows, gates: GatesFile, challenger: Scorer, champion: Scorer | None, champion_problem: str
+    rows: pl.DataFrame, gates: GatesFile, challenger: Package, champion: Package | None, champion_problem: str
 ) -> Performance:
     """Score and compare. `champion_problem` says why there is a champion but no scorer of it.
 
-    Raises Unmeasurable when the challenger cannot be scored on the rows.
+    Raises ModelPackageError when the challenger cannot be scored on the rows.
     """
     own, other = _answers(rows, challenger), None
     if champion is not None:
         try:
             other = _answers(rows, champion)
-        except Unmeasurable as error:
+        except ModelPackageError as error:
             champion_problem = str(error)
-    masks, bands, measures = _bands(rows, gates, own, other)
+    masks, subgroups, measures = _by_slice(rows, gates, own, other)
     against = None if other is None else _prepared(other, gates, masks)
-    compared = compare(_prepared(own, gates, masks), against, gates.bootstrap)
-    measures |= {name: _measured(each, champion_problem) for name, each in compared.items()}
+    drawn = Bootstrap(gates.bootstrap.rounds, gates.bootstrap.seed, gates.bootstrap.confidence)
+    compared = compare(_prepared(own, gates, masks), against, drawn)
+    names = (*METRICS, *(slice_metric(metric, name) for name in masks for metric in SLICE_METRICS))
+    measures |= {name: _measure(compared[name], champion_problem) for name in names}
     measures[RECORDED] = _recorded(own, compared)
     measures |= _latency(own, other, gates.latency_calls, champion_problem)
-    return Performance(measures, tuple(bands), own, other)
+    return Performance(measures, tuple(subgroups), own, other)
 
 
-def _answers(rows: Rows, scorer: Scorer) -> Answers:
-    features, target = rows.features(scorer.schema), rows.target(scorer.schema)
-    return Answers(scorer, features, target, scorer.score(features))
+def feature_matrix(rows: pl.DataFrame, schema: Schema, name: str) -> npt.NDArray[np.float32]:
+    """Return the schema's features, float32 [rows, features]; `name` is what to call the rows in an error.
+
+    Raises MeasurementError for a column that is missing or holds no numbers.
+    """
+    try:
+        return matrix(rows, schema.names, np.float32)
+    except MeasurementError as error:
+        raise MeasurementError(f"{name}: {error}") from error
 
 
-def _prepared(answers: Answers, gates: GatesFile, masks: Masks) -> Scored:
-    threshold = answers.scorer.threshold
-    return prepare(answers.target, answers.probability, threshold, gates.calibration_bins, masks)
+def _answers(rows: pl.DataFrame, package: Package) -> Answers:
+    schema = package.scorer.schema
+    features, target = feature_matrix(rows, schema, HELD_OUT), _target(rows, schema)
+    return Answers(package, features, target, package.scorer.score(features))
 
 
-def _bands(rows: Rows, gates: GatesFile, own: Answers, other: Answers | None) -> tuple[Masks, list[Band], Measures]:
-    """Give the bands that count, how each model treats every band, and the groups that cannot be measured."""
-    masks: Masks = {}
-    bands: list[Band] = []
+def _target(rows: pl.DataFrame, schema: Schema) -> Floats:
+    if not rows.height:
+        raise MeasurementError(f"there are no {HELD_OUT}")
+    values = _column(rows, schema.target)
+    if not np.isin(values, OUTCOMES).all():
+        raise MeasurementError(f"{HELD_OUT}: the column '{schema.target}' holds more than 0 and 1")
+    return values
+
+
+def _column(rows: pl.DataFrame, name: str) -> Floats:
+    try:
+        return column(rows, name)
+    except MeasurementError as error:
+        raise MeasurementError(f"{HELD_OUT}: {error}") from error
+
+
+def _prepared(answers: Answers, gates: GatesFile, masks: Mapping[str, Mask]) -> Scored:
+    return prepare(answers.target, answers.probability, answers.package.threshold, gates.calibration_bins, masks)
+
+
+def _by_slice(
+    rows: pl.DataFrame, gates: GatesFile, own: Answers, other: Answers | None
+) -> tuple[dict[str, Mask], list[SubgroupResult], Measures]:
+    """Return the subgroups that count, each model's rates on all of them, and the slices that cannot be measured."""
+    masks: dict[str, Mask] = {}
+    subgroups: list[SubgroupResult] = []
     measures: Measures = {}
     for each in gates.slices:
-        name = each.name
         try:
-            inside = each.membership(rows.column(each.column))
-            counted = counted_bands(inside, own.target, gates.min_slice_size)
-            bands += _treated(name, each.labels, inside, counted, own, other)
-            masks[name] = comparable(name, inside, counted)
-        except Unmeasurable as error:
-            measures |= {group_measure(measure, name): not_measured(error) for measure in GROUP_MEASURES}
-    return masks, bands, measures
+            inside = each.membership(_column(rows, each.column))
+            counted = _large_enough(inside, own.target, gates.min_slice_size)
+            subgroups += _subgroups(each, inside, counted, own, other)
+            if counted.sum() < _MIN_SUBGROUPS:
+                raise NoData(f"fewer than {_MIN_SUBGROUPS} subgroups of '{each.name}' have enough rows to compare")
+            masks[each.name] = inside[:, counted]
+        except MeasurementError as error:
+            measures |= {slice_metric(metric, each.name): Measure.failed(error) for metric in SLICE_METRICS}
+    return masks, subgroups, measures
 
 
-def _treated(
-    group: str,
-    labels: tuple[str, ...],
-    inside: npt.NDArray[np.bool_],
-    counted: npt.NDArray[np.bool_],
-    own: Answers,
-    other: Answers | None,
-) -> list[Band]:
-    now = treatment(inside, own.target, own.decided)
-    before = None if other is None else treatment(inside, other.target, other.decided)
+def _large_enough(inside: Mask, target: Floats, smallest: MinSliceSize) -> Mask:
+    return (inside.sum(axis=0) >= smallest.rows) & (target @ inside >= smallest.positives)
+
+
+def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: Answers | None) -> list[SubgroupResult]:
+    now = _rates(inside, own)
+    before = None if other is None else _rates(inside, other)
     return [
-        Band(
-            group=group,
+        SubgroupResult(
+            slice=found.name,
             label=label,
-            rows=int(inside[:, band].sum()),
-            positives=int(own.target @ inside[:, band]),
-            counted=bool(counted[band]),
-            challenger=now[band],
-            champion=before[band] if before else None,
+            rows=int(inside[:, index].sum()),
+            positives=int(own.target @ inside[:, index]),
+            counted=bool(counted[index]),
+            challenger=now[index],
+            champion=before[index] if before else None,
         )
-        for band, label in enumerate(labels)
+        for index, label in enumerate(found.labels)
     ]
 
 
-def _measured(comparison: Comparison, champion_problem: str) -> Measured:
+def _rates(inside: Mask, answers: Answers) -> list[SubgroupRates]:
+    """Return a model's rates on each subgroup: `inside` [rows, subgroups]."""
+    target, decided = answers.target, answers.decided
+    rows, positives = inside.sum(axis=0), target @ inside
+    selected, true = decided @ inside, (decided * target) @ inside
+    return [
+        SubgroupRates(_rate(selected[index], rows[index]), _rate(true[index], positives[index]))
+        for index in range(inside.shape[1])
+    ]
+
+
+def _rate(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _measure(comparison: Comparison, champion_problem: str) -> Measure:
     own, other, difference = comparison.challenger, comparison.champion, comparison.difference
-    return Measured(
-        value=own.value,
-        span=_span(own),
-        champion=other.value if other else None,
-        difference=difference.value if difference else None,
-        difference_span=_span(difference) if difference else None,
-        champion_problem=champion_problem,
+    return Measure(
+        value=_number(own.value),
+        interval=_interval(own),
+        reference=_number(other.value) if other else None,
+        difference_interval=_interval(difference) if difference else None,
+        reference_problem=champion_problem,
     )
 
 
-def _span(estimate: Estimate) -> Span:
-    return Span(estimate.low, estimate.high)
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
-def _recorded(own: Answers, compared: Mapping[str, Comparison]) -> Measured:
-    found = {name: each.challenger.value for name, each in compared.items()}
+def _interval(estimate: Estimate) -> Interval:
+    return Interval(_number(estimate.low), _number(estimate.high))
+
+
+def _recorded(own: Answers, compared: Mapping[str, Comparison]) -> Measure:
+    found = {name: _number(each.challenger.value) for name, each in compared.items()}
     try:
-        return recorded_difference(own.scorer.folder, own.scorer.threshold, own.target, found)
-    except Unmeasurable as error:
-        return not_measured(error)
+        return recorded_difference(own.package.folder, own.package.threshold, own.target, found)
+    except ModelPackageError as error:
+        return Measure.failed(error)
 
 
 def _latency(own: Answers, other: Answers | None, calls: int, champion_problem: str) -> Measures:
-    timed = [(each.scorer, each.features) for each in (own, other) if each is not None]
-    times = latencies(timed, calls)
+    times = _latencies([each for each in (own, other) if each is not None], calls)
     measures: Measures = {}
     for name, percentile in LATENCIES.items():
         values = [float(np.percentile(each, percentile)) for each in times]
         champion = values[1] if len(values) > 1 else None
-        measures[name] = Measured(
-            value=values[0],
-            champion=champion,
-            difference=None if champion is None else values[0] - champion,
-            champion_problem=champion_problem,
-        )
+        measures[name] = Measure(values[0], reference=champion, reference_problem=champion_problem)
     return measures
+
+
+def _latencies(models: Sequence[Answers], calls: int) -> list[Floats]:
+    """Milliseconds of single rows, one array [calls] per model.
+
+    The models take turns, so that a busy machine slows them alike.
+    """
+    turns = [(each.package.scorer, cycle(_single_rows(each.features))) for each in models]
+    times = np.empty((len(turns), _WARM_UP_CALLS + calls))
+    for call in range(times.shape[1]):
+        for model, (scorer, rows) in enumerate(turns):
+            times[model, call] = _milliseconds(scorer, next(rows))
+    return list(times[:, _WARM_UP_CALLS:])
+
+
+def _single_rows(features: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    return [features[at : at + 1] for at in range(min(len(features), _TIMED_ROWS))]
+
+
+def _milliseconds(scorer: Scorer, row: npt.NDArray[np.float32]) -> float:
+    """Time one row [1, features], without the time for which other programs had the processor."""
+    # The session runs in this one thread.
+    start = time.thread_time()
+    scorer.score(row)
+    return 1000 * (time.thread_time() - start)

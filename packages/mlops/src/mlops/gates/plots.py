@@ -1,6 +1,6 @@
-"""Plots of a gate's evidence as SVG text, drawn by hand: they need no library and stay sharp on any screen.
+"""Plots of a gate's evidence as SVG text, written without a plotting library: small, and sharp on any screen.
 
-Every text that is drawn is escaped here; numbers are the only other thing that gets into the markup.
+Every text is escaped here; apart from texts only numbers get into the markup.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mlops.core.markdown import clean
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
 from mlops.settings.gates import CATALOGUE
+from model_package.statistics.binary_curves import calibration, curves
 
 _SIZE: Final = 320
 _MARGIN: Final = 40
@@ -27,7 +28,7 @@ _LINE_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 130
 _LONGEST_LABEL: Final = 22
 _WIDE: Final = 340
-_SHORT_NAMES: Final = {"True positive rate difference": "Found", "Selection rate difference": "Selected"}
+_SHORT_NAMES: Final = {"True positive rate difference": "TPR difference", "Selection rate difference": "Selection rate"}
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +43,7 @@ class _Line:
 
 
 def draw_plots(report: GateReport) -> dict[str, str]:
-    """Title → SVG, of all that the evidence allows."""
+    """Return title → SVG, for everything that the evidence holds."""
     performance = report.evidence.performance
     if performance is None:
         return {}
@@ -64,23 +65,19 @@ def _models(performance: Performance) -> list[tuple[str, str, Answers]]:
 def _roc(performance: Performance) -> str:
     lines = []
     for name, style, answers in _models(performance):
-        order = np.argsort(-answers.probability, kind="stable")
-        ends = np.append(np.flatnonzero(np.diff(answers.probability[order])), len(order) - 1)
-        found = np.cumsum(answers.target[order])[ends]
-        missed = ends + 1 - found
-        picked = np.unique(np.linspace(0, len(ends) - 1, _CURVE_POINTS).astype(int))
-        x, y = missed[picked] / missed[-1], found[picked] / found[-1]
-        lines.append(_Line(name, style, np.append(0.0, x), np.append(0.0, y)))
+        curve = curves(answers.target, answers.probability)
+        x, y = curve["false_positive_rate"], curve["recall"]
+        picked = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).astype(int))
+        lines.append(_Line(name, style, x[picked], y[picked]))
     return _chart("ROC curve", "false positive rate", "true positive rate", lines)
 
 
 def _calibration(performance: Performance) -> str:
     lines = []
     for name, style, answers in _models(performance):
-        bins = np.array_split(np.argsort(answers.probability, kind="stable"), _BINS)
-        full = [rows for rows in bins if len(rows)]
-        predicted = np.array([answers.probability[rows].mean() for rows in full])
-        observed = np.array([answers.target[rows].mean() for rows in full])
+        bins = calibration(answers.target, answers.probability, _BINS)
+        predicted = np.array([each.predicted for each in bins])
+        observed = np.array([each.observed for each in bins])
         lines.append(_Line(name, style, predicted, observed, dots=True))
     return _chart("Calibration", "predicted", "observed", lines)
 
@@ -118,7 +115,7 @@ def _drawn(line: _Line) -> list[str]:
 
 
 def _differences(report: GateReport) -> str:
-    """A line for each compared gate: the interval of the difference, and the margin it must keep."""
+    """One line per compared gate: the interval of the difference, and the margin that it must keep."""
     compared = _compared(report)
     if not compared:
         return ""
@@ -154,11 +151,11 @@ def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, f
     found = []
     for outcome in report.verdict.outcomes:
         measured = report.evidence.measures.get(outcome.rule.measure)
-        span = measured.difference_span if measured else None
+        interval = measured.difference_interval if measured else None
         drop, rise = outcome.rule.bounds.max_drop, outcome.rule.bounds.max_rise
         margin = -drop if drop is not None else rise
-        if measured and measured.difference is not None and span and margin is not None:
-            values = (span.low, measured.difference, span.high, margin)
+        if measured and measured.difference is not None and interval and margin is not None:
+            values = (interval.low, measured.difference, interval.high, margin)
             if np.isfinite(values).all():
                 found.append((CATALOGUE.title(outcome.rule.measure), outcome.passed, values))
     return found

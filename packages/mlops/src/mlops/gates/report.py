@@ -1,4 +1,4 @@
-"""What a gate found, as plain data; report_markdown.py and report_html.py show it to people."""
+"""The gate report: the verdict of every rule on the evidence, as plain data. render.py formats it for people."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from mlops.gates.evidence import Evidence, collect_evidence
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.evidence import Candidate, Evidence, Proposal, collect_evidence
+from mlops.gates.performance import SubgroupResult
 from mlops.settings.gates import CATALOGUE, GatesFile
-from mlops.settings.measures import Measured, Span, Unmeasurable, not_measured
 from mlops.settings.rules import Rule
 from mlops.settings.verdict import Comparison, Outcome, number
 from mlops.settings.verdict import check as check_rule
+from model_package.errors import MeasurementError
+from model_package.measures import Interval, Measure
 
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
@@ -36,14 +37,15 @@ class Verdict:
 
 
 def judge(rules: Sequence[Rule], evidence: Evidence) -> Verdict:
-    """Judge every rule; none ends the others."""
+    """Judge every rule, whatever the others say."""
     return Verdict(tuple(check(rule, evidence) for rule in rules))
 
 
 def check(rule: Rule, evidence: Evidence) -> Outcome:
     """Judge one rule."""
-    absent = not_measured(Unmeasurable("it was not measured"))
-    champion = Comparison("the champion", "the held-out rows", "kept", "" if evidence.has_champion else _NO_CHAMPION)
+    absent = Measure.failed(MeasurementError("it was not measured"))
+    problem = "" if evidence.has_champion else _NO_CHAMPION
+    champion = Comparison("the champion", "the held-out rows", "non_inferiority", problem)
     return check_rule(rule, evidence.measures.get(rule.measure, absent), CATALOGUE.kind(rule.measure), champion)
 
 
@@ -90,12 +92,11 @@ class GateReport:
 
     @property
     def comparison(self) -> str:
-        """Whom the challenger was compared with, or that there is nobody; names in it are unescaped."""
+        """Which champion the challenger was compared with, if any; names in it are unescaped."""
         champion = self.proposal.champion
         if champion is None:
             return (
-                f"First release to {self.proposal.stage}: there is no champion, so floors and ceilings are "
-                "judged and nothing is compared."
+                f"First release to {self.proposal.stage}: there is no champion, so only absolute thresholds are judged."
             )
         return f"Compared with the champion, version {champion.release.model.version}."
 
@@ -106,18 +107,19 @@ class GateReport:
 
     def document(self) -> dict[str, Any]:
         """Everything as one JSON object; null stands where a value is not defined."""
+        performance = self.evidence.performance
         return {
             "stage": self.proposal.stage,
             "promotes": self.promotes,
             "headline": self.headline,
             "challenger": self.proposal.challenger.release.model_dump(mode="json"),
             "champion": _release(self.proposal.champion),
-            "held_out_rows": self.proposal.held_out.count,
+            "held_out_rows": self.proposal.held_out.height,
             "recent_inputs": _recent(self.proposal),
             "confidence": self.evidence.confidence,
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
-            "measures": {name: _plain(asdict(each)) for name, each in self.evidence.measures.items()},
-            "groups": [asdict(band) for band in self.evidence.performance.bands] if self.evidence.performance else [],
+            "measures": {name: _plain(_measure(each)) for name, each in self.evidence.measures.items()},
+            "groups": [_subgroup(each) for each in performance.subgroups] if performance else [],
             "drift": _plain(asdict(self.evidence.drift)) if self.evidence.drift else None,
         }
 
@@ -133,7 +135,7 @@ def _release(candidate: Candidate | None) -> dict[str, Any] | None:
 
 
 def _recent(proposal: Proposal) -> dict[str, Any]:
-    rows = proposal.recent.count if proposal.recent else 0
+    rows = 0 if proposal.recent is None else proposal.recent.height
     return {"rows": rows, "notes": list(proposal.recent_notes), "problem": proposal.recent_problem or None}
 
 
@@ -143,21 +145,41 @@ def _gate(outcome: Outcome, evidence: Evidence) -> dict[str, Any]:
         "measure": outcome.rule.measure,
         "outcome": outcome.outcome,
         "observed": outcome.observed,
-        "champion": _plain(measured.champion) if measured else None,
+        "champion": _plain(measured.reference) if measured else None,
         "difference": _plain(measured.difference) if measured else None,
-        "interval": _plain(_ends(measured.difference_span)) if measured else None,
+        "interval": _plain(_bounds(measured.difference_interval)) if measured else None,
         "bound": outcome.bound,
         "sentence": outcome.sentence,
         "why": outcome.rule.why,
     }
 
 
-def _ends(span: Span | None) -> list[float] | None:
-    return None if span is None else [span.low, span.high]
+def _measure(measured: Measure) -> dict[str, Any]:
+    # The keys that readers of `mlops gate --json` know.
+    return {
+        "value": measured.value,
+        "span": asdict(measured.interval) if measured.interval else None,
+        "champion": measured.reference,
+        "difference": measured.difference,
+        "difference_span": asdict(measured.difference_interval) if measured.difference_interval else None,
+        "details": measured.details,
+        "state": measured.state,
+        "reason": measured.reason,
+        "champion_problem": measured.reference_problem,
+    }
+
+
+def _subgroup(found: SubgroupResult) -> dict[str, Any]:
+    document = asdict(found)
+    return {"group": document.pop("slice"), **document}
+
+
+def _bounds(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null says that there is no number."""
+    """JSON has neither NaN nor infinity: null stands for both."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -166,13 +188,13 @@ def _plain(value: Any) -> Any:
 
 
 def _row(outcome: Outcome, evidence: Evidence) -> Row:
-    measured = evidence.measures.get(outcome.rule.measure, Measured())
+    measured = evidence.measures.get(outcome.rule.measure, Measure())
     return Row(
         title=CATALOGUE.title(outcome.rule.measure),
-        champion=shown(measured.champion),
+        champion=shown(measured.reference),
         challenger=shown(outcome.observed),
         difference=shown(measured.difference, sign=True),
-        interval=_shown_span(measured.difference_span),
+        interval=_shown_interval(measured.difference_interval),
         threshold=outcome.bound,
         outcome=outcome.outcome,
         sentence=outcome.sentence,
@@ -187,7 +209,7 @@ def shown(value: float | None, *, sign: bool = False) -> str:
     return f"+{number(value)}" if sign and value > 0 else number(value)
 
 
-def _shown_span(span: Span | None) -> str:
-    if span is None or not (math.isfinite(span.low) and math.isfinite(span.high)):
+def _shown_interval(interval: Interval | None) -> str:
+    if interval is None or not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return "-"
-    return f"{number(span.low)} to {number(span.high)}"
+    return f"{number(interval.low)} to {number(interval.high)}"

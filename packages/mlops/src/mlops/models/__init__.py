@@ -1,1 +1,1 @@
-"""A registered model and its package: identity, origin, documents, scores."""
+"""A registered model, the data and the package that it is made of, and explanations of its answers."""

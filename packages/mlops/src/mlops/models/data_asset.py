@@ -1,7 +1,7 @@
 """A data file as a version of the project's data asset: the same bytes, the same version.
 
-Uploads only what the workspace does not have, and nothing that is plainly no data. What validation refuses is
-archived, so that nobody takes it for the latest version.
+Uploads only what the workspace does not have, and refuses files that cannot be data. What validation refuses is
+archived, so that it does not become the latest version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlops.azure.datastore_path import parse_datastore_path
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
-from mlops.models.package import file_sha256
+from model_package.digest import file_sha256
 
 VERSION_CHARACTERS: Final = 16
 NEWEST: Final = "newest"
@@ -29,7 +29,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SHA256_TAG: Final = "sha256"
 _MEGABYTE: Final = 1_000_000
 _BEGIN_BYTES: Final = 4096
-# Of these validation judges alone; anything else has to be text.
+# Only validation can judge these; anything else must be text.
 _BINARY_FORMATS: Final = frozenset({".parquet", ".arrow", ".feather", ".avro", ".orc", ".gz", ".zip", ".zst"})
 
 
@@ -43,22 +43,22 @@ class DataVersion:
 
     @property
     def reference(self) -> str:
-        """How a job names it."""
+        """The reference to it in a job."""
         return f"azureml:{self.name}:{self.version}"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of a version come from, as people read it and as tags that programs find it by."""
+    """Where the rows of a version come from: a description for people, and tags for programs to find it by."""
 
     description: str
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def ensure_data(client: MLClient, name: str, file: Path, origin: Origin | None = None) -> tuple[DataVersion, bool]:
-    """The data asset version with the file's content, and whether it is new; a new one is uploaded.
+    """Return the data asset version with the file's content, and whether it is new; a new one is uploaded.
 
-    Without an `origin` the version says which file it was. Raises InputError when `file` is no file, or cannot be data.
+    Without an `origin` the description names the file. Raises InputError when `file` is missing or cannot be data.
     """
     _require_data(file)
     sha256 = file_sha256(file)
@@ -71,14 +71,14 @@ def ensure_data(client: MLClient, name: str, file: Path, origin: Origin | None =
 
 
 def find_data(client: MLClient, name: str, version: str) -> DataVersion:
-    """A version that the workspace has; `newest` is the one that was registered last.
+    """Return a version that the workspace has; `newest` is the one that was registered last.
 
-    Raises InputError when there is no such version, or when nobody noted the sha256 of its file.
+    Raises InputError when there is no such version, or when it has no tag with the sha256 of its file.
     """
     found = [each for each in _versions(client, name) if version in {NEWEST, str(each.version)}]
     if not found:
         wanted = "version" if version == NEWEST else f"version {version}"
-        advice = f"Register a file: `mlops train --data FILE`; `az ml data list --name {name}` shows all."
+        advice = f"Register a file: `mlops train --data FILE`; `az ml data list --name {name}` lists the versions."
         raise InputError(f"there is no {wanted} of the data asset {name} in the workspace", advice)
     asset = max(found, key=_registered)
     sha256 = (asset.tags or {}).get(_SHA256_TAG)
@@ -89,15 +89,15 @@ def find_data(client: MLClient, name: str, version: str) -> DataVersion:
 
 
 def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
-    """The file of a version, under its own name in a folder.
+    """Download the file of a version into a folder, under its own name.
 
-    Raises WorkspaceError for one that lies in no blob datastore, or whose bytes are not those that were registered.
+    Raises WorkspaceError when it is not in a blob datastore, or when its bytes are not those that were registered.
     """
     path = str(client.data.get(data.name, data.version).path)
     place = parse_datastore_path(client, path)
     if place is None:
         raise WorkspaceError(
-            f"{data.name}:{data.version} lies at {path}, which is no file of a blob datastore",
+            f"{data.name}:{data.version} is at {path}, which is not a file in a blob datastore",
             "Register the file itself: `mlops train --data FILE`.",
         )
     file = folder / place.name.rpartition("/")[2]
@@ -106,20 +106,20 @@ def download_data(client: MLClient, data: DataVersion, folder: Path) -> Path:
     if file_sha256(file) != data.sha256:
         raise WorkspaceError(
             f"the file of {data.name}:{data.version} is not the one that was registered",
-            "Somebody changed it in the storage: archive this version, and register the right file.",
+            "It was changed in the storage: archive this version, and register the right file.",
         )
     return file
 
 
 def refuse(client: MLClient, data: DataVersion) -> str:
-    """Archive a version that validation has refused; the sentence that says so."""
+    """Archive a version that validation has refused; return a sentence that says so."""
     with suppress_output():
         client.data.archive(data.name, data.version)
     return f"The data version {data.name}:{data.version} is archived, so that it is not the latest."
 
 
 def accept(client: MLClient, data: DataVersion) -> None:
-    """Bring back a version that was archived, now that validation lets it pass."""
+    """Restore a version that was archived, now that it passes validation."""
     with suppress_output():
         archived = client.data.list(data.name, list_view_type=ListViewType.ARCHIVED_ONLY)
         if not any(str(each.version) == data.version for each in archived):
@@ -132,7 +132,7 @@ def _require_data(file: Path) -> None:
     if file.is_dir():
         raise InputError(f"{file} is a folder", "Give the path of a data file to --data.")
     if not file.is_file():
-        raise InputError(f"{file} is no file", "Give the path of a data file to --data.")
+        raise InputError(f"{file} does not exist", "Give the path of a data file to --data.")
     if file.stat().st_size == 0:
         raise InputError(f"{file} is empty", "Give a file with a header and rows to --data.")
     if file.suffix.lower() in _BINARY_FORMATS:

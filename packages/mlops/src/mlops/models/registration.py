@@ -1,7 +1,7 @@
 """A finished job's model package as a version of the registered model.
 
-The same package is registered once: versions are compared by digest. Two runs that register at the same
-moment get two versions.
+The same package is registered once: versions are compared by digest. Two runs that register at the same time
+get two versions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Lineage:
     """Where a package comes from."""
 
     job: str
@@ -44,24 +44,24 @@ class Origin:
 
 
 def register(
-    client: MLClient, name: str, digest: str, origin: Origin, metrics: dict[str, float]
+    client: MLClient, name: str, digest: str, lineage: Lineage, metrics: dict[str, float]
 ) -> tuple[ModelVersion, bool]:
-    """The version with this digest, and whether it is new. Raises WorkspaceError when others are faster."""
+    """Return the version with this digest, and whether it is new. Raises WorkspaceError when others keep winning."""
     for _ in range(_ATTEMPTS):
         versions = _versions(client, name)
         for model in versions:
             if (model.tags or {}).get(DIGEST_TAG) == digest:
                 return ModelVersion(name, str(model.version), digest), False
         version = str(1 + max((_number(model.version) for model in versions), default=0))
-        if _create(client, name, version, digest, origin, metrics):
+        if _create(client, name, version, digest, lineage, metrics):
             return ModelVersion(name, version, digest), True
     raise WorkspaceError(
-        f"model {name} was registered by others {_ATTEMPTS} times in a row", "Run `mlops train` again."
+        f"other runs registered model {name} first, {_ATTEMPTS} times in a row", "Run `mlops train` again."
     )
 
 
 def find_version(client: MLClient, name: str, version: str | None) -> ModelVersion:
-    """A registered version, the newest when none is named. Raises WorkspaceError when there is none."""
+    """Return a registered version, the newest when none is named. Raises WorkspaceError when there is none."""
     versions = [model for model in _versions(client, name) if version in {None, str(model.version)}]
     if not versions:
         wanted = f"version {version} of model {name}" if version else f"version of model {name}"
@@ -77,7 +77,7 @@ def find_version(client: MLClient, name: str, version: str | None) -> ModelVersi
 
 
 def find_builder(client: MLClient, model: ModelVersion) -> Builder:
-    """Who trained a registered version."""
+    """Return the CI job or person that trained a registered version."""
     return builder_of(client.models.get(model.name, model.version).tags)
 
 
@@ -88,14 +88,16 @@ def _versions(client: MLClient, name: str) -> list[Model]:
         return []
 
 
-def _create(client: MLClient, name: str, version: str, digest: str, origin: Origin, metrics: dict[str, float]) -> bool:
-    """Register one version; False when somebody else has taken the number."""
+def _create(
+    client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float]
+) -> bool:
+    """Register one version; False when another run has taken the number."""
     tags: dict[str, Any] = {
         DIGEST_TAG: digest,
-        "job": origin.job,
-        "git_commit": origin.git_commit,
-        "data": f"{origin.data.name}:{origin.data.version}",
-        "data_sha256": origin.data.sha256,
+        "job": lineage.job,
+        "git_commit": lineage.git_commit,
+        "data": f"{lineage.data.name}:{lineage.data.version}",
+        "data_sha256": lineage.data.sha256,
         **current_builder().tags(),
         **{key: f"{value:.6g}" for key, value in metrics.items()},
     }
@@ -103,13 +105,13 @@ def _create(client: MLClient, name: str, version: str, digest: str, origin: Orig
         name=name,
         version=version,
         type=AssetTypes.MLFLOW_MODEL,
-        path=f"azureml://jobs/{origin.job}/outputs/{PACKAGE_OUTPUT}",
+        path=f"azureml://jobs/{lineage.job}/outputs/{PACKAGE_OUTPUT}",
         tags=tags,
     )
     try:
         client.models.create_or_update(model)
     except (AssetPathException, HttpResponseError):
-        # Which error says "taken" differs between service versions; that it is taken can be seen.
+        # The error for a taken number differs between service versions, so look whether it is taken.
         if _exists(client, name, version):
             return False
         raise

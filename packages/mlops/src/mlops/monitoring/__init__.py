@@ -1,1 +1,1 @@
-"""What a released model does in its stage: a window measured by a job, judged by rules, and noted."""
+"""How a released model does in its stage: a window of traffic is measured and judged, and the verdict recorded."""

@@ -1,8 +1,9 @@
-"""What `mlops monitor` answers: the verdict first, every rule in a table, what moved, and the page it has written."""
+"""What `mlops monitor` answers: the verdict in words and as JSON, every rule in a table, what drifted, and a page."""
 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +15,166 @@ from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
 from mlops.core.results import Block, HistogramPair, Line, Result, Table
-from mlops.monitoring.measures import ShareHistograms
-from mlops.monitoring.report import UNTRUSTED, Monitored, Row
-from mlops.monitoring.verdict import State
+from mlops.monitoring.measuring import MonitoringRequest, Results
+from mlops.monitoring.verdict import MonitorVerdict, State
+from mlops.settings.monitoring import CATALOGUE, section_of
 from mlops.settings.project import Project
+from mlops.settings.verdict import Outcome, number
+from model_package.measures import Measure
+from model_package.monitoring.findings import ColumnDrift
 
 EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
+UNTRUSTED: Final = "untrusted"
+_GOOD: Final = ("healthy", "quiet")
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
-_MOST_FEATURES: Final = 6
-_MOST_PICTURES: Final = 3
+_MAX_NAMES: Final = 3
+_MAX_FEATURES: Final = 6
+_MAX_HISTOGRAMS: Final = 3
 _TEMPLATE: Final = "report.html.j2"
-_FINE: Final = ("healthy", "quiet")
 _TIME: Final = "%Y%m%d-%H%M"
 
 
 @dataclass(frozen=True)
+class Row:
+    """One rule as people read it; "-" where there is no value."""
+
+    section: str
+    title: str
+    now: str
+    release: str
+    interval: str
+    threshold: str
+    outcome: str
+    sentence: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """A window, what was measured in it, and the verdict."""
+
+    request: MonitoringRequest
+    model: str
+    results: Results
+    service: dict[str, Measure]
+    verdict: MonitorVerdict
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """The features that drifted, those that contribute most first."""
+        return tuple(each.name for each in self.results.findings.columns if each.drifted)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the verdict calls for no action."""
+        return self.verdict.state in _GOOD
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence; names in it are unescaped."""
+        stage, model = self.request.stage_name, f"{self.model} {self.request.live.version}"
+        rows = f"{self.results.findings.rows:,} rows"
+        broken = f"{len(self.verdict.broken)} of {len(self.verdict.outcomes)} rules are broken"
+        match self.verdict.state:
+            case "healthy":
+                return f"HEALTHY: {model} in {stage} breaks no rule on {rows}"
+            case "quiet":
+                return f"QUIET: {rows} of {model} in {stage} are too few to judge"
+            case "drift":
+                return f"DRIFT: {model} in {stage} has drifted from its release, {broken} on {rows}"
+            case "quality":
+                return f"QUALITY: the data of {model} in {stage} cannot be trusted, {broken} on {rows}"
+            case "service":
+                return f"SERVICE: {model} in {stage} fails or answers slowly, {broken}"
+
+    @property
+    def advice(self) -> str:
+        """What to do next."""
+        match self.verdict.state:
+            case "quality" | "quiet" if not self.results.findings.rows:
+                return "Nothing was collected in this window; `--to now` includes the current hour."
+            case "drift" if self.verdict.retrain:
+                return "Retrain on newer data; look first at what drifted."
+            case "drift":
+                return "A newer model would not fix this; look at what drifted, and at the rates of the subgroups."
+            case "quality":
+                return "Fix what sends or collects the data; no model is retrained on data that cannot be trusted."
+            case "service":
+                return f"`mlops status --stage {self.request.stage_name}`, and the logs of the live deployment."
+            case _:
+                return ""
+
+    @property
+    def reason(self) -> str:
+        """The headline, with the rules that are broken and the features that drifted."""
+        broken = ", ".join(each.rule.measure for each in self.verdict.broken)
+        if not broken:
+            return self.headline
+        names = ", ".join(self.drifted[:_MAX_NAMES]) if self.verdict.state == "drift" else ""
+        return f"{self.headline}: {broken}{f'; drifted: {names}' if names else ''}"
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every rule, in the order of the file."""
+        return tuple(self._row(outcome) for outcome in self.verdict.outcomes)
+
+    @property
+    def problems(self) -> tuple[Row, ...]:
+        """The rules that are broken or inconclusive, of those whose data can be trusted."""
+        return tuple(each for each in self.rows if each.outcome not in ("pass", UNTRUSTED))
+
+    def outcome_of(self, outcome: Outcome) -> str:
+        """Return how a rule came out; "untrusted" where it rests on data that cannot be trusted."""
+        return outcome.outcome if self.verdict.trusts(outcome) or outcome.observed is None else UNTRUSTED
+
+    def document(self) -> dict[str, Any]:
+        """Everything as one JSON object; null where a value is not defined. `measurements` is measures.json."""
+        window, live = self.request.window, self.request.live
+        return {
+            "stage": self.request.stage_name,
+            "state": self.verdict.state,
+            "retrain": list(self.verdict.retrainable),
+            "headline": self.headline,
+            "advice": self.advice,
+            "window": window.as_document(),
+            "model": {"name": self.model, "version": live.version, "digest": live.digest},
+            "job": self.results.job,
+            "drifted": list(self.drifted),
+            "rules": [self._judged(each) for each in self.verdict.outcomes],
+            "measurements": self.results.findings.as_document() | {"window": window.as_document()},
+        }
+
+    def _judged(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "measure": outcome.rule.measure,
+            "section": section_of(outcome.rule.measure),
+            "outcome": self.outcome_of(outcome),
+            "observed": outcome.observed,
+            "bound": outcome.bound,
+            "sentence": outcome.sentence,
+            "why": outcome.rule.why,
+        }
+
+    def _row(self, outcome: Outcome) -> Row:
+        measures = self.results.findings.measures | self.service
+        measure = measures.get(outcome.rule.measure, Measure())
+        interval = measure.difference_interval
+        return Row(
+            section=section_of(outcome.rule.measure),
+            title=CATALOGUE.title(outcome.rule.measure),
+            now=_shown(outcome.observed),
+            release=_shown(measure.reference),
+            interval=f"{number(interval.low)} to {number(interval.high)}" if interval else "-",
+            threshold=outcome.bound,
+            outcome=self.outcome_of(outcome),
+            sentence=outcome.sentence,
+            why=outcome.rule.why,
+        )
+
+
+@dataclass(frozen=True)
 class MonitorResult(Result):
-    """A verdict, the number of its record in the audit log, whether that is new, and its page."""
+    """A verdict, the number of its record in the audit log, whether the record is new, and the page."""
 
     monitored: Monitored
     record: int
@@ -39,53 +183,56 @@ class MonitorResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """0 for healthy and quiet, 10 for drift, 11 for a matter of quality, 12 for one of the service."""
+        """0 for healthy and quiet, 10 for drift, 11 for data that cannot be trusted, 12 for the service."""
         return EXIT_CODES[self.monitored.verdict.state]
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The verdict, for whoever retrains."""
+        """The verdict, for the CI step that retrains."""
         verdict = self.monitored.verdict
-        told = {"state": verdict.state, "retrain": str(verdict.retrain).lower(), "report": str(self.html)}
-        return told | {"because": self._because}
+        return {
+            "state": verdict.state,
+            "retrain": str(verdict.retrain).lower(),
+            "report": str(self.html),
+            "because": self._because,
+        }
 
     @property
     def summary(self) -> str:
-        """The verdict and every rule."""
+        """The verdict and every rule, as Markdown."""
         rows = [
             (each.outcome, *(escape(cell) for cell in (each.title, each.now, each.release, each.threshold)))
             for each in self.monitored.rows
         ]
-        told = [escape(f"{each.title}: {each.sentence} ({each.why})") for each in _told(self.monitored)]
-        lines = [f"## {escape(self.monitored.headline)}", *(f"- {line}" for line in told)]
+        problems = [escape(f"{each.title}: {each.sentence} ({each.why})") for each in self.monitored.problems]
+        lines = [f"## {escape(self.monitored.headline)}", *(f"- {line}" for line in problems)]
         return "\n".join(lines) + "\n\n" + markdown_table(("", "rule", "now", "release", "threshold"), rows) + "\n"
 
     def document(self) -> dict[str, Any]:
-        """The whole verdict, and where it is noted."""
-        noted = {"record": self.record, "new": self.is_new}
-        return self.monitored.document() | {"audit": noted, "report": str(self.html)}
+        """The whole verdict, and where it is recorded."""
+        audit = {"record": self.record, "new": self.is_new}
+        return self.monitored.document() | {"audit": audit, "report": str(self.html)}
 
     def blocks(self) -> Sequence[Block]:
-        """Verdict, reasons, rules, what moved, page."""
+        """Verdict, reasons, rules, what drifted, page."""
         monitored = self.monitored
-        fine = monitored.verdict.state in _FINE
-        blocks: list[Block] = [Line(clean(monitored.headline), "good" if fine else "bad")]
+        blocks: list[Block] = [Line(clean(monitored.headline), "good" if monitored.is_good else "bad")]
         blocks.append(Line(f"{monitored.request.window}, job {monitored.results.job}"))
         blocks += [
             Line(f"  {each.outcome}: {clean(each.title)}: {clean(each.sentence)} ({each.why})")
-            for each in _told(monitored)
+            for each in monitored.problems
         ]
-        blocks += [Line(f"  note: {clean(note)}") for note in monitored.results.measurements.notes]
+        blocks += [Line(f"  note: {clean(note)}") for note in monitored.results.findings.notes]
         rows = tuple(
             (each.outcome, clean(each.title), each.now, each.release, each.interval, each.threshold)
             for each in monitored.rows
         )
         blocks.append(Table("", _COLUMNS, rows))
-        if monitored.results.measurements.features:
+        if monitored.results.findings.columns:
             blocks.append(_features(monitored))
-            blocks += moved_pictures(monitored)
-        known = "" if self.is_new else ", as before"
-        blocks.append(Line(f"noted as record {self.record} of the audit log{known}"))
+            blocks += drift_histograms(monitored)
+        known = "" if self.is_new else ", written before"
+        blocks.append(Line(f"record {self.record} of the audit log{known}"))
         blocks.append(Line(f"report  {self.html}"))
         if monitored.advice:
             blocks.append(Line(f"Next: {monitored.advice}", "hint"))
@@ -95,12 +242,12 @@ class MonitorResult(Result):
 
     @property
     def _because(self) -> str:
-        """How `mlops retrain` is told of the verdict."""
+        """How `mlops retrain` refers to the verdict."""
         return f"{self.monitored.request.stage_name}/{self.record}"
 
 
 def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
-    """Write the page, to the file given or below the state folder. It holds everything and asks nobody."""
+    """Write the page to the given file, or below the state folder. It is complete and loads nothing."""
     request = monitored.request
     if html is None:
         folder = private_folder(project.path(REPORT_FOLDER))
@@ -111,7 +258,7 @@ def write_report(project: Project, monitored: Monitored, html: Path | None) -> P
 
 
 def html_page(monitored: Monitored) -> str:
-    """The verdict with its pictures as an HTML document."""
+    """Return the verdict with its figures as an HTML document."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -121,31 +268,25 @@ def html_page(monitored: Monitored) -> str:
     )
     environment.filters["clean"] = clean
     # As images they cannot run anything, whatever a job has written into them.
-    pictures = {name: base64.b64encode(text.encode()).decode() for name, text in monitored.results.pictures.items()}
-    return environment.get_template(_TEMPLATE).render(
-        monitored=monitored, told=_told(monitored), pictures=pictures, fine=monitored.verdict.state in _FINE
-    )
+    figures = {name: base64.b64encode(text.encode()).decode() for name, text in monitored.results.figures.items()}
+    return environment.get_template(_TEMPLATE).render(monitored=monitored, figures=figures)
 
 
-def moved_pictures(monitored: Monitored) -> list[Block]:
-    """The drifted features that contribute most, in training and in the window."""
-    drifted = [each for each in monitored.results.measurements.features if each.drifted and each.histogram]
-    return [_picture(each.name, each.psi, each.histogram) for each in drifted[:_MOST_PICTURES] if each.histogram]
+def drift_histograms(monitored: Monitored) -> list[Block]:
+    """Return the drifted features that contribute most, in training and in the window."""
+    drifted = [each for each in monitored.results.findings.columns if each.drifted]
+    return [_histogram(each) for each in drifted[:_MAX_HISTOGRAMS]]
 
 
-def _picture(name: str, psi: float, pair: ShareHistograms) -> HistogramPair:
+def _histogram(column: ColumnDrift) -> HistogramPair:
+    pair = column.histogram
     labels = (clean(label) for label in pair.labels)
     rows = tuple(zip(labels, pair.training, pair.window, strict=True))
-    return HistogramPair(f"{clean(name)} drifted: PSI {psi:.2f}", ("training", "window"), rows)
-
-
-def _told(monitored: Monitored) -> list[Row]:
-    """The rules that are not kept, as far as that can be believed."""
-    return [each for each in monitored.rows if each.outcome not in ("pass", UNTRUSTED)]
+    return HistogramPair(f"{clean(column.name)} drifted: PSI {column.psi:.2f}", ("training", "window"), rows)
 
 
 def _features(monitored: Monitored) -> Table:
-    features = monitored.results.measurements.features[:_MOST_FEATURES]
+    features = monitored.results.findings.columns[:_MAX_FEATURES]
     rows = tuple(
         (
             clean(each.name),
@@ -158,3 +299,7 @@ def _features(monitored: Monitored) -> Table:
     )
     columns = ("feature", "PSI", "", "importance", "contribution")
     return Table("contribution to drift", columns, rows)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else number(value)

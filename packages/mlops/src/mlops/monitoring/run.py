@@ -1,4 +1,4 @@
-"""`mlops monitor` from a window to a verdict that is noted once: the order stands here, each part in its own file."""
+"""`mlops monitor`: measure a window, judge it, record the verdict once, and write the report."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from azure.ai.ml import MLClient
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
-from mlops.azure.collected_data.window import Window
 from mlops.core.errors import InputError
-from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.monitoring.measures import nothing_collected
-from mlops.monitoring.measuring import Results, measure
-from mlops.monitoring.report import Monitored
-from mlops.monitoring.request import find_monitoring_request
-from mlops.monitoring.result import MonitorResult, write_report
-from mlops.monitoring.service import measure_service
+from mlops.models.data_asset import ensure_data
+from mlops.monitoring.measuring import (
+    Results,
+    find_monitoring_request,
+    measure,
+    measure_service,
+    nothing_collected,
+)
+from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
+from model_package.collected.window import Window
 
 EVENT_KIND: Final = "monitor"
 _FINGERPRINT: Final = "fingerprint"
@@ -33,10 +35,10 @@ _NO_JOB: Final = "none"
 
 
 def window_of(since: datetime | None, until: datetime | None, span: timedelta, now: datetime) -> Window:
-    """The window that is asked for; without `until`, the one that ends with the last full hour before `now`.
+    """Return the requested window; without `until`, the one that ends with the last full hour before `now`.
 
-    It never ends in the future: nothing is added to a window once it is measured, and the same command means the same
-    window for an hour. Raises InputError for a window that is empty or has not ended.
+    It never ends in the future, so that no rows are added to a window after it was measured, and the same command means
+    the same window for an hour. Raises InputError for a window that is empty or has not ended.
     """
     end = until or now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if end > now:
@@ -52,18 +54,17 @@ def window_of(since: datetime | None, until: datetime | None, span: timedelta, n
 def monitor(
     client: MLClient, project: Project, stage: StageName, window: Window, labels: Path | None, html: Path | None
 ) -> MonitorResult:
-    """Measure a window of a stage, judge it, note the verdict once, and write the report.
+    """Measure a window of a stage, judge it, record the verdict once, and write the report.
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
     rules = read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root))
-    outcomes = _labels(client, project, labels)
+    # The same file of labels is uploaded once.
+    outcomes = ensure_data(client, project.settings.labels, labels)[0] if labels else None
     request = find_monitoring_request(client, project, stage, window, rules, outcomes)
-    results = (
-        measure(client, project, request, rules) if request.folder else Results(_NO_JOB, nothing_collected(window), {})
-    )
+    results = measure(client, project, request, rules) if request.folder else Results(_NO_JOB, nothing_collected(), {})
     service = measure_service(request.stage, request.live, window, rules.min_requests)
-    verdict = judge_window(rules, stage, results.measurements, service)
+    verdict = judge_window(rules, stage, results.findings, service)
     monitored = Monitored(request, project.settings.model, results, service, verdict)
     record, is_new = AuditLog(client).append_once(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
@@ -73,7 +74,7 @@ def monitor(
 
 
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
-    """The verdict as an audit event: every measure's value, what moved, and whether a newer model is asked for."""
+    """Return the verdict as an audit event: every measure's value, what drifted, and whether to retrain."""
     verdict, request = monitored.verdict, monitored.request
     values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes if each.observed is not None}
     facts = {
@@ -81,8 +82,8 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
         "retrain": ", ".join(verdict.retrainable) or "no",
         "since": request.window.since.isoformat(),
         "until": request.window.until.isoformat(),
-        "rows": f"{monitored.results.measurements.rows}",
-        "moved": ", ".join(monitored.moved[:3]) or "nothing",
+        "rows": f"{monitored.results.findings.rows}",
+        "drifted": ", ".join(monitored.drifted[:3]) or "nothing",
         "job": monitored.results.job,
         _FINGERPRINT: _fingerprint(monitored, rules),
     }
@@ -105,9 +106,9 @@ def _is_same(event: Event, monitored: Monitored, rules: MonitorFile) -> bool:
 
 
 def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:
-    """Identify a verdict on a window: what it depends on and what it says, but no measured value.
+    """Identify a verdict on a window: what it depends on and what it says, without the measured values.
 
-    Values may differ when the window is measured again (a late row, a latency); that alone is no new verdict.
+    Values may differ when the window is measured again (a late row, a latency); that alone is not a new verdict.
     """
     verdict, request = monitored.verdict, monitored.request
     facts: list[Any] = [
@@ -120,10 +121,3 @@ def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:
         [each.rule.measure for each in verdict.broken],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _labels(client: MLClient, project: Project, file: Path | None) -> DataVersion | None:
-    """The outcomes as a version of a data asset of their own; the same file is uploaded once."""
-    if file is None:
-        return None
-    return ensure_data(client, project.settings.labels, file)[0]

@@ -14,15 +14,14 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.endpoint.view import Live, prove_live
-from mlops.gates.proposal import Candidate
-from mlops.models.origin import read_provenance, release_of
-from mlops.models.package_documents import Provenance
-from mlops.models.package_store import fetch_package, package_of_model
+from mlops.gates.evidence import Candidate
+from mlops.models.package_store import fetch_package, package_of_model, read_provenance, release_of
 from mlops.models.registration import ModelVersion, find_version
 from mlops.promotion.stage_state import PromotionState, StageState
 from mlops.settings.project import Project
 from mlops.settings.releases import Model, Release
 from mlops.settings.stages import StageName
+from model_package.provenance import Provenance
 
 
 @dataclass(frozen=True)

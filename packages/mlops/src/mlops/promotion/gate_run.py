@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 from azure.ai.ml import MLClient
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
@@ -18,8 +19,7 @@ from azure.core.exceptions import AzureError
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.audit.retraining_policy import retraining_reason
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import read_collected
 from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError, MlopsError
@@ -27,11 +27,9 @@ from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, SourceLocation, Table
 from mlops.endpoint.view import View
-from mlops.gates.proposal import Candidate, Proposal
+from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
-from mlops.gates.rows import Rows, read_rows
-from mlops.models.package import package_digest
 from mlops.models.registration import ModelVersion
 from mlops.promotion.challenger import Challenger, read_champion, released_challenger
 from mlops.promotion.stage_state import StageState, read_change
@@ -42,9 +40,9 @@ from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.submission import held_out_file
+from model_package.collected.window import Window
+from model_package.package import package_digest
 
-_HELD_OUT: Final = "held-out rows"
-_RECENT: Final = "recent inputs"
 # More rows take longer and do not change what is seen of a distribution.
 MAX_RECENT_ROWS: Final = 20_000
 
@@ -82,7 +80,7 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
     job = challenger.provenance.job
     with ThreadPoolExecutor() as threads:
         champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
-        rows = threads.submit(lambda: read_rows(held_out_file(clients.training, clients.project, job), _HELD_OUT))
+        rows = threads.submit(lambda: read_held_out(held_out_file(clients.training, clients.project, job)))
         client, endpoint = clients.stage(state.stage), state.settings.endpoint
         recent = recent_inputs(client, endpoint, state.view, gates.recent_days)
         # A log that was tampered with gives no reason.
@@ -103,7 +101,7 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
 class RecentInputs:
     """The rows, None for none; `notes` on what is wrong with some, `problem` when they could not be read."""
 
-    rows: Rows | None = None
+    rows: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     problem: str = ""
 
@@ -119,7 +117,7 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> Rec
         explained = explain(error) if not isinstance(error, MlopsError) else error
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
-    return RecentInputs(Rows(found.frame, _RECENT) if not found.frame.is_empty() else None, found.notes)
+    return RecentInputs(None if found.table.is_empty() else found.table, found.notes)
 
 
 def gate_event(report: GateReport) -> Event:

@@ -10,14 +10,13 @@ from typing import Any, Final
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.models.origin import read_provenance, release_of
-from mlops.models.package import checksums
-from mlops.models.package_store import fetch_package, package_of_model
+from mlops.models.package_store import fetch_package, package_of_model, read_provenance, release_of
 from mlops.models.registration import ModelVersion, find_builder, find_version
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, committed_problems, statement_problems
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
+from model_package.digest import checksums, file_digests
 
 STATEMENT_FILE: Final = "statement.json"
 PREDICATE_FILE: Final = "predicate.json"
@@ -124,4 +123,4 @@ def _write(folder: Path, statement: Statement, package: Path) -> None:
     (folder / STATEMENT_FILE).write_text(statement.text(), encoding="utf-8")
     predicate = statement.predicate.model_dump_json(indent=2, exclude_none=True)
     (folder / PREDICATE_FILE).write_text(predicate + "\n", encoding="utf-8")
-    (folder / CHECKSUM_FILE).write_bytes(checksums(package))
+    (folder / CHECKSUM_FILE).write_bytes(checksums(file_digests(package)))

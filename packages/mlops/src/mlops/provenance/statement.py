@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlops.core.errors import ProjectError
 from mlops.core.layout import PIPELINE_FILE
 from mlops.githost.interface import Builder
-from mlops.models.package import DIGEST_PREFIX, file_digests
-from mlops.models.package_documents import Provenance
 from mlops.models.registration import ModelVersion
 from mlops.settings.releases import RELEASE_FOLDER
+from model_package.digest import DIGEST_PREFIX, file_digests
+from model_package.provenance import Provenance
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
@@ -113,7 +113,8 @@ class Statement(_Part):
 
 def state_provenance(model: ModelVersion, package: Path, known: Provenance, builder: Builder) -> Statement:
     """The statement about a registered version and its package, whose provenance.json is `known`."""
-    files = [Subject(name=name, digest={_SHA256: digest}) for name, digest in file_digests(package)]
+    digests = file_digests(package)
+    files = [Subject(name=name, digest={_SHA256: digests[name]}) for name in sorted(digests, key=str.encode)]
     whole = Subject(name=f"{model.name}:{model.version}", digest={_SHA256: model.digest.removeprefix(DIGEST_PREFIX)})
     data = known.data
     definition = BuildDefinition(

@@ -16,13 +16,13 @@ from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.githost.hosts import remote_of
 from mlops.githost.interface import Attested, RemoteAddress
-from mlops.models.package import DIGEST_PREFIX, checksums, file_digests
 from mlops.models.registration import ModelVersion
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
 from mlops.settings.project import Project
 from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from model_package.digest import DIGEST_PREFIX, checksums, file_digests
 
 _WHOLE_HISTORY: Final = "In CI, check out the whole history (fetch-depth: 0)."
 
@@ -97,7 +97,7 @@ def _subject_problems(subject: ProvenanceSubject, statement: Statement) -> Seque
         return [f"the statement is about {digest!r}, not {model.digest}"]
     stated = [(each.name, each.digest.get("sha256", "")) for each in files]
     found = file_digests(subject.package)
-    differing = sorted({name for name, _ in set(stated) ^ set(found)})
+    differing = sorted({name for name, _ in set(stated) ^ set(found.items())})
     return [f"files differ from the statement: {', '.join(map(repr, differing))}"] if differing else []
 
 
@@ -142,7 +142,7 @@ def _attestation_problems(
     if remote is None:
         return ["an attestation is required, but the remote is on no git host that could hold one"]
     predicate = json.loads(statement.predicate.model_dump_json(exclude_none=True))
-    attested = Attested(checksums(subject.package), PREDICATE_TYPE, predicate, statement.builder)
+    attested = Attested(checksums(file_digests(subject.package)), PREDICATE_TYPE, predicate, statement.builder)
     try:
         problem = remote.host.attestation_problem(remote, attested)
     except MlopsError as error:

@@ -1,1 +1,1 @@
-"""The way back from drift to a proposed model: why, whether it may be, and what is done."""
+"""A new model because of drift: trained on newer data, deployed to the first stage, proposed for the next."""

@@ -1,18 +1,25 @@
-"""From a reference to a training job, once: the cause is looked up, the training allowed and recorded, then submitted.
+"""From a trigger to a training job, once: the cause is looked up, the training permitted and recorded, then submitted.
 
-The job's name follows from the cause: a command that was killed finds its job when it is run again.
+A trigger is an event, a verdict of `mlops monitor --json`, or STAGE/RECORD. Anybody can write one, so it is only a
+reference: what it refers to in the audit log is believed, and nothing else of it. The job's name is derived from the
+cause: a command that was killed finds its job when it is run again.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlops.audit.announcement import DRIFT_FOUND, Announcement
 from mlops.audit.log import AuditLog
 from mlops.audit.record import Event, Record
 from mlops.audit.retraining_policy import (
@@ -32,20 +39,33 @@ from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.view import Live, live_model
-from mlops.models.origin import read_provenance, read_schema
-from mlops.models.package_store import fetch_package
+from mlops.githost.hosts import event_payload
+from mlops.models.package_store import fetch_package, read_provenance, read_schema
 from mlops.retraining.training_data import TrainingData, training_data
-from mlops.retraining.trigger import TriggerReference
 from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
 from mlops.settings.stages import StageName
 from mlops.training.run import submit_training
 
 _HASH_CHARACTERS: Final = slice(7, 19)
+_STAGE_AND_RECORD: Final = re.compile(r"(\w+)/([1-9]\d{0,8})")
+_LARGEST_BYTES: Final = 1_000_000
+_ADVICE: Final = (
+    "Pass an event of the stage's topic, the output of `mlops monitor --json`, or STAGE/RECORD, as in prod/17."
+)
+
+
+@dataclass(frozen=True)
+class TriggerReference:
+    """A record of a stage's audit log; with its hash where the trigger states it."""
+
+    stage: StageName
+    record: int
+    hash: str | None = None
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A retraining: its job, its cause, the number of its record in the training stage's log, and its data's origin."""
+    """A retraining: its job, its cause, the number of its record in the training stage's log, and what its data are."""
 
     job: str
     cause: Record
@@ -55,17 +75,42 @@ class Begun:
 
 @dataclass(frozen=True)
 class RetrainingState:
-    """What a retraining is decided on, read once: its cause, the training stage's records, and what the stage runs."""
+    """What the decision depends on, read once: the cause, the training stage's records, and what the stage runs."""
 
     cause: Record
     records: tuple[Record, ...]
     live: Live | None
 
 
-def begin(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> Begun | NotBegun:
-    """Submit the training that a cause asks for, unless it may not be; what it began before goes on.
+def read_trigger(given: str) -> TriggerReference:
+    """Read a trigger, or the file that it names. Raises InputError."""
+    text = given.strip()
+    short = _STAGE_AND_RECORD.fullmatch(text)
+    if short:
+        return TriggerReference(short[1], int(short[2]))
+    document = _parsed(text if text.startswith(("{", "[")) else _read(Path(text)))
+    # A broker delivers a list of one event.
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    document = event_payload(document)
+    try:
+        if isinstance(document, dict) and "audit" in document:
+            verdict = _Verdict.model_validate(document)
+            return TriggerReference(verdict.stage, verdict.audit.record)
+        event = Announcement.model_validate(document)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InputError(f"not a valid trigger: {path}: {first['msg']}", _ADVICE) from error
+    if event.type != DRIFT_FOUND:
+        raise InputError(f"an event {event.type} starts no retraining, only {DRIFT_FOUND} does", _ADVICE)
+    return TriggerReference(event.data.stage, event.data.record, event.id)
 
-    Raises InputError for a reference to nothing, WorkspaceError where a log cannot be trusted.
+
+def begin(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> Begun | NotBegun:
+    """Submit the training that a cause asks for, if one may start; one that it started before continues.
+
+    Raises InputError for a trigger without a record, WorkspaceError where a log cannot be trusted.
     """
     project = clients.project
     rules = read_retraining_rules(project.path(RETRAINING_FILE), project.order)
@@ -78,7 +123,7 @@ def begin(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -
             return found
         before = found
     else:
-        say(f"record {before.number} of {project.order.training}: this has begun a training before; it goes on")
+        say(f"record {before.number} of {project.order.training}: this cause started a training before; it continues")
     facts = before.event.evidence
     job = facts[JOB]
     if not _is_there(clients.training, job):
@@ -88,7 +133,7 @@ def begin(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -
 
 
 def refusal(state: RetrainingState, rules: RetrainingRules, now: datetime) -> str | None:
-    """Why no training may begin; None when one may. Pure."""
+    """Return why no training may start; None when one may. No I/O."""
     return (
         rejection_reason(state.cause, rules, now)
         or _superseded_reason(state)
@@ -97,12 +142,12 @@ def refusal(state: RetrainingState, rules: RetrainingRules, now: datetime) -> st
 
 
 def _superseded_reason(state: RetrainingState) -> str | None:
-    """Why a cause is over; None while the model that it is about still runs."""
+    """Return why a cause is out of date; None while the model that it is about still runs."""
     event, live = state.cause.event, state.live
     if live is not None and live.digest == event.digest:
         return None
     runs = f"version {live.version}" if live else "nothing"
-    return f"{event.stage} runs {runs} by now; that was found of version {event.version}"
+    return f"{event.stage} runs {runs} by now, and the drift was found in version {event.version}"
 
 
 def _read_state(clients: WorkspaceClients, log: AuditLog, trigger: TriggerReference) -> RetrainingState:
@@ -113,18 +158,18 @@ def _read_state(clients: WorkspaceClients, log: AuditLog, trigger: TriggerRefere
 
 
 def _look_up(clients: WorkspaceClients, trigger: TriggerReference) -> Record:
-    """The record that is referred to, from a log that holds."""
+    """Return the record that is referred to, from a log that was not tampered with."""
     records, breaks = AuditLog(clients.stage(trigger.stage)).read()
     if breaks:
         raise WorkspaceError(
-            f"the audit log of {trigger.stage} does not hold: record {breaks[0].number} {breaks[0].reason}",
-            f"Nothing is trained because of a log that cannot be trusted: `mlops history --stage {trigger.stage}`.",
+            f"the audit log of {trigger.stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
+            f"Find out who changed it before anything is trained: `mlops history --stage {trigger.stage}`.",
         )
     found = next((each for each in records if each.number == trigger.record), None)
     if found is None or trigger.hash not in {None, found.hash()}:
         raise InputError(
-            f"there is no such record {trigger.record} in the audit log of {trigger.stage}",
-            "The event is not from this project's monitor, or of another workspace; nothing was begun.",
+            f"there is no record {trigger.record} of this trigger in the audit log of {trigger.stage}",
+            f"Pass a record of this project's own monitor: `mlops history --stage {trigger.stage}` lists them.",
         )
     return found
 
@@ -132,8 +177,8 @@ def _look_up(clients: WorkspaceClients, trigger: TriggerReference) -> Record:
 def _permitted(
     clients: WorkspaceClients, rules: RetrainingRules, state: RetrainingState, log: AuditLog, now: datetime
 ) -> Record | NotBegun:
-    """Record that a training begins, if one may: of two at once only one is recorded."""
-    # Decided before rows are copied, and once more when the beginning is recorded.
+    """Record the start of a training, if one may start; of two at the same time only one is recorded."""
+    # Decided before rows are copied, and once more when the start is recorded.
     refused = refusal(state, rules, now)
     if refused:
         return NotBegun(refused)
@@ -147,7 +192,7 @@ def _permitted(
         return data
     if read_provenance(package).data.sha256 == data.version.sha256:
         runs = f"version {happened.version}, which runs in {happened.stage}"
-        return NotBegun(f"there are no newer data: {runs}, was trained on {data.version.name}:{data.version.version}")
+        return NotBegun(f"there is no newer data: {runs}, was trained on {data.version.name}:{data.version.version}")
     job = f"{project.settings.name}-retrain-{cause.hash()[_HASH_CHARACTERS]}"
     limits: list[str | None] = []
 
@@ -158,13 +203,13 @@ def _permitted(
     record = log.append_if(begun_event(cause, project.order.training, job, data), may)
     if record is not None:
         return record
-    # Another run began with the same cause a moment ago, or the budget is spent.
+    # Another run started with the same cause a moment ago, or the budget is spent.
     same = begun_for(log.read()[0], cause)
-    return same or NotBegun(limits[0] or "another training began at the same time")
+    return same or NotBegun(limits[0] or "another training started at the same time")
 
 
 def begun_event(cause: Record, training: StageName, job: str, data: TrainingData) -> Event:
-    """The record of a training that begins: the cause's reason and evidence, the job, the data and their origin."""
+    """Return the record of a training that starts: the cause's reason and evidence, the job, and the data."""
     happened, used = cause.event, data.version.version
     facts = {CAUSE: cause.hash(), CAUSE_RECORD: f"{happened.stage}/{cause.number}", JOB: job, DATA: used}
     if data.data_description:
@@ -188,3 +233,31 @@ def _is_there(client: MLClient, job: str) -> bool:
     except ResourceNotFoundError:
         return False
     return True
+
+
+class _Audit(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+    record: int
+
+
+class _Verdict(BaseModel):
+    """What a trigger needs of a verdict of `mlops monitor --json`."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+    stage: StageName
+    audit: _Audit
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return stream.read(_LARGEST_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(file)[:200]} cannot be read: {error}", _ADVICE) from error
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"not valid JSON: {error}", _ADVICE) from error

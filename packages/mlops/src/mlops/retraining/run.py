@@ -1,4 +1,4 @@
-"""`mlops retrain` from its cause to the pull request: the order stands here, each part in its own file."""
+"""`mlops retrain` from its trigger to the pull request: train, register, deploy, promote."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from mlops.azure.workspace import WorkspaceClients
 from mlops.core.results import Block, Line, Result
 from mlops.models.registration import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.retraining.begin import Begun, begin
-from mlops.retraining.trigger import TriggerReference
+from mlops.retraining.begin import Begun, TriggerReference, begin
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.training.run import finish_training
 
 
 @dataclass(frozen=True)
 class RetrainResult(Result):
-    """What came of a cause: nothing and why, or a training job, its model, where that runs, and its promotion."""
+    """The result of a trigger: why no training started, or the job, its model, its deployment, and its promotion."""
 
     outcome: Begun | NotBegun
     model: ModelVersion | None = None
@@ -34,7 +33,7 @@ class RetrainResult(Result):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The job, for whoever waits for it; empty when there is none."""
+        """The job, for the CI step that waits for it; empty when there is none."""
         return {"job": self.outcome.job if isinstance(self.outcome, Begun) else ""}
 
     @property
@@ -56,7 +55,7 @@ class RetrainResult(Result):
         }
 
     def blocks(self) -> Sequence[Block]:
-        """The reason, the job, and what became of the model."""
+        """The reason, the job, and the promotion of the model."""
         return self._blocks(self.promotion.blocks() if self.promotion else ())
 
     def story(self) -> Sequence[Block]:
@@ -65,7 +64,7 @@ class RetrainResult(Result):
 
     def _blocks(self, promoted: Sequence[Block]) -> Sequence[Block]:
         if isinstance(self.outcome, NotBegun):
-            return [Line(f"no training began: {self.outcome.reason}")]
+            return [Line(f"no training started: {self.outcome.reason}")]
         job = self.outcome.job
         blocks: list[Block] = [Line(f"because: {self.outcome.cause.event.reason}"), Line(f"job {job}", "good")]
         if isinstance(self.outcome, Begun) and self.outcome.data_description:
@@ -80,15 +79,15 @@ class RetrainResult(Result):
 
 
 def begin_retraining(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> RetrainResult:
-    """Begin what a cause asks for, and leave the job to itself."""
+    """Submit the training that a trigger asks for, and do not wait for it."""
     return RetrainResult(begin(clients, trigger, now))
 
 
 def retrain(clients: WorkspaceClients, trigger: TriggerReference, now: datetime) -> RetrainResult:
-    """Train, register, deploy where models are trained, and propose for the stage after it. Safe to run again.
+    """Train, register, deploy to the training stage, and propose for the next one. Safe to run again.
 
-    Where production is the only stage, nothing is deployed before the proposal is merged. What the gates block is a
-    result. Raises JobFailed when the training fails, and whatever deploying raises.
+    Where production is the only stage, nothing is deployed before the proposal is merged. A model that the gates block
+    is a result. Raises JobFailed when the training fails, and what `deploy` raises.
     """
     outcome = begin(clients, trigger, now)
     if isinstance(outcome, NotBegun):

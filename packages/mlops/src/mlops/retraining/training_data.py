@@ -1,38 +1,46 @@
-"""The data that a retraining runs on: a version that is there, or one made of what the stage was asked.
+"""The data that a retraining runs on: an existing version, or one made of the rows that a stage collected.
 
-The same cause, rows and outcomes make the same version again. The rows of a later stage move to the training stage's
-storage here, and nowhere else: only where releases/retraining.yml asks for it.
+The same cause, rows and outcomes make the same version again. The rows of a later stage are copied to the training
+stage's storage here, and nowhere else: only where releases/retraining.yml asks for it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from mlops.audit.record import Record
 from mlops.audit.retraining_policy import NotBegun
-from mlops.azure.collected_data.frames import Collected
-from mlops.azure.collected_data.reading import read_collected
-from mlops.azure.collected_data.window import Window
+from mlops.azure.collected_data import read_collected
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
-from mlops.models.package_documents import Schema
-from mlops.retraining.label_join import LabelledData, Outcomes, label, read_outcomes
 from mlops.settings.retraining import CollectedRows
 from mlops.settings.stages import StageName
+from model_package.collected.labels import Labels, read_labels
+from model_package.collected.lines import CORRELATION_ID, IDENTITY, MODEL_VERSION, ROW
+from model_package.collected.newest import NewestRows
+from model_package.collected.window import Window
+from model_package.errors import UnreadableRows
+from model_package.rows.rules import RowRules
+from model_package.rows.tables import matrix
+from model_package.schema import Schema
 
 _UNTIL: Final = "until"
-# Azure takes no longer text for a tag.
+# The longest value of a tag that Azure accepts.
 _LONGEST_TAG: Final = 256
+_ROW_NUMBER_BYTES: Final = 8
+_ADVICE: Final = "Train on it first: `mlops train --data-version newest` says what is wrong with it."
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,43 @@ class TrainingData:
 
     version: DataVersion
     data_description: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """`table` has the columns of a training file: the id, the features, the target, by id. The rest counts rows.
+
+    `collected` are all rows, of which `unlabelled` have no outcome yet, `unfit` have a value that validation refuses,
+    and `known` equal rows of the data that is trained on anyway. `models` are the versions that answered.
+    """
+
+    table: pl.DataFrame
+    target: str
+    collected: int
+    unlabelled: int
+    unfit: int
+    models: tuple[str, ...]
+    known: int = 0
+
+    def only(self, table: pl.DataFrame) -> LabelledRows:
+        """The same with only the rows of `table` left; the others are known."""
+        return replace(self, table=table, known=self.table.height - table.height)
+
+    def objection(self, rules: CollectedRows) -> str:
+        """Why these rows are not enough to train on; "" when they are."""
+        rows = self.table.height
+        counts = f"of {self.collected:,} rows {rows:,} can be used, {self.unlabelled:,} have no outcome yet"
+        counts += f", {self.unfit:,} have values that validation refuses" if self.unfit else ""
+        counts += f", {self.known:,} equal rows that are in the data anyway" if self.known else ""
+        if rows < rules.min_rows:
+            return f"there are too few rows to train on: {counts}; min_rows is {rules.min_rows:,}"
+        positives = int(self.table[self.target].sum())
+        if min(positives, rows - positives) < rules.min_rows_per_class:
+            return (
+                f"there are too few outcomes of one class: {positives:,} of {rows:,} rows have outcome 1; "
+                f"min_rows_per_class is {rules.min_rows_per_class:,}"
+            )
+        return ""
 
 
 def training_data(
@@ -57,22 +102,22 @@ def training_data(
 
 
 def training_window(rules: CollectedRows, cause: Record) -> Window:
-    """The rows' window: it ends where the one that drifted did, less the time in which outcomes settle.
+    """The window of the rows: it ends where the window that drifted ended, less `label_delay_days`.
 
-    Raises InputError for a cause that does not say where that is.
+    Raises InputError for a cause that does not say where its window ends.
     """
     try:
         found = datetime.fromisoformat(cause.event.evidence[_UNTIL])
     except (KeyError, ValueError) as error:
         message = f"record {cause.number} of {cause.event.stage} does not say where its window ends"
-        raise InputError(message, f"Judge anew: `mlops monitor --stage {cause.event.stage}`.") from error
+        raise InputError(message, f"Monitor again: `mlops monitor --stage {cause.event.stage}`.") from error
     end = found - timedelta(days=rules.label_delay_days)
     return Window(end - timedelta(days=rules.window_days), end)
 
 
 @dataclass(frozen=True)
 class _Making:
-    """One version in the making; files on the way lie in `folder`."""
+    """Makes one version; its intermediate files are in `folder`."""
 
     clients: WorkspaceClients
     rules: CollectedRows
@@ -86,15 +131,15 @@ class _Making:
 
     def make(self) -> TrainingData | NotBegun:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
-        if not self.schema.id:
-            raise InputError("the model that drifted names no column for the rows' numbers", "Train it again first.")
+        if not self.schema.identifier:
+            raise InputError("the schema of the model that drifted names no id column", "Train a new model first.")
         settings, training = self.clients.project.settings, self.clients.training
-        labels, outcomes = self._outcomes(settings.labels)
+        version, labels = self._labels(settings.labels)
         collected = self._collected()
-        rows = label(collected.frame, outcomes, self.schema, self.stage)
+        rows = label(collected.table, labels, self.schema, self.stage)
         history = find_data(training, settings.data, NEWEST) if self.rules.include_history else None
-        past = download_data(training, history, self._place("history")) if history else None
-        kept = rows.frame
+        past = download_data(training, history, self._subfolder("history")) if history else None
+        kept = rows.table
         if past is not None and self.rules.exclude_known_rows:
             kept = without_known_rows(past, kept, self.schema)
         used = rows.only(kept)
@@ -103,59 +148,62 @@ class _Making:
             return NotBegun(objection)
         file = self.folder / f"collected-{self.stage}.csv"
         total = merge_dataset(past, kept, self.schema, file)
-        facts = self._facts(used, collected, outcomes, labels) | {"rows": f"{total:,}"}
+        facts = self._facts(used, collected, labels, version) | {"rows": f"{total:,}"}
         if history:
             facts["history"] = f"{history.name}:{history.version}, {total - kept.height:,} rows"
         data_description = _sentence(self.stage, facts)
         tags = {name: text[:_LONGEST_TAG] for name, text in facts.items()}
-        version, _ = ensure_data(training, settings.data, file, Origin(data_description, tags))
-        return TrainingData(version, data_description)
+        made, _ = ensure_data(training, settings.data, file, Origin(data_description, tags))
+        return TrainingData(made, data_description)
 
-    def _place(self, name: str) -> Path:
-        """A folder of its own for each file, whose name anybody may have chosen."""
+    def _subfolder(self, name: str) -> Path:
+        """One folder per downloaded file: the name of the file itself comes from outside."""
         folder = self.folder / name
         folder.mkdir()
         return folder
 
-    def _outcomes(self, asset: str) -> tuple[DataVersion, Outcomes]:
+    def _labels(self, asset: str) -> tuple[DataVersion, Labels]:
         client = self.clients.stage(self.stage)
         try:
-            labels = find_data(client, asset, NEWEST)
+            version = find_data(client, asset, NEWEST)
         except InputError as error:
-            advice = f"Give them as they become known: `mlops monitor --stage {self.stage} --labels FILE`."
-            raise InputError(
-                f"no outcomes are known of what {self.stage} was asked: {error.message}", advice
-            ) from error
-        return labels, read_outcomes(download_data(client, labels, self._place("labels")), self.schema.target)
+            advice = f"Pass them as they become known: `mlops monitor --stage {self.stage} --labels FILE`."
+            raise InputError(f"no outcomes of requests to {self.stage} are known: {error.message}", advice) from error
+        file = download_data(client, version, self._subfolder("labels"))
+        try:
+            return version, read_labels(file, self.schema.target)
+        except UnreadableRows as error:
+            advice = f"Pass a file that can be read: `mlops monitor --stage {self.stage} --labels FILE`."
+            raise InputError(str(error), advice) from error
 
-    def _collected(self) -> Collected:
+    def _collected(self) -> NewestRows:
         client, endpoint = self.clients.stage(self.stage), self.clients.project.settings.stage(self.stage).endpoint
         view = observe(client, endpoint)
-        # A request that was mirrored is there twice; the one whose answer the caller got counts.
+        # A mirrored request is collected twice; the copy whose answer the caller got counts.
         deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
         window = training_window(self.rules, self.cause)
         return read_collected(client, endpoint, deployments, window, self.rules.max_rows)
 
-    def _facts(self, rows: LabelledData, found: Collected, outcomes: Outcomes, labels: DataVersion) -> dict[str, str]:
-        model = self.cause.event.model
+    def _facts(self, rows: LabelledRows, collected: NewestRows, labels: Labels, version: DataVersion) -> dict[str, str]:
+        model, found = self.cause.event.model, collected.found
         counts = {
             "collected": rows.collected,
-            "labelled": rows.frame.height,
-            "without_outcome": rows.unknown,
+            "labelled": rows.table.height,
+            "without_outcome": rows.unlabelled,
             "unfit": rows.unfit,
             "known": rows.known,
             "repeated": found.repeated,
             "broken": found.broken,
             "skewed": found.skewed,
-            "outcomes_repeated": outcomes.repeated,
-            "outcomes_contradictory": outcomes.contradictory,
-            "outcomes_unusable": outcomes.unusable,
+            "outcomes_repeated": labels.repeated,
+            "outcomes_contradictory": labels.contradictory,
+            "outcomes_unusable": labels.unusable,
         }
         return {
             "stage": self.stage,
-            "window": str(found.window),
-            "models": ", ".join(f"{model} {version}" for version in rows.models),
-            "labels": f"{labels.name}:{labels.version}",
+            "window": str(collected.window),
+            "models": ", ".join(f"{model} {each}" for each in rows.models),
+            "labels": f"{version.name}:{version.version}",
             **{name: f"{count:,}" for name, count in counts.items()},
         }
 
@@ -164,18 +212,57 @@ def _sentence(stage: StageName, facts: Mapping[str, str]) -> str:
     after = f", after those of {facts['history']}" if "history" in facts else ""
     left_out = f"{facts['without_outcome']} without an outcome, {facts['unfit']} unfit, {facts['known']} known before"
     return (
-        f"{facts['labelled']} rows that {stage} was asked from {facts['window']}, answered by {facts['models']}, with "
+        f"{facts['labelled']} rows that {stage} collected from {facts['window']}, scored by {facts['models']}, with "
         f"the outcomes of {facts['labels']}{after}; left out: {left_out}"
     )
 
 
-_ADVICE: Final = "Train on it first: `mlops train --data-version newest` says what is wrong with it."
+def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -> LabelledRows:
+    """Join collected rows, each there once, with their outcomes, and keep those that are fit to train on. No I/O.
+
+    Raises InputError for collected rows that lack a feature of the schema.
+    """
+    missing = [name for name in schema.names if name not in collected.columns]
+    if missing and collected.height:
+        raise InputError(
+            f"the rows that {stage} collected have no column {', '.join(missing)}",
+            "Another model answered then: choose a shorter window_days in releases/retraining.yml.",
+        )
+    if missing:
+        collected = collected.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
+    known = collected.join(labels.table, on=IDENTITY, how="inner", maintain_order="left")
+    wrong = RowRules(schema).wrong_values(matrix(known, schema.names, np.float64))
+    fit = known.filter(~np.any(wrong, axis=1))
+    numbers = pl.Series(schema.identifier, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
+    features = [pl.col(each.name).cast(pl.Int64 if each.is_whole else pl.Float64) for each in schema.features]
+    return LabelledRows(
+        table=fit.select(numbers, *features, schema.target).sort(schema.identifier),
+        target=schema.target,
+        collected=collected.height,
+        unlabelled=collected.height - known.height,
+        unfit=known.height - fit.height,
+        models=tuple(sorted(fit[MODEL_VERSION].drop_nulls().unique())),
+    )
+
+
+def row_numbers(stage: str, requests: Sequence[str] | pl.Series, rows: Sequence[int] | pl.Series) -> list[int]:
+    """Return the same number for the same row of a request every time, so that it keeps its part of every split.
+
+    Negative, because the rows of a data asset count from 0 up; 63 bits of a hash, so that numbers do not collide and
+    do not reveal the request.
+    """
+    return [_row_number(stage, request, row) for request, row in zip(requests, rows, strict=True)]
+
+
+def _row_number(stage: str, request: str, row: int) -> int:
+    digest = hashlib.blake2b(f"{stage}\0{request}\0{row}".encode(), digest_size=_ROW_NUMBER_BYTES).digest()
+    return -1 - (int.from_bytes(digest, "big") >> 1)
 
 
 def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """The rows that equal none of a data file in every feature: as another row they would test what they trained.
+    """Return the rows that equal no row of a data file in every feature: a copy in the test part would leak.
 
-    What stands in the file under a row's own number is the row itself.
+    A row of the file with the same number is the row itself, and no copy.
     """
     others = _others(history, rows, schema).select(pl.col(schema.names).cast(pl.Float64, strict=False))
     mine = rows.lazy().with_columns(pl.col(schema.names).cast(pl.Float64)).with_row_index()
@@ -186,7 +273,7 @@ def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.
 def merge_dataset(history: Path | None, rows: pl.DataFrame, schema: Schema, file: Path) -> int:
     """Write a CSV of a data file's rows and the labelled ones, which replace rows of the same number.
 
-    Gives the number of rows. The same rows always make the same bytes. Raises InputError for a file without the
+    Returns the number of rows. The same rows always make the same bytes. Raises InputError for a file without the
     schema's columns.
     """
     new = rows.lazy().select(pl.col(_columns(schema)).cast(pl.String))
@@ -196,19 +283,19 @@ def merge_dataset(history: Path | None, rows: pl.DataFrame, schema: Schema, file
 
 
 def _others(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.LazyFrame:
-    """The rows of a data file as text, without those of the same number as a labelled one."""
+    """Return the rows of a data file as text, without those that have the number of a labelled row."""
     try:
         lines = pl.scan_csv(history, infer_schema=False)
         found = lines.collect_schema().names()
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{history.name} is no readable CSV file: {error}", _ADVICE) from error
+        raise InputError(f"{history.name} cannot be read as a CSV file: {error}", _ADVICE) from error
     missing = [name for name in _columns(schema) if name not in found]
     if missing:
         raise InputError(f"{history.name} has no column {', '.join(missing)}", _ADVICE)
-    number = pl.col(schema.id).str.strip_chars().cast(pl.Int64, strict=False)
-    again = number.is_in(rows[schema.id].implode()).fill_null(value=False)
+    number = pl.col(schema.identifier).str.strip_chars().cast(pl.Int64, strict=False)
+    again = number.is_in(rows[schema.identifier].implode()).fill_null(value=False)
     return lines.select(_columns(schema)).filter(~again)
 
 
 def _columns(schema: Schema) -> list[str]:
-    return [schema.id, *schema.names, schema.target]
+    return [schema.identifier, *schema.names, schema.target]

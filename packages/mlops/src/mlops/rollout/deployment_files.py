@@ -15,9 +15,9 @@ from mlops.core.documents import YamlError, merged, read_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, KUBERNETES_SUFFIX
 from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
-from mlops.models.package import file_sha256
 from mlops.rollout.plan import Plan
 from mlops.settings.project import KUBERNETES, Project, Serving, Stage
+from model_package.digest import file_sha256
 
 # Azure's own place for it, in the datastore that the deployments may write to.
 COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"

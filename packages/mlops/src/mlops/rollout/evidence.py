@@ -20,9 +20,8 @@ from mlops.cli.progress import say
 from mlops.core.errors import EndpointUnreachable, RolloutFailed
 from mlops.core.waiting import pause_after
 from mlops.endpoint.client import Address, address_of
-from mlops.endpoint.scoring import smoke_test
+from mlops.endpoint.scoring import read_golden_cases, smoke_test
 from mlops.endpoint.view import Progress, View
-from mlops.models.package import GOLDEN_FILE, read_document
 from mlops.rollout.decide import Evidence, Verify
 from mlops.rollout.load import GoldenLoad
 from mlops.rollout.plan import CREATE, LOAD, SMOKE, Target
@@ -100,8 +99,8 @@ class EvidenceCollector:
         return Verdict(Outcome.passed, f"{cases} golden cases answered as the package promises")
 
     def _start_load(self, view: View, deployment: str) -> None:
-        cases = read_document(self._target.package, GOLDEN_FILE)["cases"]
-        bodies = [json.dumps(case["request"]).encode() for case in cases]
+        golden = read_golden_cases(self._target.package)
+        bodies = [json.dumps(case.request).encode() for case in golden.cases]
         rate, sample = self._target.requests_per_second, self._target.objective.minimum_requests
         self._load = GoldenLoad(self._address(view), deployment, bodies, rate, sample)
         self._load.start()

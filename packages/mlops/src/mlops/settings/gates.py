@@ -8,10 +8,9 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from mlops.core.documents import Part, YamlFile, read_checked
-from mlops.settings.measures import Catalogue, MeasureKind
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.schema import Schema, Slice
 
@@ -23,9 +22,9 @@ CATALOGUE: Final = Catalogue(
         "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
         "brier": MeasureKind("Brier score", "lower", compared=True),
         "calibration_error": MeasureKind("Calibration error", "lower", compared=True),
-        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_group=True),
+        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_slice=True),
         "true_positive_rate_difference": MeasureKind(
-            "True positive rate difference", "lower", compared=True, per_group=True
+            "True positive rate difference", "lower", compared=True, per_slice=True
         ),
         "recorded_difference": MeasureKind("Recorded metrics against ONNX", "lower"),
         "golden_difference": MeasureKind("Golden answers, largest difference", "lower"),
@@ -48,7 +47,7 @@ def _slice(name: Any, info: ValidationInfo) -> Slice:
     return named_slice(name, info.context)
 
 
-class Bootstrap(Part):
+class BootstrapSettings(Part):
     """How intervals are drawn: rounds, their confidence, and the seed that repeats them."""
 
     rounds: Annotated[int, Field(ge=100, le=100_000)]
@@ -68,7 +67,7 @@ class GatesFile(YamlFile):
 
     renamed_keys: ClassVar = {"groups": "slices", "smallest_band": "min_slice_size"}
 
-    bootstrap: Bootstrap
+    bootstrap: BootstrapSettings
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     latency_calls: Annotated[int, Field(ge=100, le=100_000)]
     recent_rows: Annotated[int, Field(ge=1)]

@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
-from mlops.settings.measures import GROUP_SEPARATOR, Catalogue, MeasureKind
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema
 
 Section = Literal["quality", "drift", "performance", "fairness", "service"]
@@ -49,9 +49,9 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "brier": MeasureKind("Brier score", "lower", compared=True),
     },
     "fairness": {
-        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_group=True),
+        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_slice=True),
         "true_positive_rate_difference": MeasureKind(
-            "True positive rate difference", "lower", compared=True, per_group=True
+            "True positive rate difference", "lower", compared=True, per_slice=True
         ),
     },
     "service": {
@@ -64,7 +64,7 @@ CATALOGUE: Final = Catalogue({name: kind for kinds in _SECTIONS.values() for nam
 
 def section_of(measure: str) -> Section:
     """Of what kind a broken rule on a measure is. Raises KeyError for an unknown one."""
-    name = measure.split(GROUP_SEPARATOR, 1)[0]
+    name = measure.split(SLICE_SEPARATOR, 1)[0]
     for section, kinds in _SECTIONS.items():
         if name in kinds:
             return section

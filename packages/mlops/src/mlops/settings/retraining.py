@@ -15,7 +15,7 @@ RETRAINING_FILE: Final = RELEASE_FOLDER / "retraining.yml"
 
 
 class CollectedRows(Part):
-    """Which rows that a stage was asked are trained on, once their outcome is known.
+    """Which rows that a stage collected are trained on, once their outcomes are known.
 
     Those of `window_days` that ended `label_delay_days` before the end of the window that drifted, the newest
     `max_rows` of them. `include_history`: after the rows of the newest version of the data asset, without those that

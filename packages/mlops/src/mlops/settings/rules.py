@@ -1,25 +1,65 @@
 """Rules as data: which measure must keep which bound at which stage, and why. Pure: no I/O.
 
-A rule that cannot fail is refused here: no bound, an unknown measure, a bound in the wrong direction.
+A catalogue says which measures the rules of a file may name. A rule that cannot fail is refused here: no bound, an
+unknown measure, a bound in the wrong direction.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mlops.core.documents import KeyPath, Part
-from mlops.settings.measures import Catalogue
 from mlops.settings.stages import ByStage, StageName, StageOrder
+from model_package.measures import SLICE_SEPARATOR, slice_metric
 
 Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class MeasureKind:
+    """What a measure means.
+
+    `compared`: the champion, or whatever else it is compared with, has a value too. `per_slice`: taken once per slice.
+    `needs_champion`: without a champion there is nothing to measure.
+    """
+
+    title: str
+    better: Literal["higher", "lower"]
+    compared: bool = False
+    per_slice: bool = False
+    needs_champion: bool = False
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every kind of measure that the rules of a file may name; `<measure>.<slice>` for those taken per slice."""
+
+    kinds: Mapping[str, MeasureKind]
+
+    def kind(self, measure: str) -> MeasureKind:
+        """The kind of a measure. Raises KeyError for an unknown one."""
+        return self.kinds[measure.split(SLICE_SEPARATOR, 1)[0]]
+
+    def title(self, measure: str) -> str:
+        """A measure's name for people; the slice's name is data and comes unescaped."""
+        _, _, name = measure.partition(SLICE_SEPARATOR)
+        title = self.kind(measure).title
+        return f"{title} by {name}" if name else title
+
+    def known(self, slices: Sequence[str]) -> tuple[str, ...]:
+        """Every name that a rule may use, given the names of the slices."""
+        names: list[str] = []
+        for name, kind in self.kinds.items():
+            names += [slice_metric(name, each) for each in slices] if kind.per_slice else [name]
+        return tuple(names)
 
 
 class Bounds(Part):
@@ -106,7 +146,7 @@ def rules_at(entries: Sequence[RuleEntry], stage: StageName) -> tuple[Rule, ...]
 def problems_of(
     entries: Sequence[RuleEntry],
     catalogue: Catalogue,
-    groups: Sequence[str],
+    slices: Sequence[str],
     order: StageOrder,
     *,
     has_champions: bool,
@@ -115,7 +155,7 @@ def problems_of(
 
     `has_champions` is false where measures are always compared with the same thing, which is always there.
     """
-    known = catalogue.known(groups)
+    known = catalogue.known(slices)
     counts = Counter(entry.measure for entry in entries)
     problems: list[tuple[KeyPath, str]] = []
     for index, entry in enumerate(entries):

@@ -1,5 +1,4 @@
-"""From a measure and its rule to an outcome with a sentence. Pure: no I/O. What outcomes are worth together is left
-to those who ask.
+"""Judge a measure by its rule: an outcome with a sentence. Pure: no I/O. What outcomes mean together, callers decide.
 
 What cannot be judged is never a pass: a measure that is missing, broken or not a number, a comparison without the other
 value. The two exceptions must be written in the rule: `no_champion: pass` and `missing: pass`.
@@ -11,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.settings.measures import Measured, MeasureKind
-from mlops.settings.rules import Rule
+from mlops.settings.rules import MeasureKind, Rule
+from model_package.measures import Measure
 
 Result = Literal["pass", "fail", "inconclusive", "error"]
 _SEVERITY: Final[dict[Result, int]] = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
@@ -23,7 +22,7 @@ _LARGE: Final = 100
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one rule came to: the value observed (None when there is none), its bounds, and one sentence."""
+    """The result of one rule: the value observed (None when there is none), its bounds, and one sentence."""
 
     rule: Rule
     outcome: Result
@@ -33,7 +32,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether this rule is kept."""
+        """Whether the measure keeps this rule."""
         return self.outcome == "pass"
 
 
@@ -47,44 +46,44 @@ class _Finding:
 class Comparison:
     """What measures are compared with: `name` in sentences, and why it is `absent` ("" when it is there).
 
-    `rows` names what was measured. With `proves` "kept", a rule is kept only when the whole interval keeps its margin;
-    with "broken", it is broken only when the whole interval lies beyond: a gate is to be sure of the good, an alarm of
-    the bad.
+    `rows` names what was measured. `test` is how the confidence interval of a difference is judged by its margin:
+    "non_inferiority" passes only when the whole interval keeps the margin, as a gate must; "inferiority" fails only
+    when the whole interval lies beyond the margin, as an alarm must.
     """
 
     name: str
     rows: str
-    proves: Literal["kept", "broken"]
+    test: Literal["non_inferiority", "inferiority"]
     absent: str = ""
 
 
-def check(rule: Rule, measured: Measured, kind: MeasureKind, against: Comparison) -> Outcome:
+def check(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison) -> Outcome:
     """Judge one rule."""
     findings = _findings(rule, measured, kind, against)
     worst = max((finding.result for finding in findings), key=lambda result: _SEVERITY[result])
-    said = [finding.sentence for finding in findings if finding.result == worst or finding.result != "pass"]
+    sentences = [finding.sentence for finding in findings if finding.result == worst or finding.result != "pass"]
     observed = measured.value if measured.state == "measured" and math.isfinite(measured.value) else None
-    return Outcome(rule, worst, observed, bound_text(rule), "; ".join(said))
+    return Outcome(rule, worst, observed, bound_text(rule), "; ".join(sentences))
 
 
 def bound_text(rule: Rule) -> str:
-    """The rule's bounds as people read them."""
+    """Return the rule's bounds as text for people."""
     bounds = rule.bounds
     texts = [
-        _said("≥ ", bounds.min),
-        _said("≤ ", bounds.max),
-        _said("drop ≤ ", bounds.max_drop),
-        _said("rise ≤ ", bounds.max_rise),
-        _said("ratio ≤ ", bounds.max_ratio),
+        _bound_text("≥ ", bounds.min),
+        _bound_text("≤ ", bounds.max),
+        _bound_text("drop ≤ ", bounds.max_drop),
+        _bound_text("rise ≤ ", bounds.max_rise),
+        _bound_text("ratio ≤ ", bounds.max_ratio),
     ]
     return ", ".join(text for text in texts if text)
 
 
-def _said(prefix: str, bound: float | None) -> str:
+def _bound_text(prefix: str, bound: float | None) -> str:
     return "" if bound is None else f"{prefix}{bound:g}"
 
 
-def _findings(rule: Rule, measured: Measured, kind: MeasureKind, against: Comparison) -> list[_Finding]:
+def _findings(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison) -> list[_Finding]:
     if kind.needs_champion and against.absent:
         return [_Finding(rule.no_champion, f"nothing to compare with: {against.absent}")]
     if measured.state == "nothing":
@@ -96,7 +95,7 @@ def _findings(rule: Rule, measured: Measured, kind: MeasureKind, against: Compar
     return [*_absolute(rule, measured), *_relative(rule, measured, against)]
 
 
-def _absolute(rule: Rule, measured: Measured) -> list[_Finding]:
+def _absolute(rule: Rule, measured: Measure) -> list[_Finding]:
     findings = []
     value, shown = measured.value, number(measured.value)
     details = f" ({'; '.join(measured.details)})" if measured.details else ""
@@ -114,14 +113,14 @@ def _bound(kept: bool, sentence: str) -> _Finding:  # noqa: FBT001 - the sentenc
     return _Finding("pass" if kept else "fail", sentence)
 
 
-def _relative(rule: Rule, measured: Measured, against: Comparison) -> list[_Finding]:
+def _relative(rule: Rule, measured: Measure, against: Comparison) -> list[_Finding]:
     bounds = rule.bounds
     if not bounds.relative:
         return []
     if against.absent:
         return [_Finding(rule.no_champion, f"not compared: {against.absent}")]
-    if measured.champion is None or not math.isfinite(measured.champion):
-        problem = measured.champion_problem or "its value is not a number"
+    if measured.reference is None or not math.isfinite(measured.reference):
+        problem = measured.reference_problem or "its value is not a number"
         return [_Finding("error", f"{against.name} cannot be measured: {problem}")]
     findings = []
     if bounds.max_drop is not None:
@@ -129,53 +128,54 @@ def _relative(rule: Rule, measured: Measured, against: Comparison) -> list[_Find
     if bounds.max_rise is not None:
         findings.append(_margin(measured, bounds.max_rise, 1, against))
     if bounds.max_ratio is not None:
-        findings.append(_ratio(measured, measured.champion, bounds.max_ratio, against))
+        findings.append(_ratio(measured, measured.reference, bounds.max_ratio, against))
     return findings
 
 
-def _margin(measured: Measured, margin: float, sign: Literal[-1, 1], against: Comparison) -> _Finding:
+def _margin(measured: Measure, margin: float, sign: Literal[-1, 1], against: Comparison) -> _Finding:
     """Judge how far the value lies on the bad side: `sign` times the difference, with its interval."""
     word = "rise" if sign > 0 else "drop"
     if measured.difference is None or not math.isfinite(measured.difference):
         return _Finding("error", f"the difference from {against.name} is not a number")
     worse = sign * measured.difference
-    span = measured.difference_span
-    if span is None:
+    interval = measured.difference_interval
+    if interval is None:
         return _bound(worse <= margin, f"{word} {number(worse)} from {against.name}, allowed {margin:g}")
-    ends = sorted((sign * span.low, sign * span.high))
-    if not all(math.isfinite(end) for end in ends):
+    low, high = sorted((sign * interval.low, sign * interval.high))
+    if not (math.isfinite(low) and math.isfinite(high)):
         return _Finding("error", f"the difference from {against.name} has no interval")
     side = "worse" if worse > 0 else "no worse"
-    facts = (
-        f"{side} than {against.name}, {word} {number(worse)} ({number(ends[0])} to {number(ends[1])}), "
-        f"allowed {margin:g}"
-    )
-    if against.proves == "broken":
-        return _proven_broken(worse, ends[0], margin, facts)
+    facts = f"{side} than {against.name}, {word} {number(worse)} ({number(low)} to {number(high)}), allowed {margin:g}"
+    if against.test == "inferiority":
+        return _inferiority(worse, low, margin, facts)
+    return _non_inferiority(worse, high, margin, facts)
+
+
+def _non_inferiority(worse: float, upper: float, margin: float, facts: str) -> _Finding:
     if worse > margin:
         return _Finding("fail", facts)
-    if ends[1] > margin:
+    if upper > margin:
         return _Finding("inconclusive", f"{facts}: the rows cannot exclude more; give more held-out rows")
     return _Finding("pass", facts)
 
 
-def _proven_broken(worse: float, least: float, margin: float, facts: str) -> _Finding:
-    if least > margin:
+def _inferiority(worse: float, lower: float, margin: float, facts: str) -> _Finding:
+    if lower > margin:
         return _Finding("fail", facts)
     if worse > margin:
-        return _Finding("inconclusive", f"{facts}: chance alone may be that bad; wait for more rows")
+        return _Finding("inconclusive", f"{facts}: chance alone may explain it; wait for more rows")
     return _Finding("pass", facts)
 
 
-def _ratio(measured: Measured, champion: float, most: float, against: Comparison) -> _Finding:
-    if champion <= 0:
-        return _Finding("error", f"the {number(champion)} of {against.name} gives no ratio")
-    ratio = measured.value / champion
-    return _bound(ratio <= most, f"{ratio:.2f} times the {number(champion)} of {against.name}, allowed {most:g}")
+def _ratio(measured: Measure, reference: float, highest: float, against: Comparison) -> _Finding:
+    if reference <= 0:
+        return _Finding("error", f"the {number(reference)} of {against.name} gives no ratio")
+    ratio = measured.value / reference
+    return _bound(ratio <= highest, f"{ratio:.2f} times the {number(reference)} of {against.name}, allowed {highest:g}")
 
 
 def number(value: float) -> str:
-    """A value in as many digits as tell something."""
+    """A value with as many digits as are meaningful."""
     if float(value).is_integer():
         return f"{value:.0f}"
     if abs(value) < _SMALL:

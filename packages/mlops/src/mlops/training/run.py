@@ -25,14 +25,14 @@ from mlops.core.git import git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
-from mlops.models.evaluation import Metric, read_metrics
-from mlops.models.package import REPORT_FILE
-from mlops.models.package_store import package_of_job
-from mlops.models.registration import ModelVersion, Origin, register
+from mlops.models.package_store import package_of_job, read_metrics
+from mlops.models.registration import Lineage, ModelVersion, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
 from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, sample_file, submit
+from model_package.evaluation import Estimate
+from model_package.package import REPORT_FILE
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TrainResult(Result):
 
     job: str
     steps: tuple[Step, ...]
-    metrics: dict[str, Metric]
+    metrics: dict[str, Estimate]
     model: ModelVersion
     is_new: bool
     data: DataVersion
@@ -122,7 +122,7 @@ class SubmitResult(Result):
 def training_tables(result: TrainResult) -> list[Table]:
     """The steps with their times, and the metrics with their intervals."""
     steps = tuple((step.name, step.status, _time(step)) for step in result.steps)
-    metrics = tuple((name, metric.sentence()) for name, metric in result.metrics.items())
+    metrics = tuple((name, _shown(metric)) for name, metric in result.metrics.items())
     return [
         Table(f"job {result.job} ({result.seconds:.1f} s)", ("step", "state", "seconds"), steps),
         Table("metrics on the test part", ("metric", "value (95 % interval)"), metrics),
@@ -224,9 +224,9 @@ def _result(
     warnings = validation_warnings(client, job.name)
     package, digest = package_of_job(client, project, job.name)
     metrics = read_metrics(package)
-    values = {name: metric.value for name, metric in metrics.items()}
-    origin = Origin(job.name, order.git_commit, order.data)
-    model, is_new = register(client, project.settings.model, digest, origin, values)
+    values = {name: metric.value for name, metric in metrics.items() if metric.value is not None}
+    lineage = Lineage(job.name, order.git_commit, order.data)
+    model, is_new = register(client, project.settings.model, digest, lineage, values)
     return TrainResult(
         job=job.name,
         steps=finished.steps,
@@ -270,6 +270,14 @@ def _keep_report(project: Project, package: Path, model: ModelVersion) -> Path |
         return None
     folder = private_folder(project.path(REPORT_FOLDER))
     return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html")).resolve()
+
+
+def _shown(metric: Estimate) -> str:
+    if metric.value is None:
+        return "-"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.4f}"
+    return f"{metric.value:.4f}  ({metric.low:.4f} to {metric.high:.4f})"
 
 
 def _time(step: Step) -> str:

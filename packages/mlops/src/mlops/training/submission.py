@@ -28,8 +28,8 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import InputError, JobFailed, MachineError, ProjectError
 from mlops.core.layout import PIPELINE_FILE, ROWS_FOLDER, SAMPLE_FOLDER, SAMPLE_GENERATOR, private_folder
 from mlops.models.data_asset import DataVersion
-from mlops.models.package import file_sha256
 from mlops.settings.project import Project, Stage
+from model_package.digest import file_sha256
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 _SUFFIX_BYTES = 2

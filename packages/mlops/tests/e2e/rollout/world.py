@@ -24,12 +24,12 @@ from azureml_emulator.testing import RunningEmulator
 from mlops.azure.workspace import connect, connect_registry
 from mlops.endpoint.client import address_of, call
 from mlops.endpoint.view import TAG_BEFORE, View, observe
-from mlops.models.package import package_digest
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_change
 from mlops.rollout.lease import Change
 from mlops.settings.project import Project, load_project
 from mlops.settings.stages import StageName
+from model_package.package import package_digest
 
 from .callers import Callers, counted
 from .tiny_model import golden_request, write_package

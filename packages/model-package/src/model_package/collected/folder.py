@@ -23,7 +23,7 @@ from model_package.collected.lines import (
     whole_lines,
 )
 from model_package.collected.rows import KEY, first_of_each, row_keys, with_answers
-from model_package.collected.window import CLOCK_SKEW, Window
+from model_package.collected.window import Window
 from model_package.rows.tables import matrix
 
 _CHUNK_BYTES = 16 * 1024 * 1024
@@ -72,10 +72,9 @@ def read_window(folder: Path, window: Window, features: Sequence[str], deploymen
 
 def _deployment(folder: Path, window: Window, features: Sequence[str], found: Found) -> pl.DataFrame:
     inputs = LineReader.of_inputs(window, found, features, _NUMBER)
-    # An answer may be filed an hour later than its question.
-    later = Window(window.since, window.until + CLOCK_SKEW)
-    answers = LineReader.of_outputs(later, found, _NUMBER)
     asked = _read(folder / INPUTS, inputs, window, found)
+    later = window.for_answers()
+    answers = LineReader.of_outputs(later, found, _NUMBER)
     return with_answers(asked, _read(folder / OUTPUTS, answers, later, found), [KEY])
 
 

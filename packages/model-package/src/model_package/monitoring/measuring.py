@@ -1,10 +1,9 @@
-"""All measures of a window as one document: the order stands here, each kind in its own module. Pure: no I/O.
+"""Takes all measures of a window, in this order; each kind of measure has its own module. Pure: no I/O.
 
-What cannot be measured says why, and stops nothing else. Whether a value is good is not said here.
+What cannot be measured says why, and stops nothing else. Whether a value is good is decided elsewhere.
 """
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +14,17 @@ from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
 from model_package.collected.lines import MODEL_VERSION
 from model_package.collected.rows import KEY, row_keys
-from model_package.evaluation import Estimate
-from model_package.measures import Measure, no_measures
+from model_package.measures import no_measures
 from model_package.monitoring.drift import (
     FEATURE_MEASURES,
     PREDICTION_MEASURES,
-    ColumnDrift,
     Sensitivity,
-    by_contribution,
     drift_measures,
     feature_drift,
     prediction_drift,
 )
 from model_package.monitoring.fairness import difference, measure_names, selection_rates, true_positive_rates
+from model_package.monitoring.findings import Findings
 from model_package.monitoring.performance import METRICS, performance
 from model_package.monitoring.quality import COLUMN_MEASURES, column_quality, count_columns, reading_quality
 from model_package.monitoring.reference import Reference
@@ -39,7 +36,6 @@ from model_package.statistics.binary_metrics import (
 )
 from model_package.statistics.bootstrap import Bootstrap
 
-FORMAT = 1
 ANY_VERSION = "any"
 _SHOWN_NAMES = 10
 _NO_LABELS = "there are no labels"
@@ -58,39 +54,6 @@ class Settings:
     min_slice_rows: int
     sensitivity: Sensitivity
     bootstrap: Bootstrap
-
-
-@dataclass(slots=True)
-class Findings:
-    """Everything that was measured of a window; `columns` are the features, compared with training."""
-
-    rows: int
-    files: int
-    versions: dict[str, int]
-    measures: dict[str, Measure]
-    notes: list[str]
-    answered: int = 0
-    labelled: int = 0
-    columns: list[ColumnDrift] = field(default_factory=list)
-    score: ColumnDrift | None = None
-    performance: dict[str, Estimate] | None = None
-
-    def as_document(self) -> dict[str, Any]:
-        """Return the content of measures.json, without its window."""
-        estimates = self.performance
-        return {
-            "format": FORMAT,
-            "rows": self.rows,
-            "answered": self.answered,
-            "labelled": self.labelled,
-            "files": self.files,
-            "versions": self.versions,
-            "notes": self.notes,
-            "measures": {name: each.as_document() for name, each in sorted(self.measures.items())},
-            "features": [asdict(each) for each in by_contribution(self.columns)],
-            "score": asdict(self.score) if self.score else None,
-            "performance": estimates and {name: each.as_document() for name, each in estimates.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +170,7 @@ def _versions(collected: Collected) -> dict[str, int]:
 
 def _notes(collected: Collected, labels: Labels | None) -> list[str]:
     found = collected.found
-    notes = [
-        *_note(found.broken, "collected lines or rows are half-written or of another shape and were left out"),
-        *_note(found.repeated, "collected rows are there more than once and count once"),
-        *_note(found.skewed, "collected rows are filed hours away from their own time: is a server's clock wrong?"),
-    ]
+    notes = [*found.notes]
     if found.unknown_columns:
         unknown = sorted(found.unknown_columns)[:_SHOWN_NAMES]
         notes.append(f"columns that are no features of the model: {', '.join(unknown)}")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from model_package.measures import Measure
-from model_package.monitoring.drift import ColumnDrift, HistogramPair, by_contribution
-from model_package.monitoring.measuring import Findings
+from model_package.monitoring.findings import ColumnDrift, Findings, HistogramPair, by_contribution
 from model_package.monitoring.performance import METRICS
 from model_package.reports.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SECOND, TALL, canvas, svg
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.binary_classification import decide
+from model_package.measures import slice_metric
 
 # Names as evaluation.json and the rules of releases/ have them.
 RANKING = ("roc_auc", "average_precision", "ks")
@@ -130,11 +131,6 @@ def point_values(scored: Scored) -> dict[str, float]:
 def roc_auc(target: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     """Return the area under the ROC curve; NaN when only one class is there."""
     return point_values(prepare(target, probability, 0.5, bins=1))["roc_auc"]
-
-
-def slice_metric(metric: str, name: str) -> str:
-    """Return the name of a metric taken for one slice."""
-    return f"{metric}.{name}"
 
 
 def _bin_terms(target: Doubles, scores: Doubles, order: npt.NDArray[np.intp], bins: int) -> Doubles:

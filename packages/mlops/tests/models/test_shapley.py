@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mlops.explain.explaining import Floats, contributions
+from mlops.models.explanation import Floats, contributions
 
 WIDTH = 5
 

@@ -1,4 +1,4 @@
-"""Rows that a stage was asked, with what became of them: joined once, fit to train on, numbered for good."""
+"""Collected rows with their outcomes: joined once, fit to train on, and numbered the same way every time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import pytest
 from validate_data import build_report
 
 from mlops.core.errors import InputError
-from mlops.models.package_documents import Schema
-from mlops.retraining.label_join import LabelledData, label, read_outcomes, row_numbers
-from mlops.retraining.training_data import merge_dataset, without_known_rows
+from mlops.retraining.training_data import LabelledRows, label, merge_dataset, row_numbers, without_known_rows
 from mlops.settings.project import read_project_schema
 from mlops.settings.retraining import CollectedRows
 from model_package.collected.labels import read_labels
-from model_package.schema import Decision
+from model_package.schema import Decision, Feature, Schema
 
 ROOT = Path(__file__).parents[4]
 GENERATOR = ROOT / "data" / "generate_sample.py"
@@ -32,17 +30,15 @@ RULES = CollectedRows(
     include_history=True,
     exclude_known_rows=True,
 )
-SCHEMA = Schema.model_validate(
-    {
-        "id": "ID",
-        "target": "default",
-        "features": [
-            {"name": "AGE", "type": "integer", "minimum": 18, "maximum": 120},
-            {"name": "RATE", "type": "number"},
-            {"name": "SEX", "type": "integer", "categories": [1, 2]},
-        ],
-        "decision": {"threshold": 0.5},
-    }
+SCHEMA = Schema(
+    identifier="ID",
+    target="default",
+    features=(
+        Feature("AGE", minimum=18, maximum=120),
+        Feature("RATE", "number"),
+        Feature("SEX", categories=(1, 2)),
+    ),
+    decision=Decision(0.5),
 )
 
 
@@ -64,34 +60,21 @@ def outcomes_file(folder: Path, *lines: str) -> Path:
 ASKED = asked(("a", 30, 0.5, 1), ("b", 40, 1.5, 2), ("c", 50, 2.5, 1), ("d", 60, 3.5, 2), ("late", 33, 0.1, 1))
 
 
-def labelled(tmp_path: Path, rows: pl.DataFrame = ASKED, *lines: str) -> LabelledData:
+def labelled(tmp_path: Path, rows: pl.DataFrame = ASKED, *lines: str) -> LabelledRows:
     file = outcomes_file(tmp_path, *(lines or ("a,0,1", "b,0,0", "c,0,0", "d,0,1")))
-    return label(rows, read_outcomes(file, "default"), SCHEMA, "prod")
+    return label(rows, read_labels(file, "default"), SCHEMA, "prod")
 
 
 def test_late_double_contradicting_and_foreign_outcomes(tmp_path: Path) -> None:
     # given outcomes that come twice, contradict each other, belong to another window, or are none; one is not known yet
     lines = ("a,0,1", "a,0,1.0", "b,0,0", "c,0,0", "c,0,1", "elsewhere,0,1", "d,0,2", "d,,1", ",0,1")
-    outcomes = read_outcomes(outcomes_file(tmp_path, *lines), "default")
+    outcomes = read_labels(outcomes_file(tmp_path, *lines), "default")
 
     found = label(ASKED, outcomes, SCHEMA, "prod")
 
     assert (outcomes.repeated, outcomes.contradictory, outcomes.unusable) == (1, 1, 3)
-    assert sorted(zip(found.frame["AGE"], found.frame["default"], strict=True)) == [(30, 1), (40, 0)]
-    assert (found.collected, found.unknown, found.unfit, found.models) == (5, 3, 0, ("3",))
-
-
-def test_outcomes_count_as_monitoring_counts_them(tmp_path: Path) -> None:
-    file = outcomes_file(tmp_path, "a,0,1", "a,0,1", "b,0,0", "b,0,1", "b,0,1", "c,1,0", "d,0,x", "d,,1", "e,0,0.5")
-
-    mine, theirs = read_outcomes(file, "default"), read_labels(file, "default")
-
-    assert (mine.repeated, mine.contradictory, mine.unusable) == (
-        theirs.repeated,
-        theirs.contradictory,
-        theirs.unusable,
-    )
-    assert mine.frame.with_columns(pl.col("default").cast(pl.Int8)).equals(theirs.table)
+    assert sorted(zip(found.table["AGE"], found.table["default"], strict=True)) == [(30, 1), (40, 0)]
+    assert (found.collected, found.unlabelled, found.unfit, found.models) == (5, 3, 0, ("3",))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +91,7 @@ def test_outcomes_count_as_monitoring_counts_them(tmp_path: Path) -> None:
 def test_what_validation_would_refuse_is_left_out(row: tuple[str, float, float, float], tmp_path: Path) -> None:
     found = labelled(tmp_path, pl.concat([asked(row), ASKED.filter(pl.col("correlation_id") != "a")]))
 
-    assert (found.frame.height, found.unfit) == (3, 1)
+    assert (found.table.height, found.unfit) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +101,7 @@ def test_what_validation_would_refuse_is_left_out(row: tuple[str, float, float, 
         pytest.param(
             (), RULES.model_copy(update={"min_rows": 5}), "of 5 rows 4 can be used, 1 have no outcome yet", id="few"
         ),
-        pytest.param(("a,0,0", "b,0,0", "c,0,0", "d,0,0"), RULES, "0 of 4 rows turned out as 1", id="one class"),
+        pytest.param(("a,0,0", "b,0,0", "c,0,0", "d,0,0"), RULES, "0 of 4 rows have outcome 1", id="one class"),
         pytest.param(("x,0,0",), RULES, "of 5 rows 0 can be used", id="never"),
     ],
 )
@@ -136,11 +119,11 @@ def test_nothing_asked_is_no_error(tmp_path: Path) -> None:
 
 
 def test_another_models_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="prod was asked has no column RATE"):
+    with pytest.raises(InputError, match="rows that prod collected have no column RATE"):
         labelled(tmp_path, ASKED.drop("RATE"))
 
 
-def test_numbers_are_for_good_below_zero_and_all_different() -> None:
+def test_numbers_stay_the_same_below_zero_and_all_different() -> None:
     numbers = row_numbers("prod", ["a", "a", "b"], [0, 1, 0])
 
     assert numbers == row_numbers("prod", ["a", "a", "b"], [0, 1, 0])
@@ -150,13 +133,13 @@ def test_numbers_are_for_good_below_zero_and_all_different() -> None:
 
 
 def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(tmp_path: Path) -> None:
-    # given a data file, one of whose rows was asked again, and a column that nobody needs
+    # given a data file, one of whose rows was asked again, and an unused column
     history = tmp_path / "history.csv"
     history.write_text("ID,note,AGE,RATE,SEX,default\n1,x,30,0.5,1,0\n2,y,31,0.7,2,1\n")
     found = labelled(tmp_path)
 
     # when
-    new = without_known_rows(history, found.frame, SCHEMA)
+    new = without_known_rows(history, found.table, SCHEMA)
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
     rows = merge_dataset(history, new, SCHEMA, first)
 
@@ -168,20 +151,19 @@ def test_history_keeps_its_rows_and_a_second_window_takes_the_place_of_its_own(t
     assert table["ID"][:2].to_list() == [1, 2]
 
     # and the same window behind that file makes the same bytes: no row is there twice, or known by itself
-    assert without_known_rows(first, found.frame, SCHEMA).equals(new)
+    assert without_known_rows(first, found.table, SCHEMA).equals(new)
     assert merge_dataset(first, new, SCHEMA, second) == 5
     assert second.read_bytes() == first.read_bytes()
 
     # and an outcome that changed counts once
-    corrected = labelled(tmp_path, ASKED, "b,0,1", "c,0,0", "d,0,1").frame
+    corrected = labelled(tmp_path, ASKED, "b,0,1", "c,0,0", "d,0,1").table
     merge_dataset(first, corrected, SCHEMA, second)
     assert pl.read_csv(second).filter(AGE=40)["default"].to_list() == [1]
 
 
 def test_validation_takes_what_was_made(tmp_path: Path) -> None:
     # given the example's own columns, and clients as they were asked about
-    document = COLUMNS.with_decision(Decision(0.5, "a test")).as_document()
-    schema = Schema.model_validate(document)
+    schema = COLUMNS
     sample = tmp_path / "sample.csv"
     command = [sys.executable, str(GENERATOR), "--rows", "50", "--seed", "3", "--out", str(sample)]
     subprocess.run(command, check=True, capture_output=True)
@@ -197,8 +179,8 @@ def test_validation_takes_what_was_made(tmp_path: Path) -> None:
     outcomes = outcomes_file(tmp_path, *(f"r{at},0,{at % 2}" for at in range(30)))
 
     # when
-    found = label(rows, read_outcomes(outcomes, schema.target), schema, "prod")
-    total = merge_dataset(history, without_known_rows(history, found.frame, schema), schema, file)
+    found = label(rows, read_labels(outcomes, schema.target), schema, "prod")
+    total = merge_dataset(history, without_known_rows(history, found.table, schema), schema, file)
 
     # then
     report, numbers = build_report(file, COLUMNS)
@@ -210,7 +192,7 @@ def test_validation_takes_what_was_made(tmp_path: Path) -> None:
 def test_without_history_the_window_stands_alone(tmp_path: Path) -> None:
     file = tmp_path / "alone.csv"
 
-    assert merge_dataset(None, labelled(tmp_path).frame, SCHEMA, file) == 4
+    assert merge_dataset(None, labelled(tmp_path).table, SCHEMA, file) == 4
     assert set(pl.read_csv(file)["ID"]) == set(row_numbers("prod", ["a", "b", "c", "d"], [0] * 4))
 
 
@@ -219,4 +201,4 @@ def test_a_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     history.write_text("ID;AGE\n1;30\n")
 
     with pytest.raises(InputError, match=r"history.csv has no column ID, AGE, RATE, SEX, default"):
-        merge_dataset(history, labelled(tmp_path).frame, SCHEMA, tmp_path / "out.csv")
+        merge_dataset(history, labelled(tmp_path).table, SCHEMA, tmp_path / "out.csv")

@@ -1,1 +1,0 @@
-"""Collected inputs and outputs of an endpoint: files, lines, windows, frames."""

@@ -1,0 +1,205 @@
+"""What `mlops explain` answers: for each row its probability, and what each feature contributed to it.
+
+Contributions are Shapley values, sampled along permutations of the features against background rows that are drawn
+from the package's training distribution. Each permutation is paired with its reverse (antithetic sampling), which
+reduces the error at the same cost. Reads nothing but the package.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops.core.errors import InputError, JobFailed
+from mlops.core.results import Block, Line, Result, Table
+from model_package.baseline import Baseline, Distribution
+from model_package.errors import Finding, InvalidRows, ModelPackageError, PackageError
+from model_package.package import BASELINE_FILE, package_digest, read_baseline
+from model_package.rows.requests import read_request
+from model_package.rows.rules import RowRules
+from model_package.runtime import Scorer
+from model_package.schema import Feature, Schema
+
+# Each row costs thousands of scores.
+MAX_ROWS: Final = 100
+BACKGROUND_ROWS: Final = 512
+SEED: Final = 7
+_FEATURES_SHOWN: Final = 10
+_BAR_CHARACTERS: Final = 20
+_COLUMNS: Final = ("feature", "value", "adds", "±", "")
+
+Floats = npt.NDArray[np.float64]
+Score = Callable[[npt.NDArray[np.float32]], Floats]
+
+
+@dataclass(frozen=True)
+class FeatureContribution:
+    """What one feature's value added to the probability, and the standard error of that."""
+
+    feature: str
+    value: float
+    contribution: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class ExplainedRow:
+    """One row; the contributions, largest first, add up to `probability` minus the base."""
+
+    row: int
+    probability: float
+    decision: int
+    contributions: tuple[FeatureContribution, ...]
+
+
+@dataclass(frozen=True)
+class ExplainResult(Result):
+    """Rows of a request, explained by the package with this digest against `background` typical rows."""
+
+    model: str
+    digest: str
+    threshold: float
+    base: float
+    background: int
+    rows: tuple[ExplainedRow, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Everything."""
+        return asdict(self)
+
+    def blocks(self) -> Sequence[Block]:
+        """One table per row, the largest contributions first."""
+        average = f"average probability of {self.model} on {self.background} rows drawn from training: {self.base:.4f}"
+        return [Line(average), *(self._table(row) for row in self.rows)]
+
+    def _table(self, row: ExplainedRow) -> Table:
+        shown, rest = row.contributions[:_FEATURES_SHOWN], row.contributions[_FEATURES_SHOWN:]
+        largest = max((abs(each.contribution) for each in shown), default=0.0) or 1.0
+        lines = [
+            (
+                each.feature,
+                f"{each.value:g}",
+                f"{each.contribution:+.4f}",
+                f"{each.standard_error:.4f}",
+                "█" * round(_BAR_CHARACTERS * abs(each.contribution) / largest),
+            )
+            for each in shown
+        ]
+        if rest:
+            lines.append((f"{len(rest)} more features", "", f"{sum(each.contribution for each in rest):+.4f}", "", ""))
+        title = (
+            f"row {row.row}: probability {row.probability:.4f}, decision {row.decision} "
+            f"(threshold {self.threshold:g}): {self.base:.4f} {row.probability - self.base:+.4f}"
+        )
+        return Table(title, _COLUMNS, tuple(lines))
+
+
+def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:
+    """Explain the rows of a request; the same request always gets the same explanation.
+
+    Raises InputError for a request that the model's endpoint would refuse or that has more than MAX_ROWS rows,
+    JobFailed for a package that cannot be used.
+    """
+    try:
+        return _explain(package, model, body)
+    except InvalidRows as error:
+        details = tuple(_sentence(finding) for finding in error.findings)
+        raise InputError(str(error), "Give a request that `mlops score` accepts.", details) from error
+    except ModelPackageError as error:
+        raise JobFailed(f"the model package cannot be used: {error}", "Train and register again.") from error
+
+
+def _explain(package: Path, model: str, body: bytes) -> ExplainResult:
+    scorer, baseline = Scorer.open(package), read_baseline(package)
+    rows = read_request(body, RowRules(scorer.schema), MAX_ROWS).astype(np.float64)
+    background = draw_background(scorer.schema, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
+    return ExplainResult(
+        model=model,
+        digest=package_digest(package),
+        threshold=scorer.schema.threshold,
+        base=float(scorer.score(background.astype(np.float32)).mean()),
+        background=len(background),
+        rows=tuple(_row(number, row, background, scorer) for number, row in enumerate(rows)),
+    )
+
+
+def _sentence(finding: Finding) -> str:
+    place = ", ".join(
+        part for part in ("" if finding.row is None else f"row {finding.row}", finding.field or "") if part
+    )
+    return f"{place}: {finding.reason}" if place else finding.reason
+
+
+def _row(number: int, row: Floats, background: Floats, scorer: Scorer) -> ExplainedRow:
+    # Seeded again for each row, so that its explanation does not depend on the others of the request.
+    found = contributions(scorer.score, row, background, np.random.default_rng(SEED))
+    each = [
+        FeatureContribution(name, float(value), float(share), float(error))
+        for name, value, share, error in zip(scorer.schema.names, row, found.values, found.errors, strict=True)
+    ]
+    ordered = sorted(each, key=lambda one: -abs(one.contribution))
+    decision = int(scorer.decide(np.array([found.score]))[0])
+    return ExplainedRow(number, found.score, decision, tuple(ordered))
+
+
+def draw_background(schema: Schema, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
+    """Return rows [count, features] in the schema's order, each feature drawn evenly over its distribution.
+
+    Raises PackageError when the baseline holds no values of a feature.
+    """
+    columns = [_drawn(feature, baseline, _stratified(count, random)) for feature in schema.features]
+    return np.column_stack(columns)
+
+
+def _stratified(count: int, random: np.random.Generator) -> Floats:
+    """One number from each of `count` equal parts of 0 to 1, in random order."""
+    return (random.permutation(count) + random.random(count)) / count
+
+
+def _drawn(feature: Feature, baseline: Baseline, shares: Floats) -> Floats:
+    training = baseline.features.get(feature.name)
+    if training is None or not sum(training.counts):
+        raise PackageError(f"{BASELINE_FILE} holds no values of '{feature.name}'")
+    values = _quantiles(training, shares)
+    return np.rint(values) if feature.is_whole else values
+
+
+def _quantiles(training: Distribution, shares: Floats) -> Floats:
+    cumulative = np.cumsum(training.counts) / sum(training.counts)
+    if training.categories:
+        return np.array(training.categories, dtype=np.float64)[np.searchsorted(cumulative, shares, side="right")]
+    return np.interp(shares, np.concatenate([[0.0], cumulative]), training.edges)
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each feature [features] added to `base`, the background's mean score, and the standard error of that."""
+
+    base: float
+    score: float
+    values: Floats
+    errors: Floats
+
+
+def contributions(score: Score, row: Floats, background: Floats, random: np.random.Generator) -> Contributions:
+    """Explain one row [features] against a background [rows, features]; `score` takes [rows, features] to [rows].
+
+    Calls `score` with 2 x rows x (features + 1) rows at once.
+    """
+    count, width = background.shape
+    ranks = random.permuted(np.tile(np.arange(width), (count, 1)), axis=1)
+    both = np.concatenate([ranks, width - 1 - ranks])
+    starts = np.concatenate([background, background])
+    taken = both[:, None, :] < np.arange(width + 1)[None, :, None]
+    points = np.where(taken, row, starts[:, None, :]).astype(np.float32)
+    scores = score(points.reshape(-1, width)).reshape(2 * count, width + 1)
+    steps = np.take_along_axis(np.diff(scores, axis=1), both, axis=1)
+    pairs = (steps[:count] + steps[count:]) / 2
+    errors = pairs.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(width, math.nan)
+    return Contributions(float(scores[:, 0].mean()), float(scores[:, -1].mean()), pairs.mean(axis=0), errors)
