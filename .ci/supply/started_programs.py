@@ -2,8 +2,9 @@
 
 A test that starts what only its author has installed passes for its author and fails for everybody else. So each
 program is one of the machine's that the README asks for, one of npm's or Debian's listed here, or one that is installed
-with the dependency groups of the test. tests/supply/test_programs.py reads the CI files: the jobs that run the tests
-install all of them. Programs that a shell script or another program starts are not seen here.
+with the dependency groups of the test. The jobs that run the tests install all of them, which tests in
+packages/mlops/tests/ci_scripts read in the CI files. Programs that a shell script or another program starts are not
+seen here.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from typing import Any, Final
 from packaging.markers import Marker
 
 ROOT: Final = Path(__file__).parents[2]
-# A machine with Python and git, as README's first command needs it, and what POSIX and coreutils have.
-MACHINE: Final = frozenset({"bash", "git", "ps", "sh", "sha256sum", "uv"})
+# A machine with Python and git, as README's first command needs it, and what POSIX, coreutils and util-linux have.
+MACHINE: Final = frozenset({"bash", "git", "ps", "setpriv", "sh", "sha256sum", "uv"})
 # A compiler: each CI image has one. Where there is none, its tests are skipped.
 COMPILER: Final = frozenset({"cc"})
 # npm's: what runs it, and the folder of the lock that CI installs. Where it is not installed, its tests are skipped.

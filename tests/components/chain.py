@@ -11,7 +11,9 @@ from model_package.schema_file import read_schema_file
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schema.yml"
 SCHEMA = read_schema_file(SCHEMA_FILE)
-REAL_DATA = ROOT.parent / "shared" / "data" / "credit_default.csv"
+# Where data/README.md has it created, or beside the project.
+REAL_FILES = (ROOT / "data" / "credit_default.csv", ROOT.parent / "shared" / "data" / "credit_default.csv")
+REAL_DATA = next((file for file in REAL_FILES if file.is_file()), None)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ VARIABLES = {"$__rate_interval": "5s", "$window": "30s", "$deployment": ".*"}
 METRIC = re.compile(r"\b(scoring_\w+)\b")
 COUNTS = [0, 0, 5, 15, 40, 20, 10, 10, 0, 0]
 PROMETHEUS = shutil.which("prometheus")
-needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="Debian's package `prometheus` is not installed")
+needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="needs `apt-get install prometheus`")
 
 
 def expressions(panel: dict[str, Any]) -> list[str]:
@@ -45,8 +45,8 @@ def expressions(panel: dict[str, Any]) -> list[str]:
 class Prometheus:
     """A client of a running server."""
 
-    def __init__(self, address: str) -> None:
-        self._client = httpx.Client(base_url=address, timeout=30)
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """The current series of an expression. Raises AssertionError when it is not valid PromQL."""
@@ -98,13 +98,14 @@ def prometheus(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             [*command, f"--web.listen-address=127.0.0.1:{port}"], cwd=folder, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        found = Prometheus(f"http://127.0.0.1:{port}")
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not found.ready:
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield found
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            found = Prometheus(client)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not found.ready:
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield found
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)

@@ -111,7 +111,7 @@ def test_sender_drops_counts_and_logs_the_overflow(caplog: pytest.LogCaptureFixt
     waited = time.perf_counter() - begun
 
     # then none of them waits, and the rest is dropped
-    assert waited < 1.0
+    assert waited < PATIENCE_SECONDS
     assert sender.dropped == 7
     with caplog.at_level(logging.WARNING, "observability"):
         sink.released.set()

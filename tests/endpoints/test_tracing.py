@@ -10,7 +10,6 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import numpy as np
 import pytest
+import trustme
 from observability.background_sender import Losses
 from observability.deployment_variables import VariableError
 from observability.request_record import RequestRecord
 from observability.tracing import TraceSink, start_tracing
 from scorer import Scorer
-
-from azureml_emulator.security.certificates import Certificates, ensure_certificates
 
 PATIENCE_SECONDS = 60
 KEY = "11111111-2222-3333-4444-555555555555"
@@ -70,22 +68,22 @@ class Azure:
 
 
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler], certificates: Certificates | None = None) -> Generator[str]:
+def answering(handler: type[BaseHTTPRequestHandler], authority: trustme.CA | None = None) -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    if certificates is not None:
+    if authority is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificates.server, certificates.server_key)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"{'https' if certificates else 'http'}://127.0.0.1:{server.server_port}"
+        yield f"{'https' if authority else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
 
 
 @contextmanager
-def azure_at(certificates: Certificates) -> Generator[Azure]:
+def azure_at(authority: trustme.CA) -> Generator[Azure]:
     found = Azure("", "")
 
     class Quiet(BaseHTTPRequestHandler):
@@ -119,30 +117,38 @@ def azure_at(certificates: Certificates) -> Generator[Azure]:
             count = len(items)
             self.answer(found.status, {"itemsReceived": count, "itemsAccepted": count, "errors": []})
 
-    with answering(Ingestion, certificates) as ingestion, answering(Identity) as identity:
+    with answering(Ingestion, authority) as ingestion, answering(Identity) as identity:
         found.address, found.identity = ingestion, identity
         yield found
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return ensure_certificates(tmp_path_factory.mktemp("tls"), datetime.now(UTC))
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that makes a server trust the authority."""
+    file = tmp_path_factory.mktemp("tls") / "bundle.pem"
+    authority.cert_pem.write_to_path(file)
+    return file
 
 
 @pytest.fixture
-def azure(certificates: Certificates) -> Iterator[Azure]:
-    with azure_at(certificates) as found:
+def azure(authority: trustme.CA) -> Iterator[Azure]:
+    with azure_at(authority) as found:
         yield found
 
 
-def variables_of(azure: Azure, certificates: Certificates) -> dict[str, str]:
+def variables_of(azure: Azure, bundle: Path) -> dict[str, str]:
     """The variables that `mlops deploy` sets, and those that Azure sets where the deployment has an identity."""
     return {
         "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={KEY};IngestionEndpoint={azure.address}/",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"Authorization=AAD;ClientId={CLIENT_ID}",
         "MSI_ENDPOINT": f"{azure.identity}/token",
         "MSI_SECRET": "s3",
-        "REQUESTS_CA_BUNDLE": str(certificates.bundle),
+        "REQUESTS_CA_BUNDLE": str(bundle),
         "DEPLOYMENT_NAME": "green",
         "MODEL_NAME": "tiny",
         "MODEL_VERSION": "7",
@@ -150,7 +156,7 @@ def variables_of(azure: Azure, certificates: Certificates) -> dict[str, str]:
 
 
 def test_each_request_becomes_a_trace_that_names_the_model_and_reveals_nothing_of_the_caller(
-    package, running_server, tmp_path: Path, azure: Azure, certificates: Certificates
+    package, running_server, tmp_path: Path, azure: Azure, bundle: Path
 ) -> None:
     # given a deployment with an identity
     log = tmp_path / "server.log"
@@ -163,7 +169,7 @@ def test_each_request_becomes_a_trace_that_names_the_model_and_reveals_nothing_o
         "x-forwarded-for": "203.0.113.9",
         "x-request-id": "ask-1",
     }
-    with running_server(package.parent, log, **variables_of(azure, certificates)) as address:
+    with running_server(package.parent, log, **variables_of(azure, bundle)) as address:
         # when
         assert httpx.post(f"{address}/score?who=somebody", json={"input_data": [GOOD] * 3}, headers=caller).is_success
         assert httpx.post(f"{address}/score", json={"input_data": []}).status_code == 400
@@ -196,12 +202,12 @@ def test_each_request_becomes_a_trace_that_names_the_model_and_reveals_nothing_o
 
 
 def test_scoring_continues_when_traces_cannot_be_delivered_and_losses_are_counted(
-    package, running_server, tmp_path: Path, azure: Azure, certificates: Certificates
+    package, running_server, tmp_path: Path, azure: Azure, bundle: Path
 ) -> None:
     # given an Application Insights that rejects the identity
     azure.status = 403
     log = tmp_path / "server.log"
-    variables = variables_of(azure, certificates) | {"METRICS_PATH": "/metrics", "TMPDIR": str(tmp_path)}
+    variables = variables_of(azure, bundle) | {"METRICS_PATH": "/metrics", "TMPDIR": str(tmp_path)}
     with running_server(package.parent, log, **variables) as address:
         for _ in range(5):
             assert httpx.post(f"{address}/score", json={"input_data": [GOOD]}).status_code == 200

@@ -57,7 +57,7 @@ def test_the_tests_that_ask_for_the_time_are_found(awkward: ModuleType) -> None:
 @pytest.mark.parametrize("name", ["year", "the-hour-again", "st-johns", "auckland"])
 def test_a_process_has_that_time(awkward: ModuleType, name: str, tmp_path: Path) -> None:
     if not awkward.can_move_clocks():
-        pytest.skip("needs Linux and a C compiler")
+        pytest.skip("needs Linux and `apt-get install gcc`")
     moment = awkward.MOMENTS[name]
     moved = os.environ | awkward.moved_to(moment, tmp_path)
 

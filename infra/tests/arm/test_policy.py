@@ -26,7 +26,8 @@ PROFILES = {"dev": "development", "staging": "preproduction", "prod": "productio
 
 
 @pytest.mark.skipif(
-    CHECKOV is None, reason="checkov is not installed: UV_PROJECT_ENVIRONMENT=.venv-policy uv sync --only-group policy"
+    CHECKOV is None,
+    reason="needs `UV_PROJECT_ENVIRONMENT=.venv-policy uv sync --directory infra --only-group policy`",
 )
 def test_every_finding_is_fixed_or_explained(tmp_path: Path) -> None:
     # given the template of every variant

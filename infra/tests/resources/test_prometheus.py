@@ -31,9 +31,7 @@ SCRAPED = {"dev-everything", "staging", "prod", "prod-drift"}
 WITH_GRAFANA = SCRAPED - {"staging"}
 METRIC = re.compile(r"\bscoring_\w+")
 DURATION = re.compile(r"PT(\d+)([MH])")
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="Debian's package `prometheus` is not installed"
-)
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="needs `apt-get install prometheus`")
 SELF = 'deployment="blue", model_version="3"'
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 SCHEMAS = Path(__file__).parents[4] / "shared" / "specs"
+PUBLISHED = "https://schema.management.azure.com/schemas/VERSION/Microsoft.MachineLearningServices.json"
 ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
 
 
@@ -42,7 +43,7 @@ def specification() -> Any:
 def schemas() -> Path:
     """The folder of Microsoft's schemas; skips the test where it is not present."""
     if not SCHEMAS.is_dir():
-        pytest.skip(f"Microsoft's schemas are not in {SCHEMAS}")
+        pytest.skip(f"needs Microsoft's schemas in {SCHEMAS}, from {PUBLISHED}")
     return SCHEMAS
 
 
@@ -124,9 +125,17 @@ def http(emulator: RunningEmulator) -> Generator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def client_of() -> Callable[[RunningEmulator], httpx.Client]:
-    """Makes a client for raw requests with a token, for any emulator."""
-    return raw_client
+def client_of() -> Generator[Callable[[RunningEmulator], httpx.Client]]:
+    """Makes a client for raw requests with a token, for any emulator; it is closed at the end."""
+    made: list[httpx.Client] = []
+
+    def make(running: RunningEmulator) -> httpx.Client:
+        made.append(raw_client(running))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ MARKS = re.compile(
     re.IGNORECASE,
 )
 
+MODULE = re.compile(r"[a-z_]+(\.[A-Za-z_]+)*")
+
 
 def python_files() -> list[Path]:
     files = [*(ROOT / "packages/mlops/src/mlops").rglob("*.py"), *(ROOT / "components").rglob("*.py")]
@@ -99,16 +101,48 @@ def test_a_branch_on_the_emulator_would_be_found(code: str) -> None:
     assert marks_in(code)
 
 
-def test_steps_and_endpoints_import_only_model_package_of_the_project() -> None:
-    own = {folder.name for folder in (ROOT / "packages").glob("*/src/*") if folder.is_dir()}
-    files = [file for folder in ("components", "endpoints", "data") for file in (ROOT / folder).rglob("*.py")]
+@pytest.mark.parametrize("folder", ["components", "endpoints", "data", "environments", "tests"])
+def test_the_forks_code_and_its_tests_import_only_model_package_of_the_project(folder: str) -> None:
+    own = {package.name for package in (ROOT / "packages").glob("*/src/*") if package.is_dir()}
     imported = {
-        (file.relative_to(ROOT).as_posix(), word.partition(".")[0])
-        for file in files
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        (file.relative_to(ROOT).as_posix(), name)
+        for file in (ROOT / folder).rglob("*.py")
+        for name in project_modules(ast.parse(file.read_text(encoding="utf-8")), own)
+    }
+
+    assert {"mlops", "model_package", "azureml_emulator", "workflow_replay"} <= own
+    assert {(file, name) for file, name in imported if name.partition(".")[0] != "model_package"} == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mlops.core",
+        "from azureml_emulator.security import certificates",
+        'importlib.import_module("workflow_replay.common")',
+        'pytest_plugins = ["azureml_emulator.testing"]',
+        '[sys.executable, "-m", "azureml_emulator"]',
+    ],
+)
+def test_a_module_of_the_engine_that_is_named_would_be_found(code: str) -> None:
+    own = {"mlops", "azureml_emulator", "workflow_replay"}
+
+    assert project_modules(ast.parse(code), own)
+
+
+def test_the_command_may_be_started_and_documents_may_be_called_after_it() -> None:
+    code = 'run([sys.executable, "-m", "mlops", "demo"], header="x-mlops-synthetic", name="mlops-train")'
+
+    assert project_modules(ast.parse(code), {"mlops"}) == set()
+
+
+def project_modules(tree: ast.Module, own: set[str]) -> set[str]:
+    """The modules of the project that code imports, or names in a text; the command, `-m mlops`, is none."""
+    imported = {
+        word
+        for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for _, word in words_of_code(ast.Module([node], []))
     }
-
-    assert {"mlops", "model_package"} <= own
-    assert {(file, name) for file, name in imported if name in own - {"model_package"}} == set()
+    named = {word for _, word in words_of_code(tree) if MODULE.fullmatch(word)} - {"mlops"}
+    return {word for word in imported | named if word.partition(".")[0] in own}

@@ -7,8 +7,8 @@ import json
 import ssl
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -237,36 +237,41 @@ class Service:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-def service_on(emulator: RunningEmulator) -> Service:
+@contextmanager
+def service_on(emulator: RunningEmulator) -> Generator[Service]:
     """A new endpoint of an emulator's workspace."""
     settings = emulator.settings
     workspace = (
         f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
     )
-    return Service(emulator, workspace).create()
+    service = Service(emulator, workspace)
+    with service.client:
+        yield service.create()
 
 
 @pytest.fixture(scope="module")
-def serve(emulator: RunningEmulator) -> Service:
+def serve(emulator: RunningEmulator) -> Generator[Service]:
     """An endpoint for the tests of one module, with two healthy deployments, blue and green."""
-    service = service_on(emulator)
-    for reply in (service.begin("blue"), service.begin("green")):
-        assert reply.status_code == 201, reply.text
-    assert {service.settled(name) for name in ("blue", "green")} == {"Succeeded"}
-    return service
+    with service_on(emulator) as service:
+        for reply in (service.begin("blue"), service.begin("green")):
+            assert reply.status_code == 201, reply.text
+        assert {service.settled(name) for name in ("blue", "green")} == {"Succeeded"}
+        yield service
 
 
 @pytest.fixture
-def service(emulator: RunningEmulator) -> Service:
+def service(emulator: RunningEmulator) -> Generator[Service]:
     """An endpoint for one test, without deployments."""
-    return service_on(emulator)
+    with service_on(emulator) as service:
+        yield service
 
 
 @pytest.fixture
-def service_of() -> Callable[[RunningEmulator], Service]:
+def service_of() -> Generator[Callable[[RunningEmulator], Service]]:
     """Creates an endpoint on any emulator."""
-    return service_on
+    with ExitStack() as services:
+        yield lambda emulator: services.enter_context(service_on(emulator))
 
 
 @pytest.fixture

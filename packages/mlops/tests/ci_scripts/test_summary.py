@@ -14,10 +14,10 @@ QUIET = "12 passed in 100.00s (0:01:40)\n"
 FAILED = "=== 1 failed, 11 passed, 2 errors in 9.00s ===\n"
 
 
-def summarize(folder: Path, skips: str, **logs: str) -> subprocess.CompletedProcess[str]:
+def summarize(folder: Path, skips: str, *options: str, **logs: str) -> subprocess.CompletedProcess[str]:
     for name, text in logs.items():
         (folder / f"{name}.log").write_text(text)
-    command = [sys.executable, str(SCRIPT), str(folder), f"--skips={skips}"]
+    command = [sys.executable, str(SCRIPT), str(folder), f"--skips={skips}", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -36,7 +36,7 @@ def test_the_last_line_is_the_total(tmp_path: Path) -> None:
     ("skips", "logs", "says"),
     [
         ("allow", {"one": PASSED, "two": FAILED}, "23 passed, 3 failed"),
-        ("fail", {"one": PASSED}, "a test was skipped"),
+        ("fail", {"one": PASSED, "two": QUIET}, "one: a test was skipped"),
         ("allow", {"one": PASSED, "two": "killed\n"}, "two: no test passed"),
         ("allow", {}, "0 passed"),
     ],
@@ -47,3 +47,11 @@ def test_what_is_no_success_ends_with_1(tmp_path: Path, skips: str, logs: dict[s
 
     assert done.returncode == 1
     assert says in done.stdout + done.stderr
+
+
+def test_a_suite_that_runs_without_optional_programs_may_skip_and_no_other(tmp_path: Path) -> None:
+    bare = summarize(tmp_path, "fail", "--bare=one", one=PASSED, two=QUIET)
+    other = summarize(tmp_path, "fail", "--bare=two", one=PASSED, two=QUIET)
+
+    assert (bare.returncode, bare.stdout.splitlines()[-1]) == (0, "24 passed, 0 failed, 1 skipped")
+    assert other.returncode == 1

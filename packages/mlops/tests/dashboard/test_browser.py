@@ -17,7 +17,7 @@ from mlops.dashboard.page import render
 from mlops.dashboard.serving import DashboardServer
 from mlops.dashboard.snapshot import Snapshot
 
-pytestmark = pytest.mark.skipif(not PROGRAM.is_file(), reason="Debian's package chromium is not installed")
+pytestmark = pytest.mark.skipif(not PROGRAM.is_file(), reason="needs `apt-get install chromium`")
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 Making = Callable[..., Snapshot]
 PHONE, DESK = (390, 844), (1280, 900)

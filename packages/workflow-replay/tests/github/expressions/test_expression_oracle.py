@@ -23,9 +23,9 @@ SEED = 20_260_301
 NODE = shutil.which("node")
 
 
-@pytest.mark.skipif(NODE is None, reason="needs Node")
+@pytest.mark.skipif(NODE is None, reason="needs `apt-get install npm`")
 @pytest.mark.skipif(
-    not (ORACLE / "node_modules").is_dir(), reason="needs `npm ci` in packages/workflow-replay/tests/oracle"
+    not (ORACLE / "node_modules").is_dir(), reason="needs `npm ci --prefix packages/workflow-replay/tests/oracle`"
 )
 def test_ten_thousand_random_expressions_have_the_same_values() -> None:
     texts = expressions(SEED, COUNT)
