@@ -282,6 +282,7 @@ def test_the_report_stands_alone(chain: Chain):
     assert "By education" in page
 
 
+@pytest.mark.published_files
 @pytest.mark.skipif(REAL_DATA is None, reason="needs the real file: data/README.md has the commands that create it")
 def test_the_real_file_gives_the_quality_that_is_promised(tmp_path):
     # Given the real data with its quirks

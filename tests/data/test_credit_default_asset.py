@@ -25,6 +25,7 @@ def test_it_loads_with_its_source_and_licence():
     assert tags["source"].startswith("https://archive.ics.uci.edu/")
 
 
+@pytest.mark.published_files
 @pytest.mark.skipif(REAL is None, reason="needs the real file: data/README.md has the commands that create it")
 def test_its_checksum_is_that_of_the_real_file():
     assert REAL is not None

@@ -39,6 +39,12 @@ def specification() -> Any:
     return module
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "schemas" in getattr(item, "fixturenames", ()):
+            item.add_marker("published_files")
+
+
 @pytest.fixture(scope="session")
 def schemas() -> Path:
     """The folder of Microsoft's schemas; skips the test where it is not present."""

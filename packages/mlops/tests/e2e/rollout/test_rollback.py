@@ -29,13 +29,10 @@ def released(world: World) -> World:
 
 
 def test_rollback_returns_the_traffic_in_one_change(released: World) -> None:
-    # given how long it takes here to look at the endpoint and to write the traffic that it has
-    begun = time.monotonic()
-    view = released.view()
-    write_change(released.client, released.endpoint, Change(view.traffic, view.mirror, view.tags))
-    one_change = time.monotonic() - begun
-
     with released.callers() as calling:
+        # given how long it takes here, among these callers, to look at the endpoint and to write the traffic that it has
+        one_change = max(seconds_of_one_change(released) for _ in range(3))
+
         result = rollback(released.client, released.project, released.stage, "wrong amounts")
 
         assert released.live_version() == "1"
@@ -46,6 +43,13 @@ def test_rollback_returns_the_traffic_in_one_change(released: World) -> None:
     # and there is nothing further to go back to: what was left is no release any more
     with pytest.raises(RolloutFailed, match="has no previously live deployment"):
         rollback(released.client, released.project, released.stage)
+
+
+def seconds_of_one_change(world: World) -> float:
+    begun = time.monotonic()
+    view = world.view()
+    write_change(world.client, world.endpoint, Change(view.traffic, view.mirror, view.tags))
+    return time.monotonic() - begun
 
 
 def test_rollback_command_says_what_to_revert(released: World) -> None:
