@@ -30,7 +30,7 @@ def released(world: World) -> World:
 
 def test_rollback_returns_the_traffic_in_one_change(released: World) -> None:
     with released.callers() as calling:
-        # given how long it takes here, among these callers, to look at the endpoint and to write the traffic that it has
+        # given how long it takes here, among these callers, to read the endpoint and to write its own traffic
         one_change = max(seconds_of_one_change(released) for _ in range(3))
 
         result = rollback(released.client, released.project, released.stage, "wrong amounts")
