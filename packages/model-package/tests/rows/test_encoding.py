@@ -296,3 +296,13 @@ def test_a_file_may_have_a_byte_order_mark_and_line_breaks_of_windows(tmp_path: 
     found = from_file(tmp_path / "rows.csv", RowRules(schema))
 
     assert found.features.tolist() == [[1, 0], [2, 1]]
+
+
+def test_a_fraction_for_a_category_of_whole_numbers_is_shown_and_nan_is_missing(tmp_path: Path):
+    schema = Schema("", "left", (Feature("zone", "category", categories=(7, 12), nullable=True),))
+    pl.DataFrame({"zone": [7.0, float("nan"), 7.5]}).write_parquet(tmp_path / "rows.parquet")
+
+    with pytest.raises(InvalidRows) as caught:
+        list(batches(tmp_path / "rows.parquet", RowRules(schema)))
+
+    assert caught.value.findings == (Finding(2, "zone", "7.5 is not one of 7, 12"),)
