@@ -38,6 +38,20 @@ def fix_project(root: Path) -> list[str]:
     ]
 
 
+def raise_versions(root: Path) -> list[str]:
+    """Raise the version of whatever changed without a new one, record it, and return what was done.
+
+    For an upgrade, which changes the copies of model_package and the pins below components that a fork has made.
+    An environment's version is part of its components' content: environments come first.
+    """
+    done = []
+    for folder in ("environments", "components"):
+        project = Project(root)
+        recorded = _recorded(project, folder)
+        done += list(fingerprints.raise_changed(dict(versioned(project))[folder], recorded))
+    return [*done, *_record_versions(Project(root))]
+
+
 def _content_problems(project: Project) -> Iterator[Problem]:
     if not (project.root / PIPELINE_FILE).is_file():
         message, advice = "there is no training pipeline", "restore it, or write one: `mlops train` runs this file"
