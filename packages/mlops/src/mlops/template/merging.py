@@ -25,9 +25,9 @@ REFS: Final = "refs/mlops/template/"
 VERSIONS_LOCK: Final = "versions.lock.yml"
 LOCK: Final = "uv.lock"
 _COPY: Final = re.compile(r"(components|endpoints/[^/]+)/model_package/")
-# Files whose version both sides raise: a component.yml, an environment.
-_VERSIONED: Final = re.compile(r"(components/[^/]+/component|environments/[^/]+)\.yml")
-_VERSION_LINE: Final = re.compile(r"^version: *[\"']?(\d+\.\d+\.\d+)[\"']? *$", re.MULTILINE)
+# Files whose version both sides raise, or where a fork edits the line beside it.
+_VERSIONED: Final = re.compile(r"components/[^/]+/component\.yml|environments/[^/]+\.yml|pyproject\.toml")
+_VERSION_LINE: Final = re.compile(r"^(version(?:: *| = )[\"']?)(\d+\.\d+\.\d+)([\"']? *)$", re.MULTILINE)
 _ADDRESS_LINE: Final = re.compile(r"^repository: .*$", re.MULTILINE)
 
 History = Literal["contained", "merge", "graft"]
@@ -189,14 +189,14 @@ class TemplateRepository(Repository):
     def _settled_version(self, path: str, sides: Sides) -> Settled | None:
         """Both sides raised the version: the higher one, where nothing else conflicts."""
         texts = [(self._blob(sides[side]) or b"").decode() for side in (OURS, ANCESTOR, THEIRS)]
-        found = [match[1] for text in texts if (match := _VERSION_LINE.search(text))]
+        found = [match[2] for text in texts if (match := _VERSION_LINE.search(text))]
         if len(found) != len(texts):
             return None
         highest = max(found, key=version_key)
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / name for name in ("ours", "ancestor", "theirs")]
             for file, text in zip(files, texts, strict=True):
-                file.write_text(_VERSION_LINE.sub(f"version: {highest}", text, count=1), encoding="utf-8")
+                file.write_text(_VERSION_LINE.sub(rf"\g<1>{highest}\g<3>", text, count=1), encoding="utf-8")
             done = self._execute(("merge-file", "--stdout", *map(str, files)))
         return Settled(path, done.stdout, f"version {highest}, the higher one") if done.returncode == 0 else None
 
@@ -229,10 +229,10 @@ def _folders(names: Iterable[str]) -> set[PurePosixPath]:
 
 def _sides(entries: Iterable[str]) -> dict[str, Sides]:
     """Unmerged entries, `mode object side<TAB>path`, by path."""
-    found: dict[str, dict[int, str]] = {}
+    found: dict[str, Sides] = {}
     for entry in entries:
         facts, _, path = entry.partition("\t")
         if path:
             _, name, side = facts.split()
-            found.setdefault(path, {})[int(side)] = name
-    return {path: sides for path, sides in found.items()}
+            found[path] = {**found.get(path, {}), int(side): name}
+    return found

@@ -1,0 +1,437 @@
+"""`mlops upgrade` of forks and of copies, in real repositories with changes on both sides."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops.checks import check_project
+from mlops.commands.project import finish_upgrade
+from mlops.core.errors import InputError, MachineError
+from mlops.template.migrations import Migration, migrate
+from mlops.template.plan import UpgradeResult
+from mlops.template.upgrade import Finish, upgrade
+
+from .conftest import COMPONENT, SECOND, TRAIN, commit, git, release, write
+
+
+def run(
+    folder: Path, template: Path, to: str | None = None, *, dry_run: bool = False, finish: Finish = finish_upgrade
+) -> UpgradeResult:
+    return upgrade(folder, to=to, source=str(template), dry_run=dry_run, finish=finish)
+
+
+def texts(result: UpgradeResult) -> str:
+    return "\n".join(getattr(block, "text", "") for block in result.blocks())
+
+
+@pytest.fixture(params=["fork", "copy"])
+def project(request: pytest.FixtureRequest) -> Path:
+    """A fork, and a copy without the template's history."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
+def test_changes_of_both_sides_are_kept_in_one_commit(project: Path, template: Path) -> None:
+    # given a fork with changes of its own
+    edited = TRAIN.replace("sum(rows)", "max(rows)")
+    write(project, {"README.md": "# Bikes\n", "components/train/train.py": edited, "data/bikes.csv": "a\n1\n"})
+    head = commit(project)
+
+    # when
+    result = run(project, template)
+
+    # then
+    assert (result.status, result.exit_code, result.conflicts) == ("upgraded", 0, ())
+    assert git(project, "status", "--porcelain") == ""
+    assert git(project, "rev-parse", "HEAD") == result.commit
+    assert "version: 1.1.0" in (project / ".template.yml").read_text()
+    assert (project / "packages/mlops/src/mlops/engine.py").read_text() == "SPEED = 2\n"
+    assert (project / "README.md").read_text() == "# Bikes\n"
+    assert (project / "data/bikes.csv").is_file()
+    both = (project / "components/train/train.py").read_text()
+    assert "import math" in both
+    assert "max(rows)" in both
+    # and the history is joined, so that git and the next upgrade know of it
+    parents = git(project, "log", "-1", "--format=%P").split()
+    assert parents[1] == git(template, "rev-parse", "v1.1.0")
+    git(project, "merge-base", "--is-ancestor", head, parents[0])
+    assert git(project, "log", "--merges", "--first-parent", "--format=%s").count("Record that") == (
+        project.name == "copy"
+    )
+
+
+def test_the_next_upgrade_is_an_ordinary_merge(project: Path, template: Path) -> None:
+    write(project, {"README.md": "# Bikes\n"})
+    commit(project)
+    run(project, template)
+    release(template, "1.2.0", {"docs/guide.md": "# Guide\n\nNewer.\n"})
+
+    result = run(project, template)
+
+    assert (result.plan.kind, result.plan.before, result.plan.after) == ("merge", "1.1.0", "1.2.0")
+    assert (project / "docs/guide.md").read_text() == "# Guide\n\nNewer.\n"
+    assert [change.file for change in result.plan.changes if change.owner == "upstream"] == [
+        ".template.yml",
+        "docs/guide.md",
+    ]
+
+
+def test_run_twice_it_is_already_there(project: Path, template: Path) -> None:
+    run(project, template)
+    head = git(project, "rev-parse", "HEAD")
+
+    result = run(project, template)
+
+    assert texts(result) == "already at 1.1.0"
+    assert git(project, "rev-parse", "HEAD") == head
+
+
+def test_it_says_what_changes_by_owner_and_what_a_person_must_do(project: Path, template: Path) -> None:
+    write(project, {"components/train/train.py": TRAIN.replace("sum(rows)", "max(rows)")})
+    head = commit(project)
+
+    result = run(project, template, dry_run=True)
+
+    owners = {change.file: (change.owner, change.change, change.edited) for change in result.plan.changes}
+    assert owners["components/train/train.py"] == ("fork", "changed", True)
+    assert owners[".azuredevops/monitor.yml"] == ("platform", "added", False)
+    assert owners["packages/mlops/src/mlops/engine.py"] == ("upstream", "changed", False)
+    assert [(entry.version, entry.text) for entry in result.plan.entries] == [
+        ("1.1.0", "Faster."),
+        ("1.1.0", "`SPEED` is 2: set yours again."),
+    ]
+    assert "nothing will conflict" in texts(result)
+    # and nothing was done
+    assert git(project, "rev-parse", "HEAD") == head
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_conflicts_are_left_to_git_and_a_second_run_goes_on(project: Path, template: Path) -> None:
+    # given the same line changed by both
+    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'b'\n"})
+    commit(project)
+    assert run(project, template, dry_run=True).conflicts == ("infra/stage.py",)
+
+    # when
+    result = run(project, template)
+
+    # then it is an ordinary conflict
+    assert (result.exit_code, result.conflicts) == (1, ("infra/stage.py",))
+    assert git(project, "status", "--porcelain", "infra") == "UU infra/stage.py"
+    assert "<<<<<<< HEAD\nSIZE = 3\n=======\nSIZE = 2\n>>>>>>> " in (project / "infra/stage.py").read_text()
+    assert "`git merge --abort`" in texts(result)
+    # and a second run without a resolution names it again
+    again = run(project, template)
+    assert (again.exit_code, again.conflicts) == (1, ("infra/stage.py",))
+    # when it is resolved
+    write(project, {"infra/stage.py": "SIZE = 4\n\n\n\nREGION = 'b'\n"})
+    git(project, "add", "infra/stage.py")
+    final = run(project, template)
+
+    assert final.status == "upgraded"
+    assert (project / "infra/stage.py").read_text() == "SIZE = 4\n\n\n\nREGION = 'b'\n"
+    assert git(project, "log", "-1", "--format=%P").split()[1] == git(template, "rev-parse", "v1.1.0")
+    assert run(project, template).status == "current"
+
+
+def test_conflicts_that_a_person_has_committed_are_finished(project: Path, template: Path) -> None:
+    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'a'\n"})
+    commit(project)
+    run(project, template)
+    write(project, {"infra/stage.py": "SIZE = 4\n\n\n\nREGION = 'a'\n"})
+    commit(project, "Merge")
+    seen = []
+
+    result = run(project, template, finish=lambda _, before: seen.append(before) or ())
+
+    assert (result.status, seen) == ("upgraded", ["1.0.0"])
+    assert git(project, "log", "-1", "--format=%s") == "Merge"
+
+
+def test_a_merge_that_was_aborted_is_forgotten(project: Path, template: Path) -> None:
+    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'a'\n"})
+    commit(project)
+    run(project, template)
+    git(project, "merge", "--abort")
+    assert git(project, "status", "--porcelain") == ""
+
+    assert run(project, template).conflicts == ("infra/stage.py",)
+
+
+def test_versions_that_both_sides_raised_do_not_conflict(project: Path, template: Path) -> None:
+    # given a component with a change and a version of the fork's own
+    edited = TRAIN.replace("sum(rows)", "max(rows)")
+    component = COMPONENT.replace("version: 1.0.0", "version: 1.1.0").replace("type: command\n", "type: command\n\n")
+    write(project, {"components/train/train.py": edited, "components/train/component.yml": component})
+    write(project, {"pyproject.toml": (project / "pyproject.toml").read_text().replace("template", "bikes")})
+    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    finish_upgrade(project, "1.0.0")
+    mine = recorded(project)
+    commit(project)
+
+    # when
+    result = run(project, template)
+
+    # then no version stands for two contents, and the records of versions are the fork's alone
+    assert result.status == "upgraded"
+    found = recorded(project)
+    assert found.items() >= mine.items()
+    assert found.keys() - mine.keys() == {"1.1.1"}
+    assert "version: 1.1.1" in (project / "components/train/component.yml").read_text()
+    assert [problem for problem in check_project(project) if "version" in problem.message] == []
+    # and its lock is that of its own project
+    assert 'name = "bikes"\nversion = "1.1.0"' in (project / "pyproject.toml").read_text()
+    assert 'name = "bikes"\nversion = "1.1.0"' in (project / "uv.lock").read_text()
+
+
+def recorded(project: Path) -> dict[str, str]:
+    document: dict[str, dict[str, str]] = yaml.safe_load((project / "components/versions.lock.yml").read_text())
+    return document["train"]
+
+
+def test_what_a_fork_has_removed_stays_removed(project: Path, template: Path) -> None:
+    # given a fork without one CI system and without the example's data
+    git(project, "rm", "--quiet", "-r", ".azuredevops", "data/generate_sample.py")
+    write(project, {"data/bikes.csv": "a\n1\n"})
+    commit(project)
+    assert run(project, template, dry_run=True).conflicts == ()
+
+    result = run(project, template)
+
+    assert result.status == "upgraded"
+    assert not (project / ".azuredevops").exists()
+    assert not (project / "data/generate_sample.py").exists()
+    assert ".azuredevops/monitor.yml: new, left out, since you removed its folder" in result.done
+
+
+def test_a_file_that_the_template_removed_stays_if_the_fork_changed_it(project: Path, template: Path) -> None:
+    git(template, "rm", "--quiet", "data/generate_sample.py")
+    release(template, "1.2.0", {})
+    write(project, {"data/generate_sample.py": "ROWS = 5\n"})
+    commit(project)
+
+    result = run(project, template)
+
+    assert result.status == "upgraded"
+    assert (project / "data/generate_sample.py").read_text() == "ROWS = 5\n"
+
+
+def test_the_address_of_an_internal_mirror_stays(project: Path, template: Path) -> None:
+    mirror = "repository: https://git.internal.example.com/template\n"
+    write(project, {".template.yml": f"format: 1\nversion: 1.0.0\n{mirror}"})
+    commit(project)
+
+    run(project, template)
+
+    assert (project / ".template.yml").read_text() == f"format: 1\nversion: 1.1.0\n{mirror}"
+
+
+def test_a_squashed_upgrade_is_no_obstacle_to_the_next_one(fork: Path, template: Path) -> None:
+    # given an upgrade of which only the files were kept
+    write(fork, {"infra/stage.py": "SIZE = 1\n\n\n\nREGION = 'b'\n"})
+    before = commit(fork)
+    run(fork, template)
+    git(fork, "reset", "--quiet", "--soft", before)
+    commit(fork, "Upgrade (#1)")
+    release(template, "1.2.0", {"infra/stage.py": "SIZE = 5\n\n\n\nREGION = 'a'\n"})
+
+    result = run(fork, template)
+
+    assert (result.status, result.plan.before) == ("upgraded", "1.1.0")
+    assert (fork / "infra/stage.py").read_text() == "SIZE = 5\n\n\n\nREGION = 'b'\n"
+
+
+def test_a_fork_of_an_unreleased_state_gets_its_release(template: Path, tmp_path: Path) -> None:
+    # given a fork of what later became version 1.2.0
+    for name in (".template.yml", "pyproject.toml"):
+        write(template, {name: (template / name).read_text().replace("1.1.0", "1.2.0")})
+    commit(template)
+    git(tmp_path, "clone", "--quiet", "--no-tags", str(template), "early")
+    release(template, "1.2.0", {"docs/guide.md": "# Guide\n\nReleased.\n"})
+
+    result = run(tmp_path / "early", template)
+
+    assert (result.status, result.plan.kind, result.plan.before) == ("upgraded", "merge", "1.2.0")
+    assert (tmp_path / "early/docs/guide.md").read_text() == "# Guide\n\nReleased.\n"
+    assert run(tmp_path / "early", template).status == "current"
+
+
+def test_the_new_versions_migrations_run_before_the_commit(project: Path, template: Path) -> None:
+    def rename(root: Path) -> Sequence[str]:
+        (root / "project.yml").write_text((root / "project.yml").read_text() + "# migrated\n")
+        return ["project.yml: a comment"]
+
+    migrations = [Migration(version, rename) for version in ("1.1.0", "1.0.0")]
+
+    result = run(project, template, finish=lambda root, before: migrate(root, before, migrations))
+
+    assert "1.1.0: project.yml: a comment" in result.done
+    assert git(project, "show", "HEAD:project.yml").count("# migrated") == 1
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_migrations_run_in_the_order_of_versions_after_the_former_one(tmp_path: Path) -> None:
+    migrations = [Migration(version, lambda _: ["done"]) for version in ("1.10.0", "1.9.0", "1.0.0", "1.1.0")]
+
+    assert migrate(tmp_path, "1.1.0", migrations) == ["1.9.0: done", "1.10.0: done"]
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from mlops.template.upgrade import upgrade
+
+def finish(root, before):
+    (root / "README.md").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+upgrade(Path(sys.argv[1]), to=None, source=sys.argv[2], dry_run=False, finish=finish)
+"""
+
+
+def test_a_killed_run_goes_on(project: Path, template: Path) -> None:
+    # given a run that was killed after the merge
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(project), str(template)], check=False)
+    assert done.returncode < 0
+    assert git(project, "rev-parse", "MERGE_HEAD") == git(template, "rev-parse", "v1.1.0")
+    with pytest.raises(InputError, match=r"an upgrade to 1\.1\.0 is in progress"):
+        run(project, template, dry_run=True)
+
+    result = run(project, template)
+
+    assert result.status == "upgraded"
+    assert run(project, template).status == "current"
+
+
+def test_a_killed_run_can_be_undone(project: Path, template: Path) -> None:
+    tree = git(project, "rev-parse", "HEAD^{tree}")
+    subprocess.run([sys.executable, "-c", INTERRUPTED, str(project), str(template)], check=False)
+
+    git(project, "reset", "--quiet", "--hard")
+
+    assert git(project, "rev-parse", "HEAD^{tree}") == tree
+    assert git(project, "status", "--porcelain") == ""
+    assert run(project, template).status == "upgraded"
+
+
+def test_a_failure_of_the_new_version_can_be_corrected_and_goes_on(project: Path, template: Path) -> None:
+    def fail(root: Path, before: str) -> Sequence[str]:
+        raise MachineError("the new version could not finish the upgrade")
+
+    with pytest.raises(MachineError):
+        run(project, template, finish=fail)
+
+    assert run(project, template).status == "upgraded"
+
+
+def test_uncommitted_changes_are_refused(project: Path, template: Path) -> None:
+    write(project, {"notes.txt": "mine\n"})
+    head = git(project, "rev-parse", "HEAD")
+
+    with pytest.raises(InputError, match="uncommitted changes") as caught:
+        run(project, template)
+
+    assert "git stash --include-untracked" in caught.value.advice
+    assert git(project, "rev-parse", "HEAD") == head
+    # what changes nothing is allowed
+    assert run(project, template, dry_run=True).status == "planned"
+
+
+@pytest.mark.parametrize("version", ["1.0.5", "2", "main"])
+def test_a_version_that_does_not_exist_is_refused_with_those_that_do(
+    project: Path, template: Path, version: str
+) -> None:
+    with pytest.raises(InputError, match=f"has no version {version}") as caught:
+        run(project, template, version)
+
+    assert caught.value.advice == "It has 1.0.0, 1.1.0."
+
+
+def test_an_older_version_is_refused(project: Path, template: Path) -> None:
+    run(project, template)
+
+    with pytest.raises(InputError, match=r"1\.0\.0 is older than 1\.1\.0"):
+        run(project, template, "1.0.0")
+
+
+def test_a_copy_of_a_version_without_a_tag_is_refused(copy: Path, template: Path) -> None:
+    git(template, "tag", "--delete", "v1.0.0")
+
+    with pytest.raises(InputError, match=r"has no tag v1\.0\.0, from which this repository was made"):
+        run(copy, template)
+
+
+def test_a_template_without_tags_is_refused(fork: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "empty")
+
+    with pytest.raises(InputError, match="has no tags such as"):
+        run(fork, tmp_path / "empty")
+
+
+def test_a_template_that_cannot_be_reached_is_refused(fork: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no path and no remote"):
+        run(fork, tmp_path / "nowhere")
+    with pytest.raises(MachineError, match="cannot fetch the template's versions") as caught:
+        upgrade(fork, to=None, source=f"file://{tmp_path}/nowhere", dry_run=False, finish=finish_upgrade)
+    assert "--from ADDRESS" in caught.value.advice
+    with pytest.raises(MachineError, match="cannot fetch"):
+        run(fork, tmp_path)
+
+
+def test_a_shallow_clone_is_refused(fork: Path, template: Path, tmp_path: Path) -> None:
+    commit_twice = [write(fork, {"README.md": "1\n"}), commit(fork), write(fork, {"README.md": "2\n"}), commit(fork)]
+    assert commit_twice
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{fork}", "shallow")
+
+    with pytest.raises(InputError, match="shallow"):
+        run(tmp_path / "shallow", template)
+
+
+def test_another_merge_in_progress_is_refused(fork: Path, template: Path) -> None:
+    git(fork, "switch", "--quiet", "--create", "other")
+    write(fork, {"README.md": "other\n"})
+    commit(fork)
+    git(fork, "switch", "--quiet", "main")
+    write(fork, {"docs/mine.md": "mine\n"})
+    commit(fork)
+    git(fork, "merge", "--quiet", "--no-commit", "other")
+
+    with pytest.raises(InputError, match="another merge is in progress"):
+        run(fork, template)
+
+
+def test_the_forks_own_tags_and_remotes_stay_as_they_are(fork: Path, template: Path) -> None:
+    # given a fork that has a version 1.1.0 of its own
+    git(fork, "tag", "v1.1.0")
+    git(fork, "remote", "rename", "origin", "upstream")
+    before = git(fork, "show-ref")
+
+    result = upgrade(fork, to=None, source="upstream", dry_run=False, finish=finish_upgrade)
+
+    assert result.status == "upgraded"
+    kept = [line for line in git(fork, "show-ref").splitlines() if "refs/mlops/" not in line and "heads/main" not in line]
+    assert kept == [line for line in before.splitlines() if "heads/main" not in line]
+    assert git(fork, "rev-parse", "mlops/template/v1.1.0") == git(template, "rev-parse", "v1.1.0")
+
+
+def test_without_from_the_address_in_the_template_file_is_taken(
+    fork: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # git's own way to lead an address elsewhere
+    for name, value in (
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", f"url.{template}.insteadOf"),
+        ("GIT_CONFIG_VALUE_0", "https://git.example.com/team/template"),
+    ):
+        monkeypatch.setenv(name, value)
+
+    result = upgrade(fork, to="1.1.0", source=None, dry_run=False, finish=finish_upgrade)
+
+    assert result.status == "upgraded"
+    assert (fork / "docs/guide.md").read_text() == SECOND["docs/guide.md"]
