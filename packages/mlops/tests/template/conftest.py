@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -71,8 +72,8 @@ def release(folder: Path, version: str, files: Mapping[str, str]) -> None:
     """Make a version of the template: its files, records and locks, committed and tagged."""
     write(folder, files)
     for name in (".template.yml", "pyproject.toml"):
-        text = (folder / name).read_text()
-        (folder / name).write_text(text.replace("1.1.0", version).replace("1.0.0", version))
+        text = re.sub(r"\d+\.\d+\.\d+", version, (folder / name).read_text())
+        (folder / name).write_text(text)
     subprocess.run(["uv", "lock", "--quiet", "--offline"], cwd=folder, check=True)
     fix_project(folder)
     commit(folder, f"Release {version}")

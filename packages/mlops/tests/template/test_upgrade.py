@@ -415,7 +415,9 @@ def test_the_forks_own_tags_and_remotes_stay_as_they_are(fork: Path, template: P
     result = upgrade(fork, to=None, source="upstream", dry_run=False, finish=finish_upgrade)
 
     assert result.status == "upgraded"
-    kept = [line for line in git(fork, "show-ref").splitlines() if "refs/mlops/" not in line and "heads/main" not in line]
+    kept = [
+        line for line in git(fork, "show-ref").splitlines() if "refs/mlops/" not in line and "heads/main" not in line
+    ]
     assert kept == [line for line in before.splitlines() if "heads/main" not in line]
     assert git(fork, "rev-parse", "mlops/template/v1.1.0") == git(template, "rev-parse", "v1.1.0")
 
