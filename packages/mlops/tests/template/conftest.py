@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,8 @@ FIRST = {
 }
 SECOND = {
     "packages/mlops/CHANGELOG.md": (
-        "# Changelog\n\n## 1.1.0\n\n- Faster.\n- `SPEED` is 2: set\n  yours again.\n\n## 1.0.0\n\n- The first version.\n"
+        "# Changelog\n\n## 1.1.0\n\n- Faster.\n- `SPEED` is 2: set\n  yours again.\n\n"
+        "## 1.0.0\n\n- The first version.\n"
     ),
     "packages/mlops/src/mlops/engine.py": "SPEED = 2\n",
     "docs/guide.md": "# Guide\n\nNew.\n",
@@ -81,12 +81,12 @@ def release(folder: Path, version: str, files: Mapping[str, str]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An identity for commits, and no network."""
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
-    monkeypatch.setenv("UV_OFFLINE", os.environ.get("UV_OFFLINE", "1"))
-    yield
+    monkeypatch.setenv("UV_OFFLINE", "1")
 
 
 @pytest.fixture

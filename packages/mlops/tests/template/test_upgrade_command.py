@@ -1,4 +1,4 @@
-"""`mlops upgrade` as people run it: its exit codes and JSON, and a clone of this repository that takes a new version."""
+"""`mlops upgrade` as people run it: exit codes, JSON, and a clone of this repository that takes a new version."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ _MEANINGS: Final[Mapping[Owner, str]] = {
     "upstream": "the template's: replaced",
 }
 _CHANGES: Final = {"A": "added", "M": "changed", "D": "removed", "T": "changed"}
-_SECTION: Final = re.compile(r"^## v?(\d+\.\d+\.\d+)\b.*$", re.MULTILINE)
+_SECTION: Final = re.compile(r"^## ", re.MULTILINE)
+_VERSION: Final = re.compile(r"v?(\d+\.\d+\.\d+)\b")
+_SUBHEADING: Final = re.compile(r"^###.*$", re.MULTILINE)
 _ENTRY: Final = re.compile(r"^- ", re.MULTILINE)
 
 Kind = Literal["merge", "graft", "pins"]
@@ -181,10 +183,10 @@ def file_changes(changes: Mapping[str, str], edited: Mapping[str, str]) -> tuple
 
 def entries_between(package: str, changelog: str, before: str, after: str) -> list[Entry]:
     """The entries of a CHANGELOG for the versions after `before`, up to `after`, oldest version first."""
-    parts = _SECTION.split(changelog)
     found = []
-    for version, text in zip(parts[1::2], parts[2::2], strict=True):
-        if version_key(before) < version_key(version) <= version_key(after):
-            items = [" ".join(item.split()) for item in _ENTRY.split(text)[1:]]
-            found += [Entry(package, version, item) for item in items]
+    for section in _SECTION.split(changelog)[1:]:
+        match = _VERSION.match(section)
+        if match and version_key(before) < version_key(match[1]) <= version_key(after):
+            items = _ENTRY.split(_SUBHEADING.sub("", section))[1:]
+            found += [Entry(package, match[1], " ".join(item.split())) for item in items]
     return sorted(found, key=lambda entry: version_key(entry.version))
