@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from mlops.checks import fix_project
+from mlops.commands.project import finish_upgrade
+from mlops.template.plan import UpgradeResult
+from mlops.template.upgrade import Finish, upgrade
 
 ROOT = Path(__file__).parents[4]
 TRAIN = "import json\n\n\ndef fit(rows):\n    return sum(rows)\n\n\ndef save(model):\n    return json.dumps(model)\n"
@@ -49,6 +52,10 @@ SECOND = {
     "components/train/train.py": TRAIN.replace("import json\n", "import json\nimport math\n"),
     "data/generate_sample.py": "ROWS = 200\n",
 }
+
+
+def texts(result: UpgradeResult) -> str:
+    return "\n".join(getattr(block, "text", "") for block in result.blocks())
 
 
 def git(folder: Path, *words: str) -> str:
@@ -119,4 +126,17 @@ def copy(template: Path, tmp_path: Path) -> Path:
     git(folder, "fetch", "--quiet", "--no-tags", str(template), "v1.0.0")
     git(folder, "checkout", "--quiet", "FETCH_HEAD", "--", ".")
     commit(folder, "Initial commit")
+    return folder
+
+
+def run(
+    folder: Path, template: Path, to: str | None = None, *, dry_run: bool = False, finish: Finish = finish_upgrade
+) -> UpgradeResult:
+    return upgrade(folder, to=to, source=str(template), dry_run=dry_run, finish=finish)
+
+
+@pytest.fixture(params=["fork", "copy"])
+def project(request: pytest.FixtureRequest) -> Path:
+    """A fork, and a copy without the template's history."""
+    folder: Path = request.getfixturevalue(request.param)
     return folder

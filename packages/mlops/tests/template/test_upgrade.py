@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,29 +10,9 @@ import yaml
 
 from mlops.checks import check_project
 from mlops.commands.project import finish_upgrade
-from mlops.core.errors import InputError, MachineError
-from mlops.template.migrations import Migration, migrate
-from mlops.template.plan import UpgradeResult
-from mlops.template.upgrade import Finish, upgrade
+from mlops.template.upgrade import upgrade
 
-from .conftest import COMPONENT, SECOND, TRAIN, commit, git, release, write
-
-
-def run(
-    folder: Path, template: Path, to: str | None = None, *, dry_run: bool = False, finish: Finish = finish_upgrade
-) -> UpgradeResult:
-    return upgrade(folder, to=to, source=str(template), dry_run=dry_run, finish=finish)
-
-
-def texts(result: UpgradeResult) -> str:
-    return "\n".join(getattr(block, "text", "") for block in result.blocks())
-
-
-@pytest.fixture(params=["fork", "copy"])
-def project(request: pytest.FixtureRequest) -> Path:
-    """A fork, and a copy without the template's history."""
-    folder: Path = request.getfixturevalue(request.param)
-    return folder
+from .conftest import COMPONENT, SECOND, TRAIN, commit, git, release, run, texts, write
 
 
 def test_changes_of_both_sides_are_kept_in_one_commit(project: Path, template: Path) -> None:
@@ -110,58 +88,6 @@ def test_it_says_what_changes_by_owner_and_what_a_person_must_do(project: Path, 
     # and nothing was done
     assert git(project, "rev-parse", "HEAD") == head
     assert git(project, "status", "--porcelain") == ""
-
-
-def test_conflicts_are_left_to_git_and_a_second_run_goes_on(project: Path, template: Path) -> None:
-    # given the same line changed by both
-    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'b'\n"})
-    commit(project)
-    assert run(project, template, dry_run=True).conflicts == ("infra/stage.py",)
-
-    # when
-    result = run(project, template)
-
-    # then it is an ordinary conflict
-    assert (result.exit_code, result.conflicts) == (1, ("infra/stage.py",))
-    assert git(project, "status", "--porcelain", "infra") == "UU infra/stage.py"
-    assert "<<<<<<< HEAD\nSIZE = 3\n=======\nSIZE = 2\n>>>>>>> " in (project / "infra/stage.py").read_text()
-    assert "`git merge --abort`" in texts(result)
-    # and a second run without a resolution names it again
-    again = run(project, template)
-    assert (again.exit_code, again.conflicts) == (1, ("infra/stage.py",))
-    # when it is resolved
-    write(project, {"infra/stage.py": "SIZE = 4\n\n\n\nREGION = 'b'\n"})
-    git(project, "add", "infra/stage.py")
-    final = run(project, template)
-
-    assert final.status == "upgraded"
-    assert (project / "infra/stage.py").read_text() == "SIZE = 4\n\n\n\nREGION = 'b'\n"
-    assert git(project, "log", "-1", "--format=%P").split()[1] == git(template, "rev-parse", "v1.1.0")
-    assert run(project, template).status == "current"
-
-
-def test_conflicts_that_a_person_has_committed_are_finished(project: Path, template: Path) -> None:
-    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'a'\n"})
-    commit(project)
-    run(project, template)
-    write(project, {"infra/stage.py": "SIZE = 4\n\n\n\nREGION = 'a'\n"})
-    commit(project, "Merge")
-    seen = []
-
-    result = run(project, template, finish=lambda _, before: seen.append(before) or ())
-
-    assert (result.status, seen) == ("upgraded", ["1.0.0"])
-    assert git(project, "log", "-1", "--format=%s") == "Merge"
-
-
-def test_a_merge_that_was_aborted_is_forgotten(project: Path, template: Path) -> None:
-    write(project, {"infra/stage.py": "SIZE = 3\n\n\n\nREGION = 'a'\n"})
-    commit(project)
-    run(project, template)
-    git(project, "merge", "--abort")
-    assert git(project, "status", "--porcelain") == ""
-
-    assert run(project, template).conflicts == ("infra/stage.py",)
 
 
 def test_versions_that_both_sides_raised_do_not_conflict(project: Path, template: Path) -> None:
@@ -260,150 +186,6 @@ def test_a_fork_of_an_unreleased_state_gets_its_release(template: Path, tmp_path
     assert (result.status, result.plan.kind, result.plan.before) == ("upgraded", "merge", "1.2.0")
     assert (tmp_path / "early/docs/guide.md").read_text() == "# Guide\n\nReleased.\n"
     assert run(tmp_path / "early", template).status == "current"
-
-
-def test_the_new_versions_migrations_run_before_the_commit(project: Path, template: Path) -> None:
-    def rename(root: Path) -> Sequence[str]:
-        (root / "project.yml").write_text((root / "project.yml").read_text() + "# migrated\n")
-        return ["project.yml: a comment"]
-
-    migrations = [Migration(version, rename) for version in ("1.1.0", "1.0.0")]
-
-    result = run(project, template, finish=lambda root, before: migrate(root, before, migrations))
-
-    assert "1.1.0: project.yml: a comment" in result.done
-    assert git(project, "show", "HEAD:project.yml").count("# migrated") == 1
-    assert git(project, "status", "--porcelain") == ""
-
-
-def test_migrations_run_in_the_order_of_versions_after_the_former_one(tmp_path: Path) -> None:
-    migrations = [Migration(version, lambda _: ["done"]) for version in ("1.10.0", "1.9.0", "1.0.0", "1.1.0")]
-
-    assert migrate(tmp_path, "1.1.0", migrations) == ["1.9.0: done", "1.10.0: done"]
-
-
-INTERRUPTED = """
-import os, signal, sys
-from pathlib import Path
-from mlops.template.upgrade import upgrade
-
-def finish(root, before):
-    (root / "README.md").write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-upgrade(Path(sys.argv[1]), to=None, source=sys.argv[2], dry_run=False, finish=finish)
-"""
-
-
-def test_a_killed_run_goes_on(project: Path, template: Path) -> None:
-    # given a run that was killed after the merge
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(project), str(template)], check=False)
-    assert done.returncode < 0
-    assert git(project, "rev-parse", "MERGE_HEAD") == git(template, "rev-parse", "v1.1.0")
-    with pytest.raises(InputError, match=r"an upgrade to 1\.1\.0 is in progress"):
-        run(project, template, dry_run=True)
-
-    result = run(project, template)
-
-    assert result.status == "upgraded"
-    assert run(project, template).status == "current"
-
-
-def test_a_killed_run_can_be_undone(project: Path, template: Path) -> None:
-    tree = git(project, "rev-parse", "HEAD^{tree}")
-    subprocess.run([sys.executable, "-c", INTERRUPTED, str(project), str(template)], check=False)
-
-    git(project, "reset", "--quiet", "--hard")
-
-    assert git(project, "rev-parse", "HEAD^{tree}") == tree
-    assert git(project, "status", "--porcelain") == ""
-    assert run(project, template).status == "upgraded"
-
-
-def test_a_failure_of_the_new_version_can_be_corrected_and_goes_on(project: Path, template: Path) -> None:
-    def fail(root: Path, before: str) -> Sequence[str]:
-        raise MachineError("the new version could not finish the upgrade")
-
-    with pytest.raises(MachineError):
-        run(project, template, finish=fail)
-
-    assert run(project, template).status == "upgraded"
-
-
-def test_uncommitted_changes_are_refused(project: Path, template: Path) -> None:
-    write(project, {"notes.txt": "mine\n"})
-    head = git(project, "rev-parse", "HEAD")
-
-    with pytest.raises(InputError, match="uncommitted changes") as caught:
-        run(project, template)
-
-    assert "git stash --include-untracked" in caught.value.advice
-    assert git(project, "rev-parse", "HEAD") == head
-    # what changes nothing is allowed
-    assert run(project, template, dry_run=True).status == "planned"
-
-
-@pytest.mark.parametrize("version", ["1.0.5", "2", "main"])
-def test_a_version_that_does_not_exist_is_refused_with_those_that_do(
-    project: Path, template: Path, version: str
-) -> None:
-    with pytest.raises(InputError, match=f"has no version {version}") as caught:
-        run(project, template, version)
-
-    assert caught.value.advice == "It has 1.0.0, 1.1.0."
-
-
-def test_an_older_version_is_refused(project: Path, template: Path) -> None:
-    run(project, template)
-
-    with pytest.raises(InputError, match=r"1\.0\.0 is older than 1\.1\.0"):
-        run(project, template, "1.0.0")
-
-
-def test_a_copy_of_a_version_without_a_tag_is_refused(copy: Path, template: Path) -> None:
-    git(template, "tag", "--delete", "v1.0.0")
-
-    with pytest.raises(InputError, match=r"has no tag v1\.0\.0, from which this repository was made"):
-        run(copy, template)
-
-
-def test_a_template_without_tags_is_refused(fork: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "--quiet", "empty")
-
-    with pytest.raises(InputError, match="has no tags such as"):
-        run(fork, tmp_path / "empty")
-
-
-def test_a_template_that_cannot_be_reached_is_refused(fork: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no path and no remote"):
-        run(fork, tmp_path / "nowhere")
-    with pytest.raises(MachineError, match="cannot fetch the template's versions") as caught:
-        upgrade(fork, to=None, source=f"file://{tmp_path}/nowhere", dry_run=False, finish=finish_upgrade)
-    assert "--from ADDRESS" in caught.value.advice
-    with pytest.raises(MachineError, match="cannot fetch"):
-        run(fork, tmp_path)
-
-
-def test_a_shallow_clone_is_refused(fork: Path, template: Path, tmp_path: Path) -> None:
-    commit_twice = [write(fork, {"README.md": "1\n"}), commit(fork), write(fork, {"README.md": "2\n"}), commit(fork)]
-    assert commit_twice
-    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{fork}", "shallow")
-
-    with pytest.raises(InputError, match="shallow"):
-        run(tmp_path / "shallow", template)
-
-
-def test_another_merge_in_progress_is_refused(fork: Path, template: Path) -> None:
-    git(fork, "switch", "--quiet", "--create", "other")
-    write(fork, {"README.md": "other\n"})
-    commit(fork)
-    git(fork, "switch", "--quiet", "main")
-    write(fork, {"docs/mine.md": "mine\n"})
-    commit(fork)
-    git(fork, "merge", "--quiet", "--no-commit", "other")
-
-    with pytest.raises(InputError, match="another merge is in progress"):
-        run(fork, template)
 
 
 def test_the_forks_own_tags_and_remotes_stay_as_they_are(fork: Path, template: Path) -> None:

@@ -21,13 +21,13 @@ def mlops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
 
 
-def uv(folder: Path, *words: str) -> str:
+def uv(folder: Path, *words: str, code: int = 0) -> str:
     """Run uv on a project with an environment of its own; what was printed."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(
         ["uv", *words], cwd=folder, env=inherited, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -82,22 +82,28 @@ def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(
     subprocess.run([sys.executable, ".ci/version.py", "--set", "1.1.0"], cwd=template, check=True)
     package = template / "packages/model-package/src/model_package/digest.py"
     package.write_text(package.read_text() + "\n# Changed in 1.1.0.\n")
+    write(template, {"LICENSE": "Theirs\n"})
     uv(template, "lock")
     uv(template, "run", "--no-default-groups", "mlops", "check", "--fix")
     uv(template, "run", "--no-default-groups", "python", "-c", RAISE)
     commit(template, "Release 1.1.0")
     git(template, "tag", "v1.1.0")
-    # and a fork that has changed a step and added a dependency of its own
+    # and a fork that has changed a step, added a dependency of its own, and changed what the template changed
     step = fork / "components/prepare_data/prepare_data.py"
     step.write_text(step.read_text() + "\n# The fork's.\n")
+    write(fork, {"LICENSE": "Ours\n"})
     uv(fork, "run", "--no-default-groups", "python", "-c", RAISE)
     text = (fork / "pyproject.toml").read_text()
     write(fork, {"pyproject.toml": text.replace("dependencies = [\n", 'dependencies = [\n    "idna",\n', 1)})
     uv(fork, "lock")
     commit(fork)
 
-    # when
-    document = json.loads(uv(fork, "run", "--no-default-groups", "mlops", "upgrade", "--from", str(template), "--json"))
+    # when it upgrades, and a person resolves the conflict
+    command = ("run", "--no-default-groups", "mlops", "upgrade", "--from", str(template), "--json")
+    assert json.loads(uv(fork, *command, code=1))["conflicts"] == ["LICENSE"]
+    write(fork, {"LICENSE": "Ours\n"})
+    git(fork, "add", "LICENSE")
+    document = json.loads(uv(fork, *command))
 
     # then the result is a clean commit of a project that fits together
     assert (document["status"], document["conflicts"]) == ("upgraded", [])
@@ -106,4 +112,4 @@ def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(
         assert "# Changed in 1.1.0." in (fork / copied / "model_package/digest.py").read_text()
     uv(fork, "lock", "--check")
     uv(fork, "run", "--no-default-groups", "mlops", "check")
-    assert "already at 1.1.0" in uv(fork, "run", "--no-default-groups", "mlops", "upgrade", "--from", str(template))
+    assert json.loads(uv(fork, *command))["status"] == "current"

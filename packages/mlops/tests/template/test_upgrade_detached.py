@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 import zipfile
 from pathlib import Path
@@ -94,8 +95,10 @@ def test_tags_are_raised_and_locked_in_one_commit(by_tag: Path) -> None:
     assert git(by_tag, "status", "--porcelain") == ""
     # the rest stays, and the hint about it works
     assert "version: 1.0.0" in (by_tag / ".template.yml").read_text()
-    command = result.hints[0].split("`")[1]
-    assert "version: 1.3.0" not in git(by_tag, *command.split()[1:])
+    command = shlex.split(result.hints[0].split("`")[1])
+    shown = git(by_tag, *command[1:])
+    assert "+version: 1.3.0" in shown
+    assert "packages/" not in shown
     assert run(by_tag).status == "current"
 
 

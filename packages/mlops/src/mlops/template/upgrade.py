@@ -17,7 +17,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.cli.progress import say
-from mlops.core.documents import parse_checked
+from mlops.core.documents import read_checked
 from mlops.core.errors import InputError, MachineError, ProjectError
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.core.programs import run_program
@@ -104,8 +104,7 @@ def finish_by_new_version(root: Path, before: str) -> Sequence[str]:
 
 
 def _prepare_merge(repository: TemplateRepository, to: str | None, given: str | None) -> InProgress | UpgradeResult:
-    text = (repository.folder / TEMPLATE_FILE).read_text(encoding="utf-8")
-    origin = parse_checked(text, TEMPLATE_FILE, TemplateOrigin).value
+    origin = read_checked(repository.folder / TEMPLATE_FILE, TemplateOrigin).value
     source = _source(repository, given) or _Source(origin.repository)
     say(f"fetching the versions of {source.address}")
     versions = repository.fetch_versions(source.address)
@@ -225,7 +224,7 @@ def _hints(begun: InProgress) -> tuple[str, ...]:
     if not begun.base:
         return (f"{rest}; the template's CHANGELOG.md files say what changed.",)
     old, new = (f"{REFS.removeprefix('refs/')}v{version}" for version in (begun.before, begun.after))
-    return (f"{rest}: `git diff {old} {new} -- .github .ci infra docs` shows what the template changed.",)
+    return (f"{rest}: `git diff {old} {new} -- . ':!{FOLDER}'` shows what the template changed.",)
 
 
 def _merge(repository: TemplateRepository, begun: InProgress, finish: Finish) -> UpgradeResult:
@@ -279,7 +278,7 @@ def _finish(repository: TemplateRepository, begun: InProgress, done: list[str], 
 def _refuse_to_go_on(repository: TemplateRepository, begun: InProgress, to: str | None, *, dry_run: bool) -> None:
     """Raise InputError if another upgrade is in progress, or if going on would commit other work."""
     if dry_run or to not in (None, begun.after):
-        undo = "git reset --hard" if begun.kind == "pins" else "git merge --abort"
+        undo = "git stash --include-untracked" if begun.kind == "pins" else "git merge --abort"
         advice = f"Finish it with `mlops upgrade`, or give up with `{undo}`."
         raise InputError(f"an upgrade to {begun.after} is in progress", advice)
     is_merged = begun.kind != "pins" and repository.merging() is None
