@@ -87,25 +87,36 @@ def release(folder: Path, version: str, files: Mapping[str, str]) -> None:
     git(folder, "tag", f"v{version}")
 
 
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An identity for commits, and no network."""
+def set_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commit under a name of our own, and without a network."""
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
     monkeypatch.setenv("UV_OFFLINE", "1")
 
 
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    """A template with the versions 1.0.0 and 1.1.0."""
-    folder = tmp_path / "template"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    shutil.copy(ROOT / "project.yml", folder)
-    release(folder, "1.0.0", FIRST)
-    release(folder, "1.1.0", SECOND)
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_apart(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with the versions 1.0.0 and 1.1.0, made once."""
+    folder = tmp_path_factory.mktemp("released")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_apart(monkeypatch)
+        git(folder, "init", "--quiet", "--initial-branch", "main")
+        shutil.copy(ROOT / "project.yml", folder)
+        release(folder, "1.0.0", FIRST)
+        release(folder, "1.1.0", SECOND)
     return folder
+
+
+@pytest.fixture
+def template(released: Path, tmp_path: Path) -> Path:
+    """A template with the versions 1.0.0 and 1.1.0."""
+    return Path(shutil.copytree(released, tmp_path / "template"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import ROOT, commit, git, write
 
@@ -72,6 +73,12 @@ def test_the_new_version_finishes_where_project_yml_needs_a_migration(fork: Path
     assert "former: unknown key" in done.stderr
 
 
+def versions_of(folder: Path) -> dict[str, str]:
+    """The version of each component that ships model_package."""
+    files = [file for file in folder.glob("components/*/component.yml") if "model_package" in file.read_text()]
+    return {file.parent.name: yaml.safe_load(file.read_text())["version"] for file in files}
+
+
 @pytest.mark.long
 def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(tmp_path: Path) -> None:
     # given the next version of this template, with a changed package
@@ -98,6 +105,8 @@ def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(
     uv(fork, "lock")
     commit(fork)
 
+    versions = versions_of(fork)
+
     # when it upgrades, and a person resolves the conflict
     command = ("run", "--no-default-groups", "mlops", "upgrade", "--from", str(template), "--json")
     assert json.loads(uv(fork, *command, code=1))["conflicts"] == ["LICENSE"]
@@ -110,6 +119,9 @@ def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(
     assert git(fork, "status", "--porcelain") == ""
     for copied in ("components", "endpoints/online", "endpoints/batch"):
         assert "# Changed in 1.1.0." in (fork / copied / "model_package/digest.py").read_text()
+    # and every component that ships the new package is a new version, the fork's own step as well
+    assert versions.keys() == (now := versions_of(fork)).keys()
+    assert [name for name in versions if now[name] == versions[name]] == []
     uv(fork, "lock", "--check")
     uv(fork, "run", "--no-default-groups", "mlops", "check")
     assert json.loads(uv(fork, *command))["status"] == "current"

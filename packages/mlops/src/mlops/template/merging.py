@@ -81,7 +81,7 @@ class TemplateRepository(Repository):
 
     def graft(self, version: str, commit: str) -> str:
         """A commit with HEAD's files that has the version's commit as a second parent; no branch is moved."""
-        message = f"Record that this repository was made from the template's version {version}"
+        message = f"Record that these files are based on the template's version {version}"
         parents = ("-p", "HEAD", "-p", commit)
         return self._run("commit-tree", "HEAD^{tree}", *parents, "-m", message, variables=self._identity())
 

@@ -118,7 +118,7 @@ class UpgradeResult(Result):
     def blocks(self) -> Sequence[Block]:
         """The plan, what was done, what a person must do."""
         if self.status == "current":
-            return [Line(f"already at {self.plan.after}", "good"), *(Line(hint, "hint") for hint in self.hints)]
+            return [Line(f"already at {self.plan.after}", "good")]
         blocks = self.plan.blocks()
         blocks += [Raw(f"  {sentence}") for sentence in self.done]
         if self.plan.entries:
