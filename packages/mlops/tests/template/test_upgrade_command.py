@@ -14,7 +14,12 @@ import yaml
 from .conftest import ROOT, commit, git, write
 
 HANG_SECONDS = 900
-RAISE = "from pathlib import Path; from mlops.checks import raise_versions; raise_versions(Path())"
+FIX_AND_RAISE = """
+from pathlib import Path
+from mlops.checks import fix_project, raise_versions
+fix_project(Path())
+raise_versions(Path())
+"""
 
 
 def mlops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -91,15 +96,14 @@ def test_a_clone_of_this_repository_takes_the_next_version_and_passes_the_check(
     package.write_text(package.read_text() + "\n# Changed in 1.1.0.\n")
     write(template, {"LICENSE": "Theirs\n"})
     uv(template, "lock")
-    uv(template, "run", "--no-default-groups", "mlops", "check", "--fix")
-    uv(template, "run", "--no-default-groups", "python", "-c", RAISE)
+    uv(template, "run", "--no-default-groups", "python", "-c", FIX_AND_RAISE)
     commit(template, "Release 1.1.0")
     git(template, "tag", "v1.1.0")
     # and a fork that has changed a step, added a dependency of its own, and changed what the template changed
     step = fork / "components/prepare_data/prepare_data.py"
     step.write_text(step.read_text() + "\n# The fork's.\n")
     write(fork, {"LICENSE": "Ours\n"})
-    uv(fork, "run", "--no-default-groups", "python", "-c", RAISE)
+    uv(fork, "run", "--no-default-groups", "python", "-c", FIX_AND_RAISE)
     text = (fork / "pyproject.toml").read_text()
     write(fork, {"pyproject.toml": text.replace("dependencies = [\n", 'dependencies = [\n    "idna",\n', 1)})
     uv(fork, "lock")
