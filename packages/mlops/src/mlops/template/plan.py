@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an upgrade brings; `conflicts` are known before a merge only for a dry run."""
+    """What an upgrade brings: the template's changes, and the entries of its CHANGELOGs."""
 
     before: str
     after: str
@@ -136,7 +136,7 @@ class UpgradeResult(Result):
             return [*ending, *hints]
         if self.status == "conflicts":
             return [
-                Line("Both sides changed the same lines of:", "bad"),
+                Line("These files conflict:", "bad"),
                 *files,
                 Line("Edit each file, `git add` it, then run `mlops upgrade` again: it goes on.", "hint"),
                 Line("To give up: `git merge --abort`. Nothing of yours is lost either way.", "hint"),
