@@ -75,14 +75,15 @@ def commit(folder: Path, message: str = "change") -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def release(folder: Path, version: str, files: Mapping[str, str]) -> None:
+def release(folder: Path, version: str, files: Mapping[str, str], *, fix: bool = True) -> None:
     """Make a version of the template: its files, records and locks, committed and tagged."""
     write(folder, files)
     for name in (".template.yml", "pyproject.toml"):
         text = re.sub(r"\d+\.\d+\.\d+", version, (folder / name).read_text())
         (folder / name).write_text(text)
     subprocess.run(["uv", "lock", "--quiet", "--offline"], cwd=folder, check=True)
-    fix_project(folder)
+    if fix:
+        fix_project(folder)
     commit(folder, f"Release {version}")
     git(folder, "tag", f"v{version}")
 

@@ -12,7 +12,7 @@ from mlops.checks import check_project
 from mlops.commands.project import finish_upgrade
 from mlops.template.upgrade import upgrade
 
-from .conftest import COMPONENT, SECOND, TRAIN, commit, git, release, run, texts, write
+from .conftest import COMPONENT, ROOT, SECOND, TRAIN, commit, git, release, run, texts, write
 
 
 def test_changes_of_both_sides_are_kept_in_one_commit(project: Path, template: Path) -> None:
@@ -114,6 +114,27 @@ def test_versions_that_both_sides_raised_do_not_conflict(project: Path, template
     # and its lock is that of its own project
     assert 'name = "bikes"\nversion = "1.1.0"' in (project / "pyproject.toml").read_text()
     assert 'name = "bikes"\nversion = "1.1.0"' in (project / "uv.lock").read_text()
+
+
+def test_lists_of_stages_do_not_conflict(project: Path, template: Path) -> None:
+    # given a fork with one stage less, and a template that changed the same block and a line elsewhere
+    text = (ROOT / ".github/workflows/promote.yml").read_text()
+    start, end = text.index("# begin stages"), text.index("# end stages")
+    block = text[start:end]
+    write(template, {".github/workflows/promote.yml": text})
+    release(template, "1.2.0", {})
+    run(project, template)
+    write(project, {".github/workflows/promote.yml": text.replace(block, block.replace("staging", "preprod"))})
+    commit(project)
+    changed = text.replace(block, block.replace("staging", "changed")).replace("name: ", "# New.\nname: ", 1)
+    release(template, "1.3.0", {".github/workflows/promote.yml": changed}, fix=False)
+    assert run(project, template, dry_run=True).conflicts == ()
+
+    result = run(project, template)
+
+    assert (result.status, result.conflicts) == ("upgraded", ())
+    # project.yml says which stages there are
+    assert (project / ".github/workflows/promote.yml").read_text() == text.replace("name: ", "# New.\nname: ", 1)
 
 
 def recorded(project: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final, Literal
@@ -28,6 +28,8 @@ _COPY: Final = re.compile(r"(components|endpoints/[^/]+)/model_package/")
 # Files whose version both sides raise, or where a fork edits the line beside it.
 _VERSIONED: Final = re.compile(r"components/[^/]+/component\.yml|environments/[^/]+\.yml|pyproject\.toml")
 _VERSION_LINE: Final = re.compile(r"^(version(?:: *| = )[\"']?)(\d+\.\d+\.\d+)([\"']? *)$", re.MULTILINE)
+# What `mlops check --fix` writes from the stages in project.yml.
+_STAGES: Final = re.compile(r"(?<=# begin stages: )(.*?\n)(.*?)(?=^ *# end stages)", re.MULTILINE | re.DOTALL)
 _ADDRESS_LINE: Final = re.compile(r"^repository: .*$", re.MULTILINE)
 
 History = Literal["contained", "merge", "graft"]
@@ -184,21 +186,23 @@ class TemplateRepository(Repository):
             return Settled(path, ours, "stays, since you changed it; the template removed it")
         if path == TEMPLATE_FILE.as_posix() and ours is not None and theirs is not None:
             return Settled(path, _with_address(theirs, ours), "the new version, and your address of the template")
-        return self._settled_version(path, sides) if _VERSIONED.fullmatch(path) and len(sides) == len("abc") else None
+        return self._settled_alike(path, sides) if len(sides) == len((ANCESTOR, OURS, THEIRS)) else None
 
-    def _settled_version(self, path: str, sides: Sides) -> Settled | None:
-        """Both sides raised the version: the higher one, where nothing else conflicts."""
-        texts = [(self._blob(sides[side]) or b"").decode() for side in (OURS, ANCESTOR, THEIRS)]
-        found = [match[2] for text in texts if (match := _VERSION_LINE.search(text))]
-        if len(found) != len(texts):
+    def _settled_alike(self, path: str, sides: Sides) -> Settled | None:
+        """A conflict in a version or in a block of stages alone: made alike on all sides, the rest merges."""
+        ours, ancestor, theirs = ((self._blob(sides[side]) or b"").decode() for side in (OURS, ANCESTOR, THEIRS))
+        if _VERSIONED.fullmatch(path):
+            alike, sentence = _with_highest_version, "the higher of the two versions"
+        elif _STAGES.search(ours):
+            alike, sentence = _with_stages_of_first, "your stages, written again"
+        else:
             return None
-        highest = max(found, key=version_key)
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / name for name in ("ours", "ancestor", "theirs")]
-            for file, text in zip(files, texts, strict=True):
-                file.write_text(_VERSION_LINE.sub(rf"\g<1>{highest}\g<3>", text, count=1), encoding="utf-8")
+            for file, text in zip(files, alike([ours, ancestor, theirs]), strict=True):
+                file.write_text(text, encoding="utf-8")
             done = self._execute(("merge-file", "--stdout", *map(str, files)))
-        return Settled(path, done.stdout, f"version {highest}, the higher one") if done.returncode == 0 else None
+        return Settled(path, done.stdout, sentence) if done.returncode == 0 else None
 
     def _blob(self, name: str | None) -> bytes | None:
         return None if name is None else self._execute(("cat-file", "blob", name)).stdout
@@ -216,6 +220,17 @@ def chosen(versions: Mapping[str, str], wanted: str | None, source: str) -> str:
     if wanted not in versions:
         raise InputError(f"{source} has no version {wanted}", f"It has {', '.join(ordered)}.")
     return wanted
+
+
+def _with_highest_version(texts: Sequence[str]) -> list[str]:
+    found = [match[2] for text in texts if (match := _VERSION_LINE.search(text))]
+    highest = max(found, key=version_key, default="")
+    return [_VERSION_LINE.sub(rf"\g<1>{highest}\g<3>", text, count=1) for text in texts]
+
+
+def _with_stages_of_first(texts: Sequence[str]) -> list[str]:
+    own = {match[1]: match[0] for match in _STAGES.finditer(texts[0])}
+    return [_STAGES.sub(lambda match: own.get(match[1], match[0]), text) for text in texts]
 
 
 def _with_address(theirs: bytes, ours: bytes) -> bytes:
