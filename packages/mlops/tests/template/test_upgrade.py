@@ -116,6 +116,30 @@ def test_versions_that_both_sides_raised_do_not_conflict(project: Path, template
     assert 'name = "bikes"\nversion = "1.1.0"' in (project / "uv.lock").read_text()
 
 
+def test_records_of_versions_are_never_merged(project: Path, template: Path) -> None:
+    # given a fork without the component of which the template records a new version
+    git(project, "rm", "--quiet", "-r", "components/train")
+    commit(project)
+
+    assert run(project, template).status == "upgraded"
+
+    assert recorded(project).keys() == {"1.0.0"}
+
+
+def test_copies_of_model_package_do_not_conflict(project: Path, template: Path) -> None:
+    # given copies of two versions, where the fork's differs as well
+    name = "endpoints/online/model_package/rows.py"
+    release(template, "1.2.0", {name: "A = 1\n"}, fix=False)
+    run(project, template, finish=lambda *_: ())
+    write(project, {name: "A = 2\n"})
+    commit(project)
+    release(template, "1.3.0", {name: "A = 3\n"}, fix=False)
+
+    result = run(project, template, finish=lambda *_: ())
+
+    assert (result.status, (project / name).read_text()) == ("upgraded", "A = 3\n")
+
+
 def test_lists_of_stages_do_not_conflict(project: Path, template: Path) -> None:
     # given a fork with one stage less, and a template that changed the same block and a line elsewhere
     text = (ROOT / ".github/workflows/promote.yml").read_text()
@@ -186,6 +210,7 @@ def test_a_squashed_upgrade_is_no_obstacle_to_the_next_one(fork: Path, template:
     run(fork, template)
     git(fork, "reset", "--quiet", "--soft", before)
     commit(fork, "Upgrade (#1)")
+    assert run(fork, template).status == "current"
     release(template, "1.2.0", {"infra/stage.py": "SIZE = 5\n\n\n\nREGION = 'a'\n"})
 
     result = run(fork, template)

@@ -116,6 +116,8 @@ def test_a_lock_that_fails_can_be_corrected_and_goes_on(by_tag: Path, template: 
     with pytest.raises(MachineError, match="`uv lock` failed"):
         run(by_tag, source=template.with_name("away"))
     template.with_name("away").rename(template)
+    # and a link that it had not written yet
+    git(by_tag, "checkout", "--", "README.md")
 
     result = run(by_tag)
 

@@ -49,6 +49,10 @@ def test_conflicts_that_a_person_has_committed_are_finished(project: Path, templ
     run(project, template)
     write(project, {"infra/stage.py": "SIZE = 4\n\n\n\nREGION = 'a'\n"})
     commit(project, "Merge")
+    write(project, {"notes.txt": "mine\n"})
+    with pytest.raises(InputError, match="not finished, and there are uncommitted changes"):
+        run(project, template)
+    (project / "notes.txt").unlink()
     seen = []
 
     result = run(project, template, finish=lambda _, before: seen.append(before) or ())
