@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.measures import slice_metric
+from model_package.statistics.threshold import decide
 from model_package.statistics.weighted_sums import Doubles, Floats, Masks, Values, weighted_sums
-from model_package.tasks.binary_classification import decide
 
 # Demographic parity and equal opportunity difference.
 SELECTION_RATE_DIFFERENCE = "selection_rate_difference"

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.evaluation import Estimate
-from model_package.statistics.weighted_sums import Doubles, Values
-from model_package.tasks.task import Scored
+from model_package.statistics.weighted_sums import Doubles, Scored, Values
 
 # Weights of one block, float32: 512 KB stay in a core's cache.
 _BLOCK_VALUES = 1 << 17

@@ -72,9 +72,7 @@ class Scored:
         return values
 
 
-def prepare(
-    target: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 10, slices: Masks | None = None
-) -> Scored:
+def prepare(target: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 10, slices: Masks | None = None) -> Scored:
     """Prepare rows: `target` the place of a class [rows], `probabilities` [rows, classes].
 
     `slices` maps a name to [rows, subgroups]; `bins` is the number of bins for the calibration error.

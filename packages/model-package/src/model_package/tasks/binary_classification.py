@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_package.errors import ModelError
 from model_package.measures import Measure
-from model_package.tasks.task import Chart, ColumnKind, Metric, Scored, SliceMetric, SubgroupRate, Task, Words, number, outcome_name
+from model_package.schema import BINARY_CLASSIFICATION
+from model_package.statistics.threshold import decide
+from model_package.tasks.task import (
+    Chart,
+    ColumnKind,
+    Metric,
+    SliceMetric,
+    SubgroupRate,
+    Task,
+    Words,
+    number,
+    outcome_name,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from model_package.baseline import Baseline
     from model_package.evaluation import CalibrationBin, Evaluation, SubgroupEvaluation
-    from model_package.tasks.task import Column, Doubles, Floats, Mask
+    from model_package.statistics.weighted_sums import Scored
+    from model_package.tasks.task import Column, Doubles, Floats, Mask, Predictions
 
 PROBABILITY = "probability"
 DECISION = "decision"
@@ -27,18 +36,10 @@ _PREDICTION_BINS = 20
 _SELECTION_RATE = "selection_rate"
 
 
-def decide(probability: npt.NDArray[np.floating[Any]], threshold: float) -> npt.NDArray[np.int64]:
-    """Return 1 for each probability from the threshold on, else 0.
-
-    The threshold is compared in the type of the probabilities, so that rounding to float32 flips no decision.
-    """
-    return (probability >= probability.dtype.type(threshold)).astype("int64")
-
-
 class BinaryClassification(Task):
     """One probability per row, float64 [rows]; the target is 0 or 1, or the schema's `positive` and another value."""
 
-    name = "binary_classification"
+    name = BINARY_CLASSIFICATION
     words = Words("classifier", "classification", "AUC_weighted")
     output = PROBABILITY
     represented_as = PROBABILITY
@@ -89,6 +90,11 @@ class BinaryClassification(Task):
         """The two values of the target."""
         return "0 or 1" if self.schema.positive is None else f"{self.schema.positive!r} or another value"
 
+    @property
+    def numeric_outcomes(self) -> bool:
+        """0 and 1 are numbers; the values beside a `positive` are texts."""
+        return self.schema.positive is None
+
     def encode(self, values: Column) -> Doubles:
         """Return 1.0 for the positive value, 0.0 for the other; NaN for what is missing, or neither 0 nor 1."""
         import numpy as np
@@ -122,7 +128,9 @@ class BinaryClassification(Task):
         probability = probability.reshape(-1)
         if not ((probability >= 0) & (probability <= 1)).all():
             wrong = int((~((probability >= 0) & (probability <= 1))).sum())
-            raise ModelError(f"`{PROBABILITY}` must lie from 0 to 1, and does not for {wrong} of {rows} rows; {_ADVICE}")
+            raise ModelError(
+                f"`{PROBABILITY}` must lie from 0 to 1, and does not for {wrong} of {rows} rows; {_ADVICE}"
+            )
         return probability
 
     def predictions(self, answer: Doubles) -> list[dict[str, Any]]:
@@ -161,7 +169,7 @@ class BinaryClassification(Task):
         """Return 0 or 1 for each row."""
         return decide(answer, self.schema.threshold).tolist()
 
-    def represent(self, answer: Doubles) -> Doubles:
+    def represent(self, answer: Floats) -> Floats:
         """Return the probabilities."""
         return answer
 
@@ -214,7 +222,7 @@ class BinaryClassification(Task):
         positives = round(stated.rows * (stated.facts.get("positive_rate") or 0.0))
         return SubgroupRate(rate, positives if metric.needs_target else stated.rows)
 
-    def prediction_change(self, answer: Floats, evaluation: Evaluation, baseline: Baseline) -> Measure:
+    def prediction_change(self, answer: Floats, evaluation: Evaluation, training: Predictions) -> Measure:
         """Measure how far the selection rate is from the evaluation's."""
         rate = float(decide(answer, self.schema.threshold).mean())
         stated = evaluation.estimate(_SELECTION_RATE).value
@@ -235,4 +243,3 @@ class BinaryClassification(Task):
             return curve["false_positive_rate"], curve["recall"]
         bins = calibration(target, answer, 10)
         return np.array([each.predicted for each in bins]), np.array([each.observed for each in bins])
-

@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_package.errors import ModelError
 from model_package.measures import Measure
-from model_package.tasks.task import Chart, ColumnKind, Metric, Scored, SliceMetric, SubgroupRate, Task, Words, outcome_name, rate_with_error
+from model_package.schema import MULTICLASS_CLASSIFICATION
+from model_package.tasks.task import (
+    Chart,
+    ColumnKind,
+    Metric,
+    SliceMetric,
+    SubgroupRate,
+    Task,
+    Words,
+    outcome_name,
+    rate_with_error,
+)
 
 if TYPE_CHECKING:
-    from model_package.baseline import Baseline
+    from model_package.documents import Scalar
     from model_package.evaluation import CalibrationBin, Evaluation, SubgroupEvaluation
-    from model_package.tasks.task import Column, Doubles, Floats, Mask
+    from model_package.statistics.weighted_sums import Scored
+    from model_package.tasks.task import Column, Doubles, Floats, Mask, Predictions
 
 PROBABILITIES = "probabilities"
 LABEL = "label"
@@ -30,7 +42,7 @@ _SUM_TOLERANCE = 1e-3
 class MulticlassClassification(Task):
     """Probabilities of all classes, float64 [rows, classes]."""
 
-    name = "multiclass_classification"
+    name = MULTICLASS_CLASSIFICATION
     words = Words("classifier", "classification", "accuracy")
     output = PROBABILITIES
     represented_as = LABEL
@@ -61,7 +73,7 @@ class MulticlassClassification(Task):
     )
 
     @property
-    def classes(self) -> tuple[str | int, ...]:
+    def classes(self) -> tuple[Scalar, ...]:
         """The target's values, in the order of the graph's output."""
         return self.schema.classes
 
@@ -82,7 +94,12 @@ class MulticlassClassification(Task):
     @property
     def outcomes(self) -> str:
         """The classes."""
-        return f"one of {', '.join(self._names)}"
+        return f"{', '.join(self._names)}"
+
+    @property
+    def numeric_outcomes(self) -> bool:
+        """Classes are texts, even where they are numbers."""
+        return False
 
     def encode(self, values: Column) -> Doubles:
         """Return the place of each value among the classes; NaN for one that is no class."""
@@ -112,7 +129,8 @@ class MulticlassClassification(Task):
         if not valid.all():
             wrong = rows - int(valid.sum())
             raise ModelError(
-                f"`{PROBABILITIES}` must lie from 0 to 1 and add up to 1, and do not for {wrong} of {rows} rows; {_ADVICE}"
+                f"`{PROBABILITIES}` must lie from 0 to 1 and add up to 1, and do not for {wrong} of {rows} rows; "
+                f"{_ADVICE}"
             )
         return found
 
@@ -159,7 +177,7 @@ class MulticlassClassification(Task):
         """Return the most probable class of each row."""
         return [self.classes[place] for place in answer.argmax(axis=1).tolist()]
 
-    def represent(self, answer: Doubles) -> Doubles:
+    def represent(self, answer: Floats) -> Floats:
         """Return the place of the most probable class."""
         return answer.argmax(axis=1).astype("float64")
 
@@ -203,9 +221,9 @@ class MulticlassClassification(Task):
         """Return the balanced accuracy, with the standard error that its interval says."""
         return rate_with_error(metric, stated)
 
-    def prediction_change(self, answer: Floats, evaluation: Evaluation, baseline: Baseline) -> Measure:
+    def prediction_change(self, answer: Floats, evaluation: Evaluation, training: Predictions) -> Measure:
         """Measure the label whose share changed most from training."""
-        counts = baseline.predictions.counts
+        counts = training.counts
         labels, total = answer.argmax(axis=1), sum(counts) or 1
         now = {name: float((labels == place).mean()) for place, name in enumerate(self._names)}
         before = {name: count / total for name, count in zip(self._names, counts, strict=True)}
@@ -224,4 +242,3 @@ class MulticlassClassification(Task):
         inside = [target == place for place in range(len(self.classes)) if (target == place).any()]
         inside.sort(key=lambda rows: float(rows.mean()))
         return np.array([rows.mean() for rows in inside]), np.array([right[rows].mean() for rows in inside])
-

@@ -12,12 +12,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_package.errors import ModelError
 from model_package.measures import Measure
-from model_package.tasks.task import Chart, ColumnKind, Metric, Scored, SliceMetric, SubgroupRate, Task, Words, number, rate_with_error
+from model_package.schema import REGRESSION
+from model_package.tasks.task import (
+    Chart,
+    ColumnKind,
+    Metric,
+    SliceMetric,
+    SubgroupRate,
+    Task,
+    Words,
+    number,
+    rate_with_error,
+)
 
 if TYPE_CHECKING:
-    from model_package.baseline import Baseline
     from model_package.evaluation import CalibrationBin, Evaluation, SubgroupEvaluation
-    from model_package.tasks.task import Column, Doubles, Floats, Mask
+    from model_package.statistics.weighted_sums import Scored
+    from model_package.tasks.task import Column, Doubles, Floats, Mask, Predictions
 
 PREDICTION = "prediction"
 _ADVICE = "evaluate this model again, and roll back where it serves"
@@ -26,7 +37,7 @@ _ADVICE = "evaluate this model again, and roll back where it serves"
 class Regression(Task):
     """One finite number per row, float64 [rows]."""
 
-    name = "regression"
+    name = REGRESSION
     words = Words("regressor", "regression", "normalized_root_mean_squared_error")
     output = PREDICTION
     represented_as = PREDICTION
@@ -50,12 +61,19 @@ class Regression(Task):
     change = Metric("mean_prediction_change", "Change in the mean prediction (standard deviations)", "lower")
     main_metric = "r2"
     decides = False
-    charts: ClassVar = (Chart("Outcome by decile of the prediction", "mean prediction", "mean outcome", None, dots=True),)
+    charts: ClassVar = (
+        Chart("Outcome by decile of the prediction", "mean prediction", "mean outcome", None, dots=True),
+    )
 
     @property
     def outcomes(self) -> str:
         """Any finite number."""
         return "a finite number"
+
+    @property
+    def numeric_outcomes(self) -> bool:
+        """They are numbers."""
+        return True
 
     def encode(self, values: Column) -> Doubles:
         """Return the numbers; NaN for what is none."""
@@ -84,7 +102,9 @@ class Regression(Task):
         prediction = prediction.reshape(-1)
         wrong = rows - int(np.count_nonzero(np.isfinite(prediction)))
         if wrong:
-            raise ModelError(f"`{PREDICTION}` must be a finite number, and is not for {wrong} of {rows} rows; {_ADVICE}")
+            raise ModelError(
+                f"`{PREDICTION}` must be a finite number, and is not for {wrong} of {rows} rows; {_ADVICE}"
+            )
         return prediction
 
     def predictions(self, answer: Doubles) -> list[dict[str, Any]]:
@@ -119,7 +139,7 @@ class Regression(Task):
         """Return the predictions: nothing is decided."""
         return answer.tolist()
 
-    def represent(self, answer: Doubles) -> Doubles:
+    def represent(self, answer: Floats) -> Floats:
         """Return the predictions."""
         return answer
 
@@ -170,9 +190,9 @@ class Regression(Task):
         """Return the bias, with the standard error that its interval says."""
         return rate_with_error(metric, stated)
 
-    def prediction_change(self, answer: Floats, evaluation: Evaluation, baseline: Baseline) -> Measure:
+    def prediction_change(self, answer: Floats, evaluation: Evaluation, training: Predictions) -> Measure:
         """Measure how far the mean prediction is from training's, in standard deviations of training's."""
-        known, now = baseline.predictions, float(answer.mean())
+        known, now = training, float(answer.mean())
         scale = known.std or max(1.0, abs(known.mean))
         return Measure(abs(now - known.mean) / scale, details=(f"{now:.4g} now, {known.mean:.4g} before",))
 
@@ -182,4 +202,3 @@ class Regression(Task):
 
         bins = self.calibration(target, answer, 10)
         return np.array([each.predicted for each in bins]), np.array([each.observed for each in bins])
-

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from model_package.baseline import Baseline
     from model_package.evaluation import CalibrationBin, Evaluation, SubgroupEvaluation
     from model_package.measures import Measure
     from model_package.schema import Schema
+    from model_package.statistics.weighted_sums import Scored
 
     Doubles: TypeAlias = npt.NDArray[np.float64]
     Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -97,19 +97,22 @@ class Chart:
     dots: bool = False
 
 
-class Scored(Protocol):
-    """One model's answers, prepared for weightings: how often each row counts."""
+class Predictions(Protocol):
+    """How training's predictions were distributed, as baseline.json holds it."""
 
     @property
-    def rows(self) -> int:
-        """How many rows there are."""
+    def counts(self) -> tuple[int, ...]:
+        """Rows per bin, or per class."""
         ...
 
-    def measure(self, weights: Floats) -> dict[str, Doubles]:
-        """Return every metric for every weighting: weights [weightings, rows] → arrays [weightings].
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        ...
 
-        What a weighting does not define is NaN there.
-        """
+    @property
+    def std(self) -> float:
+        """Their standard deviation."""
         ...
 
 
@@ -154,6 +157,11 @@ class Task(ABC):
     def outcomes(self) -> str:
         """What an outcome may be, for messages."""
 
+    @property
+    @abstractmethod
+    def numeric_outcomes(self) -> bool:
+        """Whether outcomes are written as numbers; otherwise as texts."""
+
     # Answers.
 
     @abstractmethod
@@ -191,7 +199,7 @@ class Task(ABC):
         """Return what is decided of each row; the answers themselves for a task that decides nothing."""
 
     @abstractmethod
-    def represent(self, answer: Doubles) -> Doubles:
+    def represent(self, answer: Floats) -> Floats:
         """Return the one number, or class, per row whose distribution stands for the predictions."""
 
     @abstractmethod
@@ -244,7 +252,7 @@ class Task(ABC):
         """Return a subgroup's rate in an evaluation; None where it states none."""
 
     @abstractmethod
-    def prediction_change(self, answer: Floats, evaluation: Evaluation, baseline: Baseline) -> Measure:
+    def prediction_change(self, answer: Floats, evaluation: Evaluation, training: Predictions) -> Measure:
         """Measure the change in the mix of predictions that `change` names."""
 
     @abstractmethod
