@@ -4,17 +4,17 @@ One session serves everything: endpoints, batch scoring, packaging and gates. Wh
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors  # ty: ignore[import-not-found]
 
-from model_package.binary_classification import OUTPUT, checked_answer, decide
 from model_package.errors import ModelError, PackageError
 from model_package.package import MODEL_FILE, read_schema
 from model_package.schema import Schema
+from model_package.tasks import task_of
 
 INPUT = "features"
 # One row is scored in microseconds: threads inside the model only cost, requests run side by side instead.
@@ -42,8 +42,9 @@ class Scorer:
     def __init__(self, schema: Schema, model: Path | bytes) -> None:
         """Open the ONNX graph in a file, or given as bytes. Raises PackageError when it does not fit the schema."""
         self.schema = schema
+        self.task = task_of(schema)
         self._session = _opened(model)
-        _check_ports(self._session, len(schema.features))
+        _check_ports(self._session, len(schema.features), self.task.output)
 
     @classmethod
     def open(cls, package: Path) -> Self:
@@ -51,25 +52,21 @@ class Scorer:
         return cls(read_schema(package), package / MODEL_FILE)
 
     def score(self, features: Floats) -> npt.NDArray[np.float64]:
-        """Return P(target = 1) per row of `features`, float32 [rows, features] in the schema's order.
+        """Return the task's answer to each row of `features`, float32 [rows, features] in the schema's order.
 
-        Raises ModelError when the model fails, or answers anything but one probability per row.
+        Raises ModelError when the model fails, or answers what the task does not allow.
         """
         if len(features) <= _BLOCK_ROWS:
             return self._run(features)
         blocks = [self._run(features[at : at + _BLOCK_ROWS]) for at in range(0, len(features), _BLOCK_ROWS)]
         return np.concatenate(blocks)
 
-    def decide(self, probability: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
-        """Return the decision of each probability at the model's own threshold."""
-        return decide(probability, self.schema.threshold)
-
     def _run(self, features: Floats) -> npt.NDArray[np.float64]:
         try:
-            (answer,) = self._session.run([OUTPUT], {INPUT: features})
+            (answer,) = self._session.run([self.task.output], {INPUT: features})
         except _RUNTIME_ERRORS as error:
             raise ModelError(f"{MODEL_FILE} cannot score the rows: {_first_line(error)}") from error
-        return checked_answer(answer, len(features))
+        return self.task.checked_answer(answer, len(features))
 
 
 def _opened(model: Path | bytes) -> onnxruntime.InferenceSession:
@@ -83,12 +80,12 @@ def _opened(model: Path | bytes) -> onnxruntime.InferenceSession:
         raise PackageError(f"{MODEL_FILE} cannot be opened: {_first_line(error)}") from error
 
 
-def _check_ports(session: onnxruntime.InferenceSession, width: int) -> None:
+def _check_ports(session: onnxruntime.InferenceSession, width: int, output: str) -> None:
     inputs = {each.name: each for each in session.get_inputs()}
     outputs = sorted(each.name for each in session.get_outputs())
-    if set(inputs) != {INPUT} or OUTPUT not in outputs:
+    if set(inputs) != {INPUT} or output not in outputs:
         raise PackageError(
-            f"{MODEL_FILE} must have the one input `{INPUT}` and an output `{OUTPUT}`, it has "
+            f"{MODEL_FILE} must have the one input `{INPUT}` and an output `{output}`, it has "
             f"inputs {sorted(inputs)} and outputs {outputs}: package the model again"
         )
     columns = inputs[INPUT].shape[-1]

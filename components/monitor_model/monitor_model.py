@@ -96,11 +96,11 @@ def main() -> int:
     try:
         window = parse_window(arguments.until, arguments.hours)
         reference = Reference.read(arguments.model_package)
-        labels = read_labels(arguments.labels, reference.schema.target) if arguments.labels else None
+        labels = read_labels(arguments.labels, reference.schema) if arguments.labels else None
     except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
-    collected = read_window(arguments.collected, window, reference.schema.names, deployments)
+    collected = read_window(arguments.collected, window, reference.schema, deployments)
     found = measure(collected, reference, labels, settings)
     document: dict[str, Any] = {**found.as_document(), "window": window.as_document()}
     report = write_results(arguments.monitoring, document, draw(found, settings.sensitivity.psi_threshold))

@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from model_package.binary_classification import OUTCOMES
 from model_package.documents import write_json
 from model_package.errors import SchemaError
 from model_package.package import write_schema
@@ -149,7 +148,7 @@ def value_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -
         rules = FeatureRules.of(feature).broken_rules(column(numbers, feature.name))
         wrong += [(feature.name, f"the value {rule}", pl.Series(mask)) for rule, mask in rules]
     outcomes = numbers[schema.target]
-    wrong.append((schema.target, "the value must be 0 or 1", outcomes.is_not_null() & ~outcomes.is_in(OUTCOMES)))
+    wrong.append((schema.target, "the value must be 0 or 1", outcomes.is_not_null() & ~outcomes.is_in((0, 1))))
     return [
         Problem(name, rule, len(rows), _samples(texts, name, rows, schema))
         for name, rule, mask in wrong

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.binary_classification import DECISION
 from model_package.collected.lines import (
     IDENTITY,
     INPUTS,
@@ -25,6 +24,8 @@ from model_package.collected.lines import (
 from model_package.collected.rows import KEY, first_of_each, row_keys, with_answers
 from model_package.collected.window import Window
 from model_package.rows.tables import matrix
+from model_package.schema import Schema
+from model_package.tasks import Task, task_of
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 _NUMBER = pl.Float32()
@@ -32,7 +33,7 @@ _NUMBER = pl.Float32()
 
 @dataclass(frozen=True)
 class Collected:
-    """The rows of a window: features float32 (NaN: missing), `probability` float32, `decision`, `model_version`, `key`.
+    """The rows of a window: features float32 (NaN: missing), the task's answer, `model_version` and `key`.
 
     The answer is null where none was collected. `key` is a hash of request id and row number.
     """
@@ -48,33 +49,33 @@ class Collected:
     @property
     def unanswered(self) -> int:
         """How many rows have no answer."""
-        return self.table[DECISION].null_count()
+        return self.table[MODEL_VERSION].null_count()
 
     def column(self, name: str) -> npt.NDArray[np.float32]:
         """Return one column of numbers, float32 [rows], NaN where it is missing."""
         return matrix(self.table, [name], np.float32)[:, 0]
 
 
-def read_window(folder: Path, window: Window, features: Sequence[str], deployments: Sequence[str] = ()) -> Collected:
+def read_window(folder: Path, window: Window, schema: Schema, deployments: Sequence[str] = ()) -> Collected:
     """Read <folder>/<deployment>/<collection>/yyyy/MM/dd/HH/*.jsonl; of a row that several have, the first's counts.
 
     Without names, all deployments count, in the order of their names. A folder that is not there holds nothing.
     """
-    found = Found()
+    found, task = Found(), task_of(schema)
     names = deployments or sorted(each.name for each in folder.glob("*") if each.is_dir())
-    tables = [_deployment(folder / name, window, features, found) for name in names]
-    together = pl.concat([_nothing(window, features), *tables], how="vertical")
+    tables = [_deployment(folder / name, window, schema.names, task, found) for name in names]
+    together = pl.concat([_nothing(window, schema.names, task), *tables], how="vertical")
     del tables
     once = first_of_each(together, [KEY])
     found.repeated += together.height - once.height
     return Collected(once, found)
 
 
-def _deployment(folder: Path, window: Window, features: Sequence[str], found: Found) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, found, features, _NUMBER)
+def _deployment(folder: Path, window: Window, features: Sequence[str], task: Task, found: Found) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, found, task, features, _NUMBER)
     asked = _read(folder / INPUTS, inputs, window, found)
     later = window.for_answers()
-    answers = LineReader.of_outputs(later, found, _NUMBER)
+    answers = LineReader.of_outputs(later, found, task, _NUMBER)
     return with_answers(asked, _read(folder / OUTPUTS, answers, later, found), [KEY])
 
 
@@ -88,9 +89,10 @@ def _read(folder: Path, reader: LineReader, window: Window, found: Found) -> pl.
     return pl.concat(tables)
 
 
-def _nothing(window: Window, features: Sequence[str]) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, Found(), features, _NUMBER).empty()
-    return with_answers(_narrow(inputs), _narrow(LineReader.of_outputs(window, Found(), _NUMBER).empty()), [KEY])
+def _nothing(window: Window, features: Sequence[str], task: Task) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, Found(), task, features, _NUMBER).empty()
+    answers = LineReader.of_outputs(window, Found(), task, _NUMBER).empty()
+    return with_answers(_narrow(inputs), _narrow(answers), [KEY])
 
 
 def _narrow(table: pl.DataFrame) -> pl.DataFrame:

@@ -22,12 +22,12 @@ class CollectedRequest:
     @property
     def size(self) -> int:
         """Bytes it takes in memory."""
-        return self.rows.features.nbytes + self.rows.probability.nbytes
+        return self.rows.features.nbytes + self.rows.answer.nbytes
 
     @property
     def units(self) -> int:
         """How many rows it has."""
-        return len(self.rows.probability)
+        return len(self.rows.answer)
 
 
 class Message:
@@ -39,7 +39,7 @@ class Message:
         self.indices: list[int] = []
         self.times: list[str] = []
         self._features: list[NDArray[np.float32]] = []
-        self._probability: list[NDArray[np.float64]] = []
+        self._answer: list[NDArray[np.float64]] = []
 
     @property
     def features(self) -> NDArray[np.float32]:
@@ -47,9 +47,9 @@ class Message:
         return np.concatenate(self._features)
 
     @property
-    def probability(self) -> NDArray[np.float64]:
-        """All rows, float64 [rows]."""
-        return np.concatenate(self._probability)
+    def answer(self) -> NDArray[np.float64]:
+        """All rows, float64 [rows, ...]."""
+        return np.concatenate(self._answer)
 
     def add(self, request: CollectedRequest, start: int, end: int) -> None:
         """Add the rows of a request from `start` up to, but not including, `end`."""
@@ -59,14 +59,14 @@ class Message:
         self.indices += range(start, end)
         self.times += [time] * (end - start)
         self._features.append(request.rows.features[start:end])
-        self._probability.append(request.rows.probability[start:end])
+        self._answer.append(request.rows.answer[start:end])
 
 
 def split_into_messages(batch: Sequence[CollectedRequest]) -> Iterator[Message]:
     """The rows of the batch in messages of at most ROWS_PER_MESSAGE rows."""
     message = Message()
     for request in batch:
-        start, rows = 0, len(request.rows.probability)
+        start, rows = 0, len(request.rows.answer)
         while start < rows:
             end = min(rows, start + ROWS_PER_MESSAGE - len(message.ids))
             message.add(request, start, end)

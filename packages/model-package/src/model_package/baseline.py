@@ -132,7 +132,7 @@ class PredictionBins:
         self._inner = tuple(range(1, len(classes))) if classes else edges[1:-1]
         self._inner_array = np.array(self._inner)
 
-    def count(self, predictions: npt.NDArray[np.float64]) -> Iterable[tuple[int, int]]:
+    def count(self, predictions: Values) -> Iterable[tuple[int, int]]:
         """Return how many of the predictions [rows] fall into which bin: (index of the bin, rows)."""
         if len(predictions) == 1:
             # What most requests have, and a tenth of the time that arrays take for it.

@@ -51,7 +51,7 @@ def read_labels(file: Path, schema: Schema) -> Labels:
     )
     is_outcome = pl.Series(np.isfinite(task.encode(typed[target].to_numpy())))
     usable = typed.filter(pl.all_horizontal(pl.col(IDENTITY).is_not_null()) & is_outcome)
-    if task.numeric_outcomes and task.decides:
+    if task.numeric_outcomes and task.decides():
         usable = usable.with_columns(pl.col(target).cast(pl.Int8))
     different = usable.unique(maintain_order=True)
     once = different.filter(pl.struct(IDENTITY).is_unique())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import polars as pl
 
 from model_package.rows.tables import matrix
 from model_package.schema import Schema
+from model_package.tasks import task_of
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -18,10 +20,13 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: `features` float32 [rows, features] in the schema's order, `target` int8 [rows]."""
+    """Rows of one part: `features` float32 [rows, features] in the schema's order, and the encoded `target` [rows].
+
+    Classes are int8, the target of a task without classes is float64.
+    """
 
     features: npt.NDArray[np.float32]
-    target: npt.NDArray[np.int8]
+    target: npt.NDArray[Any]
 
 
 def part_file(folder: Path, part: str) -> Path:
@@ -32,4 +37,6 @@ def part_file(folder: Path, part: str) -> Path:
 def read_part(folder: Path, part: str, schema: Schema) -> Part:
     """Read one part of a split. Raises FileNotFoundError when the folder holds no such part."""
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
-    return Part(matrix(table, schema.names, np.float32), table[schema.target].cast(pl.Int8).to_numpy())
+    task = task_of(schema)
+    target = task.encode(table[schema.target].to_numpy())
+    return Part(matrix(table, schema.names, np.float32), target.astype(np.int8) if task.decides() else target)

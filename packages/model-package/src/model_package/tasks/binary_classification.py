@@ -60,6 +60,7 @@ class BinaryClassification(Task):
             rate=_SELECTION_RATE,
             evaluated_as=_SELECTION_RATE,
             explained="Selection rate: share of rows decided as 1.",
+            short_title="Selection rate",
             needs_target=False,
         ),
         SliceMetric(
@@ -68,11 +69,15 @@ class BinaryClassification(Task):
             rate="true_positive_rate",
             evaluated_as="recall",
             explained="True positive rate: the same among the positives.",
+            short_title="TPR difference",
         ),
     )
     change = Metric("selection_rate_change", "Change in the selection rate", "lower")
     main_metric = "roc_auc"
-    decides = True
+    decision_key = DECISION
+    explained_as = PROBABILITY
+    rarest = "positives"
+    subgroup_metrics: ClassVar = ("roc_auc", "brier", "f1", "precision", "recall", _SELECTION_RATE)
     charts: ClassVar = (
         Chart("ROC curve", "false positive rate", "true positive rate"),
         Chart("Calibration", "predicted", "observed", dots=True),
@@ -176,6 +181,11 @@ class BinaryClassification(Task):
     def explained(self, answer: Doubles, row: Doubles) -> Doubles:
         """Return the probabilities."""
         return answer
+
+    def described(self, prediction: Mapping[str, Any]) -> str:
+        """Return probability, decision and threshold."""
+        found, threshold = prediction[PROBABILITY], self.schema.threshold
+        return f"probability {found:.4f}, decision {prediction[DECISION]} (threshold {threshold:g})"
 
     def prepare(
         self, target: Column, answer: Floats, bins: int = 10, slices: Mapping[str, Mask] | None = None

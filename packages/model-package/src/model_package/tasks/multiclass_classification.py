@@ -66,7 +66,10 @@ class MulticlassClassification(Task):
     )
     change = Metric("largest_label_share_change", "Largest change in the share of a label", "lower")
     main_metric = "roc_auc_ovr"
-    decides = True
+    decision_key = LABEL
+    explained_as = "probability of the label"
+    rarest = "rows of the rarest class"
+    subgroup_metrics: ClassVar = ("log_loss", "accuracy", "balanced_accuracy", "f1_macro")
     charts: ClassVar = (
         Chart("Calibration of the label", "probability of the label", "share labelled correctly", dots=True),
         Chart("Recall by class", "share of the rows", "recall", dots=True),
@@ -184,6 +187,11 @@ class MulticlassClassification(Task):
     def explained(self, answer: Doubles, row: Doubles) -> Doubles:
         """Return the probability of the class that the row is labelled with."""
         return answer[:, int(row.argmax())]
+
+    def described(self, prediction: Mapping[str, Any]) -> str:
+        """Return label and its probability."""
+        label = prediction[LABEL]
+        return f"label {label}, probability {prediction[PROBABILITIES][str(label)]:.4f}"
 
     def prepare(
         self, target: Column, answer: Floats, bins: int = 10, slices: Mapping[str, Mask] | None = None

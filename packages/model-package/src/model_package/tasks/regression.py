@@ -60,7 +60,8 @@ class Regression(Task):
     )
     change = Metric("mean_prediction_change", "Change in the mean prediction (standard deviations)", "lower")
     main_metric = "r2"
-    decides = False
+    explained_as = PREDICTION
+    subgroup_metrics: ClassVar = tuple(each.name for each in metrics)
     charts: ClassVar = (
         Chart("Outcome by decile of the prediction", "mean prediction", "mean outcome", None, dots=True),
     )
@@ -136,8 +137,8 @@ class Regression(Task):
         return np.asarray(values[PREDICTION], dtype=np.float64)
 
     def decisions(self, answer: Doubles) -> list[Any]:
-        """Return the predictions: nothing is decided."""
-        return answer.tolist()
+        """Return nothing for each row."""
+        return [None] * len(answer)
 
     def represent(self, answer: Floats) -> Floats:
         """Return the predictions."""
@@ -146,6 +147,10 @@ class Regression(Task):
     def explained(self, answer: Doubles, row: Doubles) -> Doubles:
         """Return the predictions."""
         return answer
+
+    def described(self, prediction: Mapping[str, Any]) -> str:
+        """Return the prediction."""
+        return f"prediction {prediction[PREDICTION]:.6g}"
 
     def distances(self, expected: Doubles, found: Doubles) -> Doubles:
         """Return the differences, relative to each expected answer that is larger than 1."""

@@ -59,6 +59,7 @@ class SliceMetric:
     rate: str
     evaluated_as: str
     explained: str
+    short_title: str = ""
     share: bool = True
     needs_target: bool = True
 
@@ -131,8 +132,14 @@ class Task(ABC):
     change: ClassVar[Metric]
     # The metric that says what a feature adds.
     main_metric: ClassVar[str]
-    # Whether an answer leads to a decision, or a label, that either changes or does not.
-    decides: ClassVar[bool]
+    # The key of a reply that says what is decided, or which label was found; "" where nothing is.
+    decision_key: ClassVar[str] = ""
+    # The number that explanations split into contributions, in words.
+    explained_as: ClassVar[str]
+    # What `positives` counts, for reports; "" where it counts all rows.
+    rarest: ClassVar[str] = ""
+    # What evaluation.json has of each subgroup.
+    subgroup_metrics: ClassVar[tuple[str, ...]]
     charts: ClassVar[tuple[Chart, ...]]
 
     def __init__(self, schema: Schema) -> None:
@@ -196,7 +203,7 @@ class Task(ABC):
 
     @abstractmethod
     def decisions(self, answer: Doubles) -> list[Any]:
-        """Return what is decided of each row; the answers themselves for a task that decides nothing."""
+        """Return what is decided of each row; None for each where nothing is."""
 
     @abstractmethod
     def represent(self, answer: Floats) -> Floats:
@@ -205,6 +212,10 @@ class Task(ABC):
     @abstractmethod
     def explained(self, answer: Doubles, row: Doubles) -> Doubles:
         """Return the number [rows] that explanations split into contributions; `row` is the answer to explain."""
+
+    @abstractmethod
+    def described(self, prediction: Mapping[str, Any]) -> str:
+        """Return a reply's answer to a row in words."""
 
     @property
     def prediction_edges(self) -> tuple[float, ...] | None:
@@ -259,6 +270,10 @@ class Task(ABC):
     def draw(self, chart: Chart, target: Column, answer: Doubles) -> tuple[Doubles, Doubles]:
         """Return the points of one model's line in a chart: across and up."""
 
+    def decisions_of(self, replies: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Return what each reply says is decided; None for one that says nothing."""
+        return [each.get(self.decision_key) for each in replies]
+
     def reply_facts(self) -> dict[str, float]:
         """Return what each reply states of the decision rule."""
         return {}
@@ -267,6 +282,11 @@ class Task(ABC):
     def prediction_bins_names(self) -> tuple[str, ...]:
         """The names of the classes that predictions are counted by; none where they are numbers."""
         return ()
+
+    @classmethod
+    def decides(cls) -> bool:
+        """Tell whether answers lead to a decision, or a label, that either changes or does not."""
+        return bool(cls.decision_key)
 
     @classmethod
     def names(cls, metrics: Iterable[Metric]) -> tuple[str, ...]:
