@@ -82,7 +82,7 @@ def test_bad_data_is_refused_by_name_and_nothing_is_registered(
     evidence = "\n".join(error.details)
     assert "step validate_data" in error.message
     assert all(word in evidence for word in told), evidence
-    assert error.details[0].startswith(f"{data} is refused")
+    assert error.details[0].startswith(f"{data} is rejected")
     assert "is archived" in error.advice
     assert "Not run: prepare_data, train_model, evaluate_model, package_model" in error.advice
     assert versions(client) == before
@@ -143,7 +143,7 @@ def test_ctrl_c_cancels_the_job_and_registers_nothing(client: MLClient, lifecycl
     # then
     job = next(line for line in said if line.startswith("job ")).split()[1]
     assert code == 130, rest
-    assert f"job {job} is cancelled" in rest
+    assert f"job {job} was cancelled" in rest
     assert "Traceback" not in rest
     assert client.jobs.get(job).status == "Canceled"
     assert versions(client) == before

@@ -91,7 +91,7 @@ def test_files_are_scored_by_the_released_model_and_bad_ones_set_aside(
         pytest.param(["--batch", "nowhere", "--output", "out"], 2, "nowhere does not exist", id="no folder"),
         pytest.param(["--batch", "EMPTY"], 2, "--batch and --output go together", id="no output"),
         pytest.param(
-            ["--batch", "x", "--output", "y", "--file", "z"], 2, "--file is for a request", id="a request as well"
+            ["--batch", "x", "--output", "y", "--file", "z"], 2, "--file is for requests", id="a request as well"
         ),
     ],
 )

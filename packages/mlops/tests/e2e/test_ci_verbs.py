@@ -122,7 +122,7 @@ def test_promotion_waits_for_the_soak_and_is_not_proposed_twice(team: Team) -> N
     # before the hours are over
     early = not_yet(team.clients, read_promotion(team.clients, "prod"), now)
     assert early
-    assert "has to for 24 hours" in early.reason
+    assert "must run for 24 hours" in early.reason
     assert early.exit_code == 0
 
     # after them

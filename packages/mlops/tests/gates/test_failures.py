@@ -158,7 +158,7 @@ def test_rows_of_one_class_only_block_what_they_do_not_define(world: Any, target
     report = world.run(replace(world.proposal(), held_out=rows))
 
     assert find(report, "roc_auc").outcome == "error"
-    assert "one class only" in find(report, "roc_auc").sentence
+    assert "only one class" in find(report, "roc_auc").sentence
     assert not report.promotes
 
 

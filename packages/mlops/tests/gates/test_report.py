@@ -32,7 +32,7 @@ def hostile_report(world: Any, edit_document: Any) -> Any:
 def test_the_verdict_comes_first_and_then_the_table(report: Any) -> None:
     lines = markdown_report(report).splitlines()
 
-    assert lines[0] == "## ✅ PASS: late-payers 2 may be released to staging, all 19 gates pass"
+    assert lines[0] == "## ✅ PASS: late-payers 2 may be released to staging, all 18 gates pass"
     assert "champion, version 1" in lines[2]
     assert lines[4].startswith("|  | gate | champion | challenger | difference | interval | threshold |")
 

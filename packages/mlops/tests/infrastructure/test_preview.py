@@ -73,7 +73,7 @@ def test_wrong_settings_of_a_stack_are_a_failure() -> None:
 
 @pytest.mark.skipif(not (ROOT / "infra" / ".venv").is_dir(), reason="needs `uv sync --directory infra`")
 def test_a_revision_that_is_none_is_told() -> None:
-    with pytest.raises(MachineError, match="cannot be run") as refused:
+    with pytest.raises(MachineError, match="program failed") as refused:
         preview(load_project(ROOT), "no-such-revision")
 
     assert "rev-parse" in "\n".join(refused.value.details)

@@ -69,6 +69,6 @@ def test_outcomes_of_one_class_only_say_nothing_of_the_order(reference: Referenc
 
     outcomes = {each.rule.measure: each for each in verdict.outcomes}
     assert outcomes["roc_auc"].outcome == "pass"
-    assert "one class only" in outcomes["roc_auc"].sentence
+    assert "only one class" in outcomes["roc_auc"].sentence
     # That the probabilities are no longer calibrated shows all the same.
     assert outcomes["brier"].outcome == "fail"

