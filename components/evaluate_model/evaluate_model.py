@@ -53,7 +53,7 @@ def evaluate_slices(test: Part, answer: Doubles, task: Task, settings: Bootstrap
     found: Slices = {}
     schema = task.schema
     for each in schema.slices:
-        inside = each.membership(test.features[:, schema.names.index(each.column)])
+        inside = each.membership(test.features[:, schema.matrix_columns.index(each.column)])
         found[each.name] = {
             label: _subgroup(test.target[rows], answer[rows], task, settings)
             for label, rows in zip(each.labels, inside.T, strict=True)
@@ -82,9 +82,11 @@ def permutation_importance(model: CalibratedClassifierCV, test: Part, task: Task
     features, target = test.features[chosen], test.target[chosen]
     order = random.permutation(len(chosen))
     copies = np.tile(features, (len(schema.names) + 1, 1, 1))
-    for column in range(len(schema.names)):
-        copies[column, :, column] = features[order, column]
-    answers = np.split(answer_of(model, copies.reshape(-1, len(schema.names))), len(copies))
+    for at, feature in enumerate(schema.features):
+        for name in feature.matrix_columns:
+            column = schema.matrix_columns.index(name)
+            copies[at, :, column] = features[order, column]
+    answers = np.split(answer_of(model, copies.reshape(-1, features.shape[1])), len(copies))
     values = [point_values(task.prepare(target, each, bins=1))[task.main_metric] for each in answers]
     return {name: values[-1] - values[at] for at, name in enumerate(schema.names)}
 

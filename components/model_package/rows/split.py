@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.rows.tables import matrix
+from model_package.rows.encoding import Tensors
+from model_package.rows.tables import tensors
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
@@ -20,13 +21,18 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: `features` float32 [rows, features] in the schema's order, and the encoded `target` [rows].
+    """Rows of one part: the model's input, and the encoded `target` [rows].
 
     Classes are int8, the target of a task without classes is float64.
     """
 
-    features: npt.NDArray[np.float32]
+    rows: Tensors
     target: npt.NDArray[Any]
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The matrix of the model's input [rows, matrix columns]."""
+        return self.rows.features
 
 
 def part_file(folder: Path, part: str) -> Path:
@@ -39,4 +45,4 @@ def read_part(folder: Path, part: str, schema: Schema) -> Part:
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
     task = task_of(schema)
     target = task.encode(table[schema.target].to_numpy())
-    return Part(matrix(table, schema.names, np.float32), target.astype(np.int8) if task.decides() else target)
+    return Part(tensors(table, schema), target.astype(np.int8) if task.decides() else target)

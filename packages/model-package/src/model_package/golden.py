@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.documents import Fields
+from model_package.rows.encoding import ModelInput
 from model_package.rows.requests import as_request
 from model_package.schema import Schema
 from model_package.tasks import task_of
@@ -56,17 +57,15 @@ class Golden:
     cases: tuple[GoldenCase, ...]
 
     @classmethod
-    def build(
-        cls, schema: Schema, features: npt.NDArray[np.float32], answer: npt.NDArray[np.float64], tolerance: float
-    ) -> Self:
-        """Choose from rows [rows, features] and the model's answer to them: single ones spread over it, and a batch.
+    def build(cls, schema: Schema, rows: ModelInput, answer: npt.NDArray[np.float64], tolerance: float) -> Self:
+        """Choose from rows and the model's answer to them: single ones spread over it, and a batch.
 
         `schema` is that of the trained model.
         """
         order = np.argsort(task_of(schema).represent(answer), kind="stable")
         singles = order[np.linspace(0, len(order) - 1, SINGLE_ROWS).astype(int)]
-        chosen = [np.array([row]) for row in singles] + [np.arange(min(BATCH_ROWS, len(features)))]
-        return cls(tolerance, tuple(_case(schema, features[rows], answer[rows]) for rows in chosen))
+        chosen = [np.array([row]) for row in singles] + [np.arange(min(BATCH_ROWS, len(rows)))]
+        return cls(tolerance, tuple(_case(schema, rows[each], answer[each]) for each in chosen))
 
     @classmethod
     def parse(cls, document: Fields) -> Self:
@@ -81,6 +80,6 @@ class Golden:
         return {"tolerance": self.tolerance, "cases": [case.as_document() for case in self.cases]}
 
 
-def _case(schema: Schema, features: npt.NDArray[np.float32], answer: npt.NDArray[np.float64]) -> GoldenCase:
+def _case(schema: Schema, rows: ModelInput, answer: npt.NDArray[np.float64]) -> GoldenCase:
     replies = task_of(schema).predictions(answer)
-    return GoldenCase(as_request(features, schema), {name: [each[name] for each in replies] for name in replies[0]})
+    return GoldenCase(as_request(rows, schema), {name: [each[name] for each in replies] for name in replies[0]})

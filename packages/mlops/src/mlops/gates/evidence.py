@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from mlops.core.errors import InputError
@@ -20,9 +21,9 @@ from mlops.gates.performance import (
     LATENCIES,
     Package,
     Performance,
-    feature_matrix,
     measure_performance,
     measured_names,
+    model_input,
 )
 from mlops.settings.gates import GOLDEN_DECISION_CHANGES, GatesFile
 from mlops.settings.releases import Release
@@ -32,6 +33,7 @@ from model_package.errors import MeasurementError, ModelPackageError, NoData
 from model_package.measures import Measure, largest
 from model_package.package import read_baseline, read_provenance, read_schema
 from model_package.provenance import Provenance
+from model_package.rows.encoding import decode
 from model_package.runtime import Scorer
 from model_package.statistics.psi import population_stability_index
 
@@ -159,18 +161,17 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
 
 def measure_drift(baseline: Baseline, scorer: Scorer, rows: pl.DataFrame) -> Drift:
     """Compare recent rows and the challenger's scores of them with its training. Raises ModelPackageError."""
-    features = feature_matrix(rows, scorer.schema, _RECENT)
+    asked = model_input(rows, scorer.schema, _RECENT)
     indexes: dict[str, float] = {}
-    for name, column in zip(scorer.schema.names, features.T, strict=True):
+    for name, column in zip(scorer.schema.names, decode(asked, scorer.schema).astype(np.float32).T, strict=True):
         training = baseline.features.get(name)
         if training is None:
             raise MeasurementError(f"baseline.json has no feature '{name}'")
         indexes[name] = population_stability_index(*training.compared(training.count(column)))
     predictions = baseline.predictions
-    score = population_stability_index(
-        *predictions.compared(predictions.count(scorer.task.represent(scorer.score(features))))
-    )
-    return Drift(len(features), indexes, score)
+    scores = scorer.task.represent(scorer.score(asked))
+    score = population_stability_index(*predictions.compared(predictions.count(scores)))
+    return Drift(len(asked), indexes, score)
 
 
 def _open(candidate: Candidate | None) -> tuple[Package | None, str]:

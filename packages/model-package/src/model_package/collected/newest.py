@@ -59,8 +59,9 @@ Find = Callable[[str, str], Sequence[Collection]]
 class NewestRows:
     """Collected rows, each once, the newest first.
 
-    `table` has the features as float64 (null: missing), then the task's answer and `model_version`, all null where no
-    answer was collected, then `correlation_id`, `row` (its number in the request), `time` (UTC) and `deployment`.
+    `table` has the features as they were collected (numbers as float64, null: missing), then the task's answer and
+    `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its number in the request),
+    `time` (UTC) and `deployment`.
     """
 
     task: Task
@@ -95,7 +96,7 @@ def read_newest(
     """
     found = Found()
     parts = [_deployment(name, find, task, window, at_most, found) for name in deployments]
-    together = pl.concat([_nothing(task, window), *parts], how="diagonal")
+    together = pl.concat([_nothing(task, window), *parts], how="diagonal_relaxed")
     once = together.unique(IDENTITY, keep="first", maintain_order=True).sort(TIME, descending=True, maintain_order=True)
     found.repeated += together.height - once.height
     table = once if at_most is None else once.head(at_most)
@@ -128,7 +129,7 @@ def _read(
             tables += read
             if at_most is not None and rows >= at_most:
                 break
-    return pl.concat(tables, how="diagonal")
+    return pl.concat(tables, how="diagonal_relaxed")
 
 
 def _nothing(task: Task, window: Window) -> pl.DataFrame:
