@@ -21,9 +21,9 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: the model's input, and the encoded `target` [rows].
+    """Rows of one part: the model's input, and the `target` [rows] as the task encodes it.
 
-    Classes are int8, the target of a task without classes is float64.
+    It is int8 0 or 1 of a binary task, float64 of a regression, and the place in `classes`, int16, of a multiclass one.
     """
 
     rows: Tensors
@@ -43,6 +43,11 @@ def part_file(folder: Path, part: str) -> Path:
 def read_part(folder: Path, part: str, schema: Schema) -> Part:
     """Read one part of a split. Raises FileNotFoundError when the folder holds no such part."""
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
+    return Part(tensors(table, schema), encode_target(table, schema))
+
+
+def encode_target(table: pl.DataFrame, schema: Schema) -> npt.NDArray[Any]:
+    """Return the target of rows [rows], as `Part` has it."""
     task = task_of(schema)
     target = task.encode(table[schema.target].to_numpy())
-    return Part(tensors(table, schema), target.astype(np.int8) if task.decides() else target)
+    return target.astype(np.int16 if schema.classes else np.int8) if task.decides() else target
