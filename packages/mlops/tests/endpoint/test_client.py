@@ -182,3 +182,39 @@ def test_missing_predictions_are_a_difference() -> None:
     case = GoldenCase({}, {"probability": [0.3, 0.4], "decision": [0, 0]})
 
     assert difference(TASK, case, [{"probability": 0.3, "decision": 0}], 1.0) == ("2 predictions expected, 1 received",)
+
+
+PRICE = task_of(Schema("", "price", (Feature("x", "number"),), task="regression"))
+RISK = task_of(Schema("", "risk", (Feature("x", "number"),), task="multiclass_classification", classes=("low", "high")))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (123_456.9, ""),
+        (123_460.0, "row 0: prediction 123460.0, expected 123456.7 within 1e-05"),
+        (float("nan"), "row 0: prediction nan"),
+        (None, "row 0: prediction None"),
+    ],
+)
+def test_the_answers_of_a_regression_differ_relatively(given: float | None, says: str) -> None:
+    case = GoldenCase({}, {"prediction": [123_456.7]})
+
+    found = difference(PRICE, case, [{"prediction": given}], 1e-5)
+
+    assert bool(found) == bool(says)
+    assert says in " ".join(found)
+
+
+def test_another_label_is_a_difference_even_within_the_tolerance() -> None:
+    shares = {"low": 0.5, "high": 0.5}
+    case = GoldenCase({}, {"label": ["low"], "probabilities": [shares]})
+
+    assert not difference(RISK, case, [{"label": "low", "probabilities": shares}], 1e-5)
+    assert difference(RISK, case, [{"label": "high", "probabilities": shares}], 1e-5) == (
+        "row 0: label high, expected low",
+    )
+    assert (
+        "probabilities"
+        in difference(RISK, case, [{"label": "low", "probabilities": {"low": 0.6, "high": 0.4}}], 1e-5)[0]
+    )
