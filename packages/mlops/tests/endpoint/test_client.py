@@ -214,7 +214,6 @@ def test_another_label_is_a_difference_even_within_the_tolerance() -> None:
     assert difference(RISK, case, [{"label": "high", "probabilities": shares}], 1e-5) == (
         "row 0: label high, expected low",
     )
-    assert (
-        "probabilities"
-        in difference(RISK, case, [{"label": "low", "probabilities": {"low": 0.6, "high": 0.4}}], 1e-5)[0]
-    )
+    other = [{"label": "low", "probabilities": {"low": 0.6, "high": 0.4}}]
+    assert "row 0: probabilities" in difference(RISK, case, other, 1e-5)[0]
+    assert "no answers of a multiclass" in difference(RISK, case, [{"label": "low"}], 1e-5)[0]
