@@ -80,7 +80,7 @@ def from_json(rows: list[dict[str, Any]]) -> Tensors:
 
 
 def table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    types = {"age": pl.Int32, "zone": pl.Int64, "member": pl.Boolean, "seen": pl.Datetime("us"), "income": pl.Float32}
+    types = {"age": pl.Int32, "zone": pl.Int64, "member": pl.Boolean, "seen": pl.Datetime("us"), "income": pl.Float64}
     return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in SCHEMA.names})
 
 
