@@ -50,7 +50,8 @@ def package(folder: Path, name: str) -> Path:
     write_schema(folder, schema)
     features = np.random.default_rng(1).uniform(0, 5, (200, 2)).astype(np.float32)
     answer = features @ weights
-    shares = np.exp(answer) / np.exp(answer).sum(axis=1, keepdims=True)
+    powers = np.exp(answer - answer.max(axis=1, keepdims=True))
+    shares = powers / powers.sum(axis=1, keepdims=True)
     baseline = Baseline.build(schema, features, shares if weights.shape[1] > 1 else answer[:, 0])
     (folder / "baseline.json").write_text(json.dumps(baseline.as_document()))
     return folder
