@@ -51,6 +51,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "stages": "List, add or remove the stages that models move through.",
             "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
+            "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
         },
     ),

@@ -1,4 +1,4 @@
-"""`mlops check`, `configure`, `stages`, `plan`, `preview` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `plan`, `preview`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -256,6 +256,62 @@ def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> 
 
 
 @mlops_command(
+    "upgrade",
+    "mlops upgrade --dry-run                      # what would change, and what would conflict",
+    "mlops upgrade                                # to the newest version",
+    "mlops upgrade --to 1.1.0",
+    "mlops upgrade --from upstream                # a remote, an address or a path",
+    "mlops upgrade --from dist                    # newer wheels, for a fork that pins wheels",
+)
+@click.option("--to", metavar="VERSION", help="The version to take.  [default: the newest]")
+@click.option(
+    "--from", "source", metavar="ADDRESS", help="Where to take it from.  [default: the repository in .template.yml]"
+)
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--finish-from", metavar="VERSION", hidden=True, help="Only finish: the former version runs this.")
+@json_option
+@click.pass_obj
+def upgrade_command(
+    project_path: Path | None,
+    *,
+    to: str | None,
+    source: str | None,
+    dry_run: bool,
+    finish_from: str | None,
+    as_json: bool,
+) -> int:
+    """Take a newer version of the template into this repository.
+
+    A fork merges the template's tag; a copy made by "Use this template" first records which version it was made from;
+    a detached fork gets new pins. Then the new version migrates your files, writes copies and locks again, and all of
+    it is one commit. Refused with uncommitted changes.
+
+    Conflicts stay as git leaves them, and the command exits with 1: resolve them and run it again. Interrupted, it
+    goes on when run again.
+    """
+    # All that is needed later, since a merge replaces the files that would be imported.
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import project_file
+    from mlops.template.plan import FinishResult
+    from mlops.template.upgrade import finish_by_new_version, upgrade
+
+    root = project_file(project_path).resolve().parent
+    if finish_from is not None:
+        return answer(FinishResult(finish_upgrade(root, finish_from)), as_json=as_json)
+    version = to.removeprefix("v") if to else None
+    result = upgrade(root, to=version, source=source, dry_run=dry_run, finish=finish_by_new_version)
+    return answer(result, as_json=as_json)
+
+
+def finish_upgrade(root: Path, before: str) -> tuple[str, ...]:
+    """Adapt the fork's files to this version after a merge of its files: migrations, copies, pins, versions."""
+    from mlops.checks import fix_project, raise_versions
+    from mlops.template.migrations import migrate
+
+    return (*migrate(root, before), *fix_project(root), *raise_versions(root))
+
+
+@mlops_command(
     "detach",
     "mlops detach --dry-run                       # what would change, as a diff",
     "mlops detach                                 # pinned by the template's git tag",
@@ -283,7 +339,7 @@ def detach_command(
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.settings.project import load_project
-    from mlops.template.detach import GitPin, detach, find_wheels
+    from mlops.template.detach import GitPin, detach, distributions, find_wheels
     from mlops.template.origin import read_origin
 
     if wheels is not None and (url or tag):
@@ -291,6 +347,6 @@ def detach_command(
     project = load_project(project_path)
     origin = read_origin(project)
     git = GitPin(url or origin.repository, tag or origin.tag)
-    pin, files = (git, ()) if wheels is None else find_wheels(project.root, wheels)
+    pin, files = (git, ()) if wheels is None else find_wheels(distributions(project.root), wheels)
     browse = f"{git.url.removesuffix('.git')}/tree/{git.tag}"
     return answer(detach(project, pin, browse, wheels=files, dry_run=dry_run), as_json=as_json)
