@@ -91,7 +91,7 @@ def a_year() -> Snapshot:
     """What a team leaves in a year: a release a day through one stage or another, monitoring, gates."""
     end = BEGIN + timedelta(days=DAYS)
     stages = tuple(_stage(name, index, end) for index, name in enumerate(ORDER.names))
-    return Snapshot("credit-default", "credit-default", end, stages)
+    return Snapshot("credit-default", "credit-default", "binary_classification", end, stages)
 
 
 def _stage(name: StageName, index: int, end: datetime) -> StageSnapshot:

@@ -83,7 +83,7 @@ def within_the_request(scorer: Scorer) -> Take:
         scored = reply.scored
         assert scored
         context = inputs.collect(pd.DataFrame(scored.rows.features, columns=pd.Index(scorer.schema.names)))
-        outputs.collect(pd.DataFrame({"probability": scored.probability}), context)
+        outputs.collect(pd.DataFrame(scorer.task.columns(scored.answer)), context)
 
     return take
 

@@ -6,6 +6,7 @@ Decides nothing: the gates say what is good enough. Must not use rows of the tra
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +26,18 @@ from model_package.package import EVALUATION_FILE, REPORT_FILE, read_schema
 from model_package.provenance import write_lineage
 from model_package.reports.pages import write_page
 from model_package.rows.split import TEST, Part, read_part
-from model_package.schema import Schema
-from model_package.statistics.binary_curves import calibration, curves
-from model_package.statistics.binary_metrics import prepare, roc_auc
-from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.schema import Decision, Schema
+from model_package.statistics.bootstrap import Bootstrap, estimates, point_values
+from model_package.statistics.curves import curves
 from model_package.steps.sklearn_model import fitting_threads, load_model
 from model_package.steps.tracking import record
+from model_package.tasks import Task, task_of
 
 CALIBRATION_BINS = 10
 # More rows hardly change the order of the features, and the cost grows with every row.
 IMPORTANCE_ROWS = 1_500
 # Rows of either class: with fewer, a subgroup's metrics are meaningless. Its rows and rates are reported anyway.
 MIN_CLASS_ROWS = 10
-SUBGROUP_METRICS = ("roc_auc", "brier", "f1", "precision", "recall", "selection_rate")
 
 EXAMPLE = (
     "example: python components/evaluate_model/evaluate_model.py --split-data out/split "
@@ -48,38 +48,36 @@ Doubles = npt.NDArray[np.float64]
 Slices = dict[str, dict[str, SubgroupEvaluation]]
 
 
-def evaluate_slices(test: Part, probability: Doubles, threshold: float, schema: Schema, settings: Bootstrap) -> Slices:
+def evaluate_slices(test: Part, answer: Doubles, task: Task, settings: Bootstrap) -> Slices:
     """Evaluate every subgroup of every slice."""
     found: Slices = {}
+    schema = task.schema
     for each in schema.slices:
         inside = each.membership(test.features[:, schema.matrix_columns.index(each.column)])
         found[each.name] = {
-            label: _subgroup(test.target[rows], probability[rows], threshold, settings)
+            label: _subgroup(test.target[rows], answer[rows], task, settings)
             for label, rows in zip(each.labels, inside.T, strict=True)
         }
     return found
 
 
-def _subgroup(
-    target: npt.NDArray[np.int8], probability: Doubles, threshold: float, settings: Bootstrap
-) -> SubgroupEvaluation:
-    rows, positives = len(target), int(target.sum())
-    enough = min(positives, rows - positives) >= MIN_CLASS_ROWS
-    measured = estimates(prepare(target, probability, threshold), settings) if enough else {}
+def _subgroup(target: npt.NDArray[Any], answer: Doubles, task: Task, settings: Bootstrap) -> SubgroupEvaluation:
+    # Of two classes at least there must be so many rows; of a task without classes, so many in all.
+    counts = sorted(task.class_counts(target).values()) or [len(target)] * 2
+    measured = estimates(task.prepare(target, answer), settings) if counts[-2] >= MIN_CLASS_ROWS else {}
     return SubgroupEvaluation(
-        rows=rows,
-        positive_rate=float(target.mean()) if rows else None,
-        mean_prediction=float(probability.mean()) if rows else None,
-        metrics={name: measured.get(name, Estimate()) for name in SUBGROUP_METRICS},
+        rows=len(target),
+        facts=task.subgroup_facts(target, answer),
+        metrics={name: measured.get(name, Estimate()) for name in task.subgroup_metrics},
     )
 
 
-def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Schema, seed: int) -> dict[str, float]:
-    """Return how much ROC AUC drops when each feature is shuffled, on a sample of the test set.
+def permutation_importance(model: CalibratedClassifierCV, test: Part, task: Task, seed: int) -> dict[str, float]:
+    """Return how much the task's main metric drops when each feature is shuffled, on a sample of the test set.
 
     Every feature is shuffled in the same order, and all shuffled copies are scored in one call.
     """
-    random = np.random.default_rng(seed)
+    schema, random = task.schema, np.random.default_rng(seed)
     chosen = random.permutation(len(test.target))[:IMPORTANCE_ROWS]
     features, target = test.features[chosen], test.target[chosen]
     order = random.permutation(len(chosen))
@@ -88,27 +86,31 @@ def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Sc
         for name in feature.matrix_columns:
             column = schema.matrix_columns.index(name)
             copies[at, :, column] = features[order, column]
-    scores = model.predict_proba(copies.reshape(-1, features.shape[1]))[:, 1].reshape(len(copies), -1)
-    whole = roc_auc(target, scores[-1])
-    return {name: whole - roc_auc(target, scores[at]) for at, name in enumerate(schema.names)}
+    answers = np.split(answer_of(model, copies.reshape(-1, features.shape[1])), len(copies))
+    values = [point_values(task.prepare(target, each, bins=1))[task.main_metric] for each in answers]
+    return {name: values[-1] - values[at] for at, name in enumerate(schema.names)}
+
+
+def answer_of(model: CalibratedClassifierCV, features: npt.NDArray[np.float32]) -> Doubles:
+    """Return the model's answer to rows [rows, features], as the graph will give it."""
+    return model.predict_proba(features)[:, 1].astype(np.float64)
 
 
 def evaluate(
-    model: CalibratedClassifierCV, test: Part, threshold: float, schema: Schema, settings: Bootstrap
+    model: CalibratedClassifierCV, test: Part, schema: Schema, settings: Bootstrap
 ) -> tuple[Evaluation, Doubles]:
-    """Return the evaluation, and the probabilities [rows] that it is based on."""
-    probability = model.predict_proba(test.features)[:, 1].astype(np.float64)
+    """Return the evaluation, and the answers [rows] that it is based on."""
+    task, answer = task_of(schema), answer_of(model, test.features)
     found = Evaluation(
         rows=len(test.target),
-        positive_rate=float(test.target.mean()),
-        threshold=threshold,
+        facts=task.facts(test.target),
         confidence=settings.confidence,
-        metrics=estimates(prepare(test.target, probability, threshold, CALIBRATION_BINS), settings),
-        calibration=calibration(test.target, probability, CALIBRATION_BINS),
-        importance=permutation_importance(model, test, schema, settings.seed),
-        slices=evaluate_slices(test, probability, threshold, schema, settings),
+        metrics=estimates(task.prepare(test.target, answer, CALIBRATION_BINS), settings),
+        calibration=task.calibration(test.target, answer, CALIBRATION_BINS),
+        importance=permutation_importance(model, test, task, settings.seed),
+        slices=evaluate_slices(test, answer, task, settings),
     )
-    return found, probability
+    return found, answer
 
 
 def draw(found: Evaluation, test: Part, probability: Doubles) -> dict[str, str]:
@@ -117,10 +119,10 @@ def draw(found: Evaluation, test: Part, probability: Doubles) -> dict[str, str]:
     return {
         "roc": draw_roc(curve, found.estimate("roc_auc").value),
         "precision_recall": draw_precision_recall(
-            curve, found.estimate("average_precision").value, found.positive_rate
+            curve, found.estimate("average_precision").value, found.facts["positive_rate"]
         ),
         "calibration": draw_calibration(found.calibration),
-        "scores": draw_scores(test.target, probability, found.threshold),
+        "scores": draw_scores(test.target, probability, found.facts["threshold"]),
         "importance": draw_importance(found.importance),
         "slices": draw_slices(found.slices),
     }
@@ -137,11 +139,12 @@ def main() -> int:
     arguments = parser.parse_args()
     schema = read_schema(arguments.split_data)
     test = read_part(arguments.split_data, TEST, schema)
-    threshold = read_json(arguments.trained_model / "training.json")["decision"]["threshold"]
+    decision = read_json(arguments.trained_model / "training.json")["decision"]
+    schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
     model = load_model(arguments.trained_model)
     settings = Bootstrap(arguments.bootstrap_resamples, arguments.seed)
     with fitting_threads(len(test.target)):
-        found, probability = evaluate(model, test, threshold, schema, settings)
+        found, probability = evaluate(model, test, schema, settings)
 
     arguments.evaluation.mkdir(parents=True, exist_ok=True)
     write_json(arguments.evaluation / EVALUATION_FILE, found.as_document())

@@ -9,6 +9,9 @@ from typing import Any, Self
 from model_package.documents import Fields
 
 FORMAT = 1
+# Whatever else stands beside these is a fact that the task states.
+_KEYS = ("format", "rows", "confidence", "metrics", "calibration", "importance", "slices", "onnx_parity")
+_SUBGROUP_KEYS = ("rows", "metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupEvaluation:
-    """What was found on the rows of one subgroup of a slice; rates are None without rows."""
+    """What was found on the rows of one subgroup of a slice.
+
+    `facts` are what the task states beside the metrics, None without rows.
+    """
 
     rows: int
-    positive_rate: float | None
-    mean_prediction: float | None
+    facts: dict[str, float | None]
     metrics: dict[str, Estimate]
 
     @classmethod
@@ -43,8 +48,7 @@ class SubgroupEvaluation:
         """Read an entry of `slices`. Raises PackageError."""
         return cls(
             rows=document.count("rows"),
-            positive_rate=document.optional_number("positive_rate"),
-            mean_prediction=document.optional_number("mean_prediction"),
+            facts={name: document.optional_number(name) for name in document.values if name not in _SUBGROUP_KEYS},
             metrics=_metrics(document),
         )
 
@@ -52,8 +56,7 @@ class SubgroupEvaluation:
         """Return an entry of `slices`."""
         return {
             "rows": self.rows,
-            "positive_rate": self.positive_rate,
-            "mean_prediction": self.mean_prediction,
+            **self.facts,
             "metrics": {name: each.as_document() for name, each in self.metrics.items()},
         }
 
@@ -80,12 +83,12 @@ class Parity:
 class Evaluation:
     """The results on the held-out rows.
 
-    `importance` says what each feature adds to the main metric; `slices` maps slice → subgroup → what was found.
+    `facts` are what the task states beside the metrics: of the target, and of the decision rule. `importance` says what
+    each feature adds to the main metric; `slices` maps slice → subgroup → what was found.
     """
 
     rows: int
-    positive_rate: float
-    threshold: float
+    facts: dict[str, float]
     metrics: dict[str, Estimate]
     confidence: float = 0.95
     calibration: tuple[CalibrationBin, ...] = ()
@@ -114,8 +117,7 @@ class Evaluation:
         parity = document.object("onnx_parity") if "onnx_parity" in document else None
         return cls(
             rows=document.count("rows"),
-            positive_rate=document.number("positive_rate"),
-            threshold=document.number("threshold"),
+            facts={name: document.number(name) for name in document.values if name not in _KEYS},
             metrics=_metrics(document),
             confidence=document.number("confidence") if "confidence" in document else 0.95,
             calibration=tuple(_calibration_bin(each) for each in document.objects("calibration")),
@@ -129,8 +131,7 @@ class Evaluation:
         document: dict[str, Any] = {
             "format": FORMAT,
             "rows": self.rows,
-            "positive_rate": self.positive_rate,
-            "threshold": self.threshold,
+            **self.facts,
             "confidence": self.confidence,
             "metrics": {name: each.as_document() for name, each in self.metrics.items()},
             "calibration": [asdict(each) for each in self.calibration],

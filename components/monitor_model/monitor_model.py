@@ -96,7 +96,7 @@ def main() -> int:
     try:
         window = parse_window(arguments.until, arguments.hours)
         reference = Reference.read(arguments.model_package)
-        labels = read_labels(arguments.labels, reference.schema.target) if arguments.labels else None
+        labels = read_labels(arguments.labels, reference.schema) if arguments.labels else None
     except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1

@@ -17,13 +17,14 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
-from model_package.binary_classification import OUTPUT
 from model_package.runtime import INPUT
+from model_package.tasks.binary_classification import BinaryClassification
 
 # Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
+OUTPUT = BinaryClassification.output
 _RAW = "probabilities"
 _POSITIVE_CLASS = 1
 

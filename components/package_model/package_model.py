@@ -24,7 +24,6 @@ from mlflow.types.schema import Schema as MlflowSchema
 from onnx_graph import convert, largest_difference
 
 from model_package.baseline import Baseline
-from model_package.binary_classification import OUTPUT
 from model_package.documents import read_json
 from model_package.evaluation import Evaluation, Parity
 from model_package.golden import SINGLE_ROWS, Golden
@@ -36,6 +35,7 @@ from model_package.schema import Decision, Schema
 from model_package.steps.run import installed_software, job_name
 from model_package.steps.sklearn_model import fitting_threads, load_model
 from model_package.steps.tracking import record
+from model_package.tasks import task_of
 
 TOLERANCE = 1e-5
 SERVED_WITH = ("mlflow-skinny", "numpy", "onnx", "onnxruntime", "pandas")
@@ -67,7 +67,7 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Sc
     """Write the graph as an MLflow model with signature and input example [rows, features]."""
     signature = ModelSignature(
         inputs=MlflowSchema([ColSpec("double", name) for name in schema.names]),
-        outputs=MlflowSchema([TensorSpec(np.dtype(np.float32), (-1, 1), OUTPUT)]),
+        outputs=MlflowSchema([TensorSpec(np.dtype(np.float32), (-1, 1), task_of(schema).output)]),
     )
     requirements = [f"{name}=={version(name)}" for name in SERVED_WITH]
     mlflow.onnx.save_model(

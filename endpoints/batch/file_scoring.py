@@ -1,7 +1,7 @@
 """Scores one file of rows into one file of predictions, as a stream: memory does not grow with the file.
 
 A file is scored entirely or not at all, like a request: one wrong value rejects it, with where and why. model_package
-validates the values, runs the model and applies the threshold, as for requests.
+validates the values, runs the model and answers as its task says, as for requests.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from model_package.binary_classification import DECISION, PROBABILITY
 from model_package.errors import InvalidRows, UnreadableRows
 from model_package.package import UNREGISTERED
 from model_package.rows.files import batches, identifiers
@@ -25,8 +23,9 @@ UNFINISHED = ".unfinished"
 SCORED = "scored"
 SET_ASIDE = "set aside"
 IGNORED = "ignored"
-# For zstd: probabilities hardly compress, and a higher level takes twice the time for the same size.
+# For zstd: predictions hardly compress, and a higher level takes twice the time for the same size.
 COMPRESSION_LEVEL = 1
+TYPES = {"number": pl.Float32, "outcome": pl.Int8, "text": pl.String}
 # Files with these prefixes are markers of other programs, such as Spark's _SUCCESS.
 NOT_DATA = ("_", ".")
 
@@ -104,14 +103,15 @@ def notes(model: Model, name: str) -> dict[str, str]:
         "model": model.name,
         "model_version": model.version,
         "model_digest": model.digest,
-        "threshold": str(model.scorer.schema.threshold),
+        **{key: str(value) for key, value in model.scorer.task.reply_facts().items()},
         "scored_from": name,
     }
 
 
 def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> int:
     """Stream the predictions of a file; return the number of rows. Raises the errors of reading and of writing."""
-    keys = identifiers(file, model.rules)
+    keys, task = identifiers(file, model.rules), model.scorer.task
+    types = {name: TYPES[kind] for name, kind in task.column_kinds.items()}
     rows = 0
     # An error inside would reach us only as text from polars.
     failure: Exception | None = None
@@ -120,21 +120,19 @@ def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> 
         nonlocal rows, failure
         try:
             for batch in batches(file, model.rules):
-                probability = model.scorer.score(batch.rows)
-                rows += len(probability)
+                answer = model.scorer.score(batch.rows)
+                rows += len(answer)
                 # Not as columns added to the keys: a file may have no keys, and a table without columns has no rows.
                 yield pl.DataFrame(
                     [
                         *batch.keys.get_columns(),
-                        pl.Series(PROBABILITY, probability.astype(np.float32)),
-                        pl.Series(DECISION, model.scorer.decide(probability).astype(np.int8)),
+                        *(pl.Series(name, values).cast(types[name]) for name, values in task.columns(answer).items()),
                     ]
                 )
         except Exception as error:  # noqa: BLE001 - raised again below, where it is not wrapped
             failure = error
 
-    columns = {**keys, PROBABILITY: pl.Float32, DECISION: pl.Int8}
-    register_io_source(scored, schema=columns).sink_parquet(
+    register_io_source(scored, schema={**keys, **types}).sink_parquet(
         target, compression_level=COMPRESSION_LEVEL, metadata=metadata, maintain_order=True
     )
     if failure is not None:

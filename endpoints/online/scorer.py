@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model_package.binary_classification import predictions
 from model_package.errors import InvalidRows, PackageError
 from model_package.package import UNREGISTERED, find_package, verify
 from model_package.rows.encoding import Tensors
@@ -28,10 +27,10 @@ BAD_REQUEST = 400
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The model's input, and P(target = 1), float64 [rows]."""
+    """The model's input, and its answer as the task defines it, float64 [rows, ...]."""
 
     rows: Tensors
-    probability: NDArray[np.float64]
+    answer: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ class Scorer:
         self._runtime = Runtime.open(package)
         self.schema = self._runtime.schema
         self._rules = RowRules(self.schema)
-        self._head = {"model": model, "model_version": version, "threshold": self.schema.threshold}
+        self.task = self._runtime.task
+        self._head = {"model": model, "model_version": version, **self.task.reply_facts()}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -86,10 +86,10 @@ class Scorer:
         except InvalidRows as error:
             return Reply(BAD_REQUEST, _as_json(_refusal(error)), read_seconds=time.perf_counter() - begun)
         read = time.perf_counter()
-        probability = self._runtime.score(rows)
+        answer = self._runtime.score(rows)
         scored = time.perf_counter()
-        document = _as_json({**self._head, "predictions": predictions(probability, self.schema.threshold)})
-        return Reply(OK, document, ScoredRows(rows, probability), read - begun, scored - read)
+        document = _as_json({**self._head, "predictions": self.task.predictions(answer)})
+        return Reply(OK, document, ScoredRows(rows, answer), read - begun, scored - read)
 
 
 def _refusal(error: InvalidRows) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def test_golden_requests_are_in_the_callers_words_and_get_their_answers(package:
     assert all(row in [*ROWS, ROWS[2] | {"zone": 2**60 + 1}] for row in stated(golden)[-1])
     for case, answers in zip(stated(golden), golden.cases, strict=True):
         found = [each["probability"] for each in asked(scorer, case)["predictions"]]
-        assert found == pytest.approx(list(answers.probability))
+        assert found == pytest.approx(answers.answers["probability"])
 
 
 def test_what_is_collected_is_read_as_the_model_read_it(tmp_path: Path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from observability.azure_collector import INPUTS, OUTPUTS, RESERVED, AzureCollector, DataCollectionError
+from observability.azure_collector import INPUTS, OUTPUTS, AzureCollector, DataCollectionError, reserved
 from observability.background_sender import MAX_QUEUED_BYTES, MAX_QUEUED_REQUESTS, BackgroundSender
 from observability.collector_messages import ROWS_PER_MESSAGE, CollectedRequest, split_into_messages
 from observability.data_collection import DataCollection
@@ -21,6 +21,7 @@ from werkzeug.datastructures import Headers
 from model_package.collected import lines
 from model_package.rows.encoding import Tensors
 from model_package.schema import Decision, Feature, Schema
+from model_package.tasks import task_of
 
 PATIENCE_SECONDS = 30.0
 SCHEMA = Schema("", "late", (Feature("age", "number"),), decision=Decision(0.5))
@@ -67,7 +68,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def test_the_endpoint_and_the_contract_use_the_same_names() -> None:
     assert (INPUTS, OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)
-    assert lines.RESERVED == RESERVED
+    assert lines.reserved(task_of(SCHEMA)) == reserved(task_of(SCHEMA))
 
 
 def test_only_callers_requests_are_collected() -> None:
@@ -166,5 +167,5 @@ def test_a_batch_is_split_into_messages_of_bounded_size() -> None:
     assert [len(part.ids) for part in parts] == [ROWS_PER_MESSAGE, ROWS_PER_MESSAGE, 3]
     numbers = [pair for part in parts for pair in zip(part.ids, part.indices, strict=True)]
     assert numbers == [*(("a", row) for row in range(3)), *(("b", row) for row in range(2 * ROWS_PER_MESSAGE))]
-    assert all(len(part.rows) == len(part.probability) == len(part.times) == len(part.ids) for part in parts)
+    assert all(len(part.rows) == len(part.answer) == len(part.times) == len(part.ids) for part in parts)
     assert parts[0].times[0] == "1970-01-01T00:00:01.000+00:00"

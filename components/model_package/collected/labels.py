@@ -6,18 +6,20 @@ Labels come late, twice, or never: a repetition counts once, and outcomes that c
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from model_package.binary_classification import OUTCOMES
 from model_package.collected.lines import CORRELATION_ID, IDENTITY, ROW
 from model_package.errors import UnreadableRows
+from model_package.schema import Schema
+from model_package.tasks import task_of
 
 PARQUET = ".parquet"
 
 
 @dataclass(frozen=True)
 class Labels:
-    """`table` has correlation_id, row and the target (0 or 1), each row once. The rest counts rows of the file."""
+    """`table` has correlation_id, row and the target, each row once. The rest counts rows of the file."""
 
     table: pl.DataFrame
     rows: int = 0
@@ -26,11 +28,12 @@ class Labels:
     unusable: int = 0
 
 
-def read_labels(file: Path, target: str) -> Labels:
+def read_labels(file: Path, schema: Schema) -> Labels:
     """Read a CSV or parquet file with correlation_id, the target, and row (0 without it).
 
     Raises UnreadableRows for a file that is neither, is half-written, or lacks a column.
     """
+    task, target = task_of(schema), schema.target
     try:
         table = pl.read_parquet(file) if file.suffix == PARQUET else pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -44,12 +47,12 @@ def read_labels(file: Path, target: str) -> Labels:
     typed = table.select(
         pl.col(CORRELATION_ID).cast(pl.String),
         pl.col(ROW).cast(pl.Int64, strict=False),
-        pl.col(target).cast(pl.Float64, strict=False),
+        pl.col(target).cast(pl.Float64 if task.numeric_outcomes else pl.String, strict=False),
     )
-    is_usable = pl.all_horizontal(pl.col(IDENTITY).is_not_null()) & pl.col(target).is_in(
-        [float(each) for each in OUTCOMES]
-    )
-    usable = typed.filter(is_usable).with_columns(pl.col(target).cast(pl.Int8))
+    is_outcome = pl.Series(np.isfinite(task.encode(typed[target].to_numpy())))
+    usable = typed.filter(pl.all_horizontal(pl.col(IDENTITY).is_not_null()) & is_outcome)
+    if task.numeric_outcomes and task.decides():
+        usable = usable.with_columns(pl.col(target).cast(pl.Int8))
     different = usable.unique(maintain_order=True)
     once = different.filter(pl.struct(IDENTITY).is_unique())
     return Labels(

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model_package.baseline import Distribution
-from model_package.binary_classification import decide
 from model_package.measures import Measure, largest
 from model_package.monitoring.findings import ColumnDrift, HistogramPair, by_contribution
 from model_package.monitoring.quality import Column
@@ -17,9 +17,10 @@ from model_package.schema import TIMESTAMP
 from model_package.statistics.histograms import Counted, Counts
 from model_package.statistics.psi import population_stability_index
 from model_package.statistics.significance import adjusted_p_values, chi_square
+from model_package.tasks import Task, task_of
 
 FEATURE_MEASURES = ("largest_feature_drift", "drifted_share", "weighted_drift")
-PREDICTION_MEASURES = ("score_drift", "selection_rate_change")
+SCORE_DRIFT = "score_drift"
 # From here on a bin's begin is read well enough without a fraction.
 _EXACT_FROM = 100
 
@@ -81,18 +82,22 @@ def drift_measures(columns: list[ColumnDrift]) -> dict[str, Measure]:
     }
 
 
+def prediction_measures(task: Task) -> tuple[str, ...]:
+    """Return the names of what `prediction_drift` measures."""
+    return (SCORE_DRIFT, task.change.name)
+
+
 def prediction_drift(
-    reference: Reference, probability: npt.NDArray[np.float32]
+    reference: Reference, answer: npt.NDArray[np.floating[Any]]
 ) -> tuple[dict[str, Measure], ColumnDrift]:
-    """Compare predictions [rows] of the released model with those of its training."""
-    known = reference.baseline.predictions
-    drift = compare("score", known, known.count(probability))
-    rate = float(decide(probability, reference.schema.threshold).mean())
-    stated = reference.evaluation.estimate("selection_rate").value
-    change = Measure.nothing("the evaluation states no selection rate")
-    if stated is not None:
-        change = Measure(abs(rate - stated), details=(f"{100 * rate:.1f} % now, {100 * stated:.1f} % before",))
-    return {"score_drift": Measure(drift.psi), "selection_rate_change": change}, drift
+    """Compare the released model's answers [rows, ...] with those of its training."""
+    task, known = task_of(reference.schema), reference.baseline.predictions
+    drift = compare("score", known, known.count(task.represent(answer)))
+    if task.prediction_bins_names:
+        labels = (*task.prediction_bins_names, "other")
+        drift = replace(drift, histogram=replace(drift.histogram, labels=labels))
+    change = task.prediction_change(answer, reference.evaluation, known)
+    return {SCORE_DRIFT: Measure(drift.psi), task.change.name: change}, drift
 
 
 def _histogram(known: Distribution, recent: Counts) -> HistogramPair:

@@ -4,37 +4,33 @@ What cannot be measured says why, and stops nothing else. Whether a value is goo
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.binary_classification import PROBABILITY, decide
 from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
 from model_package.collected.lines import MODEL_VERSION
 from model_package.collected.rows import KEY, row_keys
-from model_package.measures import no_measures
+from model_package.measures import no_measures, slice_metric
 from model_package.monitoring.drift import (
     FEATURE_MEASURES,
-    PREDICTION_MEASURES,
     Sensitivity,
     drift_measures,
     feature_drift,
     prediction_drift,
+    prediction_measures,
 )
-from model_package.monitoring.fairness import difference, measure_names, selection_rates, true_positive_rates
+from model_package.monitoring.fairness import difference, measure_names, rates_by_subgroup
 from model_package.monitoring.findings import Findings
-from model_package.monitoring.performance import METRICS, performance
+from model_package.monitoring.performance import performance
 from model_package.monitoring.quality import COLUMN_MEASURES, column_quality, count_columns, reading_quality
 from model_package.monitoring.reference import Reference
 from model_package.rows.tables import matrix
-from model_package.statistics.binary_metrics import (
-    SELECTION_RATE_DIFFERENCE,
-    TRUE_POSITIVE_RATE_DIFFERENCE,
-    slice_metric,
-)
 from model_package.statistics.bootstrap import Bootstrap
+from model_package.tasks import task_of
 
 ANY_VERSION = "any"
 _SHOWN_NAMES = 10
@@ -58,11 +54,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """Rows that the released model answered: their table, probability and decision at its threshold, each [rows]."""
+    """Rows that the released model answered: their table, and the answers [rows, ...]."""
 
     table: pl.DataFrame
-    probability: npt.NDArray[np.float32]
-    decided: npt.NDArray[np.int64]
+    answer: npt.NDArray[np.floating[Any]]
 
 
 def measure(collected: Collected, reference: Reference, labels: Labels | None, settings: Settings) -> Findings:
@@ -72,11 +67,11 @@ def measure(collected: Collected, reference: Reference, labels: Labels | None, s
         files=collected.found.files,
         versions=_versions(collected),
         measures=reading_quality(collected, labels),
-        notes=_notes(collected, labels),
+        notes=_notes(collected, labels, task_of(reference.schema).outcomes),
     )
     _measure_columns(found, collected, reference, settings)
     answered = _answered(collected.table, reference, settings.model_version)
-    found.answered = len(answered.probability)
+    found.answered = answered.table.height
     _measure_predictions(found, answered, reference, settings)
     labelled = None if labels is None else _labelled(answered, labels, reference)
     if labels is not None and labelled is not None:
@@ -103,23 +98,20 @@ def _measure_columns(found: Findings, collected: Collected, reference: Reference
 def _measure_predictions(found: Findings, answered: _Answered, reference: Reference, settings: Settings) -> None:
     if found.answered < settings.min_rows:
         reason = _too_few(found.answered, settings.min_rows, " of this model")
-        found.measures |= no_measures(reason, *PREDICTION_MEASURES)
+        found.measures |= no_measures(reason, *prediction_measures(task_of(reference.schema)))
         return
-    measures, found.score = prediction_drift(reference, answered.probability)
+    measures, found.score = prediction_drift(reference, answered.answer)
     found.measures |= measures
 
 
 def _measure_performance(found: Findings, labelled: _Answered | None, reference: Reference, settings: Settings) -> None:
+    task = task_of(reference.schema)
     if labelled is None or found.labelled < settings.min_labels:
         reason = _NO_LABELS if labelled is None else _too_few(found.labelled, settings.min_labels, " with labels")
-        found.measures |= no_measures(reason, *METRICS)
+        found.measures |= no_measures(reason, *task.monitored())
         return
     measures, found.performance = performance(
-        reference.evaluation,
-        labelled.table[reference.schema.target].to_numpy(),
-        labelled.probability,
-        reference.schema.threshold,
-        settings.bootstrap,
+        reference.evaluation, task, _target(labelled, reference), labelled.answer, settings.bootstrap
     )
     found.measures |= measures
 
@@ -127,29 +119,34 @@ def _measure_performance(found: Findings, labelled: _Answered | None, reference:
 def _measure_fairness(
     found: Findings, answered: _Answered, labelled: _Answered | None, reference: Reference, settings: Settings
 ) -> None:
-    schema, evaluation = reference.schema, reference.evaluation
-    found.measures |= no_measures(_NO_LABELS, *measure_names(schema.slices))
+    task, schema = task_of(reference.schema), reference.schema
+    found.measures |= no_measures(_NO_LABELS, *measure_names(task, schema.slices))
+    enough = labelled if found.labelled >= settings.min_labels else None
     for each in schema.slices:
-        values = matrix(answered.table, [each.column], np.float32)[:, 0]
-        rates = selection_rates(each, evaluation, values, answered.decided)
-        name = slice_metric(SELECTION_RATE_DIFFERENCE, each.name)
-        found.measures[name] = difference(rates, settings.min_slice_rows, settings.bootstrap)
-        if labelled is None or found.labelled < settings.min_labels:
-            continue
-        values = matrix(labelled.table, [each.column], np.float32)[:, 0]
-        target = labelled.table[schema.target].to_numpy()
-        rates = true_positive_rates(each, evaluation, values, labelled.decided, target)
-        name = slice_metric(TRUE_POSITIVE_RATE_DIFFERENCE, each.name)
-        found.measures[name] = difference(rates, settings.min_slice_rows, settings.bootstrap)
+        for metric in task.slice_metrics:
+            rows = enough if metric.needs_target else answered
+            if rows is None:
+                continue
+            values = matrix(rows.table, [each.column], np.float32)[:, 0]
+            target = _target(rows, reference) if metric.needs_target else None
+            rates = rates_by_subgroup(task, metric, each, reference.evaluation, values, rows.answer, target)
+            name = slice_metric(metric.name, each.name)
+            found.measures[name] = difference(metric, rates, settings.min_slice_rows, settings.bootstrap)
 
 
 def _answered(table: pl.DataFrame, reference: Reference, version: str) -> _Answered:
-    mine = pl.col(PROBABILITY).is_not_null()
+    task = task_of(reference.schema)
+    mine = pl.col(MODEL_VERSION).is_not_null()
     if version != ANY_VERSION:
         mine &= pl.col(MODEL_VERSION) == version
     rows = table.filter(mine)
-    probability = rows[PROBABILITY].to_numpy()
-    return _Answered(rows, probability, decide(probability, reference.schema.threshold))
+    numbers = {name: rows[name].to_numpy() for name, kind in task.column_kinds.items() if kind == "number"}
+    return _Answered(rows, task.answer_of(numbers))
+
+
+def _target(labelled: _Answered, reference: Reference) -> npt.NDArray[np.float64]:
+    """Return the outcomes as metrics take them [rows]."""
+    return task_of(reference.schema).encode(labelled.table[reference.schema.target].to_numpy())
 
 
 def _labelled(answered: _Answered, labels: Labels, reference: Reference) -> _Answered:
@@ -168,7 +165,7 @@ def _versions(collected: Collected) -> dict[str, int]:
     return dict(counts.iter_rows())
 
 
-def _notes(collected: Collected, labels: Labels | None) -> list[str]:
+def _notes(collected: Collected, labels: Labels | None, outcomes: str) -> list[str]:
     found = collected.found
     notes = [*found.notes]
     if found.unknown_columns:
@@ -178,7 +175,7 @@ def _notes(collected: Collected, labels: Labels | None) -> list[str]:
         notes += [
             *_note(labels.repeated, "labels are there more than once and count once"),
             *_note(labels.contradictory, "labels contradict themselves and count as none"),
-            *_note(labels.unusable, "rows of the labels have no id or no outcome of 0 or 1"),
+            *_note(labels.unusable, f"rows of the labels have no id or no outcome of {outcomes}"),
         ]
     return notes
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from model_package.measures import Measure
 from model_package.monitoring.findings import ColumnDrift, Findings, HistogramPair, by_contribution
-from model_package.monitoring.performance import METRICS
 from model_package.reports.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SECOND, TALL, canvas, svg
 
 _MAX_FEATURES = 16
@@ -28,7 +27,7 @@ def draw(found: Findings, psi_threshold: float) -> dict[str, str]:
             figures[f"feature_{number}"] = picture
     if found.score is not None:
         figures["score"] = draw_histograms("score", found.score.histogram)
-    compared = {name: found.measures[name] for name in METRICS}
+    compared = {name: found.measures[name] for name in found.performance or () if name in found.measures}
     if any(each.difference_interval is not None for each in compared.values()):
         figures["performance"] = draw_performance(compared)
     return figures

@@ -15,6 +15,7 @@ from model_package.evaluation import Evaluation
 from model_package.golden import Golden
 from model_package.provenance import Provenance
 from model_package.schema import Schema
+from model_package.tasks import task_of
 
 MODEL_FILE = "model.onnx"
 SCHEMA_FILE = "schema.json"
@@ -79,7 +80,8 @@ def read_baseline(package: Path) -> Baseline:
 
 def prediction_bins(package: Path) -> PredictionBins:
     """Return the bins of the baseline's predictions, even ones where there is no baseline. Raises PackageError."""
-    return PredictionBins(read_baseline(package) if (package / BASELINE_FILE).is_file() else None)
+    baseline = read_baseline(package) if (package / BASELINE_FILE).is_file() else None
+    return PredictionBins(baseline, task_of(read_schema(package)).prediction_bins_names)
 
 
 def read_evaluation(package: Path) -> Evaluation:

@@ -9,18 +9,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from model_package.binary_classification import OUTPUT
 from model_package.documents import Fields
 from model_package.rows.encoding import ModelInput, decode
 from model_package.schema import CATEGORY, NUMBER, TEXT, TIMESTAMP, Feature, Schema
 from model_package.statistics.histograms import Counted, Counts, Values, count_between, count_categories
+from model_package.tasks import TASKS, Task, task_of
 
 FORMAT = 1
 BINS = 20
 # Beside edges at equal shares: without these the outer bins of a long tail would be as wide as all others together.
 TAIL_SHARES = (0.005, 0.995)
 SHARES = np.sort(np.append(np.linspace(0, 1, BINS + 1), TAIL_SHARES))
-PREDICTION_EDGES = np.linspace(0.0, 1.0, BINS + 1)
+# Bins of a model that has no baseline.
+_EVEN_EDGES = np.linspace(0.0, 1.0, BINS + 1)
+_PREDICTIONS = tuple(each.represented_as for each in TASKS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +94,19 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The distribution of every feature and of the predictions, over `rows` of training."""
+    """The distribution of every feature and of the predictions, over `rows` of training.
+
+    `represented_as` says what the task counts of a prediction: its number, or its label.
+    """
 
     rows: int
     features: dict[str, Distribution]
     predictions: Distribution
+    represented_as: str = _PREDICTIONS[0]
 
     @classmethod
-    def build(cls, schema: Schema, rows: ModelInput, predictions: Values) -> Self:
-        """Describe the model's input and its predictions [rows] on the training rows.
+    def build(cls, schema: Schema, rows: ModelInput, answer: Values) -> Self:
+        """Describe the model's input on the training rows, and its answer to them.
 
         A category and a boolean have counts for each of their codes. A number, a timestamp and the length of a text
         have counts between edges at their quantiles.
@@ -109,43 +115,61 @@ class Baseline:
         return cls(
             rows=len(rows),
             features={feature.name: _describe(feature, column) for feature, column in columns},
-            predictions=_histogram(predictions.astype(np.float64), PREDICTION_EDGES, missing=0),
+            predictions=_predictions(task_of(schema), answer.astype(np.float64)),
+            represented_as=task_of(schema).represented_as,
         )
 
     @classmethod
     def parse(cls, document: Fields) -> Self:
         """Read the content of baseline.json. Raises PackageError."""
         features = {name: Distribution.parse(each) for name, each in document.entries("features").items()}
-        return cls(document.count("rows"), features, Distribution.parse(document.object(OUTPUT)))
+        key = next((each for each in _PREDICTIONS if each in document), _PREDICTIONS[0])
+        return cls(document.count("rows"), features, Distribution.parse(document.object(key)), key)
 
     def as_document(self) -> dict[str, Any]:
         """Return the content of baseline.json."""
         features = {name: each.as_document() for name, each in self.features.items()}
-        return {"format": FORMAT, "rows": self.rows, "features": features, OUTPUT: self.predictions.as_document()}
+        predictions = {self.represented_as: self.predictions.as_document()}
+        return {"format": FORMAT, "rows": self.rows, "features": features, **predictions}
 
 
 class PredictionBins:
-    """Bins from 0 to 1 that an endpoint counts its predictions in: the baseline's, so that both compare.
+    """Bins that an endpoint counts its predictions in: the baseline's, so that both compare.
 
-    `shares` are those of training, empty without a baseline.
+    `shares` are those of training, empty without a baseline. `classes` name the categories of a task that has them.
     """
 
-    def __init__(self, baseline: Baseline | None = None) -> None:
-        edges = tuple(PREDICTION_EDGES.tolist()) if baseline is None else baseline.predictions.edges
+    def __init__(self, baseline: Baseline | None = None, classes: tuple[str, ...] = ()) -> None:
         counts = () if baseline is None else baseline.predictions.counts
-        self.names = tuple(f"{left:.2f}-{right:.2f}" for left, right in pairwise(edges))
+        edges = tuple(_EVEN_EDGES.tolist()) if baseline is None else baseline.predictions.edges
+        self.names = classes or _names(edges)
         total = sum(counts)
         self.shares = tuple(count / total for count in counts) if total else ()
-        self._inner = edges[1:-1]
+        self._inner = tuple(range(1, len(classes))) if classes else edges[1:-1]
         self._inner_array = np.array(self._inner)
 
-    def count(self, predictions: npt.NDArray[np.float64]) -> Iterable[tuple[int, int]]:
+    def count(self, predictions: Values) -> Iterable[tuple[int, int]]:
         """Return how many of the predictions [rows] fall into which bin: (index of the bin, rows)."""
         if len(predictions) == 1:
             # What most requests have, and a tenth of the time that arrays take for it.
             return ((bisect_right(self._inner, float(predictions[0])), 1),)
         counts = np.bincount(np.searchsorted(self._inner_array, predictions, side="right"), minlength=1)
         return ((index, int(rows)) for index, rows in enumerate(counts) if rows)
+
+
+def _names(edges: tuple[float, ...]) -> tuple[str, ...]:
+    """Return the name of each bin; with more digits where two decimals do not tell them apart."""
+    names = tuple(f"{left:.2f}-{right:.2f}" for left, right in pairwise(edges))
+    return names if len(set(names)) == len(names) else tuple(f"{left!r}-{right!r}" for left, right in pairwise(edges))
+
+
+def _predictions(task: Task, answer: npt.NDArray[np.float64]) -> Distribution:
+    values = task.represent(answer).astype(np.float64)
+    if categories := task.prediction_classes:
+        counts = tuple(int((values == category).sum()) for category in categories)
+        return _with_moments(Distribution(counts, categories=categories), values)
+    edges = task.prediction_edges
+    return _histogram(values, _edges(values) if edges is None else np.array(edges), missing=0)
 
 
 def _describe(feature: Feature, column: npt.NDArray[np.float32]) -> Distribution:

@@ -4,18 +4,18 @@ One session serves everything: endpoints, batch scoring, packaging and gates. Wh
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors  # ty: ignore[import-not-found]
 
-from model_package.binary_classification import OUTPUT, checked_answer, decide
 from model_package.errors import ModelError, PackageError
 from model_package.package import MODEL_FILE, read_schema
 from model_package.rows.encoding import INPUT, ModelInput, Tensors, as_tensors, input_names
 from model_package.schema import Schema
+from model_package.tasks import task_of
 
 # One row is scored in microseconds: threads inside the model only cost, requests run side by side instead.
 _THREADS = 1
@@ -40,8 +40,9 @@ class Scorer:
     def __init__(self, schema: Schema, model: Path | bytes) -> None:
         """Open the ONNX graph in a file, or given as bytes. Raises PackageError when it does not fit the schema."""
         self.schema = schema
+        self.task = task_of(schema)
         self._session = _opened(model)
-        _check_ports(self._session, schema)
+        _check_ports(self._session, schema, self.task.output)
 
     @classmethod
     def open(cls, package: Path) -> Self:
@@ -49,9 +50,9 @@ class Scorer:
         return cls(read_schema(package), package / MODEL_FILE)
 
     def score(self, rows: ModelInput) -> npt.NDArray[np.float64]:
-        """Return P(target = 1) per row.
+        """Return the task's answer to each row.
 
-        Raises ModelError when the model fails, or answers anything but one probability per row.
+        Raises ModelError when the model fails, or answers what the task does not allow.
         """
         tensors = as_tensors(rows)
         if len(tensors) <= _BLOCK_ROWS:
@@ -59,16 +60,12 @@ class Scorer:
         blocks = [self._run(tensors[at : at + _BLOCK_ROWS]) for at in range(0, len(tensors), _BLOCK_ROWS)]
         return np.concatenate(blocks)
 
-    def decide(self, probability: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
-        """Return the decision of each probability at the model's own threshold."""
-        return decide(probability, self.schema.threshold)
-
     def _run(self, tensors: Tensors) -> npt.NDArray[np.float64]:
         try:
-            (answer,) = self._session.run([OUTPUT], tensors.as_inputs())
+            (answer,) = self._session.run([self.task.output], tensors.as_inputs())
         except _RUNTIME_ERRORS as error:
             raise ModelError(f"{MODEL_FILE} cannot score the rows: {_first_line(error)}") from error
-        return checked_answer(answer, len(tensors))
+        return self.task.checked_answer(answer, len(tensors))
 
 
 def _opened(model: Path | bytes) -> onnxruntime.InferenceSession:
@@ -82,13 +79,13 @@ def _opened(model: Path | bytes) -> onnxruntime.InferenceSession:
         raise PackageError(f"{MODEL_FILE} cannot be opened: {_first_line(error)}") from error
 
 
-def _check_ports(session: onnxruntime.InferenceSession, schema: Schema) -> None:
+def _check_ports(session: onnxruntime.InferenceSession, schema: Schema, output: str) -> None:
     inputs = {each.name: each for each in session.get_inputs()}
     outputs = sorted(each.name for each in session.get_outputs())
     needed = input_names(schema)
-    if set(inputs) != set(needed) or OUTPUT not in outputs:
+    if set(inputs) != set(needed) or output not in outputs:
         raise PackageError(
-            f"{MODEL_FILE} must have the inputs {', '.join(needed)} and an output `{OUTPUT}`, it has "
+            f"{MODEL_FILE} must have the inputs {', '.join(needed)} and an output `{output}`, it has "
             f"inputs {sorted(inputs)} and outputs {outputs}: package the model again"
         )
     columns, width = inputs[INPUT].shape[-1] if INPUT in inputs else 0, len(schema.matrix_columns)

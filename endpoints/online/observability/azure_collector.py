@@ -9,9 +9,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from model_package.binary_classification import DECISION, PROBABILITY, decide
 from model_package.rows.encoding import cells
 from model_package.schema import Schema
+from model_package.tasks import Task, task_of
 from observability.collector_messages import CollectedRequest, Message, split_into_messages
 
 INPUTS = "model_inputs"
@@ -19,12 +19,17 @@ OUTPUTS = "model_outputs"
 CORRELATION_ID = "correlation_id"
 ROW = "row"
 TIME = "time"
-# Columns beside the features, in one of the collections or when both are read together.
-RESERVED = frozenset({CORRELATION_ID, ROW, TIME, PROBABILITY, DECISION, "model_version", "deployment"})
+MODEL_VERSION = "model_version"
+DEPLOYMENT = "deployment"
 # Azure sets one of them where a deployment has a data collector; the second is the older form.
 ENABLING_VARIABLES = ("AZUREML_MDC_CONFIG_PATH", "AZUREML_MDC_ENABLED")
 LIBRARY_LOGGERS = ("mdc.worker", "mdc.sender")
 WORKER_LOGGER = "mdc.worker"
+
+
+def reserved(task: Task) -> frozenset[str]:
+    """The columns beside the features, in one of the collections or when both are read together."""
+    return frozenset({CORRELATION_ID, ROW, TIME, *task.column_kinds, MODEL_VERSION, DEPLOYMENT})
 
 
 class DataCollectionError(Exception):
@@ -36,7 +41,7 @@ class AzureCollector:
 
     def __init__(self, schema: Schema, version: str) -> None:
         """Open both collections. Raises DataCollectionError unless the deployment has enabled both of them."""
-        if taken := sorted(RESERVED.intersection(schema.names)):
+        if taken := sorted(reserved(task_of(schema)).intersection(schema.names)):
             raise DataCollectionError(
                 f"these features have the name of a column of the collected data: {', '.join(taken)}; rename them"
             )
@@ -48,6 +53,7 @@ class AzureCollector:
         self._frame: Any = pd.DataFrame
         self._context = BasicCorrelationContext
         self._schema = schema
+        self._task = task_of(schema)
         self._is_numeric = all(feature.is_number for feature in schema.features)
         self._version = version
         self._problems: list[Exception] = []
@@ -99,9 +105,8 @@ class AzureCollector:
         return self._with_ids(frame, message)
 
     def _output_frame(self, message: Message) -> Any:
-        decision = decide(message.probability, self._schema.threshold)
-        frame = self._frame({PROBABILITY: message.probability, DECISION: decision})
-        frame["model_version"] = self._version
+        frame = self._frame(self._task.columns(message.answer))
+        frame[MODEL_VERSION] = self._version
         return self._with_ids(frame, message)
 
     def _with_ids(self, frame: Any, message: Message) -> Any:

@@ -24,12 +24,12 @@ class CollectedRequest:
     @property
     def size(self) -> int:
         """Bytes it takes in memory."""
-        return self.scored.rows.nbytes + self.scored.probability.nbytes
+        return self.scored.rows.nbytes + self.scored.answer.nbytes
 
     @property
     def units(self) -> int:
         """How many rows it has."""
-        return len(self.scored.probability)
+        return len(self.scored.answer)
 
 
 class Message:
@@ -41,7 +41,7 @@ class Message:
         self.indices: list[int] = []
         self.times: list[str] = []
         self._rows: list[Tensors] = []
-        self._probability: list[NDArray[np.float64]] = []
+        self._answer: list[NDArray[np.float64]] = []
 
     @property
     def rows(self) -> Tensors:
@@ -49,9 +49,9 @@ class Message:
         return concatenated(self._rows)
 
     @property
-    def probability(self) -> NDArray[np.float64]:
-        """All rows, float64 [rows]."""
-        return np.concatenate(self._probability)
+    def answer(self) -> NDArray[np.float64]:
+        """All rows, float64 [rows, ...]."""
+        return np.concatenate(self._answer)
 
     def add(self, request: CollectedRequest, start: int, end: int) -> None:
         """Add the rows of a request from `start` up to, but not including, `end`."""
@@ -61,14 +61,14 @@ class Message:
         self.indices += range(start, end)
         self.times += [time] * (end - start)
         self._rows.append(request.scored.rows[start:end])
-        self._probability.append(request.scored.probability[start:end])
+        self._answer.append(request.scored.answer[start:end])
 
 
 def split_into_messages(batch: Sequence[CollectedRequest]) -> Iterator[Message]:
     """The rows of the batch in messages of at most ROWS_PER_MESSAGE rows."""
     message = Message()
     for request in batch:
-        start, rows = 0, len(request.scored.probability)
+        start, rows = 0, len(request.scored.answer)
         while start < rows:
             end = min(rows, start + ROWS_PER_MESSAGE - len(message.ids))
             message.add(request, start, end)

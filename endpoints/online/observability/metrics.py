@@ -70,6 +70,7 @@ class Metrics:
         scores = prometheus.Counter(
             "scoring_scores", "Callers' rows by band of their score.", (*DEPLOYMENT, "band"), registry=registry
         )
+        self._task = scorer.task
         self._bins = prediction_bins(scorer.package)
         self._scores = [scores.labels(**labels, band=name) for name in self._bins.names]
         self._labels = labels
@@ -90,7 +91,7 @@ class Metrics:
         answered.inc()
         self._seconds.observe(record.seconds)
         if scored is not None and not record.synthetic:
-            for band, rows in self._bins.count(scored.probability):
+            for band, rows in self._bins.count(self._task.represent(scored.answer)):
                 self._scores[band].inc(rows)
 
     def loss_counter(self, what: str) -> OnLoss:

@@ -72,7 +72,7 @@ class Telemetry:
             seconds=seconds,
             method=request.method,
             status=reply.status if reply else SERVER_ERROR,
-            rows=len(scored.probability) if scored else 0,
+            rows=len(scored.answer) if scored else 0,
             read_seconds=reply.read_seconds if reply else 0.0,
             model_seconds=reply.model_seconds if reply else 0.0,
             request_id=request_id_of(headers) if REQUEST_ID_HEADER in headers else "",

@@ -125,7 +125,11 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     (EVALUATION_FILE, {"metrics": {"roc_auc": 0.7}}, "metrics.roc_auc must be an object, found 0.7"),
     (EVALUATION_FILE, {"threshold": "high"}, "threshold must be a finite number, found 'high'"),
     (GOLDEN_FILE, {"cases": []}, "cases must hold at least one case"),
-    (GOLDEN_FILE, {"cases": [{"request": {}, "probability": [0.1], "decision": [0.5]}]}, r"cases\[0\]\.decision"),
+    (
+        GOLDEN_FILE,
+        {"cases": [{"request": {}, "probability": [0.1], "decision": []}]},
+        r"cases\[0\]\.request must have one answer",
+    ),
     (PROVENANCE_FILE, {"data": ["payers"]}, "data must be an object"),
 ]
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from tiny_package import SCHEMA, THRESHOLD, documents, expected, rows, write_graph, write_package
 
-from model_package.binary_classification import checked_answer, decide, predictions
 from model_package.errors import ModelError, PackageError
 from model_package.rows.requests import request_tensors
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
+from model_package.statistics.threshold import decide
+from model_package.tasks import task_of
 
 
 def test_it_scores_many_rows_as_one_by_one(tmp_path: Path):
@@ -22,7 +23,7 @@ def test_it_scores_many_rows_as_one_by_one(tmp_path: Path):
     assert probability == pytest.approx(expected(features), abs=1e-6)
     assert scorer.score(features[:1])[0] == pytest.approx(probability[0], abs=1e-7)
     assert scorer.score(features[:0]).shape == (0,)
-    assert scorer.decide(probability).tolist() == (probability >= THRESHOLD).astype(int).tolist()
+    assert scorer.task.decisions(probability) == (probability >= THRESHOLD).astype(int).tolist()
 
 
 def test_a_graph_is_opened_from_bytes_too(tmp_path: Path):
@@ -36,11 +37,11 @@ def test_a_graph_is_opened_from_bytes_too(tmp_path: Path):
 def test_golden_cases_hold_what_the_model_answers(tmp_path: Path):
     scorer, golden = Scorer.open(write_package(tmp_path / "package")), documents().golden
 
-    assert [len(case.probability) for case in golden.cases] == [1, 1, 1, 1, 1, 100]
+    assert [case.rows for case in golden.cases] == [1, 1, 1, 1, 1, 100]
     for case in golden.cases:
         found = scorer.score(request_tensors(case.request, RowRules(SCHEMA)))
-        assert found == pytest.approx(case.probability, abs=1e-6)
-        assert scorer.decide(found).tolist() == list(case.decision)
+        assert found == pytest.approx(scorer.task.recorded_answer(case.answers), abs=1e-6)
+        assert scorer.task.decisions(found) == case.answers["decision"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_model_that_cannot_take_the_rows_says_so(tmp_path: Path):
 
 def test_an_answer_of_another_shape_is_refused():
     with pytest.raises(ModelError, match=r"answered \[3, 2\] for 3 rows"):
-        checked_answer(np.zeros((3, 2)), 3)
+        task_of(SCHEMA).checked_answer(np.zeros((3, 2)), 3)
 
 
 def test_decisions_do_not_depend_on_the_precision_of_the_probabilities():
@@ -92,7 +93,7 @@ def test_decisions_do_not_depend_on_the_precision_of_the_probabilities():
     at_the_threshold = np.array([threshold], dtype=np.float32)
 
     assert decide(at_the_threshold, threshold).tolist() == [1]
-    assert predictions(np.array([0.25, 0.75]), 0.5) == [
+    assert task_of(SCHEMA).predictions(np.array([0.25, 0.75])) == [
         {"probability": 0.25, "decision": 0},
         {"probability": 0.75, "decision": 1},
     ]

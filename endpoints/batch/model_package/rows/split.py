@@ -9,8 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from model_package.rows.encoding import Tensors
-from model_package.rows.tables import read_column, tensors
-from model_package.schema import BINARY_CLASSIFICATION, CATEGORY, MULTICLASS_CLASSIFICATION, Feature, Schema
+from model_package.rows.tables import tensors
+from model_package.schema import Schema
+from model_package.tasks import task_of
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -20,9 +21,9 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: the model's input, and the `target` [rows].
+    """Rows of one part: the model's input, and the `target` [rows] as the task encodes it.
 
-    The target is int8 0 or 1 of a binary task, float64 of a regression, and the place in `classes` of a multiclass one.
+    It is int8 0 or 1 of a binary task, float64 of a regression, and the place in `classes`, int16, of a multiclass one.
     """
 
     rows: Tensors
@@ -47,10 +48,6 @@ def read_part(folder: Path, part: str, schema: Schema) -> Part:
 
 def encode_target(table: pl.DataFrame, schema: Schema) -> npt.NDArray[Any]:
     """Return the target of rows [rows], as `Part` has it."""
-    target = table[schema.target]
-    if schema.task == MULTICLASS_CLASSIFICATION:
-        places = read_column(table, Feature(schema.target, CATEGORY, categories=schema.classes)).values
-        return places.astype(np.int64)
-    if schema.task == BINARY_CLASSIFICATION and schema.positive is not None:
-        return (target == schema.positive).cast(pl.Int8).to_numpy()
-    return target.cast(pl.Int8 if schema.task == BINARY_CLASSIFICATION else pl.Float64).to_numpy()
+    task = task_of(schema)
+    target = task.encode(table[schema.target].to_numpy())
+    return target.astype(np.int16 if schema.classes else np.int8) if task.decides() else target

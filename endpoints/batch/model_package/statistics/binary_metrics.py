@@ -8,35 +8,19 @@ mean distance of prediction and outcome in bins of equal size.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from model_package.binary_classification import decide
 from model_package.measures import slice_metric
+from model_package.statistics.threshold import decide
+from model_package.statistics.weighted_sums import Doubles, Floats, Masks, Values, weighted_sums
 
-# Names as evaluation.json and the rules of releases/ have them.
-RANKING = ("roc_auc", "average_precision")
-AT_THRESHOLD = ("f1", "precision", "recall", "selection_rate")
-PROBABILITY = ("brier", "calibration_error")
-METRICS = (*RANKING, *AT_THRESHOLD, *PROBABILITY)
+# Demographic parity and equal opportunity difference.
 SELECTION_RATE_DIFFERENCE = "selection_rate_difference"
 TRUE_POSITIVE_RATE_DIFFERENCE = "true_positive_rate_difference"
-# Taken once per slice: the largest less the smallest rate among its subgroups (demographic parity and equal
-# opportunity difference).
-SLICE_METRICS = (SELECTION_RATE_DIFFERENCE, TRUE_POSITIVE_RATE_DIFFERENCE)
-
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Values = dict[str, Doubles]
-Masks = Mapping[str, npt.NDArray[np.bool_]]
-
 _FIXED_TERMS = 5  # rows, positives, predicted positives, true positives, squared error
 _SUBGROUP_TERMS = 4
-# OpenBLAS multiplies with threads above this. They win nothing here, and on a busy machine, where they wait for
-# each other, they cost twenty times the work.
-_SINGLE_THREAD_PRODUCTS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +54,10 @@ class Scored:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.ranking.order)
+
+    def measure(self, weights: Floats) -> Values:
+        """Return every metric for every weighting, as `measure` does."""
+        return measure(self, weights)
 
 
 def prepare(
@@ -106,7 +94,7 @@ def measure(scored: Scored, weights: Floats) -> Values:
     What a weighting does not define (one class only, nothing predicted positive) is NaN there.
     """
     terms = scored.terms if weights.dtype == np.float64 else scored.rough_terms
-    sums = _product(weights, terms)
+    sums = weighted_sums(weights, terms)
     rows, positives, predicted, true, squared = sums[:, :_FIXED_TERMS].T
     gaps = sums[:, _FIXED_TERMS : _FIXED_TERMS + scored.bins]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -122,31 +110,12 @@ def measure(scored: Scored, weights: Floats) -> Values:
         return values | _between_subgroups(scored, sums)
 
 
-def point_values(scored: Scored) -> dict[str, float]:
-    """Return every metric of the rows as they are."""
-    return {name: float(values[0]) for name, values in measure(scored, np.ones((1, scored.rows))).items()}
-
-
-def roc_auc(target: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Return the area under the ROC curve; NaN when only one class is there."""
-    return point_values(prepare(target, probability, 0.5, bins=1))["roc_auc"]
-
-
 def _bin_terms(target: Doubles, scores: Doubles, order: npt.NDArray[np.intp], bins: int) -> Doubles:
     """How far prediction and outcome lie apart, in bins of equal size by score: [rows, bins]."""
     terms = np.zeros((len(target), bins))
     for index, rows in enumerate(np.array_split(order, bins)):
         terms[rows, index] = scores[rows] - target[rows]
     return terms
-
-
-def _product(weights: Floats, terms: Floats) -> Doubles:
-    """Multiply [weightings, rows] with [rows, columns], in pieces too small for threads."""
-    step = max(1, _SINGLE_THREAD_PRODUCTS // (weights.shape[0] * terms.shape[1]))
-    sums = np.zeros((weights.shape[0], terms.shape[1]))
-    for start in range(0, weights.shape[1], step):
-        sums += weights[:, start : start + step] @ terms[start : start + step]
-    return sums
 
 
 def _ranked(ranking: Ranking, weights: Floats, rows: Doubles, positives: Doubles) -> Values:

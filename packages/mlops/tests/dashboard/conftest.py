@@ -37,7 +37,8 @@ def page(make_snapshot: Making) -> Page:
 
 def snapshot(records: int = 6, order: StageOrder = ORDER, **texts: str) -> Snapshot:
     """Stages with the same past; `texts` go wherever others can write something."""
-    return Snapshot("credit-default", "credit-default", TAKEN, tuple(stage(name, records, texts) for name in order))
+    stages = tuple(stage(name, records, texts) for name in order)
+    return Snapshot("credit-default", "credit-default", "binary_classification", TAKEN, stages)
 
 
 def stage(name: StageName, records: int, texts: dict[str, str]) -> StageSnapshot:

@@ -16,14 +16,17 @@ from mlops.endpoint.client import address_of, call, require_success
 from mlops.endpoint.view import live_model
 from mlops.gates.report import GateReport
 from mlops.promotion.promote import promote
+from mlops.settings.project import read_project_schema
 from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
+from model_package.tasks import task_of
 
 from .conftest import ROOT, Team
 
 pytestmark = pytest.mark.xdist_group("e2e")
 PATIENCE_SECONDS = 60.0
 LAST_HOUR = timedelta(hours=1)
+TASK = task_of(read_project_schema(ROOT))
 
 
 class Staging:
@@ -51,7 +54,7 @@ class Staging:
     def collected(self) -> int:
         """How many rows have been collected lately."""
         window = Window.last(LAST_HOUR, datetime.now(UTC))
-        return read_collected(self.client, self.endpoint, [self.deployment], window).table.height
+        return read_collected(self.client, self.endpoint, [self.deployment], TASK, window).table.height
 
     def forget(self) -> None:
         """Delete what was collected: other tests have this stage too."""

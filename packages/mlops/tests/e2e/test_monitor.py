@@ -65,7 +65,7 @@ class Prod:
         answers = self._scorer.score(matrix(asked, self.features, np.float32))
         given = [
             {"probability": float(each), "decision": int(decision), "model_version": self.version}
-            for each, decision in zip(answers, self._scorer.decide(answers), strict=True)
+            for each, decision in zip(answers, self._scorer.task.decisions(answers), strict=True)
         ]
         for name, events in ((INPUTS, asked.to_dicts()), (OUTPUTS, given)):
             (place,) = find_collections(self.client, self.endpoint, self.deployment, name)

@@ -14,8 +14,14 @@ from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.endpoint.client import Address, call, require_success
 from mlops.endpoint.scoring import difference, smoke_test
 from model_package.golden import GoldenCase
+from model_package.package import write_schema
+from model_package.schema import Decision, Feature, Schema
+from model_package.tasks import task_of
 
 BODY = b'{"input_data": [{"x": 1.0000000000000001}],  "note": "\xc3\xa9"}'
+
+SCHEMA = Schema("", "late", (Feature("x", "number"),), decision=Decision(0.3))
+TASK = task_of(SCHEMA)
 
 
 @dataclass
@@ -122,6 +128,7 @@ def test_nobody_listening_is_told(endpoint: Endpoint) -> None:
 def golden(folder: Path, probability: float, decision: int = 1) -> Path:
     case = {"request": {"input_data": [{"x": 1}]}, "probability": [probability], "decision": [decision]}
     (folder / "golden.json").write_text(json.dumps({"tolerance": 1e-5, "cases": [case, case]}))
+    write_schema(folder, SCHEMA)
     return folder
 
 
@@ -166,12 +173,47 @@ def test_package_without_golden_cases_does_not_pass(endpoint: Endpoint, tmp_path
 
 
 def test_not_a_number_is_a_difference() -> None:
-    case = GoldenCase({}, (0.3,), (0,))
+    case = GoldenCase({}, {"probability": [0.3], "decision": [0]})
 
-    assert difference(case, [{"probability": float("nan"), "decision": 0}], 1.0)
+    assert difference(TASK, case, [{"probability": float("nan"), "decision": 0}], 1.0)
 
 
 def test_missing_predictions_are_a_difference() -> None:
-    case = GoldenCase({}, (0.3, 0.4), (0, 0))
+    case = GoldenCase({}, {"probability": [0.3, 0.4], "decision": [0, 0]})
 
-    assert difference(case, [{"probability": 0.3, "decision": 0}], 1.0) == ("2 predictions expected, 1 received",)
+    assert difference(TASK, case, [{"probability": 0.3, "decision": 0}], 1.0) == ("2 predictions expected, 1 received",)
+
+
+PRICE = task_of(Schema("", "price", (Feature("x", "number"),), task="regression"))
+RISK = task_of(Schema("", "risk", (Feature("x", "number"),), task="multiclass_classification", classes=("low", "high")))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (123_456.9, ""),
+        (123_460.0, "row 0: prediction 123460.0, expected 123456.7 within 1e-05"),
+        (float("nan"), "row 0: prediction nan"),
+        (None, "row 0: prediction None"),
+    ],
+)
+def test_the_answers_of_a_regression_differ_relatively(given: float | None, says: str) -> None:
+    case = GoldenCase({}, {"prediction": [123_456.7]})
+
+    found = difference(PRICE, case, [{"prediction": given}], 1e-5)
+
+    assert bool(found) == bool(says)
+    assert says in " ".join(found)
+
+
+def test_another_label_is_a_difference_even_within_the_tolerance() -> None:
+    shares = {"low": 0.5, "high": 0.5}
+    case = GoldenCase({}, {"label": ["low"], "probabilities": [shares]})
+
+    assert not difference(RISK, case, [{"label": "low", "probabilities": shares}], 1e-5)
+    assert difference(RISK, case, [{"label": "high", "probabilities": shares}], 1e-5) == (
+        "row 0: label high, expected low",
+    )
+    other = [{"label": "low", "probabilities": {"low": 0.6, "high": 0.4}}]
+    assert "row 0: probabilities" in difference(RISK, case, other, 1e-5)[0]
+    assert "no answers of a multiclass" in difference(RISK, case, [{"label": "low"}], 1e-5)[0]

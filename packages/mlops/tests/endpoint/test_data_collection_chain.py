@@ -22,15 +22,17 @@ from mlops.endpoint.view import observe
 from mlops.promotion.gate_run import recent_inputs
 from mlops.rollout.deployment_files import load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
-from mlops.settings.project import load_project
+from mlops.settings.project import load_project, read_project_schema
 from model_package.collected.newest import NewestRows
 from model_package.collected.window import Window
+from model_package.tasks import task_of
 
 pytestmark = pytest.mark.xdist_group("data collection")
 ROOT = Path(__file__).parents[4]
 PATIENCE_SECONDS = 60.0
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 HOUR = timedelta(hours=1)
+TASK = task_of(read_project_schema(ROOT))
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Served:
 
     def read(self) -> NewestRows:
         """The data collected in the last hour."""
-        return read_collected(self.client, self.endpoint, ["blue"], Window.last(HOUR, datetime.now(UTC)))
+        return read_collected(self.client, self.endpoint, ["blue"], TASK, Window.last(HOUR, datetime.now(UTC)))
 
     def until(self, enough: Callable[[NewestRows], bool]) -> NewestRows:
         """Read until there is enough."""
@@ -116,7 +118,7 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     assert begun - timedelta(seconds=1) <= rows["first", 0]["time"] <= rows["second", 0]["time"] <= datetime.now(UTC)
     assert found.notes == ()
     # and the gates get the same rows
-    recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
+    recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), TASK, days=1)
     assert recent.rows is not None
     assert (recent.rows.height, recent.problem) == (3, "")
 
@@ -159,7 +161,7 @@ def test_damaged_and_misplaced_files_are_counted_and_the_rest_is_read(served: Se
     served.store("green", "model_inputs", {"2026/03/02/00/old.jsonl": event(6, noon - HOUR, age=6)}, version="before")
 
     # when
-    found = read_collected(served.client, served.endpoint, ["blue", "green", "never-made"], window)
+    found = read_collected(served.client, served.endpoint, ["blue", "green", "never-made"], TASK, window)
 
     # then
     assert found.table.select("age", "probability").rows() == [(1.0, 0.25), (5.0, None), (2.0, 0.25), (6.0, None)]
@@ -167,14 +169,14 @@ def test_damaged_and_misplaced_files_are_counted_and_the_rest_is_read(served: Se
     assert (found.found.broken, found.found.repeated, found.unanswered) == (1, 1, 2)
     assert "1 collected lines or rows are half-written" in " ".join(found.notes)
     # and only the newest when fewer are asked for
-    newest = read_collected(served.client, served.endpoint, ["green"], window, at_most=1)
+    newest = read_collected(served.client, served.endpoint, ["green"], TASK, window, at_most=1)
     assert newest.table["age"].to_list() == [5.0]
 
 
 def test_an_empty_window_is_an_empty_table(served: Served) -> None:
     moment = datetime(2020, 1, 1, tzinfo=UTC)
 
-    found = read_collected(served.client, served.endpoint, ["blue"], Window(moment, moment + HOUR))
+    found = read_collected(served.client, served.endpoint, ["blue"], TASK, Window(moment, moment + HOUR))
 
     assert (found.table.height, found.found.files, found.notes) == (0, 0, ())
     assert "probability" in found.table.columns
@@ -189,7 +191,7 @@ def test_unreadable_storage_is_reported_not_taken_for_an_empty_window(served: Se
     served.client.datastores.create_or_update(datastore)
 
     try:
-        recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), days=1)
+        recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), TASK, days=1)
     finally:
         datastore.container_name = right
         served.client.datastores.create_or_update(datastore)

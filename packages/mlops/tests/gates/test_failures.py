@@ -12,10 +12,11 @@ from mlops.core.errors import InputError
 from mlops.gates.evidence import Evidence, read_held_out
 from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport, Verdict, check, judge
-from mlops.settings.gates import CATALOGUE
+from mlops.settings.gates import catalogue_of
 from mlops.settings.rules import Bounds, Rule
 from mlops.settings.verdict import Outcome
 from model_package.measures import Interval, Measure
+from model_package.tasks import TASKS
 
 NO_ROW = b'{"tolerance": 0, "cases": [{"request": {}, "probability": [1], "decision": [1]}]}'
 NO_FEATURES = b"""{"rows": 0, "features": {}, "probability":
@@ -133,8 +134,8 @@ def test_no_rule_at_all_does_not_promote(world: Any) -> None:
         (lambda frame: frame.clear(), "there are no held-out rows"),
         (lambda frame: frame.drop("age"), "held-out rows: there is no column 'age'"),
         (lambda frame: frame.drop("late"), "no column 'late'"),
-        (lambda frame: frame.with_columns(late=pl.lit(2)), "more than 0 and 1"),
-        (lambda frame: frame.with_columns(late=pl.lit(None, dtype=pl.Int8)), "more than 0 and 1"),
+        (lambda frame: frame.with_columns(late=pl.lit(2)), "other values than 0 or 1"),
+        (lambda frame: frame.with_columns(late=pl.lit(None, dtype=pl.Int8)), "other values than 0 or 1"),
         (lambda frame: frame.with_columns(age=pl.lit("old")), "no number"),
         (lambda frame: frame.head(2_000), "covers 2,500 rows"),
     ],
@@ -226,7 +227,7 @@ def test_a_broken_package_blocks_and_names_the_file(
     outcome = find(report, measure)
     assert outcome.outcome in ("error", "fail")
     assert says in outcome.sentence
-    assert len(report.verdict.outcomes) == len(CATALOGUE.kinds)
+    assert len(report.verdict.outcomes) == len(catalogue_of(TASKS["binary_classification"]).kinds)
     assert not report.promotes
 
 

@@ -81,12 +81,10 @@ def test_row_is_explained_by_what_adds_most(package: Path) -> None:
 
     (row,) = result.rows
     log_odds = sum(weight * value for weight, value in zip(WEIGHTS, ROW.values(), strict=True))
-    assert row.probability == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-6)
-    assert row.decision == 1
+    assert row.value == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-6)
+    assert row.prediction["decision"] == 1
     assert [each.feature for each in row.contributions] == ["income", "age", "kind"]
-    assert sum(each.contribution for each in row.contributions) == pytest.approx(
-        row.probability - result.base, abs=1e-9
-    )
+    assert sum(each.contribution for each in row.contributions) == pytest.approx(row.value - row.base, abs=1e-9)
     assert result.digest == package_digest(package)
 
 

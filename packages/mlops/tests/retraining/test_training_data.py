@@ -62,13 +62,13 @@ ASKED = asked(("a", 30, 0.5, 1), ("b", 40, 1.5, 2), ("c", 50, 2.5, 1), ("d", 60,
 
 def labelled(tmp_path: Path, rows: pl.DataFrame = ASKED, *lines: str) -> LabelledRows:
     file = outcomes_file(tmp_path, *(lines or ("a,0,1", "b,0,0", "c,0,0", "d,0,1")))
-    return label(rows, read_labels(file, "default"), SCHEMA, "prod")
+    return label(rows, read_labels(file, SCHEMA), SCHEMA, "prod")
 
 
 def test_late_double_contradicting_and_foreign_outcomes(tmp_path: Path) -> None:
     # given outcomes that come twice, contradict each other, belong to another window, or are none; one is not known yet
     lines = ("a,0,1", "a,0,1.0", "b,0,0", "c,0,0", "c,0,1", "elsewhere,0,1", "d,0,2", "d,,1", ",0,1")
-    outcomes = read_labels(outcomes_file(tmp_path, *lines), "default")
+    outcomes = read_labels(outcomes_file(tmp_path, *lines), SCHEMA)
 
     found = label(ASKED, outcomes, SCHEMA, "prod")
 
@@ -179,7 +179,7 @@ def test_validation_takes_what_was_made(tmp_path: Path) -> None:
     outcomes = outcomes_file(tmp_path, *(f"r{at},0,{at % 2}" for at in range(30)))
 
     # when
-    found = label(rows, read_labels(outcomes, schema.target), schema, "prod")
+    found = label(rows, read_labels(outcomes, schema), schema, "prod")
     total = merge_dataset(history, without_known_rows(history, found.table, schema), schema, file)
 
     # then

@@ -6,7 +6,7 @@ The core needs numpy and onnxruntime, and is all that an endpoint loads:
     schema                  columns, limits, slices, decision threshold; schema_file reads schema.yml
     rows                    rules for values; a request, a CSV or a parquet file as the model's input
     runtime                 the model, opened for scoring
-    binary_classification   the task: its output, valid answers, the decision rule
+    tasks                   each task behind one interface: its output, valid answers, decision rule, metrics
     baseline, evaluation, golden, provenance, measures      the documents, as frozen objects
 
 What needs more says so in its first lines: statistics (metrics, bootstrap, drift), collected (requests and outcomes),

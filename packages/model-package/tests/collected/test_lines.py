@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from model_package.collected.lines import IDENTITY, Found, LineReader, Types, whole_lines
 from model_package.collected.rows import first_of_each, with_answers
 from model_package.collected.window import Window
+from model_package.schema import Feature, Schema
+from model_package.tasks import task_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(NOON - timedelta(hours=1), NOON)
@@ -27,6 +29,7 @@ ANSWER = {
     "model_version": "3",
 }
 NUMBER = pl.Float64()
+TASK = task_of(Schema("", "late", (Feature("age"),)))
 
 
 def line(*rows: Any) -> bytes:
@@ -36,12 +39,12 @@ def line(*rows: Any) -> bytes:
 def inputs(features: list[str] | None = None) -> tuple[LineReader, Found]:
     found = Found()
     types: Types | None = dict.fromkeys(features, NUMBER) if features else None
-    return LineReader.of_inputs(WINDOW, found, types, NUMBER), found
+    return LineReader.of_inputs(WINDOW, found, TASK, types, NUMBER), found
 
 
 def outputs() -> tuple[LineReader, Found]:
     found = Found()
-    return LineReader.of_outputs(WINDOW, found, NUMBER), found
+    return LineReader.of_outputs(WINDOW, found, TASK, NUMBER), found
 
 
 @pytest.mark.parametrize("features", [["age"], None], ids=["known features", "any features"])

@@ -13,10 +13,13 @@ import pytest
 from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.newest import Collection, NewestRows, read_newest
 from model_package.collected.window import Window
+from model_package.schema import Feature, Schema
+from model_package.tasks import task_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(NOON - timedelta(hours=3), NOON)
 GOOD: dict[str, Any] = {"age": 30, "correlation_id": "a", "row": 0, "time": "2026-03-01T11:30:00.000+00:00"}
+TASK = task_of(Schema("", "late", (Feature("age"),)))
 ANSWER = {name: GOOD[name] for name in ("correlation_id", "row", "time")} | {
     "probability": 0.5,
     "decision": 1,
@@ -58,7 +61,7 @@ def at(hour: int, **other: Any) -> File:
 
 def newest(stored: dict[tuple[str, str], list[Collection]], at_most: int | None = None) -> NewestRows:
     deployments = list(dict.fromkeys(deployment for deployment, _ in stored))
-    return read_newest(deployments, lambda name, collection: stored.get((name, collection), []), WINDOW, at_most)
+    return read_newest(deployments, lambda name, collection: stored.get((name, collection), []), TASK, WINDOW, at_most)
 
 
 def test_rows_meet_their_answers_and_count_once():

@@ -25,8 +25,8 @@ from model_package.monitoring.drift import Sensitivity
 from model_package.monitoring.measuring import Settings
 from model_package.monitoring.reference import Reference
 from model_package.schema import Decision, Feature, Schema, Slice, Subgroup
-from model_package.statistics.binary_metrics import prepare, roc_auc
-from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.statistics.bootstrap import Bootstrap, estimates, point_values
+from model_package.tasks import task_of
 
 THRESHOLD = 0.35
 SCHEMA = Schema(
@@ -102,14 +102,17 @@ def make_reference() -> Reference:
     training, test = draw(TRAINING_ROWS, 1), draw(TRAINING_ROWS // 2, 2)
     evaluation = Evaluation(
         rows=len(test.target),
-        positive_rate=float(test.target.mean()),
-        threshold=THRESHOLD,
-        metrics=estimates(prepare(test.target, test.probability, THRESHOLD), Bootstrap(rounds=100, seed=3)),
+        facts=task_of(SCHEMA).facts(test.target),
+        metrics=estimates(task_of(SCHEMA).prepare(test.target, test.probability), Bootstrap(rounds=100, seed=3)),
         importance=importance(test),
         slices={"sex": {each.label: evaluated(test, each) for each in SCHEMA.slice("sex").subgroups}},
     )
     baseline = Baseline.build(SCHEMA, training.features, training.probability)
     return Reference(SCHEMA, baseline, evaluation)
+
+
+def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:
+    return point_values(task_of(SCHEMA).prepare(target, probability, bins=1))["roc_auc"]
 
 
 def importance(test: Rows) -> dict[str, float]:
@@ -125,8 +128,9 @@ def evaluated(test: Rows, subgroup: Subgroup) -> SubgroupEvaluation:
     """A subgroup as the evaluation has it."""
     inside = subgroup.contains(test.features[:, 3])
     target, probability = test.target[inside], test.probability[inside]
-    found = estimates(prepare(target, probability, THRESHOLD), Bootstrap(rounds=50, seed=3))
-    return SubgroupEvaluation(int(inside.sum()), float(target.mean()), float(probability.mean()), found)
+    task = task_of(SCHEMA)
+    found = estimates(task.prepare(target, probability), Bootstrap(rounds=50, seed=3))
+    return SubgroupEvaluation(int(inside.sum()), task.subgroup_facts(target, probability), found)
 
 
 def collected(rows: Rows) -> Collected:

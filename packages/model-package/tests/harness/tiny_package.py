@@ -13,8 +13,8 @@ from model_package.golden import Golden
 from model_package.package import MODEL_FILE, ModelPackage
 from model_package.provenance import DataSource, Provenance, Software
 from model_package.schema import Decision, Feature, Schema, Slice, Subgroup
-from model_package.statistics.binary_metrics import prepare
 from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.tasks import task_of
 
 THRESHOLD = 0.4
 SCHEMA = Schema(
@@ -76,9 +76,8 @@ def documents() -> ModelPackage:
         baseline=Baseline.build(SCHEMA, features, probability),
         evaluation=Evaluation(
             rows=ROWS,
-            positive_rate=float(target.mean()),
-            threshold=THRESHOLD,
-            metrics=estimates(prepare(target, probability, THRESHOLD), Bootstrap(rounds=50, seed=3)),
+            facts=task_of(SCHEMA).facts(target),
+            metrics=estimates(task_of(SCHEMA).prepare(target, probability), Bootstrap(rounds=50, seed=3)),
             importance={"age": 0.1, "income": 0.2, "kind": 0.0},
         ),
         golden=Golden.build(SCHEMA, features, probability, tolerance=1e-6),

@@ -137,7 +137,7 @@ def outcomes(file: Path, rows: dict[str, list]) -> Path:
 @pytest.mark.parametrize("name", ["outcomes.csv", "outcomes.parquet"])
 def test_labels_twice_count_once_and_contradictions_count_as_none(tmp_path: Path, name: str):
     ids, values = ["a", "a", "b", "b", "c", "d", None], [1, 1, 0, 1, 0, 5, 1]
-    found = read_labels(outcomes(tmp_path / name, {"correlation_id": ids, "default": values}), "default")
+    found = read_labels(outcomes(tmp_path / name, {"correlation_id": ids, "default": values}), SCHEMA)
 
     assert found.table.height == 2
     assert (found.rows, found.repeated, found.contradictory, found.unusable) == (7, 1, 1, 2)
@@ -148,7 +148,7 @@ def test_late_labels_join_and_those_of_other_windows_are_left_for_these(tmp_path
     store(tmp_path / "collected", rows)
     ids = [f"r{at}" for at in range(400)] + [f"older{at}" for at in range(100)]
     known = {"correlation_id": ids, "row": [0] * 500, "default": [*rows.target[:400].tolist(), *([0] * 100)]}
-    labels = read_labels(outcomes(tmp_path / "outcomes.parquet", known), "default")
+    labels = read_labels(outcomes(tmp_path / "outcomes.parquet", known), SCHEMA)
     collected = read_window(tmp_path / "collected", WINDOW, SCHEMA)
 
     document = measure(collected, make_reference(), labels, SETTINGS).as_document()
@@ -183,11 +183,11 @@ def test_a_half_written_file_of_labels_is_refused_by_name(tmp_path: Path, conten
     file.write_bytes(content)
 
     with pytest.raises(UnreadableRows, match=f"outcomes.parquet {says}"):
-        read_labels(file, "default")
+        read_labels(file, SCHEMA)
 
 
 def test_labels_without_an_id_are_refused(tmp_path: Path):
     file = outcomes(tmp_path / "outcomes.csv", {"id": [1], "default": [1]})
 
     with pytest.raises(UnreadableRows, match="no column correlation_id"):
-        read_labels(file, "default")
+        read_labels(file, SCHEMA)

@@ -64,7 +64,7 @@ def rows(seed: int, **other: Any) -> list[dict[str, Any]]:
 def reference() -> Reference:
     tensors = request_tensors({"input_data": rows(1)}, RowRules(SCHEMA))
     baseline = Baseline.build(SCHEMA, tensors, np.full(ROWS, 0.5))
-    evaluation = Evaluation(rows=ROWS, positive_rate=0.5, threshold=0.5, metrics={})
+    evaluation = Evaluation(rows=ROWS, facts={"positive_rate": 0.5, "threshold": 0.5}, metrics={})
     return Reference(SCHEMA, Baseline.parse(Fields(through_json(baseline.as_document()), "baseline.json")), evaluation)
 
 

@@ -8,21 +8,19 @@ import pytest
 from sklearn import metrics as reference
 
 from model_package.evaluation import Estimate
-from model_package.statistics.binary_curves import calibration, curves
-from model_package.statistics.binary_metrics import (
-    METRICS,
-    Scored,
-    measure,
-    point_values,
-    prepare,
-    roc_auc,
-)
-from model_package.statistics.bootstrap import Bootstrap, compare, estimates
+from model_package.statistics.binary_metrics import Scored, measure, prepare
+from model_package.statistics.bootstrap import Bootstrap, compare, estimates, point_values
+from model_package.statistics.curves import calibration, curves
+from model_package.tasks.binary_classification import BinaryClassification
 
 Floats = npt.NDArray[np.float64]
 ROWS = 1_000
 THRESHOLD = 0.4
 SETTINGS = Bootstrap(rounds=300, seed=11)
+
+
+def roc_auc(target: npt.ArrayLike, probability: npt.ArrayLike) -> float:
+    return point_values(prepare(target, probability, THRESHOLD))["roc_auc"]
 
 
 def drawn(seed: int = 0, digits: int = 9) -> tuple[Floats, Floats]:
@@ -60,7 +58,7 @@ def test_every_metric_is_scikit_learns_for_whole_and_drawn_rows(name: str, digit
 
 
 def test_no_metric_is_without_a_reference():
-    assert set(METRICS) == {*REFERENCES, "calibration_error"}
+    assert {each.name for each in BinaryClassification.metrics} == {*REFERENCES, "calibration_error"}
 
 
 def test_calibration_error_is_the_mean_distance_in_bins_of_equal_size():

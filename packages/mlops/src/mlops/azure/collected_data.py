@@ -19,6 +19,7 @@ from mlops.azure.datastore_path import parse_datastore_path
 from mlops.core.errors import WorkspaceError
 from model_package.collected.newest import NewestRows, read_newest
 from model_package.collected.window import Window
+from model_package.tasks import Task
 
 _CHUNK_BYTES: Final = 16 * 1024 * 1024
 
@@ -62,9 +63,11 @@ class BlobCollection:
 
 
 def read_collected(
-    client: MLClient, endpoint: str, deployments: Sequence[str], window: Window, at_most: int | None = None
+    client: MLClient, endpoint: str, deployments: Sequence[str], task: Task, window: Window, at_most: int | None = None
 ) -> NewestRows:
     """Read what an endpoint's deployments collected in a window: the newest `at_most` rows, or all of them.
+
+    The answers are those of a task.
 
     Name the live deployment first: a row that several have is taken from the first. Raises HttpResponseError when the
     storage refuses, WorkspaceError as `find_collections` does.
@@ -73,7 +76,7 @@ def read_collected(
     def find(deployment: str, name: str) -> list[BlobCollection]:
         return find_collections(client, endpoint, deployment, name)
 
-    return read_newest(deployments, find, window, at_most)
+    return read_newest(deployments, find, task, window, at_most)
 
 
 def find_collections(client: MLClient, endpoint: str, deployment: str, name: str) -> list[BlobCollection]:

@@ -215,10 +215,10 @@ def _score_batch(
 def explain_command(
     project_path: Path | None, *, stage: str | None, package: Path | None, file: str | None, as_json: bool
 ) -> int:
-    """Explain predictions: what each feature contributed to the probability of a request's rows.
+    """Explain predictions: what each feature contributed to the answer to a request's rows.
 
     Computed locally, from the model package alone: Shapley values against rows drawn from the training distribution.
-    They add up to the row's probability minus the average one. Features are sampled independently, so
+    They add up to the row's answer minus the average one. Features are sampled independently, so
     correlated features share their contribution.
     """
     from mlops.cli.rendering import answer

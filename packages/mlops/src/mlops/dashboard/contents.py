@@ -14,6 +14,7 @@ from mlops.audit.record import Record
 from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
+from model_package.tasks import TASKS
 
 Outcome = Literal["released", "rolled back", "halted", "in progress", "unfinished"]
 _TIDIED: Final = "tidy up"
@@ -141,9 +142,7 @@ DRIFT_MEASURES: Final = {
     "weighted_drift": "Drift by importance (PSI)",
     "largest_feature_drift": "Largest drift (PSI)",
     "score_drift": "Score drift (PSI)",
-    "roc_auc": "ROC AUC",
 }
-_NEVER_NEAR_ZERO: Final = ("roc_auc",)
 _SHORTEST_EDGE: Final = timedelta(hours=12)
 _EDGES: Final = 50
 _MIDNIGHT: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -207,7 +206,7 @@ def contents(snapshot: Snapshot, charts: Charts) -> dict[str, Any]:
         "rollout_count": len(found),
         "gates": _newest([gates(records) for records in histories])[:GATES_SHOWN],
         "windows": _newest([windows(records) for records in histories])[:WINDOWS_SHOWN],
-        "drift_measures": list(DRIFT_MEASURES),
+        "drift_measures": list(_measures(snapshot)),
         "drift_charts": _drift_charts(snapshot, charts),
         "service_charts": {stage.name: _service_charts(stage.service, end, charts) for stage in snapshot.stages},
         "columns": COLUMNS,
@@ -227,6 +226,12 @@ def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:
     return sorted((record for each in found for record in each), key=lambda record: record.time, reverse=True)
 
 
+def _measures(snapshot: Snapshot) -> dict[str, str]:
+    """The measures of drift, and the task's main metric, by title."""
+    task = TASKS[snapshot.task]
+    return {**DRIFT_MEASURES, **{each.name: each.title for each in task.metrics if each.name == task.main_metric}}
+
+
 def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     by_stage = {stage.name: measured(stage.history.records) for stage in reversed(snapshot.stages)}
     windows_told = [point.time for values in by_stage.values() for points in values.values() for point in points]
@@ -235,14 +240,14 @@ def _drift_charts(snapshot: Snapshot, charts: Charts) -> list[str]:
     edge = max(_SHORTEST_EDGE, (last - first) / _EDGES)
     span = (first - edge, last + edge)
     drawn = []
-    for measure, title in DRIFT_MEASURES.items():
+    for measure, title in _measures(snapshot).items():
         lines = [
             Line(stage, [point.time for point in points], [point.value for point in points], _STAGE_COLOURS[distance])
             for distance, (stage, values) in enumerate(by_stage.items())
             if (points := values.get(measure))
         ]
         if lines:
-            drawn.append(charts.draw(title, lines, span, from_zero=measure not in _NEVER_NEAR_ZERO))
+            drawn.append(charts.draw(title, lines, span, from_zero=measure in DRIFT_MEASURES))
     return drawn
 
 

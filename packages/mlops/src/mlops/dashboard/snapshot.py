@@ -17,7 +17,7 @@ from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.core.errors import MlopsError
 from mlops.endpoint.stage_status import StageStatus, stage_status
 from mlops.endpoint.view import View
-from mlops.settings.project import MANAGED
+from mlops.settings.project import MANAGED, read_project_schema
 from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
@@ -55,6 +55,7 @@ class Snapshot:
 
     project: str
     model: str
+    task: str
     taken: datetime
     stages: tuple[StageSnapshot, ...]
 
@@ -72,7 +73,8 @@ def take_snapshot(clients: WorkspaceClients) -> Snapshot:
     if len(problems) == len(stages):
         raise problems[0]
     settings = clients.project.settings
-    return Snapshot(settings.name, settings.model, taken, stages)
+    task = read_project_schema(clients.project.root).task
+    return Snapshot(settings.name, settings.model, task, taken, stages)
 
 
 def _stage(clients: WorkspaceClients, name: StageName, now: datetime) -> StageSnapshot:

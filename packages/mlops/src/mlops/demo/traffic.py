@@ -31,12 +31,13 @@ from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
 from mlops.core.waiting import poll
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.view import Live, observe
-from mlops.settings.project import Project
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 from model_package.collected.lines import CORRELATION_ID, ROW, TIME
 from model_package.collected.window import Window
 from model_package.digest import file_sha256
 from model_package.schema import Schema
+from model_package.tasks import task_of
 
 _CONNECTIONS: Final = 8
 _TIMEOUT_SECONDS: Final = 30.0
@@ -213,6 +214,8 @@ def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay
     """Which requests of a day a stage has collected, from any deployment, and when."""
     client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
     window = Window.last(SPAN, datetime.now(UTC))
-    found = read_collected(client, endpoint, sorted(observe(client, endpoint).deployments), window)
+    deployments = sorted(observe(client, endpoint).deployments)
+    task = task_of(read_project_schema(clients.project.root))
+    found = read_collected(client, endpoint, deployments, task, window)
     mine = found.table.filter(pl.col(CORRELATION_ID).is_in(day.ids))
     return dict(mine.select(CORRELATION_ID, TIME).iter_rows())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from model_package.errors import PackageError
 from model_package.golden import Golden, GoldenCase
-from model_package.package import read_golden
+from model_package.package import read_golden, read_schema
+from model_package.tasks import Task, task_of
 
 _ROWS_SHOWN = 20
 
@@ -97,7 +97,7 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
 
     Raises RolloutFailed at the first wrong answer, EndpointUnreachable without an answer.
     """
-    golden = read_golden_cases(package)
+    golden, task = read_golden_cases(package), task_of(read_schema(package))
     for number, case in enumerate(golden.cases, 1):
         body = json.dumps(case.request).encode()
         try:
@@ -108,7 +108,7 @@ def smoke_test(address: Address, deployment: str, package: Path) -> int:
         except RequestRefused as refusal:
             message = f"{deployment} did not answer golden case {number}: {refusal.message}"
             raise RolloutFailed(message, _ADVICE, refusal.details) from refusal
-        differences = difference(case, predictions, golden.tolerance)
+        differences = difference(task, case, predictions, golden.tolerance)
         if differences:
             raise RolloutFailed(f"{deployment} answers golden case {number} wrongly", _ADVICE, differences)
     return len(golden.cases)
@@ -126,17 +126,23 @@ _SYNTHETIC = {SYNTHETIC_HEADER: "smoke"}
 _ADVICE = "Traffic was not moved. Compare score.py and its environment with the model package."
 
 
-def difference(case: GoldenCase, predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
+def difference(task: Task, case: GoldenCase, predictions: list[dict[str, Any]], tolerance: float) -> tuple[str, ...]:
     """What is wrong with the predictions for one golden case; empty if they agree."""
-    expected, decisions = case.probability, case.decision
-    if len(predictions) != len(expected):
-        return (f"{len(expected)} predictions expected, {len(predictions)} received",)
+    if len(predictions) != case.rows:
+        return (f"{case.rows} predictions expected, {len(predictions)} received",)
+    expected = case.replies()
+    try:
+        given = task.recorded_answer({name: [each[name] for each in predictions] for name in case.answers})
+    except (KeyError, TypeError, ValueError) as error:
+        return (f"no answers of a {task.name}: {error!r}",)
+    apart = task.distances(task.recorded_answer(case.answers), given)
     wrong = []
-    for row, (prediction, probability, decision) in enumerate(zip(predictions, expected, decisions, strict=True)):
-        given = float(prediction["probability"])
+    for row, (prediction, before) in enumerate(zip(predictions, expected, strict=True)):
         # Not `>`: a NaN must not pass.
-        if not math.isclose(given, probability, rel_tol=0.0, abs_tol=tolerance):
-            wrong.append(f"row {row}: probability {given}, expected {probability} within {tolerance}")
-        if prediction["decision"] != decision:
-            wrong.append(f"row {row}: decision {prediction['decision']}, expected {decision}")
+        if not apart[row] <= tolerance:
+            name = task.output
+            wrong.append(f"row {row}: {name} {prediction[name]}, expected {before[name]} within {tolerance}")
+        key = task.decision_key
+        if key and prediction[key] != before[key]:
+            wrong.append(f"row {row}: {key} {prediction[key]}, expected {before[key]}")
     return tuple(wrong)

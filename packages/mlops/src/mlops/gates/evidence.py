@@ -16,8 +16,16 @@ import polars as pl
 
 from mlops.core.errors import InputError
 from mlops.gates.package_checks import digest_differences, megabytes, provenance_gaps, replay_golden, schema_breaks
-from mlops.gates.performance import HELD_OUT, Package, Performance, measure_performance, measured_names, model_input
-from mlops.settings.gates import GatesFile
+from mlops.gates.performance import (
+    HELD_OUT,
+    LATENCIES,
+    Package,
+    Performance,
+    measure_performance,
+    measured_names,
+    model_input,
+)
+from mlops.settings.gates import GOLDEN_DECISION_CHANGES, GatesFile
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.baseline import Baseline
@@ -32,7 +40,7 @@ from model_package.statistics.psi import population_stability_index
 Measures = dict[str, Measure]
 
 _RECENT: Final = "recent inputs"
-_GOLDEN: Final = ("golden_difference", "golden_decision_changes")
+_GOLDEN_DIFFERENCE: Final = "golden_difference"
 _DRIFT: Final = ("largest_feature_drift", "score_drift")
 
 
@@ -130,13 +138,16 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
     found.attempt(("schema_breaks",), partial(_schema, proposal))
     challenger, problem = _open(proposal.challenger)
     champion, champion_problem = _open(proposal.champion)
-    performance = measured_names(gates)
     if challenger is None:
         absent = Measure.failed(MeasurementError(problem))
-        found.measures |= dict.fromkeys((*_GOLDEN, *performance, *_DRIFT), absent)
+        ruled = (entry.measure for entry in gates.rules)
+        found.measures = dict.fromkeys((*ruled, *_DRIFT, *LATENCIES), absent) | found.measures
     else:
-        found.attempt(_GOLDEN, partial(_golden, challenger))
-        found.attempt(performance, partial(_performance, found, challenger, champion, champion_problem))
+        golden = (_GOLDEN_DIFFERENCE, *((GOLDEN_DECISION_CHANGES,) if challenger.task.decides() else ()))
+        found.attempt(golden, partial(_golden, challenger, golden))
+        found.attempt(
+            measured_names(gates, challenger.task), partial(_performance, found, challenger, champion, champion_problem)
+        )
         found.attempt(_DRIFT, partial(_recent, found, challenger))
     return Evidence(
         proposal=proposal,
@@ -158,7 +169,8 @@ def measure_drift(baseline: Baseline, scorer: Scorer, rows: pl.DataFrame) -> Dri
             raise MeasurementError(f"baseline.json has no feature '{name}'")
         indexes[name] = population_stability_index(*training.compared(training.count(column)))
     predictions = baseline.predictions
-    score = population_stability_index(*predictions.compared(predictions.count(scorer.score(asked))))
+    scores = scorer.task.represent(scorer.score(asked))
+    score = population_stability_index(*predictions.compared(predictions.count(scores)))
     return Drift(len(asked), indexes, score)
 
 
@@ -195,8 +207,8 @@ def _sizes(proposal: Proposal) -> Measure:
     return Measure(megabytes(proposal.challenger.folder), reference=megabytes(champion.folder) if champion else None)
 
 
-def _golden(challenger: Package) -> Measures:
-    return dict(zip(_GOLDEN, replay_golden(challenger.folder, challenger.scorer), strict=True))
+def _golden(challenger: Package, names: tuple[str, ...]) -> Measures:
+    return dict(zip(names, replay_golden(challenger.folder, challenger.scorer), strict=False))
 
 
 def _performance(found: _Collection, challenger: Package, champion: Package | None, champion_problem: str) -> Measures:

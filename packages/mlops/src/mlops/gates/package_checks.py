@@ -5,6 +5,7 @@ Claims are compared with what the artefacts show; a claim is never taken for evi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,8 +28,8 @@ from model_package.rows.requests import request_tensors
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
 from model_package.schema import INTEGER, NUMBER, Feature, Schema, written
+from model_package.tasks import Task
 
-RECORDED_METRICS: Final = ("roc_auc", "average_precision", "brier", "f1")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _UNSTATED: Final = ("", UNKNOWN)
@@ -83,9 +84,11 @@ def _is_time(text: str) -> bool:
 
 
 def recorded_difference(
-    folder: Path, threshold: float, target: npt.NDArray[np.float64], found: Mapping[str, float]
+    folder: Path, task: Task, target: npt.NDArray[np.float64], found: Mapping[str, float]
 ) -> Measure:
     """Return the largest difference between a metric in evaluation.json and the same metric recomputed.
+
+    It is relative to each recorded value that is larger than 1. A metric that neither defines is none.
 
     Raises PackageError, or MeasurementError when evaluation.json covers other rows or lacks a metric.
     """
@@ -95,37 +98,49 @@ def recorded_difference(
             f"evaluation.json covers {recorded.rows:,} rows, and there are {len(target):,} held-out rows: "
             "give the test part of the data that the model was evaluated on"
         )
-    claims = {name: recorded.estimate(name).value for name in RECORDED_METRICS}
-    missing = [name for name, claim in claims.items() if claim is None]
+    claims = {name: recorded.estimate(name).value for name in task.monitored()} | recorded.facts
+    values = dict(found) | task.facts(target)
+    missing = [name for name, claim in claims.items() if claim is None and math.isfinite(values[name])]
+    missing += [name for name in task.facts(target) if name not in recorded.facts]
     if missing:
         raise MeasurementError(f"evaluation.json records no {', '.join(missing)}")
-    pairs = {name: (claim, found[name]) for name, claim in claims.items() if claim is not None}
-    pairs["positive rate"] = (recorded.positive_rate, float(target.mean()))
-    pairs["threshold"] = (recorded.threshold, threshold)
-    distances = {name: abs(claim - value) for name, (claim, value) in pairs.items()}
+    pairs = {
+        name.replace("_", " ") if name in recorded.facts else name: (claim, values[name])
+        for name, claim in claims.items()
+        if claim is not None and name in values
+    }
+    distances = {name: abs(claim - value) / max(1.0, abs(claim)) for name, (claim, value) in pairs.items()}
     worst = max(distances, key=lambda name: distances[name])
     claim, value = pairs[worst]
     return Measure(distances[worst], details=(f"{worst}: recorded {claim:.6g}, found {value:.6g}",))
 
 
 def replay_golden(folder: Path, scorer: Scorer) -> tuple[Measure, Measure]:
-    """Score the package's golden cases: (largest difference of a probability, decisions that changed).
+    """Score the package's golden cases: (largest difference of an answer, decisions that changed).
 
     Raises PackageError when golden.json cannot be read, MeasurementError when a case does not fit the schema.
     """
-    rules = RowRules(scorer.schema)
+    rules, task = RowRules(scorer.schema), scorer.task
     largest, changed = 0.0, []
     for index, case in enumerate(read_golden(folder).cases):
         found = scorer.score(_rows(case, index, rules))
-        if len(found) != len(case.probability) or len(found) != len(case.decision):
+        if len(found) != case.rows:
             raise MeasurementError(f"{GOLDEN_FILE}: case {index} has {len(found)} rows and another number of answers")
-        largest = max(largest, float(np.abs(found - case.probability).max()))
-        decided = scorer.decide(found)
+        largest = max(largest, float(task.distances(_recorded(case, index, task), found).max()))
+        pairs = zip(task.decisions_of(case.replies()), task.decisions(found), strict=True)
         changed += [
-            f"case {index}, row {row}: {case.decision[row]} became {decided[row]}"
-            for row in np.flatnonzero(decided != case.decision)
+            f"case {index}, row {row}: {before} became {after}"
+            for row, (before, after) in enumerate(pairs)
+            if before != after
         ]
     return Measure(largest), Measure(float(len(changed)), details=tuple(changed))
+
+
+def _recorded(case: GoldenCase, index: int, task: Task) -> npt.NDArray[np.float64]:
+    try:
+        return task.recorded_answer(case.answers)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MeasurementError(f"{GOLDEN_FILE}: case {index} holds no answers of a {task.name}") from error
 
 
 def _rows(case: GoldenCase, index: int, rules: RowRules) -> Tensors:
@@ -140,6 +155,10 @@ def schema_breaks(champion: Schema, challenger: Schema) -> tuple[str, ...]:
     old = {feature.name: feature for feature in champion.features}
     new = {feature.name: feature for feature in challenger.features}
     breaks = []
+    if champion.task != challenger.task:
+        breaks.append(f"is a {challenger.task}, not a {champion.task}: replies have other keys")
+    if champion.classes != challenger.classes:
+        breaks.append(f"answers the classes {list(challenger.classes)}, not {list(champion.classes)}")
     if champion.target != challenger.target:
         breaks.append(f"predicts '{challenger.target}', not '{champion.target}'")
     breaks += [f"'{name}' is no longer a feature" for name in old if name not in new]

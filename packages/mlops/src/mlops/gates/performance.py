@@ -1,9 +1,8 @@
 """Both models scored on the same held-out rows, and all that follows: metrics, rates by subgroup, latency.
 
-A champion that cannot be scored does not hide what the challenger shows; the comparisons say why. Selection rate is the
-share of a subgroup's rows decided as 1, true positive rate the same among its positives. The difference of a slice is
-the largest less the smallest rate among its subgroups (demographic parity and equal opportunity difference); subgroups
-below the stated size are shown and do not count, because chance decides them.
+A champion that cannot be scored does not hide what the challenger shows; the comparisons say why. Which metrics and
+rates there are, the task says. The difference of a slice is the largest less the smallest rate among its subgroups;
+subgroups below the stated size are shown and do not count, because chance decides them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import polars as pl
 
 from mlops.gates.package_checks import recorded_difference
 from mlops.settings.gates import GatesFile, MinSliceSize
-from model_package.binary_classification import OUTCOMES
 from model_package.errors import MeasurementError, ModelPackageError, NoData
 from model_package.evaluation import Estimate
 from model_package.measures import Interval, Measure, slice_metric
@@ -30,11 +28,11 @@ from model_package.rows.encoding import Tensors
 from model_package.rows.tables import column, read_column, tensors
 from model_package.runtime import Scorer
 from model_package.schema import Schema, Slice
-from model_package.statistics.binary_metrics import SLICE_METRICS, Scored, prepare
 from model_package.statistics.bootstrap import Bootstrap, Comparison, compare
+from model_package.statistics.weighted_sums import Scored
+from model_package.tasks import SliceMetric, Task
 
 HELD_OUT: Final = "held-out rows"
-METRICS: Final = ("roc_auc", "average_precision", "f1", "brier", "calibration_error")
 LATENCIES: Final = {"latency_p50_milliseconds": 50.0, "latency_p99_milliseconds": 99.0}
 RECORDED: Final = "recorded_difference"
 _MIN_SUBGROUPS: Final = 2
@@ -52,36 +50,38 @@ class Package:
 
     folder: Path
     scorer: Scorer
-    threshold: float
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open the package in a folder. Raises PackageError when it cannot be used."""
         scorer = Scorer.open(folder)
-        return cls(folder, scorer, scorer.schema.threshold)
+        # Raises now what would stop every answer later.
+        scorer.task.reply_facts()
+        return cls(folder, scorer)
+
+    @property
+    def task(self) -> Task:
+        """The model's task."""
+        return self.scorer.task
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers to its rows [rows, features]: target, probability and decision, each [rows]."""
+    """One model's answers to its rows [rows, features]: the encoded target [rows], and the answer [rows, ...]."""
 
     package: Package
     rows: Tensors
     target: Floats
-    probability: Floats
+    answer: Floats
 
     @property
-    def decided(self) -> Floats:
-        """The decisions at the model's own threshold, 0.0 or 1.0."""
-        return self.package.scorer.decide(self.probability).astype(np.float64)
+    def task(self) -> Task:
+        """The model's task."""
+        return self.package.task
 
 
-@dataclass(frozen=True)
-class SubgroupRates:
-    """The rates of one model on a subgroup; None where the subgroup has no such rows."""
-
-    selection_rate: float | None
-    true_positive_rate: float | None
+# The rates of one model on a subgroup by name; None where the subgroup has no such rows.
+Rates = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class SubgroupResult:
     rows: int
     positives: int
     counted: bool
-    challenger: SubgroupRates
-    champion: SubgroupRates | None
+    challenger: Rates
+    champion: Rates | None
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ class Performance:
     champion: Answers | None
 
 
-def measured_names(gates: GatesFile) -> tuple[str, ...]:
+def measured_names(gates: GatesFile, task: Task) -> tuple[str, ...]:
     """Return the name of every measure that `measure_performance` takes."""
-    by_slice = [slice_metric(metric, each.name) for each in gates.slices for metric in SLICE_METRICS]
-    return (*METRICS, *by_slice, RECORDED, *LATENCIES)
+    by_slice = [slice_metric(metric.name, each.name) for each in gates.slices for metric in task.slice_metrics]
+    return (*task.gated(), *by_slice, RECORDED, *LATENCIES)
 
 
 def measure_performance(
@@ -120,8 +120,10 @@ def measure_performance(
 
     Raises ModelPackageError when the challenger cannot be scored on the rows.
     """
-    own, other = _answers(rows, challenger), None
-    if champion is not None:
+    own, other, task = _answers(rows, challenger), None, challenger.task
+    if champion is not None and champion.task.name != task.name:
+        champion_problem = f"the champion's task is {champion.task.name}, the challenger's is {task.name}"
+    elif champion is not None:
         try:
             other = _answers(rows, champion)
         except ModelPackageError as error:
@@ -130,7 +132,7 @@ def measure_performance(
     against = None if other is None else _prepared(other, gates, masks)
     drawn = Bootstrap(gates.bootstrap.rounds, gates.bootstrap.seed, gates.bootstrap.confidence)
     compared = compare(_prepared(own, gates, masks), against, drawn)
-    names = (*METRICS, *(slice_metric(metric, name) for name in masks for metric in SLICE_METRICS))
+    names = (*task.gated(), *(slice_metric(metric.name, name) for name in masks for metric in task.slice_metrics))
     measures |= {name: _measure(compared[name], champion_problem) for name in names}
     measures[RECORDED] = _recorded(own, compared)
     measures |= _latency(own, other, gates.latency_calls, champion_problem)
@@ -150,16 +152,19 @@ def model_input(rows: pl.DataFrame, schema: Schema, name: str) -> Tensors:
 
 def _answers(rows: pl.DataFrame, package: Package) -> Answers:
     schema = package.scorer.schema
-    asked, target = model_input(rows, schema, HELD_OUT), _target(rows, schema)
+    asked, target = model_input(rows, schema, HELD_OUT), _target(rows, package.task)
     return Answers(package, asked, target, package.scorer.score(asked))
 
 
-def _target(rows: pl.DataFrame, schema: Schema) -> Floats:
+def _target(rows: pl.DataFrame, task: Task) -> Floats:
+    name = task.schema.target
     if not rows.height:
         raise MeasurementError(f"there are no {HELD_OUT}")
-    values = _column(rows, schema.target)
-    if not np.isin(values, OUTCOMES).all():
-        raise MeasurementError(f"{HELD_OUT}: the column '{schema.target}' holds more than 0 and 1")
+    if name not in rows.columns:
+        raise MeasurementError(f"{HELD_OUT}: there is no column '{name}'")
+    values = task.encode(rows[name].to_numpy())
+    if not np.isfinite(values).all():
+        raise MeasurementError(f"{HELD_OUT}: the column '{name}' holds other values than {task.outcomes}")
     return values
 
 
@@ -171,7 +176,7 @@ def _column(rows: pl.DataFrame, name: str) -> Floats:
 
 
 def _prepared(answers: Answers, gates: GatesFile, masks: Mapping[str, Mask]) -> Scored:
-    return prepare(answers.target, answers.probability, answers.package.threshold, gates.calibration_bins, masks)
+    return answers.task.prepare(answers.target, answers.answer, gates.calibration_bins, masks)
 
 
 def _by_slice(
@@ -184,13 +189,14 @@ def _by_slice(
     for each in gates.slices:
         try:
             inside = _membership(each, rows, own.package.scorer.schema)
-            counted = _large_enough(inside, own.target, gates.min_slice_size)
+            counted = _large_enough(inside, own, gates.min_slice_size)
             subgroups += _subgroups(each, inside, counted, own, other)
             if counted.sum() < _MIN_SUBGROUPS:
                 raise NoData(f"fewer than {_MIN_SUBGROUPS} subgroups of '{each.name}' have enough rows to compare")
             masks[each.name] = inside[:, counted]
         except MeasurementError as error:
-            measures |= {slice_metric(metric, each.name): Measure.failed(error) for metric in SLICE_METRICS}
+            failed = Measure.failed(error)
+            measures |= {slice_metric(metric.name, each.name): failed for metric in own.task.slice_metrics}
     return masks, subgroups, measures
 
 
@@ -205,8 +211,9 @@ def _membership(found: Slice, rows: pl.DataFrame, schema: Schema) -> Mask:
         raise MeasurementError(f"{HELD_OUT}: {error}") from error
 
 
-def _large_enough(inside: Mask, target: Floats, smallest: MinSliceSize) -> Mask:
-    return (inside.sum(axis=0) >= smallest.rows) & (target @ inside >= smallest.positives)
+def _large_enough(inside: Mask, own: Answers, smallest: MinSliceSize) -> Mask:
+    positives = np.array([own.task.positives(own.target[rows]) for rows in inside.T])
+    return (inside.sum(axis=0) >= smallest.rows) & (positives >= smallest.positives)
 
 
 def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: Answers | None) -> list[SubgroupResult]:
@@ -217,7 +224,7 @@ def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: A
             slice=found.name,
             label=label,
             rows=int(inside[:, index].sum()),
-            positives=int(own.target @ inside[:, index]),
+            positives=own.task.positives(own.target[inside[:, index]]),
             counted=bool(counted[index]),
             challenger=now[index],
             champion=before[index] if before else None,
@@ -226,19 +233,14 @@ def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: A
     ]
 
 
-def _rates(inside: Mask, answers: Answers) -> list[SubgroupRates]:
+def _rates(inside: Mask, answers: Answers) -> list[Rates]:
     """Return a model's rates on each subgroup: `inside` [rows, subgroups]."""
-    target, decided = answers.target, answers.decided
-    rows, positives = inside.sum(axis=0), target @ inside
-    selected, true = decided @ inside, (decided * target) @ inside
-    return [
-        SubgroupRates(_rate(selected[index], rows[index]), _rate(true[index], positives[index]))
-        for index in range(inside.shape[1])
-    ]
+    return [{each.rate: _rate(each, answers, rows) for each in answers.task.slice_metrics} for rows in inside.T]
 
 
-def _rate(part: float, whole: float) -> float | None:
-    return float(part / whole) if whole else None
+def _rate(metric: SliceMetric, answers: Answers, rows: Mask) -> float | None:
+    found = answers.task.rate(metric, answers.answer[rows], answers.target[rows])
+    return found.value if found.rows else None
 
 
 def _measure(comparison: Comparison, champion_problem: str) -> Measure:
@@ -263,7 +265,7 @@ def _interval(estimate: Estimate) -> Interval:
 def _recorded(own: Answers, compared: Mapping[str, Comparison]) -> Measure:
     found = {name: _number(each.challenger.value) for name, each in compared.items()}
     try:
-        return recorded_difference(own.package.folder, own.package.threshold, own.target, found)
+        return recorded_difference(own.package.folder, own.task, own.target, found)
     except ModelPackageError as error:
         return Measure.failed(error)
 

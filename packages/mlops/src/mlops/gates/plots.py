@@ -17,18 +17,16 @@ from mlops.core.markdown import clean
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
 from mlops.settings.gates import CATALOGUE
-from model_package.statistics.binary_curves import calibration, curves
+from model_package.tasks.task import Chart
 
 _SIZE: Final = 320
 _MARGIN: Final = 40
 _INNER: Final = _SIZE - 2 * _MARGIN
 _CURVE_POINTS: Final = 200
-_BINS: Final = 10
 _LINE_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 130
 _LONGEST_LABEL: Final = 22
 _WIDE: Final = 340
-_SHORT_NAMES: Final = {"True positive rate difference": "TPR difference", "Selection rate difference": "Selection rate"}
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,10 +45,8 @@ def draw_plots(report: GateReport) -> dict[str, str]:
     performance = report.evidence.performance
     if performance is None:
         return {}
-    plots = {}
-    if 0 < performance.challenger.target.sum() < len(performance.challenger.target):
-        plots["ROC curve"] = _roc(performance)
-        plots["Calibration"] = _calibration(performance)
+    drawn = {chart.title: _of_answers(performance, chart) for chart in performance.challenger.task.charts}
+    plots = {title: picture for title, picture in drawn.items() if picture}
     differences = _differences(report)
     if differences:
         plots["Difference from the champion, with interval"] = differences
@@ -62,52 +58,49 @@ def _models(performance: Performance) -> list[tuple[str, str, Answers]]:
     return [(name, style, answers) for name, style, answers in pairs if answers is not None]
 
 
-def _roc(performance: Performance) -> str:
+def _of_answers(performance: Performance, chart: Chart) -> str:
+    """A task's chart with a line per model; "" where a model's rows do not define one."""
     lines = []
     for name, style, answers in _models(performance):
-        curve = curves(answers.target, answers.probability)
-        x, y = curve["false_positive_rate"], curve["recall"]
+        x, y = answers.task.draw(chart, answers.target, answers.answer)
+        if not len(x):
+            return ""
         picked = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).astype(int))
-        lines.append(_Line(name, style, x[picked], y[picked]))
-    return _chart("ROC curve", "false positive rate", "true positive rate", lines)
+        lines.append(_Line(name, style, x[picked], y[picked], dots=chart.dots))
+    if chart.limits:
+        return _chart(chart, chart.limits, lines)
+    values = np.concatenate([each for line in lines for each in (line.x, line.y)])
+    return _chart(chart, (float(values.min()), float(values.max())), lines)
 
 
-def _calibration(performance: Performance) -> str:
-    lines = []
-    for name, style, answers in _models(performance):
-        bins = calibration(answers.target, answers.probability, _BINS)
-        predicted = np.array([each.predicted for each in bins])
-        observed = np.array([each.observed for each in bins])
-        lines.append(_Line(name, style, predicted, observed, dots=True))
-    return _chart("Calibration", "predicted", "observed", lines)
-
-
-def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line]) -> str:
-    """A square chart from 0 to 1 on both axes, with the diagonal."""
+def _chart(chart: Chart, limits: tuple[float, float], lines: Sequence[_Line]) -> str:
+    """A square chart with the same limits on both axes, and the diagonal."""
     low, high = _MARGIN, _SIZE - _MARGIN
     marks = [
         f'<rect class="frame" x="{low}" y="{low}" width="{_INNER}" height="{_INNER}"/>',
         f'<line class="guide" x1="{low}" y1="{high}" x2="{high}" y2="{low}"/>',
-        f'<text x="{_SIZE / 2}" y="{_SIZE - 8}" text-anchor="middle">{escape(x_label)}</text>',
+        f'<text x="{_SIZE / 2}" y="{_SIZE - 8}" text-anchor="middle">{escape(chart.across)}</text>',
         f'<text x="12" y="{_SIZE / 2}" text-anchor="middle" transform="rotate(-90 12 {_SIZE / 2})">'
-        f"{escape(y_label)}</text>",
+        f"{escape(chart.up)}</text>",
     ]
-    for tick in (0, 0.5, 1):
-        at = low + tick * _INNER
-        marks.append(f'<text x="{at}" y="{high + 16}" text-anchor="middle">{tick:g}</text>')
-        marks.append(f'<text x="{low - 6}" y="{_SIZE - at + 4}" text-anchor="end">{tick:g}</text>')
+    for share in (0, 0.5, 1):
+        at, tick = low + share * _INNER, limits[0] + share * (limits[1] - limits[0])
+        marks.append(f'<text x="{at}" y="{high + 16}" text-anchor="middle">{tick:.3g}</text>')
+        marks.append(f'<text x="{low - 6}" y="{_SIZE - at + 4}" text-anchor="end">{tick:.3g}</text>')
     for index, line in enumerate(lines):
-        marks += _drawn(line)
+        marks += _drawn(line, limits)
         marks.append(
             f'<text class="{line.style}" x="{high - 8}" y="{high - 12 - 16 * index}" text-anchor="end">'
             f"{escape(line.name)}</text>"
         )
-    return _svg(title, _SIZE, _SIZE, marks)
+    return _svg(chart.title, _SIZE, _SIZE, marks)
 
 
-def _drawn(line: _Line) -> list[str]:
+def _drawn(line: _Line, limits: tuple[float, float]) -> list[str]:
+    low, scale = limits[0], _INNER / ((limits[1] - limits[0]) or 1.0)
     points = [
-        (_MARGIN + float(x) * _INNER, _SIZE - _MARGIN - float(y) * _INNER) for x, y in zip(line.x, line.y, strict=True)
+        (_MARGIN + float(x - low) * scale, _SIZE - _MARGIN - float(y - low) * scale)
+        for x, y in zip(line.x, line.y, strict=True)
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = [f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
@@ -157,14 +150,12 @@ def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, f
         if measured and measured.difference is not None and interval and margin is not None:
             values = (interval.low, measured.difference, interval.high, margin)
             if np.isfinite(values).all():
-                found.append((CATALOGUE.title(outcome.rule.measure), outcome.passed, values))
+                found.append((CATALOGUE.short_title(outcome.rule.measure), outcome.passed, values))
     return found
 
 
 def _short(title: str) -> str:
     text = clean(title)
-    for long, short in _SHORT_NAMES.items():
-        text = text.replace(long, short)
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 

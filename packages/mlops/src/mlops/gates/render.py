@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops.core.markdown import clean, escape, table
 from mlops.gates.evidence import Candidate
-from mlops.gates.performance import SubgroupRates, SubgroupResult
+from mlops.gates.performance import SubgroupResult
 from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport, Row, shown
+from model_package.tasks import SliceMetric
 
 DEFAULT_LIMIT: Final = 65_536
 SMALLEST_LIMIT: Final = 1_500
@@ -163,28 +164,27 @@ def _slices(report: GateReport) -> Section | None:
         return None
     small = any(not each.counted for each in performance.subgroups)
     note = ("Subgroups in brackets are too small to count in the differences.",) if small else ()
-    columns = ("subgroup", "rows", "positives", "selection rate", "champion", "true positive rate", "champion")
-    rows = tuple(_subgroup_row(each) for each in performance.subgroups)
-    lines = ("Selection rate: share of rows decided as 1. True positive rate: the same among the positives.", *note)
+    task = performance.challenger.task
+    metrics, counted = task.slice_metrics, task.rarest
+    rates = tuple(name for each in metrics for name in (each.rate_title, "champion"))
+    columns = ("subgroup", "rows", *((counted,) if counted else ()), *rates)
+    rows = tuple(_subgroup_row(each, metrics, counted) for each in performance.subgroups)
+    lines = (" ".join(each.explained for each in metrics), *note)
     return Section("Slices", 4, lines, columns, rows)
 
 
-def _subgroup_row(found: SubgroupResult) -> tuple[str, ...]:
+def _subgroup_row(found: SubgroupResult, metrics: Sequence[SliceMetric], counted: str) -> tuple[str, ...]:
     label = f"{found.slice}: {found.label}"
-    before = found.champion or SubgroupRates(None, None)
-    return (
-        label if found.counted else f"({label})",
-        f"{found.rows:,}",
-        f"{found.positives:,}",
-        _percent(found.challenger.selection_rate),
-        _percent(before.selection_rate),
-        _percent(found.challenger.true_positive_rate),
-        _percent(before.true_positive_rate),
-    )
+    before = found.champion or {}
+    rates = (_rate(metric, rates.get(metric.rate)) for metric in metrics for rates in (found.challenger, before))
+    positives = (f"{found.positives:,}",) if counted else ()
+    return (label if found.counted else f"({label})", f"{found.rows:,}", *positives, *rates)
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+def _rate(metric: SliceMetric, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f} %" if metric.share else shown(value)
 
 
 def _drift(report: GateReport) -> Section:

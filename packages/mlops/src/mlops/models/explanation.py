@@ -1,4 +1,4 @@
-"""What `mlops explain` answers: for each row its probability, and what each feature contributed to it.
+"""What `mlops explain` answers: for each row the model's answer, and what each feature contributed to it.
 
 Contributions are Shapley values, sampled along permutations of the features against background rows that are drawn
 from the package's training distribution. Each permutation is paired with its reverse (antithetic sampling), which
@@ -42,7 +42,7 @@ Score = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class FeatureContribution:
-    """What one feature's value, as a caller writes it, added to the probability, and the standard error of that."""
+    """What one feature's value, as a caller writes it, added to what is explained, and the standard error of that."""
 
     feature: str
     value: Any
@@ -52,33 +52,60 @@ class FeatureContribution:
 
 @dataclass(frozen=True)
 class ExplainedRow:
-    """One row; the contributions, largest first, add up to `probability` minus the base."""
+    """One row and the reply to it; the contributions, largest first, add up to `value` minus `base`.
+
+    `value` is the number that is explained, and `base` the same of typical rows on average.
+    """
 
     row: int
-    probability: float
-    decision: int
+    prediction: dict[str, Any]
+    described: str
+    value: float
+    base: float
     contributions: tuple[FeatureContribution, ...]
 
 
 @dataclass(frozen=True)
 class ExplainResult(Result):
-    """Rows of a request, explained by the package with this digest against `background` typical rows."""
+    """Rows of a request, explained by the package with this digest against `background` typical rows.
+
+    `explained` names the number that is explained, `facts` are what a reply states beside the predictions. `base` is
+    None where the rows have different ones, because each is explained by the class that it was labelled with.
+    """
 
     model: str
     digest: str
-    threshold: float
-    base: float
+    explained: str
+    facts: dict[str, float]
+    base: float | None
     background: int
     rows: tuple[ExplainedRow, ...]
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        return asdict(self)
+        base = {} if self.base is None else {"base": self.base}
+        return {
+            "model": self.model,
+            "digest": self.digest,
+            **self.facts,
+            **base,
+            "background": self.background,
+            "rows": [
+                {
+                    "row": each.row,
+                    **each.prediction,
+                    **({} if base else {"base": each.base}),
+                    "contributions": tuple(asdict(one) for one in each.contributions),
+                }
+                for each in self.rows
+            ],
+        }
 
     def blocks(self) -> Sequence[Block]:
         """One table per row, the largest contributions first."""
-        average = f"average probability of {self.model} on {self.background} rows drawn from training: {self.base:.4f}"
-        return [Line(average), *(self._table(row) for row in self.rows)]
+        average = f"average {self.explained} of {self.model} on {self.background} rows drawn from training"
+        line = average if self.base is None else f"{average}: {self.base:.4f}"
+        return [Line(line), *(self._table(row) for row in self.rows)]
 
     def _table(self, row: ExplainedRow) -> Table:
         shown, rest = row.contributions[:_FEATURES_SHOWN], row.contributions[_FEATURES_SHOWN:]
@@ -95,10 +122,7 @@ class ExplainResult(Result):
         ]
         if rest:
             lines.append((f"{len(rest)} more features", "", f"{sum(each.contribution for each in rest):+.4f}", "", ""))
-        title = (
-            f"row {row.row}: probability {row.probability:.4f}, decision {row.decision} "
-            f"(threshold {self.threshold:g}): {self.base:.4f} {row.probability - self.base:+.4f}"
-        )
+        title = f"row {row.row}: {row.described}: {row.base:.4f} {row.value - row.base:+.4f}"
         return Table(title, _COLUMNS, tuple(lines))
 
 
@@ -121,13 +145,15 @@ def _explain(package: Path, model: str, body: bytes) -> ExplainResult:
     scorer, baseline = Scorer.open(package), read_baseline(package)
     rows = read_request(body, RowRules(scorer.schema), MAX_ROWS)
     background = draw_background(scorer.schema, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
+    explained = tuple(_row(number, rows[number : number + 1], background, scorer) for number in range(len(rows)))
     return ExplainResult(
         model=model,
         digest=package_digest(package),
-        threshold=scorer.schema.threshold,
-        base=float(_scores_beside(rows[:1], scorer)(background).mean()),
+        explained=scorer.task.explained_as,
+        facts=scorer.task.reply_facts(),
+        base=explained[0].base if _shares_base(scorer) else None,
         background=len(background),
-        rows=tuple(_row(number, rows[number : number + 1], background, scorer) for number in range(len(rows))),
+        rows=explained,
     )
 
 
@@ -138,29 +164,37 @@ def _sentence(finding: Finding) -> str:
     return f"{place}: {finding.reason}" if place else finding.reason
 
 
+def _shares_base(scorer: Scorer) -> bool:
+    """Whether typical rows have one average: without texts, which are the explained row's, and without labels."""
+    return not scorer.task.prediction_classes and all(each.type != TEXT for each in scorer.schema.features)
+
+
 def _row(number: int, row: Tensors, background: Floats, scorer: Scorer) -> ExplainedRow:
-    schema = scorer.schema
+    schema, task, answer = scorer.schema, scorer.task, scorer.score(row)
     # Seeded again for each row, so that its explanation does not depend on the others of the request.
     random = np.random.default_rng(SEED)
-    found = contributions(_scores_beside(row, scorer), decode(row, schema)[0], background, random)
+    found = contributions(_scores_beside(row, answer[0], scorer), decode(row, schema)[0], background, random)
     each = [
         FeatureContribution(name, value, float(share), float(error))
         for (name, (value,)), share, error in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
-    decision = int(scorer.decide(np.array([found.score]))[0])
-    return ExplainedRow(number, found.score, decision, tuple(ordered))
+    (prediction,) = task.predictions(answer)
+    return ExplainedRow(number, prediction, task.described(prediction), found.score, found.base, tuple(ordered))
 
 
-def _scores_beside(row: Tensors, scorer: Scorer) -> Score:
-    """Return how values [rows, features] are scored: a text is that of `row`, or empty where its length is missing."""
+def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
+    """Return how values [rows, features] are scored, where a row with this answer is explained.
+
+    A text is that of `row`, or empty where its length is missing.
+    """
     schema = scorer.schema
     positions = [at for at, feature in enumerate(schema.features) if feature.type == TEXT]
 
     def score(values: Floats) -> Floats:
         there = [np.isfinite(values[:, [at]]) for at in positions]
         texts = [np.where(known, text, "").astype(object) for known, text in zip(there, row.texts, strict=True)]
-        return scorer.score(encode(values, texts, schema))
+        return scorer.task.explained(scorer.score(encode(values, texts, schema)), answer)
 
     return score
 

@@ -42,6 +42,7 @@ from mlops.stages.release_history import read_judged_manifest
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
 from model_package.package import package_digest
+from model_package.tasks import Task, task_of
 
 # More rows take longer and do not improve the estimate of a distribution.
 MAX_RECENT_ROWS: Final = 20_000
@@ -82,7 +83,8 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
         champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
         rows = threads.submit(lambda: read_held_out(held_out_file(clients.training, clients.project, job)))
         client, endpoint = clients.stage(state.stage), state.settings.endpoint
-        recent = recent_inputs(client, endpoint, state.view, gates.recent_days)
+        task = task_of(read_project_schema(clients.project.root))
+        recent = recent_inputs(client, endpoint, state.view, task, gates.recent_days)
         # A log that was tampered with cannot give a reason.
         records, breaks = AuditLog(clients.training).read()
         return Proposal(
@@ -106,13 +108,13 @@ class RecentInputs:
     problem: str = ""
 
 
-def recent_inputs(client: MLClient, endpoint: str, view: View, days: int) -> RecentInputs:
+def recent_inputs(client: MLClient, endpoint: str, view: View, task: Task, days: int) -> RecentInputs:
     """The inputs that all of an endpoint's deployments collected in the last days."""
     # A mirrored request is there twice; the one whose response the caller got counts.
     deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
     window = Window.last(timedelta(days=days), datetime.now(UTC))
     try:
-        found = read_collected(client, endpoint, deployments, window, MAX_RECENT_ROWS)
+        found = read_collected(client, endpoint, deployments, task, window, MAX_RECENT_ROWS)
     except (AzureError, MlException, MlopsError) as error:
         explained = explain(error) if not isinstance(error, MlopsError) else error
         reason = explained.message if explained else str(error)

@@ -35,6 +35,7 @@ from model_package.errors import UnreadableRows
 from model_package.rows.rules import RowRules
 from model_package.rows.tables import read_column
 from model_package.schema import CATEGORY, Feature, Schema
+from model_package.tasks import Task, task_of
 
 _UNTIL: Final = "until"
 # The longest value of a tag that Azure accepts.
@@ -62,7 +63,7 @@ class LabelledRows:
     """
 
     table: pl.DataFrame
-    target: str
+    task: Task
     collected: int
     unlabelled: int
     unfit: int
@@ -81,10 +82,11 @@ class LabelledRows:
         counts += f", {self.known:,} equal rows that are in the data anyway" if self.known else ""
         if rows < rules.min_rows:
             return f"there are too few rows to train on: {counts}; min_rows is {rules.min_rows:,}"
-        positives = int(self.table[self.target].sum())
-        if min(positives, rows - positives) < rules.min_rows_per_class:
+        classes = self.task.class_counts(self.task.encode(self.table[self.task.schema.target].to_numpy()))
+        rarest = min(classes, key=lambda name: classes[name], default=None)
+        if rarest is not None and classes[rarest] < rules.min_rows_per_class:
             return (
-                f"there are too few outcomes of one class: {positives:,} of {rows:,} rows have outcome 1; "
+                f"there are too few outcomes of one class: {classes[rarest]:,} of {rows:,} rows have outcome {rarest}; "
                 f"min_rows_per_class is {rules.min_rows_per_class:,}"
             )
         return ""
@@ -171,7 +173,7 @@ class _Making:
             raise InputError(f"no outcomes of requests to {self.stage} are known: {error.message}", advice) from error
         file = download_data(client, version, self._subfolder("labels"))
         try:
-            return version, read_labels(file, self.schema.target)
+            return version, read_labels(file, self.schema)
         except UnreadableRows as error:
             advice = f"Pass a file that can be read: `mlops monitor --stage {self.stage} --labels FILE`."
             raise InputError(str(error), advice) from error
@@ -182,7 +184,7 @@ class _Making:
         # A mirrored request is collected twice; the copy whose answer the caller got counts.
         deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))
         window = training_window(self.rules, self.cause)
-        return read_collected(client, endpoint, deployments, window, self.rules.max_rows)
+        return read_collected(client, endpoint, deployments, task_of(self.schema), window, self.rules.max_rows)
 
     def _facts(self, rows: LabelledRows, collected: NewestRows, labels: Labels, version: DataVersion) -> dict[str, str]:
         model, found = self.cause.event.model, collected.found
@@ -241,7 +243,7 @@ def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -
     table = fit.select(numbers, *moment, *features, schema.target).sort(order)
     return LabelledRows(
         table=table.select(schema.columns),
-        target=schema.target,
+        task=task_of(schema),
         collected=collected.height,
         unlabelled=collected.height - known.height,
         unfit=known.height - fit.height,

@@ -10,35 +10,46 @@ from pydantic import Field, PlainValidator, ValidationInfo
 from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import (
+    Catalogue,
+    MeasureKind,
+    Rule,
+    RuleEntry,
+    compared_kind,
+    joined,
+    problems_of,
+    rules_at,
+    slice_kind,
+)
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.schema import Schema, Slice
+from model_package.tasks import TASKS, Task
 
-CATALOGUE: Final = Catalogue(
-    {
-        "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
-        "average_precision": MeasureKind("Average precision", "higher", compared=True),
-        "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
-        "brier": MeasureKind("Brier score", "lower", compared=True),
-        "calibration_error": MeasureKind("Calibration error", "lower", compared=True),
-        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_slice=True),
-        "true_positive_rate_difference": MeasureKind(
-            "True positive rate difference", "lower", compared=True, per_slice=True
-        ),
-        "recorded_difference": MeasureKind("Recorded metrics against ONNX", "lower"),
-        "golden_difference": MeasureKind("Golden answers, largest difference", "lower"),
-        "golden_decision_changes": MeasureKind("Golden-test decisions changed", "lower"),
-        "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
-        "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "latency_p50_milliseconds": MeasureKind("Latency per row, p50 (ms)", "lower", compared=True),
-        "latency_p99_milliseconds": MeasureKind("Latency per row, p99 (ms)", "lower", compared=True),
-        "package_megabytes": MeasureKind("Package size (MB)", "lower", compared=True),
-        "schema_breaks": MeasureKind("Breaking schema changes", "lower", needs_champion=True),
-        "provenance_gaps": MeasureKind("Missing provenance", "lower"),
-        "digest_differences": MeasureKind("Digest mismatches", "lower"),
-    }
-)
+_OF_EVERY_TASK: Final = {
+    "recorded_difference": MeasureKind("Recorded metrics against ONNX", "lower"),
+    "golden_difference": MeasureKind("Golden answers, largest difference", "lower"),
+    "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
+    "score_drift": MeasureKind("Score drift (PSI)", "lower"),
+    "latency_p50_milliseconds": MeasureKind("Latency per row, p50 (ms)", "lower", compared=True),
+    "latency_p99_milliseconds": MeasureKind("Latency per row, p99 (ms)", "lower", compared=True),
+    "package_megabytes": MeasureKind("Package size (MB)", "lower", compared=True),
+    "schema_breaks": MeasureKind("Breaking schema changes", "lower", needs_champion=True),
+    "provenance_gaps": MeasureKind("Missing provenance", "lower"),
+    "digest_differences": MeasureKind("Digest mismatches", "lower"),
+}
+GOLDEN_DECISION_CHANGES: Final = "golden_decision_changes"
 
+
+def catalogue_of(task: type[Task]) -> Catalogue:
+    """What the rules of gates.yml may name for a task."""
+    metrics = {each.name: compared_kind(each) for each in task.metrics if each.gated}
+    slices = {each.name: slice_kind(each) for each in task.slice_metrics}
+    changes = {GOLDEN_DECISION_CHANGES: MeasureKind("Golden-test decisions changed", "lower")}
+    return Catalogue({**metrics, **slices, **(changes if task.decides() else {}), **_OF_EVERY_TASK})
+
+
+# For titles; which of them a rule may name depends on the task.
+CATALOGUE: Final = joined(catalogue_of(each) for each in TASKS.values())
 GATES_FILE: Final = RELEASE_FOLDER / "gates.yml"
 
 
@@ -55,10 +66,13 @@ class BootstrapSettings(Part):
 
 
 class MinSliceSize(Part):
-    """A smaller subgroup is reported, but not counted in a difference between subgroups."""
+    """A smaller subgroup is reported, but not counted in a difference between subgroups.
+
+    `positives` are rows with outcome 1, or of the rarest class; a task without classes has no use for them.
+    """
 
     rows: Annotated[int, Field(ge=1)]
-    positives: Annotated[int, Field(ge=1)]
+    positives: Annotated[int, Field(ge=1)] = 1
 
 
 class GatesFile(YamlFile):
@@ -85,5 +99,5 @@ def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:
     checked = read_checked(file, GatesFile, {**stage_context(order), **slices_context(schema)})
     gates = checked.value
     names = [each.name for each in gates.slices]
-    checked.refuse(problems_of(gates.rules, CATALOGUE, names, order, has_champions=True))
+    checked.refuse(problems_of(gates.rules, catalogue_of(TASKS[schema.task]), names, order, has_champions=True))
     return gates

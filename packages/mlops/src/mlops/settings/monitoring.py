@@ -13,14 +13,25 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from mlops.core.documents import KeyPath, Part, YamlFile, read_checked
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
-from mlops.settings.rules import Catalogue, MeasureKind, Rule, RuleEntry, problems_of, rules_at
+from mlops.settings.rules import (
+    Catalogue,
+    MeasureKind,
+    Rule,
+    RuleEntry,
+    compared_kind,
+    joined,
+    problems_of,
+    rules_at,
+    slice_kind,
+)
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema
+from model_package.tasks import TASKS, Task
 
 Section = Literal["quality", "drift", "performance", "fairness", "service"]
 
-_SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
+_OF_EVERY_TASK: Final[dict[Section, dict[str, MeasureKind]]] = {
     "quality": {
         "rows": MeasureKind("Rows in the window", "higher"),
         "broken_share": MeasureKind("Rows that cannot be read", "lower"),
@@ -40,34 +51,40 @@ _SECTIONS: Final[dict[Section, dict[str, MeasureKind]]] = {
         "drifted_share": MeasureKind("Drifted features", "lower"),
         "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-        "selection_rate_change": MeasureKind("Change in the selection rate", "lower"),
-    },
-    "performance": {
-        "roc_auc": MeasureKind("ROC AUC", "higher", compared=True),
-        "average_precision": MeasureKind("Average precision", "higher", compared=True),
-        "f1": MeasureKind("F1 at the threshold", "higher", compared=True),
-        "brier": MeasureKind("Brier score", "lower", compared=True),
-    },
-    "fairness": {
-        "selection_rate_difference": MeasureKind("Selection rate difference", "lower", compared=True, per_slice=True),
-        "true_positive_rate_difference": MeasureKind(
-            "True positive rate difference", "lower", compared=True, per_slice=True
-        ),
     },
     "service": {
         "failure_share": MeasureKind("Failed requests", "lower"),
         "latency_p99_milliseconds": MeasureKind("Latency, p99 (ms)", "lower"),
     },
 }
-CATALOGUE: Final = Catalogue({name: kind for kinds in _SECTIONS.values() for name, kind in kinds.items()})
+
+
+def _sections(task: type[Task]) -> dict[Section, dict[str, MeasureKind]]:
+    change = {task.change.name: MeasureKind(task.change.title, "lower")}
+    return {
+        **_OF_EVERY_TASK,
+        "drift": {**_OF_EVERY_TASK["drift"], **change},
+        "performance": {each.name: compared_kind(each) for each in task.metrics if each.monitored},
+        "fairness": {each.name: slice_kind(each) for each in task.slice_metrics},
+    }
+
+
+def catalogue_of(task: type[Task]) -> Catalogue:
+    """What the rules of monitor.yml may name for a task."""
+    return Catalogue({name: kind for kinds in _sections(task).values() for name, kind in kinds.items()})
+
+
+# For titles; which of them a rule may name depends on the task.
+CATALOGUE: Final = joined(catalogue_of(each) for each in TASKS.values())
 
 
 def section_of(measure: str) -> Section:
     """The kind of finding that a broken rule on a measure is. Raises KeyError for an unknown measure."""
     name = measure.split(SLICE_SEPARATOR, 1)[0]
-    for section, kinds in _SECTIONS.items():
-        if name in kinds:
-            return section
+    for task in TASKS.values():
+        for section, kinds in _sections(task).items():
+            if name in kinds:
+                return section
     raise KeyError(measure)
 
 
@@ -125,7 +142,7 @@ def read_monitor_rules(file: Path, order: StageOrder, schema: Schema) -> Monitor
     """Read and check monitor.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
     checked = read_checked(file, MonitorFile, {**stage_context(order), **slices_context(schema)})
     found = checked.value
-    problems = problems_of(found.rules, CATALOGUE, found.slices, order, has_champions=False)
+    problems = problems_of(found.rules, catalogue_of(TASKS[schema.task]), found.slices, order, has_champions=False)
     checked.refuse([*problems, *_retraining_problems(found)])
     return found
 

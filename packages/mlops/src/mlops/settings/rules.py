@@ -7,7 +7,7 @@ unknown measure, a bound in the wrong direction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
 from model_package.measures import SLICE_SEPARATOR, slice_metric
+from model_package.tasks import Metric, SliceMetric
 
 Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -28,7 +29,7 @@ class MeasureKind:
     """What a measure means.
 
     `compared`: the champion, or whatever else it is compared with, has a value too. `per_slice`: taken once per slice.
-    `needs_champion`: without a champion there is nothing to measure.
+    `needs_champion`: without a champion there is nothing to measure. `short_title`: for where there is little room.
     """
 
     title: str
@@ -36,6 +37,7 @@ class MeasureKind:
     compared: bool = False
     per_slice: bool = False
     needs_champion: bool = False
+    short_title: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,32 @@ class Catalogue:
         title = self.kind(measure).title
         return f"{title} by {name}" if name else title
 
+    def short_title(self, measure: str) -> str:
+        """A measure's name for people, where there is little room."""
+        kind, title = self.kind(measure), self.title(measure)
+        return title.replace(kind.title, kind.short_title or kind.title)
+
     def known(self, slices: Sequence[str]) -> tuple[str, ...]:
         """Every name that a rule may use, given the names of the slices."""
         names: list[str] = []
         for name, kind in self.kinds.items():
             names += [slice_metric(name, each) for each in slices] if kind.per_slice else [name]
         return tuple(names)
+
+
+def compared_kind(metric: Metric) -> MeasureKind:
+    """The kind of measure that a task's metric is."""
+    return MeasureKind(metric.title, "higher" if metric.better == "higher" else "lower", compared=True)
+
+
+def slice_kind(metric: SliceMetric) -> MeasureKind:
+    """The kind of measure that a task's metric by slice is."""
+    return MeasureKind(metric.title, "lower", compared=True, per_slice=True, short_title=metric.short_title)
+
+
+def joined(catalogues: Iterable[Catalogue]) -> Catalogue:
+    """Every kind of several catalogues."""
+    return Catalogue({name: kind for each in catalogues for name, kind in each.kinds.items()})
 
 
 class Bounds(Part):

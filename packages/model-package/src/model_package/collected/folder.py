@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.binary_classification import DECISION
 from model_package.collected.lines import (
     IDENTITY,
     INPUTS,
@@ -29,6 +28,7 @@ from model_package.collected.rows import KEY, first_of_each, row_keys, with_answ
 from model_package.collected.window import Window
 from model_package.rows.tables import matrix, read_column
 from model_package.schema import BOOLEAN, CATEGORY, Feature, Schema
+from model_package.tasks import Task, task_of
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 _NUMBER = pl.Float32()
@@ -36,7 +36,7 @@ _NUMBER = pl.Float32()
 
 @dataclass(frozen=True)
 class Collected:
-    """The rows of a window: features float32 (NaN: missing), `probability` float32, `decision`, `model_version`, `key`.
+    """The rows of a window: features float32 (NaN: missing), the task's answer, `model_version` and `key`.
 
     Features are values as rows.cells defines them; a category that is not listed has the code after the last one.
     The answer is null where none was collected. `key` is a hash of request id and row number.
@@ -53,7 +53,7 @@ class Collected:
     @property
     def unanswered(self) -> int:
         """How many rows have no answer."""
-        return self.table[DECISION].null_count()
+        return self.table[MODEL_VERSION].null_count()
 
     def column(self, name: str) -> npt.NDArray[np.float32]:
         """Return one column of numbers, float32 [rows], NaN where it is missing."""
@@ -65,21 +65,21 @@ def read_window(folder: Path, window: Window, schema: Schema, deployments: Seque
 
     Without names, all deployments count, in the order of their names. A folder that is not there holds nothing.
     """
-    found = Found()
+    found, task = Found(), task_of(schema)
     names = deployments or sorted(each.name for each in folder.glob("*") if each.is_dir())
-    tables = [_deployment(folder / name, window, schema, found) for name in names]
-    together = pl.concat([_nothing(window, schema), *tables], how="vertical")
+    tables = [_deployment(folder / name, window, schema, task, found) for name in names]
+    together = pl.concat([_nothing(window, schema, task), *tables], how="vertical")
     del tables
     once = first_of_each(together, [KEY])
     found.repeated += together.height - once.height
     return Collected(once, found)
 
 
-def _deployment(folder: Path, window: Window, schema: Schema, found: Found) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, found, _types(schema), _NUMBER)
+def _deployment(folder: Path, window: Window, schema: Schema, task: Task, found: Found) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, found, task, _types(schema), _NUMBER)
     asked = _read(folder / INPUTS, inputs, window, found, partial(_narrow_inputs, schema=schema))
     later = window.for_answers()
-    answers = LineReader.of_outputs(later, found, _NUMBER)
+    answers = LineReader.of_outputs(later, found, task, _NUMBER)
     return with_answers(asked, _read(folder / OUTPUTS, answers, later, found, _narrow), [KEY])
 
 
@@ -95,9 +95,9 @@ def _read(
     return pl.concat(tables)
 
 
-def _nothing(window: Window, schema: Schema) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, Found(), _types(schema), _NUMBER).empty()
-    answers = LineReader.of_outputs(window, Found(), _NUMBER).empty()
+def _nothing(window: Window, schema: Schema, task: Task) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, Found(), task, _types(schema), _NUMBER).empty()
+    answers = LineReader.of_outputs(window, Found(), task, _NUMBER).empty()
     return with_answers(_narrow_inputs(inputs, schema), _narrow(answers), [KEY])
 
 

@@ -13,21 +13,27 @@ from typing import Any
 
 import polars as pl
 
-from model_package.binary_classification import DECISION, OUTCOMES, PROBABILITY
 from model_package.collected.window import CLOCK_SKEW, HOUR, Window
+from model_package.tasks.task import ColumnKind, Task
 
 INPUTS = "model_inputs"
 OUTPUTS = "model_outputs"
 CORRELATION_ID, ROW, TIME = "correlation_id", "row", "time"
 MODEL_VERSION, DEPLOYMENT = "model_version", "deployment"
 IDENTITY = (CORRELATION_ID, ROW)
-# Columns that stand beside the features, in one collection or when both are read together.
-RESERVED = frozenset({*IDENTITY, TIME, PROBABILITY, DECISION, MODEL_VERSION, DEPLOYMENT})
 _LARGEST_ROW = 2**31
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%:z"
 _IDENTITY_TYPES: dict[str, pl.DataType] = {CORRELATION_ID: pl.String(), ROW: pl.Int64(), TIME: pl.String()}
 
+# What an outcome may be that is written as 0 or 1.
+_OUTCOMES = (0, 1)
+
 Types = dict[str, pl.DataType]
+
+
+def reserved(task: Task) -> frozenset[str]:
+    """Return the columns that stand beside the features, in one collection or when both are read together."""
+    return frozenset({*IDENTITY, TIME, *task.column_kinds, MODEL_VERSION, DEPLOYMENT})
 
 
 @dataclass
@@ -62,7 +68,11 @@ class LineReader:
     Tables have the features, or the answer, in the type `number`, and then correlation_id, row and time (UTC).
     """
 
-    def __init__(self, window: Window, found: Found, values: Types, *, answers: bool, number: pl.DataType) -> None:
+    def __init__(
+        self, window: Window, found: Found, task: Task, values: Types, *, answers: bool, number: pl.DataType
+    ) -> None:
+        self._task = task
+        self._reserved = reserved(task)
         self._window = window
         self._found = found
         self._values = values
@@ -70,15 +80,18 @@ class LineReader:
         self._number = number
 
     @classmethod
-    def of_inputs(cls, window: Window, found: Found, features: Types | None, number: pl.DataType) -> "LineReader":
+    def of_inputs(
+        cls, window: Window, found: Found, task: Task, features: Types | None, number: pl.DataType
+    ) -> "LineReader":
         """Read the inputs of a model with features of these types; None reads whatever features are there, slower."""
-        return cls(window, found, features or {}, answers=False, number=number)
+        return cls(window, found, task, features or {}, answers=False, number=number)
 
     @classmethod
-    def of_outputs(cls, window: Window, found: Found, number: pl.DataType) -> "LineReader":
-        """Read the answers."""
-        types: Types = {PROBABILITY: number, DECISION: pl.Int8(), MODEL_VERSION: pl.String()}
-        return cls(window, found, types, answers=True, number=number)
+    def of_outputs(cls, window: Window, found: Found, task: Task, number: pl.DataType) -> "LineReader":
+        """Read the answers of a task."""
+        kinds: dict[ColumnKind, pl.DataType] = {"number": number, "outcome": pl.Int8(), "text": pl.String()}
+        types: Types = {name: kinds[kind] for name, kind in task.column_kinds.items()}
+        return cls(window, found, task, {**types, MODEL_VERSION: pl.String()}, answers=True, number=number)
 
     def read(self, block: bytes, hour: datetime) -> pl.DataFrame:
         """Return the usable rows of whole lines that lie in the window; the lines were filed under an hour."""
@@ -116,10 +129,17 @@ class LineReader:
         usable &= pl.col(ROW).is_between(0, _LARGEST_ROW)
         if self._answers:
             usable &= pl.all_horizontal(pl.col(list(self._values)).is_not_null())
-            usable &= pl.col(PROBABILITY).is_between(0, 1) & pl.col(DECISION).is_in(OUTCOMES)
+            for name, kind in self._task.column_kinds.items():
+                usable &= self._is_valid(pl.col(name), kind)
         kept = rows.filter(usable)
         self._found.broken += rows.height - kept.height
         return kept
+
+    def _is_valid(self, column: pl.Expr, kind: ColumnKind) -> pl.Expr:
+        if kind == "number":
+            limits = self._task.column_limits
+            return column.is_finite() if limits is None else column.is_between(*limits)
+        return column.is_in(_OUTCOMES) if kind == "outcome" else column.is_not_null()
 
     def _timed(self, rows: pl.DataFrame) -> pl.DataFrame:
         moment = pl.col(TIME).str.to_datetime(_TIME_FORMAT, time_unit="ms", time_zone="UTC", strict=False)
@@ -174,7 +194,7 @@ class LineReader:
             given = {name: row.get(name) for name in self._values}
         else:
             given = {name: value for name, value in row.items() if name not in _IDENTITY_TYPES}
-            if not RESERVED.isdisjoint(given):
+            if not self._reserved.isdisjoint(given):
                 return None
         values = {name: self._typed(name, value) for name, value in given.items()}
         if any(value is None and (self._answers or given[name] is not None) for name, value in values.items()):
@@ -221,7 +241,7 @@ def _typed(value: Any, kind: pl.DataType) -> Any:
         except OverflowError:
             return None
     if kind.is_integer() and type(value) is int:
-        return value if kind == pl.Int64() or value in OUTCOMES else None
+        return value if kind == pl.Int64() or value in _OUTCOMES else None
     if kind == pl.Boolean():
         return value if isinstance(value, bool) else None
     return value if kind == pl.String() and isinstance(value, str) else None

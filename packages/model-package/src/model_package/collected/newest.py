@@ -11,24 +11,23 @@ from typing import Protocol
 
 import polars as pl
 
-from model_package.binary_classification import DECISION, PROBABILITY
 from model_package.collected.lines import (
     DEPLOYMENT,
     IDENTITY,
     INPUTS,
     MODEL_VERSION,
     OUTPUTS,
-    RESERVED,
     TIME,
     Found,
     LineReader,
+    reserved,
     whole_lines,
 )
 from model_package.collected.rows import with_answers
 from model_package.collected.window import Window
+from model_package.tasks import Task
 
 _NUMBER = pl.Float64()
-_BESIDE_FEATURES = (PROBABILITY, DECISION, MODEL_VERSION, *IDENTITY, TIME, DEPLOYMENT)
 
 
 class CollectedFile(Protocol):
@@ -60,11 +59,12 @@ Find = Callable[[str, str], Sequence[Collection]]
 class NewestRows:
     """Collected rows, each once, the newest first.
 
-    `table` has the features as they were collected (numbers as float64, null: missing), then `probability` (float64),
-    `decision` (0 or 1) and `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its
-    number in the request), `time` (UTC) and `deployment`.
+    `table` has the features as they were collected (numbers as float64, null: missing), then the task's answer and
+    `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its number in the request),
+    `time` (UTC) and `deployment`.
     """
 
+    task: Task
     table: pl.DataFrame
     window: Window
     found: Found
@@ -72,12 +72,12 @@ class NewestRows:
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the features."""
-        return tuple(_features(self.table))
+        return tuple(_features(self.table, self.task))
 
     @property
     def unanswered(self) -> int:
         """How many rows have no answer."""
-        return self.table[PROBABILITY].null_count()
+        return self.table[MODEL_VERSION].null_count()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -86,28 +86,31 @@ class NewestRows:
         return (*self.found.notes, unanswered) if self.unanswered else self.found.notes
 
 
-def read_newest(deployments: Sequence[str], find: Find, window: Window, at_most: int | None = None) -> NewestRows:
+def read_newest(
+    deployments: Sequence[str], find: Find, task: Task, window: Window, at_most: int | None = None
+) -> NewestRows:
     """Read the newest `at_most` rows of a window, or all of them.
 
     A row that several deployments have, because its request was mirrored, is taken from the first that has it. Raises
     what the storage raises; what is wrong in the files is counted.
     """
     found = Found()
-    parts = [_deployment(name, find, window, at_most, found) for name in deployments]
-    together = pl.concat([_nothing(window), *parts], how="diagonal_relaxed")
+    parts = [_deployment(name, find, task, window, at_most, found) for name in deployments]
+    together = pl.concat([_nothing(task, window), *parts], how="diagonal_relaxed")
     once = together.unique(IDENTITY, keep="first", maintain_order=True).sort(TIME, descending=True, maintain_order=True)
     found.repeated += together.height - once.height
     table = once if at_most is None else once.head(at_most)
     # Features come first, also those that only some deployments have.
-    return NewestRows(table.select(*_features(table), *_BESIDE_FEATURES), window, found)
+    beside = (*task.column_kinds, MODEL_VERSION, *IDENTITY, TIME, DEPLOYMENT)
+    return NewestRows(task, table.select(*_features(table, task), *beside), window, found)
 
 
-def _deployment(name: str, find: Find, window: Window, at_most: int | None, found: Found) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, found, None, _NUMBER)
+def _deployment(name: str, find: Find, task: Task, window: Window, at_most: int | None, found: Found) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, found, task, None, _NUMBER)
     asked = _read(find(name, INPUTS), inputs, window, at_most, found)
     oldest = asked[TIME].min()
     answered = Window(oldest, window.until).for_answers() if isinstance(oldest, datetime) else window
-    outputs = LineReader.of_outputs(answered, found, _NUMBER)
+    outputs = LineReader.of_outputs(answered, found, task, _NUMBER)
     answers = _read(find(name, OUTPUTS) if asked.height else (), outputs, answered, None, found)
     return with_answers(asked, answers.drop(TIME), IDENTITY).with_columns(pl.lit(name).alias(DEPLOYMENT))
 
@@ -129,11 +132,12 @@ def _read(
     return pl.concat(tables, how="diagonal_relaxed")
 
 
-def _nothing(window: Window) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, Found(), None, _NUMBER).empty()
-    answers = LineReader.of_outputs(window, Found(), _NUMBER).empty()
+def _nothing(task: Task, window: Window) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, Found(), task, None, _NUMBER).empty()
+    answers = LineReader.of_outputs(window, Found(), task, _NUMBER).empty()
     return with_answers(inputs, answers.drop(TIME), IDENTITY).with_columns(pl.lit("").alias(DEPLOYMENT))
 
 
-def _features(table: pl.DataFrame) -> list[str]:
-    return [name for name in table.columns if name not in RESERVED]
+def _features(table: pl.DataFrame, task: Task) -> list[str]:
+    taken = reserved(task)
+    return [name for name in table.columns if name not in taken]

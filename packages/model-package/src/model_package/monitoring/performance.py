@@ -1,31 +1,31 @@
 """How good the released model still is on rows whose outcome is known by now, against its own evaluation. Pure."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model_package.evaluation import Estimate, Evaluation
 from model_package.measures import Interval, Measure
-from model_package.statistics.binary_metrics import prepare
 from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.tasks import Task
 
-METRICS = ("roc_auc", "average_precision", "f1", "brier")
 # More rows do not make an interval much shorter; they only take longer to draw from.
 MAX_ROWS = 20_000
 
 
 def performance(
     evaluation: Evaluation,
-    target: npt.NDArray[np.int8],
-    probability: npt.NDArray[np.float32],
-    threshold: float,
+    task: Task,
+    target: npt.NDArray[np.float64],
+    answer: npt.NDArray[np.floating[Any]],
     settings: Bootstrap,
 ) -> tuple[dict[str, Measure], dict[str, Estimate]]:
-    """Measure on target (0 or 1) and probability, both [rows]; return also the metrics' own intervals."""
+    """Measure on an encoded target and the answers, both [rows, ...]; return also the metrics' own intervals."""
     chosen = _sample(len(target), settings.seed)
-    found = estimates(prepare(target[chosen], probability[chosen], threshold), settings)
-    return {name: _against(found[name], evaluation.estimate(name)) for name in METRICS}, found
+    found = estimates(task.prepare(target[chosen], answer[chosen]), settings)
+    return {name: _against(found[name], evaluation.estimate(name)) for name in task.monitored()}, found
 
 
 def _sample(rows: int, seed: int) -> npt.NDArray[np.intp]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.evaluation import Estimate
-from model_package.statistics.binary_metrics import Doubles, Scored, Values, measure
+from model_package.statistics.weighted_sums import Doubles, Scored, Values
 
 # Weights of one block, float32: 512 KB stay in a core's cache.
 _BLOCK_VALUES = 1 << 17
@@ -45,13 +45,18 @@ def estimates(scored: Scored, settings: Bootstrap) -> dict[str, Estimate]:
 def compare(challenger: Scored, champion: Scored | None, settings: Bootstrap) -> dict[str, Comparison]:
     """Compare two models' answers on the same rows, metric by metric; without a champion measure one."""
     models = [challenger] if champion is None else [challenger, champion]
-    points = [measure(model, np.ones((1, model.rows))) for model in models]
+    points = [model.measure(np.ones((1, model.rows))) for model in models]
     drawn: list[list[Values]] = [[] for _ in models]
     for weights in _rounds(challenger.rows, settings):
         for index, model in enumerate(models):
-            drawn[index].append(measure(model, weights))
+            drawn[index].append(model.measure(weights))
     rounds = [{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} for blocks in drawn]
     return {name: _comparison(name, points, rounds, settings.confidence) for name in points[0]}
+
+
+def point_values(scored: Scored) -> dict[str, float]:
+    """Return every metric of the rows as they are."""
+    return {name: float(values[0]) for name, values in scored.measure(np.ones((1, scored.rows))).items()}
 
 
 def percentile_interval(values: Doubles, confidence: float) -> tuple[float, float]:
