@@ -82,7 +82,7 @@ def within_the_request(scorer: Scorer) -> Take:
     def take(_: str, reply: Reply, __: float) -> None:
         scored = reply.scored
         assert scored
-        context = inputs.collect(pd.DataFrame(scored.features, columns=pd.Index(scorer.schema.names)))
+        context = inputs.collect(pd.DataFrame(scored.rows.features, columns=pd.Index(scorer.schema.names)))
         outputs.collect(pd.DataFrame({"probability": scored.probability}), context)
 
     return take

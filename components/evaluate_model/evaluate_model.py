@@ -52,7 +52,7 @@ def evaluate_slices(test: Part, probability: Doubles, threshold: float, schema: 
     """Evaluate every subgroup of every slice."""
     found: Slices = {}
     for each in schema.slices:
-        inside = each.membership(test.features[:, schema.names.index(each.column)])
+        inside = each.membership(test.features[:, schema.matrix_columns.index(each.column)])
         found[each.name] = {
             label: _subgroup(test.target[rows], probability[rows], threshold, settings)
             for label, rows in zip(each.labels, inside.T, strict=True)
@@ -84,9 +84,11 @@ def permutation_importance(model: CalibratedClassifierCV, test: Part, schema: Sc
     features, target = test.features[chosen], test.target[chosen]
     order = random.permutation(len(chosen))
     copies = np.tile(features, (len(schema.names) + 1, 1, 1))
-    for column in range(len(schema.names)):
-        copies[column, :, column] = features[order, column]
-    scores = model.predict_proba(copies.reshape(-1, len(schema.names)))[:, 1].reshape(len(copies), -1)
+    for at, feature in enumerate(schema.features):
+        for name in feature.matrix_columns:
+            column = schema.matrix_columns.index(name)
+            copies[at, :, column] = features[order, column]
+    scores = model.predict_proba(copies.reshape(-1, features.shape[1]))[:, 1].reshape(len(copies), -1)
     whole = roc_auc(target, scores[-1])
     return {name: whole - roc_auc(target, scores[at]) for at, name in enumerate(schema.names)}
 

@@ -100,7 +100,7 @@ def main() -> int:
     except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
-    collected = read_window(arguments.collected, window, reference.schema.names, deployments)
+    collected = read_window(arguments.collected, window, reference.schema, deployments)
     found = measure(collected, reference, labels, settings)
     document: dict[str, Any] = {**found.as_document(), "window": window.as_document()}
     report = write_results(arguments.monitoring, document, draw(found, settings.sensitivity.psi_threshold))

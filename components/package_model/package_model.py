@@ -93,9 +93,9 @@ def build_package(
     schema = scorer.schema
     return ModelPackage(
         schema=schema,
-        baseline=Baseline.build(schema, train.features, scorer.score(train.features)),
+        baseline=Baseline.build(schema, train.rows, scorer.score(train.rows)),
         evaluation=evaluation,
-        golden=Golden.build(schema, test.features, found, sources.tolerance),
+        golden=Golden.build(schema, test.rows, found, sources.tolerance),
         provenance=provenance(sources),
     )
 
@@ -132,9 +132,9 @@ def main() -> int:
     schema = read_schema(sources.split_data).with_decision(Decision(decision["threshold"], decision["chosen_by"]))
     train, test = (read_part(sources.split_data, part, schema) for part in (TRAIN, TEST))
     model = load_model(sources.trained_model)
-    graph = convert(model, len(schema.features))
+    graph = convert(model, len(schema.matrix_columns))
     scorer = Scorer(schema, graph.SerializeToString())
-    found = scorer.score(test.features)
+    found = scorer.score(test.rows)
     try:
         with fitting_threads(len(test.target)):
             expected = model.predict_proba(test.features)[:, 1]

@@ -50,8 +50,15 @@ class Tuning:
 
 
 def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
-    """Return the unfitted pipeline: categories become indicators, the rest passes through, then boosting."""
-    coded = {at: list(each.categories) for at, each in enumerate(schema.features) if each.categories is not None}
+    """Return the unfitted pipeline: an integer's categories become indicators, the rest passes through, then boosting.
+
+    What is missing stays so: boosting sends it to the better side of each split.
+    """
+    coded = {
+        schema.matrix_columns.index(each.name): list(each.codes)
+        for each in schema.features
+        if each.is_whole and each.codes is not None
+    }
     encoder = OneHotEncoder(
         categories=list(coded.values()),
         handle_unknown="ignore",

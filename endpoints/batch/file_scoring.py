@@ -120,7 +120,7 @@ def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> 
         nonlocal rows, failure
         try:
             for batch in batches(file, model.rules):
-                probability = model.scorer.score(batch.features)
+                probability = model.scorer.score(batch.rows)
                 rows += len(probability)
                 # Not as columns added to the keys: a file may have no keys, and a table without columns has no rows.
                 yield pl.DataFrame(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model_package.binary_classification import predictions
 from model_package.errors import InvalidRows, PackageError
 from model_package.package import UNREGISTERED, find_package, verify
+from model_package.rows.encoding import Tensors
 from model_package.rows.requests import read_request
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer as Runtime
@@ -27,9 +28,9 @@ BAD_REQUEST = 400
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The model's input, float32 [rows, features], and P(target = 1), float64 [rows]."""
+    """The model's input, and P(target = 1), float64 [rows]."""
 
-    features: NDArray[np.float32]
+    rows: Tensors
     probability: NDArray[np.float64]
 
 
@@ -81,14 +82,14 @@ class Scorer:
         """Score the request in `body` (JSON). Raises ModelError only if the model itself is broken."""
         begun = time.perf_counter()
         try:
-            matrix = read_request(body, self._rules)
+            rows = read_request(body, self._rules)
         except InvalidRows as error:
             return Reply(BAD_REQUEST, _as_json(_refusal(error)), read_seconds=time.perf_counter() - begun)
         read = time.perf_counter()
-        probability = self._runtime.score(matrix)
+        probability = self._runtime.score(rows)
         scored = time.perf_counter()
         document = _as_json({**self._head, "predictions": predictions(probability, self.schema.threshold)})
-        return Reply(OK, document, ScoredRows(matrix, probability), read - begun, scored - read)
+        return Reply(OK, document, ScoredRows(rows, probability), read - begun, scored - read)
 
 
 def _refusal(error: InvalidRows) -> dict[str, Any]:

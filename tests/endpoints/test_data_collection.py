@@ -19,6 +19,7 @@ from scorer import ScoredRows
 from werkzeug.datastructures import Headers
 
 from model_package.collected import lines
+from model_package.rows.encoding import Tensors
 from model_package.schema import Decision, Feature, Schema
 
 PATIENCE_SECONDS = 30.0
@@ -54,7 +55,7 @@ def sender_to(sink: MemorySink, sampling_rate: float = 1.0, **options: Any) -> B
 
 
 def rows(count: int = 1) -> ScoredRows:
-    return ScoredRows(np.full((count, 1), 30.0, dtype=np.float32), np.full(count, 0.7))
+    return ScoredRows(Tensors(np.full((count, 1), 30.0, dtype=np.float32)), np.full(count, 0.7))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -165,5 +166,5 @@ def test_a_batch_is_split_into_messages_of_bounded_size() -> None:
     assert [len(part.ids) for part in parts] == [ROWS_PER_MESSAGE, ROWS_PER_MESSAGE, 3]
     numbers = [pair for part in parts for pair in zip(part.ids, part.indices, strict=True)]
     assert numbers == [*(("a", row) for row in range(3)), *(("b", row) for row in range(2 * ROWS_PER_MESSAGE))]
-    assert all(len(part.features) == len(part.probability) == len(part.times) == len(part.ids) for part in parts)
+    assert all(len(part.rows) == len(part.probability) == len(part.times) == len(part.ids) for part in parts)
     assert parts[0].times[0] == "1970-01-01T00:00:01.000+00:00"

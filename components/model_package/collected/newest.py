@@ -60,9 +60,9 @@ Find = Callable[[str, str], Sequence[Collection]]
 class NewestRows:
     """Collected rows, each once, the newest first.
 
-    `table` has the features as float64 (null: missing), then `probability` (float64), `decision` (0 or 1) and
-    `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its number in the request),
-    `time` (UTC) and `deployment`.
+    `table` has the features as they were collected (numbers as float64, null: missing), then `probability` (float64),
+    `decision` (0 or 1) and `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its
+    number in the request), `time` (UTC) and `deployment`.
     """
 
     table: pl.DataFrame
@@ -94,7 +94,7 @@ def read_newest(deployments: Sequence[str], find: Find, window: Window, at_most:
     """
     found = Found()
     parts = [_deployment(name, find, window, at_most, found) for name in deployments]
-    together = pl.concat([_nothing(window), *parts], how="diagonal")
+    together = pl.concat([_nothing(window), *parts], how="diagonal_relaxed")
     once = together.unique(IDENTITY, keep="first", maintain_order=True).sort(TIME, descending=True, maintain_order=True)
     found.repeated += together.height - once.height
     table = once if at_most is None else once.head(at_most)
@@ -126,7 +126,7 @@ def _read(
             tables += read
             if at_most is not None and rows >= at_most:
                 break
-    return pl.concat(tables, how="diagonal")
+    return pl.concat(tables, how="diagonal_relaxed")
 
 
 def _nothing(window: Window) -> pl.DataFrame:

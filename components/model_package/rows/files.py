@@ -1,12 +1,14 @@
-"""CSV and parquet files of rows as matrices for the model, batch by batch, or the reason why a file has none.
+"""CSV and parquet files of rows as the model's input, batch by batch, or the reason why a file has none.
 
 The columns and what values they may have are said by rules.py; columns beyond them are left out. Memory does not grow
 with the file. Needs polars (extra `tables`).
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,11 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from model_package.errors import Finding, InvalidRows, UnreadableRows
-from model_package.rows.rules import RowRules
-from model_package.rows.tables import matrix, number_column
+from model_package.rows.cells import CellReader
+from model_package.rows.encoding import Tensors, encode
+from model_package.rows.rules import FeatureRules, Mask, RowRules
+from model_package.rows.tables import fits, matrix, number_column, read_column
+from model_package.schema import Feature
 
 # Large enough that Python's share is small, small enough for a matrix of a few megabytes.
 BATCH_ROWS = 50_000
@@ -32,9 +37,9 @@ Types = Mapping[str, pl.DataType | DataTypeClass]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: `features` float32 [rows, features] in the model's order; `keys` what identifies them, or nothing."""
+    """Some rows: the model's input, and `keys`, what identifies them, or nothing."""
 
-    features: npt.NDArray[np.float32]
+    rows: Tensors
     keys: pl.DataFrame
 
 
@@ -49,17 +54,16 @@ def batches(file: Path, rules: RowRules) -> Iterator[Batch]:
     rows = _scan(file, rules)
     types = _types(file, rows, rules)
     keys = [name for name in types if name == rules.schema.identifier]
-    known = [number_column(name, types[name]) for name in rules.names]
+    known = [_column(each, types[each.name]) for each in rules.schema.features]
     first = 0
     try:
         for frame in rows.select(*keys, *known).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
             if not frame.height:
                 continue
             features = frame.select(rules.names)
-            if not _surely_right(features, rules):
-                _check(features, rules, first)
+            read = _numbers(features, rules, first) if rules.is_numeric else _all_kinds(features, rules, first)
             first += frame.height
-            yield Batch(matrix(features, rules.names, np.float32), frame.select(keys))
+            yield Batch(read, frame.select(keys))
     except pl.exceptions.PolarsError as error:
         raise UnreadableRows(_first_line(error)) from error
 
@@ -72,8 +76,8 @@ def _scan(file: Path, rules: RowRules) -> pl.LazyFrame:
         raise UnreadableRows("it is empty")
     if suffix == PARQUET:
         return pl.scan_parquet(file)
-    numbers = dict.fromkeys(rules.names, pl.Float64)
-    return pl.scan_csv(file, schema_overrides=numbers, infer_schema_length=_INFERRED_ROWS)
+    types = {each.name: pl.Float64 if each.is_number else pl.String for each in rules.schema.features}
+    return pl.scan_csv(file, schema_overrides=types, infer_schema_length=_INFERRED_ROWS)
 
 
 def _types(file: Path, rows: pl.LazyFrame, rules: RowRules) -> dict[str, pl.DataType]:
@@ -86,10 +90,31 @@ def _types(file: Path, rows: pl.LazyFrame, rules: RowRules) -> dict[str, pl.Data
     if missing:
         hint = ": are its values separated by commas?" if file.suffix.lower() == CSV and len(types) == 1 else ""
         raise UnreadableRows(f"it lacks the column {_some(missing)}; it has {_some(list(types))}{hint}")
-    for name in rules.names:
-        if not types[name].is_numeric():
-            raise UnreadableRows(f"its column {name} holds {types[name]}, not numbers")
+    for each in rules.schema.features:
+        if not fits(each, types[each.name]):
+            expected = "numbers" if each.is_number else f"values of type {each.type}"
+            raise UnreadableRows(f"its column {each.name} holds {types[each.name]}, not {expected}")
     return types
+
+
+def _column(feature: Feature, kind: pl.DataType) -> pl.Expr:
+    return number_column(feature.name, kind) if feature.is_number else pl.col(feature.name)
+
+
+def _numbers(features: pl.DataFrame, rules: RowRules, first: int) -> Tensors:
+    """Return rows of which every feature is a number. Raises InvalidRows; `first` is the first row's number."""
+    if not _surely_right(features, rules):
+        values = matrix(features, rules.names, np.float64)
+        _check(features, values, np.zeros(values.shape, bool), rules, first)
+    return Tensors(matrix(features, rules.names, np.float32))
+
+
+def _all_kinds(features: pl.DataFrame, rules: RowRules, first: int) -> Tensors:
+    """Return rows with features of any kind. Raises InvalidRows; `first` is the first row's number."""
+    columns = [read_column(features, each) for each in rules.schema.features]
+    values = np.stack([each.values for each in columns], axis=1)
+    _check(features, values, np.stack([each.unread for each in columns], axis=1), rules, first)
+    return encode(values, [each.text for each in columns if each.text is not None], rules.schema)
 
 
 def _surely_right(features: pl.DataFrame, rules: RowRules) -> bool:
@@ -97,29 +122,34 @@ def _surely_right(features: pl.DataFrame, rules: RowRules) -> bool:
     lowest, highest = features.min().row(0), features.max().row(0)
     for each, low, high in zip(rules.features, lowest, highest, strict=True):
         column = features[each.feature.name]
-        inside = low is not None and not column.null_count() and each.lowest <= low and high <= each.highest
-        if not inside or each.needs_lookup or not _is_sound(column, whole=each.feature.is_whole):
+        is_complete = each.feature.nullable or not column.null_count()
+        inside = low is not None and is_complete and each.lowest <= low and high <= each.highest
+        if not inside or each.needs_lookup or not _is_sound(column, each):
             return False
     return True
 
 
-def _is_sound(column: pl.Series, *, whole: bool) -> bool:
-    """Tell whether there is no NaN, which minimum and maximum leave out, and no fraction where only `whole` may be."""
+def _is_sound(column: pl.Series, rules: FeatureRules) -> bool:
+    """Tell whether there is no NaN, which minimum and maximum leave out, and no fraction where none may be."""
     if column.dtype.is_integer():
         return True
-    return not column.is_nan().any() and (not whole or bool((column == column.round()).all()))
+    if rules.feature.nullable:
+        column = column.fill_nan(None)
+    return not column.is_nan().any() and (not rules.is_whole or bool((column == column.round()).all()))
 
 
-def _check(features: pl.DataFrame, rules: RowRules, first: int) -> None:
-    """Raise InvalidRows when the rules refuse a value; `first` is the number of the first row in the file."""
-    values = matrix(features, rules.names, np.float64)
-    wrong = rules.wrong_values(values)
+def _check(features: pl.DataFrame, values: npt.NDArray[np.float64], unread: Mask, rules: RowRules, first: int) -> None:
+    """Raise InvalidRows when a cell is not read, or the rules refuse its value; all are [rows, features]."""
+    wrong = unread | rules.wrong_values(values)
     if not wrong.any():
         return
-    findings = [
-        Finding(first + (found.row or 0), found.field, found.reason)
-        for found in rules.findings(values, wrong, MAX_FINDINGS)
-    ]
+    findings = []
+    for row, column in np.argwhere(wrong)[:MAX_FINDINGS].tolist():
+        reader, value = rules.readers[column], float(values[row, column])
+        is_number = not math.isnan(value)
+        cell = None if is_number else _cell(features[row, column], reader)
+        reason = rules.features[column].reason(value) if is_number else reader.reason(cell)
+        findings.append(Finding(first + row, reader.feature.name, reason))
     total, shown = int(wrong.sum()), findings[0]
     raise InvalidRows(
         f"it has values that the model must not be given, {total} or more; the first: "
@@ -127,6 +157,13 @@ def _check(features: pl.DataFrame, rules: RowRules, first: int) -> None:
         findings,
         total,
     )
+
+
+def _cell(found: Any, reader: CellReader) -> Any:
+    """Return what stands in the file as JSON would have it; NaN is a missing number."""
+    if isinstance(found, float) and math.isnan(found):
+        return None
+    return reader.typed(found) if isinstance(found, str) else found
 
 
 def _some(names: Sequence[str]) -> str:

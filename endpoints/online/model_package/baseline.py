@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from model_package.binary_classification import OUTPUT
 from model_package.documents import Fields
-from model_package.schema import Feature, Schema
+from model_package.rows.encoding import ModelInput, decode
+from model_package.schema import CATEGORY, NUMBER, TEXT, TIMESTAMP, Feature, Schema
 from model_package.statistics.histograms import Counted, Counts, Values, count_between, count_categories
 
 FORMAT = 1
@@ -24,7 +25,11 @@ PREDICTION_EDGES = np.linspace(0.0, 1.0, BINS + 1)
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A column in training: counts between `edges` (the last bin includes its right edge), or of `categories`."""
+    """A column in training: counts between `edges` (the last bin includes its right edge), or of `categories`.
+
+    What is counted are the values of rows.cells: a text's length, a timestamp's days since 2000-01-01. `categories` are
+    codes; `labels` say what a caller writes for them, where that is something else. `other` counts values beyond them.
+    """
 
     counts: tuple[int, ...]
     edges: tuple[float, ...] = ()
@@ -34,6 +39,9 @@ class Distribution:
     std: float = 0.0
     minimum: float = 0.0
     maximum: float = 0.0
+    kind: str = NUMBER
+    labels: tuple[str, ...] = ()
+    other: int = 0
 
     def count(self, values: Values) -> Counted:
         """Count values [rows] in the same bins, with those that training never saw in bins of their own."""
@@ -42,7 +50,7 @@ class Distribution:
     def compared(self, counted: Counted) -> tuple[Counts, Counts]:
         """Return training's and the counted values' histograms over the same bins, missing values as a bin."""
         inner = np.asarray(self.counts, dtype=np.float64)
-        training = np.append(inner, 0.0) if self.categories else np.concatenate([[0.0], inner, [0.0]])
+        training = np.append(inner, float(self.other)) if self.categories else np.concatenate([[0.0], inner, [0.0]])
         if not self.missing and not counted.missing:
             return training, counted.counts
         return np.append(training, self.missing), np.append(counted.counts, counted.missing)
@@ -60,6 +68,9 @@ class Distribution:
             std=document.number("std"),
             minimum=document.number("minimum"),
             maximum=document.number("maximum"),
+            kind=document.text("kind", NUMBER),
+            labels=document.texts("labels") if "labels" in document else (),
+            other=document.count("other", 0),
         )
         bins = len(found.categories) if by_category else len(found.edges) - 1
         if len(found.counts) != bins or any(left >= right for left, right in pairwise(found.edges)):
@@ -68,9 +79,13 @@ class Distribution:
 
     def as_document(self) -> dict[str, Any]:
         """Return the entry of baseline.json."""
-        bins: dict[str, Any] = {"kind": "number", "edges": list(self.edges)}
+        bins: dict[str, Any] = {"kind": self.kind, "edges": list(self.edges)}
         if self.categories:
-            bins = {"kind": "category", "categories": list(self.categories)}
+            bins = {"kind": self.kind, "categories": list(self.categories)}
+        if self.labels:
+            bins["labels"] = list(self.labels)
+        if self.other:
+            bins["other"] = self.other
         moments = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
         return {"missing": self.missing, **bins, "counts": list(self.counts), **moments}
 
@@ -84,14 +99,15 @@ class Baseline:
     predictions: Distribution
 
     @classmethod
-    def build(cls, schema: Schema, features: npt.NDArray[np.float32], predictions: Values) -> Self:
-        """Describe the features [rows, features] and predictions [rows] of the training rows.
+    def build(cls, schema: Schema, rows: ModelInput, predictions: Values) -> Self:
+        """Describe the model's input and its predictions [rows] on the training rows.
 
-        A category has counts for each of its codes, a number has counts between edges at its quantiles.
+        A category and a boolean have counts for each of their codes. A number, a timestamp and the length of a text
+        have counts between edges at their quantiles.
         """
-        columns = zip(schema.features, features.T, strict=True)
+        columns = zip(schema.features, decode(rows, schema).astype(np.float32).T, strict=True)
         return cls(
-            rows=len(features),
+            rows=len(rows),
             features={feature.name: _describe(feature, column) for feature, column in columns},
             predictions=_histogram(predictions.astype(np.float64), PREDICTION_EDGES, missing=0),
         )
@@ -135,10 +151,14 @@ class PredictionBins:
 def _describe(feature: Feature, column: npt.NDArray[np.float32]) -> Distribution:
     present = column[np.isfinite(column)].astype(np.float64)
     missing = len(column) - len(present)
-    if feature.categories is None:
-        return _histogram(present, _edges(present), missing)
-    counts = tuple(int((present == category).sum()) for category in feature.categories)
-    return _with_moments(Distribution(counts, categories=feature.categories, missing=missing), present)
+    if feature.codes is None:
+        kind = feature.type if feature.type in (TIMESTAMP, TEXT) else NUMBER
+        return replace(_histogram(present, _edges(present), missing), kind=kind)
+    listed = feature.codes[: len(feature.labels)] if feature.is_open else feature.codes
+    counts = tuple(count_categories(present, listed).counts.astype(int).tolist())
+    other = counts[-1] if feature.is_open else 0
+    found = Distribution(counts[:-1], (), listed, missing, kind=CATEGORY, labels=feature.labels, other=other)
+    return _with_moments(found, present)
 
 
 def _histogram(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64], missing: int) -> Distribution:
@@ -147,11 +167,15 @@ def _histogram(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64], 
 
 
 def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return edges at quantiles, repeated ones dropped; a constant column gets one bin around it."""
+    """Return edges at quantiles, repeated ones dropped; a constant column gets one bin around it, an empty one any."""
+    if not len(values):
+        return np.array([0.0, 1.0])
     edges = np.unique(np.quantile(values, SHARES))
     return edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
 
 
 def _with_moments(found: Distribution, values: npt.NDArray[np.float64]) -> Distribution:
+    if not len(values):
+        return found
     mean, std = float(values.mean()), float(values.std())
     return replace(found, mean=mean, std=std, minimum=float(values.min()), maximum=float(values.max()))

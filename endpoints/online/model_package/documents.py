@@ -4,11 +4,14 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from model_package.errors import PackageError
 
 _NUMBERS = (int, float)
+
+# One value of a column, such as a category or a class.
+Scalar: TypeAlias = str | int | float | bool
 
 
 def write_json(file: Path, document: Mapping[str, Any]) -> None:
@@ -89,6 +92,14 @@ class Fields:
         """Return a list of finite numbers, whole ones as int."""
         return tuple(self._number(name, value) for value in self._list(name))
 
+    def scalar(self, name: str) -> Scalar:
+        """Return a text, true or false, or a finite number."""
+        return self._scalar(name, self._value(name))
+
+    def scalars(self, name: str) -> tuple[Any, ...]:
+        """Return a list of texts, truth values and finite numbers."""
+        return tuple(self._scalar(name, value) for value in self._list(name))
+
     def counts(self, name: str) -> tuple[int, ...]:
         """Return a list of whole numbers of at least 0."""
         return tuple(self._count(name, value) for value in self._list(name))
@@ -130,6 +141,9 @@ class Fields:
             # An integer that no float can hold.
             pass
         raise self.wrong(name, f"must be a finite number, found {value!r}")
+
+    def _scalar(self, name: str, value: Any) -> Scalar:
+        return value if isinstance(value, str | bool) else self._number(name, value)
 
     def _count(self, name: str, value: Any) -> int:
         if type(value) is not int or value < 0:

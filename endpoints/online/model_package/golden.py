@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from model_package.binary_classification import DECISION, PROBABILITY, decide
 from model_package.documents import Fields
+from model_package.rows.encoding import ModelInput
 from model_package.rows.requests import as_request
 from model_package.schema import Schema
 
@@ -43,17 +44,15 @@ class Golden:
     cases: tuple[GoldenCase, ...]
 
     @classmethod
-    def build(
-        cls, schema: Schema, features: npt.NDArray[np.float32], probability: npt.NDArray[np.float64], tolerance: float
-    ) -> Self:
-        """Choose from rows [rows, features] with their answers [rows]: single ones spread over the scores, and a batch.
+    def build(cls, schema: Schema, rows: ModelInput, probability: npt.NDArray[np.float64], tolerance: float) -> Self:
+        """Choose from rows with their answers [rows]: single ones spread over the scores, and a batch.
 
         `schema` has the decision threshold.
         """
         order = np.argsort(probability, kind="stable")
         singles = order[np.linspace(0, len(order) - 1, SINGLE_ROWS).astype(int)]
-        chosen = [np.array([row]) for row in singles] + [np.arange(min(BATCH_ROWS, len(features)))]
-        return cls(tolerance, tuple(_case(schema, features[rows], probability[rows]) for rows in chosen))
+        chosen = [np.array([row]) for row in singles] + [np.arange(min(BATCH_ROWS, len(rows)))]
+        return cls(tolerance, tuple(_case(schema, rows[each], probability[each]) for each in chosen))
 
     @classmethod
     def parse(cls, document: Fields) -> Self:
@@ -68,6 +67,6 @@ class Golden:
         return {"tolerance": self.tolerance, "cases": [case.as_document() for case in self.cases]}
 
 
-def _case(schema: Schema, features: npt.NDArray[np.float32], probability: npt.NDArray[np.float64]) -> GoldenCase:
+def _case(schema: Schema, rows: ModelInput, probability: npt.NDArray[np.float64]) -> GoldenCase:
     decisions: Sequence[int] = decide(probability, schema.threshold).tolist()
-    return GoldenCase(as_request(features, schema), tuple(probability.tolist()), tuple(decisions))
+    return GoldenCase(as_request(rows, schema), tuple(probability.tolist()), tuple(decisions))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from model_package.binary_classification import DECISION, PROBABILITY, decide
+from model_package.rows.encoding import cells
 from model_package.schema import Schema
 from observability.collector_messages import CollectedRequest, Message, split_into_messages
 
@@ -47,6 +48,7 @@ class AzureCollector:
         self._frame: Any = pd.DataFrame
         self._context = BasicCorrelationContext
         self._schema = schema
+        self._is_numeric = all(feature.is_number for feature in schema.features)
         self._version = version
         self._problems: list[Exception] = []
         self._inputs, self._outputs = (
@@ -89,7 +91,11 @@ class AzureCollector:
         return self._failures.count, self._failures.reason
 
     def _input_frame(self, message: Message) -> Any:
-        frame = self._frame(message.features, columns=list(self._schema.names))
+        if self._is_numeric:
+            frame = self._frame(message.rows.features, columns=list(self._schema.names))
+        else:
+            # Objects keep whole numbers beside missing values, which pandas would turn into fractions.
+            frame = self._frame(cells(message.rows, self._schema), dtype=object)
         return self._with_ids(frame, message)
 
     def _output_frame(self, message: Message) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scorer import ScoredRows
 
+from model_package.rows.encoding import Tensors, concatenated
+
 ROWS_PER_MESSAGE = 200
 
 
@@ -17,17 +19,17 @@ class CollectedRequest:
 
     correlation_id: str
     timestamp: float
-    rows: ScoredRows
+    scored: ScoredRows
 
     @property
     def size(self) -> int:
         """Bytes it takes in memory."""
-        return self.rows.features.nbytes + self.rows.probability.nbytes
+        return self.scored.rows.nbytes + self.scored.probability.nbytes
 
     @property
     def units(self) -> int:
         """How many rows it has."""
-        return len(self.rows.probability)
+        return len(self.scored.probability)
 
 
 class Message:
@@ -38,13 +40,13 @@ class Message:
         self.ids: list[str] = []
         self.indices: list[int] = []
         self.times: list[str] = []
-        self._features: list[NDArray[np.float32]] = []
+        self._rows: list[Tensors] = []
         self._probability: list[NDArray[np.float64]] = []
 
     @property
-    def features(self) -> NDArray[np.float32]:
-        """All rows, float32 [rows, features]."""
-        return np.concatenate(self._features)
+    def rows(self) -> Tensors:
+        """All rows, as the model read them."""
+        return concatenated(self._rows)
 
     @property
     def probability(self) -> NDArray[np.float64]:
@@ -58,15 +60,15 @@ class Message:
         self.ids += [request.correlation_id] * (end - start)
         self.indices += range(start, end)
         self.times += [time] * (end - start)
-        self._features.append(request.rows.features[start:end])
-        self._probability.append(request.rows.probability[start:end])
+        self._rows.append(request.scored.rows[start:end])
+        self._probability.append(request.scored.probability[start:end])
 
 
 def split_into_messages(batch: Sequence[CollectedRequest]) -> Iterator[Message]:
     """The rows of the batch in messages of at most ROWS_PER_MESSAGE rows."""
     message = Message()
     for request in batch:
-        start, rows = 0, len(request.rows.probability)
+        start, rows = 0, len(request.scored.probability)
         while start < rows:
             end = min(rows, start + ROWS_PER_MESSAGE - len(message.ids))
             message.add(request, start, end)

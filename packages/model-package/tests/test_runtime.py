@@ -8,7 +8,7 @@ from tiny_package import SCHEMA, THRESHOLD, documents, expected, rows, write_gra
 
 from model_package.binary_classification import checked_answer, decide, predictions
 from model_package.errors import ModelError, PackageError
-from model_package.rows.requests import request_matrix
+from model_package.rows.requests import request_tensors
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
 
@@ -38,7 +38,7 @@ def test_golden_cases_hold_what_the_model_answers(tmp_path: Path):
 
     assert [len(case.probability) for case in golden.cases] == [1, 1, 1, 1, 1, 100]
     for case in golden.cases:
-        found = scorer.score(request_matrix(case.request, RowRules(SCHEMA)))
+        found = scorer.score(request_tensors(case.request, RowRules(SCHEMA)))
         assert found == pytest.approx(case.probability, abs=1e-6)
         assert scorer.decide(found).tolist() == list(case.decision)
 
@@ -47,7 +47,7 @@ def test_golden_cases_hold_what_the_model_answers(tmp_path: Path):
     ("options", "says"),
     [
         ({"width": 4}, r"takes 4 features, schema\.json lists 3"),
-        ({"output": "score2"}, "must have the one input `features` and an output `probability`"),
+        ({"output": "score2"}, "must have the inputs features and an output `probability`"),
     ],
     ids=["width", "output"],
 )

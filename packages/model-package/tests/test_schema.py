@@ -1,5 +1,7 @@
 """schema.yml and schema.json describe the same columns, and what contradicts itself is refused by name."""
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,104 @@ def test_a_package_from_before_there_were_slices_is_read():
     del document["slices"]
 
     assert Schema.parse(document, "schema.json") == replace(SCHEMA, slices=())
+
+
+EVERY_KIND = """\
+format: 1
+task: multiclass_classification
+time: seen
+target: risk
+classes: [low, medium, high]
+ignore: [comment]
+features:
+  - {name: plan, type: category, categories: [Basic, Pro], unknown: other, nullable: true}
+  - {name: member, type: boolean}
+  - {name: seen, type: timestamp}
+  - {name: note, type: text}
+  - {name: zone, type: category, categories: [7, 12]}
+slices:
+  - {name: plan, column: plan, categories: {small: [Basic], large: [Pro]}}
+  - {name: member, column: member, categories: {"yes": [true], "no": [false]}}
+  - {name: zone, column: zone, categories: {west: [7], east: [12]}}
+"""
+
+
+def test_columns_of_every_kind_and_the_task_travel_as_schema_json(tmp_path: Path):
+    schema = read_schema_file(written(tmp_path, EVERY_KIND))
+    document = json.loads(json.dumps(schema.as_document()))
+
+    assert Schema.parse(document, "schema.json") == schema
+    assert (schema.task, schema.classes) == ("multiclass_classification", ("low", "medium", "high"))
+    assert (schema.identifier, schema.time, schema.ignored) == ("", "seen", ("comment",))
+    assert schema.columns == ("plan", "member", "seen", "note", "zone", "risk")
+
+
+def test_features_become_columns_of_the_matrix_and_texts_stand_beside_it(tmp_path: Path):
+    schema = read_schema_file(written(tmp_path, EVERY_KIND))
+    seen = [f"seen.{part}" for part in ("days", "month", "day", "weekday", "hour", "minute", "second")]
+
+    assert schema.matrix_columns == ("plan", "member", *seen, "zone")
+    assert [feature.name for feature in schema.texts] == ["note"]
+    assert [feature.codes for feature in schema.features] == [(0, 1, 2), (0, 1), None, None, (0, 1)]
+
+
+def test_a_slice_of_labels_divides_rows_by_their_codes(tmp_path: Path):
+    schema = read_schema_file(written(tmp_path, EVERY_KIND))
+
+    assert schema.slice("plan").membership(np.array([1.0, 2.0, np.nan])).tolist() == [
+        [False, True],
+        [False, False],
+        [False, False],
+    ]
+    assert schema.slice("member").membership(np.array([0.0, 1.0])).tolist() == [[False, True], [True, False]]
+    assert schema.slice("zone").membership(np.array([0.0, 7.0])).tolist() == [[True, False], [False, False]]
+
+
+def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
+    schema = read_schema_file(
+        written(tmp_path, YAML.replace("id: id\n", "").replace("late\n", 'late\npositive: "yes"\n'))
+    )
+
+    assert (schema.identifier, schema.positive, schema.task) == ("", "yes", "binary_classification")
+    assert schema.columns == ("age", "income", "kind", "late")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        pytest.param("[Basic, Pro]", "[Basic, Basic]", "feature plan: a category is listed twice", id="twice"),
+        pytest.param("[Basic, Pro]", "[Basic, 2]", "put every category in quotes", id="mixed"),
+        pytest.param("[Basic, Pro]", "[true, false]", "write `type: boolean`", id="truths as categories"),
+        pytest.param("[Basic, Pro]", "[0.5, 1.5]", "put fractions in quotes", id="fractions"),
+        pytest.param("[Basic, Pro]", '[Basic, ""]', "write `nullable: true`", id="an empty category"),
+        pytest.param("[Basic, Pro]", "[]", "at least 1 item", id="no category"),
+        pytest.param("categories: [Basic, Pro], ", "", "a category needs the list of its values", id="none"),
+        pytest.param("unknown: other", "unknown: drop", "'refuse' or 'other'", id="another rule"),
+        pytest.param("type: boolean", "type: bool", "feature member: unknown type 'bool'; write one of", id="type"),
+        pytest.param("type: boolean", "type: boolean, categories: [a]", "write `type: category`", id="no category"),
+        pytest.param("type: boolean", "type: boolean, unknown: other", "`unknown` does not fit", id="no unknown"),
+        pytest.param("type: text", "type: text, maximum: 3", "do not fit the type text", id="limits of a text"),
+        pytest.param("type: category, categories: [7", "type: integer, categories: [a", "for texts", id="text codes"),
+        pytest.param("[7, 12]", "[7, 99999999]", "12 is not a category of zone", id="not in the slice"),
+        pytest.param("type: category, categories: [7", "type: integer, categories: [16777217", "apart", id="wide"),
+        pytest.param("column: member, categories", "column: note, categories", "true is not a category", id="of text"),
+        pytest.param("time: seen", "time: note", "`time`: note of type text has no order", id="time without order"),
+        pytest.param("time: seen", "time: risk", "names risk more than once", id="time is the target"),
+        pytest.param("ignore: [comment]", "ignore: [note]", "names note more than once", id="used and ignored"),
+        pytest.param("multiclass_class", "class", "unknown task 'classification'; known are", id="another task"),
+        pytest.param("multiclass", "binary", "write `positive: VALUE`, or write `task", id="classes of two"),
+        pytest.param("task: multiclass_classification", "task: regression", "remove them, or", id="classes of none"),
+        pytest.param("classes: [low, medium, high]", "", "needs the target's values in order", id="no classes"),
+        pytest.param("classes: [low, medium, high]", "classes: [a, b]", "fewer than 3 classes", id="two classes"),
+        pytest.param("medium, high]", "high, high]", "a class is listed twice", id="a class twice"),
+        pytest.param("target: risk", "target: risk\npositive: high", "`positive` does not fit", id="positive of many"),
+    ],
+)
+def test_what_contradicts_itself_says_what_to_write(tmp_path: Path, old: str, new: str, says: str):
+    assert old in EVERY_KIND
+
+    with pytest.raises(SchemaError, match=re.escape(says)):
+        read_schema_file(written(tmp_path, EVERY_KIND.replace(old, new, 1)))
 
 
 def test_a_schema_without_a_model_has_no_threshold():

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.rows.tables import matrix
+from model_package.rows.encoding import Tensors
+from model_package.rows.tables import tensors
 from model_package.schema import Schema
 
 TRAIN = "train"
@@ -18,10 +19,15 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: `features` float32 [rows, features] in the schema's order, `target` int8 [rows]."""
+    """Rows of one part: the model's input, and the `target` int8 [rows]."""
 
-    features: npt.NDArray[np.float32]
+    rows: Tensors
     target: npt.NDArray[np.int8]
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The matrix of the model's input [rows, matrix columns]."""
+        return self.rows.features
 
 
 def part_file(folder: Path, part: str) -> Path:
@@ -32,4 +38,4 @@ def part_file(folder: Path, part: str) -> Path:
 def read_part(folder: Path, part: str, schema: Schema) -> Part:
     """Read one part of a split. Raises FileNotFoundError when the folder holds no such part."""
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
-    return Part(matrix(table, schema.names, np.float32), table[schema.target].cast(pl.Int8).to_numpy())
+    return Part(tensors(table, schema), table[schema.target].cast(pl.Int8).to_numpy())

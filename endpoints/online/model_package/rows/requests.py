@@ -1,8 +1,9 @@
-"""A JSON request as the model's input matrix, or exactly what is wrong with it; and the way back. Pure: no I/O.
+"""A JSON request as the model's input, or exactly what is wrong with it; and the way back. Pure: no I/O.
 
 Which values are allowed is said by rules.py; nothing here knows HTTP or the model.
-Thousands of rows are checked without a Python loop over cells; a loop runs only to explain a refusal. A cell that
-is refused already is replaced by an allowed value, so that the rest of its row is checked as well.
+Thousands of rows of numbers are checked without a Python loop over cells; a loop runs only to explain a refusal. Other
+columns are read one after the other. A cell that is refused already is replaced by an allowed value, so that the rest
+of its row is checked as well.
 """
 
 import itertools
@@ -16,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.errors import Finding, InvalidRows
-from model_package.rows.rules import LARGEST, RowRules
-from model_package.schema import Schema
+from model_package.rows import encoding
+from model_package.rows.encoding import ModelInput, Tensors, Texts, encode, text_tensor
+from model_package.rows.rules import RowRules
+from model_package.schema import TEXT, Schema
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 100_000
@@ -34,39 +37,35 @@ _SHAPE_ADVICE = (
 )
 
 
-def read_request(body: bytes, rules: RowRules, max_rows: int = MAX_ROWS) -> npt.NDArray[np.float32]:
-    """Return the rows of a request's body, float32 [rows, features] in the schema's order.
+def read_request(body: bytes, rules: RowRules, max_rows: int = MAX_ROWS) -> Tensors:
+    """Return the rows of a request's body as the model's input.
 
     Raises InvalidRows for anything that is not a complete, valid request.
     """
-    return request_matrix(_parse(body), rules, max_rows)
+    return request_tensors(_parse(body), rules, max_rows)
 
 
-def request_matrix(document: Any, rules: RowRules, max_rows: int = MAX_ROWS) -> npt.NDArray[np.float32]:
+def request_tensors(document: Any, rules: RowRules, max_rows: int = MAX_ROWS) -> Tensors:
     """Do the same for a request that is parsed already, such as a golden one."""
     rows = _rows_of(document, max_rows)
     findings = _Findings()
     numbered = _from_split(rows, rules) if isinstance(rows, dict) else _from_records(rows, rules, findings)
-    matrix, numbers = _matrix_of(numbered, rules, findings)
-    wrong = rules.wrong_values(matrix)
+    values, texts = _values_of(numbered, rules, findings)
+    wrong = rules.wrong_values(values)
     if wrong.any():
         findings.count += int(wrong.sum())
         findings.kept += [
-            Finding(numbers[found.row or 0], found.field, found.reason)
-            for found in rules.findings(matrix, wrong, MAX_FINDINGS)
+            Finding(numbered.numbers[found.row or 0], found.field, found.reason)
+            for found in rules.findings(values, wrong, MAX_FINDINGS)
         ]
     findings.raise_if_any()
-    return matrix.astype(np.float32)
+    return encode(values, texts, rules.schema)
 
 
-def as_request(features: npt.NDArray[np.float32], schema: Schema) -> dict[str, Any]:
-    """Return rows [rows, features] as a request would ask for them: whole numbers without a fraction."""
-    return {ROWS_KEY: [_as_record(row, schema) for row in features]}
-
-
-def _as_record(row: npt.NDArray[np.float32], schema: Schema) -> dict[str, int | float]:
-    pairs = zip(schema.features, row.tolist(), strict=True)
-    return {feature.name: int(value) if feature.is_whole else value for feature, value in pairs}
+def as_request(rows: ModelInput, schema: Schema) -> dict[str, Any]:
+    """Return rows as a request would ask for them: whole numbers without a fraction, labels, ISO 8601, null."""
+    columns = encoding.cells(rows, schema)
+    return {ROWS_KEY: [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
 @dataclass(slots=True)
@@ -155,7 +154,8 @@ def _from_records(rows: list[Any], rules: RowRules, findings: _Findings) -> _Row
         if not sound[number]:
             findings.add((number, name, reason) for name, reason in _wrong_fields(row, names))
     numbers = [number for number, row in enumerate(rows) if type(row) is dict]
-    return _Rows(numbers, [tuple(map(rows[number].get, names, rules.allowed)) for number in numbers])
+    stand_ins = [reader.stand_in(value) for reader, value in zip(rules.readers, rules.allowed, strict=True)]
+    return _Rows(numbers, [tuple(map(rows[number].get, names, stand_ins)) for number in numbers])
 
 
 def _wrong_fields(row: Any, names: Sequence[str]) -> Iterable[tuple[str | None, str]]:
@@ -192,34 +192,28 @@ def _from_split(split: dict[str, Any], rules: RowRules) -> _Rows:
     return _Rows(range(len(rows)), [tuple(map(row.__getitem__, order)) for row in rows])
 
 
-def _matrix_of(rows: _Rows, rules: RowRules, findings: _Findings) -> tuple[npt.NDArray[np.float64], Sequence[int]]:
-    """Return the matrix of all rows and their numbers in the request; values that are no numbers become findings."""
-    if _NUMBERS.issuperset(map(type, itertools.chain.from_iterable(rows.values))):
+def _values_of(rows: _Rows, rules: RowRules, findings: _Findings) -> tuple[npt.NDArray[np.float64], list[Texts]]:
+    """Return the values [rows, features] of all rows, and their texts; cells of another type become findings."""
+    if rules.is_plain and _NUMBERS.issuperset(map(type, itertools.chain.from_iterable(rows.values))):
         try:
-            return _as_array(rows.values, len(rules.names)), rows.numbers
+            return _as_array(rows.values, len(rules.names)), []
         except OverflowError:
             # An integer that no float can hold; the loop below finds and names it.
             pass
-    values = []
-    for number, row in zip(rows.numbers, rows.values, strict=True):
-        reasons = [_wrong_type(value) for value in row]
-        findings.add((number, name, reason) for name, reason in zip(rules.names, reasons, strict=True) if reason)
-        cells = zip(row, reasons, rules.allowed, strict=True)
-        values.append(tuple(allowed if reason else value for value, reason, allowed in cells))
-    return _as_array(values, len(rules.names)), rows.numbers
+    values = np.empty((len(rows.values), len(rules.names)))
+    texts = []
+    for at, (reader, column) in enumerate(zip(rules.readers, zip(*rows.values, strict=True), strict=False)):
+        values[:, at], wrong = reader.read(column)
+        values[wrong, at] = rules.allowed[at]
+        findings.add((rows.numbers[row], reader.feature.name, reader.reason(column[row])) for row in wrong)
+        if reader.feature.type == TEXT:
+            texts.append(text_tensor(column))
+    return values, texts
 
 
 def _as_array(values: list[tuple[Any, ...]], width: int) -> npt.NDArray[np.float64]:
     flat = np.fromiter(itertools.chain.from_iterable(values), dtype=np.float64, count=len(values) * width)
     return flat.reshape(len(values), width)
-
-
-def _wrong_type(value: Any) -> str | None:
-    if type(value) not in _NUMBERS:
-        return f"must be a number, got {_named(value)}"
-    if type(value) is int and abs(value) > LARGEST:
-        return "must be a finite number that fits a 32-bit float"
-    return None
 
 
 def _named(value: Any) -> str:

@@ -12,7 +12,7 @@ from mlops.models.explanation import Floats, contributions
 WIDTH = 5
 
 
-def score(rows: npt.NDArray[np.float32]) -> Floats:
+def score(rows: npt.NDArray[np.float64]) -> Floats:
     """A model of five features, with interactions, a step, and one feature that it never looks at."""
     x = rows.astype(np.float64)
     log_odds = 1.5 * x[:, 0] * x[:, 1] - x[:, 2] + 2.0 * (x[:, 0] > 0.5) * x[:, 3]
@@ -82,5 +82,5 @@ def test_two_features_are_explained_exactly() -> None:
     assert found.values.sum() == pytest.approx(10 - np.mean([0, 2, -3]))
 
 
-def product(rows: npt.NDArray[np.float32]) -> Floats:
+def product(rows: npt.NDArray[np.float64]) -> Floats:
     return np.prod(rows.astype(np.float64), axis=1)

@@ -1,17 +1,16 @@
 """The columns of a model: its features in the order of its input, their limits, and slices of rows. Pure: no I/O.
 
-A fork states them in schema.yml (schema_file.py reads it). From validation on they travel as schema.json, beside the
-rows and in the model package, where the decision threshold joins them.
+A fork states them in schema.yml (schema_file.py reads it and refuses what contradicts itself). From validation on they
+travel as schema.json, beside the rows and in the model package, where the decision threshold joins them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from model_package.documents import Fields
+from model_package.documents import Fields, Scalar
 from model_package.errors import SchemaError
 
 # Every command reads the columns, and few compute with them: numpy would double the time to `mlops check`.
@@ -24,43 +23,105 @@ if TYPE_CHECKING:
 FORMAT = 1
 INTEGER = "integer"
 NUMBER = "number"
-TYPES = (INTEGER, NUMBER)
+BOOLEAN = "boolean"
+CATEGORY = "category"
+TIMESTAMP = "timestamp"
+TEXT = "text"
+TYPES = (INTEGER, NUMBER, BOOLEAN, CATEGORY, TIMESTAMP, TEXT)
+# What becomes of a category's values beyond its list: an error, or one further category for all of them.
+REFUSE = "refuse"
+OTHER = "other"
+BINARY_CLASSIFICATION = "binary_classification"
+MULTICLASS_CLASSIFICATION = "multiclass_classification"
+REGRESSION = "regression"
+TASKS = (BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION)
+# The columns that a timestamp becomes. `days` are whole days since 2000-01-01 and carry the trend; the others carry the
+# season, the time of the month, of the week and of the day. Each is exact in float32 (`second` to 4 microseconds),
+# which seconds since 1970 are not, and together they are the timestamp again.
+TIMESTAMP_PARTS = ("days", "month", "day", "weekday", "hour", "minute", "second")
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input column. Limits include their ends, None is no limit; `categories` are codes without an order."""
+    """One input column. Limits include their ends, None is no limit.
+
+    `categories` are the allowed values, without an order: codes of an integer, texts or integers of a category.
+    `unknown` says what becomes of a category's other values; a `nullable` column may lack values.
+    """
 
     name: str
     type: str = INTEGER
     minimum: float | None = None
     maximum: float | None = None
-    categories: tuple[float, ...] | None = None
+    categories: tuple[float | str, ...] | None = None
     description: str = ""
+    nullable: bool = False
+    unknown: str = REFUSE
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers as they are."""
+        return self.type in (INTEGER, NUMBER)
 
     @property
     def is_whole(self) -> bool:
         """Whether only whole numbers are allowed."""
         return self.type == INTEGER
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is a category with values beyond its list."""
+        return self.type == CATEGORY and self.unknown == OTHER
+
+    @property
+    def codes(self) -> tuple[float, ...] | None:
+        """The numbers that stand for its values; None where any number may.
+
+        An integer's categories are codes themselves, a category's code is its place in the list, and a boolean is 0 or
+        1. One code more stands for all other values of an open category.
+        """
+        if self.type == CATEGORY:
+            return tuple(range(len(self.labels) + self.is_open))
+        if self.type == BOOLEAN:
+            return (0, 1)
+        return None if self.categories is None else tuple(each for each in self.categories if not isinstance(each, str))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The listed values as a caller writes them, in the order of their codes; empty where the codes are values."""
+        if self.type == BOOLEAN:
+            return ("false", "true")
+        return tuple(map(str, self.categories or ())) if self.type == CATEGORY else ()
+
+    @property
+    def matrix_columns(self) -> tuple[str, ...]:
+        """The columns of the model's matrix that it becomes; none for a text, which is a tensor of its own."""
+        if self.type == TIMESTAMP:
+            return tuple(f"{self.name}.{part}" for part in TIMESTAMP_PARTS)
+        return () if self.type == TEXT else (self.name,)
+
     @classmethod
     def parse(cls, document: Fields) -> Self:
-        """Read an entry of `features`. Raises SchemaError for an unknown type."""
+        """Read an entry of `features`. Raises SchemaError for an unknown type, or a category without categories."""
         name, kind = document.text("name"), document.text("type")
         if kind not in TYPES:
             raise SchemaError(f"feature {name}: unknown type {kind!r}; known are {', '.join(TYPES)}")
+        if kind == CATEGORY and "categories" not in document:
+            raise document.wrong("categories", "is missing: a category needs the list of its values")
         return cls(
             name=name,
             type=kind,
             minimum=document.optional_number("minimum"),
             maximum=document.optional_number("maximum"),
-            categories=document.numbers("categories") if "categories" in document else None,
+            categories=document.scalars("categories") if "categories" in document else None,
             description=document.text("description", ""),
+            nullable=document.flag("nullable") if "nullable" in document else False,
+            unknown=document.text("unknown", REFUSE),
         )
 
     def as_document(self) -> dict[str, Any]:
-        """Return the entry of schema.json."""
-        return {
+        """Return the entry of schema.json; what is as in most schemas is left out, as older versions wrote it."""
+        document = {
             "name": self.name,
             "type": self.type,
             "minimum": self.minimum,
@@ -68,22 +129,31 @@ class Feature:
             "categories": None if self.categories is None else list(self.categories),
             "description": self.description,
         }
+        if self.nullable:
+            document["nullable"] = True
+        if self.unknown != REFUSE:
+            document["unknown"] = self.unknown
+        return document
 
 
 @dataclass(frozen=True, slots=True)
 class Subgroup:
-    """The rows of a slice whose value is one of `categories`, or lies in `limits`, ends included."""
+    """The rows of a slice whose value is one of `categories`, or lies in `limits`, ends included.
+
+    `codes` are the numbers that stand for the categories, where these are not numbers themselves.
+    """
 
     label: str
-    categories: tuple[float, ...] = ()
+    categories: tuple[Scalar, ...] = ()
     limits: tuple[float, float] | None = None
+    codes: tuple[float, ...] = ()
 
     def contains(self, values: npt.NDArray[np.floating[Any]]) -> Mask:
-        """Tell which of the values [rows] belong to it; NaN never does."""
+        """Tell which of the values [rows] belong to it, categories given as codes; NaN never does."""
         import numpy as np
 
         if self.limits is None:
-            return np.isin(values, self.categories)
+            return np.isin(values, self.codes or self.categories)
         low, high = self.limits
         return (values >= low) & (values <= high)
 
@@ -107,6 +177,17 @@ class Slice:
 
         return np.stack([subgroup.contains(values) for subgroup in self.subgroups], axis=1)
 
+    def with_codes(self, feature: Feature) -> Self:
+        """Return the slice of a feature, with the codes of the categories that its subgroups name."""
+        if not feature.labels:
+            return self
+        codes = {label: code for code, label in enumerate(feature.labels)}
+        subgroups = (
+            replace(each, codes=tuple(codes[text] for text in map(written, each.categories) if text in codes))
+            for each in self.subgroups
+        )
+        return replace(self, subgroups=tuple(subgroups))
+
     @classmethod
     def parse(cls, document: Fields) -> Self:
         """Read an entry of `slices`. Raises SchemaError."""
@@ -114,13 +195,13 @@ class Slice:
         parts = document.object("categories" if by_category else "ranges")
         subgroups = []
         for label in parts.values:
-            values = parts.numbers(label)
             if by_category:
-                subgroups.append(Subgroup(label, categories=values))
-            elif len(values) == 2:
-                subgroups.append(Subgroup(label, limits=(values[0], values[1])))
-            else:
+                subgroups.append(Subgroup(label, categories=parts.scalars(label)))
+                continue
+            values = parts.numbers(label)
+            if len(values) != 2:
                 raise parts.wrong(label, f"must be [lowest, highest], found {list(values)}")
+            subgroups.append(Subgroup(label, limits=(values[0], values[1])))
         return cls(document.text("name"), document.text("column"), tuple(subgroups))
 
     def as_document(self) -> dict[str, Any]:
@@ -147,8 +228,9 @@ class Decision:
 class Schema:
     """All that steps, endpoints and the command know about a model's columns.
 
-    `identifier` names the column that numbers the rows, "" where there is none. `decision` is known once a model is
-    trained.
+    `identifier` names the column that numbers the rows, `time` the one that orders them, "" where there is none;
+    `ignored` columns are knowingly not used. Of a binary target `positive` is the value that counts as 1, None where it
+    is 0 or 1; of a multiclass target `classes` are the values in order. `decision` is known once a model is trained.
     """
 
     identifier: str
@@ -156,14 +238,24 @@ class Schema:
     features: tuple[Feature, ...]
     slices: tuple[Slice, ...] = ()
     decision: Decision | None = None
+    task: str = BINARY_CLASSIFICATION
+    positive: Scalar | None = None
+    classes: tuple[Scalar, ...] = ()
+    time: str = ""
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        names = self.columns
         if not self.features:
             raise SchemaError("the schema must list at least one feature")
+        names = [*self.columns, *self.ignored]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"the schema names {', '.join(repeated)} more than once; a column may stand only once")
+        if self.task not in TASKS:
+            raise SchemaError(f"unknown task {self.task!r}; known are {', '.join(TASKS)}")
+        features = {feature.name: feature for feature in self.features}
+        coded = (each.with_codes(features[each.column]) if each.column in features else each for each in self.slices)
+        object.__setattr__(self, "slices", tuple(coded))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,9 +263,20 @@ class Schema:
         return tuple(feature.name for feature in self.features)
 
     @property
+    def matrix_columns(self) -> tuple[str, ...]:
+        """The columns of the model's matrix, in order: one per feature, several per timestamp, none per text."""
+        return tuple(column for feature in self.features for column in feature.matrix_columns)
+
+    @property
+    def texts(self) -> tuple[Feature, ...]:
+        """The features of type text, each of which is a tensor of its own."""
+        return tuple(feature for feature in self.features if feature.type == TEXT)
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of a data file: identifier, features, target."""
-        return (*((self.identifier,) if self.identifier else ()), *self.names, self.target)
+        """Every column of a data file that is used: identifier, time, features, target."""
+        beside = (self.identifier, "" if self.time in self.names else self.time)
+        return (*filter(None, beside), *self.names, self.target)
 
     @property
     def threshold(self) -> float:
@@ -206,10 +309,15 @@ class Schema:
             features=tuple(Feature.parse(each) for each in fields.objects("features")),
             slices=tuple(Slice.parse(each) for each in fields.objects("slices")),
             decision=Decision(decision.number("threshold"), decision.text("chosen_by", "")) if decision else None,
+            task=fields.text("task", BINARY_CLASSIFICATION),
+            positive=fields.scalar("positive") if "positive" in fields else None,
+            classes=fields.scalars("classes") if "classes" in fields else (),
+            time=fields.text("time", ""),
+            ignored=fields.texts("ignore") if "ignore" in fields else (),
         )
 
     def as_document(self) -> dict[str, Any]:
-        """Return the content of schema.json."""
+        """Return the content of schema.json; what is as in most schemas is left out, as older versions wrote it."""
         document: dict[str, Any] = {
             "format": FORMAT,
             "id": self.identifier,
@@ -217,46 +325,21 @@ class Schema:
             "features": [feature.as_document() for feature in self.features],
             "slices": [each.as_document() for each in self.slices],
         }
+        if self.task != BINARY_CLASSIFICATION:
+            document["task"] = self.task
+        if self.positive is not None:
+            document["positive"] = self.positive
+        if self.classes:
+            document["classes"] = list(self.classes)
+        if self.time:
+            document["time"] = self.time
+        if self.ignored:
+            document["ignore"] = list(self.ignored)
         if self.decision is not None:
             document["decision"] = {"threshold": self.decision.threshold, "chosen_by": self.decision.chosen_by}
         return document
 
 
-def problems_of(schema: Schema) -> list[str]:
-    """Return what contradicts itself in a schema, one sentence per problem; an empty list where all is well."""
-    features = {feature.name: feature for feature in schema.features}
-    problems = [problem for feature in schema.features for problem in _feature_problems(feature)]
-    for each in schema.slices:
-        feature = features.get(each.column)
-        if feature is None:
-            problems.append(f"slice {each.name}: {each.column} is not a feature")
-        else:
-            problems += [f"slice {each.name}: {problem}" for problem in _slice_problems(each, feature)]
-    names = [each.name for each in schema.slices]
-    return problems + [f"slice {name} is there twice" for name in sorted({n for n in names if names.count(n) > 1})]
-
-
-def _feature_problems(feature: Feature) -> Iterator[str]:
-    low, high = feature.minimum, feature.maximum
-    if low is not None and high is not None and low > high:
-        yield f"feature {feature.name}: minimum {low:g} lies above maximum {high:g}"
-    if feature.categories is not None and len(set(feature.categories)) != len(feature.categories):
-        yield f"feature {feature.name}: a category is listed twice"
-
-
-def _slice_problems(found: Slice, feature: Feature) -> Iterator[str]:
-    if len(found.subgroups) < 2:
-        yield "fewer than two subgroups leave nothing to compare"
-    named = [value for subgroup in found.subgroups for value in subgroup.categories]
-    for value in sorted(set(named)):
-        if value not in (feature.categories or ()):
-            yield f"{value:g} is not a category of {feature.name}"
-        if named.count(value) > 1:
-            yield f"category {value:g} belongs to two subgroups"
-    ranges = sorted((each.limits, each.label) for each in found.subgroups if each.limits is not None)
-    for (low, high), label in ranges:
-        if low > high:
-            yield f"'{label}' ends before it begins"
-    for ((_, end), left), ((begin, _), right) in pairwise(ranges):
-        if begin <= end:
-            yield f"'{left}' and '{right}' overlap; a row belongs to one subgroup"
+def written(value: Scalar) -> str:
+    """Write a value as a caller would: true rather than True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

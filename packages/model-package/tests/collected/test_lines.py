@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model_package.collected.lines import IDENTITY, Found, LineReader, whole_lines
+from model_package.collected.lines import IDENTITY, Found, LineReader, Types, whole_lines
 from model_package.collected.rows import first_of_each, with_answers
 from model_package.collected.window import Window
 
@@ -35,7 +35,8 @@ def line(*rows: Any) -> bytes:
 
 def inputs(features: list[str] | None = None) -> tuple[LineReader, Found]:
     found = Found()
-    return LineReader.of_inputs(WINDOW, found, features, NUMBER), found
+    types: Types | None = dict.fromkeys(features, NUMBER) if features else None
+    return LineReader.of_inputs(WINDOW, found, types, NUMBER), found
 
 
 def outputs() -> tuple[LineReader, Found]:
@@ -64,7 +65,6 @@ def outputs() -> tuple[LineReader, Found]:
         pytest.param(line(GOOD | {"time": "yesterday"}), 0, 1, id="a time that is none"),
         pytest.param(line(GOOD | {"row": True}), 0, 1, id="a number that is none"),
         pytest.param(line(GOOD | {"row": -1}), 0, 1, id="a negative number of a row"),
-        pytest.param(line(GOOD | {"age": "30"}), 0, 1, id="text for a number"),
         pytest.param(line(GOOD | {"age": [30]}), 0, 1, id="a list for a number"),
         pytest.param(line(GOOD | {"age": 10**400}), 0, 1, id="a number beyond every float"),
     ],
@@ -75,6 +75,15 @@ def test_a_line_is_read_or_counted(content: bytes, rows: int, broken: int, featu
     table = reader.read(content, NOON)
 
     assert (table.height, found.broken) == (rows, broken)
+
+
+def test_text_for_a_known_number_is_broken_and_any_other_text_is_kept():
+    known, counted = inputs(["age"])
+    unknown, _ = inputs()
+    lines = line(GOOD | {"age": "30", "member": True}) + b"\n" + line(GOOD | {"row": 1, "age": None, "member": False})
+
+    assert (known.read(lines, NOON).height, counted.broken) == (1, 1)
+    assert unknown.read(lines, NOON).select("age", "member").rows() == [("30", True), (None, False)]
 
 
 def test_broken_lines_cost_no_good_ones():

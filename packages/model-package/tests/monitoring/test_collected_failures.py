@@ -39,7 +39,7 @@ def write(folder: Path, *lines: str, end: str = "\n") -> Path:
 @pytest.mark.parametrize("folder", ["missing", "empty"])
 def test_an_empty_window_has_no_rows_and_says_so(tmp_path: Path, folder: str):
     (tmp_path / "empty").mkdir()
-    found = read_window(tmp_path / folder, WINDOW, FEATURES)
+    found = read_window(tmp_path / folder, WINDOW, SCHEMA)
 
     measured = measure(found, make_reference(), None, SETTINGS)
     document = measured.as_document()
@@ -63,7 +63,7 @@ def test_half_written_and_foreign_lines_are_counted_and_the_rest_is_read(tmp_pat
     ]
     write(tmp_path, line(1), *bad, line(7, income=None), line(8)[:40], end="")
 
-    found = read_window(tmp_path, WINDOW, FEATURES)
+    found = read_window(tmp_path, WINDOW, SCHEMA)
 
     assert found.rows == 2
     assert found.found.broken == len(bad) + 2
@@ -75,7 +75,7 @@ def test_a_mirrored_or_repeated_request_counts_once_and_the_live_answer_wins(tmp
     store(tmp_path, rows, "green")
     store(tmp_path, rows, "blue", MOMENT - timedelta(hours=1))
 
-    found = read_window(tmp_path, WINDOW, FEATURES, ["green", "blue"])
+    found = read_window(tmp_path, WINDOW, SCHEMA, ["green", "blue"])
 
     assert (found.rows, found.found.repeated) == (300, 300)
     assert found.table["probability"].null_count() == 0
@@ -85,8 +85,8 @@ def test_only_rows_of_the_window_count_whatever_hour_they_are_filed_under(tmp_pa
     store(tmp_path, draw(50, 1), moment=UNTIL - timedelta(minutes=10))
     store(tmp_path, draw(70, 2), "green", UNTIL + timedelta(minutes=10))
 
-    assert read_window(tmp_path, WINDOW, FEATURES).rows == 50
-    assert read_window(tmp_path, Window(UNTIL, UNTIL + timedelta(hours=1)), FEATURES).rows == 70
+    assert read_window(tmp_path, WINDOW, SCHEMA).rows == 50
+    assert read_window(tmp_path, Window(UNTIL, UNTIL + timedelta(hours=1)), SCHEMA).rows == 70
 
 
 def test_a_row_that_is_filed_in_the_hour_beside_its_own_is_read(tmp_path: Path):
@@ -96,7 +96,7 @@ def test_a_row_that_is_filed_in_the_hour_beside_its_own_is_read(tmp_path: Path):
         file.parent.mkdir(parents=True)
         file.write_text(line(hour.hour, time=time.isoformat()) + "\n")
 
-    found = read_window(tmp_path, WINDOW, FEATURES)
+    found = read_window(tmp_path, WINDOW, SCHEMA)
 
     assert (found.rows, found.found.skewed) == (2, 0)
 
@@ -105,7 +105,7 @@ def test_a_server_whose_clock_is_wrong_is_noticed(tmp_path: Path):
     # given a server five hours behind: its rows lie in folders hours away from their own time
     write(tmp_path, *(line(at, time=(MOMENT - timedelta(hours=5)).isoformat()) for at in range(600)))
 
-    found = read_window(tmp_path, WINDOW, FEATURES)
+    found = read_window(tmp_path, WINDOW, SCHEMA)
     document = measure(found, make_reference(), None, SETTINGS).as_document()
 
     assert found.found.skewed == 600
@@ -119,7 +119,7 @@ def test_unknown_columns_and_missing_features_are_named(tmp_path: Path):
         del each["data"][0]["harmless"]
     write(tmp_path, *(json.dumps(each) for each in lines))
 
-    found = read_window(tmp_path, WINDOW, FEATURES)
+    found = read_window(tmp_path, WINDOW, SCHEMA)
     document = measure(found, make_reference(), None, SETTINGS).as_document()
 
     measures = document["measures"]
@@ -149,7 +149,7 @@ def test_late_labels_join_and_those_of_other_windows_are_left_for_these(tmp_path
     ids = [f"r{at}" for at in range(400)] + [f"older{at}" for at in range(100)]
     known = {"correlation_id": ids, "row": [0] * 500, "default": [*rows.target[:400].tolist(), *([0] * 100)]}
     labels = read_labels(outcomes(tmp_path / "outcomes.parquet", known), "default")
-    collected = read_window(tmp_path / "collected", WINDOW, FEATURES)
+    collected = read_window(tmp_path / "collected", WINDOW, SCHEMA)
 
     document = measure(collected, make_reference(), labels, SETTINGS).as_document()
 
@@ -164,7 +164,7 @@ def test_without_labels_the_performance_says_nothing(tmp_path: Path, labels: int
     empty = pl.DataFrame(schema={"correlation_id": pl.String, "row": pl.Int64, "default": pl.Int8})
     none = None if labels is None else Labels(empty)
 
-    found = read_window(tmp_path, WINDOW, FEATURES)
+    found = read_window(tmp_path, WINDOW, SCHEMA)
     document = measure(found, make_reference(), none, SETTINGS).as_document()
 
     assert document["measures"]["roc_auc"]["state"] == "nothing"

@@ -13,7 +13,7 @@ from tiny_package import rows as allowed_rows
 
 from model_package.errors import InvalidRows, UnreadableRows
 from model_package.rows.files import batches, identifiers
-from model_package.rows.requests import as_request, request_matrix
+from model_package.rows.requests import as_request, request_tensors
 from model_package.rows.rules import RowRules
 
 RULES = RowRules(SCHEMA)
@@ -40,7 +40,7 @@ def test_rows_keep_their_order_and_their_identifiers(tmp_path: Path, name: str):
 
     (batch,) = batches(file, RULES)
 
-    assert batch.features.tolist() == ROWS.select(SCHEMA.names).cast(pl.Float32).to_numpy().tolist()
+    assert batch.rows.features.tolist() == ROWS.select(SCHEMA.names).cast(pl.Float32).to_numpy().tolist()
     assert batch.keys["id"].to_list() == ROWS["id"].to_list()
     assert identifiers(file, RULES) == {"id": pl.String()}
 
@@ -57,8 +57,8 @@ def test_a_request_a_csv_and_a_parquet_file_give_the_same_matrix(
 
     for name in FORMS:
         (batch,) = batches(write(table, folder / name), RULES)
-        assert np.array_equal(batch.features, request_matrix(records, RULES))
-    assert np.array_equal(batch.features, features)
+        assert np.array_equal(batch.rows.features, request_tensors(records, RULES).features)
+    assert np.array_equal(batch.rows.features, features)
 
 
 @pytest.mark.parametrize("kind", [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(12, 2)], ids=str)
@@ -69,18 +69,18 @@ def test_every_type_of_number_is_read(tmp_path: Path, kind: pl.DataType):
 
     (batch,) = batches(tmp_path / "rows.parquet", RULES)
 
-    assert batch.features.dtype == np.float32
-    assert batch.features.flags.c_contiguous
-    assert batch.features.tolist() == rows.select(SCHEMA.names).cast(pl.Float32).to_numpy().tolist()
+    assert batch.rows.features.dtype == np.float32
+    assert batch.rows.features.flags.c_contiguous
+    assert batch.rows.features.tolist() == rows.select(SCHEMA.names).cast(pl.Float32).to_numpy().tolist()
 
 
 WRONG: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "below the minimum": (lambda t: t.with_columns(age=pl.lit(17)), "row 0, age must be at least 18, got 17"),
-    "unknown category": (lambda t: t.with_columns(kind=pl.lit(3)), "row 0, kind unknown category 3"),
+    "unknown category": (lambda t: t.with_columns(kind=pl.lit(3)), "row 0, kind 3 is not one of 1, 2, 4"),
     "a fraction": (lambda t: t.with_columns(age=pl.lit(20.5)), "must be a whole number, got 20.5"),
     "missing": (
         lambda t: t.with_columns(income=pl.lit(None, pl.Float64)),
-        "row 0, income must be a finite number, got NaN",
+        "row 0, income is null, and this column must have a value",
     ),
 }
 

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from mlops.core.errors import InputError
 from mlops.gates.package_checks import digest_differences, megabytes, provenance_gaps, replay_golden, schema_breaks
-from mlops.gates.performance import HELD_OUT, Package, Performance, feature_matrix, measure_performance, measured_names
+from mlops.gates.performance import HELD_OUT, Package, Performance, measure_performance, measured_names, model_input
 from mlops.settings.gates import GatesFile
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
@@ -24,6 +25,7 @@ from model_package.errors import MeasurementError, ModelPackageError, NoData
 from model_package.measures import Measure, largest
 from model_package.package import read_baseline, read_provenance, read_schema
 from model_package.provenance import Provenance
+from model_package.rows.encoding import decode
 from model_package.runtime import Scorer
 from model_package.statistics.psi import population_stability_index
 
@@ -148,16 +150,16 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
 
 def measure_drift(baseline: Baseline, scorer: Scorer, rows: pl.DataFrame) -> Drift:
     """Compare recent rows and the challenger's scores of them with its training. Raises ModelPackageError."""
-    features = feature_matrix(rows, scorer.schema, _RECENT)
+    asked = model_input(rows, scorer.schema, _RECENT)
     indexes: dict[str, float] = {}
-    for name, column in zip(scorer.schema.names, features.T, strict=True):
+    for name, column in zip(scorer.schema.names, decode(asked, scorer.schema).astype(np.float32).T, strict=True):
         training = baseline.features.get(name)
         if training is None:
             raise MeasurementError(f"baseline.json has no feature '{name}'")
         indexes[name] = population_stability_index(*training.compared(training.count(column)))
     predictions = baseline.predictions
-    score = population_stability_index(*predictions.compared(predictions.count(scorer.score(features))))
-    return Drift(len(features), indexes, score)
+    score = population_stability_index(*predictions.compared(predictions.count(scorer.score(asked))))
+    return Drift(len(asked), indexes, score)
 
 
 def _open(candidate: Candidate | None) -> tuple[Package | None, str]:

@@ -21,10 +21,12 @@ from model_package.golden import GoldenCase
 from model_package.measures import Measure
 from model_package.package import GOLDEN_FILE, read_evaluation, read_golden
 from model_package.provenance import UNKNOWN, Provenance
-from model_package.rows.requests import request_matrix
-from model_package.rows.rules import RowRules, shown
+from model_package.rows.cells import listed
+from model_package.rows.encoding import Tensors
+from model_package.rows.requests import request_tensors
+from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
-from model_package.schema import Feature, Schema
+from model_package.schema import INTEGER, NUMBER, Feature, Schema, written
 
 RECORDED_METRICS: Final = ("roc_auc", "average_precision", "brier", "f1")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -114,7 +116,7 @@ def replay_golden(folder: Path, scorer: Scorer) -> tuple[Measure, Measure]:
     rules = RowRules(scorer.schema)
     largest, changed = 0.0, []
     for index, case in enumerate(read_golden(folder).cases):
-        found = scorer.score(_features(case, index, rules))
+        found = scorer.score(_rows(case, index, rules))
         if len(found) != len(case.probability) or len(found) != len(case.decision):
             raise MeasurementError(f"{GOLDEN_FILE}: case {index} has {len(found)} rows and another number of answers")
         largest = max(largest, float(np.abs(found - case.probability).max()))
@@ -126,9 +128,9 @@ def replay_golden(folder: Path, scorer: Scorer) -> tuple[Measure, Measure]:
     return Measure(largest), Measure(float(len(changed)), details=tuple(changed))
 
 
-def _features(case: GoldenCase, index: int, rules: RowRules) -> npt.NDArray[np.float32]:
+def _rows(case: GoldenCase, index: int, rules: RowRules) -> Tensors:
     try:
-        return request_matrix(case.request, rules)
+        return request_tensors(case.request, rules)
     except UnreadableRows as error:
         raise MeasurementError(f"{GOLDEN_FILE}: case {index} does not fit the schema: {error}") from error
 
@@ -150,18 +152,23 @@ def schema_breaks(champion: Schema, challenger: Schema) -> tuple[str, ...]:
 
 def _feature_breaks(old: Feature, new: Feature) -> list[str]:
     breaks = []
-    if old.type == "number" and new.type == "integer":
+    if old.type == NUMBER and new.type == INTEGER:
         breaks.append(f"'{new.name}' takes integers only")
+    elif old.type != new.type and (old.type, new.type) != (INTEGER, NUMBER):
+        return [f"'{new.name}' is of type {new.type}; before: {old.type}"]
+    if old.nullable and not new.nullable:
+        breaks.append(f"'{new.name}' must have a value; before: null was allowed")
     if new.minimum is not None and (old.minimum is None or old.minimum < new.minimum):
         breaks.append(f"'{new.name}' takes nothing below {new.minimum:g}; before: {_limit(old.minimum)}")
     if new.maximum is not None and (old.maximum is None or old.maximum > new.maximum):
         breaks.append(f"'{new.name}' takes nothing above {new.maximum:g}; before: {_limit(old.maximum)}")
-    if new.categories is not None:
-        lost = None if old.categories is None else sorted(set(old.categories) - set(new.categories))
-        if lost is None:
+    if new.categories is not None and not new.is_open:
+        known = set(map(written, new.categories))
+        lost = [each for each in map(written, old.categories or ()) if each not in known]
+        if old.categories is None or old.is_open:
             breaks.append(f"'{new.name}' takes only certain categories")
         elif lost:
-            breaks.append(f"'{new.name}' no longer takes {', '.join(map(shown, lost))}")
+            breaks.append(f"'{new.name}' no longer takes {listed(lost)}")
     return breaks
 
 

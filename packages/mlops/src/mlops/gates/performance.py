@@ -26,7 +26,8 @@ from model_package.binary_classification import OUTCOMES
 from model_package.errors import MeasurementError, ModelPackageError, NoData
 from model_package.evaluation import Estimate
 from model_package.measures import Interval, Measure, slice_metric
-from model_package.rows.tables import column, matrix
+from model_package.rows.encoding import Tensors
+from model_package.rows.tables import column, read_column, tensors
 from model_package.runtime import Scorer
 from model_package.schema import Schema, Slice
 from model_package.statistics.binary_metrics import SLICE_METRICS, Scored, prepare
@@ -65,7 +66,7 @@ class Answers:
     """One model's answers to its rows [rows, features]: target, probability and decision, each [rows]."""
 
     package: Package
-    features: npt.NDArray[np.float32]
+    rows: Tensors
     target: Floats
     probability: Floats
 
@@ -136,21 +137,21 @@ def measure_performance(
     return Performance(measures, tuple(subgroups), own, other)
 
 
-def feature_matrix(rows: pl.DataFrame, schema: Schema, name: str) -> npt.NDArray[np.float32]:
-    """Return the schema's features, float32 [rows, features]; `name` is what to call the rows in an error.
+def model_input(rows: pl.DataFrame, schema: Schema, name: str) -> Tensors:
+    """Return the model's input; `name` is what to call the rows in an error.
 
-    Raises MeasurementError for a column that is missing or holds no numbers.
+    Raises MeasurementError for a column that is missing or holds something else than the schema says.
     """
     try:
-        return matrix(rows, schema.names, np.float32)
+        return tensors(rows, schema)
     except MeasurementError as error:
         raise MeasurementError(f"{name}: {error}") from error
 
 
 def _answers(rows: pl.DataFrame, package: Package) -> Answers:
     schema = package.scorer.schema
-    features, target = feature_matrix(rows, schema, HELD_OUT), _target(rows, schema)
-    return Answers(package, features, target, package.scorer.score(features))
+    asked, target = model_input(rows, schema, HELD_OUT), _target(rows, schema)
+    return Answers(package, asked, target, package.scorer.score(asked))
 
 
 def _target(rows: pl.DataFrame, schema: Schema) -> Floats:
@@ -182,7 +183,7 @@ def _by_slice(
     measures: Measures = {}
     for each in gates.slices:
         try:
-            inside = each.membership(_column(rows, each.column))
+            inside = _membership(each, rows, own.package.scorer.schema)
             counted = _large_enough(inside, own.target, gates.min_slice_size)
             subgroups += _subgroups(each, inside, counted, own, other)
             if counted.sum() < _MIN_SUBGROUPS:
@@ -191,6 +192,17 @@ def _by_slice(
         except MeasurementError as error:
             measures |= {slice_metric(metric, each.name): Measure.failed(error) for metric in SLICE_METRICS}
     return masks, subgroups, measures
+
+
+def _membership(found: Slice, rows: pl.DataFrame, schema: Schema) -> Mask:
+    """Return which row belongs to which subgroup, with categories coded as by the model's own schema."""
+    feature = {each.name: each for each in schema.features}.get(found.column)
+    if feature is None or feature.is_number:
+        return found.membership(_column(rows, found.column))
+    try:
+        return found.with_codes(feature).membership(read_column(rows, feature).values)
+    except MeasurementError as error:
+        raise MeasurementError(f"{HELD_OUT}: {error}") from error
 
 
 def _large_enough(inside: Mask, target: Floats, smallest: MinSliceSize) -> Mask:
@@ -271,7 +283,7 @@ def _latencies(models: Sequence[Answers], calls: int) -> list[Floats]:
 
     The models take turns, so that a busy machine slows them alike.
     """
-    turns = [(each.package.scorer, cycle(_single_rows(each.features))) for each in models]
+    turns = [(each.package.scorer, cycle(_single_rows(each.rows))) for each in models]
     times = np.empty((len(turns), _WARM_UP_CALLS + calls))
     for call in range(times.shape[1]):
         for model, (scorer, rows) in enumerate(turns):
@@ -279,12 +291,12 @@ def _latencies(models: Sequence[Answers], calls: int) -> list[Floats]:
     return list(times[:, _WARM_UP_CALLS:])
 
 
-def _single_rows(features: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-    return [features[at : at + 1] for at in range(min(len(features), _TIMED_ROWS))]
+def _single_rows(rows: Tensors) -> list[Tensors]:
+    return [rows[at : at + 1] for at in range(min(len(rows), _TIMED_ROWS))]
 
 
-def _milliseconds(scorer: Scorer, row: npt.NDArray[np.float32]) -> float:
-    """Time one row [1, features], without the time for which other programs had the processor."""
+def _milliseconds(scorer: Scorer, row: Tensors) -> float:
+    """Time one row, without the time for which other programs had the processor."""
     # The session runs in this one thread.
     start = time.thread_time()
     scorer.score(row)

@@ -21,10 +21,12 @@ from mlops.core.results import Block, Line, Result, Table
 from model_package.baseline import Baseline, Distribution
 from model_package.errors import Finding, InvalidRows, ModelPackageError, PackageError
 from model_package.package import BASELINE_FILE, package_digest, read_baseline
+from model_package.rows.cells import shown_cell
+from model_package.rows.encoding import Tensors, cells, decode, encode
 from model_package.rows.requests import read_request
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
-from model_package.schema import Feature, Schema
+from model_package.schema import TEXT, Feature, Schema
 
 # Each row costs thousands of scores.
 MAX_ROWS: Final = 100
@@ -35,15 +37,15 @@ _BAR_CHARACTERS: Final = 20
 _COLUMNS: Final = ("feature", "value", "adds", "±", "")
 
 Floats = npt.NDArray[np.float64]
-Score = Callable[[npt.NDArray[np.float32]], Floats]
+Score = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
 class FeatureContribution:
-    """What one feature's value added to the probability, and the standard error of that."""
+    """What one feature's value, as a caller writes it, added to the probability, and the standard error of that."""
 
     feature: str
-    value: float
+    value: Any
     contribution: float
     standard_error: float
 
@@ -84,7 +86,7 @@ class ExplainResult(Result):
         lines = [
             (
                 each.feature,
-                f"{each.value:g}",
+                f"{each.value:g}" if type(each.value) in (int, float) else shown_cell(each.value),
                 f"{each.contribution:+.4f}",
                 f"{each.standard_error:.4f}",
                 "█" * round(_BAR_CHARACTERS * abs(each.contribution) / largest),
@@ -117,15 +119,15 @@ def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:
 
 def _explain(package: Path, model: str, body: bytes) -> ExplainResult:
     scorer, baseline = Scorer.open(package), read_baseline(package)
-    rows = read_request(body, RowRules(scorer.schema), MAX_ROWS).astype(np.float64)
+    rows = read_request(body, RowRules(scorer.schema), MAX_ROWS)
     background = draw_background(scorer.schema, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
     return ExplainResult(
         model=model,
         digest=package_digest(package),
         threshold=scorer.schema.threshold,
-        base=float(scorer.score(background.astype(np.float32)).mean()),
+        base=float(_scores_beside(rows[:1], scorer)(background).mean()),
         background=len(background),
-        rows=tuple(_row(number, row, background, scorer) for number, row in enumerate(rows)),
+        rows=tuple(_row(number, rows[number : number + 1], background, scorer) for number in range(len(rows))),
     )
 
 
@@ -136,22 +138,37 @@ def _sentence(finding: Finding) -> str:
     return f"{place}: {finding.reason}" if place else finding.reason
 
 
-def _row(number: int, row: Floats, background: Floats, scorer: Scorer) -> ExplainedRow:
+def _row(number: int, row: Tensors, background: Floats, scorer: Scorer) -> ExplainedRow:
+    schema = scorer.schema
     # Seeded again for each row, so that its explanation does not depend on the others of the request.
-    found = contributions(scorer.score, row, background, np.random.default_rng(SEED))
+    random = np.random.default_rng(SEED)
+    found = contributions(_scores_beside(row, scorer), decode(row, schema)[0], background, random)
     each = [
-        FeatureContribution(name, float(value), float(share), float(error))
-        for name, value, share, error in zip(scorer.schema.names, row, found.values, found.errors, strict=True)
+        FeatureContribution(name, value, float(share), float(error))
+        for (name, (value,)), share, error in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
     decision = int(scorer.decide(np.array([found.score]))[0])
     return ExplainedRow(number, found.score, decision, tuple(ordered))
 
 
-def draw_background(schema: Schema, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
-    """Return rows [count, features] in the schema's order, each feature drawn evenly over its distribution.
+def _scores_beside(row: Tensors, scorer: Scorer) -> Score:
+    """Return how values [rows, features] are scored: a text is that of `row`, or empty where its length is missing."""
+    schema = scorer.schema
+    positions = [at for at, feature in enumerate(schema.features) if feature.type == TEXT]
 
-    Raises PackageError when the baseline holds no values of a feature.
+    def score(values: Floats) -> Floats:
+        there = [np.isfinite(values[:, [at]]) for at in positions]
+        texts = [np.where(known, text, "").astype(object) for known, text in zip(there, row.texts, strict=True)]
+        return scorer.score(encode(values, texts, schema))
+
+    return score
+
+
+def draw_background(schema: Schema, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
+    """Return values [count, features] in the schema's order, each feature drawn evenly over its distribution.
+
+    A text and what training never had are missing. Raises PackageError when the baseline holds no values of a feature.
     """
     columns = [_drawn(feature, baseline, _stratified(count, random)) for feature in schema.features]
     return np.column_stack(columns)
@@ -164,8 +181,10 @@ def _stratified(count: int, random: np.random.Generator) -> Floats:
 
 def _drawn(feature: Feature, baseline: Baseline, shares: Floats) -> Floats:
     training = baseline.features.get(feature.name)
-    if training is None or not sum(training.counts):
+    if training is None or not (sum(training.counts) or training.other or training.missing):
         raise PackageError(f"{BASELINE_FILE} holds no values of '{feature.name}'")
+    if feature.type == TEXT or not sum(training.counts):
+        return np.full(len(shares), np.nan)
     values = _quantiles(training, shares)
     return np.rint(values) if feature.is_whole else values
 
@@ -188,7 +207,7 @@ class Contributions:
 
 
 def contributions(score: Score, row: Floats, background: Floats, random: np.random.Generator) -> Contributions:
-    """Explain one row [features] against a background [rows, features]; `score` takes [rows, features] to [rows].
+    """Explain one row's values [features] against a background's [rows, features]; `score` takes both to [rows].
 
     Calls `score` with 2 x rows x (features + 1) rows at once.
     """
@@ -197,7 +216,7 @@ def contributions(score: Score, row: Floats, background: Floats, random: np.rand
     both = np.concatenate([ranks, width - 1 - ranks])
     starts = np.concatenate([background, background])
     taken = both[:, None, :] < np.arange(width + 1)[None, :, None]
-    points = np.where(taken, row, starts[:, None, :]).astype(np.float32)
+    points = np.where(taken, row, starts[:, None, :])
     scores = score(points.reshape(-1, width)).reshape(2 * count, width + 1)
     steps = np.take_along_axis(np.diff(scores, axis=1), both, axis=1)
     pairs = (steps[:count] + steps[count:]) / 2

@@ -1,10 +1,12 @@
 """A window of what deployments collected: their folders of JSON lines become one table of numbers, each row once.
 
-Files are read one after the other and only numbers are kept (some 120 bytes per row): identities become hashes.
+Files are read one after the other and only numbers are kept (some 120 bytes per row): labels become codes, texts their
+lengths, and identities hashes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,13 @@ from model_package.collected.lines import (
     TIME,
     Found,
     LineReader,
+    Types,
     whole_lines,
 )
 from model_package.collected.rows import KEY, first_of_each, row_keys, with_answers
 from model_package.collected.window import Window
-from model_package.rows.tables import matrix
+from model_package.rows.tables import matrix, read_column
+from model_package.schema import BOOLEAN, CATEGORY, Feature, Schema
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 _NUMBER = pl.Float32()
@@ -34,6 +38,7 @@ _NUMBER = pl.Float32()
 class Collected:
     """The rows of a window: features float32 (NaN: missing), `probability` float32, `decision`, `model_version`, `key`.
 
+    Features are values as rows.cells defines them; a category that is not listed has the code after the last one.
     The answer is null where none was collected. `key` is a hash of request id and row number.
     """
 
@@ -55,42 +60,73 @@ class Collected:
         return matrix(self.table, [name], np.float32)[:, 0]
 
 
-def read_window(folder: Path, window: Window, features: Sequence[str], deployments: Sequence[str] = ()) -> Collected:
+def read_window(folder: Path, window: Window, schema: Schema, deployments: Sequence[str] = ()) -> Collected:
     """Read <folder>/<deployment>/<collection>/yyyy/MM/dd/HH/*.jsonl; of a row that several have, the first's counts.
 
     Without names, all deployments count, in the order of their names. A folder that is not there holds nothing.
     """
     found = Found()
     names = deployments or sorted(each.name for each in folder.glob("*") if each.is_dir())
-    tables = [_deployment(folder / name, window, features, found) for name in names]
-    together = pl.concat([_nothing(window, features), *tables], how="vertical")
+    tables = [_deployment(folder / name, window, schema, found) for name in names]
+    together = pl.concat([_nothing(window, schema), *tables], how="vertical")
     del tables
     once = first_of_each(together, [KEY])
     found.repeated += together.height - once.height
     return Collected(once, found)
 
 
-def _deployment(folder: Path, window: Window, features: Sequence[str], found: Found) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, found, features, _NUMBER)
-    asked = _read(folder / INPUTS, inputs, window, found)
+def _deployment(folder: Path, window: Window, schema: Schema, found: Found) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, found, _types(schema), _NUMBER)
+    asked = _read(folder / INPUTS, inputs, window, found, partial(_narrow_inputs, schema=schema))
     later = window.for_answers()
     answers = LineReader.of_outputs(later, found, _NUMBER)
-    return with_answers(asked, _read(folder / OUTPUTS, answers, later, found), [KEY])
+    return with_answers(asked, _read(folder / OUTPUTS, answers, later, found, _narrow), [KEY])
 
 
-def _read(folder: Path, reader: LineReader, window: Window, found: Found) -> pl.DataFrame:
-    tables = [_narrow(reader.empty())]
+def _read(
+    folder: Path, reader: LineReader, window: Window, found: Found, narrow: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    tables = [narrow(reader.empty())]
     for file in sorted(folder.rglob("*.jsonl")):
         hour = window.hour_of(file.relative_to(folder).as_posix())
         if hour is not None:
             found.files += 1
-            tables += [_narrow(reader.read(block, hour)) for block in whole_lines(_chunks(file))]
+            tables += [narrow(reader.read(block, hour)) for block in whole_lines(_chunks(file))]
     return pl.concat(tables)
 
 
-def _nothing(window: Window, features: Sequence[str]) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, Found(), features, _NUMBER).empty()
-    return with_answers(_narrow(inputs), _narrow(LineReader.of_outputs(window, Found(), _NUMBER).empty()), [KEY])
+def _nothing(window: Window, schema: Schema) -> pl.DataFrame:
+    inputs = LineReader.of_inputs(window, Found(), _types(schema), _NUMBER).empty()
+    answers = LineReader.of_outputs(window, Found(), _NUMBER).empty()
+    return with_answers(_narrow_inputs(inputs, schema), _narrow(answers), [KEY])
+
+
+def _types(schema: Schema) -> Types:
+    """Return the types of the features as they are collected."""
+    return {feature.name: _type(feature) for feature in schema.features}
+
+
+def _type(feature: Feature) -> pl.DataType:
+    if feature.is_number:
+        return _NUMBER
+    if feature.type == BOOLEAN:
+        return pl.Boolean()
+    is_whole = feature.type == CATEGORY and not any(isinstance(each, str) for each in feature.categories or ())
+    return pl.Int64() if is_whole else pl.String()
+
+
+def _narrow_inputs(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Return the features as numbers, with a key in the place of what identifies the row."""
+    others = [feature for feature in schema.features if not feature.is_number]
+    return _narrow(table.with_columns(_values(table, feature) for feature in others) if others else table)
+
+
+def _values(table: pl.DataFrame, feature: Feature) -> pl.Series:
+    found = read_column(table, feature)
+    values = found.values
+    if feature.type == CATEGORY and found.unread.any():
+        values = np.where(found.unread, len(feature.labels), values)
+    return pl.Series(feature.name, values, _NUMBER, nan_to_null=True)
 
 
 def _narrow(table: pl.DataFrame) -> pl.DataFrame:

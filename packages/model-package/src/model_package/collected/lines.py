@@ -6,7 +6,7 @@ What cannot be used is counted and left out.
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -70,11 +70,9 @@ class LineReader:
         self._number = number
 
     @classmethod
-    def of_inputs(
-        cls, window: Window, found: Found, features: Sequence[str] | None, number: pl.DataType
-    ) -> "LineReader":
-        """Read the inputs of a model with these features; None reads whatever features are there, slower."""
-        return cls(window, found, dict.fromkeys(features or (), number), answers=False, number=number)
+    def of_inputs(cls, window: Window, found: Found, features: Types | None, number: pl.DataType) -> "LineReader":
+        """Read the inputs of a model with features of these types; None reads whatever features are there, slower."""
+        return cls(window, found, features or {}, answers=False, number=number)
 
     @classmethod
     def of_outputs(cls, window: Window, found: Found, number: pl.DataType) -> "LineReader":
@@ -157,8 +155,11 @@ class LineReader:
                     usable.append(row)
                 elif not self._is_elsewhere(each):
                     self._found.broken += 1
-        names = self._values or {name: self._number for row in usable for name in row if name not in _IDENTITY_TYPES}
-        return pl.DataFrame(usable, schema={**names, **_IDENTITY_TYPES}, orient="row")
+        types = self._values or {
+            name: _type_of([row.get(name) for row in usable], self._number)
+            for name in dict.fromkeys(name for row in usable for name in row if name not in _IDENTITY_TYPES)
+        }
+        return pl.DataFrame(usable, schema={**types, **_IDENTITY_TYPES}, orient="row", strict=bool(self._values))
 
     def _is_elsewhere(self, row: Any) -> bool:
         """Tell whether a row, usable or not, has a time outside the window."""
@@ -175,10 +176,15 @@ class LineReader:
             given = {name: value for name, value in row.items() if name not in _IDENTITY_TYPES}
             if not RESERVED.isdisjoint(given):
                 return None
-        values = {name: _typed(value, self._values.get(name, self._number)) for name, value in given.items()}
+        values = {name: self._typed(name, value) for name, value in given.items()}
         if any(value is None and (self._answers or given[name] is not None) for name, value in values.items()):
             return None
         return {**values, **{name: row[name] for name in _IDENTITY_TYPES}}
+
+    def _typed(self, name: str, value: Any) -> Any:
+        if not self._values and isinstance(value, str | bool):
+            return value
+        return _typed(value, self._values.get(name, self._number))
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -214,9 +220,21 @@ def _typed(value: Any, kind: pl.DataType) -> Any:
             return float(value)
         except OverflowError:
             return None
-    if kind.is_integer() and type(value) is int and value in OUTCOMES:
-        return value
+    if kind.is_integer() and type(value) is int:
+        return value if kind == pl.Int64() or value in OUTCOMES else None
+    if kind == pl.Boolean():
+        return value if isinstance(value, bool) else None
     return value if kind == pl.String() and isinstance(value, str) else None
+
+
+def _type_of(values: list[Any], number: pl.DataType) -> pl.DataType:
+    """Return the type of a column of which only the values are known; what is not all of one type is text."""
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pl.Null()
+    if kinds <= {int, float}:
+        return number
+    return pl.Boolean() if kinds == {bool} else pl.String()
 
 
 def _moment(text: object) -> datetime | None:

@@ -1,6 +1,7 @@
 """How far inputs and predictions have drifted from training, feature by feature, and how much that matters. Pure."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from model_package.measures import Measure, largest
 from model_package.monitoring.findings import ColumnDrift, HistogramPair, by_contribution
 from model_package.monitoring.quality import Column
 from model_package.monitoring.reference import Reference
-from model_package.rows.rules import shown
+from model_package.rows.cells import ORIGIN, shown
+from model_package.schema import TIMESTAMP
 from model_package.statistics.histograms import Counted, Counts
 from model_package.statistics.psi import population_stability_index
 from model_package.statistics.significance import adjusted_p_values, chi_square
@@ -96,8 +98,10 @@ def prediction_drift(
 def _histogram(known: Distribution, recent: Counts) -> HistogramPair:
     inner = [float(count) for count in known.counts]
     if known.categories:
-        return HistogramPair((*map(shown, known.categories), "other"), _shares([*inner, 0.0]), _shares(recent))
-    labels = ("below", *map(_label, known.edges[:-1]), "above")
+        labels = known.labels or tuple(map(shown, known.categories))
+        return HistogramPair((*labels, "other"), _shares([*inner, float(known.other)]), _shares(recent))
+    begins = map(_date if known.kind == TIMESTAMP else _label, known.edges[:-1])
+    labels = ("below", *begins, "above")
     return HistogramPair(labels, _shares([0.0, *inner, 0.0]), _shares(recent))
 
 
@@ -108,3 +112,8 @@ def _shares(counts: list[float] | Counts) -> tuple[float, ...]:
 
 def _label(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= _EXACT_FROM else f"{value:.3g}"
+
+
+def _date(days: float) -> str:
+    moment = ORIGIN + timedelta(days=days)
+    return f"{moment:%Y-%m-%d}" if moment.hour == moment.minute == 0 else f"{moment:%Y-%m-%d %H:%M}"

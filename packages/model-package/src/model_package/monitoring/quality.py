@@ -63,7 +63,8 @@ def column_quality(reference: Reference, columns: list[Column], collected: Colle
     found = collected.found
     absent = sorted(set(reference.schema.names) - found.seen_columns)
     constant = [each.feature.name for each in columns if _became_constant(each)]
-    coded = [each for each in columns if each.feature.categories is not None]
+    coded = [each for each in columns if each.training.categories]
+    closed = [each for each in coded if not each.feature.is_open]
     return {
         "missing_features": _counted(absent),
         "unknown_columns": _counted(sorted(found.unknown_columns)),
@@ -73,10 +74,10 @@ def column_quality(reference: Reference, columns: list[Column], collected: Colle
         ),
         "largest_out_of_range_share": largest({each.feature.name: _out_of_range(each) for each in columns}),
         "largest_unknown_category_share": largest(
-            {each.feature.name: _other_than(each, each.feature.categories or ()) for each in coded}
+            {each.feature.name: _share(each.counted.counts[-1], len(each.values)) for each in closed}
         ),
         "largest_unseen_category_share": largest(
-            {each.feature.name: _other_than(each, _seen(each.training)) for each in coded}
+            {each.feature.name: _share(_unseen(each), len(each.values)) for each in coded}
         ),
     }
 
@@ -107,16 +108,10 @@ def _out_of_range(column: Column) -> float:
     return _share(outside, len(column.values))
 
 
-def _other_than(column: Column, categories: tuple[float, ...]) -> float:
-    """Return the share of rows with a value that is none of the categories."""
-    present = int(np.count_nonzero(np.isfinite(column.values)))
-    known = sum(int(np.count_nonzero(column.values == category)) for category in categories)
-    return _share(present - known, len(column.values))
-
-
-def _seen(training: Distribution) -> tuple[float, ...]:
-    pairs = zip(training.categories, training.counts, strict=True)
-    return tuple(category for category, count in pairs if count)
+def _unseen(column: Column) -> float:
+    """Return how many values are categories that no training row had."""
+    before = np.append(column.training.counts, column.training.other)
+    return float(column.counted.counts[before == 0].sum())
 
 
 def _share(part: float, whole: float) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 _BLOCK_ROWS = 1 << 16
+# Comparing with each of more categories takes longer than looking at each value once.
+_COMPARED_CATEGORIES = 32
 
 Counts = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating[Any]]
@@ -51,6 +53,8 @@ def count_between(values: Values, edges: npt.ArrayLike) -> Counted:
 def count_categories(values: Values, categories: npt.ArrayLike) -> Counted:
     """Count values [rows] equal to each of the categories, and all others last → counts [categories + 1]."""
     known = np.asarray(categories, dtype=values.dtype)
+    if len(known) > _COMPARED_CATEGORIES and np.array_equal(known, np.arange(len(known))):
+        return _count_places(values, len(known))
     counts = np.zeros(len(known) + 1)
     present = 0
     for block in _blocks(values):
@@ -59,6 +63,16 @@ def count_categories(values: Values, categories: npt.ArrayLike) -> Counted:
             counts[index] += np.count_nonzero(block == category)
     counts[-1] = present - counts[:-1].sum()
     return Counted(counts, len(values) - present)
+
+
+def _count_places(values: Values, known: int) -> Counted:
+    """Count values [rows] that are places in a list of so many categories; all others are one more."""
+    counts = np.zeros(known + 1)
+    for block in _blocks(values):
+        present = block[np.isfinite(block)]
+        is_place = (present >= 0) & (present < known) & (present == np.trunc(present))
+        counts += np.bincount(np.where(is_place, present, known).astype(np.int64), minlength=known + 1)
+    return Counted(counts, len(values) - int(counts.sum()))
 
 
 def _splits(edges: Counts, kind: np.dtype[Any]) -> list[Any]:
