@@ -46,6 +46,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "project": Section(
         "The project",
         {
+            "init": "Look at a table, and write the schema.yml that fits it.",
             "check": "Check components, pipelines and environments without a workspace.",
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
