@@ -1,8 +1,9 @@
-"""Split rows into train, validation and test sets by a stable hash of their id.
+"""Split rows into train, validation and test sets: by a stable hash of their id, or by time where the schema names it.
 
 A row's part depends only on its id and the salt: in a refreshed, longer or reordered file, old rows stay in
-their parts, so no row that tested one model ever trains the next. A hash leaves the share of positives in
-each part to chance; the step reports it, and refuses a split whose deviation chance cannot explain.
+their parts, so no row that tested one model ever trains the next. Without an id the whole row is the id. A hash leaves
+the share of positives in each part to chance; the step reports it, and refuses a split whose deviation chance cannot
+explain. By time the newest rows test and the oldest train, so that no model knows the future of its test rows.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from model_package.documents import write_json
 from model_package.package import read_schema, write_schema
 from model_package.provenance import write_lineage
 from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, part_file
-from model_package.schema import Schema
+from model_package.schema import BINARY_CLASSIFICATION, Schema
 from model_package.steps.tracking import record
 
 # In standard errors of a share. Chance alone exceeds this about once in 15,000 splits.
@@ -81,6 +82,46 @@ def assign(identifiers: npt.NDArray[np.int64], shares: Shares, salt: str) -> npt
     return np.where(where < shares.test, TEST, names)
 
 
+def identities(rows: pl.DataFrame, schema: Schema) -> npt.NDArray[np.int64]:
+    """Return a number per row [rows] that stays the same in every file: the id, or a hash of the id or of the row.
+
+    Rows without an id that are equal in everything get a number each, by their order.
+    """
+    if schema.identifier and rows[schema.identifier].dtype.is_integer():
+        return rows[schema.identifier].cast(pl.Int64).to_numpy()
+    if schema.identifier:
+        return _hashes(rows[schema.identifier])
+    line = pl.concat_str(pl.col(schema.columns).cast(pl.String).fill_null(""), separator="\0").alias("line")
+    numbered = rows.select(line).with_columns(number=pl.int_range(pl.len()).over("line"))
+    return _hashes(numbered.select(pl.concat_str("line", "number", separator="\0")).to_series())
+
+
+def _hashes(texts: pl.Series) -> npt.NDArray[np.int64]:
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=_SALT_BYTES).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<i8").astype(np.int64)
+
+
+def assign_by_time(times: pl.Series, shares: Shares) -> npt.NDArray[np.str_]:
+    """Return the part of each time [rows]: the newest test, the oldest train; equal times are in one part.
+
+    Raises SplitError when there are too few different times.
+    """
+    if times.null_count():
+        raise SplitError(f"{times.null_count():,} rows have no {times.name}, by which they are split")
+    moments = times.to_physical().to_numpy()
+    ordered = np.sort(moments)
+    held_out = ordered[int(len(ordered) * (1 - shares.test))]
+    tuning = ordered[int(len(ordered) * (1 - shares.test - shares.validation))]
+    parts = np.where(moments >= held_out, TEST, np.where(moments >= tuning, VALIDATION, TRAIN))
+    empty = [part for part in PARTS if part not in parts]
+    if empty:
+        raise SplitError(
+            f"no row is left for {' and '.join(empty)}: too many rows have the same {times.name}; "
+            "remove `time` from schema.yml, or name a finer column"
+        )
+    return parts
+
+
 def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
     """Count rows and positives of each part, with the share's deviation from the whole in standard errors."""
     rate = float(target.mean())
@@ -98,15 +139,15 @@ def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[
     return described
 
 
-def check(described: dict[str, dict[str, Any]]) -> None:
-    """Raise SplitError if a part lacks a class or its share of positives deviates too much."""
+def check(described: dict[str, dict[str, Any]], *, by_chance: bool = True) -> None:
+    """Raise SplitError if a part lacks a class, or its share of positives deviates too much to be `by_chance`."""
     for part, facts in described.items():
         if min(facts["positives"], facts["rows"] - facts["positives"]) < SMALLEST_CLASS:
             raise SplitError(
                 f"the {part} part has {facts['positives']} positives among {facts['rows']} rows; "
                 "it needs rows of both classes: use more data or larger shares"
             )
-        if abs(facts["deviation"]) > LARGEST_DEVIATION:
+        if by_chance and abs(facts["deviation"]) > LARGEST_DEVIATION:
             raise SplitError(
                 f"the {part} part has {facts['positive_rate']:.1%} positives, {facts['deviation']:+.1f} "
                 f"standard errors from the whole (limit {LARGEST_DEVIATION:g}): "
@@ -115,17 +156,18 @@ def check(described: dict[str, dict[str, Any]]) -> None:
 
 
 def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
-    """Write one parquet file per part, sorted by id, so that a reordered source gives the same files."""
+    """Write one parquet file per part, sorted by id or by all columns, so that a reordered source gives the same."""
     folder.mkdir(parents=True, exist_ok=True)
     write_schema(folder, schema)
-    labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(schema.identifier)
+    order = [schema.identifier] if schema.identifier else list(schema.columns)
+    labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(order)
     for part in PARTS:
         labelled.filter(pl.col("__part__") == part).drop("__part__").write_parquet(part_file(folder, part))
 
 
 def main() -> int:
     """Split validated rows; the exit code is 1 if the split is refused."""
-    parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id.", epilog=EXAMPLE)
+    parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id, or by time.", epilog=EXAMPLE)
     parser.add_argument("--validated-data", type=Path, required=True, help="folder written by validate_data")
     parser.add_argument("--split-data", type=Path, required=True, help="folder for the three parts")
     parser.add_argument("--validation-share", type=float, default=0.15, help="default: %(default)s")
@@ -136,9 +178,15 @@ def main() -> int:
     rows = pl.scan_parquet(arguments.validated_data / "*.parquet").collect()
     try:
         shares = Shares(arguments.validation_share, arguments.test_share)
-        parts = assign(rows[schema.identifier].to_numpy(), shares, arguments.salt)
-        described = describe(rows[schema.target].cast(pl.Int8).to_numpy(), parts)
-        check(described)
+        if schema.time:
+            parts = assign_by_time(rows[schema.time], shares)
+        else:
+            parts = assign(identities(rows, schema), shares, arguments.salt)
+        if schema.task == BINARY_CLASSIFICATION:
+            described = describe(rows[schema.target].cast(pl.Int8).to_numpy(), parts)
+            check(described, by_chance=not schema.time)
+        else:
+            described = {part: {"rows": int((parts == part).sum())} for part in PARTS}
     except SplitError as error:
         print(f"the split is refused: {error}", file=sys.stderr)
         return 1
@@ -148,7 +196,8 @@ def main() -> int:
     settings = {key: getattr(arguments, key) for key in ("validation_share", "test_share", "salt")}
     record(settings, {f"{part}_{key}": facts[key] for part, facts in described.items() for key in facts})
     for part, facts in described.items():
-        print(f"{part}: {facts['rows']:,} rows, {facts['positive_rate']:.2%} positive")
+        share = f", {facts['positive_rate']:.2%} positive" if "positive_rate" in facts else ""
+        print(f"{part}: {facts['rows']:,} rows{share}")
     return 0
 
 

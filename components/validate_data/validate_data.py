@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from typed_columns import TypedColumn, typed_columns
 
-from model_package.binary_classification import OUTCOMES
 from model_package.documents import write_json
 from model_package.errors import SchemaError
 from model_package.package import write_schema
@@ -22,7 +22,7 @@ from model_package.provenance import write_lineage
 from model_package.reports.pages import write_page
 from model_package.rows.rules import FeatureRules
 from model_package.rows.tables import column
-from model_package.schema import INTEGER, NUMBER, Schema
+from model_package.schema import Schema
 from model_package.schema_file import read_schema_file
 from model_package.steps.tracking import record
 
@@ -31,6 +31,7 @@ SAMPLE_ROWS = 5
 SAMPLE_CHARACTERS = 60
 SHOWN_NAMES = 8
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_MEASURES = {"minimum": "min", "median": "median", "mean": "mean", "maximum": "max"}
 # The header is line 1 of the file.
 _FIRST_LINE = 2
 
@@ -105,53 +106,24 @@ def header_problems(header: list[str], schema: Schema) -> list[Problem]:
     return missing + [Problem(name, again, header.count(name), []) for name in twice]
 
 
-def typed(texts: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """Convert texts to numbers; a text that is not a number of the right type becomes null.
+def value_problems(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> list[Problem]:
+    """Find values that are missing, of another type, repeated, unknown or out of range.
 
-    An integer may be written as "3" or "3.0", as spreadsheets export it.
+    Values of a wrong type are null by now: only values without text count as missing.
     """
-    types = {feature.name: feature.type for feature in schema.features}
-    return texts.lazy().select(_number(name, types.get(name, INTEGER)) for name in schema.columns).collect()
-
-
-def _number(name: str, kind: str) -> pl.Expr:
-    text = pl.col(name).str.strip_chars()
-    fraction = text.cast(pl.Float64, strict=False)
-    finite = pl.when(fraction.is_finite()).then(fraction)
-    if kind == NUMBER:
-        return finite.alias(name)
-    whole = pl.when(finite == finite.round()).then(finite).cast(pl.Int64, strict=False)
-    return text.cast(pl.Int64, strict=False).fill_null(whole).alias(name)
-
-
-def type_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
-    """Find values that are present but are not numbers of the column's type."""
-    types = {feature.name: feature.type for feature in schema.features}
-    problems = []
-    for name in schema.columns:
-        wrong = (numbers[name].is_null() & texts[name].is_not_null()).arg_true()
-        if len(wrong):
-            rule = f"the value must be of type {types.get(name, 'integer')}"
-            problems.append(Problem(name, rule, len(wrong), _samples(texts, name, wrong, schema)))
-    return problems
-
-
-def value_problems(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[Problem]:
-    """Find missing, repeated, unknown and out-of-range values.
-
-    Values of a wrong type are null by now and already reported: only values without text count as missing.
-    """
-    wrong = [(name, "the value is missing", texts[name].is_null()) for name in schema.columns]
-    identifiers = numbers[schema.identifier]
-    repeated = identifiers.is_duplicated() & identifiers.is_not_null()
-    wrong.append((schema.identifier, "the value must not repeat", repeated))
+    wrong = [(name, rule, mask) for name, each in columns.items() for rule, mask in each.broken]
+    wrong += [(name, "is missing", texts[name].is_null()) for name, each in columns.items() if not each.nullable]
+    if schema.identifier:
+        identifiers = columns[schema.identifier].values
+        repeated = identifiers.is_duplicated() & identifiers.is_not_null()
+        wrong.append((schema.identifier, "must not repeat", repeated))
     for feature in schema.features:
-        rules = FeatureRules.of(feature).broken_rules(column(numbers, feature.name))
-        wrong += [(feature.name, f"the value {rule}", pl.Series(mask)) for rule, mask in rules]
-    outcomes = numbers[schema.target]
-    wrong.append((schema.target, "the value must be 0 or 1", outcomes.is_not_null() & ~outcomes.is_in(OUTCOMES)))
+        if feature.is_number:
+            values = column(pl.DataFrame([columns[feature.name].values]), feature.name)
+            rules = FeatureRules.of(feature).broken_rules(values)
+            wrong += [(feature.name, rule, pl.Series(mask)) for rule, mask in rules]
     return [
-        Problem(name, rule, len(rows), _samples(texts, name, rows, schema))
+        Problem(name, f"the value {rule}", len(rows), _samples(texts, name, rows, schema))
         for name, rule, mask in wrong
         if len(rows := mask.arg_true())
     ]
@@ -162,36 +134,35 @@ def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -
     for index in wrong.head(SAMPLE_ROWS).to_list():
         value = texts[name][index]
         shown = "missing" if value is None else repr(value[:SAMPLE_CHARACTERS])
-        identifier = texts[schema.identifier][index]
-        rows.append({"line": index + _FIRST_LINE, schema.identifier: identifier, "value": shown})
+        identity = {schema.identifier: texts[schema.identifier][index]} if schema.identifier else {}
+        rows.append({"line": index + _FIRST_LINE, **identity, "value": shown})
     return rows
 
 
-def warnings(texts: pl.DataFrame, numbers: pl.DataFrame, schema: Schema) -> list[str]:
+def warnings(texts: pl.DataFrame, rows: pl.DataFrame, schema: Schema) -> list[str]:
     """Find what deserves attention but is no reason to reject the file."""
     found = []
-    foreign = [name for name in texts.columns if name not in schema.columns]
+    foreign = [name for name in texts.columns if name not in (*schema.columns, *schema.ignored)]
     if foreign:
-        found.append(f"columns that are not in the schema are dropped: {', '.join(foreign)}")
-    repeated = numbers.height - numbers.select(pl.exclude(schema.identifier)).n_unique()
+        names = ", ".join(foreign)
+        found.append(
+            f"columns that are not in the schema are dropped: {names}; if that is meant, list them under `ignore`"
+        )
+    repeated = rows.height - rows.select(pl.exclude(schema.identifier)).n_unique()
     if repeated:
-        found.append(f"{repeated:,} rows equal another row in everything except {schema.identifier}")
+        except_id = f" in everything except {schema.identifier}" if schema.identifier else ""
+        found.append(f"{repeated:,} rows equal another row{except_id}")
     return found
 
 
-def summary(numbers: pl.DataFrame, schema: Schema) -> list[dict[str, Any]]:
-    """Describe each column: minimum, median, mean, maximum, distinct values, missing."""
-    names = schema.columns
-    parts = {
-        "minimum": pl.all().min(),
-        "median": pl.all().median(),
-        "mean": pl.all().mean(),
-        "maximum": pl.all().max(),
-        "distinct": pl.all().n_unique(),
-        "missing": pl.all().null_count(),
-    }
-    rows = {key: numbers.select(names).select(part).row(0) for key, part in parts.items()}
-    return [{"column": name} | {key: rows[key][at] for key in parts} for at, name in enumerate(names)]
+def summary(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Describe each column: minimum, median, mean, maximum of numbers, distinct values, missing."""
+    return [
+        {"column": each.name}
+        | {name: getattr(each, measure)() if each.dtype.is_numeric() else None for name, measure in _MEASURES.items()}
+        | {"distinct": each.n_unique(), "missing": each.null_count()}
+        for each in rows.get_columns()
+    ]
 
 
 def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFrame | None]:
@@ -205,15 +176,17 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
     wrong = header_problems(header_names(file), schema)
     if wrong:
         return report | {"problems": [asdict(problem) for problem in wrong]}, None
-    numbers = typed(texts, schema)
-    problems = type_problems(texts, numbers, schema) + value_problems(texts, numbers, schema)
+    texts = texts.with_columns(pl.all().replace("", None))
+    columns = typed_columns(texts, schema)
+    rows = pl.DataFrame([each.values for each in columns.values()])
+    problems = value_problems(texts, columns, schema)
     report |= {
         "valid": not problems,
-        "warnings": warnings(texts, numbers, schema),
-        "columns": summary(numbers, schema),
+        "warnings": warnings(texts, rows, schema),
+        "columns": summary(rows),
         "problems": [asdict(problem) for problem in problems],
     }
-    return report, None if problems else numbers
+    return report, None if problems else rows
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:

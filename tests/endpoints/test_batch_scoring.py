@@ -148,7 +148,7 @@ BAD = {
     "an unknown category": (
         lambda f: ROWS.with_columns(kind=pl.lit(3)).write_csv(f / "bad.csv"),
         "bad.csv",
-        "row 0, kind unknown category 3",
+        "row 0, kind 3 is not one of 1, 2, 4",
     ),
     "a fraction": (
         lambda f: ROWS.with_columns(age=pl.lit(20.5)).write_csv(f / "bad.csv"),

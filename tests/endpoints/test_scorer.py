@@ -126,7 +126,7 @@ def test_a_missing_model_folder_is_named(tmp_path):
         (
             {"output": "score2"},
             PackageError,
-            "must have the one input `features` and an output `probability`",
+            "must have the inputs features and an output `probability`",
         ),
         ({"fmt": 2}, SchemaError, "has format 2, this code reads format 1"),
     ],

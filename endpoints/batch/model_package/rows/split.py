@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from model_package.rows.encoding import Tensors
-from model_package.rows.tables import tensors
-from model_package.schema import Schema
+from model_package.rows.tables import read_column, tensors
+from model_package.schema import BINARY_CLASSIFICATION, CATEGORY, MULTICLASS_CLASSIFICATION, Feature, Schema
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -19,10 +20,13 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one part: the model's input, and the `target` int8 [rows]."""
+    """Rows of one part: the model's input, and the `target` [rows].
+
+    The target is int8 0 or 1 of a binary task, float64 of a regression, and the place in `classes` of a multiclass one.
+    """
 
     rows: Tensors
-    target: npt.NDArray[np.int8]
+    target: npt.NDArray[Any]
 
     @property
     def features(self) -> npt.NDArray[np.float32]:
@@ -38,4 +42,12 @@ def part_file(folder: Path, part: str) -> Path:
 def read_part(folder: Path, part: str, schema: Schema) -> Part:
     """Read one part of a split. Raises FileNotFoundError when the folder holds no such part."""
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
-    return Part(tensors(table, schema), table[schema.target].cast(pl.Int8).to_numpy())
+    return Part(tensors(table, schema), _target(table, schema))
+
+
+def _target(table: pl.DataFrame, schema: Schema) -> npt.NDArray[Any]:
+    if schema.task == MULTICLASS_CLASSIFICATION:
+        places = read_column(table, Feature(schema.target, CATEGORY, categories=schema.classes)).values
+        return places.astype(np.int64)
+    kind = pl.Int8 if schema.task == BINARY_CLASSIFICATION else pl.Float64
+    return table[schema.target].cast(kind).to_numpy()

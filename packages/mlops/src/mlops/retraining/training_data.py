@@ -28,18 +28,20 @@ from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, 
 from mlops.settings.retraining import CollectedRows
 from mlops.settings.stages import StageName
 from model_package.collected.labels import Labels, read_labels
-from model_package.collected.lines import CORRELATION_ID, IDENTITY, MODEL_VERSION, ROW
+from model_package.collected.lines import CORRELATION_ID, IDENTITY, MODEL_VERSION, ROW, TIME
 from model_package.collected.newest import NewestRows
 from model_package.collected.window import Window
 from model_package.errors import UnreadableRows
 from model_package.rows.rules import RowRules
-from model_package.rows.tables import matrix
-from model_package.schema import Schema
+from model_package.rows.tables import read_column
+from model_package.schema import CATEGORY, Feature, Schema
 
 _UNTIL: Final = "until"
 # The longest value of a tag that Azure accepts.
 _LONGEST_TAG: Final = 256
 _ROW_NUMBER_BYTES: Final = 8
+_ORDER: Final = "\0order"
+_MOMENT: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 _ADVICE: Final = "Train on it first: `mlops train --data-version newest` says what is wrong with it."
 
 
@@ -131,8 +133,6 @@ class _Making:
 
     def make(self) -> TrainingData | NotBegun:
         """Read, join, and register. Raises InputError where there is nothing to make it of."""
-        if not self.schema.identifier:
-            raise InputError("the schema of the model that drifted names no id column", "Train a new model first.")
         settings, training = self.clients.project.settings, self.clients.training
         version, labels = self._labels(settings.labels)
         collected = self._collected()
@@ -231,18 +231,31 @@ def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -
     if missing:
         collected = collected.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
     known = collected.join(labels.table, on=IDENTITY, how="inner", maintain_order="left")
-    wrong = RowRules(schema).wrong_values(matrix(known, schema.names, np.float64))
-    fit = known.filter(~np.any(wrong, axis=1))
-    numbers = pl.Series(schema.identifier, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
-    features = [pl.col(each.name).cast(pl.Int64 if each.is_whole else pl.Float64) for each in schema.features]
+    read = [read_column(known, each) for each in schema.features]
+    wrong = RowRules(schema).wrong_values(np.stack([each.values for each in read], axis=1))
+    fit = known.filter(~np.any(wrong | np.stack([each.unread for each in read], axis=1), axis=1))
+    order = schema.identifier or _ORDER
+    numbers = pl.Series(order, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
+    moment = [] if schema.time in ("", *schema.names) else [pl.col(TIME).dt.strftime(_MOMENT).alias(schema.time)]
+    features = [_as_written(each) for each in schema.features]
+    table = fit.select(numbers, *moment, *features, schema.target).sort(order)
     return LabelledRows(
-        table=fit.select(numbers, *features, schema.target).sort(schema.identifier),
+        table=table.select(schema.columns),
         target=schema.target,
         collected=collected.height,
         unlabelled=collected.height - known.height,
         unfit=known.height - fit.height,
         models=tuple(sorted(fit[MODEL_VERSION].drop_nulls().unique())),
     )
+
+
+def _as_written(feature: Feature) -> pl.Expr:
+    """Return a collected feature as a file of training data has it: numbers were collected as fractions."""
+    column = pl.col(feature.name)
+    if feature.is_number:
+        return column.cast(pl.Int64 if feature.is_whole else pl.Float64)
+    is_whole = feature.type == CATEGORY and not any(isinstance(each, str) for each in feature.categories or ())
+    return column.cast(pl.Int64) if is_whole else column
 
 
 def row_numbers(stage: str, requests: Sequence[str] | pl.Series, rows: Sequence[int] | pl.Series) -> list[int]:
@@ -264,9 +277,14 @@ def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.
 
     A row of the file with the same number is the row itself, and no copy.
     """
-    others = _others(history, rows, schema).select(pl.col(schema.names).cast(pl.Float64, strict=False))
-    mine = rows.lazy().with_columns(pl.col(schema.names).cast(pl.Float64)).with_row_index()
-    new = mine.join(others, on=schema.names, how="anti").select("index").sort("index").collect()["index"]
+    alike = [
+        pl.col(each.name).cast(pl.Float64, strict=False) if each.is_number else pl.col(each.name).cast(pl.String)
+        for each in schema.features
+    ]
+    others = _others(history, rows, schema).select(alike)
+    mine = rows.lazy().with_columns(alike).with_row_index()
+    joined = mine.join(others, on=schema.names, how="anti", nulls_equal=True)
+    new = joined.select("index").sort("index").collect()["index"]
     return rows[new]
 
 
@@ -292,10 +310,12 @@ def _others(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.LazyFrame:
     missing = [name for name in _columns(schema) if name not in found]
     if missing:
         raise InputError(f"{history.name} has no column {', '.join(missing)}", _ADVICE)
+    if not schema.identifier:
+        return lines.select(_columns(schema))
     number = pl.col(schema.identifier).str.strip_chars().cast(pl.Int64, strict=False)
     again = number.is_in(rows[schema.identifier].implode()).fill_null(value=False)
     return lines.select(_columns(schema)).filter(~again)
 
 
 def _columns(schema: Schema) -> list[str]:
-    return [schema.identifier, *schema.names, schema.target]
+    return list(schema.columns)

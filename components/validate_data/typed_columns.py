@@ -1,0 +1,144 @@
+"""The texts of a CSV as typed columns, with what is wrong about those that are of another type. Pure: no I/O."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from model_package.rows.cells import MICROSECONDS_PER_DAY, ORIGIN, listed
+from model_package.rows.tables import read_column
+from model_package.schema import (
+    BINARY_CLASSIFICATION,
+    BOOLEAN,
+    CATEGORY,
+    INTEGER,
+    NUMBER,
+    REGRESSION,
+    TIMESTAMP,
+    Feature,
+    Schema,
+    written,
+)
+
+_BINARY_RULE = "must be 0 or 1; where it is something else, write `positive: VALUE` into schema.yml"
+_MOMENT_RULE = "must be a date or a time such as 2026-01-31 or 2026-01-31T18:30:00Z"
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column as it goes on, null where it is missing or wrong, and each rule with the rows [rows] that break it."""
+
+    values: pl.Series
+    broken: tuple[tuple[str, pl.Series], ...] = ()
+    nullable: bool = False
+
+
+def typed_columns(texts: pl.DataFrame, schema: Schema) -> dict[str, TypedColumn]:
+    """Convert every column of the schema; an empty text is a missing value.
+
+    An integer may be written as "3" or "3.0", as spreadsheets export it.
+    """
+    found = {}
+    if schema.identifier:
+        found[schema.identifier] = _identifier(texts[schema.identifier])
+    if schema.time and schema.time not in schema.names:
+        found[schema.time] = _time(texts, schema.time)
+    found |= {feature.name: _feature(texts, feature) for feature in schema.features}
+    return found | {schema.target: _target(texts, schema)}
+
+
+def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
+    text = texts[feature.name]
+    if feature.is_number:
+        values = _numbers(texts, feature.name, feature.type)
+        return TypedColumn(values, tuple(_unread(text, values, feature.type)), feature.nullable)
+    found = read_column(texts, feature)
+    unread = pl.Series(found.unread)
+    if feature.type == BOOLEAN:
+        values, rule = pl.Series(found.values, nan_to_null=True) == 1, "must be true or false"
+    elif feature.type == TIMESTAMP:
+        values, rule = _moments(found.values), _MOMENT_RULE
+    elif feature.type == CATEGORY and not any(isinstance(each, str) for each in feature.categories or ()):
+        values = _numbers(texts, feature.name, INTEGER)
+        rule = "must be a whole number" if feature.is_open else f"must be one of {listed(feature.labels)}"
+    else:
+        values, rule = text, f"must be one of {listed(feature.labels)}"
+    broken = ((rule, unread),) if unread.any() else ()
+    return TypedColumn(values.alias(feature.name), broken, feature.nullable)
+
+
+def _identifier(text: pl.Series) -> TypedColumn:
+    """Return ids as numbers where most of them are numbers, else as texts."""
+    values = _numbers(pl.DataFrame([text]), text.name, INTEGER)
+    if values.null_count() > len(text) // 2:
+        return TypedColumn(text)
+    return TypedColumn(values, tuple(_unread(text, values, INTEGER)))
+
+
+def _time(texts: pl.DataFrame, name: str) -> TypedColumn:
+    """Return times as moments, or as numbers where most of them are numbers, such as years."""
+    numbers = _numbers(texts, name, NUMBER)
+    if numbers.null_count() <= len(numbers) // 2:
+        return TypedColumn(numbers, tuple(_unread(texts[name], numbers, NUMBER)))
+    return _feature(texts, Feature(name, TIMESTAMP))
+
+
+def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
+    """Return the target as the task has it: 0 or 1, a number, or a class as schema.yml writes it."""
+    name = schema.target
+    if schema.task == REGRESSION:
+        return _feature(texts, Feature(name, NUMBER))
+    if schema.task != BINARY_CLASSIFICATION:
+        return _feature(texts, Feature(name, CATEGORY, categories=schema.classes))
+    if schema.positive is not None:
+        return _against_positive(texts, schema)
+    values = _numbers(texts, name, INTEGER)
+    wrong = values.is_not_null() & ~values.is_in([0, 1])
+    broken = [*_unread(texts[name], values, INTEGER), *([(_BINARY_RULE, wrong)] if wrong.any() else [])]
+    return TypedColumn(values, tuple(broken))
+
+
+def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
+    """Return 1 for the positive value and 0 for the other one, of which there must be one only."""
+    name, positive = schema.target, written(schema.positive or False)
+    if isinstance(schema.positive, bool):
+        found = _feature(texts, Feature(name, BOOLEAN))
+        values = (found.values == schema.positive).cast(pl.Int64)
+        return TypedColumn(values.alias(name), found.broken)
+    text = texts[name].str.strip_chars()
+    number = text.cast(pl.Float64, strict=False)
+    is_positive = text == positive
+    if not isinstance(schema.positive, str):
+        is_positive |= (number == schema.positive).fill_null(value=False)
+    others = text.filter(~is_positive & text.is_not_null()).value_counts(sort=True)[name].to_list()
+    everything = pl.Series([True]).new_from_index(0, len(text))
+    broken: list[tuple[str, pl.Series]] = []
+    if not is_positive.any():
+        broken.append((f"must be {positive} in some rows, as schema.yml says, and is {listed(others)}", everything))
+    elif len(others) > 1:
+        rule = f"must be {positive} or one other value, and is also {listed(others)}"
+        broken.append((rule, text.is_in(others[1:]).fill_null(value=False)))
+    return TypedColumn(is_positive.cast(pl.Int64).alias(name), tuple(broken))
+
+
+def _numbers(texts: pl.DataFrame, name: str, kind: str) -> pl.Series:
+    text = pl.col(name).str.strip_chars()
+    fraction = text.cast(pl.Float64, strict=False)
+    finite = pl.when(fraction.is_finite()).then(fraction)
+    if kind == NUMBER:
+        return texts.select(finite.alias(name))[name]
+    whole = pl.when(finite == finite.round()).then(finite).cast(pl.Int64, strict=False)
+    return texts.select(text.cast(pl.Int64, strict=False).fill_null(whole).alias(name))[name]
+
+
+def _unread(text: pl.Series, values: pl.Series, kind: str) -> Iterator[tuple[str, pl.Series]]:
+    wrong = values.is_null() & text.is_not_null()
+    if wrong.any():
+        yield f"must be of type {kind}", wrong
+
+
+def _moments(days: np.ndarray) -> pl.Series:
+    known = pl.Series(days, nan_to_null=True)
+    since = (known * MICROSECONDS_PER_DAY).round().cast(pl.Int64)
+    return pl.Series([ORIGIN], dtype=pl.Datetime("us")).new_from_index(0, len(since)) + since.cast(pl.Duration("us"))

@@ -1,0 +1,160 @@
+"""Validation and split of a table with columns of every kind, without an id, by time, and with a target of texts."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from chain import ROOT
+from prepare_data import Shares, SplitError, assign, assign_by_time, identities
+from programs import run_script
+from validate_data import build_report
+
+from model_package.package import read_schema
+from model_package.rows.split import PARTS, TEST, TRAIN, part_file, read_part
+from model_package.schema_file import read_schema_file
+
+SCHEMA_YML = """\
+format: 1
+time: seen
+target: left
+positive: "yes"
+ignore: [comment]
+features:
+  - {name: plan, type: category, categories: [Basic, Pro]}
+  - {name: zone, type: category, categories: [7, 12], unknown: other, nullable: true}
+  - {name: member, type: boolean, nullable: true}
+  - {name: seen, type: timestamp}
+  - {name: note, type: text, nullable: true}
+  - {name: income, type: number, minimum: 0, nullable: true}
+"""
+GOOD = """\
+plan,zone,member,seen,note,income,comment,left
+Basic,7,true,2026-01-01,all is well,12.5,x,no
+Pro,,no,2026-01-02T10:00:00Z,,,x,yes
+Basic,99,,2026-01-03 11:30,"one, two",0,x,yes
+"""
+
+
+def report(folder: Path, rows: str, schema: str = SCHEMA_YML) -> tuple[dict, pl.DataFrame | None]:
+    (folder / "schema.yml").write_text(schema)
+    (folder / "rows.csv").write_text(rows)
+    return build_report(folder / "rows.csv", read_schema_file(folder / "schema.yml"))
+
+
+def test_rows_of_every_kind_go_on_typed(tmp_path: Path):
+    found, rows = report(tmp_path, GOOD)
+
+    assert found["problems"] == []
+    assert found["warnings"] == []
+    assert rows is not None
+    assert rows.columns == ["plan", "zone", "member", "seen", "note", "income", "left"]
+    assert rows["zone"].to_list() == [7, None, 99]
+    assert rows["member"].to_list() == [True, False, None]
+    assert rows["seen"].dt.strftime("%Y-%m-%d %H:%M").to_list() == [
+        "2026-01-01 00:00",
+        "2026-01-02 10:00",
+        "2026-01-03 11:30",
+    ]
+    assert rows["note"].to_list() == ["all is well", None, "one, two"]
+    assert rows["left"].to_list() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "rule"),
+    [
+        ("Pro,", "Gold,", "plan", "the value must be one of Basic, Pro"),
+        ("Pro,", ",", "plan", "the value is missing"),
+        ("99", "west", "zone", "the value must be a whole number"),
+        ("true", "perhaps", "member", "the value must be true or false"),
+        ("2026-01-02T10:00:00Z", "02/01/2026", "seen", "the value must be a date or a time such as"),
+        ("2026-01-01", "", "seen", "the value is missing"),
+        ("12.5", "-3", "income", "the value must be at least 0"),
+        ("12.5", "much", "income", "the value must be of type number"),
+        ("x,no", "x,maybe\nBasic,7,true,2026-01-04,,1,x,no", "left", "the value must be yes or one other value"),
+        ("x,no", "x,", "left", "the value is missing"),
+    ],
+    ids=["category", "no category", "number", "boolean", "date", "no date", "limit", "text", "target", "no target"],
+)
+def test_what_is_wrong_is_named_by_column_and_rule(tmp_path: Path, old: str, new: str, column: str, rule: str):
+    found, rows = report(tmp_path, GOOD.replace(old, new, 1))
+
+    assert rows is None
+    assert [(each["column"], each["rule"][: len(rule)]) for each in found["problems"]] == [(column, rule)]
+
+
+@pytest.mark.parametrize(
+    ("positive", "values", "expected"),
+    [
+        ("true", "True,FALSE,true", [1, 0, 1]),
+        ("Y", "Y,N,N", [1, 0, 0]),
+        ("1", "1,2,2.0", None),
+        ("2", "1,2,2", [0, 1, 1]),
+        ("maybe", "yes,no,no", None),
+    ],
+)
+def test_a_target_of_two_other_values_becomes_0_and_1(
+    tmp_path: Path, positive: str, values: str, expected: list[int] | None
+):
+    rows = GOOD
+    for old, new in zip(["x,no", "x,yes", "x,yes"], values.split(","), strict=True):
+        rows = rows.replace(f"{old}\n", f"x,{new} \n", 1)
+
+    _, found = report(tmp_path, rows, SCHEMA_YML.replace('"yes"', positive))
+
+    assert (found["left"].to_list() if found is not None else None) == expected
+
+
+def test_the_steps_split_by_time_and_give_the_models_input(tmp_path: Path):
+    lines = [f"Basic,7,true,2026-01-{1 + at % 28:02},note {at},{at},x,{'yes' if at % 3 else 'no'}" for at in range(280)]
+    (tmp_path / "schema.yml").write_text(SCHEMA_YML)
+    (tmp_path / "rows.csv").write_text("\n".join([GOOD.splitlines()[0], *lines]) + "\n")
+    steps = ROOT / "components"
+    run_script(
+        steps / "validate_data/validate_data.py",
+        *("--data", str(tmp_path / "rows.csv"), "--schema", str(tmp_path / "schema.yml")),
+        *("--validated-data", str(tmp_path / "rows"), "--validation-report", str(tmp_path / "report")),
+    ).check_returncode()
+    run_script(
+        steps / "prepare_data/prepare_data.py",
+        *("--validated-data", str(tmp_path / "rows"), "--split-data", str(tmp_path / "split")),
+    ).check_returncode()
+
+    schema = read_schema(tmp_path / "split")
+    train, test = (read_part(tmp_path / "split", part, schema) for part in (TRAIN, TEST))
+    last = pl.read_parquet(part_file(tmp_path / "split", TRAIN))["seen"].max()
+
+    assert pl.read_parquet(part_file(tmp_path / "split", TEST))["seen"].min() > last  # ty: ignore[unsupported-operator]
+    assert train.features.shape[1] == len(schema.matrix_columns) == 11
+    assert len(train.rows.texts) == 1
+    assert set(test.target.tolist()) == {0, 1}
+    assert sum(len(read_part(tmp_path / "split", part, schema).target) for part in PARTS) == 280
+
+
+def test_rows_without_an_id_keep_their_part_when_the_file_grows_or_is_reordered(tmp_path: Path):
+    _, rows = report(tmp_path, GOOD)
+    assert rows is not None
+    schema = read_schema_file(tmp_path / "schema.yml")
+    many = pl.concat([rows.with_columns(income=pl.lit(float(at))) for at in range(50)])
+    shares = Shares(0.2, 0.3)
+
+    before = dict(zip(identities(many, schema), assign(identities(many, schema), shares, "s"), strict=True))
+    shuffled = pl.concat([many, many[:5]]).sample(fraction=1.0, shuffle=True, seed=3)
+    after = dict(zip(identities(shuffled, schema), assign(identities(shuffled, schema), shares, "s"), strict=True))
+
+    assert len(before) == many.height
+    assert len(after) == shuffled.height
+    assert {row: after[row] for row in before} == before
+
+
+def test_ids_may_be_texts():
+    schema = read_schema_file(ROOT / "schema.yml")
+    rows = pl.DataFrame({"ID": ["a", "b", "c"]})
+
+    assert len(set(identities(rows, schema).tolist())) == 3
+    assert np.array_equal(identities(rows[:2], schema), identities(rows, schema)[:2])
+
+
+def test_a_time_with_too_few_values_is_refused():
+    with pytest.raises(SplitError, match="too many rows have the same year"):
+        assign_by_time(pl.Series("year", [2025] * 10), Shares(0.2, 0.3))
