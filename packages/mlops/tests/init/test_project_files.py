@@ -94,18 +94,29 @@ def test_it_writes_the_files_that_follow_from_the_table(folder: Path, churn: Pat
     assert git(folder, "status", "--porcelain").split("\n")[-1] == "?? data/churn_2026.yml"
 
 
-def test_the_step_that_validates_data_accepts_what_it_wrote(
-    folder: Path, churn: Path, init: Init, tmp_path: Path
-) -> None:
-    init(churn)
+def test_the_step_that_validates_data_accepts_what_it_wrote(folder: Path, init: Init, tmp_path: Path) -> None:
+    # given a table with a column of each kind that is trained on, missing values, and rows without a target
+    rows = {
+        "plan": [("Basic", "Month-to-month", None)[row % 3] for row in range(600)],
+        "paid": [("Y", "N")[row % 2] for row in range(600)],
+        "größe, m²": [None if row % 7 == 0 else row * 1.5 for row in range(600)],
+        "visits": [row * 7919 % 113 for row in range(600)],
+        "churned": [("yes", "no", "no", None)[row % 4] for row in range(600)],
+    }
+    init(DIALECTS["decimal comma"].write(rows, tmp_path / "mixed.csv"))
 
+    # when
     step = [sys.executable, str(ROOT / "components/validate_data/validate_data.py")]
-    files = ["--data", str(folder / "data/churn_2026.csv"), "--schema", str(folder / "schema.yml")]
+    files = ["--data", str(folder / "data/mixed.csv"), "--schema", str(folder / "schema.yml")]
     out = ["--validated-data", str(tmp_path / "rows"), "--validation-report", str(tmp_path / "report")]
     done = subprocess.run([*step, *files, *out], capture_output=True, text=True, check=False, cwd=tmp_path)
 
+    # then
     assert done.returncode == 0, done.stderr
-    assert "600 rows are valid" in done.stdout
+    assert "450 rows are valid" in done.stdout
+    assert [feature.type for feature in read_project_schema(folder).features] == [
+        *("category", "boolean", "number", "integer")
+    ]
 
 
 def test_every_byte_of_project_yml_stays_but_the_names(folder: Path, churn: Path, init: Init) -> None:
@@ -211,27 +222,22 @@ def test_a_name_that_a_project_cannot_have_is_refused(
     assert "--name" in refused.value.advice
 
 
-MIXED = "plan;spent;churned\n" + "".join(
-    f"{'Basic' if n % 3 else 'Pro'};{n % 50};{'yn'[n % 4 == 0]}\n" for n in range(300)
-)
-
-
 def test_what_cannot_be_trained_yet_is_shown_but_not_written(folder: Path, init: Init, tmp_path: Path) -> None:
-    data = text(tmp_path / "mixed.csv", MIXED)
+    rows = {"sold": [f"2024-01-{1 + row % 28:02}" for row in range(300)], "price": [row / 4 for row in range(300)]}
+    data = DIALECTS["tabs"].write(rows, tmp_path / "sales.csv")
 
     with pytest.raises(InputError) as refused:
-        init(data)
+        init(data, "price")
 
     assert refused.value.message == "this version cannot train a model on this table yet; nothing was written"
     assert refused.value.details == (
-        "the target must be 0 or 1, and churned is n or y",
-        "features must be integers or numbers, and these are not: plan (category)",
-        "rows must have an id of whole numbers, by which they are split; none was found",
+        "the pipeline trains binary_classification only, and this is a regression",
+        "features of these types are not trained on: sold (timestamp)",
     )
     assert git(folder, "status", "--porcelain") == ""
-    shown = init(data, is_dry_run=True)
-    assert 'positive: "y"' in shown.document()["schema"]
-    assert "cannot be trained yet: the target must be 0 or 1" in str(shown.blocks())
+    shown = init(data, "price", is_dry_run=True)
+    assert "type: timestamp" in shown.document()["schema"]
+    assert "cannot be trained yet: the pipeline trains" in str(shown.blocks())
 
 
 def test_the_table_fits_80_columns(churn: Path, init: Init, tmp_path: Path) -> None:

@@ -28,13 +28,16 @@ from mlops.init.proposal import (
 )
 from mlops.init.reading import read_table
 from mlops.settings.project import Project, parse_settings
-from model_package.schema import BINARY_CLASSIFICATION, INTEGER, NUMBER, TIMESTAMP
+from model_package.schema import BINARY_CLASSIFICATION, BOOLEAN, CATEGORY, INTEGER, NUMBER, TIMESTAMP
 
 _DATA: Final = PurePosixPath("data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,24}[a-z0-9]")
 _LONGEST_NAME: Final = 26
 # Column by column, so that a table with a frame has 80 characters.
 _WIDTHS: Final = (13, 9, 14, 7, 9, 9)
+# What the template's pipeline can train on, from validate_data to the model package.
+_TRAINED_TASKS: Final = (BINARY_CLASSIFICATION,)
+_TRAINED_TYPES: Final = (INTEGER, NUMBER, BOOLEAN, CATEGORY)
 _SHOWN_NOTES: Final = 20
 _SHOWN_CLASSES: Final = 6
 
@@ -212,21 +215,12 @@ def _is_own(root: Path, edit: Edit) -> bool:
 def _obstacles(proposal: Proposal) -> list[str]:
     """What the pipeline of this version does not train on."""
     found = []
-    target, features = proposal.target, proposal.features
-    if target.task != BINARY_CLASSIFICATION:
-        found.append(f"the pipeline trains {BINARY_CLASSIFICATION} only, and this is a {target.task}")
-    elif target.positive is not None:
-        found.append(f"the target must be 0 or 1, and {target.column.name} is {' or '.join(map(str, target.counts))}")
-    other = [f"{column.name} ({column.type})" for column in features if column.type not in (INTEGER, NUMBER)]
+    task = proposal.target.task
+    if task not in _TRAINED_TASKS:
+        found.append(f"the pipeline trains {' or '.join(_TRAINED_TASKS)} only, and this is a {task}")
+    other = [f"{column.name} ({column.type})" for column in proposal.features if column.type not in _TRAINED_TYPES]
     if other:
-        found.append(f"features must be integers or numbers, and these are not: {', '.join(other)}")
-    lacking = [column.name for column in features if column.missing]
-    if lacking:
-        found.append(f"features must have a value in every row, and these lack some: {', '.join(lacking)}")
-    if proposal.identifier is None or proposal.identifier.type != INTEGER:
-        found.append("rows must have an id of whole numbers, by which they are split; none was found")
-    if proposal.time is not None:
-        found.append("rows are split by their id, not by time")
+        found.append(f"features of these types are not trained on: {', '.join(other)}")
     return found
 
 
