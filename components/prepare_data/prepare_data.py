@@ -21,7 +21,7 @@ import polars as pl
 from model_package.documents import write_json
 from model_package.package import read_schema, write_schema
 from model_package.provenance import write_lineage
-from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, part_file
+from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, encode_target, part_file
 from model_package.schema import BINARY_CLASSIFICATION, Schema
 from model_package.steps.tracking import record
 
@@ -183,7 +183,7 @@ def main() -> int:
         else:
             parts = assign(identities(rows, schema), shares, arguments.salt)
         if schema.task == BINARY_CLASSIFICATION:
-            described = describe(rows[schema.target].cast(pl.Int8).to_numpy(), parts)
+            described = describe(encode_target(rows, schema), parts)
             check(described, by_chance=not schema.time)
         else:
             described = {part: {"rows": int((parts == part).sum())} for part in PARTS}

@@ -85,7 +85,7 @@ def _time(texts: pl.DataFrame, name: str) -> TypedColumn:
 
 
 def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
-    """Return the target as the task has it: 0 or 1, a number, or a class as schema.yml writes it."""
+    """Return the target in its own words: 0 or 1, the positive or the other value, a number, or a class."""
     name = schema.target
     if schema.task == REGRESSION:
         return _feature(texts, Feature(name, NUMBER))
@@ -100,26 +100,23 @@ def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
 
 
 def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
-    """Return 1 for the positive value and 0 for the other one, of which there must be one only."""
-    name, positive = schema.target, written(schema.positive or False)
-    if isinstance(schema.positive, bool):
-        found = _feature(texts, Feature(name, BOOLEAN))
-        values = (found.values == schema.positive).cast(pl.Int64)
-        return TypedColumn(values.alias(name), found.broken)
-    text = texts[name].str.strip_chars()
-    number = text.cast(pl.Float64, strict=False)
-    is_positive = text == positive
-    if not isinstance(schema.positive, str):
-        is_positive |= (number == schema.positive).fill_null(value=False)
-    others = text.filter(~is_positive & text.is_not_null()).value_counts(sort=True)[name].to_list()
-    everything = pl.Series([True]).new_from_index(0, len(text))
-    broken: list[tuple[str, pl.Series]] = []
-    if not is_positive.any():
-        broken.append((f"must be {positive} in some rows, as schema.yml says, and is {listed(others)}", everything))
+    """Return a target of which schema.yml names the positive value, beside which there must be one other only."""
+    positive = schema.positive
+    if isinstance(positive, bool):
+        return _feature(texts, Feature(schema.target, BOOLEAN))
+    text = texts[schema.target].str.strip_chars()
+    values = text if isinstance(positive, str) else _numbers(texts, schema.target, NUMBER)
+    unread = () if isinstance(positive, str) else tuple(_unread(text, values, NUMBER))
+    others = values.filter((values != positive) & values.is_not_null()).value_counts(sort=True)[schema.target]
+    shown = listed([written(each) for each in others.to_list()])
+    broken = list(unread)
+    if len(others) and not (values == positive).any():
+        everything = pl.Series([True]).new_from_index(0, len(text))
+        broken.append((f"must be {positive} in some rows, as schema.yml says, and is {shown}", everything))
     elif len(others) > 1:
-        rule = f"must be {positive} or one other value, and is also {listed(others)}"
-        broken.append((rule, text.is_in(others[1:]).fill_null(value=False)))
-    return TypedColumn(is_positive.cast(pl.Int64).alias(name), tuple(broken))
+        rule = f"must be {positive} or one other value, and is also {shown}"
+        broken.append((rule, values.is_in(others[1:].implode()).fill_null(value=False)))
+    return TypedColumn(values, tuple(broken))
 
 
 def _numbers(texts: pl.DataFrame, name: str, kind: str) -> pl.Series:

@@ -11,7 +11,7 @@ from programs import run_script
 from validate_data import build_report
 
 from model_package.package import read_schema
-from model_package.rows.split import PARTS, TEST, TRAIN, part_file, read_part
+from model_package.rows.split import PARTS, TEST, TRAIN, encode_target, part_file, read_part
 from model_package.schema_file import read_schema_file
 
 SCHEMA_YML = """\
@@ -57,7 +57,8 @@ def test_rows_of_every_kind_go_on_typed(tmp_path: Path):
         "2026-01-03 11:30",
     ]
     assert rows["note"].to_list() == ["all is well", None, "one, two"]
-    assert rows["left"].to_list() == [0, 1, 1]
+    assert rows["left"].to_list() == ["no", "yes", "yes"]
+    assert encode_target(rows, read_schema_file(tmp_path / "schema.yml")).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +89,13 @@ def test_what_is_wrong_is_named_by_column_and_rule(tmp_path: Path, old: str, new
     [
         ("true", "True,FALSE,true", [1, 0, 1]),
         ("Y", "Y,N,N", [1, 0, 0]),
-        ("1", "1,2,2.0", None),
+        ("1", "1,2,2.0", [1, 0, 0]),
+        ("1", "1,2,3", None),
         ("2", "1,2,2", [0, 1, 1]),
         ("maybe", "yes,no,no", None),
     ],
 )
-def test_a_target_of_two_other_values_becomes_0_and_1(
+def test_a_target_of_two_other_values_is_encoded_as_0_and_1(
     tmp_path: Path, positive: str, values: str, expected: list[int] | None
 ):
     rows = GOOD
@@ -102,7 +104,8 @@ def test_a_target_of_two_other_values_becomes_0_and_1(
 
     _, found = report(tmp_path, rows, SCHEMA_YML.replace('"yes"', positive))
 
-    assert (found["left"].to_list() if found is not None else None) == expected
+    schema = read_schema_file(tmp_path / "schema.yml")
+    assert (None if found is None else encode_target(found, schema).tolist()) == expected
 
 
 def test_the_steps_split_by_time_and_give_the_models_input(tmp_path: Path):

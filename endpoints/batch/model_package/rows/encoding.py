@@ -52,6 +52,8 @@ class Tensors:
     def as_inputs(self) -> dict[str, Any]:
         """Return the tensors by the names that the model's graph gives its inputs; a matrix without columns is none."""
         matrix = {INPUT: self.features} if self.features.shape[1] else {}
+        if not self.texts:
+            return matrix
         return matrix | dict(zip(map(TEXT_INPUT.format, range(len(self.texts))), self.texts, strict=True))
 
 

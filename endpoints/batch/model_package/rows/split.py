@@ -42,12 +42,15 @@ def part_file(folder: Path, part: str) -> Path:
 def read_part(folder: Path, part: str, schema: Schema) -> Part:
     """Read one part of a split. Raises FileNotFoundError when the folder holds no such part."""
     table = pl.scan_parquet(part_file(folder, part)).select([*schema.names, schema.target]).collect()
-    return Part(tensors(table, schema), _target(table, schema))
+    return Part(tensors(table, schema), encode_target(table, schema))
 
 
-def _target(table: pl.DataFrame, schema: Schema) -> npt.NDArray[Any]:
+def encode_target(table: pl.DataFrame, schema: Schema) -> npt.NDArray[Any]:
+    """Return the target of rows [rows], as `Part` has it."""
+    target = table[schema.target]
     if schema.task == MULTICLASS_CLASSIFICATION:
         places = read_column(table, Feature(schema.target, CATEGORY, categories=schema.classes)).values
         return places.astype(np.int64)
-    kind = pl.Int8 if schema.task == BINARY_CLASSIFICATION else pl.Float64
-    return table[schema.target].cast(kind).to_numpy()
+    if schema.task == BINARY_CLASSIFICATION and schema.positive is not None:
+        return (target == schema.positive).cast(pl.Int8).to_numpy()
+    return target.cast(pl.Int8 if schema.task == BINARY_CLASSIFICATION else pl.Float64).to_numpy()

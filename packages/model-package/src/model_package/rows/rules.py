@@ -107,7 +107,8 @@ class RowRules:
         self._lowest = np.array([rules.lowest for rules in self.features])
         self._highest = np.array([rules.highest for rules in self.features])
         self._whole = np.array([rules.is_whole for rules in self.features])
-        self._nullable = np.array([feature.nullable for feature in schema.features])
+        nullable = [feature.nullable for feature in schema.features]
+        self._nullable = np.array(nullable) if any(nullable) else None
         self._lookups = [
             (column, np.array(rules.feature.codes)) for column, rules in enumerate(self.features) if rules.needs_lookup
         ]
@@ -119,7 +120,7 @@ class RowRules:
         wrong |= self._whole & (matrix != np.trunc(matrix))
         for column, codes in self._lookups:
             wrong[:, column] |= ~np.isin(matrix[:, column], codes)
-        if self._nullable.any():
+        if self._nullable is not None:
             wrong &= ~(self._nullable & np.isnan(matrix))
         return wrong
 
