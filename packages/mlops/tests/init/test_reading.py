@@ -90,7 +90,7 @@ def test_separators_at_the_end_and_blank_lines_are_no_values(content: str, tmp_p
         (b"Dear all,\nhere is what you asked for\nBest\n", "no separator divides its lines", "separated by commas"),
         (b"a,b,a,c,b,a\n1,2,3,4,5,6\n", "'a' (3 times), 'b' (2 times)", "Rename or remove"),
         (b"PK\x03\x04\x14\x00" + bytes(99), "is an Excel workbook or a zip archive", "Export the sheet as CSV"),
-        (gzip.compress(b"a,b\n1,2\n"), "is compressed with gzip", "Unpack it"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "is compressed with gzip", "Unpack it"),
         (b"%PDF-1.7\n...", "is a PDF document", "as CSV or parquet"),
         (b"<!DOCTYPE html>\n<html></html>", "is an HTML or XML document", "not the page"),
         (b'[{"a": 1}]', "is JSON", "as CSV or parquet"),
@@ -98,6 +98,7 @@ def test_separators_at_the_end_and_blank_lines_are_no_values(content: str, tmp_p
         (bytes(range(256)) * 20, "holds binary data", "Give a CSV file"),
         (b"PAR1" + bytes(40), "is a damaged parquet file", "download it again"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "bytes",
 )
 def test_what_is_no_table_is_refused(content: bytes, message: str, advice: str, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
