@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-VERSION: Final = re.compile(r'^(version(?: = "|: ))(\d+\.\d+\.\d+)("?)$', re.MULTILINE)
+VERSION: Final = re.compile(r'^((?:__version__|version)(?: = "|: ))(\d+\.\d+\.\d+)("?)$', re.MULTILINE)
 
 
 def main() -> int:
@@ -35,7 +35,10 @@ def main() -> int:
 
 def versioned_files(root: Path) -> list[Path]:
     """The files that state the version."""
-    return [root / ".template.yml", root / "pyproject.toml", *sorted(root.glob("packages/*/pyproject.toml"))]
+    packages = sorted(root.glob("packages/*/pyproject.toml"))
+    # Copied into steps and endpoints, which have no metadata of an installed package.
+    contract = root / "packages/model-package/src/model_package/__init__.py"
+    return [root / ".template.yml", root / "pyproject.toml", *packages, contract]
 
 
 def versions(root: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops.checks import check_project, fix_project
+from mlops.checks import check_project, fix_project, raise_versions
 from mlops.checks.fingerprints import content_digest
 
 COMPONENTS_LOCK, ENVIRONMENTS_LOCK = "components/versions.lock.yml", "environments/versions.lock.yml"
@@ -55,6 +55,22 @@ def test_a_raised_version_is_recorded_beside_the_old_one(project):
     assert check_project(project) == []
     assert recorded(project / COMPONENTS_LOCK) == ["2.1.0", "2.10.0", "1.0.0"]
     assert set(before.splitlines()) < set((project / COMPONENTS_LOCK).read_text().splitlines())
+
+
+def test_after_an_upgrade_what_changed_gets_the_next_free_version(project):
+    # given a changed environment, which a component names, and a component whose next version is taken
+    edit(project / "components/fit/component.yml", "version: 2.1.0", "version: 2.1.1")
+    fix_project(project)
+    edit(project / "components/fit/component.yml", "version: 2.1.1", "version: 2.1.0")
+    (project / "components/fit/fit.py").write_text("print('better')\n")
+    edit(project / "environments/base.conda.yml", "# the matrix", "# matrices")
+
+    raised = raise_versions(project)
+
+    assert "components/fit/component.yml: version 2.1.2, since its content changed" in raised
+    assert any(sentence.startswith("environments/base.yml: version ") for sentence in raised)
+    assert check_project(project) == []
+    assert raise_versions(project) == []
 
 
 def test_a_component_with_problems_is_not_recorded(project):

@@ -10,7 +10,7 @@ from mlops.checks.project import Project
 from mlops.checks.releases import check_releases
 from mlops.checks.stages import check_stages, fix_stages
 from mlops.checks.versions import versioned
-from mlops.checks.yaml.document import Problem
+from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
 from mlops.settings.project import load_project
 
@@ -36,6 +36,21 @@ def fix_project(root: Path) -> list[str]:
         *_refresh_pins(Project(root)),
         *_record_versions(Project(root)),
     ]
+
+
+def raise_versions(root: Path) -> list[str]:
+    """Raise the version of whatever changed without a new one, record it, and return what was done.
+
+    For an upgrade, which changes the copies of model_package and the pins below components that a fork has made.
+    An environment's version is part of its components' content: environments come first.
+    """
+    done = []
+    for folder in ("environments", "components"):
+        project = Project(root)
+        recorded = _recorded(project, folder)
+        done += list(fingerprints.raise_changed(dict(versioned(project))[folder], recorded))
+        done += list(_follow_environments(Project(root)))
+    return [*done, *_record_versions(Project(root))]
 
 
 def _content_problems(project: Project) -> Iterator[Problem]:
@@ -68,7 +83,24 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:
-    """Yield references by name to an environment of this project with the wrong version."""
+    for document, node, wrong, right in _wrong_references(project):
+        name, _, version = right.rpartition(":")
+        message = f"the environment `{name}` has version {version}, not {wrong.rpartition(':')[2]}"
+        yield document.problem(node, message, f"write azureml:{right}")
+
+
+def _follow_environments(project: Project) -> Iterator[str]:
+    """Correct references by name to environments of this project; yield what was done."""
+    for document, node, wrong, right in list(_wrong_references(project)):
+        lines = document.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        number = document.line_of(node, wrong) - 1
+        lines[number] = lines[number].replace(wrong, right, 1)
+        document.path.write_text("".join(lines), encoding="utf-8")
+        yield f"{document.file}: azureml:{right}"
+
+
+def _wrong_references(project: Project) -> Iterator[tuple[Document, Node, str, str]]:
+    """Yield references to an environment of this project with the wrong version: `name:version`, and what is right."""
     own = dict(versioned(project))["environments"]
     versions = {each.name: each.version for each in own}
     named = [(each.document, each.environment) for each in project.components]
@@ -78,8 +110,7 @@ def _environment_reference_problems(project: Project) -> Iterator[Problem]:
     for document, node in named:
         name, _, version = (node.text if node and node.text else "").removeprefix("azureml:").partition(":")
         if node and version and version != versions.get(name, version):
-            message = f"the environment `{name}` has version {versions[name]}, not {version}"
-            yield document.problem(node, message, f"write azureml:{name}:{versions[name]}")
+            yield document, node, f"{name}:{version}", f"{name}:{versions[name]}"
 
 
 def _pin_problems(project: Project) -> Iterator[Problem]:

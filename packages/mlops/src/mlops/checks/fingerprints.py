@@ -3,9 +3,11 @@
 The lock file beside them records the content of every version once; a recorded line never changes.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +75,24 @@ def check_versions(items: Iterable[Versioned], recorded: Mapping[str, Mapping[st
         elif digest != item.digest:
             message = f"`{item.name}` changed, but its version is still {item.version}"
             yield item.document.problem(item.line, message, "raise the version, then run: mlops check --fix")
+
+
+def raise_changed(items: Iterable[Versioned], recorded: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Write a higher version, not recorded yet, into the file of each item that changed; yield what was done.
+
+    A version that does not end with a number is left alone: `check_versions` names it.
+    """
+    for item in items:
+        versions = recorded.get(item.name, {})
+        match = re.fullmatch(r"(.*?)(\d+)", item.version)
+        if match is None or versions.get(item.version, item.digest) == item.digest:
+            continue
+        numbers = (f"{match[1]}{number}" for number in count(int(match[2]) + 1))
+        new = next(version for version in numbers if version not in versions)
+        lines = item.document.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines[item.line.line - 1] = lines[item.line.line - 1].replace(item.version, new, 1)
+        item.document.path.write_text("".join(lines), encoding="utf-8")
+        yield f"{item.document.file}: version {new}, since its content changed"
 
 
 def check_unique(items: Iterable[Versioned]) -> Iterator[Problem]:

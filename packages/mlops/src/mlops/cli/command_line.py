@@ -43,15 +43,16 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "replay": "Run a CI workflow on this machine before you push it.",
         },
     ),
+    "data": Section("Your data", {"init": "Look at a table, and write the schema.yml that fits it."}),
     "project": Section(
         "The project",
         {
-            "init": "Look at a table, and write the schema.yml that fits it.",
             "check": "Check components, pipelines and environments without a workspace.",
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
             "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
+            "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
         },
     ),

@@ -1,4 +1,4 @@
-"""`mlops init`, `check`, `configure`, `stages`, `plan`, `preview` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `plan`, `preview`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -16,64 +16,6 @@ from mlops.core.results import Block, Line, Result, SourceLocation, Table
 if TYPE_CHECKING:
     from mlops.checks import Problem
     from mlops.infrastructure.outputs import Change
-
-
-@mlops_command(
-    "init",
-    "mlops init --data my.csv --target price --dry-run    # what it finds, and the new schema.yml as a diff",
-    "mlops init --data my.csv --target churned --id customer --name churn",
-    "mlops init --data my.csv --target churned --dry-run --json",
-)
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="A CSV or parquet file.")
-@click.option("--target", required=True, help="The column to predict.")
-@click.option(
-    "--task", help="binary_classification, multiclass_classification or regression.  [default: from the target]"
-)
-@click.option("--id", "identifier", help="The column that identifies the rows.  [default: one that never repeats]")
-@click.option("--time", help="The column with the time of each row: the newest rows then test the model.")
-@click.option("--name", help="The name of the project, its model and its data.  [default: from the file's name]")
-@click.option("--force", is_flag=True, help="Overwrite changes that are not committed.")
-@click.option("--dry-run", is_flag=True, help="Show what was found and the diff of schema.yml, and write nothing.")
-@json_option
-@click.pass_obj
-def init_command(
-    project_path: Path | None,
-    *,
-    data: Path,
-    target: str,
-    task: str | None,
-    identifier: str | None,
-    time: str | None,
-    name: str | None,
-    force: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
-    """Look at a table, and write the schema.yml that fits it.
-
-    Finds the type, range or categories of each column, likely ids, constants, and columns that give the target away.
-    Writes schema.yml with the reasons, the data as data/NAME.csv and its data asset data/NAME.yml, a sample request,
-    and the names in project.yml. Gates, monitor bounds, and the example's other files stay as they are.
-
-    The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
-    has uncommitted changes, or if this version cannot train a model on such a table yet.
-    """
-    from mlops.cli.rendering import answer
-    from mlops.init.project_files import init_project
-    from mlops.settings.project import load_project
-
-    result = init_project(
-        load_project(project_path),
-        data,
-        target=target,
-        task=task,
-        identifier=identifier,
-        time=time,
-        name=name,
-        is_dry_run=dry_run,
-        is_forced=force,
-    )
-    return answer(result, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -314,6 +256,62 @@ def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> 
 
 
 @mlops_command(
+    "upgrade",
+    "mlops upgrade --dry-run                      # what would change, and what would conflict",
+    "mlops upgrade                                # to the newest version",
+    "mlops upgrade --to 1.1.0",
+    "mlops upgrade --from upstream                # a remote, an address or a path",
+    "mlops upgrade --from dist                    # newer wheels, for a fork that pins wheels",
+)
+@click.option("--to", metavar="VERSION", help="The version to take.  [default: the newest]")
+@click.option(
+    "--from", "source", metavar="ADDRESS", help="Where to take it from.  [default: the repository in .template.yml]"
+)
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--finish-from", metavar="VERSION", hidden=True, help="Only finish: the former version runs this.")
+@json_option
+@click.pass_obj
+def upgrade_command(
+    project_path: Path | None,
+    *,
+    to: str | None,
+    source: str | None,
+    dry_run: bool,
+    finish_from: str | None,
+    as_json: bool,
+) -> int:
+    """Take a newer version of the template into this repository.
+
+    A fork merges the template's tag; a copy made by "Use this template" first records which version it was made from;
+    a detached fork gets new pins. Then the new version migrates your files, writes copies and locks again, and all of
+    it is one commit. Refused with uncommitted changes.
+
+    Conflicts stay as git leaves them, and the command exits with 1: resolve them and run it again. Interrupted, it
+    goes on when run again.
+    """
+    # All that is needed later, since a merge replaces the files that would be imported.
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import project_file
+    from mlops.template.plan import FinishResult
+    from mlops.template.upgrade import finish_by_new_version, upgrade
+
+    root = project_file(project_path).resolve().parent
+    if finish_from is not None:
+        return answer(FinishResult(finish_upgrade(root, finish_from)), as_json=as_json)
+    version = to.removeprefix("v") if to else None
+    result = upgrade(root, to=version, source=source, dry_run=dry_run, finish=finish_by_new_version)
+    return answer(result, as_json=as_json)
+
+
+def finish_upgrade(root: Path, before: str) -> tuple[str, ...]:
+    """Adapt the fork's files to this version after a merge of its files: migrations, copies, pins, versions."""
+    from mlops.checks import fix_project, raise_versions
+    from mlops.template.migrations import migrate
+
+    return (*migrate(root, before), *fix_project(root), *raise_versions(root))
+
+
+@mlops_command(
     "detach",
     "mlops detach --dry-run                       # what would change, as a diff",
     "mlops detach                                 # pinned by the template's git tag",
@@ -341,7 +339,7 @@ def detach_command(
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.settings.project import load_project
-    from mlops.template.detach import GitPin, detach, find_wheels
+    from mlops.template.detach import GitPin, detach, distributions, find_wheels
     from mlops.template.origin import read_origin
 
     if wheels is not None and (url or tag):
@@ -349,6 +347,6 @@ def detach_command(
     project = load_project(project_path)
     origin = read_origin(project)
     git = GitPin(url or origin.repository, tag or origin.tag)
-    pin, files = (git, ()) if wheels is None else find_wheels(project.root, wheels)
+    pin, files = (git, ()) if wheels is None else find_wheels(distributions(project.root), wheels)
     browse = f"{git.url.removesuffix('.git')}/tree/{git.tag}"
     return answer(detach(project, pin, browse, wheels=files, dry_run=dry_run), as_json=as_json)

@@ -7,13 +7,12 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import ClassVar, Final
 
 from mlops.core.errors import MachineError
 
 # The remote that promotions are pushed to.
 REMOTE: Final = "origin"
-_TIMEOUT_SECONDS: Final = 120
 _FILE_MODE: Final = "100644"
 _NO_PARENT: Final = "0" * 40
 _NOBODY_NAME: Final = "mlops"
@@ -22,6 +21,8 @@ _NOBODY_EMAIL: Final = "mlops@users.noreply.invalid"
 
 class Repository:
     """One git repository, by a folder inside it."""
+
+    timeout_seconds: ClassVar[int] = 120
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -200,14 +201,14 @@ class Repository:
                 ["git", "-C", str(self.folder), *arguments],
                 input=given or b"",
                 capture_output=True,
-                timeout=_TIMEOUT_SECONDS,
+                timeout=self.timeout_seconds,
                 env=environment,
                 check=False,
             )
         except FileNotFoundError as error:
             raise MachineError("git is not installed", "Install git, then run again.") from error
         except subprocess.TimeoutExpired as error:
-            message = f"git {arguments[0]} timed out after {_TIMEOUT_SECONDS} s"
+            message = f"git {arguments[0]} timed out after {self.timeout_seconds} s"
             raise MachineError(message, "Check that the remote is reachable, then run again.") from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,8 +33,11 @@ def run_program(
     stdin: str = "",
     otherwise: str = "",
     timeout_seconds: float = _TIMEOUT_SECONDS,
+    variables: Mapping[str, str] | None = None,
 ) -> ProgramResult:
     """Run a program in a folder; `otherwise` says what else to do if it is not installed.
+
+    `variables` are its whole environment; by default it inherits this process's.
 
     Raises MachineError when it is missing or hangs.
     """
@@ -42,6 +45,7 @@ def run_program(
         done = subprocess.run(
             command,
             cwd=folder,
+            env=variables,
             input=stdin,
             capture_output=True,
             text=True,

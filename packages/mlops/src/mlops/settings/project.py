@@ -242,13 +242,18 @@ def load_project(given: Path | None = None) -> Project:
 
     Raises ProjectError, with file, line and key of everything that is wrong.
     """
-    if given is None:
-        file = find_project_file(Path.cwd())
-    else:
-        file = given / PROJECT_FILE if given.is_dir() else given
-        if not file.is_file():
-            raise ProjectError(f"{file} does not exist", f"Give the folder that contains {PROJECT_FILE}.")
+    file = project_file(given)
     return Project(root=file.resolve().parent, settings=read_settings(file))
+
+
+def project_file(given: Path | None = None) -> Path:
+    """The project.yml that `load_project` reads, which may have mistakes. Raises ProjectError if there is none."""
+    if given is None:
+        return find_project_file(Path.cwd())
+    file = given / PROJECT_FILE if given.is_dir() else given
+    if not file.is_file():
+        raise ProjectError(f"{file} does not exist", f"Give the folder that contains {PROJECT_FILE}.")
+    return file
 
 
 def read_settings(file: Path) -> Settings:

@@ -11,6 +11,9 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Final
 
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, MachineError, ProjectError
 from mlops.core.git import Repository
@@ -95,16 +98,18 @@ def detach(
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     say("locking the pinned packages")
-    _lock(root)
+    lock(root)
     return result
 
 
-def find_wheels(root: Path, source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
-    """The newest wheel of each package in a folder: the pins and the files. Raises InputError."""
+def find_wheels(
+    distributions: Mapping[str, str], source: Path, version: str = "*"
+) -> tuple[WheelPin, tuple[Path, ...]]:
+    """A wheel of each package in a folder, the newest by default: the pins and the files. Raises InputError."""
     paths: dict[str, str] = {}
     files = []
-    for folder, distribution in _distributions(root).items():
-        found = sorted(source.glob(f"{distribution.replace('-', '_')}-*.whl"))
+    for folder, distribution in distributions.items():
+        found = sorted(source.glob(f"{distribution.replace('-', '_')}-{version}-*.whl"), key=_wheel_version)
         if not found:
             raise InputError(
                 f"{source} has no wheel of {distribution}", f"`uv build --all-packages --wheel --out-dir {source}`."
@@ -114,10 +119,14 @@ def find_wheels(root: Path, source: Path) -> tuple[WheelPin, tuple[Path, ...]]:
     return WheelPin(paths), tuple(files)
 
 
+def _wheel_version(wheel: Path) -> Version:
+    return parse_wheel_filename(wheel.name)[1]
+
+
 def _new_texts(root: Path, repository: Repository, pin: Pin, browse: str) -> dict[str, str]:
     changed: dict[str, str] = {}
-    table = sources(_distributions(root), pin)
-    for name, text in _texts(root, repository):
+    table = sources(distributions(root), pin)
+    for name, text in tracked_texts(root, repository):
         try:
             new = detached(name, text, table, browse)
         except UnbalancedBlock as error:
@@ -129,7 +138,7 @@ def _new_texts(root: Path, repository: Repository, pin: Pin, browse: str) -> dic
     return changed
 
 
-def _distributions(root: Path) -> dict[str, str]:
+def distributions(root: Path) -> dict[str, str]:
     """The distribution name of each package, by its folder below packages/."""
     files = sorted((root / FOLDER).glob("*/pyproject.toml"))
     return {file.parent.name: tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in files}
@@ -137,11 +146,13 @@ def _distributions(root: Path) -> dict[str, str]:
 
 def _mentions(root: Path, repository: Repository, changed: dict[str, str]) -> tuple[str, ...]:
     return tuple(
-        sorted(name for name, text in _texts(root, repository) if f" {_MENTION}" in f" {changed.get(name, text)}")
+        sorted(
+            name for name, text in tracked_texts(root, repository) if f" {_MENTION}" in f" {changed.get(name, text)}"
+        )
     )
 
 
-def _texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
+def tracked_texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
     """The tracked text files that stay, with their texts; locks are regenerated, not rewritten."""
     found = []
     for path in repository.tracked():
@@ -161,7 +172,8 @@ def _diff(root: Path, name: str, text: str) -> str:
     return "".join(unified_diff(before, text.splitlines(keepends=True), f"a/{name}", f"b/{name}"))
 
 
-def _lock(root: Path) -> None:
+def lock(root: Path) -> None:
+    """Lock a project's packages again. Raises MachineError with what uv reports."""
     answer = run_program(["uv", "lock"], root, timeout_seconds=_LOCK_SECONDS)
     if answer.code != 0:
         advice = "Fix what uv reports (is the tag pushed, do the wheels exist?), then `uv lock`."
