@@ -158,7 +158,7 @@ BAD = {
     "a value missing": (
         lambda f: ROWS.with_columns(income=pl.lit(None, pl.Float64)).write_parquet(f / "bad.parquet"),
         "bad.parquet",
-        "must be a finite number, got NaN",
+        "is null, and this column must have a value",
     ),
     "not a number": (
         lambda f: ROWS.with_columns(income=pl.lit(float("nan"))).write_parquet(f / "bad.parquet"),

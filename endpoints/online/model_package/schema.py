@@ -36,7 +36,7 @@ MULTICLASS_CLASSIFICATION = "multiclass_classification"
 REGRESSION = "regression"
 TASKS = (BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION)
 # The columns that a timestamp becomes. `days` are whole days since 2000-01-01 and carry the trend; the others carry the
-# season, the time of the month, of the week and of the day. Each is exact in float32 (`second` to 4 microseconds),
+# season, the time of the month, of the week and of the day. Each is exact in float32 (`second` to the millisecond),
 # which seconds since 1970 are not, and together they are the timestamp again.
 TIMESTAMP_PARTS = ("days", "month", "day", "weekday", "hour", "minute", "second")
 

@@ -20,6 +20,8 @@ LARGEST = float(np.finfo(np.float32).max)
 # Timestamps are counted from here, without a zone; those with a zone are taken in UTC.
 ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001 - see above
 MICROSECONDS_PER_DAY = 86_400_000_000
+# The model knows a moment to the millisecond: a float of days holds microseconds for two centuries only.
+MILLISECONDS_PER_DAY = 86_400_000
 NAN = float("nan")
 # What a CSV may say for a boolean, in any case.
 TRUTHS: Mapping[str, bool] = {
@@ -117,7 +119,7 @@ class CellReader:
         if self.feature.type == TEXT:
             return text
         if self.feature.type == TIMESTAMP:
-            return (ORIGIN + timedelta(microseconds=round(number * MICROSECONDS_PER_DAY))).isoformat()
+            return (ORIGIN + timedelta(milliseconds=round(number * MILLISECONDS_PER_DAY))).isoformat()
         if self.feature.type == BOOLEAN:
             return number == 1
         if self.feature.type == CATEGORY:

@@ -12,17 +12,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from model_package.rows.cells import MICROSECONDS_PER_DAY, NAN, ORIGIN, CellReader
+from model_package.rows.cells import MILLISECONDS_PER_DAY, NAN, ORIGIN, CellReader
 from model_package.schema import TEXT, TIMESTAMP, TIMESTAMP_PARTS, Schema
 
 INPUT = "features"
 TEXT_INPUT = "text_{}"
-_MICROSECONDS = np.array([3_600_000_000, 60_000_000, 1_000_000])
+_MILLISECONDS = np.array([3_600_000, 60_000, 1_000])
 _DAYS_TO_ORIGIN = (ORIGIN.date() - date(1970, 1, 1)).days
 # 2000-01-01 was a Saturday, which ISO 8601 numbers 6.
 _ORIGIN_WEEKDAY = 5
-# 59.999999 would be rounded to a minute that has 60 seconds.
-_LAST_SECOND = np.nextafter(np.float32(60), np.float32(0))
 
 Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -131,12 +129,12 @@ def text_tensor(texts: Sequence[str | None]) -> Texts:
 def _parts(days: Values) -> Values:
     """Return the parts [rows, parts] of timestamps [rows] given in days."""
     known = np.isfinite(days)
-    moments = np.rint(np.where(known, days, 0) * MICROSECONDS_PER_DAY).astype(np.int64)
-    whole, rest = np.divmod(moments, MICROSECONDS_PER_DAY)
+    moments = np.rint(np.where(known, days, 0) * MILLISECONDS_PER_DAY).astype(np.int64)
+    whole, rest = np.divmod(moments, MILLISECONDS_PER_DAY)
     dates = (whole + _DAYS_TO_ORIGIN).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    hours, rest = np.divmod(rest, _MICROSECONDS[0])
-    minutes, rest = np.divmod(rest, _MICROSECONDS[1])
+    hours, rest = np.divmod(rest, _MILLISECONDS[0])
+    minutes, rest = np.divmod(rest, _MILLISECONDS[1])
     parts = [
         whole,
         months.astype(np.int64) % 12 + 1,
@@ -144,12 +142,12 @@ def _parts(days: Values) -> Values:
         (whole + _ORIGIN_WEEKDAY) % 7 + 1,
         hours,
         minutes,
-        np.minimum((rest / _MICROSECONDS[2]).astype(np.float32), _LAST_SECOND),
+        rest / _MILLISECONDS[2],
     ]
     return np.where(known[:, None], np.stack(parts, axis=1), np.nan)
 
 
 def _days(parts: Values) -> Values:
     days, hours, minutes, seconds = (parts[:, at] for at in (0, 4, 5, 6))
-    microseconds = np.rint(seconds * _MICROSECONDS[2]) + minutes * _MICROSECONDS[1] + hours * _MICROSECONDS[0]
-    return (days * MICROSECONDS_PER_DAY + microseconds) / MICROSECONDS_PER_DAY
+    milliseconds = np.rint(seconds * _MILLISECONDS[2]) + minutes * _MILLISECONDS[1] + hours * _MILLISECONDS[0]
+    return (days * MILLISECONDS_PER_DAY + milliseconds) / MILLISECONDS_PER_DAY

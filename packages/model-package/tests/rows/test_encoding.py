@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -79,12 +80,12 @@ def from_json(rows: list[dict[str, Any]]) -> Tensors:
 
 
 def table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    types = {"age": pl.Int32, "zone": pl.Int64, "member": pl.Boolean, "seen": pl.Datetime("us"), "income": pl.Float32}
+    types = {"age": pl.Int32, "zone": pl.Int64, "member": pl.Boolean, "seen": pl.Datetime("us"), "income": pl.Float64}
     return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in SCHEMA.names})
 
 
-def from_file(file: Path) -> Tensors:
-    return concatenated([batch.rows for batch in batches(file, RULES)])
+def from_file(file: Path, rules: RowRules = RULES) -> Tensors:
+    return concatenated([batch.rows for batch in batches(file, rules)])
 
 
 @settings(max_examples=150, deadline=None)
@@ -272,3 +273,36 @@ def test_five_thousand_categories_are_shown_by_the_first():
 
     assert caught.value.findings[0].reason.endswith("c10, c11 and 4,988 more")
     assert request_tensors({"input_data": [{"code": "c4999"}]}, RowRules(schema)).features.tolist() == [[4999]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_columns_without_any_value_are_read(tmp_path: Path, suffix: str):
+    nullable = [feature for feature in SCHEMA.features if feature.nullable]
+    rows = pl.DataFrame({feature.name: [None, None] for feature in nullable})
+    (rows.write_csv if suffix == ".csv" else rows.write_parquet)(tmp_path / f"rows{suffix}")
+
+    found = from_file(tmp_path / f"rows{suffix}", RowRules(Schema("", "left", tuple(nullable))))
+
+    assert np.isnan(found.features).all()
+    assert found.texts[0].tolist() == [[""], [""]]
+
+
+def test_a_file_may_have_a_byte_order_mark_and_line_breaks_of_windows(tmp_path: Path):
+    schema = Schema(
+        "", "left", (Feature("n.1", "number"), Feature("ein „Plan“", "category", categories=("a", 'b "c"')))
+    )
+    (tmp_path / "rows.csv").write_bytes('\ufeffn.1,ein „Plan“\r\n1,a\r\n2,"b ""c"""\r\n'.encode())
+
+    found = from_file(tmp_path / "rows.csv", RowRules(schema))
+
+    assert found.features.tolist() == [[1, 0], [2, 1]]
+
+
+def test_a_fraction_for_a_category_of_whole_numbers_is_shown_and_nan_is_missing(tmp_path: Path):
+    schema = Schema("", "left", (Feature("zone", "category", categories=(7, 12), nullable=True),))
+    pl.DataFrame({"zone": [7.0, float("nan"), 7.5]}).write_parquet(tmp_path / "rows.parquet")
+
+    with pytest.raises(InvalidRows) as caught:
+        list(batches(tmp_path / "rows.parquet", RowRules(schema)))
+
+    assert caught.value.findings == (Finding(2, "zone", "7.5 is not one of 7, 12"),)

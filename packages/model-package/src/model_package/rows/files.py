@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,6 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from model_package.errors import Finding, InvalidRows, UnreadableRows
-from model_package.rows.cells import CellReader
 from model_package.rows.encoding import Tensors, encode
 from model_package.rows.rules import FeatureRules, Mask, RowRules
 from model_package.rows.tables import fits, matrix, number_column, read_column
@@ -145,9 +143,10 @@ def _check(features: pl.DataFrame, values: npt.NDArray[np.float64], unread: Mask
         return
     findings = []
     for row, column in np.argwhere(wrong)[:MAX_FINDINGS].tolist():
-        reader, value = rules.readers[column], float(values[row, column])
-        is_number = not math.isnan(value)
-        cell = None if is_number else _cell(features[row, column], reader)
+        reader, found, value = rules.readers[column], features[row, column], float(values[row, column])
+        # A number that is there is said by its limits, as is the NaN of a file; everything else by the cell.
+        is_number = not math.isnan(value) or (isinstance(found, float) and math.isnan(found))
+        cell = reader.typed(found) if isinstance(found, str) else found
         reason = rules.features[column].reason(value) if is_number else reader.reason(cell)
         findings.append(Finding(first + row, reader.feature.name, reason))
     total, shown = int(wrong.sum()), findings[0]
@@ -157,13 +156,6 @@ def _check(features: pl.DataFrame, values: npt.NDArray[np.float64], unread: Mask
         findings,
         total,
     )
-
-
-def _cell(found: Any, reader: CellReader) -> Any:
-    """Return what stands in the file as JSON would have it; NaN is a missing number."""
-    if isinstance(found, float) and math.isnan(found):
-        return None
-    return reader.typed(found) if isinstance(found, str) else found
 
 
 def _some(names: Sequence[str]) -> str:

@@ -89,7 +89,7 @@ def fits(feature: Feature, kind: pl.DataType) -> bool:
     """Tell whether a column of a type can hold the values of a feature; CSV holds all but numbers as texts."""
     is_text = kind in (pl.String, pl.Null) or isinstance(kind, pl.Categorical | pl.Enum)
     if feature.is_number:
-        return kind.is_numeric()
+        return kind.is_numeric() or kind == pl.Null
     if feature.type == BOOLEAN:
         return is_text or kind == pl.Boolean or kind.is_integer()
     if feature.type == TIMESTAMP:
