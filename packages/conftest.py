@@ -10,12 +10,13 @@ from typing import Final
 import pytest
 
 PACKAGES: Final = Path(__file__).parent
-# A fake git host, a prefork server, a browser, small packages and windows of traffic, and the scripts of CI.
+# A fake git host, a prefork server, a browser, small packages, windows of traffic, tables, and the scripts of CI.
 HELPERS: Final = (
     "mlops/tests/fake_git_host/src",
     "mlops/tests/prefork",
     "mlops/tests/browser",
     "mlops/tests/monitoring",
+    "mlops/tests/init",
     "model-package/tests/harness",
     "../.ci",
     "../.ci/supply",

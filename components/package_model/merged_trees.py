@@ -110,6 +110,9 @@ def encoded_columns(encode: ColumnTransformer) -> list[Column] | None:
     """The origin of each column that boosting sees; None if one is neither an indicator nor passed through."""
     found: list[Column] = []
     for _, step, sources in encode.transformers_:
+        if not len(sources):
+            # scikit-learn does not fit a step without columns: here, where no column holds codes.
+            continue
         if isinstance(step, OneHotEncoder) and step.drop is None:
             for source, values in zip(sources, step.categories_, strict=True):
                 codes = tuple(float(value) for value in values)

@@ -22,7 +22,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from model_package.package import ModelPackage
 from model_package.rows.split import TEST, TRAIN, read_part
@@ -189,6 +189,12 @@ def test_another_pipeline_is_converted_as_it_is(pipeline: Pipeline):
 
 def test_an_encoding_that_is_no_indicator_is_not_merged():
     assert encoded_columns(ColumnTransformer([("scaled", StandardScaler(), [0, 1])]).fit(np.eye(3))) is None
+
+
+def test_columns_without_codes_are_merged_as_they_are():
+    encode = ColumnTransformer([("categories", OneHotEncoder(), [])], remainder="passthrough").fit(np.eye(3))
+
+    assert encoded_columns(encode) == [Column(0), Column(1), Column(2)]
 
 
 def test_a_probability_that_is_no_number_never_passes():

@@ -43,6 +43,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "replay": "Run a CI workflow on this machine before you push it.",
         },
     ),
+    "data": Section("Your data", {"init": "Look at a table, and write the schema.yml that fits it."}),
     "project": Section(
         "The project",
         {

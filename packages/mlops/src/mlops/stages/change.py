@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from mlops.core.errors import InputError, MachineError
-from mlops.core.git import Repository
+from mlops.core.edits import Edit, diff, require_committed, write
+from mlops.core.errors import InputError
 from mlops.core.layout import PROJECT_FILE
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.settings.project import Project, parse_settings
 from mlops.settings.stages import MOST_STAGES, RESERVED_NAMES, StageName, StageOrder, name_problem
-from mlops.stages.edits import Edit, additions, removals
-
-_NEW_FILE_MODE: Final = 0o644
+from mlops.stages.edits import additions, removals
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class StagesChange(Result):
 
     @property
     def _diff(self) -> str:
-        return "".join(_diff(edit) for edit in self.edits)
+        return "".join(map(diff, self.edits))
 
 
 @dataclass(frozen=True)
@@ -127,9 +121,9 @@ def _require_room(order: StageOrder, name: str) -> None:
 def _changed(project: Project, edits: list[Edit], steps: tuple[str, ...], *, is_dry_run: bool) -> StagesChange:
     after = _order_after(edits, project.order)
     if not is_dry_run:
-        _require_committed(project.root, edits)
+        require_committed(project.root, edits)
         for edit in edits:
-            _write(project.root, edit)
+            write(project.root, edit)
     return StagesChange(project.order, after, tuple(edits), not is_dry_run, steps)
 
 
@@ -137,39 +131,6 @@ def _order_after(edits: list[Edit], order: StageOrder) -> StageOrder:
     """The stages in project.yml after the edits, whose first one it is if it changes."""
     changed = next((edit.after for edit in edits if str(edit.path) == PROJECT_FILE), None)
     return parse_settings(changed).order if changed else order
-
-
-def _require_committed(root: Path, edits: list[Edit]) -> None:
-    """Raise InputError if a file to be changed has uncommitted changes."""
-    existing = [edit.path for edit in edits if edit.before is not None]
-    try:
-        dirty = Repository(root).uncommitted(existing)
-    except MachineError:
-        # Not a repository: there is nothing to return to either way.
-        return
-    if dirty:
-        raise InputError(
-            "these files have uncommitted changes, which would be mixed with the new ones: "
-            + ", ".join(map(str, dirty)),
-            "Nothing was changed. Commit or stash them, or preview with --dry-run.",
-        )
-
-
-def _write(root: Path, edit: Edit) -> None:
-    """Write, replace or delete one file in one step."""
-    file = root / edit.path
-    if edit.after is None:
-        file.unlink(missing_ok=True)
-        return
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(edit.after)
-        draft.chmod(file.stat().st_mode if file.exists() else _NEW_FILE_MODE)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _steps_of_adding(before: StageName, name: StageName) -> tuple[str, ...]:
@@ -197,10 +158,3 @@ def _word(edit: Edit) -> str:
     if edit.before is None:
         return "new"
     return "deleted" if edit.after is None else "changed"
-
-
-def _diff(edit: Edit) -> str:
-    before, after = ((text or "").splitlines(keepends=True) for text in (edit.before, edit.after))
-    old = "/dev/null" if edit.before is None else f"a/{edit.path}"
-    new = "/dev/null" if edit.after is None else f"b/{edit.path}"
-    return "".join(unified_diff(before, after, old, new))

@@ -15,6 +15,7 @@ from textwrap import indent
 from typing import Any, Final
 
 from mlops.core.documents import KeyPath, parse_yaml
+from mlops.core.edits import Edit
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.githost.hosts import HOSTS
@@ -37,15 +38,6 @@ _RULES: Final = "rules"
 _SECRETS: Final = re.compile(r"^(?:secretsprovider|encryptedkey|encryptionsalt):[^\n]*\n", re.MULTILINE)
 _ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
 _FIRST_SPACE, _LAST_SPACE, _SPACE_STEP = 10, 250, 10
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A file of the project, its text before (None: it is new) and after (None: it is deleted)."""
-
-    path: PurePosixPath
-    before: str | None
-    after: str | None
 
 
 def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:

@@ -1,0 +1,66 @@
+"""Changes of a project's files: shown as a diff, refused over uncommitted changes, written file by file in one step."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from mlops.core.errors import InputError, MachineError
+from mlops.core.git import Repository
+
+_NEW_FILE_MODE: Final = 0o644
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A file of the project, its text before (None: it is new) and after (None: it is deleted)."""
+
+    path: PurePosixPath
+    before: str | None
+    after: str | None
+
+
+def diff(edit: Edit) -> str:
+    """The change as a unified diff."""
+    before, after = ((text or "").splitlines(keepends=True) for text in (edit.before, edit.after))
+    old = "/dev/null" if edit.before is None else f"a/{edit.path}"
+    new = "/dev/null" if edit.after is None else f"b/{edit.path}"
+    return "".join(unified_diff(before, after, old, new))
+
+
+def require_committed(root: Path, edits: Sequence[Edit], advice: str = "or preview with --dry-run") -> None:
+    """Raise InputError if a file to be changed has uncommitted changes."""
+    existing = [edit.path for edit in edits if edit.before is not None]
+    try:
+        dirty = Repository(root).uncommitted(existing)
+    except MachineError:
+        # Not a repository: there is nothing to return to either way.
+        return
+    if dirty:
+        raise InputError(
+            "these files have uncommitted changes, which would be mixed with the new ones: "
+            + ", ".join(map(str, dirty)),
+            f"Nothing was changed. Commit or stash them, {advice}.",
+        )
+
+
+def write(root: Path, edit: Edit) -> None:
+    """Write, replace or delete one file in one step."""
+    file = root / edit.path
+    if edit.after is None:
+        file.unlink(missing_ok=True)
+        return
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(edit.after)
+        draft.chmod(file.stat().st_mode if file.exists() else _NEW_FILE_MODE)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,276 @@
+"""`mlops init` in a project in git: what it writes, that a real step accepts it, and that nothing is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from table_files import DIALECTS, text
+
+from mlops.core.errors import InputError
+from mlops.core.results import Table
+from mlops.init.project_files import InitResult, init_project
+from mlops.settings.project import load_project, read_project_schema
+
+ROOT = Path(__file__).parents[4]
+PARTS = ("project.yml", "schema.yml", "data", "endpoints/online/sample-request.json")
+WRITTEN = [
+    *("data/churn_2026.csv", "data/churn_2026.yml", "endpoints/online/sample-request.json", "schema.yml", "project.yml")
+]
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project's files that init reads and writes, in a git repository."""
+    project = tmp_path / "project"
+    for part in PARTS:
+        (project / part).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, project / part)
+    (project / "data" / "credit_default.csv").unlink(missing_ok=True)
+    git(project, "init", "-q", "-b", "main")
+    commit(project)
+    return project
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "-A", ".")
+    git(folder, "commit", "-qm", "change")
+
+
+@pytest.fixture
+def churn(tmp_path: Path) -> Path:
+    """600 customers in a spreadsheet's dialect; all columns are whole numbers."""
+    random = np.random.default_rng(1)
+    months = random.integers(1, 72, 600)
+    rows = {
+        "customer": [int(number) for number in random.permutation(600) + 1],
+        "months": [int(number) for number in months],
+        "Größe": [int(number) for number in random.integers(0, 40_000, 600)],
+        "churned": [int(number > value) for number, value in zip(random.integers(0, 72, 600), months, strict=True)],
+    }
+    return DIALECTS["decimal comma"].write(rows, tmp_path / "Churn 2026.csv")
+
+
+Init = Callable[..., InitResult]
+
+
+@pytest.fixture
+def init(folder: Path) -> Init:
+    def run(data: Path, target: str = "churned", **options: str | bool) -> InitResult:
+        return init_project(load_project(folder), data, target=target, **options)  # ty: ignore[invalid-argument-type]
+
+    return run
+
+
+def test_it_writes_the_files_that_follow_from_the_table(folder: Path, churn: Path, init: Init) -> None:
+    result = init(churn)
+
+    assert [str(edit.path) for edit in result.edits] == WRITTEN
+    schema = read_project_schema(folder)
+    assert (schema.identifier, schema.target, schema.names) == ("customer", "churned", ("months", "Größe"))
+    settings = load_project(folder).settings
+    assert (settings.name, settings.model, settings.data) == ("churn-2026",) * 3
+    asset = yaml.safe_load((folder / "data/churn_2026.yml").read_text())
+    data = (folder / "data/churn_2026.csv").read_bytes()
+    assert (asset["path"], asset["tags"]["sha256"]) == ("churn_2026.csv", hashlib.sha256(data).hexdigest())
+    assert asset["tags"]["source_sha256"] == hashlib.sha256(churn.read_bytes()).hexdigest()
+    request = json.loads((folder / "endpoints/online/sample-request.json").read_text())
+    assert list(request["input_data"][0]) == ["months", "Größe"]
+    assert git(folder, "status", "--porcelain").split("\n")[-1] == "?? data/churn_2026.yml"
+
+
+def test_the_step_that_validates_data_accepts_what_it_wrote(folder: Path, init: Init, tmp_path: Path) -> None:
+    # given a table with a column of each kind that is trained on, missing values, and rows without a target
+    rows = {
+        "plan": [("Basic", "Month-to-month", None)[row % 3] for row in range(600)],
+        "paid": [("Y", "N")[row % 2] for row in range(600)],
+        "größe, m²": [None if row % 7 == 0 else row * 1.5 for row in range(600)],
+        "visits": [row * 7919 % 113 for row in range(600)],
+        "churned": [("yes", "no", "no", None)[row % 4] for row in range(600)],
+    }
+    init(DIALECTS["decimal comma"].write(rows, tmp_path / "mixed.csv"))
+
+    # when
+    step = [sys.executable, str(ROOT / "components/validate_data/validate_data.py")]
+    files = ["--data", str(folder / "data/mixed.csv"), "--schema", str(folder / "schema.yml")]
+    out = ["--validated-data", str(tmp_path / "rows"), "--validation-report", str(tmp_path / "report")]
+    done = subprocess.run([*step, *files, *out], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    # then
+    assert done.returncode == 0, done.stderr
+    assert "450 rows are valid" in done.stdout
+    assert [feature.type for feature in read_project_schema(folder).features] == [
+        *("category", "boolean", "number", "integer")
+    ]
+
+
+def test_every_byte_of_project_yml_stays_but_the_names(folder: Path, churn: Path, init: Init) -> None:
+    before = (folder / "project.yml").read_text().splitlines()
+
+    init(churn, name="who-leaves")
+
+    after = (folder / "project.yml").read_text().splitlines()
+    changed = [line.partition("#")[0].strip() for line, old in zip(after, before, strict=True) if line != old]
+    assert changed == ["name: who-leaves", "model: who-leaves", "data: who-leaves"]
+
+
+def test_a_dry_run_writes_nothing_and_shows_the_difference(folder: Path, churn: Path, init: Init) -> None:
+    result = init(churn, is_dry_run=True)
+
+    assert git(folder, "status", "--porcelain") == ""
+    shown = "\n".join(str(block) for block in result.blocks())
+    assert "-target: default" in shown
+    assert "+target: churned" in shown
+    assert "nothing was written" in shown
+
+
+def test_a_second_run_has_nothing_to_do(folder: Path, churn: Path, init: Init) -> None:
+    init(churn)
+
+    again = init(churn)
+
+    assert again.edits == ()
+    assert "nothing to do" in str(again.blocks())
+
+
+def test_changes_that_are_not_committed_are_kept_unless_forced(folder: Path, churn: Path, init: Init) -> None:
+    (folder / "schema.yml").write_text((folder / "schema.yml").read_text() + "# mine\n")
+
+    with pytest.raises(InputError) as refused:
+        init(churn)
+
+    assert "uncommitted changes" in refused.value.message
+    assert "schema.yml" in refused.value.message
+    assert "--force" in refused.value.advice
+    assert git(folder, "status", "--porcelain") == "M schema.yml"
+    assert init(churn, is_forced=True).is_written
+
+
+def test_an_interrupted_run_is_continued(folder: Path, churn: Path, init: Init) -> None:
+    init(churn)
+    git(folder, "checkout", "project.yml")
+    (folder / "endpoints/online/sample-request.json").write_bytes(
+        (ROOT / "endpoints/online/sample-request.json").read_bytes()
+    )
+
+    continued = init(churn)
+
+    assert [str(edit.path) for edit in continued.edits] == ["endpoints/online/sample-request.json", "project.yml"]
+
+
+def test_without_git_nothing_is_overwritten_unless_forced(folder: Path, churn: Path, init: Init) -> None:
+    shutil.rmtree(folder / ".git")
+
+    with pytest.raises(InputError, match=r"git has no copy of endpoints/online/sample-request.json, schema.yml"):
+        init(churn)
+
+    assert init(churn, is_forced=True).is_written
+
+
+def test_a_csv_of_somebody_else_is_kept(folder: Path, churn: Path, init: Init) -> None:
+    (folder / "data/churn_2026.csv").write_text("mine\n")
+
+    with pytest.raises(InputError, match=r"data/churn_2026.csv exists, and `mlops init` did not write it"):
+        init(churn)
+
+
+def test_a_csv_of_an_earlier_run_is_replaced(folder: Path, churn: Path, init: Init) -> None:
+    init(churn)
+    commit(folder)
+    text(churn, churn.read_text("cp1252") + "601;7;100;1\n", "cp1252")
+
+    assert [str(edit.path) for edit in init(churn).edits][:2] == WRITTEN[:2]
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_the_file_to_read_is_never_overwritten(folder: Path, churn: Path, init: Init, *, forced: bool) -> None:
+    source = folder / "data" / "churn.csv"
+    shutil.copy(churn, source)
+
+    with pytest.raises(InputError, match=r"data/churn.csv is the file to read"):
+        init(source, is_forced=forced)
+
+    assert source.read_bytes() == churn.read_bytes()
+    assert init(source, name="who-leaves").is_written
+
+
+@pytest.mark.parametrize(("file", "name"), [("7.csv", None), ("a.csv", None), ("data.csv", "My Name")])
+def test_a_name_that_a_project_cannot_have_is_refused(
+    folder: Path, churn: Path, init: Init, file: str, name: str | None
+) -> None:
+    data = churn.rename(churn.with_name(file))
+
+    with pytest.raises(InputError) as refused:
+        init(data, **({"name": name} if name else {}))
+
+    assert "cannot be the project's name" in refused.value.message
+    assert "--name" in refused.value.advice
+
+
+def test_what_cannot_be_trained_yet_is_shown_but_not_written(folder: Path, init: Init, tmp_path: Path) -> None:
+    rows = {"sold": [f"2024-01-{1 + row % 28:02}" for row in range(300)], "price": [row / 4 for row in range(300)]}
+    data = DIALECTS["tabs"].write(rows, tmp_path / "sales.csv")
+
+    with pytest.raises(InputError) as refused:
+        init(data, "price")
+
+    assert refused.value.message == "this version cannot train a model on this table yet; nothing was written"
+    assert refused.value.details == (
+        "the pipeline trains binary_classification only, and this is a regression",
+        "features of these types are not trained on: sold (timestamp)",
+    )
+    assert git(folder, "status", "--porcelain") == ""
+    shown = init(data, "price", is_dry_run=True)
+    assert "type: timestamp" in shown.document()["schema"]
+    assert "cannot be trained yet: the pipeline trains" in str(shown.blocks())
+
+
+def test_the_table_fits_80_columns(churn: Path, init: Init, tmp_path: Path) -> None:
+    names = [f"a column with the rather long name {number}" for number in range(4)]
+    rows = {name: [f"a value that is long as well, number {row % 5}" for row in range(100)] for name in names}
+    data = DIALECTS["commas"].write({**rows, "y": [row % 2 for row in range(100)]}, tmp_path / "wide.csv")
+
+    result = init(data, "y", is_dry_run=True)
+
+    table = next(block for block in result.blocks() if isinstance(block, Table))
+    widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    # A frame takes three characters per column, and one.
+    assert sum(widths) + 3 * len(widths) + 1 <= 80
+
+
+def test_the_command_prints_text_and_json(folder: Path, churn: Path) -> None:
+    words = [sys.executable, "-m", "mlops", "--project", str(folder), "init", "--data", str(churn)]
+
+    shown = subprocess.run([*words, "--target", "churned"], capture_output=True, text=True, check=True).stdout
+    document = subprocess.run([*words, "--target", "churned", "--dry-run", "--json"], capture_output=True, check=True)
+    wrong = subprocess.run([*words, "--target", "churn"], capture_output=True, text=True, check=False)
+
+    assert "Churn 2026.csv: 600 rows, 4 columns; CSV with semicolons, Windows-1252, LF" in shown
+    assert "Next: `uv run mlops check`" in shown
+    found = json.loads(document.stdout)
+    assert (found["task"], found["id"], found["written"], found["files"]) == (
+        *("binary_classification", "customer", False),
+        [],
+    )
+    assert {column["name"]: column["role"] for column in found["columns"]} == {
+        "customer": "id",
+        "months": "feature",
+        "Größe": "feature",
+        "churned": "target",
+    }
+    assert (wrong.returncode, "Did you mean 'churned'?" in wrong.stderr) == (2, True)
