@@ -15,7 +15,7 @@ ENTRY_POINTS = ("__init__.py", "__main__.py")
 # Modules whose names are put together when they are loaded, and a program that is copied as a file.
 LOADED_BY_NAME = ("mlops.commands.", "azureml_emulator.serving.servers.", "mlops.replaying.fake_program")
 # May only shrink: 200 is the aim.
-COMMAND_FILES = 204
+COMMAND_FILES = 200
 
 
 def tracked(pattern: str = ".") -> list[PurePosixPath]:

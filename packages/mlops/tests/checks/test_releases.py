@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.checks.releases import check_releases
+from mlops.checks.stages import check_releases
 from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]

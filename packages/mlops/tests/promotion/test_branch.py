@@ -10,8 +10,8 @@ import pytest
 
 from mlops.core.git import Repository
 from mlops.promotion.branch import branch_name, release_text, report_folder
+from mlops.promotion.readiness import superseded
 from mlops.promotion.stage_state import default_base
-from mlops.promotion.superseded import superseded
 from mlops.settings.project import load_project
 from mlops.settings.releases import Model, Release, parse_manifest
 

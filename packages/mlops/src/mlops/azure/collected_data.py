@@ -15,7 +15,7 @@ from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
-from mlops.azure.datastore_path import parse_datastore_path
+from mlops.azure.workspace import parse_datastore_path
 from mlops.core.errors import WorkspaceError
 from model_package.collected.newest import NewestRows, read_newest
 from model_package.collected.window import Window

@@ -6,6 +6,7 @@ Importing this file imports azure.ai.ml, which takes seconds: only commands that
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -197,3 +198,24 @@ class WorkspaceClients:
     def models(self, stage: StageName) -> MLClient:
         """Where a stage gets its models from: the registry, or its own workspace if it trains them."""
         return self.training if stage == self.project.order.training else self.registry
+
+
+_PATH: Final = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(?P<name>.+?)/?")
+
+
+@dataclass(frozen=True)
+class BlobAddress:
+    """A file or folder in the container of a datastore."""
+
+    container: ContainerClient
+    name: str
+    datastore: str
+
+
+def parse_datastore_path(client: MLClient, path: str) -> BlobAddress | None:
+    """The address of a path; None if it is not in a blob datastore."""
+    found = _PATH.fullmatch(path)
+    datastore = client.datastores.get(found["datastore"]) if found else None
+    if found is None or not isinstance(datastore, AzureBlobDatastore):
+        return None
+    return BlobAddress(open_container(datastore), found["name"], found["datastore"])

@@ -7,8 +7,7 @@ from mlops.checks import assets, batch, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
-from mlops.checks.releases import check_releases
-from mlops.checks.stages import check_stages, fix_stages
+from mlops.checks.stages import check_releases, check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE

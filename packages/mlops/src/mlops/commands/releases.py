@@ -57,7 +57,7 @@ def deploy_command(
     project = load_project(project_path)
     stage_name = project.order.find(stage)
 
-    from mlops.promotion.superseded import superseded
+    from mlops.promotion.readiness import superseded
 
     newer = superseded(project, stage_name) if unless_superseded else None
     if newer is not None:

@@ -7,13 +7,16 @@ another site whose name resolves to this machine reads nothing.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any, Final, cast
 
 from azure.ai.ml.exceptions import MlException
@@ -23,11 +26,29 @@ from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, MlopsError
-from mlops.core.loopback import LOOPBACK, LoopbackServer
 from mlops.core.results import Block, Line, Result
 from mlops.core.waiting import stop_signals
 from mlops.dashboard.page import Page, render
 from mlops.dashboard.snapshot import take_snapshot
+
+LOOPBACK: Final = str(IPv4Address(socket.INADDR_LOOPBACK))
+
+
+class LoopbackServer(ThreadingHTTPServer):
+    """Listens on the loopback address only."""
+
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind without a DNS lookup of this machine's name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = LOOPBACK, self.socket.getsockname()[1]
+
+    @property
+    def authority(self) -> str:
+        """Address and port, as in a URL."""
+        return f"{LOOPBACK}:{self.server_port}"
+
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"

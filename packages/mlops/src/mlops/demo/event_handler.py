@@ -21,7 +21,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from mlops.audit.announcement import DRIFT_FOUND, topic_id
 from mlops.azure.workspace import connect_management
-from mlops.core.loopback import LOOPBACK, LoopbackServer
+from mlops.dashboard.serving import LOOPBACK, LoopbackServer
 from mlops.settings.project import Stage
 
 # The maximum size of an Event Grid event.

@@ -16,16 +16,7 @@ from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.init.columns import Column, infer
-from mlops.init.proposal import (
-    Proposal,
-    backwards,
-    data_asset,
-    limits,
-    percent,
-    propose,
-    sample_request,
-    schema_text,
-)
+from mlops.init.proposal import Proposal, backwards, data_asset, limits, percent, propose, sample_request, schema_text
 from mlops.init.reading import read_table
 from mlops.settings.project import Project, parse_settings
 from model_package.schema import BINARY_CLASSIFICATION, BOOLEAN, CATEGORY, INTEGER, NUMBER, TIMESTAMP

@@ -17,8 +17,8 @@ from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.azure.datastore_path import parse_datastore_path
 from mlops.azure.sdk_output import suppress_output
+from mlops.azure.workspace import parse_datastore_path
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from model_package.digest import file_sha256

@@ -15,13 +15,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.core.errors import InputError
 from mlops.models.data_asset import ensure_data
-from mlops.monitoring.measuring import (
-    Results,
-    find_monitoring_request,
-    measure,
-    measure_service,
-    nothing_collected,
-)
+from mlops.monitoring.measuring import Results, find_monitoring_request, measure, measure_service, nothing_collected
 from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules

@@ -1,4 +1,5 @@
-"""Whether it is time to propose the previous stage's model for a stage; called on a schedule.
+"""Whether it is time to propose the previous stage's model for a stage, and whether a rollout that waited is still
+current; called on a schedule.
 
 "Not yet" is a result, not an error. The gates decide whether the model is good enough.
 """
@@ -18,7 +19,7 @@ from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
 from mlops.endpoint.view import Live
-from mlops.promotion.branch import branch_name
+from mlops.promotion.branch import branch_name, find_base
 from mlops.promotion.stage_state import PromotionState
 from mlops.rollout.rollback import BY_HAND
 from mlops.settings.project import Project
@@ -128,3 +129,42 @@ def released_at(records: Sequence[Record], digest: str) -> datetime | None:
 def _hours(left: timedelta) -> str:
     minutes = int(left.total_seconds() // 60) + 1
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+_HERE: Final = "HEAD"
+
+
+@dataclass(frozen=True)
+class Superseded(Result):
+    """Nothing was rolled out: the default branch has a newer release."""
+
+    stage: StageName
+    here: str
+    newest: str
+
+    def document(self) -> dict[str, Any]:
+        """Both commits."""
+        return {"stage": self.stage, "superseded": True, "commit": self.here, "newest": self.newest}
+
+    def blocks(self) -> Sequence[Block]:
+        """One sentence."""
+        path = manifest_path(self.stage)
+        return [
+            Line(f"nothing is rolled out: {path} of {self.here} was superseded by {self.newest}, which has its run")
+        ]
+
+
+def superseded(project: Project, stage: StageName) -> Superseded | None:
+    """What superseded this checkout's manifest of the stage; None if nothing did.
+
+    Raises InputError outside of a git repository, MachineError if the remote does not answer.
+    """
+    repository = Repository(project.root)
+    newest = find_base(repository).commit
+    here = repository.head()
+    if newest == here or repository.merge_base(here, newest) != here:
+        return None
+    path = manifest_path(stage)
+    if repository.read(_HERE, path) == repository.read(newest, path):
+        return None
+    return Superseded(stage, here, newest)
