@@ -62,6 +62,7 @@ def make_project(folder: Path, name: str) -> None:
     for stage in settings["stages"]:
         stage |= {"workspace": f"mlw-{name}-{stage['name']}", "endpoint": f"{name}-{stage['name']}"}
     (folder / "project.yml").write_text(yaml.safe_dump(settings))
+    shutil.copy(ROOT / "schema.yml", folder)
     for part in ("endpoints", "environments"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     online = folder / "endpoints" / "online"
