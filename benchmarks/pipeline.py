@@ -103,9 +103,12 @@ def commands(data: Path, folder: Path) -> list[tuple[Path, str]]:
 
 
 def pipeline_inputs(pipeline: Mapping[str, Any], data: Path) -> dict[str, Any]:
-    """The pipeline's inputs by name: their defaults, and the file."""
-    given = {name: value for name, value in pipeline["inputs"].items() if not isinstance(value, dict)}
-    return {**given, "data": data}
+    """The pipeline's inputs by name: their defaults, the files that stand beside it, and the data."""
+    inputs = {**pipeline["inputs"], "data": data}
+    return {
+        name: (PIPELINE.parent / value["path"]).resolve() if isinstance(value, dict) else value
+        for name, value in inputs.items()
+    }
 
 
 def bound(text: object, values: Mapping[str, str], folder: Path) -> str:
