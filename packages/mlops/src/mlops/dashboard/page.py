@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts
 from mlops.dashboard.contents import contents, state_of
 from mlops.dashboard.snapshot import Snapshot
+from model_package.reports.pages import page_environment
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "page.html.j2"
@@ -80,13 +81,7 @@ def _text(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(_FOLDER)
     environment.filters |= {
         "clean": clean,
         "minute": lambda time: time.strftime("%Y-%m-%d %H:%M"),

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mlops.core.markdown import clean, escape, table
 from mlops.gates.evidence import Candidate
 from mlops.gates.performance import SubgroupResult
 from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport, Row, shown
+from model_package.reports.pages import page_environment
 from model_package.tasks import SliceMetric
 
 DEFAULT_LIMIT: Final = 65_536
@@ -67,13 +66,7 @@ def markdown_report(report: GateReport, limit: int = DEFAULT_LIMIT, pictures: Ma
 
 def html_report(report: GateReport) -> str:
     """Return the report as an HTML document."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(Path(__file__).parent)
     environment.filters["clean"] = clean
     return environment.get_template(_TEMPLATE).render(
         report=report, plots=draw_plots(report), sections=sections(report)

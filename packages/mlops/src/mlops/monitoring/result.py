@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
@@ -22,6 +20,7 @@ from mlops.settings.project import Project
 from mlops.settings.verdict import Outcome, number
 from model_package.measures import Measure
 from model_package.monitoring.findings import ColumnDrift
+from model_package.reports.pages import page_environment
 
 EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
 UNTRUSTED: Final = "untrusted"
@@ -259,13 +258,7 @@ def write_report(project: Project, monitored: Monitored, html: Path | None) -> P
 
 def html_page(monitored: Monitored) -> str:
     """Return the verdict with its figures as an HTML document."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(Path(__file__).parent)
     environment.filters["clean"] = clean
     # As images they cannot run anything, whatever a job has written into them.
     figures = {name: base64.b64encode(text.encode()).decode() for name, text in monitored.results.figures.items()}
