@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path, PurePosixPath
@@ -55,11 +56,19 @@ def write(root: Path, edit: Edit) -> None:
     if edit.after is None:
         file.unlink(missing_ok=True)
         return
+    with replacing(file, edit.after):
+        pass
+
+
+@contextmanager
+def replacing(file: Path, text: str) -> Generator[Path]:
+    """Yield a draft with the text beside a file, which it replaces in one step if the block ends without an error."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     draft = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(edit.after)
+            stream.write(text)
+        yield draft
         draft.chmod(file.stat().st_mode if file.exists() else _NEW_FILE_MODE)
         draft.replace(file)
     finally:

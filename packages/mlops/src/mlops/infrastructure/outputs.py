@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
+from mlops.core.edits import replacing
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER
 from mlops.settings.project import (
@@ -172,7 +171,8 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     if changes:
         changed = io.StringIO()
         parser.dump(document, changed)
-        _replace(file, changed.getvalue())
+        with replacing(file, changed.getvalue()) as draft:
+            read_settings(draft)
     return tuple(changes)
 
 
@@ -218,16 +218,3 @@ def _keep_lines_below(place: Any, comment: Any) -> None:
         own[_BEHIND] = comment
     else:
         own[_BEHIND].value += below
-
-
-def _replace(file: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    fresh = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        read_settings(fresh)
-        fresh.chmod(file.stat().st_mode)
-        fresh.replace(file)
-    finally:
-        fresh.unlink(missing_ok=True)
