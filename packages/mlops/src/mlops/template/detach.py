@@ -7,14 +7,14 @@ import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import unified_diff
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from mlops.cli.progress import say
+from mlops.core.edits import Edit, diff
 from mlops.core.errors import InputError, MachineError, ProjectError
 from mlops.core.git import Repository
 from mlops.core.programs import run_program
@@ -83,7 +83,7 @@ def detach(
         removed=tuple(name for name in REMOVED if (root / name).exists()),
         rewritten=tuple(sorted(changed)),
         mentions=_mentions(root, repository, changed),
-        diff="".join(_diff(root, name, text) for name, text in sorted(changed.items())),
+        diff="".join(diff(_edit(root, name, text)) for name, text in sorted(changed.items())),
         dry_run=dry_run,
     )
     if dry_run:
@@ -167,9 +167,8 @@ def tracked_texts(root: Path, repository: Repository) -> list[tuple[str, str]]:
     return found
 
 
-def _diff(root: Path, name: str, text: str) -> str:
-    before = (root / name).read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(unified_diff(before, text.splitlines(keepends=True), f"a/{name}", f"b/{name}"))
+def _edit(root: Path, name: str, text: str) -> Edit:
+    return Edit(PurePosixPath(name), (root / name).read_text(encoding="utf-8"), text)
 
 
 def lock(root: Path) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final, Literal
 
+from packaging.version import Version
+
 from mlops.core.documents import parse_checked
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 from mlops.template.detach import FOLDER
-from mlops.template.migrations import version_key
 from mlops.template.origin import TEMPLATE_FILE, TemplateOrigin
 from mlops.template.plan import owner_of
 
@@ -210,7 +211,7 @@ class TemplateRepository(Repository):
 
 def chosen(versions: Mapping[str, str], wanted: str | None, source: str) -> str:
     """The version to upgrade to: `wanted`, or the newest. Raises InputError if there is no such version."""
-    ordered = sorted(versions, key=version_key)
+    ordered = sorted(versions, key=Version)
     if not ordered:
         raise InputError(
             f"{source} has no tags such as v1.0.0", "Give the template's address: `mlops upgrade --from URL`."
@@ -224,7 +225,7 @@ def chosen(versions: Mapping[str, str], wanted: str | None, source: str) -> str:
 
 def _with_highest_version(texts: Sequence[str]) -> list[str]:
     found = [match[2] for text in texts if (match := _VERSION_LINE.search(text))]
-    highest = max(found, key=version_key, default="")
+    highest = max(found, key=Version, default="")
     return [_VERSION_LINE.sub(rf"\g<1>{highest}\g<3>", text, count=1) for text in texts]
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from packaging.version import Version
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -30,14 +32,9 @@ MIGRATIONS: Final[tuple[Migration, ...]] = ()
 
 def migrate(root: Path, before: str, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
     """Apply the migrations of every version after `before`, oldest first; return what they changed."""
-    later = [each for each in migrations if version_key(each.version) > version_key(before)]
+    later = [each for each in migrations if Version(each.version) > Version(before)]
     return [
         f"{each.version}: {sentence}"
-        for each in sorted(later, key=lambda each: version_key(each.version))
+        for each in sorted(later, key=lambda each: Version(each.version))
         for sentence in each.apply(root)
     ]
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """A version such as 1.10.0 as numbers, which sort as versions do."""
-    return tuple(int(part) for part in version.split("."))

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
+from packaging.version import Version
+
 from mlops.core.results import Block, Line, Raw, Result, Table
-from mlops.template.migrations import version_key
 
 Owner = Literal["fork", "platform", "upstream"]
 # docs/architecture.md says what each owner does; any other file at the root is the platform's.
@@ -186,7 +187,7 @@ def entries_between(package: str, changelog: str, before: str, after: str) -> li
     found = []
     for section in _SECTION.split(changelog)[1:]:
         match = _VERSION.match(section)
-        if match and version_key(before) < version_key(match[1]) <= version_key(after):
+        if match and Version(before) < Version(match[1]) <= Version(after):
             items = _ENTRY.split(_SUBHEADING.sub("", section))[1:]
             found += [Entry(package, match[1], " ".join(item.split())) for item in items]
-    return sorted(found, key=lambda entry: version_key(entry.version))
+    return sorted(found, key=lambda entry: Version(entry.version))

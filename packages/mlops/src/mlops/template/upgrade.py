@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
+from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.cli.progress import say
@@ -23,7 +24,6 @@ from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.core.programs import run_program
 from mlops.template.detach import FOLDER, lock, tracked_texts
 from mlops.template.merging import LOCK, REFS, TemplateRepository, chosen
-from mlops.template.migrations import version_key
 from mlops.template.origin import TEMPLATE_FILE, TemplateOrigin
 from mlops.template.pins import Pins, read_pins, wheel_versions, write_pins
 from mlops.template.plan import Entry, Kind, Plan, UpgradeResult, entries_between, file_changes
@@ -179,7 +179,7 @@ def _refuse(repository: TemplateRepository, *, dry_run: bool) -> None:
 
 
 def _refuse_older(current: str, wanted: str) -> None:
-    if version_key(wanted) < version_key(current):
+    if Version(wanted) < Version(current):
         raise InputError(
             f"{wanted} is older than {current}, the version here", "To undo an upgrade: `git revert`, see its commit."
         )
