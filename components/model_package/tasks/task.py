@@ -37,13 +37,18 @@ _WIDTH_IN_ERRORS = 2 * 1.96
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it."""
+    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it.
+
+    `meaning` says in plain words what it measures, `undefined` when it has no value.
+    """
 
     name: str
     title: str
     better: Better
     gated: bool = True
     monitored: bool = True
+    meaning: str = ""
+    undefined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,9 @@ class Task(ABC):
     explained_as: ClassVar[str]
     # What `positives` counts, for reports; "" where it counts all rows.
     rarest: ClassVar[str] = ""
-    # What evaluation.json has of each subgroup.
+    # What evaluation.json has of each subgroup: metrics, and facts with what reports call them.
     subgroup_metrics: ClassVar[tuple[str, ...]]
+    subgroup_fact_titles: ClassVar[Mapping[str, str]] = {}
     charts: ClassVar[tuple[Chart, ...]]
 
     def __init__(self, schema: Schema) -> None:
@@ -292,6 +298,11 @@ class Task(ABC):
     def names(cls, metrics: Iterable[Metric]) -> tuple[str, ...]:
         """Return the names of metrics."""
         return tuple(each.name for each in metrics)
+
+    @classmethod
+    def metric(cls, name: str) -> Metric:
+        """Return the metric of a name. Raises KeyError."""
+        return {each.name: each for each in cls.metrics}[name]
 
     @classmethod
     def gated(cls) -> tuple[str, ...]:

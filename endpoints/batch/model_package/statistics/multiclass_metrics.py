@@ -134,7 +134,8 @@ def _cells(inside: npt.NDArray[np.bool_], actual: Cells, classes: int) -> SliceC
 def _counts(cells: Cells, weights: Floats, size: int) -> Doubles:
     """Return the weight of each cell: cells [rows], weights [weightings, rows] → [weightings, size]."""
     places = cells + size * np.arange(len(weights))[:, None]
-    return np.bincount(places.ravel(), weights.ravel(), minlength=size * len(weights)).reshape(len(weights), size)
+    counts = np.bincount(places.ravel(), weights.ravel(), minlength=size * len(weights)).astype(np.float64, copy=False)
+    return counts.reshape(len(weights), size)
 
 
 def _placements(rankings: tuple[Ranking, ...], rows: int) -> tuple[Doubles, Doubles, Doubles]:
