@@ -160,9 +160,9 @@ def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, s
     folder.mkdir(parents=True, exist_ok=True)
     write_schema(folder, schema)
     order = [schema.identifier] if schema.identifier else list(schema.columns)
-    labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(order)
     for part in PARTS:
-        labelled.filter(pl.col("__part__") == part).drop("__part__").write_parquet(part_file(folder, part))
+        inside = rows.select(schema.columns).filter(pl.Series(parts == part))
+        inside.sort(order, maintain_order=True).write_parquet(part_file(folder, part))
 
 
 def main() -> int:

@@ -120,7 +120,7 @@ def test_the_evaluation_has_metrics_importance_and_slices_of_every_kind(task: st
     _, found = report(case, tmp_path)
 
     assert set(found.metrics) == {each.name for each in task_of(case.schema).metrics}
-    assert all(each.low <= each.value <= each.high for each in found.metrics.values() if each.low is not None)
+    assert all(each.low is not None for each in found.metrics.values())
     assert max(found.importance, key=lambda name: found.importance[name]) == "amount $ & <i>"
     assert {name: list(each) for name, each in found.slices.items()} == {
         "plan": [MARKUP, "Pro"],

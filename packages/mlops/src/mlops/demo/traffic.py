@@ -33,9 +33,10 @@ from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.view import Live, observe
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
-from model_package.collected.lines import CORRELATION_ID, ROW, TIME
+from model_package.collected.labels import outcome_column
 from model_package.collected.window import Window
 from model_package.digest import file_sha256
+from model_package.rows.collected_columns import CORRELATION_ID, ROW, TIME
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
@@ -170,7 +171,8 @@ def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> Traffic
     asked = rows.select(schema.names).iter_rows(named=True)
     bodies = tuple(json.dumps({"input_data": [row]}).encode() for row in asked)
     outcomes = file.with_suffix(".outcomes.csv")
-    known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
+    target = pl.col(schema.target).alias(outcome_column(schema))
+    known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), target)
     known.write_csv(outcomes)
     return TrafficDay(ids, bodies, outcomes)
 
