@@ -324,7 +324,9 @@ def number(value: Any) -> float:
 
 
 def outcome_name(value: Any) -> str:
-    """Return an outcome as the schema writes it: a whole number has no fraction."""
+    """Return an outcome as the schema writes it: a whole number has no fraction, true and false are lower case."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
