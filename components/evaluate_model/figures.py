@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from model_package.evaluation import CalibrationBin, SubgroupEvaluation
 from model_package.reports.figures import (
@@ -28,7 +30,8 @@ LINE_COLOURS = (ACCENT, SECOND, "#107c41", "#7a3e9d", "#b3261e", "#8a5a00", "#0b
 _NAME_CHARACTERS = 16
 _LONG_NAME_CHARACTERS = 28
 _BAR_HEIGHT = 0.19
-_FRAME_HEIGHT = 0.9
+# Below the axes, for the numbers and their label, and above for the title, in inches.
+_BELOW, _ABOVE = 0.55, 0.35
 
 
 def draw_importance(importance: Mapping[str, float], metric: Metric) -> str:
@@ -43,7 +46,7 @@ def draw_bars(values: Mapping[str, float], title: str, across: str) -> str:
     """Draw a horizontal bar per name, the first on top."""
     long = any(len(name) > _NAME_CHARACTERS for name in values)
     margins = MARGINS_WITH_LONG_NAMES if long else MARGINS_WITH_NAMES
-    figure, axes = canvas(title, across, "", (TALL[0], _height(len(values))), margins)
+    figure, axes = _rows_canvas(title, across, len(values), margins)
     places = range(len(values))
     axes.barh(places, list(values.values()), color=ACCENT, height=0.7)
     axes.set_yticks(places, [short(name, _LONG_NAME_CHARACTERS) for name in values], fontsize=8)
@@ -68,9 +71,8 @@ def draw_slices(slices: Mapping[str, Mapping[str, SubgroupEvaluation]], metric: 
                 highs.append(max(0.0, estimate.high - estimate.value))
     if not names:
         return ""
-    size = (TALL[0], _height(len(names)))
-    across = f"{metric.title} with its interval"
-    figure, axes = canvas(f"{metric.title} by subgroup", across, "", size, MARGINS_WITH_LONG_NAMES)
+    title, across = f"{metric.title} by subgroup", f"{metric.title} with its interval"
+    figure, axes = _rows_canvas(title, across, len(names), MARGINS_WITH_LONG_NAMES)
     axes.errorbar(values, range(len(names)), xerr=[lows, highs], fmt="o", color=ACCENT, capsize=3, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -105,6 +107,8 @@ def thin(x: Floats, y: Floats, points: int = 400) -> tuple[Floats, Floats]:
     return x[keep], y[keep]
 
 
-def _height(bars: int) -> float:
-    """Return the height at which so many names are readable."""
-    return max(HALF_WIDTH[1], _FRAME_HEIGHT + _BAR_HEIGHT * bars)
+def _rows_canvas(title: str, across: str, rows: int, margins: dict[str, float]) -> tuple[Figure, Axes]:
+    """Make a figure so high that as many names are readable."""
+    height = max(HALF_WIDTH[1], _BELOW + _ABOVE + _BAR_HEIGHT * rows)
+    fitting = {**margins, "bottom": _BELOW / height, "top": 1 - _ABOVE / height}
+    return canvas(title, across, "", (TALL[0], height), fitting)

@@ -14,7 +14,9 @@ Floats = npt.NDArray[np.float64]
 _POINTS = 5_000
 _HISTOGRAM_BINS = 40
 _DECILES = 10
-_NAME_CHARACTERS = 40
+_NAME_CHARACTERS = 24
+# On the left there is room for numbers of any size.
+_MARGINS = {"left": 0.19, "right": 0.98, "bottom": 0.14, "top": 0.91}
 # The farthest residuals would make all others one bar.
 _SHOWN_PERCENTILES = (0.5, 99.5)
 
@@ -50,8 +52,8 @@ def sections(_: Evaluation, target: Floats, prediction: Floats, schema: Schema) 
 
 def draw_predicted_against_actual(target: Floats, prediction: Floats, name: str) -> str:
     """Draw a point per row."""
-    title = f"{short(name, _NAME_CHARACTERS)}"
-    figure, axes = canvas(title, "actual", "predicted")
+    what = short(name, _NAME_CHARACTERS)
+    figure, axes = canvas("Predicted against actual", f"actual {what}", f"predicted {what}", margins=_MARGINS)
     shown = _sample(len(target))
     axes.scatter(target[shown], prediction[shown], s=6, color=ACCENT, alpha=0.35, linewidths=0, rasterized=True)
     low, high = float(min(target.min(), prediction.min())), float(max(target.max(), prediction.max()))
@@ -74,7 +76,7 @@ def draw_error_by_decile(target: Floats, prediction: Floats) -> str:
 
 def draw_residuals(target: Floats, prediction: Floats) -> str:
     """Draw residuals against predictions."""
-    figure, axes = canvas("Residuals by prediction", "predicted", "predicted minus actual")
+    figure, axes = canvas("Residuals by prediction", "predicted", "predicted minus actual", margins=_MARGINS)
     shown = _sample(len(target))
     residuals = prediction - target
     axes.scatter(prediction[shown], residuals[shown], s=6, color=ACCENT, alpha=0.35, linewidths=0, rasterized=True)
@@ -84,7 +86,7 @@ def draw_residuals(target: Floats, prediction: Floats) -> str:
 
 def draw_histogram_of_residuals(target: Floats, prediction: Floats) -> str:
     """Draw how residuals are distributed, with their mean."""
-    figure, axes = canvas("Distribution of the residuals", "predicted minus actual", "rows")
+    figure, axes = canvas("Distribution of the residuals", "predicted minus actual", "rows", margins=_MARGINS)
     residuals = prediction - target
     low, high = np.percentile(residuals, _SHOWN_PERCENTILES)
     counts, edges = np.histogram(np.clip(residuals, low, high), _HISTOGRAM_BINS)
