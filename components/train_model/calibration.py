@@ -1,7 +1,7 @@
 """The weights that add raw scores up to the model's answer, fitted on rows that the scores' models did not see.
 
-For one score of a binary classification that is Platt's sigmoid; for several classes a temperature and an intercept per
-class. A penalty holds the weights near what they would be without it, so that few rows change little.
+For one score of a binary classification that is Platt's sigmoid, for several classes a temperature: an intercept per
+class would fit chance. A penalty holds the weights near what they would be without it, so that few rows change little.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,8 @@ def calibrate(scores: Doubles, target: Doubles, classes: int) -> Calibration:
         found = np.tensordot(values[:parts], scores, axes=1) + values[parts:]
         known = probabilities(found, classes)
         error = (known - truth) if width > 1 else (known - truth)[:, 1:]
-        slope = np.concatenate([np.tensordot(scores, error, axes=2), error.sum(axis=0)])
+        intercepts = error.sum(axis=0) if width == 1 else np.zeros(width)
+        slope = np.concatenate([np.tensordot(scores, error, axes=2), intercepts])
         away = values - neutral
         fit = -np.log(np.maximum((known * truth).sum(axis=1), 1e-300)).sum() + _PRIOR_ROWS * (away**2).sum()
         return fit / rows, (slope + 2 * _PRIOR_ROWS * away) / rows

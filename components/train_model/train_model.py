@@ -33,10 +33,11 @@ from model_package.steps.tracking import record
 from model_package.tasks import task_of
 
 CHOSEN_BY = "maximum F1 on rows that were held out from training"
-# Tables of at most so many rows are cross-validated.
+# Tables of at most so many rows and classes are cross-validated; more classes would take as many times longer.
 SMALL_ROWS = 3_000
+FEW_CLASSES = 5
 FOLDS = 4
-# The learning rate, and what is tried: leaves, rows per leaf, share of the features. benchmarks/default_model.py chose it.
+# The learning rate, and what is tried: leaves, rows per leaf, share of the features (benchmarks/default_model.py).
 _SMALL = (0.1, ((6, 20, 0.5), (24, 5, 0.5), (24, 20, 1.0)))
 _LARGE = (0.05, ((10, 20, 0.5), (40, 20, 0.5)))
 # A threshold where all held-out rows are of one class.
@@ -146,7 +147,7 @@ def _folds(table: Table, train_rows: int, schema: Schema, seed: int) -> tuple[li
     Rows of a class that has fewer than there are folds fit in all of them.
     """
     everything = np.arange(len(table.target))
-    if len(everything) > SMALL_ROWS or schema.time:
+    if len(everything) > SMALL_ROWS or table.classes > FEW_CLASSES or schema.time:
         fitting = everything < train_rows
         rare = ~np.isin(table.target, table.target[fitting]) if table.classes else np.zeros_like(fitting)
         return [(everything[fitting | rare], everything[~fitting & ~rare])], False

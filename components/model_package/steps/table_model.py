@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from model_package.rows.encoding import Tensors, Texts
+from model_package.rows.encoding import ModelInput, Texts, as_tensors
 
 Boosting: TypeAlias = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -55,16 +55,16 @@ class TableModel(BaseEstimator):
     weights: Doubles = field(default_factory=lambda: np.ones(1))
     intercepts: Doubles = field(default_factory=lambda: np.zeros(1))
 
-    def raw_scores(self, rows: Tensors) -> Doubles:
+    def raw_scores(self, rows: ModelInput) -> Doubles:
         """Return the weighted sum [rows, scores]."""
         parts = part_scores(self.members, self.texts, rows, len(self.intercepts))
         return np.tensordot(self.weights, parts, axes=1) + self.intercepts
 
-    def predict_proba(self, rows: Tensors) -> Doubles:
+    def predict_proba(self, rows: ModelInput) -> Doubles:
         """Return the probability of each of `classes_` [rows, classes]."""
         return probabilities(self.raw_scores(rows), len(self.classes_))
 
-    def predict(self, rows: Tensors) -> Doubles:
+    def predict(self, rows: ModelInput) -> Doubles:
         """Return the number [rows] of a regression."""
         return self.raw_scores(rows)[:, 0]
 
@@ -79,12 +79,13 @@ def probabilities(scores: Doubles, classes: int) -> Doubles:
     return softmax(scores, axis=1)
 
 
-def part_scores(members: Sequence[Boosting], texts: Sequence[TextScores | None], rows: Tensors, width: int) -> Doubles:
+def part_scores(members: Sequence[Boosting], texts: Sequence[TextScores | None], rows: ModelInput, width: int) -> Doubles:
     """Return the raw scores of boosting, 0 without members, and of each text: [1 + texts, rows, width]."""
-    found = np.zeros((1 + len(texts), len(rows), width))
+    tensors = as_tensors(rows)
+    found = np.zeros((1 + len(texts), len(tensors), width))
     if members:
-        found[0] = np.mean([boosted_scores(each, rows.features) for each in members], axis=0)
-    for at, (text, column) in enumerate(zip(texts, rows.texts, strict=True), start=1):
+        found[0] = np.mean([boosted_scores(each, tensors.features) for each in members], axis=0)
+    for at, (text, column) in enumerate(zip(texts, tensors.texts, strict=True), start=1):
         if text is not None:
             found[at] = text.scores(column)
     return found
