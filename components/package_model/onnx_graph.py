@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from boosting import register_boosting
-from onnx import TensorProto, helper
+from onnx import TensorProto, compose, helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
@@ -52,6 +52,9 @@ def _add_answer(graph: GraphBuilder, scores: str, classes: npt.NDArray[np.int64]
         graph.node("Sigmoid", [scores], task_of(schema).output)
     elif len(classes) > 2:
         _add_placed(graph, graph.node("Softmax", [scores], axis=1), classes, schema)
+    elif len(classes) == 1:
+        # The only score is 0 then.
+        _add_placed(graph, graph.node("Exp", [scores]), classes, schema)
     else:
         positive = graph.node("Sigmoid", [scores])
         negative = graph.node("Sub", [graph.constant(np.ones(1, np.float32)), positive])
@@ -116,6 +119,8 @@ def _add_nodes(graph: GraphBuilder, model: BaseEstimator, schema: Schema, *, raw
     except (RuntimeError, NameError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{type(last).__name__} cannot be converted: {reason}; {_ADVICE}") from error
+    # Its output may have the very name of the answer.
+    made = compose.add_prefix(made, "model_", rename_inputs=False)
     graph.nodes += made.graph.node
     graph.constants += made.graph.initializer
     return made.graph.output[-1].name

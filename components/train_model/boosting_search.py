@@ -105,8 +105,7 @@ def search(table: Table, folds: Sequence[Fold], settings: Sequence[Setting], *, 
 
 
 def _fitted(table: Table, rows: Rows, setting: Setting) -> Boosting:
-    model = setting.unfitted(setting.iterations, classifies=bool(table.classes))
-    return model.fit(table.features[rows], table.target[rows])
+    return _grown(setting.unfitted(1, classifies=bool(table.classes)), table, rows, setting.iterations)
 
 
 def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> tuple[float, int]:
@@ -138,7 +137,10 @@ def _rounds(fixed: int, most: int) -> Iterator[int]:
 
 
 def _grown(model: Boosting, table: Table, rows: Rows, size: int) -> Boosting:
-    return model.set_params(max_iter=size).fit(table.features[rows], table.target[rows])
+    features = table.features[rows]
+    # scikit-learn cannot bin a column without any value; no tree splits by a constant.
+    features[:, np.isnan(features).all(axis=0)] = 0
+    return model.set_params(max_iter=size).fit(features, table.target[rows])
 
 
 def _staged(model: Boosting, table: Table, rows: Rows) -> Iterator[Doubles]:
