@@ -79,7 +79,9 @@ def probabilities(scores: Doubles, classes: int) -> Doubles:
     return softmax(scores, axis=1)
 
 
-def part_scores(members: Sequence[Boosting], texts: Sequence[TextScores | None], rows: ModelInput, width: int) -> Doubles:
+def part_scores(
+    members: Sequence[Boosting], texts: Sequence[TextScores | None], rows: ModelInput, width: int
+) -> Doubles:
     """Return the raw scores of boosting, 0 without members, and of each text: [1 + texts, rows, width]."""
     tensors = as_tensors(rows)
     found = np.zeros((1 + len(texts), len(tensors), width))
