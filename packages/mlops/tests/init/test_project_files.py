@@ -17,7 +17,8 @@ from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
 from mlops.core.results import Table
-from mlops.init.project_files import InitResult, init_project
+from mlops.init.project_files import InitOptions, init_project
+from mlops.init.result import InitResult
 from mlops.settings.project import load_project, read_project_schema
 
 ROOT = Path(__file__).parents[4]
@@ -72,7 +73,8 @@ Init = Callable[..., InitResult]
 @pytest.fixture
 def init(folder: Path) -> Init:
     def run(data: Path, target: str = "churned", **options: str | bool) -> InitResult:
-        return init_project(load_project(folder), data, target=target, **options)  # ty: ignore[invalid-argument-type]
+        chosen = InitOptions(target, **options)  # ty: ignore[invalid-argument-type]
+        return init_project(load_project(folder), data, chosen)
 
     return run
 
