@@ -241,8 +241,7 @@ def _live_package(project: Project, stage: str) -> tuple[str, Path]:
     from mlops.azure.workspace import WorkspaceClients
     from mlops.core.errors import InputError
     from mlops.endpoint.view import live_model
-    from mlops.models.package_store import package_of_model
-    from mlops.models.registration import ModelVersion
+    from mlops.models.registered import ModelVersion, package_of_model
 
     name = project.order.find(stage)
     clients = WorkspaceClients(project)

@@ -22,12 +22,14 @@ from mlops.core.edits import Edit
 from mlops.core.errors import MachineError
 from mlops.core.git import Repository
 from mlops.core.layout import SAMPLE_GENERATOR
+from mlops.githost.hosts import remote_of
 from mlops.settings.project import Project
 from model_package.errors import SchemaError
 from model_package.schema_file import read_schema_file
 
 _FILE: Final = Path(__file__).with_name("example.yml")
-_OWNER: Final = re.compile(r"(?:github\.com[:/]|dev\.azure\.com[:/](?:v3/)?)(?P<owner>[A-Za-z0-9][A-Za-z0-9-]*)/")
+# What init did, so that a later run, and `mlops check`, can tell its files from edited ones.
+RECORD_FILE: Final = PurePosixPath(".init.yml")
 _SHOWN: Final = 60
 _EXAMPLES: Final = "examples"
 _EXAMPLE_FILE: Final = "example.yml"
@@ -96,9 +98,8 @@ class Names:
 
 def owner_of(root: Path) -> str:
     """The organisation that git's remote `origin` names; a word that stands for it otherwise."""
-    url = Repository(root).remote_url("origin")
-    match = _OWNER.search(url or "")
-    return match["owner"] if match else example().unknown_owner
+    remote = remote_of(root)
+    return remote.owner if remote else example().unknown_owner
 
 
 def renaming_edits(root: Path, old: Names, new: Names) -> list[Edit]:
@@ -168,12 +169,22 @@ class Leftover:
     advice: str
 
 
+def was_initialised(root: Path) -> bool:
+    """Whether `mlops init` has put a project of its own in the example's place."""
+    return (root / RECORD_FILE).is_file()
+
+
 def find_leftovers(project: Project) -> Iterator[Leftover]:
     """Every line of the project's own files in which a word of the example is left, and files of the example."""
     root = project.root
     words = [each for each in example().words if each not in _own_words(project)]
     pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, words))})(?![A-Za-z0-9])")
-    for path in Repository(root).tracked():
+    try:
+        tracked = Repository(root).tracked()
+    except MachineError:
+        # Not a repository: there is no telling the project's files from others.
+        return
+    for path in tracked:
         file = root / path
         if not file.is_file() or f"{path}".startswith(example().not_searched):
             continue

@@ -19,7 +19,16 @@ from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
 from mlops.init.baseline import Baseline, quick_baseline
 from mlops.init.columns import Column, infer
-from mlops.init.example import Names, deletions, example, example_files, examples_of, owner_of, renaming_edits
+from mlops.init.example import (
+    RECORD_FILE,
+    Names,
+    deletions,
+    example,
+    example_files,
+    examples_of,
+    owner_of,
+    renaming_edits,
+)
 from mlops.init.proposal import Proposal, data_asset, propose, sample_request, schema_text
 from mlops.init.reading import read_table
 from mlops.init.result import InitResult
@@ -31,8 +40,6 @@ from model_package.schema import BINARY_CLASSIFICATION, BOOLEAN, CATEGORY, INTEG
 from model_package.tasks import TASKS
 
 _DATA: Final = PurePosixPath("data")
-# What init did, so that a later run, and `mlops check`, can tell its files from edited ones.
-RECORD_FILE: Final = PurePosixPath(".init.yml")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,24}[a-z0-9]")
 _SHORTEST_NAME, _LONGEST_NAME = 3, 26
 # Of a batch endpoint: NAME-STAGE-files.
@@ -104,7 +111,7 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     edits = sorted((each for each in edits if each.before != each.after), key=_place)
     if new.owner == example().unknown_owner:
         sentences.append(
-            f"the repository's owner is unknown: replace {new.owner} in infra/ and .github/, or give --owner"
+            f"the repository's owner is unknown: replace {new.owner} in infra/ and CODEOWNERS, or give --owner"
         )
     if options.is_dry_run:
         return InitResult(
