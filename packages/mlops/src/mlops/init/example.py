@@ -61,6 +61,13 @@ class Replacement(Part):
     text: str
 
 
+class Infrastructure(Part):
+    """What a project without infra/ has no use for: files, and lines of others."""
+
+    removed: Texts
+    reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
+
+
 class ExampleFile(YamlFile):
     """The content of example.yml."""
 
@@ -74,7 +81,7 @@ class ExampleFile(YamlFile):
     reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
     replaced: Annotated[tuple[Replacement, ...], Field(strict=False)]
     ci: dict[str, list[str]]
-    infrastructure: Texts
+    infrastructure: Infrastructure
 
 
 @cache
@@ -102,14 +109,14 @@ def owner_of(root: Path) -> str:
     return remote.owner if remote else example().unknown_owner
 
 
-def renaming_edits(root: Path, old: Names, new: Names) -> list[Edit]:
-    """The edits of every file that bears the old names or describes the example, unless they change nothing."""
+def renaming_edits(root: Path, old: Names, new: Names, more: Sequence[Rewording] = ()) -> list[Edit]:
+    """The edits of every file that bears the old names or describes the example; `more` lines are changed as well."""
     texts: dict[Path, tuple[str, str]] = {}
     for each in example().renamed:
         for file in sorted(found for pattern in each.files for found in root.glob(pattern)):
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             texts[file] = (before, _renamed(text, each.patterns, old, new))
-    for each in example().reworded:
+    for each in (*example().reworded, *more):
         if (file := root / each.file).is_file():
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             instead = _filled(each.text, new)
@@ -169,6 +176,23 @@ class Leftover:
     advice: str
 
 
+class InitRecord(YamlFile):
+    """The content of .init.yml: the names that stand in the files, and the sha256 of the texts that init wrote.
+
+    While files are being replaced, `written` has the digest before and after.
+    """
+
+    name: str
+    owner: str
+    written: dict[str, list[str]]
+
+
+def read_record(root: Path) -> InitRecord | None:
+    """What the last `mlops init` did; None before the first."""
+    file = root / RECORD_FILE
+    return read_checked(file, InitRecord).value if file.is_file() else None
+
+
 def was_initialised(root: Path) -> bool:
     """Whether `mlops init` has put a project of its own in the example's place."""
     return (root / RECORD_FILE).is_file()
@@ -178,6 +202,8 @@ def find_leftovers(project: Project) -> Iterator[Leftover]:
     """Every line of the project's own files in which a word of the example is left, and files of the example."""
     root = project.root
     words = [each for each in example().words if each not in _own_words(project)]
+    record = read_record(root)
+    own = record.written if record else {}
     pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, words))})(?![A-Za-z0-9])")
     try:
         tracked = Repository(root).tracked()
@@ -188,7 +214,7 @@ def find_leftovers(project: Project) -> Iterator[Leftover]:
         file = root / path
         if not file.is_file() or f"{path}".startswith(example().not_searched):
             continue
-        if str(path) in example().removed:
+        if str(path) in example().removed and str(path) not in own:
             yield Leftover(str(path), 1, "this file belongs to the template's example", "delete it, or run: mlops init")
             continue
         try:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ruamel.yaml import YAML
 
-from mlops.core.documents import YamlFile, read_checked, read_yaml
+from mlops.core.documents import read_yaml
 from mlops.core.edits import Edit, require_committed, write
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
@@ -21,12 +21,14 @@ from mlops.init.baseline import Baseline, quick_baseline
 from mlops.init.columns import Column, infer
 from mlops.init.example import (
     RECORD_FILE,
+    InitRecord,
     Names,
     deletions,
     example,
     example_files,
     examples_of,
     owner_of,
+    read_record,
     renaming_edits,
 )
 from mlops.init.proposal import Proposal, data_asset, propose, sample_request, schema_text
@@ -72,17 +74,6 @@ class InitOptions:
     is_dry_run: bool = False
     is_forced: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
-
-
-class InitRecord(YamlFile):
-    """The content of .init.yml: the names that stand in the files, and the sha256 of the texts that init wrote.
-
-    While files are being replaced, `written` has the digest before and after.
-    """
-
-    name: str
-    owner: str
-    written: dict[str, list[str]]
 
 
 def init_project(project: Project, data: Path, options: InitOptions) -> InitResult:
@@ -135,12 +126,6 @@ def example_options(project: Project, name: str, options: InitOptions) -> InitOp
         slices=options.slices or chosen.slices,
         files=example_files(project, name),
     )
-
-
-def read_record(root: Path) -> InitRecord | None:
-    """What the last `mlops init` did; None before the first."""
-    file = root / RECORD_FILE
-    return read_checked(file, InitRecord).value if file.is_file() else None
 
 
 def _place(edit: Edit) -> bool:
@@ -230,11 +215,12 @@ def _around(
     """The edits of the files that follow from the names and options, without those that the table gives."""
     root, taken = project.root, {each.path for each in generated}
     old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
-    parts = list(example().infrastructure) if options.without_infrastructure else []
+    parts = list(example().infrastructure.removed) if options.without_infrastructure else []
     parts += [each for name, paths in example().ci.items() if options.ci and name != options.ci for each in paths]
     removed = {each.path: each for each in deletions(root, parts)}
     yield from removed.values()
-    for edit in renaming_edits(root, old, new):
+    more = example().infrastructure.reworded if options.without_infrastructure else ()
+    for edit in renaming_edits(root, old, new, more):
         if edit.path in taken or edit.path in removed:
             continue
         is_project = str(edit.path) == PROJECT_FILE and edit.after is not None
