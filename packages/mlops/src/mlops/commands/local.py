@@ -14,7 +14,7 @@ from mlops.cli.command_line import json_option, stage_option
 @mlops_command(
     "demo",
     "mlops demo",
-    "mlops demo --data credit_default.csv",
+    "mlops demo --data my.csv",
     "mlops demo --json | jq .metrics.roc_auc",
     "mlops demo --to dev",
     "mlops demo --bad-model",
