@@ -79,9 +79,12 @@ def train_command(
     client = connect(project.settings.stage(stage_name))
     if job is not None:
         return answer(finish_training(client, project, job), as_json=as_json)
+    from mlops.init.conversion import converted_file
+
     act = submit_training if submit else train
     # A CI system passes an empty text for an input that was left out.
-    return answer(act(client, project, stage_name, data_version or data, fresh=fresh), as_json=as_json)
+    source = data_version or converted_file(project, data)
+    return answer(act(client, project, stage_name, source, fresh=fresh), as_json=as_json)
 
 
 @mlops_command(

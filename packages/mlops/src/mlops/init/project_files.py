@@ -48,8 +48,8 @@ _SHORTEST_NAME, _LONGEST_NAME = 3, 26
 _LONGEST_ENDPOINT: Final = 32
 _ENDPOINT_SUFFIX: Final = "-files"
 # What the template's pipeline can train on, from validate_data to the model package.
-_TRAINED_TASKS: Final = (BINARY_CLASSIFICATION, 'multiclass_classification', 'regression')
-_TRAINED_TYPES: Final = (INTEGER, NUMBER, BOOLEAN, CATEGORY, 'timestamp', 'text')
+_TRAINED_TASKS: Final = (BINARY_CLASSIFICATION, "multiclass_classification", "regression")
+_TRAINED_TYPES: Final = (INTEGER, NUMBER, BOOLEAN, CATEGORY, "timestamp", "text")
 # A feature this likely to have one value in a whole window of requests does not make an alarm.
 _LIKELY_CONSTANT: Final = 0.001
 
