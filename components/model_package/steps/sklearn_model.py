@@ -14,10 +14,13 @@ from threadpoolctl import threadpool_limits
 from model_package.errors import ModelError
 from model_package.rows.encoding import Tensors
 from model_package.schema import MULTICLASS_CLASSIFICATION, REGRESSION, Schema
+from model_package.steps.table_model import TableModel
 
 MODEL_FILE = "model.skops"
-# What scikit-learn's boosting and calibration hold beyond the types that skops trusts by itself.
+# What the template's model and scikit-learn's boosting and calibration hold beyond what skops trusts by itself.
 TRUSTED_TYPES = (
+    "model_package.steps.table_model.TableModel",
+    "model_package.steps.table_model.TextScores",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -51,7 +54,7 @@ def answer(model: Any, rows: Tensors, schema: Schema) -> npt.NDArray[np.float64]
     A plain estimator gets the matrix, or the texts [rows] where a schema has one text column and nothing else. A class
     that it was not trained on has the probability 0. Raises ModelError where it cannot read these columns.
     """
-    given = _input_of(rows)
+    given = rows if isinstance(model, TableModel) else _input_of(rows)
     if schema.task == REGRESSION:
         return np.asarray(model.predict(given), dtype=np.float64).reshape(-1)
     known = np.asarray(model.predict_proba(given), dtype=np.float64)
