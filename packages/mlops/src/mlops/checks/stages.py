@@ -62,7 +62,7 @@ def check_sample_request(project: Project) -> Iterator[Problem]:
         if not error.findings:
             yield Problem(SAMPLE_REQUEST.as_posix(), _FIRST_LINE, str(error), advice)
     except ProjectError as error:
-        yield Problem(SCHEMA_FILE.as_posix(), _FIRST_LINE, error.message, error.advice)
+        yield Problem(SCHEMA_FILE, _FIRST_LINE, error.message, error.advice)
 
 
 def fix_stages(root: Path) -> Iterator[str]:
