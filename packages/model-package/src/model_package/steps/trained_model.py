@@ -20,9 +20,8 @@ def load_model(folder: Path, schema: Schema) -> Any:
     if not has_graph(folder):
         return sklearn_model.load_model(folder)
     if (folder / sklearn_model.MODEL_FILE).exists():
-        raise ModelError(
-            f"the trained model holds both {sklearn_model.MODEL_FILE} and {GRAPH_FILE}: let train_model write one of them"
-        )
+        both = f"{sklearn_model.MODEL_FILE} and {GRAPH_FILE}"
+        raise ModelError(f"the trained model holds both {both}: let train_model write one of them")
     return load_graph(folder, schema)
 
 
