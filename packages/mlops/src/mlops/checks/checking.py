@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops.checks import assets, batch, copies, fingerprints, pins
+from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
@@ -68,7 +68,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_data(document)
     for document in project.serving:
         yield from assets.check_serving(document, project.document)
-        yield from batch.check_batch(document)
+        yield from assets.check_batch(document)
     yield from _environment_reference_problems(project)
     yield from _settings_problems(project.root)
 
