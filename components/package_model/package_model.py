@@ -25,15 +25,17 @@ from onnx_graph import convert, largest_difference
 
 from model_package.baseline import Baseline
 from model_package.documents import read_json
+from model_package.errors import ModelPackageError
 from model_package.evaluation import Evaluation, Parity
 from model_package.golden import SINGLE_ROWS, Golden
 from model_package.package import REPORT_FILE, ModelPackage, read_evaluation, read_schema
 from model_package.provenance import UNKNOWN, DataSource, Provenance, extended_lineage
+from model_package.rows.encoding import Tensors
 from model_package.rows.split import TEST, TRAIN, Part, read_part
 from model_package.runtime import Scorer
-from model_package.schema import Decision, Schema
+from model_package.schema import MULTICLASS_CLASSIFICATION, Decision, Schema
 from model_package.steps.run import installed_software, job_name
-from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.steps.sklearn_model import answer, fitting_threads, load_model
 from model_package.steps.tracking import record
 from model_package.tasks import task_of
 
@@ -45,36 +47,49 @@ EXAMPLE = (
     "--trained-model out/model --evaluation out/evaluation --model-package out/package"
 )
 
-Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 
-def parity(expected: Doubles, found: Doubles, tolerance: float) -> Parity:
-    """Compare scikit-learn's with ONNX's probabilities [rows].
+def parity(expected: Doubles, found: Doubles, tolerance: float, schema: Schema) -> Parity:
+    """Compare scikit-learn's with ONNX's answers to the same rows.
 
-    Raises ValueError if they differ by more than the tolerance.
+    Raises ValueError if they differ by more than the tolerance, which is relative for numbers larger than 1.
     """
-    difference = largest_difference(expected, found)
+    difference = largest_difference(expected, found, schema)
     if not difference <= tolerance:
         raise ValueError(
             f"ONNX and scikit-learn differ by up to {difference:.3g} on {len(expected):,} test rows, "
-            f"more than the tolerance {tolerance:g}; check onnx_graph.py, or set a larger tolerance"
+            f"more than the tolerance {tolerance:g}; "
+            "train an estimator that converts exactly, or set a larger tolerance"
         )
     return Parity(len(expected), difference, tolerance)
 
 
-def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Schema) -> None:
-    """Write the graph as an MLflow model with signature and input example [rows, features]."""
-    signature = ModelSignature(
-        inputs=MlflowSchema([ColSpec("double", name) for name in schema.names]),
-        outputs=MlflowSchema([TensorSpec(np.dtype(np.float32), (-1, 1), task_of(schema).output)]),
+def signature(schema: Schema) -> ModelSignature:
+    """Return the columns of a request and the answer, in MLflow's words.
+
+    A column of the graph's matrix is a number; a timestamp is one column per part.
+    """
+    answer = task_of(schema)
+    width = len(schema.classes) if schema.task == MULTICLASS_CLASSIFICATION else 1
+    columns = [ColSpec("double", name) for name in schema.matrix_columns]
+    texts = [ColSpec("string", feature.name) for feature in schema.texts]
+    return ModelSignature(
+        inputs=MlflowSchema([*columns, *texts]),
+        outputs=MlflowSchema([TensorSpec(np.dtype(np.float32), (-1, width), answer.output)]),
     )
+
+
+def save_graph(graph: onnx.ModelProto, folder: Path, example: Tensors, schema: Schema) -> None:
+    """Write the graph as an MLflow model with signature and input example."""
+    columns = dict(zip(schema.matrix_columns, example.features.T, strict=True))
+    texts = {feature.name: column[:, 0] for feature, column in zip(schema.texts, example.texts, strict=True)}
     requirements = [f"{name}=={version(name)}" for name in SERVED_WITH]
     mlflow.onnx.save_model(
         graph,
         folder,
-        signature=signature,
-        input_example=pd.DataFrame(dict(zip(schema.names, example.T, strict=True))),
+        signature=signature(schema),
+        input_example=pd.DataFrame({**columns, **texts}),
         # Stated, because otherwise MLflow would start a process and run the model to infer it.
         conda_env={
             "name": "model",
@@ -89,7 +104,7 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Floats, schema: Sc
 def build_package(
     sources: argparse.Namespace, scorer: Scorer, evaluation: Evaluation, train: Part, test: Part, found: Doubles
 ) -> ModelPackage:
-    """Return every document of the package. `found` are the graph's probabilities of the test set [rows]."""
+    """Return every document of the package. `found` is the graph's answer to the test set."""
     schema = scorer.schema
     return ModelPackage(
         schema=schema,
@@ -128,23 +143,25 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Package the model; the exit code is 1 if ONNX and scikit-learn disagree."""
     sources = parser().parse_args()
-    decision = read_json(sources.trained_model / "training.json")["decision"]
-    schema = read_schema(sources.split_data).with_decision(Decision(decision["threshold"], decision["chosen_by"]))
+    schema = read_schema(sources.split_data)
+    decision = read_json(sources.trained_model / "training.json").get("decision")
+    if decision:
+        schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
     train, test = (read_part(sources.split_data, part, schema) for part in (TRAIN, TEST))
     model = load_model(sources.trained_model)
-    graph = convert(model, len(schema.matrix_columns))
-    scorer = Scorer(schema, graph.SerializeToString())
-    found = scorer.score(test.rows)
     try:
+        graph = convert(model, schema)
+        scorer = Scorer(schema, graph.SerializeToString())
+        found = scorer.score(test.rows)
         with fitting_threads(len(test.target)):
-            expected = model.predict_proba(test.features)[:, 1]
-        agreed = parity(expected, found, sources.tolerance)
-    except ValueError as error:
+            expected = answer(model, test.rows, schema)
+        agreed = parity(expected, found, sources.tolerance, schema)
+    except (ValueError, ModelPackageError) as error:
         print(f"the package is refused: {error}", file=sys.stderr)
         return 1
     evaluation = read_evaluation(sources.evaluation).with_parity(agreed)
     package = build_package(sources, scorer, evaluation, train, test, found)
-    save_graph(graph, sources.model_package, test.features[:SINGLE_ROWS], schema)
+    save_graph(graph, sources.model_package, test.rows[:SINGLE_ROWS], schema)
     package.write(sources.model_package)
     shutil.copyfile(sources.evaluation / REPORT_FILE, sources.model_package / REPORT_FILE)
     record({"tolerance": sources.tolerance}, {"onnx_maximum_difference": agreed.maximum_difference})
