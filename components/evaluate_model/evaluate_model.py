@@ -21,9 +21,10 @@ from model_package.reports.pages import write_page
 from model_package.rows.split import TEST, Part, read_part
 from model_package.schema import Decision, Schema
 from model_package.statistics.bootstrap import Bootstrap, estimates
-from model_package.steps.sklearn_model import answer as answer_of
-from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.steps.sklearn_model import fitting_threads
 from model_package.steps.tracking import record
+from model_package.steps.trained_model import answer as answer_of
+from model_package.steps.trained_model import load_model
 from model_package.tasks import Task, task_of
 
 CALIBRATION_BINS = 10
@@ -92,7 +93,7 @@ def main() -> int:
     decision = read_json(arguments.trained_model / "training.json").get("decision")
     if decision:
         schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
-    model = load_model(arguments.trained_model)
+    model = load_model(arguments.trained_model, schema)
     settings = Bootstrap(arguments.bootstrap_resamples, arguments.seed)
     with fitting_threads(len(test.target)):
         found, answer = evaluate(model, test, schema, settings)

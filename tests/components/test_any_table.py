@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mlflow.models
 import numpy as np
 import polars as pl
 import pytest
@@ -18,9 +19,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelPropagation
 from train_model import Trained, Tuning, fit
 
-from model_package.package import read_schema
+from model_package.package import ModelPackage
 from model_package.rows.encoding import Tensors, text_tensor
-from model_package.rows.split import TEST, Part, read_part
+from model_package.rows.requests import request_tensors
+from model_package.rows.rules import RowRules
+from model_package.rows.split import Part
 from model_package.runtime import Scorer
 from model_package.schema import Decision, Feature, Schema
 from model_package.steps.sklearn_model import answer, fitting_threads, load_model, save_model
@@ -88,23 +91,34 @@ def test_columns_of_every_kind_go_from_a_csv_to_a_model(tmp_path: Path, task: st
     (tmp_path / "schema.yml").write_text(f"format: 1\n{HEADS[task]}{FEATURES}", encoding="utf-8")
     every_kind(task).write_csv(tmp_path / "rows.csv")
     # When the steps run as the pipeline starts them
+    made = {name: tmp_path / name for name in ("rows", "report", "split", "model", "evaluation", "package")}
+    split, model = {"split_data": made["split"]}, {"trained_model": made["model"]}
+    evaluation, package = {"evaluation": made["evaluation"]}, {"model_package": made["package"]}
+    source: dict[str, Path] = {"data": tmp_path / "rows.csv", "schema": tmp_path / "schema.yml"}
     for step, options in (
-        ("validate_data", {"data": "rows.csv", "schema": "schema.yml", "validation_report": "report"}),
-        ("prepare_data", {"validated_data": "validated_data"}),
-        ("train_model", {"split_data": "split_data", "iterations": 12}),
+        ("validate_data", {**source, "validated_data": made["rows"], "validation_report": made["report"]}),
+        ("prepare_data", {"validated_data": made["rows"], **split}),
+        ("train_model", {**split, **model, "iterations": 12}),
+        ("evaluate_model", {**split, **model, **evaluation, "bootstrap_resamples": 20}),
+        ("package_model", {**split, **model, **evaluation, **package}),
     ):
-        made = {"validate_data": "validated_data", "prepare_data": "split_data", "train_model": "trained_model"}[step]
-        paths = {name: tmp_path / value if isinstance(value, str) else value for name, value in options.items()}
-        done = run_step(step, **paths, **{made: tmp_path / made})
+        done = run_step(step, **options)
         assert done.returncode == 0, done.stderr
-    # Then the graph answers the test part as the model does, and has learnt something
-    schema = read_schema(tmp_path / "split_data")
-    test = read_part(tmp_path / "split_data", TEST, schema)
-    model = load_model(tmp_path / "trained_model")
-    metrics = json.loads((tmp_path / "trained_model" / "training.json").read_text())["metrics"]
-    assert agreed(model, test.rows, schema) <= TOLERANCE
+    # Then the package has learnt something, and answers its own golden requests
+    found = ModelPackage.read(made["package"])
+    parity = json.loads((made["package"] / "evaluation.json").read_text())["onnx_parity"]
+    assert parity["maximum_difference"] <= TOLERANCE
+    metrics = json.loads((made["model"] / "training.json").read_text())["metrics"]
     better = {BINARY: "held_out_roc_auc", MULTICLASS: "held_out_accuracy", REGRESSION: "held_out_r2"}[task]
     assert metrics[better] > 0.5
+    scorer = Scorer.open(made["package"])
+    case = found.golden.cases[-1]
+    again = scorer.score(request_tensors(case.request, RowRules(scorer.schema)))
+    recorded = scorer.task.recorded_answer(case.answers)
+    assert scorer.task.distances(recorded, again).max() <= found.golden.tolerance
+    # And MLflow names its inputs
+    named = mlflow.models.get_model_info(str(made["package"])).signature.inputs.input_names()
+    assert named == [*found.schema.matrix_columns, "note"]
 
 
 def agreed(model: Any, rows: Tensors, schema: Schema) -> float:

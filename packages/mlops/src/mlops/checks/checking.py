@@ -7,7 +7,7 @@ from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
-from mlops.checks.stages import check_releases, check_stages, fix_stages
+from mlops.checks.stages import check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
@@ -79,6 +79,7 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
         project = load_project(root)
         yield from check_releases(project)
         yield from check_stages(project)
+        yield from check_sample_request(project)
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:
