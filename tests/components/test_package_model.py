@@ -150,7 +150,7 @@ def test_an_answer_that_is_no_number_never_passes(chain: Chain):
 def test_mlflow_loads_it_and_answers_named_columns(chain: Chain):
     case = document(chain, "golden.json")["cases"][-1]
     rows = asked(case)
-    frame = pd.DataFrame(rows.features.astype(np.float64), columns=list(SCHEMA.matrix_columns))
+    frame = pd.DataFrame(rows.features.astype(np.float64), columns=pd.Index(SCHEMA.matrix_columns))
     for feature, text in zip(SCHEMA.texts, rows.texts, strict=True):
         frame[feature.name] = text.ravel()
     found = np.asarray(mlflow.pyfunc.load_model(str(chain.package)).predict(frame))
