@@ -266,24 +266,6 @@ def test_a_name_that_a_project_cannot_have_is_refused(churn: Path, init: Init, n
     assert "--name: 3 to 18 lower-case letters" in refused.value.advice
 
 
-def test_what_cannot_be_trained_yet_is_shown_but_not_written(folder: Path, init: Init, tmp_path: Path) -> None:
-    rows = {"sold": [f"2024-01-{1 + row % 28:02}" for row in range(300)], "price": [row / 4 for row in range(300)]}
-    data = DIALECTS["tabs"].write(rows, tmp_path / "sales.csv")
-
-    with pytest.raises(InputError) as refused:
-        init(data, "price")
-
-    assert refused.value.message == "this version cannot train a model on this table yet; nothing was written"
-    assert refused.value.details == (
-        "the pipeline trains binary_classification only, and this is a regression",
-        "features of these types are not trained on: sold (timestamp)",
-    )
-    assert git(folder, "status", "--porcelain") == ""
-    shown = init(data, "price", is_dry_run=True)
-    assert "type: timestamp" in shown.document()["schema"]
-    assert "cannot be trained yet: the pipeline trains" in str(shown.blocks())
-
-
 def test_the_table_fits_80_columns(churn: Path, init: Init, tmp_path: Path) -> None:
     names = [f"a column with the rather long name {number}" for number in range(4)]
     rows = {name: [f"a value that is long as well, number {row % 5}" for row in range(100)] for name in names}

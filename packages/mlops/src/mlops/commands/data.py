@@ -91,7 +91,7 @@ def init_command(
     and removes what belonged to it.
 
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
-    has uncommitted changes or was edited since the last init, or if this version cannot train on such a table yet.
+    has uncommitted changes or was edited since the last init.
     """
     import tempfile
 

@@ -25,7 +25,7 @@ from mlops.cli.command_line import json_option, stage_option
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to train on.  [default: a sample from data/generate_sample.py]",
+    help="The file to train on.  [default: the project's own rows, or a sample]",
 )
 @stage_option("--to", "until", required=False, text="The last stage to release to.  [default: production]")
 @click.option("--bad-model", is_flag=True, help="Then show how a bad model is blocked, and how one is rolled back.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to train on.  [default: a sample from data/generate_sample.py]",
+    help="The file to train on.  [default: the project's own rows, or a sample]",
 )
 @click.option("--data-version", help="Instead of a file: an existing version of the data asset, or `newest`.")
 @click.option(

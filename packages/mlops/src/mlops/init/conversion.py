@@ -20,7 +20,7 @@ from mlops.core.errors import InputError
 from mlops.core.layout import CONVERTED_FOLDER, SCHEMA_FILE, private_folder
 from mlops.init.columns import Column, infer
 from mlops.init.reading import Source, read_table
-from mlops.init.values import MISSING, TRUE_AND_FALSE, are_numbers, numbers
+from mlops.init.values import MISSING, POINT, TRUE_AND_FALSE, are_numbers, numbers
 from mlops.settings.project import Project
 from model_package.schema import BOOLEAN, INTEGER, NUMBER, REGRESSION, TIMESTAMP, Schema
 from model_package.schema_file import read_schema_file
@@ -95,7 +95,7 @@ def _table(source: Source, schema: Schema) -> tuple[pl.DataFrame, list[str]]:
     lost = table[schema.target].is_null() | (table[schema.target] == "")
     if lost.all():
         raise InputError(
-            f"no row of {source.file} has a {schema.target}, which is the target", "Give a file with known outcomes."
+            f"no row of {source.file} has a value of the target {schema.target}", "Give a file with known outcomes."
         )
     if lost.any():
         changes.append(f"{lost.sum():,} rows without {schema.target} are left out")
@@ -129,12 +129,12 @@ def _written(raw: pl.Series, column: Column, kind: str, own: Collection[str]) ->
     if kind == BOOLEAN:
         words = texts.str.to_lowercase()
         return words.replace(TRUE_AND_FALSE).set(~words.is_in(list(TRUE_AND_FALSE)), None).fill_null(texts)
-    if kind in (INTEGER, NUMBER) and not _is_plain(texts):
+    if kind in (INTEGER, NUMBER) and not (column.style == POINT and _are_plain(texts)):
         return _plain_numbers(texts, column)
     return texts
 
 
-def _is_plain(texts: pl.Series) -> bool:
+def _are_plain(texts: pl.Series) -> bool:
     """Whether everything reads as a number as it is."""
     return texts.cast(pl.Float64, strict=False).null_count() == texts.null_count()
 

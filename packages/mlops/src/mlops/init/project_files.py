@@ -38,7 +38,6 @@ from mlops.init.rules import gates_text, is_better_than_trivial, monitor_text, s
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.project import Project, parse_settings
-from model_package.schema import BINARY_CLASSIFICATION, BOOLEAN, CATEGORY, INTEGER, NUMBER
 from model_package.tasks import TASKS
 
 _DATA: Final = PurePosixPath("data")
@@ -47,9 +46,6 @@ _SHORTEST_NAME, _LONGEST_NAME = 3, 26
 # Of a batch endpoint: NAME-STAGE-files.
 _LONGEST_ENDPOINT: Final = 32
 _ENDPOINT_SUFFIX: Final = "-files"
-# What the template's pipeline can train on, from validate_data to the model package.
-_TRAINED_TASKS: Final = (BINARY_CLASSIFICATION, "multiclass_classification", "regression")
-_TRAINED_TYPES: Final = (INTEGER, NUMBER, BOOLEAN, CATEGORY, "timestamp", "text")
 # A feature this likely to have one value in a whole window of requests does not make an alarm.
 _LIKELY_CONSTANT: Final = 0.001
 
@@ -87,16 +83,9 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     name = _name(project, data, options.name)
     source = read_table(data)
     proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
-    obstacles = tuple(_obstacles(proposal))
-    if obstacles and not options.is_dry_run:
-        raise InputError(
-            "this version cannot train a model on this table yet; nothing was written",
-            "`--dry-run` shows everything that was found, and the proposed schema.yml.",
-            obstacles,
-        )
     record = read_record(root)
     new = Names(name, options.owner or (record.owner if record else owner_of(root)))
-    texts, sentences = _texts(project, proposal, name, options, has_rules=not obstacles)
+    texts, sentences = _texts(project, proposal, name, options)
     generated = [Edit(path, _text(root / path), text) for path, text in texts.items()]
     edits = [*generated, *_around(project, record, new, generated, options)]
     edits = sorted((each for each in edits if each.before != each.after), key=_place)
@@ -105,12 +94,10 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
             f"the repository's owner is unknown: replace {new.owner} in infra/ and CODEOWNERS, or give --owner"
         )
     if options.is_dry_run:
-        return InitResult(
-            name, proposal, tuple(edits), is_written=False, obstacles=obstacles, sentences=tuple(sentences)
-        )
+        return InitResult(name, proposal, tuple(edits), is_written=False, sentences=tuple(sentences))
     _require_nothing_lost(root, data, edits, record, {each.path for each in generated}, is_forced=options.is_forced)
     _write(root, edits, record, new)
-    return InitResult(name, proposal, tuple(edits), is_written=True, obstacles=(), sentences=tuple(sentences))
+    return InitResult(name, proposal, tuple(edits), is_written=True, sentences=tuple(sentences))
 
 
 def example_options(project: Project, name: str, options: InitOptions) -> InitOptions:
@@ -153,7 +140,7 @@ def _name(project: Project, data: Path, name: str | None) -> str:
 
 
 def _texts(
-    project: Project, proposal: Proposal, name: str, options: InitOptions, *, has_rules: bool
+    project: Project, proposal: Proposal, name: str, options: InitOptions
 ) -> tuple[dict[PurePosixPath, str], list[str]]:
     """The texts that follow from the table, and what there is to say about them."""
     root, stem = project.root, name.replace("-", "_")
@@ -167,12 +154,7 @@ def _texts(
         **given,
     }
     files = [root / GATES_FILE, root / MONITOR_FILE]
-    if (
-        not has_rules
-        or options.keeps_rules
-        or PurePosixPath(GATES_FILE) in given
-        or not all(file.is_file() for file in files)
-    ):
+    if options.keeps_rules or PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
         return texts, []
     baseline = quick_baseline(root, schema, proposal.csv)
     gates, monitor = (file.read_text(encoding="utf-8") for file in files)
@@ -331,15 +313,3 @@ def _is_own(root: Path, edit: Edit) -> bool:
     tags = document.get("tags") if isinstance(document, dict) else None
     found = hashlib.sha256((root / edit.path).read_bytes()).hexdigest()
     return isinstance(tags, dict) and tags.get("sha256") == found
-
-
-def _obstacles(proposal: Proposal) -> list[str]:
-    """What the pipeline of this version does not train on."""
-    found = []
-    task = proposal.target.task
-    if task not in _TRAINED_TASKS:
-        found.append(f"the pipeline trains {' or '.join(_TRAINED_TASKS)} only, and this is a {task}")
-    other = [f"{column.name} ({column.type})" for column in proposal.features if column.type not in _TRAINED_TYPES]
-    if other:
-        found.append(f"features of these types are not trained on: {', '.join(other)}")
-    return found

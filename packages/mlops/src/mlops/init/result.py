@@ -24,15 +24,13 @@ _SHOWN_DELETED: Final = 12
 class InitResult(Result):
     """What was found in a table, the files that follow from it, and whether they were written.
 
-    `obstacles` say why this version cannot train on it yet; then nothing is written. `sentences` say what follows from
-    the baseline, and what the command could not know.
+    `sentences` say what follows from the baseline, and what the command could not know.
     """
 
     name: str
     proposal: Proposal
     edits: tuple[Edit, ...]
     is_written: bool
-    obstacles: tuple[str, ...]
     sentences: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -53,7 +51,6 @@ class InitResult(Result):
             "time": proposal.time.name if proposal.time else None,
             "leaks": [{"column": each.name, "metric": each.metric, "value": each.value} for each in proposal.leaks],
             "columns": [_column_document(proposal, column) for column in proposal.columns],
-            "obstacles": list(self.obstacles),
             "notes": list(self.sentences),
             "written": self.is_written,
             "files": [str(edit.path) for edit in self.edits],
@@ -71,7 +68,6 @@ class InitResult(Result):
         if self.is_written:
             return [*blocks, *self._written()]
         blocks += [Raw(_difference(edit)) for edit in self.edits]
-        blocks += [Line(f"cannot be trained yet: {sentence}", "bad") for sentence in self.obstacles]
         names = _counted(self.edits)
         blocks.append(Line(f"would change {names}; nothing was written" if names else "nothing would change", "hint"))
         return blocks

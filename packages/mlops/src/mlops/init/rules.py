@@ -201,7 +201,7 @@ def _gate(bound: Bound, order: StageOrder) -> Iterator[str]:
     for place, stage in enumerate(order):
         is_training = place == 0 and len(tuple(order)) > 1
         last = bound.at(bound.loose) if is_training else f"{bound.at(bound.tight)}, {bound.worse()}"
-        if not is_training and bound.metric.name == "calibration_error":
+        if not is_training and not bound.metric.needs_features:
             last = bound.at(bound.tight)
         yield f"      {stage}: {{{last}}}\n"
 
