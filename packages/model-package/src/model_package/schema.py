@@ -251,8 +251,6 @@ class Schema:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"the schema names {', '.join(repeated)} more than once; a column may stand only once")
-        if self.task not in TASKS:
-            raise SchemaError(f"unknown task {self.task!r}; known are {', '.join(TASKS)}")
         features = {feature.name: feature for feature in self.features}
         coded = (each.with_codes(features[each.column]) if each.column in features else each for each in self.slices)
         object.__setattr__(self, "slices", tuple(coded))

@@ -20,7 +20,6 @@ from model_package.schema import (
     INTEGER,
     MULTICLASS_CLASSIFICATION,
     REFUSE,
-    TASKS,
     TEXT,
     TYPES,
     Feature,
@@ -29,6 +28,7 @@ from model_package.schema import (
     Subgroup,
     written,
 )
+from model_package.tasks import task_class
 
 SCHEMA_YML = "schema.yml"
 # Larger whole numbers are not all exact in the float32 that the model reads.
@@ -157,7 +157,10 @@ class SchemaFile(_Part):
         return self
 
     def _target_problems(self) -> Iterator[str]:
-        if self.task not in TASKS:
+        try:
+            task_class(self.task)
+        except SchemaError as error:
+            yield str(error)
             return
         if self.positive is not None and self.task != BINARY_CLASSIFICATION:
             yield f"`positive` does not fit the task {self.task}; remove it, or write `task: {BINARY_CLASSIFICATION}`"

@@ -10,8 +10,10 @@ from mlops.checks.project import Project
 from mlops.checks.stages import check_releases, check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
-from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
+from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings.project import load_project
+from model_package.errors import ExtensionError
+from model_package.tasks import known_tasks
 
 
 def check_project(root: Path) -> list[Problem]:
@@ -77,7 +79,13 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
     """Yield what is wrong in project.yml and releases/; nothing for a folder without project.yml."""
     if (root / PROJECT_FILE).is_file():
         project = load_project(root)
-        yield from check_releases(project)
+        try:
+            known_tasks()
+        except ExtensionError as error:
+            # The rules that name what it adds would all be unknown.
+            yield Problem((EXTENSION_FOLDER / error.file).as_posix(), 1, error.reason, "docs/customise.md has examples")
+        else:
+            yield from check_releases(project)
         yield from check_stages(project)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -37,13 +37,19 @@ _WIDTH_IN_ERRORS = 2 * 1.96
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it."""
+    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it.
+
+    A metric of a fork has a `function` of encoded target [rows], answer [rows, ...] and weights [rows], how often each
+    row counts; it returns NaN where the rows do not define it. It belongs to all `tasks` unless some are named.
+    """
 
     name: str
     title: str
     better: Better
     gated: bool = True
     monitored: bool = True
+    function: Callable[[Doubles, Floats, Floats], float] | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
