@@ -127,11 +127,14 @@ def pipeline_seconds(client: MLClient, data: Path) -> float:
     from azure.ai.ml import load_job
     from azure.ai.ml.entities import PipelineJob
 
+    from mlops.azure.sdk_output import suppress_output
+
     given = {"type": "uri_file", "path": str(data)}
     job = load_job(PIPELINE, params_override=[{"inputs.data": given}, {"settings.force_rerun": True}])
     if not isinstance(job, PipelineJob):
         raise SystemExit(f"{PIPELINE} is not a pipeline job.")
-    submitted = client.jobs.create_or_update(job)
+    with suppress_output():
+        submitted = client.jobs.create_or_update(job)
     while (now := client.jobs.get(submitted.name)).status not in TERMINAL:
         time.sleep(POLL_SECONDS)
     if now.status != "Completed":

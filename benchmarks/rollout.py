@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--per-second", type=int, default=200, help="how often the endpoint is called")
     arguments = parser.parse_args()
     # The stage, its models and its callers are those of the tests.
-    sys.path[:0] = [str(TESTS), str(TESTS / "warm"), str(ROOT / ".ci" / "supply")]
+    sys.path[:0] = [str(TESTS), str(TESTS / "prefork"), str(ROOT / ".ci" / "supply")]
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), arguments.per_second)
     return report("The rollout", figures, as_json=arguments.json)

@@ -135,6 +135,8 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
     )
     from azure.identity import DefaultAzureCredential
 
+    from mlops.azure.sdk_output import suppress_output
+
     credential = DefaultAzureCredential()
     client = MLClient(
         credential,
@@ -143,7 +145,8 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
         environment["AZUREML_WORKSPACE_NAME"],
     )
     endpoint = ManagedOnlineEndpoint(name=ENDPOINT, auth_mode="key")
-    client.online_endpoints.begin_create_or_update(endpoint).result()
+    with suppress_output():
+        client.online_endpoints.begin_create_or_update(endpoint).result()
     deployment = ManagedOnlineDeployment(
         name=DEPLOYMENT,
         endpoint_name=ENDPOINT,
@@ -155,9 +158,10 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
         environment_variables={"WORKER_COUNT": str(WORKERS)},
         request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=CONNECTIONS),
     )
-    client.online_deployments.begin_create_or_update(deployment).result()
     endpoint.traffic = {DEPLOYMENT: 100}
-    uri = client.online_endpoints.begin_create_or_update(endpoint).result().scoring_uri
+    with suppress_output():
+        client.online_deployments.begin_create_or_update(deployment).result()
+        uri = client.online_endpoints.begin_create_or_update(endpoint).result().scoring_uri
     key = client.online_endpoints.get_keys(ENDPOINT).primary_key
     ca = environment["SSL_CERT_FILE"]
     server = the_server(uri.partition("/endpoints/")[0], ca, credential.get_token(AUDIENCE).token)

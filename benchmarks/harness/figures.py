@@ -54,10 +54,10 @@ def report(title: str, figures: Sequence[Figure], *, as_json: bool) -> int:
 
 
 def _load() -> str:
-    told = f"load average before: {LOAD_BEFORE:.1f} on {PROCESSORS} processors"
+    text = f"load average before: {LOAD_BEFORE:.1f} on {PROCESSORS} processors"
     if LOAD_BEFORE < _BUSY_SHARE * PROCESSORS:
-        return told
-    return f"{told}. The machine was busy: times and rates are worse than its own, processor time and ratios less so"
+        return text
+    return f"{text}. The machine was busy: times and rates are worse than its own, processor time and ratios less so"
 
 
 def _line(figure: Figure) -> str:

@@ -89,7 +89,7 @@ def write_package(folder: Path) -> Path:
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx"
     )
     features = [{"name": f"feature_{number}", "type": "number"} for number in range(FEATURES)]
-    schema = {"format": 1, "features": features, "decision": {"threshold": 0.5}}
+    schema = {"format": 1, "target": "target", "features": features, "decision": {"threshold": 0.5}}
     (folder / "schema.json").write_text(json.dumps(schema))
     return folder
 

@@ -10,15 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from figures import (
-    draw_calibration,
-    draw_importance,
-    draw_precision_recall,
-    draw_roc,
-    draw_scores,
-    draw_slices,
-)
-from sklearn.calibration import CalibratedClassifierCV
+from evaluation_report import page
+from importance import permutation_importance
 
 from model_package.documents import read_json, write_json
 from model_package.evaluation import Estimate, Evaluation, SubgroupEvaluation
@@ -27,15 +20,14 @@ from model_package.provenance import write_lineage
 from model_package.reports.pages import write_page
 from model_package.rows.split import TEST, Part, read_part
 from model_package.schema import Decision, Schema
-from model_package.statistics.bootstrap import Bootstrap, estimates, point_values
-from model_package.statistics.curves import curves
-from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.statistics.bootstrap import Bootstrap, estimates
+from model_package.steps.sklearn_model import fitting_threads
 from model_package.steps.tracking import record
+from model_package.steps.trained_model import answer as answer_of
+from model_package.steps.trained_model import load_model
 from model_package.tasks import Task, task_of
 
 CALIBRATION_BINS = 10
-# More rows hardly change the order of the features, and the cost grows with every row.
-IMPORTANCE_ROWS = 1_500
 # Rows of either class: with fewer, a subgroup's metrics are meaningless. Its rows and rates are reported anyway.
 MIN_CLASS_ROWS = 10
 
@@ -72,60 +64,19 @@ def _subgroup(target: npt.NDArray[Any], answer: Doubles, task: Task, settings: B
     )
 
 
-def permutation_importance(model: CalibratedClassifierCV, test: Part, task: Task, seed: int) -> dict[str, float]:
-    """Return how much the task's main metric drops when each feature is shuffled, on a sample of the test set.
-
-    Every feature is shuffled in the same order, and all shuffled copies are scored in one call.
-    """
-    schema, random = task.schema, np.random.default_rng(seed)
-    chosen = random.permutation(len(test.target))[:IMPORTANCE_ROWS]
-    features, target = test.features[chosen], test.target[chosen]
-    order = random.permutation(len(chosen))
-    copies = np.tile(features, (len(schema.names) + 1, 1, 1))
-    for at, feature in enumerate(schema.features):
-        for name in feature.matrix_columns:
-            column = schema.matrix_columns.index(name)
-            copies[at, :, column] = features[order, column]
-    answers = np.split(answer_of(model, copies.reshape(-1, features.shape[1])), len(copies))
-    values = [point_values(task.prepare(target, each, bins=1))[task.main_metric] for each in answers]
-    return {name: values[-1] - values[at] for at, name in enumerate(schema.names)}
-
-
-def answer_of(model: CalibratedClassifierCV, features: npt.NDArray[np.float32]) -> Doubles:
-    """Return the model's answer to rows [rows, features], as the graph will give it."""
-    return model.predict_proba(features)[:, 1].astype(np.float64)
-
-
-def evaluate(
-    model: CalibratedClassifierCV, test: Part, schema: Schema, settings: Bootstrap
-) -> tuple[Evaluation, Doubles]:
-    """Return the evaluation, and the answers [rows] that it is based on."""
-    task, answer = task_of(schema), answer_of(model, test.features)
+def evaluate(model: Any, test: Part, schema: Schema, settings: Bootstrap) -> tuple[Evaluation, Doubles]:
+    """Return the evaluation, and the answers that it is based on."""
+    task, answer = task_of(schema), answer_of(model, test.rows, schema)
     found = Evaluation(
         rows=len(test.target),
         facts=task.facts(test.target),
         confidence=settings.confidence,
         metrics=estimates(task.prepare(test.target, answer, CALIBRATION_BINS), settings),
         calibration=task.calibration(test.target, answer, CALIBRATION_BINS),
-        importance=permutation_importance(model, test, task, settings.seed),
+        importance=permutation_importance(lambda rows: answer_of(model, rows, schema), test, task, settings.seed),
         slices=evaluate_slices(test, answer, task, settings),
     )
     return found, answer
-
-
-def draw(found: Evaluation, test: Part, probability: Doubles) -> dict[str, str]:
-    """Draw all figures: name → SVG."""
-    curve = curves(test.target, probability)
-    return {
-        "roc": draw_roc(curve, found.estimate("roc_auc").value),
-        "precision_recall": draw_precision_recall(
-            curve, found.estimate("average_precision").value, found.facts["positive_rate"]
-        ),
-        "calibration": draw_calibration(found.calibration),
-        "scores": draw_scores(test.target, probability, found.facts["threshold"]),
-        "importance": draw_importance(found.importance),
-        "slices": draw_slices(found.slices),
-    }
 
 
 def main() -> int:
@@ -139,17 +90,18 @@ def main() -> int:
     arguments = parser.parse_args()
     schema = read_schema(arguments.split_data)
     test = read_part(arguments.split_data, TEST, schema)
-    decision = read_json(arguments.trained_model / "training.json")["decision"]
-    schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
-    model = load_model(arguments.trained_model)
+    decision = read_json(arguments.trained_model / "training.json").get("decision")
+    if decision:
+        schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
+    model = load_model(arguments.trained_model, schema)
     settings = Bootstrap(arguments.bootstrap_resamples, arguments.seed)
     with fitting_threads(len(test.target)):
-        found, probability = evaluate(model, test, schema, settings)
+        found, answer = evaluate(model, test, schema, settings)
 
     arguments.evaluation.mkdir(parents=True, exist_ok=True)
     write_json(arguments.evaluation / EVALUATION_FILE, found.as_document())
     report = arguments.evaluation / REPORT_FILE
-    context = {"evaluation": found, "figures": draw(found, test, probability), "rounds": settings.rounds}
+    context = page(found, test.target, answer, task_of(schema), settings.rounds)
     write_page(report, Path(__file__).with_name("report.html.j2"), context)
     write_lineage(arguments.evaluation, arguments.trained_model, __file__)
     values = {name: each.value for name, each in found.metrics.items()}

@@ -191,9 +191,15 @@ def _histogram(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64], 
 
 
 def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return edges at quantiles, repeated ones dropped; a constant column gets one bin around it, an empty one any."""
+    """Return edges at quantiles, repeated ones dropped; a constant column gets one bin around it, an empty one any.
+
+    Of few different values each has a bin: between quantiles the two largest, such as 0 and 1, would share one.
+    """
     if not len(values):
         return np.array([0.0, 1.0])
+    different = np.unique(values)
+    if 1 < len(different) <= BINS:
+        return np.concatenate([different[:1], (different[1:] + different[:-1]) / 2, different[-1:]])
     edges = np.unique(np.quantile(values, SHARES))
     return edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
 

@@ -1,92 +1,152 @@
-"""Converts the fitted model to one ONNX graph: `features` float32 [n, features] → `probability` float32 [n, 1].
+"""The model as an ONNX graph, with the inputs of its schema and the one output of its task.
 
-The template's own pipeline becomes one ensemble of trees (merged_trees.py), which is fast. Any other pipeline becomes
-the nodes that skl2onnx generates. The calibration's sigmoid is two numbers, added here.
+The template's own model becomes one ensemble of trees and the words of its texts (table_graph.py). Any other
+scikit-learn model becomes the nodes that skl2onnx generates, and a few that give the answer the task's name and form.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from boosting import register_boosting
-from merged_trees import LOG_ODDS, Line, merged
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
+from table_graph import GraphBuilder, add_scores
 
-from model_package.runtime import INPUT
-from model_package.tasks.binary_classification import BinaryClassification
+from model_package.rows.encoding import INPUT, input_names
+from model_package.schema import BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION, Schema
+from model_package.steps.table_model import TableModel
+from model_package.tasks import task_of
 
-# Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12.
+# Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12; onnxruntime itself splits texts into words.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
+_TEXT_OPSETS = {"com.microsoft": 1}
 IR_VERSION = 8
-
-OUTPUT = BinaryClassification.output
-_RAW = "probabilities"
-_POSITIVE_CLASS = 1
-
-Doubles = npt.NDArray[np.float64]
+_ADVICE = "train one that skl2onnx converts, or the template's own model"
 
 
-def convert(model: CalibratedClassifierCV, features: int) -> onnx.ModelProto:
-    """Convert the calibrated model of `features` columns.
+def convert(model: BaseEstimator, schema: Schema) -> onnx.ModelProto:
+    """Convert a fitted model. Raises ValueError for one that cannot be converted as it is."""
+    graph = GraphBuilder()
+    if isinstance(model, TableModel):
+        scores = add_scores(graph, model, input_names(schema), OPSETS)
+        _add_answer(graph, scores, model.classes_, schema)
+    elif isinstance(model, CalibratedClassifierCV):
+        _add_calibrated(graph, model, schema)
+    else:
+        _add_plain(graph, model, schema)
+    return _finished(graph, schema)
 
-    Raises ValueError if the calibration is not one sigmoid over one pipeline, as train_model fits it.
-    """
-    pipeline, then = _parts(model)
-    node = merged(pipeline, then, OPSETS)
-    made = _of_one_node(node, features) if node else _as_it_is(pipeline, then, features)
-    made.graph.node.append(helper.make_node("Sigmoid", [LOG_ODDS], [OUTPUT]))
-    made.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1]))
-    onnx.checker.check_model(made)
-    return made
+
+def _add_answer(graph: GraphBuilder, scores: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
+    """Add the answer from raw scores [rows, scores]."""
+    if schema.task == REGRESSION:
+        graph.node("Cast", [scores], task_of(schema).output, to=TensorProto.FLOAT)
+    elif schema.task == BINARY_CLASSIFICATION:
+        graph.node("Sigmoid", [scores], task_of(schema).output)
+    elif len(classes) > 2:
+        _add_placed(graph, graph.node("Softmax", [scores], axis=1), classes, schema)
+    elif len(classes) == 1:
+        # The only score is 0 then.
+        _add_placed(graph, graph.node("Exp", [scores]), classes, schema)
+    else:
+        positive = graph.node("Sigmoid", [scores])
+        negative = graph.node("Sub", [graph.constant(np.ones(1, np.float32)), positive])
+        _add_placed(graph, graph.node("Concat", [negative, positive], axis=1), classes, schema)
 
 
-def _parts(model: CalibratedClassifierCV) -> tuple[Pipeline, Line]:
+def _add_placed(graph: GraphBuilder, found: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
+    """Add the answer from probabilities [rows, classes] of the known classes; the others have 0."""
+    output = task_of(schema).output
+    if schema.task == BINARY_CLASSIFICATION:
+        graph.node("MatMul", [found, graph.constant((classes[:, None] == 1).astype(np.float32))], output)
+    elif classes.tolist() == list(range(len(schema.classes))):
+        graph.node("Identity", [found], output)
+    else:
+        places = (classes[:, None] == np.arange(len(schema.classes))).astype(np.float32)
+        graph.node("MatMul", [found, graph.constant(places)], output)
+
+
+def _add_calibrated(graph: GraphBuilder, model: CalibratedClassifierCV, schema: Schema) -> None:
+    """Add a sigmoid over the raw scores, or the probabilities, of one frozen pipeline."""
     fitted = model.calibrated_classifiers_
     if len(fitted) != 1 or model.method != "sigmoid" or len(fitted[0].calibrators) != 1:
-        raise ValueError("only one sigmoid over one frozen pipeline can be converted; see train_model.py")
-    sigmoid = fitted[0].calibrators[0]
+        raise ValueError("of CalibratedClassifierCV only one sigmoid over one FrozenEstimator can be converted")
+    frozen, sigmoid = fitted[0].estimator, fitted[0].calibrators[0]
+    pipeline = getattr(frozen, "estimator", frozen)
+    found = _add_nodes(graph, pipeline, schema, raw=hasattr(pipeline, "decision_function"))
+    score = graph.node("Gather", [found, graph.constant(np.array([1]))], axis=1)
     # scikit-learn's is 1 / (1 + exp(a score + b)).
-    return fitted[0].estimator.estimator, Line(-float(sigmoid.a_), -float(sigmoid.b_))
+    scaled = graph.node("Mul", [score, graph.constant(np.array([-sigmoid.a_], np.float32))])
+    moved = graph.node("Add", [scaled, graph.constant(np.array([-sigmoid.b_], np.float32))])
+    graph.node("Sigmoid", [moved], task_of(schema).output)
 
 
-def _of_one_node(node: onnx.NodeProto, features: int) -> onnx.ModelProto:
-    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, features])
-    graph = helper.make_graph([node], "calibrated_boosting", [given], [])
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+def _add_plain(graph: GraphBuilder, model: BaseEstimator, schema: Schema) -> None:
+    """Add skl2onnx's nodes of any other model, and the answer."""
+    if is_classifier(model) == (schema.task == REGRESSION):
+        raise ValueError(f"{type(model).__name__} does not fit the task {schema.task} of the schema")
+    found = _add_nodes(graph, model, schema)
+    if schema.task == REGRESSION:
+        shape = graph.constant(np.array([-1, 1]))
+        graph.node("Cast", [graph.node("Reshape", [found, shape])], task_of(schema).output, to=TensorProto.FLOAT)
+    else:
+        # Any: not every estimator has classes.
+        _add_placed(graph, found, np.asarray(cast(Any, model).classes_).astype(np.int64), schema)
 
 
-def _as_it_is(pipeline: Pipeline, then: Line, features: int) -> onnx.ModelProto:
-    """skl2onnx's nodes of a pipeline, up to the log-odds; a sigmoid is fitted to raw scores if there are any."""
+def _add_nodes(graph: GraphBuilder, model: BaseEstimator, schema: Schema, *, raw: bool = False) -> str:
+    """Add skl2onnx's nodes; returns the name of the prediction of a regressor, of the probabilities of a classifier."""
     register_boosting()
+    columns, texts = len(schema.matrix_columns), len(schema.texts)
+    if texts > 1 or (texts and columns):
+        raise ValueError(f"{type(model).__name__} cannot read texts beside other columns; {_ADVICE}")
+    (name,) = input_names(schema)
     # Any: skl2onnx annotates its own tensor types as sequences of numbers.
-    inputs: Any = [(INPUT, FloatTensorType([None, features]))]
-    scores = {"raw_scores": True} if hasattr(pipeline, "decision_function") else {}
-    options = {id(pipeline.steps[-1][1]): {"zipmap": False, **scores}}
-    made = to_onnx(pipeline, initial_types=inputs, options=options, target_opset=OPSETS)
-    constants = {
-        "positive_class": np.array([_POSITIVE_CLASS], dtype=np.int64),
-        "slope": np.array([then.slope], dtype=np.float32),
-        "intercept": np.array([then.intercept], dtype=np.float32),
-    }
-    made.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    made.graph.node.extend(
-        [
-            helper.make_node("Gather", [_RAW, "positive_class"], ["raw_score"], axis=1),
-            helper.make_node("Mul", ["raw_score", "slope"], ["scaled_score"]),
-            helper.make_node("Add", ["scaled_score", "intercept"], [LOG_ODDS]),
-        ]
+    inputs: Any = [(name, StringTensorType([None, 1]) if texts else FloatTensorType([None, columns]))]
+    options: dict[Any, Any] = {TfidfVectorizer: {"locale": "C"}}
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    if is_classifier(model):
+        options[id(last)] = {"zipmap": False, **({"raw_scores": True} if raw else {})}
+    try:
+        made = to_onnx(model, initial_types=inputs, options=options, target_opset=OPSETS)
+    except (RuntimeError, NameError, NotImplementedError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{type(last).__name__} cannot be converted: {reason}; {_ADVICE}") from error
+    # Its output may have the very name of the answer.
+    made = compose.add_prefix(made, "model_", rename_inputs=False)
+    graph.nodes += made.graph.node
+    graph.constants += made.graph.initializer
+    return made.graph.output[-1].name
+
+
+def _finished(graph: GraphBuilder, schema: Schema) -> onnx.ModelProto:
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, len(schema.matrix_columns)])
+        if name == INPUT
+        else helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1])
+        for name in input_names(schema)
+    ]
+    width = len(schema.classes) if schema.task == MULTICLASS_CLASSIFICATION else 1
+    output = helper.make_tensor_value_info(task_of(schema).output, TensorProto.FLOAT, [None, width])
+    made = helper.make_graph(graph.nodes, schema.task, inputs, [output], graph.constants)
+    opsets = OPSETS | (_TEXT_OPSETS if schema.texts else {})
+    found = helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
+        ir_version=IR_VERSION,
     )
-    del made.graph.output[:]
-    return made
+    onnx.checker.check_model(found)
+    return found
 
 
-def largest_difference(expected: Doubles, found: Doubles) -> float:
-    """Return the largest difference of two sets of probabilities [rows]; infinity if one is not a number."""
-    difference = np.abs(expected - found)
-    return float(difference.max()) if np.isfinite(difference).all() else float("inf")
+def largest_difference(expected: npt.NDArray[np.float64], found: npt.NDArray[np.float64], schema: Schema) -> float:
+    """Return the largest distance of two sets of answers, as the task measures it; infinity if one is not a number."""
+    distances = task_of(schema).distances(expected, found)
+    return float(distances.max()) if np.isfinite(distances).all() else float("inf")

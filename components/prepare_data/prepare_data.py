@@ -2,8 +2,9 @@
 
 A row's part depends only on its id and the salt: in a refreshed, longer or reordered file, old rows stay in
 their parts, so no row that tested one model ever trains the next. Without an id the whole row is the id. A hash leaves
-the share of positives in each part to chance; the step reports it, and refuses a split whose deviation chance cannot
-explain. By time the newest rows test and the oldest train, so that no model knows the future of its test rows.
+the share of each class in each part to chance; the step reports it, and refuses a split whose deviation chance cannot
+explain, or that training cannot work with. What is merely too rare is a warning. By time the newest rows test and the
+oldest train, so that no model knows the future of its test rows.
 """
 
 import argparse
@@ -24,10 +25,19 @@ from model_package.provenance import write_lineage
 from model_package.rows.split import PARTS, TEST, TRAIN, VALIDATION, encode_target, part_file
 from model_package.schema import BINARY_CLASSIFICATION, Schema
 from model_package.steps.tracking import record
+from model_package.tasks import Task, task_of
 
 # In standard errors of a share. Chance alone exceeds this about once in 15,000 splits.
 LARGEST_DEVIATION = 4.0
 SMALLEST_CLASS = 1
+# Of a class with fewer test rows a rate has an error of ten points or more.
+FEW_ROWS = 10
+SHOWN_NAMES = 8
+CONSEQUENCES = {
+    TRAIN: "the model cannot learn it, and its probability is always 0",
+    VALIDATION: "its probability is calibrated with the other classes",
+    TEST: "nothing is known of how well it is found, and metrics are means of the other classes",
+}
 
 # The constants of SplitMix64 (Steele, Lea, Flood 2014): a full-avalanche permutation of 64-bit integers.
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -122,7 +132,22 @@ def assign_by_time(times: pl.Series, shares: Shares) -> npt.NDArray[np.str_]:
     return parts
 
 
-def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+def describe(target: npt.NDArray[Any], parts: npt.NDArray[np.str_], task: Task) -> dict[str, dict[str, Any]]:
+    """Say of each part how many rows it has, and of which outcomes, as the task tells them apart."""
+    if task.name == BINARY_CLASSIFICATION:
+        return _with_deviation(target, parts)
+    described: dict[str, dict[str, Any]] = {}
+    for part in PARTS:
+        inside = target[parts == part]
+        described[part] = {"rows": len(inside)}
+        if counts := task.class_counts(inside):
+            described[part]["classes"] = counts
+        elif len(inside):
+            described[part] |= task.facts(inside)
+    return described
+
+
+def _with_deviation(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[str, dict[str, Any]]:
     """Count rows and positives of each part, with the share's deviation from the whole in standard errors."""
     rate = float(target.mean())
     described = {}
@@ -140,8 +165,18 @@ def describe(target: npt.NDArray[np.int8], parts: npt.NDArray[np.str_]) -> dict[
 
 
 def check(described: dict[str, dict[str, Any]], *, by_chance: bool = True) -> None:
-    """Raise SplitError if a part lacks a class, or its share of positives deviates too much to be `by_chance`."""
+    """Raise SplitError if training or testing cannot work with a part, or no chance explains its share of positives."""
     for part, facts in described.items():
+        if not facts["rows"]:
+            raise SplitError(f"no row is left for {part}: use more data or larger shares")
+        present = [name for name, rows in facts.get("classes", {}).items() if rows]
+        if len(present) == 1:
+            raise SplitError(
+                f"all {facts['rows']:,} rows of the {part} part are {present[0]}; "
+                "it needs rows of two classes at least: use more data or larger shares"
+            )
+        if "positives" not in facts:
+            continue
         if min(facts["positives"], facts["rows"] - facts["positives"]) < SMALLEST_CLASS:
             raise SplitError(
                 f"the {part} part has {facts['positives']} positives among {facts['rows']} rows; "
@@ -155,14 +190,61 @@ def check(described: dict[str, dict[str, Any]], *, by_chance: bool = True) -> No
             )
 
 
+def warnings(described: dict[str, dict[str, Any]]) -> list[str]:
+    """Say which classes a part lacks or hardly has, and what follows from that."""
+    found = []
+    for part, facts in described.items():
+        classes = facts.get("classes", {})
+        absent = [name for name, rows in classes.items() if not rows]
+        rare = [name for name, rows in classes.items() if 0 < rows < FEW_ROWS]
+        if absent:
+            found.append(f"no row of the {part} part is {_listed(absent)}: {CONSEQUENCES[part]}")
+        if rare and part == TEST:
+            found.append(
+                f"fewer than {FEW_ROWS} rows of the {part} part are {_listed(rare)}: what is measured of these is rough"
+            )
+        if "mean_target" in facts and not facts["standard_deviation_target"]:
+            found.append(f"all rows of the {part} part have the same target: R² is not defined on it")
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return " or ".join(names[:SHOWN_NAMES]) + more
+
+
+def sentence(part: str, facts: dict[str, Any]) -> str:
+    """Return what a part has in one line."""
+    line = f"{part}: {facts['rows']:,} rows"
+    if "positive_rate" in facts:
+        return f"{line}, {facts['positive_rate']:.2%} positive"
+    if "mean_target" in facts:
+        mean, spread = facts["mean_target"], facts["standard_deviation_target"]
+        return f"{line}, mean {mean:.6g}, standard deviation {spread:.6g}"
+    ordered = sorted(facts.get("classes", {}).items(), key=lambda entry: -entry[1])
+    more = f" and {len(ordered) - SHOWN_NAMES} more classes" if len(ordered) > SHOWN_NAMES else ""
+    shown = ", ".join(f"{rows:,} {name}" for name, rows in ordered[:SHOWN_NAMES])
+    return f"{line}: {shown}{more}" if shown else line
+
+
+def tracked(described: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Return the numbers of the parts for tracking; counts of classes, whose names may be anything, are left out."""
+    return {
+        f"{part}_{key}": value
+        for part, facts in described.items()
+        for key, value in facts.items()
+        if not isinstance(value, dict)
+    }
+
+
 def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
     """Write one parquet file per part, sorted by id or by all columns, so that a reordered source gives the same."""
     folder.mkdir(parents=True, exist_ok=True)
     write_schema(folder, schema)
     order = [schema.identifier] if schema.identifier else list(schema.columns)
-    labelled = rows.select(schema.columns).with_columns(pl.Series("__part__", parts)).sort(order)
     for part in PARTS:
-        labelled.filter(pl.col("__part__") == part).drop("__part__").write_parquet(part_file(folder, part))
+        inside = rows.select(schema.columns).filter(pl.Series(parts == part))
+        inside.sort(order, maintain_order=True).write_parquet(part_file(folder, part))
 
 
 def main() -> int:
@@ -182,22 +264,23 @@ def main() -> int:
             parts = assign_by_time(rows[schema.time], shares)
         else:
             parts = assign(identities(rows, schema), shares, arguments.salt)
-        if schema.task == BINARY_CLASSIFICATION:
-            described = describe(encode_target(rows, schema), parts)
-            check(described, by_chance=not schema.time)
-        else:
-            described = {part: {"rows": int((parts == part).sum())} for part in PARTS}
+        described = describe(encode_target(rows, schema), parts, task_of(schema))
+        check(described, by_chance=not schema.time)
     except SplitError as error:
         print(f"the split is refused: {error}", file=sys.stderr)
         return 1
     write_split(rows, parts, arguments.split_data, schema)
-    write_json(arguments.split_data / "split.json", {"salt": arguments.salt, "parts": described})
+    document = {"salt": arguments.salt, "parts": described}
+    if noted := warnings(described):
+        document["warnings"] = noted
+    write_json(arguments.split_data / "split.json", document)
     write_lineage(arguments.split_data, arguments.validated_data, __file__)
     settings = {key: getattr(arguments, key) for key in ("validation_share", "test_share", "salt")}
-    record(settings, {f"{part}_{key}": facts[key] for part, facts in described.items() for key in facts})
+    record(settings, tracked(described))
     for part, facts in described.items():
-        share = f", {facts['positive_rate']:.2%} positive" if "positive_rate" in facts else ""
-        print(f"{part}: {facts['rows']:,} rows{share}")
+        print(sentence(part, facts))
+    for each in noted:
+        print(f"warning: {each}")
     return 0
 
 

@@ -1,34 +1,47 @@
-"""Fit gradient boosting, calibrate its probabilities, and choose the decision threshold.
+"""Train the template's model of a table: boosting whose size fits it, texts, calibration, and a decision threshold.
 
-Class imbalance (about one in five defaults): rows are neither resampled nor weighted. Boosting with log loss
-needs neither to rank well, and both would bias every probability. Imbalance only calls for a threshold other
-than one half: here the one with the highest F1 on the validation set.
+Class imbalance: rows are neither resampled nor weighted. Boosting with log loss needs neither to rank well, and both
+would bias every probability. Imbalance only calls for a threshold other than one half: of a binary classification the
+one with the highest F1 on rows that the model did not see.
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_auc_score
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from boosting_search import Boosted, Fold, Setting, Table, search
+from calibration import Calibration, calibrate, finite_rows
+from sklearn.metrics import precision_recall_curve
+from sklearn.model_selection import KFold, StratifiedKFold
+from text_scores import fit_text, held_out_scores
 
 from model_package.documents import write_json
 from model_package.package import read_schema
 from model_package.provenance import write_lineage
+from model_package.rows.encoding import concatenated
 from model_package.rows.split import TRAIN, VALIDATION, Part, read_part
-from model_package.schema import Schema
+from model_package.schema import BINARY_CLASSIFICATION, REGRESSION, Decision, Schema
+from model_package.statistics.bootstrap import point_values
 from model_package.steps.sklearn_model import fitting_threads, save_model
+from model_package.steps.table_model import Doubles, TableModel, probabilities
 from model_package.steps.tracking import record
+from model_package.tasks import task_of
 
-CHOSEN_BY = "maximum F1 on the validation part"
+CHOSEN_BY = "maximum F1 on rows that were held out from training"
+# Tables of at most so many rows and classes are cross-validated; more classes would take as many times longer.
+SMALL_ROWS = 3_000
+FEW_CLASSES = 5
+FOLDS = 4
+# The learning rate, and what is tried: leaves, rows per leaf, share of the features (benchmarks/default_model.py).
+_SMALL = (0.1, ((6, 20, 0.5), (24, 5, 0.25), (24, 20, 1.0)))
+_LARGE = (0.05, ((10, 20, 0.5), (40, 20, 0.5)))
+# A threshold where all held-out rows are of one class.
+_EVEN = 0.5
 
 EXAMPLE = (
     "example: python components/train_model/train_model.py "
@@ -38,64 +51,132 @@ EXAMPLE = (
 
 @dataclass(frozen=True)
 class Tuning:
-    """The parameters of the boosting; component.yml states their ranges."""
+    """The parameters of the boosting, 0 where the rows decide; component.yml states their ranges."""
 
-    iterations: int = 200
-    learning_rate: float = 0.04
-    maximum_leaves: int = 12
-    minimum_leaf_rows: int = 60
-    l2_regularization: float = 10.0
-    feature_share: float = 0.3
+    iterations: int = 0
+    learning_rate: float = 0.0
+    maximum_leaves: int = 0
+    minimum_leaf_rows: int = 0
+    l2_regularization: float = 1.0
+    feature_share: float = 0.0
     seed: int = 7
 
+    def settings(self, rows: int) -> list[Setting]:
+        """Return what is to be tried on a table of so many rows."""
+        rate, shapes = _SMALL if rows <= SMALL_ROWS else _LARGE
+        given = {
+            (self.maximum_leaves or leaves, self.minimum_leaf_rows or least, self.feature_share or share)
+            for leaves, least, share in shapes
+        }
+        return [
+            Setting(
+                learning_rate=self.learning_rate or rate,
+                maximum_leaves=leaves,
+                minimum_leaf_rows=least,
+                l2_regularization=self.l2_regularization,
+                feature_share=share,
+                seed=self.seed,
+                iterations=self.iterations,
+            )
+            for leaves, least, share in sorted(given)
+        ]
 
-def build_pipeline(schema: Schema, tuning: Tuning) -> Pipeline:
-    """Return the unfitted pipeline: an integer's categories become indicators, the rest passes through, then boosting.
 
-    What is missing stays so: boosting sends it to the better side of each split.
-    """
-    coded = {
-        schema.matrix_columns.index(each.name): list(each.codes)
-        for each in schema.features
-        if each.is_whole and each.codes is not None
-    }
-    encoder = OneHotEncoder(
-        categories=list(coded.values()),
-        handle_unknown="ignore",
-        sparse_output=False,
-        dtype=np.float32,
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model, with the raw scores of rows that it did not see [rows, scores], and their targets [rows]."""
+
+    model: TableModel
+    scores: Doubles
+    target: Doubles
+    setting: Setting | None
+    calibration: Calibration
+
+    @property
+    def answer(self) -> Doubles:
+        """The probability of the positive class [rows] of a binary classification."""
+        return probabilities(self.scores, 2)[:, 1]
+
+
+def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Trained:
+    """Fit boosting and texts to both parts, and calibrate on rows that were held out from what is calibrated."""
+    rows = concatenated([train.rows, validation.rows])
+    given = np.concatenate([train.target, validation.target])
+    known, target = _known_classes(given, schema)
+    table = Table(rows.features, target, len(known))
+    folds, average = _folds(table, len(train.target), schema, tuning.seed)
+    boosted = _boosted(table, folds, tuning, average=average)
+    scores = [boosted.scores if boosted else _zeros(table, folds)]
+    fits = len(known) != 1
+    everything = np.arange(len(target))
+    texts = tuple(fit_text(each, target, len(known), everything) if fits else None for each in rows.texts)
+    for column, text in zip(rows.texts, texts, strict=True):
+        found = None if text is None else held_out_scores(column, target, len(known), folds, table.scores)
+        scores.append(_zeros(table, folds) if found is None else found)
+    parts = np.stack(scores)
+    seen = finite_rows(parts)
+    adjusted = (
+        calibrate(parts[:, seen], target[seen], len(known))
+        if fits
+        else Calibration(np.ones(len(parts)), np.zeros(1), 0.0)
     )
-    encode = ColumnTransformer([("categories", encoder, list(coded))], remainder="passthrough")
-    boost = HistGradientBoostingClassifier(
-        max_iter=tuning.iterations,
-        learning_rate=tuning.learning_rate,
-        max_leaf_nodes=tuning.maximum_leaves,
-        min_samples_leaf=tuning.minimum_leaf_rows,
-        l2_regularization=tuning.l2_regularization,
-        max_features=tuning.feature_share,
-        # Early stopping would need rows that calibration and the threshold already use.
-        early_stopping=False,
-        random_state=tuning.seed,
-    )
-    return Pipeline([("encode", encode), ("boost", boost)])
+    members = boosted.members if boosted else ()
+    model = TableModel(known, members, texts, adjusted.weights, adjusted.intercepts)
+    final = np.tensordot(adjusted.weights, parts[:, seen], axes=1) + adjusted.intercepts
+    return Trained(model, final, target[seen], boosted.setting if boosted else None, adjusted)
 
 
-def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> CalibratedClassifierCV:
-    """Fit on the train set, then calibrate with Platt's sigmoid on the validation set.
+def _known_classes(target: npt.NDArray[np.generic], schema: Schema) -> tuple[npt.NDArray[np.int64], Doubles]:
+    """Return the places of the classes that occur, none of a regression, and the target by their numbers."""
+    if schema.task == REGRESSION:
+        return np.empty(0, np.int64), target.astype(np.float64)
+    known, places = np.unique(target.astype(np.int64), return_inverse=True)
+    return known, places.astype(np.float64)
 
-    A sigmoid has two parameters and keeps the order of rows; isotonic regression would overfit a few
-    thousand rows and give many rows the same probability.
+
+def _zeros(table: Table, folds: Sequence[Fold]) -> Doubles:
+    found = np.full((len(table.target), table.scores), np.nan)
+    for _, held_out in folds:
+        found[held_out] = 0.0
+    return found
+
+
+def _folds(table: Table, train_rows: int, schema: Schema, seed: int) -> tuple[list[Fold], bool]:
+    """Return which rows fit and which are held out, and whether the folds' members are averaged.
+
+    Rows of a class that has fewer than there are folds fit in all of them.
     """
-    pipeline = build_pipeline(schema, tuning).fit(train.features, train.target)
-    calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method="sigmoid")
-    return calibrated.fit(validation.features, validation.target)
+    everything = np.arange(len(table.target))
+    if len(everything) > SMALL_ROWS or table.classes > FEW_CLASSES or schema.time:
+        fitting = everything < train_rows
+        rare = ~np.isin(table.target, table.target[fitting]) if table.classes else np.zeros_like(fitting)
+        return [(everything[fitting | rare], everything[~fitting & ~rare])], False
+    if not table.classes:
+        splits = KFold(min(FOLDS, len(everything)), shuffle=True, random_state=seed).split(everything)
+        return [(rows, held_out) for rows, held_out in splits], True
+    counts = np.bincount(table.target.astype(np.int64))
+    rare = counts[table.target.astype(np.int64)] < FOLDS
+    common, always = everything[~rare], everything[rare]
+    if not len(common):
+        return [(everything, everything)], True
+    splits = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(common, table.target[common])
+    return [(np.concatenate([common[rows], always]), common[held_out]) for rows, held_out in splits], True
 
 
-def choose_threshold(target: npt.NDArray[np.int8], probability: npt.NDArray[np.float64]) -> float:
+def _boosted(table: Table, folds: Sequence[Fold], tuning: Tuning, *, average: bool) -> Boosted | None:
+    """Return what was boosted; None where there is nothing to tell rows apart by, or only one class."""
+    if table.classes == 1 or not table.features.shape[1]:
+        return None
+    return search(table, folds, tuning.settings(len(table.target)), average=average)
+
+
+def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> float:
     """Choose the probability from which a row counts as positive so that F1 is highest.
 
     The threshold is half-way to the next lower probability, so that rounding to float32 flips no row.
     """
+    if not 0 < target.sum() < len(target):
+        return _EVEN
     precision, recall, thresholds = precision_recall_curve(target, probability)
     total = precision[:-1] + recall[:-1]
     f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
@@ -104,37 +185,51 @@ def choose_threshold(target: npt.NDArray[np.int8], probability: npt.NDArray[np.f
     return float((thresholds[best] + lower) / 2)
 
 
+def held_out_metrics(trained: Trained, schema: Schema) -> dict[str, float]:
+    """Return the task's metrics on the rows that were held out; those that can be measured there."""
+    known, scores = trained.model.classes_, trained.scores
+    if schema.task == REGRESSION:
+        target, answer = trained.target, scores[:, 0]
+    else:
+        target = known[trained.target.astype(np.int64)]
+        answer = np.zeros((len(target), max(2, len(schema.classes))))
+        answer[:, known] = probabilities(scores, len(known))
+    answer = answer[:, 1] if schema.task == BINARY_CLASSIFICATION else answer
+    found = point_values(task_of(schema).prepare(target, answer))
+    return {f"held_out_{name}": value for name, value in found.items() if np.isfinite(value)}
+
+
 def main() -> int:
-    """Train on the parts of a split and write the model with its threshold."""
+    """Train on the parts of a split and write the model, with its threshold where it has one."""
     defaults = Tuning()
     parser = argparse.ArgumentParser(description="Train and calibrate the model.", epilog=EXAMPLE)
     parser.add_argument("--split-data", type=Path, required=True, help="folder written by prepare_data")
     parser.add_argument("--trained-model", type=Path, required=True, help="folder for the model")
     for name, value in asdict(defaults).items():
         option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, type=type(value), default=value, help=f"default: {value}")
+        chosen = "what does best on rows that were held out" if not value else str(value)
+        parser.add_argument(option, type=type(value), default=value, help=f"default: {chosen}")
     arguments = parser.parse_args()
     tuning = Tuning(**{name: getattr(arguments, name) for name in asdict(defaults)})
 
     schema = read_schema(arguments.split_data)
     train, validation = (read_part(arguments.split_data, part, schema) for part in (TRAIN, VALIDATION))
     with fitting_threads(len(train.target)):
-        model = fit(train, validation, schema, tuning)
-        probability = model.predict_proba(validation.features)[:, 1]
-    threshold = choose_threshold(validation.target, probability)
-    metrics = {
-        "validation_roc_auc": float(roc_auc_score(validation.target, probability)),
-        "validation_brier": float(brier_score_loss(validation.target, probability)),
-        "threshold": threshold,
-    }
+        trained = fit(train, validation, schema, tuning)
+    document: dict[str, Any] = {"tuning": asdict(tuning), "calibration": trained.calibration.as_document()}
+    if schema.task == BINARY_CLASSIFICATION:
+        decision = Decision(choose_threshold(trained.target, trained.answer), CHOSEN_BY)
+        document["decision"], schema = asdict(decision), schema.with_decision(decision)
+    document["chosen"] = asdict(trained.setting) if trained.setting else None
+    document["metrics"] = metrics = held_out_metrics(trained, schema)
     arguments.trained_model.mkdir(parents=True, exist_ok=True)
-    save_model(model, arguments.trained_model)
-    decision = {"threshold": threshold, "chosen_by": CHOSEN_BY}
-    document = {"decision": decision, "tuning": asdict(tuning), "metrics": metrics}
+    save_model(trained.model, arguments.trained_model)
     write_json(arguments.trained_model / "training.json", document)
     write_lineage(arguments.trained_model, arguments.split_data, __file__)
-    record(asdict(tuning), metrics)
-    print(f"validation ROC AUC {metrics['validation_roc_auc']:.4f}, threshold {threshold:.4f}")
+    record(
+        {**asdict(tuning), **{f"chosen_{name}": value for name, value in (document["chosen"] or {}).items()}}, metrics
+    )
+    print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     return 0
 
 

@@ -14,6 +14,7 @@ from polars.io.plugins import register_io_source
 
 from model_package.errors import InvalidRows, UnreadableRows
 from model_package.package import UNREGISTERED
+from model_package.rows.collected_columns import collected_name
 from model_package.rows.files import batches, identifiers
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
@@ -112,6 +113,8 @@ def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> 
     """Stream the predictions of a file; return the number of rows. Raises the errors of reading and of writing."""
     keys, task = identifiers(file, model.rules), model.scorer.task
     types = {name: TYPES[kind] for name, kind in task.column_kinds.items()}
+    # An id called like an answer, such as `label`, gets a prefix.
+    names = {name: collected_name(name, task) if name in types else name for name in keys}
     rows = 0
     # An error inside would reach us only as text from polars.
     failure: Exception | None = None
@@ -125,14 +128,14 @@ def _write(model: Model, file: Path, target: Path, metadata: dict[str, str]) -> 
                 # Not as columns added to the keys: a file may have no keys, and a table without columns has no rows.
                 yield pl.DataFrame(
                     [
-                        *batch.keys.get_columns(),
+                        *batch.keys.rename(names).get_columns(),
                         *(pl.Series(name, values).cast(types[name]) for name, values in task.columns(answer).items()),
                     ]
                 )
         except Exception as error:  # noqa: BLE001 - raised again below, where it is not wrapped
             failure = error
 
-    register_io_source(scored, schema={**keys, **types}).sink_parquet(
+    register_io_source(scored, schema={**{names[name]: kind for name, kind in keys.items()}, **types}).sink_parquet(
         target, compression_level=COMPRESSION_LEVEL, metadata=metadata, maintain_order=True
     )
     if failure is not None:

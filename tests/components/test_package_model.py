@@ -1,7 +1,6 @@
 """The model package holds what serving, gates and drift need, and ONNX that agrees with scikit-learn."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,22 +12,21 @@ import pandas as pd
 import polars as pl
 import pytest
 from chain import REAL_DATA, SCHEMA, Chain, run_chain, run_package
-from merged_trees import Branch, Column, Leaf, Tree, encoded_columns, on_sources
 from onnx_graph import convert, largest_difference
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from model_package.package import ModelPackage
+from model_package.rows.encoding import Tensors
 from model_package.rows.split import TEST, TRAIN, read_part
 from model_package.runtime import Scorer
 from model_package.schema import Feature, Schema
-from model_package.steps.sklearn_model import load_model
+from model_package.steps.sklearn_model import answer, load_model
 
 pytestmark = pytest.mark.xdist_group("example_chain")
 
@@ -68,13 +66,13 @@ def test_the_graph_has_one_input_and_one_probability(chain: Chain):
 
 def test_the_graph_agrees_with_scikit_learn_on_the_whole_test_part(chain: Chain):
     test = read_part(chain.split, TEST, SCHEMA)
-    expected = load_model(chain.model).predict_proba(test.features)[:, 1]
+    expected = answer(load_model(chain.model), test.rows, SCHEMA)
     found = score(onnx.load(chain.package / "model.onnx"), test.features)
     stated = document(chain, "evaluation.json")["onnx_parity"]
     assert np.abs(expected - found).max() <= TOLERANCE
     assert stated == {
         "rows": len(test.target),
-        "maximum_difference": pytest.approx(largest_difference(expected, found), abs=1e-12),
+        "maximum_difference": pytest.approx(largest_difference(expected, found, SCHEMA), abs=1e-12),
         "tolerance": TOLERANCE,
     }
 
@@ -90,12 +88,12 @@ def test_a_tampered_graph_is_seen(chain: Chain):
     # Given the graph with another base of the score than the model's
     test = read_part(chain.split, TEST, SCHEMA)
     model = load_model(chain.model)
-    graph = convert(model, len(SCHEMA.names))
+    graph = convert(model, SCHEMA)
     (base,) = [each for each in graph.graph.node[0].attribute if each.name == "base_values"]
     base.floats[0] += 0.01
     # Then the difference is far beyond the tolerance
-    expected = model.predict_proba(test.features)[:, 1]
-    assert largest_difference(expected, score(graph, test.features)) > 100 * TOLERANCE
+    expected = answer(model, test.rows, SCHEMA)
+    assert largest_difference(expected, score(graph, test.features), SCHEMA) > 100 * TOLERANCE
 
 
 def test_the_graph_is_one_ensemble_and_a_sigmoid_over_the_rows_own_columns(chain: Chain):
@@ -118,52 +116,8 @@ def test_the_graph_agrees_on_every_code_and_where_values_are_missing(chain: Chai
     rows[random.random(rows.shape) < 0.1] = np.nan
     model = load_model(chain.model)
     # When, then
-    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, len(SCHEMA.names)), rows)) <= 1e-6
-
-
-# Codes with gaps, in an order of their own, asked about again and again along every way down.
-CODES = (-2.0, 0.0, 1.0, 5.0)
-INDICATORS = [Column(1, code, CODES) for code in CODES] + [Column(0)]
-
-
-def asking(depth: int, random: np.random.Generator) -> Tree:
-    """A tree that asks about any column, `depth` questions deep."""
-    if not depth:
-        return Leaf(float(random.integers(1_000_000)))
-    column = int(random.integers(len(INDICATORS)))
-    threshold = float(random.normal()) if column == len(CODES) else 0.5
-    yes, no = asking(depth - 1, random), asking(depth - 1, random)
-    return Branch(column, threshold, bool(random.integers(2)) or column < len(CODES), yes, no)
-
-
-def answer(tree: Tree, row: Sequence[float]) -> float:
-    while isinstance(tree, Branch):
-        value = row[tree.column]
-        tree = tree.yes if (tree.missing_yes if np.isnan(value) else value <= tree.threshold) else tree.no
-    return tree.weight
-
-
-def test_a_tree_over_codes_answers_as_the_one_over_their_indicators():
-    random = np.random.default_rng(5)
-    for _ in range(20):
-        tree = asking(6, random)
-        rewritten = on_sources(tree, INDICATORS)
-        for code in (*CODES, np.nan):
-            for other in (*random.normal(size=20), np.nan):
-                indicators = [float(code == each) for each in CODES]
-                assert answer(rewritten, [other, code]) == answer(tree, [*indicators, other])
-
-
-def test_a_question_that_is_settled_is_not_asked_again():
-    # Given a tree that asks about the codes one after the other, which doubled with each if all were asked
-    tree: Tree = Leaf(0)
-    for at, column in enumerate(INDICATORS[:-1] * 5):
-        tree = Branch(INDICATORS.index(column), 0.5, missing_yes=True, yes=tree, no=Leaf(at))
-
-    def questions(each: Tree) -> int:
-        return 1 + questions(each.yes) + questions(each.no) if isinstance(each, Branch) else 0
-
-    assert questions(on_sources(tree, INDICATORS)) <= 2 * len(CODES)
+    expected = answer(model, Tensors(rows), SCHEMA)
+    assert largest_difference(expected, score(convert(model, SCHEMA), rows), SCHEMA) <= 1e-6
 
 
 OTHER_MODELS = {
@@ -184,21 +138,12 @@ def test_another_pipeline_is_converted_as_it_is(pipeline: Pipeline):
     model = CalibratedClassifierCV(fitted, method="sigmoid").fit(rows, target)
     # When, then
     schema = Schema("id", "target", tuple(Feature(name, "number") for name in "abcd"))
-    assert largest_difference(model.predict_proba(rows)[:, 1], score(convert(model, 4), rows, schema)) <= TOLERANCE
-
-
-def test_an_encoding_that_is_no_indicator_is_not_merged():
-    assert encoded_columns(ColumnTransformer([("scaled", StandardScaler(), [0, 1])]).fit(np.eye(3))) is None
-
-
-def test_columns_without_codes_are_merged_as_they_are():
-    encode = ColumnTransformer([("categories", OneHotEncoder(), [])], remainder="passthrough").fit(np.eye(3))
-
-    assert encoded_columns(encode) == [Column(0), Column(1), Column(2)]
+    expected = answer(model, Tensors(rows), schema)
+    assert largest_difference(expected, score(convert(model, schema), rows, schema), schema) <= TOLERANCE
 
 
 def test_a_probability_that_is_no_number_never_passes():
-    assert largest_difference(np.array([0.5]), np.array([np.nan])) == float("inf")
+    assert largest_difference(np.array([0.5]), np.array([np.nan]), SCHEMA) == float("inf")
 
 
 def test_mlflow_loads_it_and_answers_named_columns(chain: Chain):

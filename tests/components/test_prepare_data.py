@@ -6,12 +6,30 @@ import numpy as np
 import polars as pl
 import pytest
 from chain import SCHEMA
-from prepare_data import Shares, SplitError, assign, check, describe, fractions, write_split
+from prepare_data import (
+    Shares,
+    SplitError,
+    assign,
+    check,
+    describe,
+    fractions,
+    sentence,
+    tracked,
+    warnings,
+    write_split,
+)
 
 from model_package.package import read_schema
 from model_package.rows.split import PARTS, part_file
+from model_package.schema import MULTICLASS_CLASSIFICATION, Feature, Schema
+from model_package.schema import REGRESSION as REGRESSION_TASK
+from model_package.tasks import task_of
 
 SHARES = Shares(validation=0.15, test=0.25)
+X = (Feature("x", "number"),)
+BINARY = task_of(Schema("", "y", X))
+MULTICLASS = task_of(Schema("", "y", X, task=MULTICLASS_CLASSIFICATION, classes=("low", "middle", "high")))
+REGRESSION = task_of(Schema("", "y", X, task=REGRESSION_TASK))
 
 
 def test_the_hash_is_written_down_and_not_a_librarys():
@@ -83,17 +101,65 @@ def test_the_parts_have_the_shares_that_were_asked_for():
 def test_positives_are_counted_per_part():
     target = np.array([1, 0, 0, 1, 1, 0], dtype=np.int8)
     parts = np.array(["train", "train", "validation", "validation", "test", "test"])
-    described = describe(target, parts)
+    described = describe(target, parts, BINARY)
     assert described["test"]["positives"] == 1
     assert described["test"]["positive_rate"] == 0.5
     assert described["test"]["deviation"] == 0.0
+
+
+def test_classes_are_counted_per_part_and_one_that_a_part_lacks_is_a_warning():
+    target = np.array([0] * 40 + [1] * 40 + [2] * 3)
+    parts = np.array((["train"] * 20 + ["validation", "test"] * 10) * 2 + ["train", "train", "test"])
+    described = describe(target, parts, MULTICLASS)
+
+    check(described)
+
+    assert described["test"] == {"rows": 21, "classes": {"low": 10, "middle": 10, "high": 1}}
+    assert sentence("test", described["test"]) == "test: 21 rows: 10 low, 10 middle, 1 high"
+    assert warnings(described) == [
+        "no row of the validation part is high: its probability is calibrated with the other classes",
+        "fewer than 10 rows of the test part are high: what is measured of these is rough",
+    ]
+    assert tracked(described) == {"train_rows": 42, "validation_rows": 20, "test_rows": 21}
+
+
+def test_a_class_that_cannot_be_learnt_or_measured_is_said():
+    target = np.array([0, 1, 0, 1, 0, 1, 2])
+    parts = np.array(["train", "train", "validation", "validation", "test", "test", "test"])
+
+    absent = warnings(describe(target, parts, MULTICLASS))[0]
+
+    assert absent == "no row of the train part is high: the model cannot learn it, and its probability is always 0"
+
+
+def test_a_part_of_one_class_of_several_is_refused():
+    target = np.array([0, 1, 2, 2, 0, 1])
+    parts = np.array(["train", "train", "validation", "validation", "test", "test"])
+    with pytest.raises(SplitError, match="all 2 rows of the validation part are high"):
+        check(describe(target, parts, MULTICLASS))
+
+
+def test_the_parts_of_a_regression_have_mean_and_spread():
+    target = np.array([1.0, 3.0, 5.0, 5.0, 2.0, 2.0])
+    parts = np.array(["train", "train", "validation", "validation", "test", "test"])
+    described = describe(target, parts, REGRESSION)
+
+    check(described)
+
+    assert sentence("train", described["train"]) == "train: 2 rows, mean 2, standard deviation 1"
+    assert warnings(described)[0] == ("all rows of the validation part have the same target: R² is not defined on it")
+
+
+def test_a_part_without_rows_is_refused():
+    with pytest.raises(SplitError, match="no row is left for test"):
+        check(describe(np.array([1.0, 2.0]), np.array(["train", "validation"]), REGRESSION))
 
 
 def test_a_part_without_positives_is_refused():
     target = np.array([1, 0, 1, 0, 0, 0], dtype=np.int8)
     parts = np.array(["train", "train", "validation", "validation", "test", "test"])
     with pytest.raises(SplitError, match="the test part has 0 positives among 2 rows"):
-        check(describe(target, parts))
+        check(describe(target, parts, BINARY))
 
 
 def test_a_share_of_positives_beyond_chance_is_refused():
@@ -103,7 +169,7 @@ def test_a_share_of_positives_beyond_chance_is_refused():
     target[np.flatnonzero(parts == "test")[0]] = 0
     target[np.flatnonzero(parts != "test")[::10]] = 1
     with pytest.raises(SplitError, match="standard errors from the whole"):
-        check(describe(target, parts))
+        check(describe(target, parts, BINARY))
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.0, 0.25), (0.5, 0.5), (0.2, -0.1)])

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from file_scoring import Model, score_file
+from observability.azure_collector import input_frame
 from onnx import TensorProto, helper, numpy_helper
 from scorer import Scorer
 
@@ -18,7 +19,7 @@ from model_package.collected.folder import read_window
 from model_package.collected.window import Window
 from model_package.golden import Golden
 from model_package.package import write_schema
-from model_package.rows.encoding import Tensors, cells, concatenated, decode
+from model_package.rows.encoding import Tensors, concatenated, decode
 from model_package.rows.requests import request_tensors
 from model_package.rows.rules import RowRules
 from model_package.schema import Decision, Feature, Schema
@@ -153,7 +154,7 @@ def test_golden_requests_are_in_the_callers_words_and_get_their_answers(package:
 
 def test_what_is_collected_is_read_as_the_model_read_it(tmp_path: Path):
     rows = concatenated([read(ROWS[:1]), read(ROWS[1:])])
-    frame = pd.DataFrame(cells(rows, SCHEMA), dtype=object)
+    frame = input_frame(pd.DataFrame, rows, SCHEMA)
     frame["correlation_id"], frame["row"] = ["a", "b", "c"], 0
     frame["time"] = "2026-03-01T11:30:00.000+00:00"
     file = tmp_path / "blue" / "model_inputs" / "2026/03/01/11" / "instance.jsonl"

@@ -131,7 +131,7 @@ def test_every_query_returns_numbers_and_the_drift_is_that_of_the_scores(server:
         ask(server, 100, 1200.5)
 
     # then the panel shows the PSI against training: all rows are in a band that held a fifth of the training rows
-    (panel,) = (panel for panel in PANELS if panel["title"] == "Score drift")
+    (panel,) = (panel for panel in PANELS if panel["title"] == "Prediction drift")
     (series,) = prometheus.ask(expressions(panel)[0])
     training = np.clip(np.array(COUNTS) / sum(COUNTS), 1e-4, None)
     live = np.clip(np.eye(len(COUNTS))[5], 1e-4, None)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from observability.azure_collector import INPUTS, OUTPUTS, AzureCollector, DataCollectionError, reserved
+from observability.azure_collector import AzureCollector, input_frame
 from observability.background_sender import MAX_QUEUED_BYTES, MAX_QUEUED_REQUESTS, BackgroundSender
 from observability.collector_messages import ROWS_PER_MESSAGE, CollectedRequest, split_into_messages
 from observability.data_collection import DataCollection
@@ -18,10 +19,8 @@ from observability.deployment_variables import VariableError
 from scorer import ScoredRows
 from werkzeug.datastructures import Headers
 
-from model_package.collected import lines
-from model_package.rows.encoding import Tensors
+from model_package.rows.encoding import Tensors, encode, text_tensor
 from model_package.schema import Decision, Feature, Schema
-from model_package.tasks import task_of
 
 PATIENCE_SECONDS = 30.0
 SCHEMA = Schema("", "late", (Feature("age", "number"),), decision=Decision(0.5))
@@ -64,11 +63,6 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_the_endpoint_and_the_contract_use_the_same_names() -> None:
-    assert (INPUTS, OUTPUTS) == (lines.INPUTS, lines.OUTPUTS)
-    assert lines.reserved(task_of(SCHEMA)) == reserved(task_of(SCHEMA))
 
 
 def test_only_callers_requests_are_collected() -> None:
@@ -152,11 +146,15 @@ def test_a_deployment_without_a_collector_collects_nothing() -> None:
     DataCollection.from_environment({}, SCHEMA, "1").record(Headers(), rows())
 
 
-def test_a_feature_with_the_name_of_a_collected_column_is_refused() -> None:
-    schema = Schema("", "late", (Feature("time", "number"),), decision=Decision(0.5))
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_a_feature_with_the_name_of_a_collected_column_has_one_of_its_own(kind: str) -> None:
+    schema = Schema("", "late", (Feature("time", "number"), Feature("row", kind)), decision=Decision(0.5))
+    given = encode(np.ones((1, 2)), [text_tensor(["a"])] if kind == "text" else [], schema)
 
-    with pytest.raises(DataCollectionError, match="time"):
-        AzureCollector(schema, "1")
+    frame = input_frame(pd.DataFrame, given, schema)
+
+    assert list(frame.columns) == ["data.time", "data.row"]
+    assert frame["data.row"].to_list() == ["a" if kind == "text" else 1]
 
 
 def test_a_batch_is_split_into_messages_of_bounded_size() -> None:

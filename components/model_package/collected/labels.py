@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from model_package.collected.lines import CORRELATION_ID, IDENTITY, ROW
 from model_package.errors import UnreadableRows
+from model_package.rows.collected_columns import CORRELATION_ID, IDENTITY, OUTCOME, ROW, collected_name
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
@@ -19,7 +19,7 @@ PARQUET = ".parquet"
 
 @dataclass(frozen=True)
 class Labels:
-    """`table` has correlation_id, row and the target, each row once. The rest counts rows of the file."""
+    """`table` has correlation_id, row and `outcome` (of the target), each row once. The rest counts the file's rows."""
 
     table: pl.DataFrame
     rows: int = 0
@@ -28,12 +28,19 @@ class Labels:
     unusable: int = 0
 
 
+def outcome_column(schema: Schema) -> str:
+    """Return the column of outcomes: the target, with a prefix where it is called like another column of the file."""
+    return collected_name(schema.target, task_of(schema)) if schema.target in IDENTITY else schema.target
+
+
 def read_labels(file: Path, schema: Schema) -> Labels:
     """Read a CSV or parquet file with correlation_id, the target, and row (0 without it).
 
+    `outcome_column` says how the target is called there.
+
     Raises UnreadableRows for a file that is neither, is half-written, or lacks a column.
     """
-    task, target = task_of(schema), schema.target
+    task, target = task_of(schema), outcome_column(schema)
     try:
         table = pl.read_parquet(file) if file.suffix == PARQUET else pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -47,12 +54,12 @@ def read_labels(file: Path, schema: Schema) -> Labels:
     typed = table.select(
         pl.col(CORRELATION_ID).cast(pl.String),
         pl.col(ROW).cast(pl.Int64, strict=False),
-        pl.col(target).cast(pl.Float64 if task.numeric_outcomes else pl.String, strict=False),
+        pl.col(target).cast(pl.Float64 if task.numeric_outcomes else pl.String, strict=False).alias(OUTCOME),
     )
-    is_outcome = pl.Series(np.isfinite(task.encode(typed[target].to_numpy())))
+    is_outcome = pl.Series(np.isfinite(task.encode(typed[OUTCOME].to_numpy())))
     usable = typed.filter(pl.all_horizontal(pl.col(IDENTITY).is_not_null()) & is_outcome)
     if task.numeric_outcomes and task.decides():
-        usable = usable.with_columns(pl.col(target).cast(pl.Int8))
+        usable = usable.with_columns(pl.col(OUTCOME).cast(pl.Int8))
     different = usable.unique(maintain_order=True)
     once = different.filter(pl.struct(IDENTITY).is_unique())
     return Labels(

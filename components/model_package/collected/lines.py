@@ -14,13 +14,9 @@ from typing import Any
 import polars as pl
 
 from model_package.collected.window import CLOCK_SKEW, HOUR, Window
+from model_package.rows.collected_columns import CORRELATION_ID, MODEL_VERSION, ROW, TIME, reserved
 from model_package.tasks.task import ColumnKind, Task
 
-INPUTS = "model_inputs"
-OUTPUTS = "model_outputs"
-CORRELATION_ID, ROW, TIME = "correlation_id", "row", "time"
-MODEL_VERSION, DEPLOYMENT = "model_version", "deployment"
-IDENTITY = (CORRELATION_ID, ROW)
 _LARGEST_ROW = 2**31
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%:z"
 _IDENTITY_TYPES: dict[str, pl.DataType] = {CORRELATION_ID: pl.String(), ROW: pl.Int64(), TIME: pl.String()}
@@ -29,11 +25,6 @@ _IDENTITY_TYPES: dict[str, pl.DataType] = {CORRELATION_ID: pl.String(), ROW: pl.
 _OUTCOMES = (0, 1)
 
 Types = dict[str, pl.DataType]
-
-
-def reserved(task: Task) -> frozenset[str]:
-    """Return the columns that stand beside the features, in one collection or when both are read together."""
-    return frozenset({*IDENTITY, TIME, *task.column_kinds, MODEL_VERSION, DEPLOYMENT})
 
 
 @dataclass
@@ -65,7 +56,8 @@ class Found:
 class LineReader:
     """Reads the lines of one collection and counts in `found` what it leaves out.
 
-    Tables have the features, or the answer, in the type `number`, and then correlation_id, row and time (UTC).
+    Tables have the features under their collected names, or the answer, in the type `number`, and then correlation_id,
+    row and time (UTC).
     """
 
     def __init__(
@@ -83,7 +75,7 @@ class LineReader:
     def of_inputs(
         cls, window: Window, found: Found, task: Task, features: Types | None, number: pl.DataType
     ) -> "LineReader":
-        """Read the inputs of a model with features of these types; None reads whatever features are there, slower."""
+        """Read the inputs of a model with columns of these types; None reads whatever features are there, slower."""
         return cls(window, found, task, features or {}, answers=False, number=number)
 
     @classmethod

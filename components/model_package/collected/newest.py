@@ -11,20 +11,19 @@ from typing import Protocol
 
 import polars as pl
 
-from model_package.collected.lines import (
+from model_package.collected.lines import Found, LineReader, whole_lines
+from model_package.collected.rows import with_answers
+from model_package.collected.window import Window
+from model_package.rows.collected_columns import (
     DEPLOYMENT,
     IDENTITY,
     INPUTS,
     MODEL_VERSION,
     OUTPUTS,
     TIME,
-    Found,
-    LineReader,
+    feature_name,
     reserved,
-    whole_lines,
 )
-from model_package.collected.rows import with_answers
-from model_package.collected.window import Window
 from model_package.tasks import Task
 
 _NUMBER = pl.Float64()
@@ -59,9 +58,9 @@ Find = Callable[[str, str], Sequence[Collection]]
 class NewestRows:
     """Collected rows, each once, the newest first.
 
-    `table` has the features as they were collected (numbers as float64, null: missing), then the task's answer and
-    `model_version`, all null where no answer was collected, then `correlation_id`, `row` (its number in the request),
-    `time` (UTC) and `deployment`.
+    `table` has the features as they were collected, named as rows.collected_columns says (numbers as float64, null:
+    missing), then the task's answer and `model_version`, all null where no answer was collected, then
+    `correlation_id`, `row` (its number in the request), `time` (UTC) and `deployment`.
     """
 
     task: Task
@@ -72,7 +71,12 @@ class NewestRows:
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the features."""
-        return tuple(_features(self.table, self.task))
+        return tuple(map(feature_name, _features(self.table, self.task)))
+
+    @property
+    def inputs(self) -> pl.DataFrame:
+        """The features alone, under their own names."""
+        return self.table.select(pl.col(_features(self.table, self.task))).rename(feature_name)
 
     @property
     def unanswered(self) -> int:

@@ -12,8 +12,7 @@ import polars as pl
 
 from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
-from model_package.collected.lines import MODEL_VERSION
-from model_package.collected.rows import KEY, row_keys
+from model_package.collected.rows import row_keys
 from model_package.measures import no_measures, slice_metric
 from model_package.monitoring.drift import (
     FEATURE_MEASURES,
@@ -28,6 +27,7 @@ from model_package.monitoring.findings import Findings
 from model_package.monitoring.performance import performance
 from model_package.monitoring.quality import COLUMN_MEASURES, column_quality, count_columns, reading_quality
 from model_package.monitoring.reference import Reference
+from model_package.rows.collected_columns import KEY, MODEL_VERSION, OUTCOME, collected_name, feature_name
 from model_package.rows.tables import matrix
 from model_package.statistics.bootstrap import Bootstrap
 from model_package.tasks import task_of
@@ -127,7 +127,7 @@ def _measure_fairness(
             rows = enough if metric.needs_target else answered
             if rows is None:
                 continue
-            values = matrix(rows.table, [each.column], np.float32)[:, 0]
+            values = matrix(rows.table, [collected_name(each.column, task)], np.float32)[:, 0]
             target = _target(rows, reference) if metric.needs_target else None
             rates = rates_by_subgroup(task, metric, each, reference.evaluation, values, rows.answer, target)
             name = slice_metric(metric.name, each.name)
@@ -146,11 +146,11 @@ def _answered(table: pl.DataFrame, reference: Reference, version: str) -> _Answe
 
 def _target(labelled: _Answered, reference: Reference) -> npt.NDArray[np.float64]:
     """Return the outcomes as metrics take them [rows]."""
-    return task_of(reference.schema).encode(labelled.table[reference.schema.target].to_numpy())
+    return task_of(reference.schema).encode(labelled.table[OUTCOME].to_numpy())
 
 
 def _labelled(answered: _Answered, labels: Labels, reference: Reference) -> _Answered:
-    outcomes = labels.table.select(row_keys(), reference.schema.target)
+    outcomes = labels.table.select(row_keys(), OUTCOME)
     joined = answered.table.join(outcomes, on=KEY, how="inner", maintain_order="left")
     return _answered(joined, reference, ANY_VERSION)
 
@@ -169,7 +169,7 @@ def _notes(collected: Collected, labels: Labels | None, outcomes: str) -> list[s
     found = collected.found
     notes = [*found.notes]
     if found.unknown_columns:
-        unknown = sorted(found.unknown_columns)[:_SHOWN_NAMES]
+        unknown = sorted(map(feature_name, found.unknown_columns))[:_SHOWN_NAMES]
         notes.append(f"columns that are no features of the model: {', '.join(unknown)}")
     if labels is not None:
         notes += [

@@ -10,8 +10,10 @@ from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
 from model_package.measures import Measure, largest, no_measures
 from model_package.monitoring.reference import Reference
+from model_package.rows.collected_columns import collected_name, feature_name
 from model_package.schema import Feature
 from model_package.statistics.histograms import Counted
+from model_package.tasks import task_of
 
 COLUMN_MEASURES = (
     "missing_features",
@@ -36,9 +38,10 @@ class Column:
 
 def count_columns(reference: Reference, collected: Collected) -> list[Column]:
     """Count every feature in the bins of the baseline."""
-    columns = []
+    columns, task = [], task_of(reference.schema)
     for feature in reference.schema.features:
-        values, training = collected.column(feature.name), reference.baseline.features[feature.name]
+        values = collected.column(collected_name(feature.name, task))
+        training = reference.baseline.features[feature.name]
         columns.append(Column(feature, values, training, training.count(values)))
     return columns
 
@@ -61,13 +64,13 @@ def reading_quality(collected: Collected, labels: Labels | None) -> dict[str, Me
 def column_quality(reference: Reference, columns: list[Column], collected: Collected) -> dict[str, Measure]:
     """Measure what is wrong in the columns, each measure as the worst column has it."""
     found = collected.found
-    absent = sorted(set(reference.schema.names) - found.seen_columns)
+    absent = sorted(set(reference.schema.names) - {*map(feature_name, found.seen_columns)})
     constant = [each.feature.name for each in columns if _became_constant(each)]
     coded = [each for each in columns if each.training.categories]
     closed = [each for each in coded if not each.feature.is_open]
     return {
         "missing_features": _counted(absent),
-        "unknown_columns": _counted(sorted(found.unknown_columns)),
+        "unknown_columns": _counted(sorted(map(feature_name, found.unknown_columns))),
         "constant_features": _counted(constant),
         "largest_missing_rise": largest(
             {each.feature.name: _missing_rise(each, reference.baseline.rows) for each in columns}

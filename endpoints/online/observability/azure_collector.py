@@ -9,27 +9,24 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from model_package.rows.encoding import cells
+from model_package.rows.collected_columns import (
+    CORRELATION_ID,
+    INPUTS,
+    MODEL_VERSION,
+    OUTPUTS,
+    ROW,
+    TIME,
+    collected_name,
+)
+from model_package.rows.encoding import Tensors, cells
 from model_package.schema import Schema
-from model_package.tasks import Task, task_of
+from model_package.tasks import task_of
 from observability.collector_messages import CollectedRequest, Message, split_into_messages
 
-INPUTS = "model_inputs"
-OUTPUTS = "model_outputs"
-CORRELATION_ID = "correlation_id"
-ROW = "row"
-TIME = "time"
-MODEL_VERSION = "model_version"
-DEPLOYMENT = "deployment"
 # Azure sets one of them where a deployment has a data collector; the second is the older form.
 ENABLING_VARIABLES = ("AZUREML_MDC_CONFIG_PATH", "AZUREML_MDC_ENABLED")
 LIBRARY_LOGGERS = ("mdc.worker", "mdc.sender")
 WORKER_LOGGER = "mdc.worker"
-
-
-def reserved(task: Task) -> frozenset[str]:
-    """The columns beside the features, in one of the collections or when both are read together."""
-    return frozenset({CORRELATION_ID, ROW, TIME, *task.column_kinds, MODEL_VERSION, DEPLOYMENT})
 
 
 class DataCollectionError(Exception):
@@ -41,10 +38,6 @@ class AzureCollector:
 
     def __init__(self, schema: Schema, version: str) -> None:
         """Open both collections. Raises DataCollectionError unless the deployment has enabled both of them."""
-        if taken := sorted(reserved(task_of(schema)).intersection(schema.names)):
-            raise DataCollectionError(
-                f"these features have the name of a column of the collected data: {', '.join(taken)}; rename them"
-            )
         # Importing pandas takes half a second, which a deployment without data collection need not spend.
         import pandas as pd
         from azureml.ai.monitoring import Collector
@@ -54,7 +47,6 @@ class AzureCollector:
         self._context = BasicCorrelationContext
         self._schema = schema
         self._task = task_of(schema)
-        self._is_numeric = all(feature.is_number for feature in schema.features)
         self._version = version
         self._problems: list[Exception] = []
         self._inputs, self._outputs = (
@@ -97,11 +89,7 @@ class AzureCollector:
         return self._failures.count, self._failures.reason
 
     def _input_frame(self, message: Message) -> Any:
-        if self._is_numeric:
-            frame = self._frame(message.rows.features, columns=list(self._schema.names))
-        else:
-            # Objects keep whole numbers beside missing values, which pandas would turn into fractions.
-            frame = self._frame(cells(message.rows, self._schema), dtype=object)
+        frame = input_frame(self._frame, message.rows, self._schema)
         return self._with_ids(frame, message)
 
     def _output_frame(self, message: Message) -> Any:
@@ -112,6 +100,16 @@ class AzureCollector:
     def _with_ids(self, frame: Any, message: Message) -> Any:
         frame[CORRELATION_ID], frame[ROW], frame[TIME] = message.ids, message.indices, message.times
         return frame
+
+
+def input_frame(make: Any, rows: Tensors, schema: Schema) -> Any:
+    """The features of rows as callers write them, under their collected names; `make` makes a pandas frame."""
+    task = task_of(schema)
+    names = [collected_name(name, task) for name in schema.names]
+    if all(feature.is_number for feature in schema.features):
+        return make(rows.features, columns=names)
+    # Objects keep whole numbers beside missing values, which pandas would turn into fractions.
+    return make(dict(zip(names, cells(rows, schema).values(), strict=True)), dtype=object)
 
 
 class _DeliveryFailures(logging.Filter):

@@ -68,7 +68,10 @@ class Metrics:
             registry=registry,
         )
         scores = prometheus.Counter(
-            "scoring_scores", "Callers' rows by band of their score.", (*DEPLOYMENT, "band"), registry=registry
+            "scoring_scores",
+            "Callers' rows by band of their prediction, or by label.",
+            (*DEPLOYMENT, "band"),
+            registry=registry,
         )
         self._task = scorer.task
         self._bins = prediction_bins(scorer.package)
@@ -124,7 +127,7 @@ def _set_model_info(prometheus: Any, registry: Any, scorer: Scorer, labels: dict
 def _set_baseline(prometheus: Any, registry: Any, bins: PredictionBins, labels: dict[str, str]) -> None:
     gauge = prometheus.Gauge(
         "scoring_baseline_share",
-        "The share of training's scores in each band.",
+        "The share of training's predictions in each band, or with each label.",
         (*DEPLOYMENT, "band"),
         registry=registry,
         multiprocess_mode="max",

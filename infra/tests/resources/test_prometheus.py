@@ -247,7 +247,7 @@ def test_alerts_use_the_metrics_of_the_dashboard() -> None:
     rules = dry_run_of("prod").one(GROUPS).inputs["rules"]
 
     assert {name for rule in rules for name in METRIC.findall(rule["expression"])} <= shown
-    assert queries["Score drift"] == score_drift('{deployment=~"$deployment"}', "$window")
+    assert queries["Prediction drift"] == score_drift('{deployment=~"$deployment"}', "$window")
 
 
 @needs_promtool

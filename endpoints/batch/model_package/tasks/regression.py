@@ -42,11 +42,35 @@ class Regression(Task):
     output = PREDICTION
     represented_as = PREDICTION
     metrics: ClassVar = (
-        Metric("root_mean_squared_error", "Root mean squared error", "lower"),
-        Metric("mean_absolute_error", "Mean absolute error", "lower"),
-        Metric("r2", "R²", "higher"),
-        Metric("mean_absolute_percentage_error", "Mean absolute percentage error", "lower"),
-        Metric("bias", "Bias", "none", gated=False, monitored=False),
+        Metric(
+            "root_mean_squared_error",
+            "Root mean squared error",
+            "lower",
+            meaning="typical error in the target's unit; large errors count most",
+        ),
+        Metric("mean_absolute_error", "Mean absolute error", "lower", meaning="mean error in the target's unit"),
+        Metric(
+            "r2",
+            "R²",
+            "higher",
+            meaning="share of the target's variance that is explained; 0 is as good as always answering the mean",
+            undefined="all rows have the same target",
+        ),
+        Metric(
+            "mean_absolute_percentage_error",
+            "Mean absolute percentage error",
+            "lower",
+            meaning="mean error as a share of the target",
+            undefined="the target is 0 in some rows",
+        ),
+        Metric(
+            "bias",
+            "Bias",
+            "none",
+            gated=False,
+            monitored=False,
+            meaning="mean of prediction minus target: above 0 it predicts too much",
+        ),
     )
     slice_metrics: ClassVar = (
         SliceMetric(
@@ -62,6 +86,7 @@ class Regression(Task):
     main_metric = "r2"
     explained_as = PREDICTION
     subgroup_metrics: ClassVar = tuple(each.name for each in metrics)
+    subgroup_fact_titles: ClassVar = {"mean_target": "Mean target", "mean_prediction": "Mean prediction"}
     charts: ClassVar = (
         Chart("Outcome by decile of the prediction", "mean prediction", "mean outcome", None, dots=True),
     )

@@ -37,13 +37,18 @@ _WIDTH_IN_ERRORS = 2 * 1.96
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it."""
+    """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it.
+
+    `meaning` says in plain words what it measures, `undefined` when it has no value.
+    """
 
     name: str
     title: str
     better: Better
     gated: bool = True
     monitored: bool = True
+    meaning: str = ""
+    undefined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,9 @@ class Task(ABC):
     explained_as: ClassVar[str]
     # What `positives` counts, for reports; "" where it counts all rows.
     rarest: ClassVar[str] = ""
-    # What evaluation.json has of each subgroup.
+    # What evaluation.json has of each subgroup: metrics, and facts with what reports call them.
     subgroup_metrics: ClassVar[tuple[str, ...]]
+    subgroup_fact_titles: ClassVar[Mapping[str, str]] = {}
     charts: ClassVar[tuple[Chart, ...]]
 
     def __init__(self, schema: Schema) -> None:
@@ -294,6 +300,11 @@ class Task(ABC):
         return tuple(each.name for each in metrics)
 
     @classmethod
+    def metric(cls, name: str) -> Metric:
+        """Return the metric of a name. Raises KeyError."""
+        return {each.name: each for each in cls.metrics}[name]
+
+    @classmethod
     def gated(cls) -> tuple[str, ...]:
         """Return the names of the metrics that gates measure."""
         return cls.names(each for each in cls.metrics if each.gated)
@@ -313,7 +324,9 @@ def number(value: Any) -> float:
 
 
 def outcome_name(value: Any) -> str:
-    """Return an outcome as the schema writes it: a whole number has no fraction."""
+    """Return an outcome as the schema writes it: a whole number has no fraction, true and false are lower case."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

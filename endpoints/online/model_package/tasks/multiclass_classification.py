@@ -47,12 +47,31 @@ class MulticlassClassification(Task):
     output = PROBABILITIES
     represented_as = LABEL
     metrics: ClassVar = (
-        Metric("log_loss", "Log loss", "lower"),
-        Metric("accuracy", "Accuracy", "higher"),
-        Metric("balanced_accuracy", "Balanced accuracy", "higher"),
-        Metric("f1_macro", "F1, mean of the classes", "higher"),
-        Metric("roc_auc_ovr", "ROC AUC, one class against the rest", "higher"),
-        Metric("calibration_error", "Calibration error", "lower", monitored=False),
+        Metric("log_loss", "Log loss", "lower", meaning="how surprising the true classes are, given the probabilities"),
+        Metric("accuracy", "Accuracy", "higher", meaning="share of the rows that are labelled correctly"),
+        Metric(
+            "balanced_accuracy",
+            "Balanced accuracy",
+            "higher",
+            meaning="the same for each class, then the mean: rare classes count as much as frequent ones",
+        ),
+        Metric(
+            "f1_macro", "F1, mean of the classes", "higher", meaning="balance of precision and recall, class by class"
+        ),
+        Metric(
+            "roc_auc_ovr",
+            "ROC AUC, one class against the rest",
+            "higher",
+            meaning="how often a row of a class gets a higher probability of it than another row; 0.5 is chance",
+            undefined="all rows are of one class",
+        ),
+        Metric(
+            "calibration_error",
+            "Calibration error",
+            "lower",
+            monitored=False,
+            meaning="mean distance of the label's probability and how often it is right, in ten bins",
+        ),
     )
     slice_metrics: ClassVar = (
         SliceMetric(
@@ -70,6 +89,7 @@ class MulticlassClassification(Task):
     explained_as = "probability of the label"
     rarest = "rows of the rarest class"
     subgroup_metrics: ClassVar = ("log_loss", "accuracy", "balanced_accuracy", "f1_macro")
+    subgroup_fact_titles: ClassVar = {"mean_confidence": "Mean probability of the label"}
     charts: ClassVar = (
         Chart("Calibration of the label", "probability of the label", "share labelled correctly", dots=True),
         Chart("Recall by class", "share of the rows", "recall", dots=True),

@@ -1,7 +1,8 @@
-"""Every benchmark starts, finds what it imports, and says what it measures. What they measure is not for tests."""
+"""Every benchmark starts and says what it measures; the short ones also measure, whatever the machine's speed."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,16 @@ from prefork_programs import run_script
 
 FOLDER = Path(__file__).parents[4] / "benchmarks"
 PROGRAMS = [file for file in sorted(FOLDER.glob("*.py")) if '__name__ == "__main__"' in file.read_text()]
+# The others run the whole pipeline, or hundreds of windows: minutes, which their own stories take already.
+SHORT: dict[str, tuple[str, ...]] = {
+    "dashboard": (),
+    "data_collection": (),
+    "drift": ("--rows", "100000"),
+    "gates": (),
+    "rollout": (),
+    "router": ("--rounds", "1", "--seconds", "1"),
+    "telemetry": (),
+}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[file.stem for file in PROGRAMS])
@@ -17,6 +28,18 @@ def test_it_starts(program: Path) -> None:
 
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith(f"usage: {program.name}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SHORT)
+def test_it_measures(name: str) -> None:
+    done = run_script(FOLDER / f"{name}.py", "--json", *SHORT[name])
+
+    # The limits are for an idle machine: only that there are figures is for a test.
+    assert "Traceback" not in done.stderr
+    figures = json.loads(done.stdout)["figures"]
+    assert figures
+    assert all(isinstance(figure["value"], float | int) for figure in figures)
 
 
 def test_there_are_benchmarks() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.checks.stages import check_releases
+from mlops.checks.stages import check_releases, check_sample_request
 from mlops.settings.project import load_project
 
 ROOT = Path(__file__).parents[4]
@@ -76,3 +76,31 @@ def test_a_mistake_in_the_columns_is_reported_with_its_line(project: Path) -> No
     problems = set(check_releases(load_project(project)))
 
     assert {(problem.file, problem.line) for problem in problems} == {("schema.yml", line)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"AGE": ', '"AGE": -', "row 0, AGE must be at least"),
+        ('"AGE": ', '"YEARS": ', "row 0, AGE"),
+        ("input_data", "rows", "the body has no `input_data`"),
+        ('"AGE": ', '"AGE": "old", "AGE": ', "'AGE' is given twice"),
+    ],
+    ids=["limit", "name", "shape", "twice"],
+)
+def test_a_sample_request_that_the_endpoint_would_refuse_is_told(project: Path, old: str, new: str, said: str) -> None:
+    file = project / "endpoints" / "online" / "sample-request.json"
+    file.parent.mkdir(parents=True)
+    text = (ROOT / "endpoints" / "online" / "sample-request.json").read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    problems = list(check_sample_request(load_project(project)))
+
+    assert any(said in problem.message for problem in problems), problems
+    assert {problem.file for problem in problems} == {"endpoints/online/sample-request.json"}
+
+
+def test_the_shipped_sample_request_is_right_and_without_one_nothing_is_said(project: Path) -> None:
+    assert list(check_sample_request(load_project(ROOT))) == []
+    assert list(check_sample_request(load_project(project))) == []

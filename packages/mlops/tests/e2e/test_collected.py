@@ -17,8 +17,8 @@ from mlops.endpoint.view import live_model
 from mlops.gates.report import GateReport
 from mlops.promotion.promote import promote
 from mlops.settings.project import read_project_schema
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 from model_package.tasks import task_of
 
 from .conftest import ROOT, Team

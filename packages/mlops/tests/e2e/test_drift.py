@@ -26,8 +26,8 @@ from mlops.monitoring.run import EVENT_KIND, monitor
 from mlops.retraining.begin import Begun, begin, read_trigger
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import load_project
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 
 from .conftest import Lifecycle, git
 

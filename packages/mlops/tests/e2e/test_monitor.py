@@ -26,8 +26,8 @@ from mlops.endpoint.view import live_model
 from mlops.models.package_store import fetch_package
 from mlops.monitoring.measuring import measure_service
 from mlops.monitoring.run import EVENT_KIND
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 from model_package.rows.tables import matrix
 from model_package.runtime import Scorer
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model_package.collected.lines import IDENTITY, Found, LineReader, Types, whole_lines
+from model_package.collected.lines import Found, LineReader, Types, whole_lines
 from model_package.collected.rows import first_of_each, with_answers
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import IDENTITY
 from model_package.schema import Feature, Schema
 from model_package.tasks import task_of
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.newest import Collection, NewestRows, read_newest
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 from model_package.schema import Feature, Schema
 from model_package.tasks import task_of
 

@@ -17,13 +17,14 @@ import polars as pl
 from model_package.baseline import Baseline
 from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
-from model_package.collected.lines import INPUTS, OUTPUTS, Found
+from model_package.collected.lines import Found
 from model_package.collected.rows import row_keys
 from model_package.collected.window import Window
 from model_package.evaluation import Evaluation, SubgroupEvaluation
 from model_package.monitoring.drift import Sensitivity
 from model_package.monitoring.measuring import Settings
 from model_package.monitoring.reference import Reference
+from model_package.rows.collected_columns import INPUTS, OUTCOME, OUTPUTS
 from model_package.schema import Decision, Feature, Schema, Slice, Subgroup
 from model_package.statistics.bootstrap import Bootstrap, estimates, point_values
 from model_package.tasks import task_of
@@ -151,7 +152,7 @@ def collected(rows: Rows) -> Collected:
 
 def labels(rows: Rows) -> Labels:
     """What became true of every row."""
-    return Labels(identities(rows).with_columns(pl.Series(SCHEMA.target, rows.target)), rows=len(rows.target))
+    return Labels(identities(rows).with_columns(pl.Series(OUTCOME, rows.target)), rows=len(rows.target))
 
 
 def identities(rows: Rows) -> pl.DataFrame:

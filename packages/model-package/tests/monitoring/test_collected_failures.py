@@ -161,7 +161,7 @@ def test_late_labels_join_and_those_of_other_windows_are_left_for_these(tmp_path
 @pytest.mark.parametrize("labels", [pytest.param(None, id="never"), pytest.param(0, id="not yet")])
 def test_without_labels_the_performance_says_nothing(tmp_path: Path, labels: int | None):
     store(tmp_path, draw(900, 8))
-    empty = pl.DataFrame(schema={"correlation_id": pl.String, "row": pl.Int64, "default": pl.Int8})
+    empty = pl.DataFrame(schema={"correlation_id": pl.String, "row": pl.Int64, "outcome": pl.Int8})
     none = None if labels is None else Labels(empty)
 
     found = read_window(tmp_path, WINDOW, SCHEMA)

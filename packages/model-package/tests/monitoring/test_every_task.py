@@ -15,7 +15,6 @@ import pytest
 from model_package.baseline import Baseline
 from model_package.collected.folder import read_window
 from model_package.collected.labels import read_labels
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
 from model_package.evaluation import Evaluation, SubgroupEvaluation
 from model_package.monitoring.drift import Sensitivity, prediction_measures
@@ -24,6 +23,7 @@ from model_package.monitoring.findings import Findings
 from model_package.monitoring.measuring import Settings, measure
 from model_package.monitoring.plots import draw
 from model_package.monitoring.reference import Reference
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 from model_package.schema import Feature, Schema, Slice, Subgroup
 from model_package.statistics.bootstrap import Bootstrap, estimates
 from model_package.tasks import Task, task_of
@@ -157,5 +157,5 @@ def test_outcomes_that_are_no_class_are_counted(tmp_path: Path):
 
     found = read_labels(file, task.schema)
 
-    assert found.table["risk"].to_list() == ["low"]
+    assert found.table["outcome"].to_list() == ["low"]
     assert (found.unusable, found.contradictory) == (2, 1)

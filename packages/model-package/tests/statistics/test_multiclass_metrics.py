@@ -55,6 +55,29 @@ def test_the_mean_of_one_class_against_the_rest_is_scikit_learns():
     assert found == pytest.approx(reference.roc_auc_score(target, shares, multi_class="ovr"), abs=1e-12)
 
 
+@pytest.mark.parametrize("digits", [9, 1], ids=["no ties", "ties"])
+def test_many_rows_and_classes_have_the_same_areas_at_less_cost(digits: int):
+    random = np.random.default_rng(5)
+    rows, classes = 4_000, 12
+    target = random.choice(classes, rows, p=np.arange(1, classes + 1) / 78)
+    scores = random.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[target]
+    shares = np.round(np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), digits) + 10.0**-digits
+    shares /= shares.sum(axis=1, keepdims=True)
+    drawn_rows = np.bincount(random.integers(0, rows, rows), minlength=rows) * 1.0
+    each = [
+        reference.roc_auc_score(target == place, shares[:, place], sample_weight=drawn_rows) for place in range(classes)
+    ]
+
+    scored = prepare(target, shares)
+
+    assert not scored.rankings
+    assert point_values(scored)["roc_auc_ovr"] == pytest.approx(
+        reference.roc_auc_score(target, shares, multi_class="ovr"), abs=1e-12
+    )
+    # an interval of these rows is about 0.01 wide
+    assert scored.measure(drawn_rows[None])["roc_auc_ovr"] == pytest.approx(np.mean(each), abs=1e-4)
+
+
 def test_no_metric_is_without_a_reference():
     assert {each.name for each in MulticlassClassification.metrics} == {*REFERENCES, "calibration_error"}
 

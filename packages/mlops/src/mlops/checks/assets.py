@@ -1,4 +1,4 @@
-"""Environments, data assets, endpoints and deployments: fields, names, versions, and the files they refer to."""
+"""Environments, data assets, endpoints and deployments, online and batch: fields, names, versions, files."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.overlay import keys_without_effect, overlaid
-from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_remote, local_path
+from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_registered, is_remote, local_path
 from mlops.core.layout import KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
@@ -141,3 +141,52 @@ def _check_file(document: Document, node: Node | None, what: str) -> Iterator[Pr
     path = local_path(node.text, document.path.parent) if node and node.text else None
     if node is not None and path is not None and not path.exists():
         yield document.problem(node, f"the {what} {node.text!r} does not exist", "correct the path")
+
+
+_BATCH_ENDPOINT: Final = "batchEndpoint.schema.json"
+_BATCH_DEPLOYMENT: Final = "pipelineComponentBatchDeployment.schema.json"
+_BATCH_AUTH_MODE: Final = "aad_token"
+_PIPELINE: Final = "pipeline"
+
+
+def check_batch(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with a file whose `$schema` names one of the two kinds; others are skipped."""
+    schema = document.root.get("$schema")
+    kind = (schema.text or "").rsplit("/", 1)[-1] if schema else ""
+    if kind == _BATCH_ENDPOINT:
+        yield from _check_batch_endpoint(document)
+    elif kind == _BATCH_DEPLOYMENT:
+        yield from _check_batch_deployment(document)
+
+
+def _check_batch_endpoint(document: Document) -> Iterator[Problem]:
+    yield from fields.unknown_fields(document, document.root, fields.BATCH_ENDPOINT, "a batch endpoint")
+    yield from _check_batch_name(document)
+    mode = document.root.get("auth_mode")
+    if mode is not None and mode.text != _BATCH_AUTH_MODE:
+        yield document.problem(mode, f"a batch endpoint has no auth_mode `{mode.value}`", f"write {_BATCH_AUTH_MODE}")
+
+
+def _check_batch_deployment(document: Document) -> Iterator[Problem]:
+    root = document.root
+    yield from fields.unknown_fields(document, root, fields.BATCH_DEPLOYMENT, "a batch deployment")
+    yield from _check_batch_name(document)
+    kind = root.get("type")
+    if kind is None or kind.text != _PIPELINE:
+        yield document.problem(kind or root, "the deployment does not run a pipeline component", "write type: pipeline")
+    component = root.get("component")
+    if component is None or not component.text:
+        yield document.problem(component or root, "the deployment names no `component`", "give the path of its file")
+        return
+    path = local_path(component.text, document.path.parent)
+    if path is None and not is_registered(component.text):
+        yield document.problem(component, f"{component.text!r} is not a component reference", "correct the reference")
+    elif path is not None and not path.is_file():
+        yield document.problem(component, f"the component file {component.text!r} does not exist", "correct the path")
+
+
+def _check_batch_name(document: Document) -> Iterator[Problem]:
+    name = document.root.get("name")
+    if name is None or not ENDPOINT_NAME.fullmatch(str(name.value)):
+        advice = f"it must match {ENDPOINT_NAME.pattern}"
+        yield document.problem(name or document.root, "a `name` that Azure ML accepts is missing", advice)

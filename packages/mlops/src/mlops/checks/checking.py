@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops.checks import assets, batch, copies, fingerprints, pins
+from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project
-from mlops.checks.stages import check_releases, check_stages, fix_stages
+from mlops.checks.stages import check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
@@ -70,7 +70,7 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_data(document)
     for document in project.serving:
         yield from assets.check_serving(document, project.document)
-        yield from batch.check_batch(document)
+        yield from assets.check_batch(document)
     yield from _environment_reference_problems(project)
     yield from _settings_problems(project.root)
 
@@ -87,6 +87,7 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
         else:
             yield from check_releases(project)
         yield from check_stages(project)
+        yield from check_sample_request(project)
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:

@@ -1,4 +1,5 @@
-"""Whether the files per stage, releases/ among them, and the CI files that list stages match project.yml.
+"""Whether the files per stage, releases/ among them, and the CI files that list stages match project.yml, and the
+sample request schema.yml.
 
 The files of releases/ are read by the code that uses them: what is wrong shows here, not in a promotion.
 """
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from mlops.checks.yaml.document import Problem
 from mlops.core.errors import ProjectError
-from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
@@ -23,6 +24,7 @@ from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
 from mlops.settings.stages import RESERVED_NAMES
 from mlops.stages.edits import find_blocks, written_files
 from mlops.stages.release_history import read_judged_manifest
+from model_package.errors import InvalidRows
 
 _FIRST_LINE = 1
 
@@ -38,6 +40,29 @@ def check_stages(project: Project) -> Iterator[Problem]:
         elif not block.is_current:
             message = f"the block `{block.kind}` does not match the stages in project.yml: {project.order}"
             yield Problem(str(block.file), block.line, message, "run: mlops check --fix")
+
+
+def check_sample_request(project: Project) -> Iterator[Problem]:
+    """What the endpoint would refuse of the sample request; nothing where there is none."""
+    file = project.root / SAMPLE_REQUEST
+    if not file.is_file():
+        return
+    # Imported here: numpy would slow down every command.
+    from model_package.rows.requests import read_request
+    from model_package.rows.rules import RowRules
+
+    try:
+        read_request(file.read_bytes(), RowRules(read_project_schema(project.root)))
+    except InvalidRows as error:
+        advice = "correct the row, or schema.yml where callers do send such rows"
+        for found in error.findings:
+            where = f"row {found.row}, " if found.row is not None else ""
+            message = f"the endpoint would refuse it: {where}{found.field or 'the request'} {found.reason}"
+            yield Problem(SAMPLE_REQUEST.as_posix(), _FIRST_LINE, message, advice)
+        if not error.findings:
+            yield Problem(SAMPLE_REQUEST.as_posix(), _FIRST_LINE, str(error), advice)
+    except ProjectError as error:
+        yield Problem(SCHEMA_FILE, _FIRST_LINE, error.message, error.advice)
 
 
 def fix_stages(root: Path) -> Iterator[str]:

@@ -6,7 +6,6 @@ Its rollout must roll back automatically under continuous requests, none of whic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,21 +16,23 @@ import polars as pl
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, PromotionRefused, RolloutFailed
-from mlops.core.layout import ENDPOINT_FOLDER, SAMPLE_REQUEST
+from mlops.core.layout import ENDPOINT_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.releasing import merge, release_to
+from mlops.demo.rows import request_bodies
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
 from mlops.endpoint.view import live_model
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import deploy
+from mlops.settings.project import read_project_schema
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 from mlops.training.run import train
 from mlops.training.submission import held_out_file
 
-# One tree predicts poorly; another seed gives a different model that is as good.
+# One round of boosting predicts poorly; another seed gives a different model that is as good.
 _WORSE: Final = {"iterations": 1}
 _AS_GOOD: Final = {"seed": 8}
 _CALLERS_PER_SECOND: Final = 50.0
@@ -120,14 +121,14 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | No
 def _blocked_by_gate(
     scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path | None
 ) -> PromotionResult:
-    say("a worse model: one tree")
+    say("a worse model: one round of boosting")
     training = scratch.project.order.training
     worse = train(clients.training, scratch.at_source(), training, data, _WORSE)
     release_to(scratch, clients, training, worse.model.version)
     scratch.at_branch()
     result = promote(clients, gated, None)
     if result.proposed is not None:
-        raise PromotionRefused("the gates accepted a model of one tree", "Check releases/gates.yml.")
+        raise PromotionRefused("the gates accepted a model of one round of boosting", "Check releases/gates.yml.")
     return result
 
 
@@ -157,9 +158,8 @@ def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None)
 
 def _sample_requests(clients: WorkspaceClients, job: str) -> list[bytes]:
     """Requests of one unseen row each: requests are collected, and may be checked for drift later."""
-    names = json.loads(clients.project.required_file(SAMPLE_REQUEST).read_bytes())["input_data"][0]
-    rows = pl.read_parquet(held_out_file(clients.training, clients.project, job), columns=list(names))
-    return [json.dumps({"input_data": [row]}).encode() for row in rows.head(_QUESTIONS).iter_rows(named=True)]
+    rows = pl.read_parquet(held_out_file(clients.training, clients.project, job)).head(_QUESTIONS)
+    return request_bodies(rows, read_project_schema(clients.project.root))
 
 
 def _failing_rollout(scratch: Scratch, clients: WorkspaceClients, busy: StageName) -> str:

@@ -6,8 +6,8 @@ A day's requests are sent within seconds. Their ids follow from the rows, so tha
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
-import json
 import subprocess
 import sys
 import threading
@@ -29,13 +29,14 @@ from mlops.cli.progress import say
 from mlops.core.errors import MachineError, RequestRefused, WorkspaceError
 from mlops.core.layout import ROWS_FOLDER, SHIFT_SCRIPT, private_folder
 from mlops.core.waiting import poll
+from mlops.demo.rows import request_bodies, shifted
 from mlops.endpoint.client import REQUEST_ID_HEADER, Address, address_of, trust
 from mlops.endpoint.view import Live, observe
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
-from model_package.collected.lines import CORRELATION_ID, ROW, TIME
+from model_package.collected.labels import outcome_column
 from model_package.collected.window import Window
-from model_package.digest import file_sha256
+from model_package.rows.collected_columns import CORRELATION_ID, ROW, TIME
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
@@ -156,23 +157,33 @@ class SimulatedTraffic:
 
 
 def make_traffic_day(project: Project, rows_of: Path, schema: Schema) -> TrafficDay:
-    """Shift rows with the project's script. Raises MachineError if it fails."""
-    folder = private_folder(project.path(ROWS_FOLDER))
-    file = folder / f"shifted-{rows_of.stem}.csv"
+    """Shift rows with the project's script where it has one, else as their schema allows.
+
+    Raises MachineError if the script fails.
+    """
+    if project.path(SHIFT_SCRIPT).is_file():
+        rows = _by_script(project, rows_of)
+    else:
+        rows = shifted(pl.read_parquet(rows_of), schema)
+    bodies = tuple(request_bodies(rows, schema))
+    digest = hashlib.sha256(b"\n".join(bodies)).hexdigest()[:_KEY_CHARACTERS]
+    ids = tuple(f"day-{digest}-{number}" for number in range(rows.height))
+    outcomes = private_folder(project.path(ROWS_FOLDER)) / f"shifted-{rows_of.stem}.outcomes.csv"
+    target = pl.col(schema.target).alias(outcome_column(schema))
+    rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), target).write_csv(outcomes)
+    return TrafficDay(ids, bodies, outcomes)
+
+
+def _by_script(project: Project, rows_of: Path) -> pl.DataFrame:
+    """Return the rows of the script's CSV, all values as texts."""
+    file = private_folder(project.path(ROWS_FOLDER)) / f"shifted-{rows_of.stem}.csv"
     script = project.required_file(SHIFT_SCRIPT)
     command = [sys.executable, str(script), "--rows-of", str(rows_of), "--out", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = tuple(done.stderr.splitlines()[-_ERROR_LINES:])
         raise MachineError(f"{script} failed with exit code {done.returncode}", "Correct the script.", lines)
-    rows = pl.read_csv(file)
-    ids = tuple(f"day-{file_sha256(file)[:_KEY_CHARACTERS]}-{number}" for number in range(rows.height))
-    asked = rows.select(schema.names).iter_rows(named=True)
-    bodies = tuple(json.dumps({"input_data": [row]}).encode() for row in asked)
-    outcomes = file.with_suffix(".outcomes.csv")
-    known = rows.select(pl.Series(CORRELATION_ID, ids), pl.lit(0).alias(ROW), pl.col(schema.target))
-    known.write_csv(outcomes)
-    return TrafficDay(ids, bodies, outcomes)
+    return pl.read_csv(file, infer_schema=False)
 
 
 def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Live, day: TrafficDay) -> SimulatedTraffic:

@@ -36,12 +36,12 @@ from mlops.settings.monitoring import MonitorFile
 from mlops.settings.project import MANAGED, Project, Stage
 from mlops.settings.stages import StageName
 from mlops.training.following import CANCELED, COMPLETED, FAILED, follow, job_failure
-from model_package.collected.lines import INPUTS, OUTPUTS
 from model_package.collected.window import Window
 from model_package.documents import Fields, read_json
 from model_package.errors import MeasurementError, NoData, PackageError
 from model_package.measures import Measure
 from model_package.monitoring.findings import MEASURES_FILE, Findings
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 
 OUTPUT: Final = "monitoring"
 STEP: Final = "monitor_model"

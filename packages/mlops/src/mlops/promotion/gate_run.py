@@ -119,7 +119,7 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, task: Task, days:
         explained = explain(error) if not isinstance(error, MlopsError) else error
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
-    return RecentInputs(None if found.table.is_empty() else found.table, found.notes)
+    return RecentInputs(None if found.table.is_empty() else found.inputs, found.notes)
 
 
 def gate_event(report: GateReport) -> Event:

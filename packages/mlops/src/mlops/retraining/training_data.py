@@ -28,10 +28,19 @@ from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, 
 from mlops.settings.retraining import CollectedRows
 from mlops.settings.stages import StageName
 from model_package.collected.labels import Labels, read_labels
-from model_package.collected.lines import CORRELATION_ID, IDENTITY, MODEL_VERSION, ROW, TIME
 from model_package.collected.newest import NewestRows
 from model_package.collected.window import Window
 from model_package.errors import UnreadableRows
+from model_package.rows.collected_columns import (
+    CORRELATION_ID,
+    IDENTITY,
+    MODEL_VERSION,
+    OUTCOME,
+    ROW,
+    TIME,
+    collected_name,
+    feature_name,
+)
 from model_package.rows.rules import RowRules
 from model_package.rows.tables import read_column
 from model_package.schema import CATEGORY, Feature, Schema
@@ -224,26 +233,28 @@ def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -
 
     Raises InputError for collected rows that lack a feature of the schema.
     """
-    missing = [name for name in schema.names if name not in collected.columns]
+    task = task_of(schema)
+    features = [replace(each, name=collected_name(each.name, task)) for each in schema.features]
+    missing = [each.name for each in features if each.name not in collected.columns]
     if missing and collected.height:
         raise InputError(
-            f"the rows that {stage} collected have no column {', '.join(missing)}",
+            f"the rows that {stage} collected have no column {', '.join(map(feature_name, missing))}",
             "Another model answered then: choose a shorter window_days in releases/retraining.yml.",
         )
     if missing:
         collected = collected.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
     known = collected.join(labels.table, on=IDENTITY, how="inner", maintain_order="left")
-    read = [read_column(known, each) for each in schema.features]
+    read = [read_column(known, each) for each in features]
     wrong = RowRules(schema).wrong_values(np.stack([each.values for each in read], axis=1))
     fit = known.filter(~np.any(wrong | np.stack([each.unread for each in read], axis=1), axis=1))
     order = schema.identifier or _ORDER
     numbers = pl.Series(order, row_numbers(stage, fit[CORRELATION_ID], fit[ROW]), pl.Int64)
     moment = [] if schema.time in ("", *schema.names) else [pl.col(TIME).dt.strftime(_MOMENT).alias(schema.time)]
-    features = [_as_written(each) for each in schema.features]
-    table = fit.select(numbers, *moment, *features, schema.target).sort(order)
+    written = [_as_written(each) for each in features]
+    table = fit.select(numbers, *moment, *written, pl.col(OUTCOME).alias(schema.target)).sort(order)
     return LabelledRows(
         table=table.select(schema.columns),
-        task=task_of(schema),
+        task=task,
         collected=collected.height,
         unlabelled=collected.height - known.height,
         unfit=known.height - fit.height,
@@ -253,7 +264,7 @@ def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -
 
 def _as_written(feature: Feature) -> pl.Expr:
     """Return a collected feature as a file of training data has it: numbers were collected as fractions."""
-    column = pl.col(feature.name)
+    column = pl.col(feature.name).alias(feature_name(feature.name))
     if feature.is_number:
         return column.cast(pl.Int64 if feature.is_whole else pl.Float64)
     is_whole = feature.type == CATEGORY and not any(isinstance(each, str) for each in feature.categories or ())
@@ -284,9 +295,9 @@ def without_known_rows(history: Path, rows: pl.DataFrame, schema: Schema) -> pl.
         for each in schema.features
     ]
     others = _others(history, rows, schema).select(alike)
-    mine = rows.lazy().with_columns(alike).with_row_index()
+    mine = rows.lazy().with_columns(alike).with_row_index(_ORDER)
     joined = mine.join(others, on=schema.names, how="anti", nulls_equal=True)
-    new = joined.select("index").sort("index").collect()["index"]
+    new = joined.select(_ORDER).sort(_ORDER).collect()[_ORDER]
     return rows[new]
 
 

@@ -5,7 +5,7 @@ lengths, and identities hashes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.collected.lines import (
-    IDENTITY,
-    INPUTS,
-    MODEL_VERSION,
-    OUTPUTS,
-    TIME,
-    Found,
-    LineReader,
-    Types,
-    whole_lines,
-)
-from model_package.collected.rows import KEY, first_of_each, row_keys, with_answers
+from model_package.collected.lines import Found, LineReader, Types, whole_lines
+from model_package.collected.rows import first_of_each, row_keys, with_answers
 from model_package.collected.window import Window
+from model_package.rows.collected_columns import IDENTITY, INPUTS, KEY, MODEL_VERSION, OUTPUTS, TIME, collected_name
 from model_package.rows.tables import matrix, read_column
 from model_package.schema import BOOLEAN, CATEGORY, Feature, Schema
 from model_package.tasks import Task, task_of
@@ -38,7 +29,8 @@ _NUMBER = pl.Float32()
 class Collected:
     """The rows of a window: features float32 (NaN: missing), the task's answer, `model_version` and `key`.
 
-    Features are values as rows.cells defines them; a category that is not listed has the code after the last one.
+    Features have the names of rows.collected_columns, and the values that rows.cells defines; a category that is not
+    listed has the code after the last one.
     The answer is null where none was collected. `key` is a hash of request id and row number.
     """
 
@@ -76,7 +68,7 @@ def read_window(folder: Path, window: Window, schema: Schema, deployments: Seque
 
 
 def _deployment(folder: Path, window: Window, schema: Schema, task: Task, found: Found) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, found, task, _types(schema), _NUMBER)
+    inputs = LineReader.of_inputs(window, found, task, _types(schema, task), _NUMBER)
     asked = _read(folder / INPUTS, inputs, window, found, partial(_narrow_inputs, schema=schema))
     later = window.for_answers()
     answers = LineReader.of_outputs(later, found, task, _NUMBER)
@@ -96,14 +88,14 @@ def _read(
 
 
 def _nothing(window: Window, schema: Schema, task: Task) -> pl.DataFrame:
-    inputs = LineReader.of_inputs(window, Found(), task, _types(schema), _NUMBER).empty()
+    inputs = LineReader.of_inputs(window, Found(), task, _types(schema, task), _NUMBER).empty()
     answers = LineReader.of_outputs(window, Found(), task, _NUMBER).empty()
     return with_answers(_narrow_inputs(inputs, schema), _narrow(answers), [KEY])
 
 
-def _types(schema: Schema) -> Types:
+def _types(schema: Schema, task: Task) -> Types:
     """Return the types of the features as they are collected."""
-    return {feature.name: _type(feature) for feature in schema.features}
+    return {collected_name(feature.name, task): _type(feature) for feature in schema.features}
 
 
 def _type(feature: Feature) -> pl.DataType:
@@ -117,7 +109,12 @@ def _type(feature: Feature) -> pl.DataType:
 
 def _narrow_inputs(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Return the features as numbers, with a key in the place of what identifies the row."""
-    others = [feature for feature in schema.features if not feature.is_number]
+    task = task_of(schema)
+    others = [
+        replace(feature, name=collected_name(feature.name, task))
+        for feature in schema.features
+        if not feature.is_number
+    ]
     return _narrow(table.with_columns(_values(table, feature) for feature in others) if others else table)
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from model_package.collected.lines import IDENTITY
-
-# A hash of request id and row number: eight bytes instead of two columns.
-KEY = "key"
+from model_package.rows.collected_columns import IDENTITY, KEY
 
 
 def row_keys() -> pl.Expr:
-    """Return the hashes of request id and row number, alike for predictions and labels of one process."""
+    """Return the hashes of request id and row number, alike for predictions and labels of one process.
+
+    They take eight bytes instead of two columns.
+    """
     return pl.struct(IDENTITY).hash(seed=0).alias(KEY)
 
 

@@ -1,14 +1,17 @@
 """Figures as inline SVG: one look for the reports of all steps. What is drawn is left to each step.
 
-Built on Figure alone: pyplot would add a second to the import and keep figures in a global list.
+Built on Figure alone: pyplot would add a second to the import and keep figures in a global list. Names from the data
+are plain text in a figure: matplotlib escapes what is markup, and nothing is read as a formula.
 """
 
 import io
+import warnings
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 ACCENT = "#0f6cbd"
 SECOND = "#c2571a"
@@ -25,6 +28,11 @@ _STYLE: Any = {
     # Fixed ids make the same numbers give the same bytes.
     "svg.hashsalt": "evaluation",
     "font.family": "sans-serif",
+    # A name from the data may hold dollar signs.
+    "text.parse_math": False,
+    # Of what is drawn as pixels because it has too many points.
+    "figure.dpi": 144,
+    "savefig.dpi": 144,
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -56,8 +64,18 @@ def canvas(
 def svg(figure: Figure) -> str:
     """Give the figure as an SVG element; the same numbers give the same bytes."""
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # The browser chooses the font; which letters matplotlib's own has does not matter.
+        warnings.filterwarnings("ignore", "Glyph .+ missing from", UserWarning)
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
+    drawn = buffer.getvalue()
     # The XML prologue has no place inside an HTML page.
-    return text[text.index("<svg") :]
+    return drawn[drawn.index("<svg") :]
+
+
+def short(name: str, characters: int) -> str:
+    """Return a name from the data in one line of at most so many characters."""
+    line = " ".join(name.split())
+    return line if len(line) <= characters else f"{line[: characters - 1]}…"

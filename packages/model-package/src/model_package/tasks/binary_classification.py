@@ -44,14 +44,61 @@ class BinaryClassification(Task):
     output = PROBABILITY
     represented_as = PROBABILITY
     metrics: ClassVar = (
-        Metric("roc_auc", "ROC AUC", "higher"),
-        Metric("average_precision", "Average precision", "higher"),
-        Metric("f1", "F1 at the threshold", "higher"),
-        Metric("brier", "Brier score", "lower"),
-        Metric("calibration_error", "Calibration error", "lower", monitored=False),
-        Metric("precision", "Precision at the threshold", "higher", gated=False, monitored=False),
-        Metric("recall", "Recall at the threshold", "higher", gated=False, monitored=False),
-        Metric(_SELECTION_RATE, "Selection rate", "none", gated=False, monitored=False),
+        Metric(
+            "roc_auc",
+            "ROC AUC",
+            "higher",
+            meaning="how often a positive row scores above a negative one; 0.5 is chance",
+            undefined="all rows are of one class",
+        ),
+        Metric(
+            "average_precision",
+            "Average precision",
+            "higher",
+            meaning="area under precision and recall; the share of positives is chance",
+            undefined="no row is positive",
+        ),
+        Metric(
+            "f1",
+            "F1 at the threshold",
+            "higher",
+            meaning="balance of precision and recall at the threshold",
+            undefined="no row is positive, and none is predicted to be",
+        ),
+        Metric("brier", "Brier score", "lower", meaning="mean squared error of the probability"),
+        Metric(
+            "calibration_error",
+            "Calibration error",
+            "lower",
+            monitored=False,
+            meaning="mean distance of probability and outcome in ten bins",
+        ),
+        Metric(
+            "precision",
+            "Precision at the threshold",
+            "higher",
+            gated=False,
+            monitored=False,
+            meaning="share of positives among the rows predicted as positive",
+            undefined="no row is predicted as positive",
+        ),
+        Metric(
+            "recall",
+            "Recall at the threshold",
+            "higher",
+            gated=False,
+            monitored=False,
+            meaning="share of the positives that are predicted as positive",
+            undefined="no row is positive",
+        ),
+        Metric(
+            _SELECTION_RATE,
+            "Selection rate",
+            "none",
+            gated=False,
+            monitored=False,
+            meaning="share of all rows predicted as positive",
+        ),
     )
     slice_metrics: ClassVar = (
         SliceMetric(
@@ -78,6 +125,7 @@ class BinaryClassification(Task):
     explained_as = PROBABILITY
     rarest = "positives"
     subgroup_metrics: ClassVar = ("roc_auc", "brier", "f1", "precision", "recall", _SELECTION_RATE)
+    subgroup_fact_titles: ClassVar = {"positive_rate": "Share of positives", "mean_prediction": "Mean probability"}
     charts: ClassVar = (
         Chart("ROC curve", "false positive rate", "true positive rate"),
         Chart("Calibration", "predicted", "observed", dots=True),

@@ -1,0 +1,157 @@
+"""The graph of the template's own model: one ensemble of trees, and the words of each text, added up.
+
+The calibration's numbers are part of the weights. Trees are read from scikit-learn's own table of nodes: a threshold is
+rounded down to float32, which keeps every float32 value on its side.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import StringTensorType
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from model_package.rows.encoding import INPUT, TEXT_INPUT
+from model_package.steps.table_model import Boosting, TableModel, TextScores
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Nodes: TypeAlias = npt.NDArray[Any]
+
+_ML = "ai.onnx.ml"
+
+
+class GraphBuilder:
+    """The nodes and constants of a graph as it grows; every method returns the name of what its nodes make."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def node(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+        """Add a node with one output."""
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, value: npt.NDArray[Any]) -> str:
+        """Add a constant."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+
+def add_scores(graph: GraphBuilder, model: TableModel, inputs: Sequence[str], opsets: dict[str, int]) -> str:
+    """Add the weighted sum of all raw scores [rows, scores] of a model; double of a regression, else float."""
+    kind = np.dtype(np.float32) if len(model.classes_) else np.dtype(np.float64)
+    parts = []
+    trees, base = _trees(model)
+    if trees:
+        parts.append(_add_trees(graph, trees, base, kind))
+    else:
+        parts.append(_add_constant(graph, inputs[0], base.astype(kind)))
+    for at, (text, weight) in enumerate(zip(model.texts, model.weights[1:], strict=True)):
+        if text is not None:
+            parts.append(_add_text(graph, text, TEXT_INPUT.format(at), weight, kind, opsets))
+    total = parts[0]
+    for part in parts[1:]:
+        total = graph.node("Add", [total, part])
+    return total
+
+
+def _trees(model: TableModel) -> tuple[list[tuple[int, float, Nodes]], Doubles]:
+    """Return the trees with the score that each adds to and its weight, and what is added to every row [scores]."""
+    trees, base = [], model.intercepts.astype(np.float64)
+    for member in model.members:
+        factor = model.weights[0] / len(model.members)
+        base = base + factor * _baseline(member).reshape(-1)
+        for iteration in _predictors(member):
+            for score, predictor in enumerate(iteration):
+                nodes = predictor.nodes
+                if nodes["is_categorical"].any():
+                    raise ValueError("a tree splits by sets of categories; train it without `categorical_features`")
+                if len(nodes) > 1:
+                    trees.append((score, factor, nodes))
+                else:
+                    base[score] += factor * nodes["value"][0]
+    return trees, base
+
+
+# scikit-learn has no public way to them; skl2onnx reads the same.
+def _predictors(member: Boosting) -> Any:
+    return member._predictors
+
+
+def _baseline(member: Boosting) -> Doubles:
+    return member._baseline_prediction
+
+
+def rounded_down(thresholds: Doubles) -> npt.NDArray[np.float32]:
+    """Return the largest float32 that is at most each threshold: `x <= it` holds for the same float32 x."""
+    nearest = thresholds.astype(np.float32)
+    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _add_trees(graph: GraphBuilder, trees: list[tuple[int, float, Nodes]], base: Doubles, kind: np.dtype[Any]) -> str:
+    table = np.concatenate([nodes for _, _, nodes in trees])
+    sizes = [len(nodes) for _, _, nodes in trees]
+    numbers = np.repeat(np.arange(len(trees)), sizes)
+    places = np.concatenate([np.arange(size) for size in sizes])
+    leaf = table["is_leaf"].astype(bool)
+    scores = np.repeat([score for score, _, _ in trees], sizes)
+    weights = np.repeat([factor for _, factor, _ in trees], sizes) * table["value"]
+    given, values = INPUT, np.where(leaf, 0, rounded_down(table["num_threshold"]))
+    attributes: dict[str, Any] = {
+        "nodes_treeids": numbers.tolist(),
+        "nodes_nodeids": places.tolist(),
+        "nodes_featureids": np.where(leaf, 0, table["feature_idx"]).astype(int).tolist(),
+        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        "nodes_truenodeids": np.where(leaf, 0, table["left"]).astype(int).tolist(),
+        "nodes_falsenodeids": np.where(leaf, 0, table["right"]).astype(int).tolist(),
+        "nodes_missing_value_tracks_true": np.where(leaf, 0, table["missing_go_to_left"]).astype(int).tolist(),
+        "target_treeids": numbers[leaf].tolist(),
+        "target_nodeids": places[leaf].tolist(),
+        "target_ids": scores[leaf].tolist(),
+    }
+    if kind == np.float64:
+        # The sum of a regression stays exact in any unit; its one rounding is that of the answer.
+        given = graph.node("Cast", [INPUT], to=TensorProto.DOUBLE)
+        doubles = {"nodes_values": values, "target_weights": weights[leaf], "base_values": base}
+        attributes |= {
+            f"{name}_as_tensor": numpy_helper.from_array(each.astype(np.float64), name)
+            for name, each in doubles.items()
+        }
+    else:
+        attributes |= {"nodes_values": values.tolist(), "target_weights": weights[leaf].tolist()}
+        attributes["base_values"] = base.tolist()
+    made = graph.node("TreeEnsembleRegressor", [given], domain=_ML, n_targets=len(base), **attributes)
+    return made if kind == np.float32 else graph.node("Cast", [made], to=TensorProto.DOUBLE)
+
+
+def _add_constant(graph: GraphBuilder, given: str, row: npt.NDArray[Any]) -> str:
+    """Add the same row [scores] for each row of an input."""
+    rows = graph.node("Gather", [graph.node("Shape", [given]), graph.constant(np.array([0]))])
+    shape = graph.node("Concat", [rows, graph.constant(np.array([len(row)]))], axis=0)
+    return graph.node("Expand", [graph.constant(row[None]), shape])
+
+
+def _add_text(
+    graph: GraphBuilder, text: TextScores, given: str, weight: float, kind: np.dtype[Any], opsets: dict[str, int]
+) -> str:
+    """Add the scores of a text column: skl2onnx's nodes for its words, and the coefficients."""
+    words = copy(text.words).set_params(lowercase=True)
+    options = {TfidfVectorizer: {"locale": "C"}}
+    # Any: skl2onnx annotates its own tensor types as sequences of numbers.
+    inputs: Any = [(given, StringTensorType([None, 1]))]
+    made = to_onnx(words, initial_types=inputs, options=options, target_opset=opsets)
+    made = compose.add_prefix(made, f"{given}_", rename_inputs=False)
+    graph.nodes += made.graph.node
+    graph.constants += made.graph.initializer
+    found = made.graph.output[0].name
+    if kind == np.float64:
+        found = graph.node("Cast", [found], to=TensorProto.DOUBLE)
+    return graph.node("MatMul", [found, graph.constant((weight * text.coefficients).astype(kind))])
