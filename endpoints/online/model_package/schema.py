@@ -228,10 +228,11 @@ class Decision:
 class Schema:
     """All that steps, endpoints and the command know about a model's columns.
 
-    `identifier` names the column that numbers the rows, `time` the one that orders them, `group` the one whose rows of
-    equal value are in one part of the split, "" where there is none. `gap` is how much time lies between the parts of a
-    split by time, in days of a timestamp, else in the column's own unit. `ignored` columns are knowingly not used. Of a binary target `positive` is the value that counts as 1, None where it
-    is 0 or 1; of a multiclass target `classes` are the values in order. `decision` is known once a model is trained.
+    `identifier` names the column that numbers the rows, `time` the one that orders them, `group` the one whose rows
+    of equal value are in one part of the split, "" where there is none. `gap` is how much time lies between the
+    parts of a split by time, in days of a timestamp, else in the column's own unit. `ignored` columns are knowingly
+    not used. Of a binary target `positive` is the value that counts as 1, None where it is 0 or 1; of a multiclass
+    target `classes` are the values in order. `decision` is known once a model is trained.
     """
 
     identifier: str

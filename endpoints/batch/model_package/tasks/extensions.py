@@ -15,14 +15,11 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from model_package.digest import listing_digest, source_sha256
 from model_package.errors import ExtensionError
 from model_package.tasks.task import Metric, Task
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FOLDER = "extensions"
 METRICS_FILE, MEASURES_FILE, TASKS_FILE = "metrics.py", "measures.py", "tasks.py"
@@ -33,7 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class GateMeasure:
-    """A measure for gates.yml. `function` gets a model package's folder and the held-out rows, and returns a number.
+    """A measure for gates.yml: `function` of a model package's folder and the held-out rows, a polars table.
 
     It is taken of challenger and champion, so that a rule may compare them.
     """
@@ -41,12 +38,12 @@ class GateMeasure:
     name: str
     title: str
     better: Literal["higher", "lower"]
-    function: Callable[[Path, pl.DataFrame], float]
+    function: Callable[[Path, Any], float]
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorMeasure:
-    """A measure for monitor.yml. `function` gets a window's rows: features, and what the model answered to them.
+    """A measure for monitor.yml: `function` of a window's rows, a polars table of features and answers.
 
     `section` says what a broken rule means: data that cannot be trusted, or drift, which a newer model may fix.
     """
@@ -54,7 +51,7 @@ class MonitorMeasure:
     name: str
     title: str
     better: Literal["higher", "lower"]
-    function: Callable[[pl.DataFrame], float]
+    function: Callable[[Any], float]
     section: Literal["quality", "drift"] = "drift"
 
 
