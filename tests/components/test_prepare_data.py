@@ -26,6 +26,7 @@ from model_package.package import read_schema
 from model_package.rows.split import PARTS, part_file
 from model_package.schema import MULTICLASS_CLASSIFICATION, Feature, Schema
 from model_package.schema import REGRESSION as REGRESSION_TASK
+from model_package.steps.synthetic_rows import synthetic_rows
 from model_package.tasks import task_of
 
 SHARES = Shares(validation=0.15, test=0.25)
@@ -183,10 +184,10 @@ def test_shares_that_leave_a_part_empty_are_refused(validation: float, test: flo
 
 def test_a_reordered_source_gives_the_same_files(tmp_path):
     # Given the same rows twice, once shuffled
-    rows = pl.DataFrame({name: np.arange(300) for name in SCHEMA.columns})
+    rows = synthetic_rows(SCHEMA, 300)
     shuffled = rows.sample(fraction=1.0, shuffle=True, seed=5)
     for name, frame in (("a", rows), ("b", shuffled)):
-        write_split(frame, assign(frame["ID"].to_numpy(), SHARES, "s"), tmp_path / name, SCHEMA)
+        write_split(frame, assign(identities(frame, SCHEMA), SHARES, "s"), tmp_path / name, SCHEMA)
     # Then the files are equal, byte for byte
     for part in PARTS:
         first, second = (part_file(tmp_path / name, part).read_bytes() for name in ("a", "b"))

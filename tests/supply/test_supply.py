@@ -79,8 +79,9 @@ def test_what_runs_is_listed_with_hashes_and_without_the_tools_of_development() 
     assert {"azure-ai-ml", "onnxruntime"} <= names
     assert not names & {"pytest", "ruff", "pip-audit"}
     assert "pytest" in project_requirements(ROOT, "project").packages
-    infrastructure = json.loads(project_bill(ROOT, "infrastructure") or "{}")
-    assert "pulumi" in {each["name"] for each in infrastructure["components"]}
+    if "infrastructure" in LOCKED_PROJECTS:
+        infrastructure = json.loads(project_bill(ROOT, "infrastructure") or "{}")
+        assert "pulumi" in {each["name"] for each in infrastructure["components"]}
 
 
 def test_a_list_of_nothing_is_no_good_news(tmp_path: Path) -> None:

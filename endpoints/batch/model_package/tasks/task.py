@@ -39,7 +39,8 @@ _WIDTH_IN_ERRORS = 2 * 1.96
 class Metric:
     """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it.
 
-    `meaning` says in plain words what it measures, `undefined` when it has no value.
+    `needs_features` is False where a model that ignores its features can have a perfect value. `meaning` says in plain
+    words what it measures, `undefined` when it has no value.
 
     A metric of a fork has a `function` of encoded target [rows], answer [rows, ...] and weights [rows], how often each
     row counts; it returns NaN where the rows do not define it. It belongs to all `tasks` unless some are named.
@@ -50,6 +51,7 @@ class Metric:
     better: Better
     gated: bool = True
     monitored: bool = True
+    needs_features: bool = True
     meaning: str = ""
     undefined: str = ""
     function: Callable[[Doubles, Floats, Floats], float] | None = None

@@ -157,3 +157,14 @@ def test_commands_in_the_scratch_repository_share_the_state(folder: Path) -> Non
 
     assert (root / ".mlops").resolve() == folder / ".mlops"
     assert git(root, "status", "--porcelain") == ""
+
+
+def test_gates_are_changed_there_and_only_there_and_begin_again_when_they_change(folder: Path) -> None:
+    own = (folder / "releases" / "gates.yml").read_bytes()
+    prepared(folder)
+
+    changed = prepare(load_project(folder), lambda _: None, lambda text: text.encode() + b"# for synthetic rows\n")
+
+    assert (changed.at_branch().root / "releases" / "gates.yml").read_bytes() == own + b"# for synthetic rows\n"
+    assert (folder / "releases" / "gates.yml").read_bytes() == own
+    assert (prepared(folder).at_branch().root / "releases" / "gates.yml").read_bytes() == own

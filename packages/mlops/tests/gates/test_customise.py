@@ -22,7 +22,7 @@ from mlops.core.layout import EXTENSION_FOLDER
 from mlops.settings.gates import GATES_FILE, catalogue_of
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules, section_of
 from mlops.settings.project import load_project, read_project_schema
-from model_package.errors import ExtensionError, ModelError
+from model_package.errors import ModelError
 from model_package.package import write_schema
 from model_package.schema import Decision, Feature, Schema
 from model_package.schema_file import read_schema_file
@@ -33,15 +33,6 @@ from model_package.tasks.extensions import call
 ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs" / "customise.md").read_text(encoding="utf-8")
 LEFT_OUT = ("packages", "docs", "benchmarks", "tests", "examples")
-METRIC = """
-from model_package.tasks import Metric
-METRICS = [Metric({}, title="Cost", better="{}", function=lambda {}: 0.0)]
-"""
-GATE = """
-from model_package.tasks import GateMeasure
-GATES = [GateMeasure("{}", "Size", "lower", lambda package, rows: 0.0)]
-"""
-TASK = "from model_package.tasks import Task\nfrom model_package.tasks.regression import Regression\n"
 NAMED = re.compile(r"# ([\w./]+\.(?:py|yml))(?:: (.*))?\n")
 
 
@@ -320,69 +311,6 @@ def test_a_ci_step_of_ones_own_is_merged_with_what_upstream_changes_beside_it(fo
     assert "licences.py" in merged
 
 
-BROKEN = {
-    "metrics.py": [
-        ("METRICS = [", "cannot be imported: SyntaxError"),
-        ("import nowhere\nMETRICS = []", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
-        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
-        ("NAMES = []", "defines no METRICS; list there what it adds"),
-        ("METRICS = 3", "METRICS is a int; write a list"),
-        ("METRICS = ['cost']", "METRICS holds 'cost'; it may hold Metric(...) only"),
-        (METRIC.format('"Cost"', "lower", "t, a, w"), "'Cost' is no name"),
-        (METRIC.format('"cost"', "less", "t, a, w"), 'cost is better \'less\'; write "higher" or "lower"'),
-        (METRIC.format('"cost"', "lower", "t, a"), "cost must be called as f(target, answer, weights)"),
-        (METRIC.format('"brier"', "lower", "t, a, w"), "'brier' is the name of a built-in measure"),
-        (METRIC.format('"a"', "lower", "t, a, w") + "METRICS *= 2", "'a' is there twice; keep one of them"),
-        ("from model_package.tasks import Metric\nMETRICS = [Metric('a', 'A', 'lower')]", "a has no function"),
-        (METRIC.format('"a", tasks=("x",)', "lower", "t, a, w"), "a names the unknown task 'x'; known are"),
-    ],
-    "measures.py": [
-        ("A = 1", "defines no GATES and no MONITOR"),
-        (GATE.format("package_megabytes"), "'package_megabytes' is the name of a built-in measure"),
-    ],
-    "tasks.py": [
-        (
-            "from model_package.tasks import Task\nclass Mine(Task):\n    name = 'mine'\nTASKS = [Mine]",
-            "Mine lacks answer_of",
-        ),
-        (
-            "from model_package.tasks.regression import Regression\nTASKS = [Regression]",
-            "is the name of a built-in task",
-        ),
-        ("TASKS = [int]", "TASKS holds <class 'int'>; it may hold subclasses of Task only"),
-    ],
-    "helpers.py": [("", "is never loaded; move what it adds into metrics.py, measures.py, tasks.py")],
-}
-
-
-@pytest.mark.parametrize(("name", "text", "says"), [(name, *each) for name, cases in BROKEN.items() for each in cases])
-def test_what_is_wrong_in_a_file_is_one_problem_of_check(fork: Path, name: str, text: str, says: str) -> None:
-    write(fork, f"extensions/{name}", text)
-
-    found = [each for each in problems(fork) if not each.startswith(("components/", "endpoints/"))]
-
-    assert len(found) == 1
-    assert found[0].startswith(f"extensions/{name}: ")
-    assert says in found[0]
-
-
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        pytest.param("1 / 0", "cost raised ZeroDivisionError: division by zero; correct the function", id="raises"),
-        pytest.param("None", "cost returned None, which is no number; return a float", id="no number"),
-    ],
-)
-def test_code_that_fails_ends_the_gates_without_a_verdict(
-    fork: Path, world: Any, gates_text: str, body: str, says: str
-) -> None:
-    write(fork, "extensions/metrics.py", METRIC.format('"cost"', "lower", "t, a, w").replace("0.0", body))
-    use_extensions(fork / EXTENSION_FOLDER)
-
-    with pytest.raises(ExtensionError, match=re.escape(f"extensions/metrics.py: {says}")):
-        world.run(world.proposal(), gates_text)
-
-
 def test_a_rule_whose_metric_is_gone_names_the_file_of_rules(fork: Path) -> None:
     append(fork, GATES_FILE.as_posix(), dict(files("A metric", "yaml"))[GATES_FILE.as_posix()])
 
@@ -390,19 +318,3 @@ def test_a_rule_whose_metric_is_gone_names_the_file_of_rules(fork: Path) -> None
 
     assert found.startswith("releases/gates.yml: ")
     assert "unknown measure 'cost_per_row'" in found
-
-
-def test_commands_end_with_a_sentence_and_the_exit_code_of_wrong_settings(fork: Path) -> None:
-    write(fork, "extensions/metrics.py", "import nowhere")
-
-    done = subprocess.run(
-        [sys.executable, "-m", "mlops", "gate", "--stage", "staging"],
-        cwd=fork,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 3
-    assert "extensions/metrics.py: cannot be imported: ModuleNotFoundError" in done.stderr
-    assert "Traceback" not in done.stderr

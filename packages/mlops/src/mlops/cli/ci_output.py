@@ -18,9 +18,8 @@ from typing import Final, TextIO
 
 from mlops.core.markdown import escape, table
 from mlops.core.results import Block, Line, Result, SourceLocation, Table
-from mlops.githost.hosts import current_job
+from mlops.githost.hosts import Workstation, current_job
 from mlops.githost.interface import CIJob
-from mlops.githost.no_host import Workstation
 
 _BACKTICKS: Final = re.compile(r"`+")
 _SHORTEST_FENCE: Final = 3

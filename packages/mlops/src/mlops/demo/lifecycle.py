@@ -9,7 +9,7 @@ import importlib
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,9 +19,11 @@ from mlops.core.layout import SAMPLE_REQUEST
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.scratch import Scratch, forget, prepare
 from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
+from mlops.settings.gates import GATES_FILE, with_featureless_bounds
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.submission import sample_file
+from mlops.training.submission import DefaultData, default_data
+from model_package.tasks import TASKS
 
 if TYPE_CHECKING:
     from mlops.demo.bad_model import BadModelResult
@@ -121,12 +123,24 @@ def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: 
         forget(project)
     with ThreadPoolExecutor() as side:
         imports = side.submit(_import_slow_modules)
-        scratch = side.submit(prepare, project, say)
-        sample = None if data_file else side.submit(sample_file, project)
+        data = side.submit(default_data, project) if data_file is None else None
+        scratch = side.submit(_scratch_for, project, data)
         os.environ.update(ensure_started(project).values)
         imports.result()
-        data = sample.result() if sample else data_file
-        return _lifecycle(project, scratch.result(), data, side, wish, begun)
+        file = data_file if data is None else data.result().file
+        return _lifecycle(project, scratch.result(), file, side, wish, begun)
+
+
+def _scratch_for(project: Project, data: Future[DefaultData] | None) -> Scratch:
+    """The scratch repository, where synthetic rows are judged by bounds that they can meet."""
+    schema = data.result().schema if data else None
+    if schema is None:
+        return prepare(project, say)
+    from model_package.steps.synthetic_rows import featureless_metrics, synthetic_rows
+
+    reached = featureless_metrics(schema, synthetic_rows(schema))
+    say(f"synthetic rows: in the scratch repository {GATES_FILE} asks of a model only that it learns from its features")
+    return prepare(project, say, lambda text: with_featureless_bounds(text, TASKS[schema.task], reached))
 
 
 def _lifecycle(

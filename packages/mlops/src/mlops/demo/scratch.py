@@ -10,14 +10,16 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from mlops.core.git import REMOTE, Repository
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.githost.interface import WORKSTATION
+from mlops.settings.gates import GATES_FILE
+from mlops.settings.policies import POLICY_FILE, with_builder
 from mlops.settings.project import Project, load_project
-from mlops.settings.provenance import POLICY_FILE, with_builder
 from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
 from mlops.settings.stages import StageOrder
 
@@ -143,8 +145,13 @@ def forget(project: Project) -> None:
     shutil.rmtree(project.path(DEMO_FOLDER), ignore_errors=True)
 
 
-def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
-    """A scratch repository with the project's current content; its releases are kept while that is unchanged."""
+def prepare(
+    project: Project, say: Callable[[str], None], gates: Callable[[str], bytes] = lambda text: text.encode()
+) -> Scratch:
+    """A scratch repository with the project's current content; its releases are kept while that is unchanged.
+
+    `gates` changes the text of its gates.yml.
+    """
     folder = private_folder(project.path(DEMO_FOLDER))
     repository = ScratchRepository(folder / "repository")
     if not (repository.folder / ".git").is_dir():
@@ -152,8 +159,10 @@ def prepare(project: Project, say: Callable[[str], None]) -> Scratch:
         repository.make(folder / "remote.git")
     source, below = _source(project, repository)
     root = repository.folder / below
-    if source != repository.source:
-        _begin(repository, project.order, source, below)
+    files = _changes(repository, project.order, source, below, gates)
+    if source != repository.source or _differs(repository, files, below / GATES_FILE.as_posix()):
+        tip = repository.commit_with(source, files, "Shorten the rollouts for a demo, and trust this machine")
+        repository.start_over(source, tip)
     else:
         repository.check_out(source)
     state = root / STATE_FOLDER
@@ -176,17 +185,24 @@ def _source(project: Project, repository: ScratchRepository) -> tuple[str, PureP
     return repository.take_files(project.root), PurePosixPath(".")
 
 
-def _begin(repository: ScratchRepository, order: StageOrder, source: str, below: PurePosixPath) -> None:
-    files: dict[PurePosixPath, bytes] = {}
+def _changes(
+    repository: ScratchRepository,
+    order: StageOrder,
+    source: str,
+    below: PurePosixPath,
+    gates: Callable[[str], bytes],
+) -> dict[PurePosixPath, bytes]:
+    """The files that a demo changes before it begins."""
+    change: dict[str, Callable[[str], bytes]] = {GATES_FILE.as_posix(): gates}
+    # A demo's builder is the machine that it runs on.
+    change[POLICY_FILE.as_posix()] = lambda text: with_builder(text, WORKSTATION, order)
     for stage in order:
-        path = below / manifest_path(stage)
-        text = repository.read(source, path)
-        if text is not None:
-            files[path] = with_timing(text, stage, TIMING)
-    policy = below / POLICY_FILE.as_posix()
-    text = repository.read(source, policy)
-    if text is not None:
-        # A demo's builder is the machine that it runs on.
-        files[policy] = with_builder(text, WORKSTATION, order)
-    tip = repository.commit_with(source, files, "Shorten the rollouts for a demo, and trust this machine")
-    repository.start_over(source, tip)
+        change[manifest_path(stage).as_posix()] = partial(with_timing, stage=stage, timing=TIMING)
+    texts = {path: repository.read(source, below / path) for path in change}
+    return {below / path: change[path](text) for path, text in texts.items() if text is not None}
+
+
+def _differs(repository: ScratchRepository, files: dict[PurePosixPath, bytes], path: PurePosixPath) -> bool:
+    """Whether an earlier demo began with another content of a file."""
+    before = repository.read(BRANCH, path)
+    return (None if before is None else before.encode()) != files.get(path)

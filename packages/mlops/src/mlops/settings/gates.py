@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
+import yaml
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from mlops.core.documents import Part, YamlFile, read_checked
+from mlops.core.documents import Part, YamlFile, parse_yaml, read_checked
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import (
@@ -23,6 +26,7 @@ from mlops.settings.rules import (
     with_own_measures,
 )
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema, Slice
 from model_package.tasks import Task, extensions, known_tasks, task_class
 
@@ -106,3 +110,39 @@ def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:
     names = [each.name for each in gates.slices]
     checked.refuse(problems_of(gates.rules, catalogue_of(task_class(schema.task)), names, order, has_champions=True))
     return gates
+
+
+def with_featureless_bounds(text: str, task: type[Task], reached: Mapping[str, float]) -> bytes:
+    """The file's text with bounds for synthetic rows, which its own bounds, made for the real ones, do not know.
+
+    A metric must be as good as that of a model that ignores its features (`reached`). Calibration, which such a model
+    has, and differences between subgroups have no bound. Comparisons with the champion and all other rules stay.
+    """
+    document = parse_yaml(text).value
+    slice_metrics = {each.name for each in task.slice_metrics}
+    metrics = {each.name: each for each in task.metrics if each.gated}
+    rules = []
+    for rule in document["rules"]:
+        name = str(rule["measure"]).split(SLICE_SEPARATOR, 1)[0]
+        bound: dict[str, float] = {}
+        if name not in metrics and name not in slice_metrics:
+            rules.append(rule)
+            continue
+        metric = metrics.get(name)
+        if metric and metric.needs_features and math.isfinite(reached.get(name, math.nan)):
+            bound = {"min" if metric.better == "higher" else "max": reached[name]}
+        changed: dict[str, Any] = {**rule, "missing": "pass"}
+        if "every_stage" in rule:
+            changed["every_stage"] = _rebounded(rule["every_stage"], bound)
+        if "stages" in rule:
+            changed["stages"] = {stage: _rebounded(bounds, bound) for stage, bounds in rule["stages"].items()}
+        if changed.get("every_stage") or any(changed.get("stages", {}).values()):
+            rules.append(changed)
+    return yaml.safe_dump({**document, "rules": rules}, sort_keys=False, allow_unicode=True).encode()
+
+
+def _rebounded(bounds: dict[str, float] | None, absolute: dict[str, float]) -> dict[str, float] | None:
+    """A stage's bounds with other absolute ones; None where none is left."""
+    if bounds is None:
+        return None
+    return {**{name: value for name, value in bounds.items() if name not in ("min", "max")}, **absolute} or None

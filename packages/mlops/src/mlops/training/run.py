@@ -26,12 +26,11 @@ from mlops.core.git import git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
-from mlops.models.package_store import package_of_job, read_metrics
-from mlops.models.registration import Lineage, ModelVersion, register
+from mlops.models.registered import Lineage, ModelVersion, package_of_job, read_metrics, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
-from mlops.training.submission import Order, SubmittedJob, find_submitted, new_job_name, sample_file, submit
+from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
 from model_package.evaluation import Estimate
 from model_package.package import REPORT_FILE
 
@@ -199,7 +198,7 @@ def _training_order(
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
-    file = data or sample_file(project)
+    file = data or default_data(project).file
     version, is_new = ensure_data(client, settings.data, file)
     return Order(name, version, is_new, commit, fresh), file
 

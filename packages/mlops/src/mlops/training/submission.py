@@ -1,7 +1,7 @@
 """A training job from pipelines/train.yml, with inputs that state where data and code come from.
 
-The job carries what is needed to register its model, so that another process can do it. Local data files (the
-generated sample, the held-out rows of a job) are written here. following.py waits for the job.
+The job carries what is needed to register its model, so that another process can do it. Local data files (a
+sample, synthetic rows, the held-out rows of a job) are written here. following.py waits for the job.
 """
 
 from __future__ import annotations
@@ -25,11 +25,22 @@ from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from mlops.azure.sdk_output import suppress_output
+from mlops.cli.progress import say
+from mlops.core.documents import read_yaml
+from mlops.core.edits import replacing
 from mlops.core.errors import InputError, JobFailed, MachineError, ProjectError
-from mlops.core.layout import PIPELINE_FILE, ROWS_FOLDER, SAMPLE_FOLDER, SAMPLE_GENERATOR, private_folder
+from mlops.core.layout import (
+    PIPELINE_FILE,
+    ROWS_FOLDER,
+    SAMPLE_FOLDER,
+    SAMPLE_GENERATOR,
+    SCHEMA_FILE,
+    private_folder,
+)
 from mlops.models.data_asset import DataVersion
-from mlops.settings.project import Project, Stage
+from mlops.settings.project import Project, Stage, read_project_schema
 from model_package.digest import file_sha256
+from model_package.schema import Schema
 
 _TIME_FORMAT = "%Y%m%d-%H%M%S"
 _SUFFIX_BYTES = 2
@@ -164,10 +175,59 @@ def held_out_file(client: MLClient, project: Project, job: str) -> Path:
 
 _KEY_CHARACTERS = 12
 _ERROR_LINES = 15
+_ASSETS: Final = ("data", "*.yml")
 
 
-def sample_file(project: Project) -> Path:
-    """The generated sample; regenerated if the generator has changed or never ran. Raises MachineError."""
+@dataclass(frozen=True)
+class DefaultData:
+    """The file to train on where nobody names one. `schema` is that of synthetic rows, None of a project's own."""
+
+    file: Path
+    schema: Schema | None = None
+
+
+def default_data(project: Project) -> DefaultData:
+    """The project's own file if it is here, else what its generator makes, else synthetic rows; says which one.
+
+    Raises MachineError for a generator that fails.
+    """
+    own = _own_file(project)
+    if own is not None:
+        say(f"data: {own.relative_to(project.root)}, the project's own file")
+        return DefaultData(own)
+    if project.path(SAMPLE_GENERATOR).is_file():
+        say(f"data: a sample from {SAMPLE_GENERATOR}")
+        return DefaultData(_generated(project))
+    return _synthetic(project)
+
+
+def _own_file(project: Project) -> Path | None:
+    """The file of the data asset that project.yml names; git ignores it, so it may be elsewhere."""
+    folder, pattern = _ASSETS
+    for asset in sorted(project.path(Path(folder)).glob(pattern)):
+        document = read_yaml(asset).value
+        if isinstance(document, dict) and document.get("name") == project.settings.data:
+            file = asset.parent / str(document.get("path"))
+            return file if file.is_file() else None
+    return None
+
+
+def _synthetic(project: Project) -> DefaultData:
+    from model_package.steps.synthetic_rows import csv_of, synthetic_rows
+
+    schema = read_project_schema(project.root)
+    file = private_folder(project.path(SAMPLE_FOLDER)) / "synthetic.csv"
+    table = synthetic_rows(schema)
+    say(
+        f"data: {table.height:,} synthetic rows from {SCHEMA_FILE}; they say nothing of real ones, name these by --data"
+    )
+    with replacing(file, csv_of(table)):
+        pass
+    return DefaultData(file, schema)
+
+
+def _generated(project: Project) -> Path:
+    """The generated sample; generated again if the generator has changed."""
     generator = project.required_file(SAMPLE_GENERATOR)
     folder = private_folder(project.path(SAMPLE_FOLDER))
     file = folder / f"sample-{file_sha256(generator)[:_KEY_CHARACTERS]}.csv"

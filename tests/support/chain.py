@@ -1,4 +1,4 @@
-"""The five steps as a person would run them: plain python, one process after the other."""
+"""The five steps as a person would run them: plain python, one process after the other; and rows for them."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 from programs import run_script
 
 from model_package.schema_file import read_schema_file
+from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schema.yml"
 SCHEMA = read_schema_file(SCHEMA_FILE)
-# Where data/README.md has it created, or beside the project.
-REAL_FILES = (ROOT / "data" / "credit_default.csv", ROOT.parent / "shared" / "data" / "credit_default.csv")
-REAL_DATA = next((file for file in REAL_FILES if file.is_file()), None)
+# Of the same seed: the tests of one run read the same rows.
+SAMPLE_ROWS = 3_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class Chain:
     @property
     def package(self) -> Path:
         return self.folder / "package"
+
+
+def write_sample(file: Path, rows: int = SAMPLE_ROWS) -> Path:
+    """Write synthetic rows of the project's schema as a CSV file."""
+    file.write_text(csv_of(synthetic_rows(SCHEMA, rows)), encoding="utf-8")
+    return file
 
 
 def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
