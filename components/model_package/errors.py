@@ -6,6 +6,7 @@ ModelPackageError
 ├── ModelError         the model failed, or answered something that is no prediction
 ├── UnreadableRows     a request or a file holds no rows at all
 │   └── InvalidRows    it holds rows with values that the model must not be given
+├── ExtensionError     a file of extensions/ cannot be loaded, or its code failed
 └── MeasurementError   what is to be measured is broken or contradicts itself
     └── NoData         nothing is broken, and there is too little to measure
 """
@@ -50,6 +51,15 @@ class InvalidRows(UnreadableRows):
         super().__init__(message)
         self.findings = tuple(findings)
         self.total = total
+
+
+class ExtensionError(ModelPackageError):
+    """A file of extensions/ cannot be loaded, or its code failed: `reason` says why, and what to do."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"extensions/{file}: {reason}")
+        self.file = file
+        self.reason = reason
 
 
 class MeasurementError(ModelPackageError):

@@ -14,7 +14,7 @@ from model_package.collected.folder import read_window
 from model_package.collected.labels import read_labels
 from model_package.collected.window import Window
 from model_package.documents import write_json
-from model_package.errors import ModelPackageError
+from model_package.errors import ExtensionError, ModelPackageError
 from model_package.monitoring.drift import Sensitivity
 from model_package.monitoring.measuring import ANY_VERSION, Settings, measure
 from model_package.monitoring.plots import draw
@@ -101,7 +101,11 @@ def main() -> int:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
     collected = read_window(arguments.collected, window, reference.schema, deployments)
-    found = measure(collected, reference, labels, settings)
+    try:
+        found = measure(collected, reference, labels, settings)
+    except ExtensionError as error:
+        print(f"nothing was measured: {error}", file=sys.stderr)
+        return 1
     document: dict[str, Any] = {**found.as_document(), "window": window.as_document()}
     report = write_results(arguments.monitoring, document, draw(found, settings.sensitivity.psi_threshold))
     values = {name: each["value"] for name, each in document["measures"].items() if each["state"] == "measured"}

@@ -4,7 +4,8 @@ A row's part depends only on its id and the salt: in a refreshed, longer or reor
 their parts, so no row that tested one model ever trains the next. Without an id the whole row is the id. A hash leaves
 the share of each class in each part to chance; the step reports it, and refuses a split whose deviation chance cannot
 explain, or that training cannot work with. What is merely too rare is a warning. By time the newest rows test and the
-oldest train, so that no model knows the future of its test rows.
+oldest train, so that no model knows the future of its test rows; rows in the `gap` before a later part are left out.
+Where schema.yml names a group, its rows are in one part, so that no model knows the customers of its test rows.
 """
 
 import argparse
@@ -46,6 +47,7 @@ _SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
 _SALT_BYTES = 8
 # A float64 holds 53 bits: the upper 53 of the 64 give an exact fraction below 1.
 _FRACTION_BITS = 53
+_DAY_MICROSECONDS = 24 * 60 * 60 * 1_000_000
 
 EXAMPLE = (
     "example: python components/prepare_data/prepare_data.py --validated-data out/validated --split-data out/split"
@@ -97,13 +99,25 @@ def identities(rows: pl.DataFrame, schema: Schema) -> npt.NDArray[np.int64]:
 
     Rows without an id that are equal in everything get a number each, by their order.
     """
-    if schema.identifier and rows[schema.identifier].dtype.is_integer():
-        return rows[schema.identifier].cast(pl.Int64).to_numpy()
     if schema.identifier:
-        return _hashes(rows[schema.identifier])
+        return _numbered(rows[schema.identifier])
     line = pl.concat_str(pl.col(schema.columns).cast(pl.String).fill_null(""), separator="\0").alias("line")
     numbered = rows.select(line).with_columns(number=pl.int_range(pl.len()).over("line"))
     return _hashes(numbered.select(pl.concat_str("line", "number", separator="\0")).to_series())
+
+
+def groups(rows: pl.DataFrame, schema: Schema) -> npt.NDArray[np.int64]:
+    """Return a number per row [rows], equal for the rows of one group. Raises SplitError for rows without a group."""
+    column = rows[schema.group]
+    if column.null_count():
+        raise SplitError(f"{column.null_count():,} rows have no {schema.group}, by which they are split")
+    return _numbered(column)
+
+
+def _numbered(values: pl.Series) -> npt.NDArray[np.int64]:
+    if values.dtype.is_integer():
+        return values.cast(pl.Int64).to_numpy()
+    return _hashes(values.cast(pl.String))
 
 
 def _hashes(texts: pl.Series) -> npt.NDArray[np.int64]:
@@ -111,19 +125,27 @@ def _hashes(texts: pl.Series) -> npt.NDArray[np.int64]:
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)
 
 
-def assign_by_time(times: pl.Series, shares: Shares) -> npt.NDArray[np.str_]:
+def assign_by_time(times: pl.Series, shares: Shares, gap: float = 0.0) -> npt.NDArray[np.str_]:
     """Return the part of each time [rows]: the newest test, the oldest train; equal times are in one part.
 
-    Raises SplitError when there are too few different times.
+    Times less than `gap` before a later part begins are in none, "". It is in days of a moment, else in the column's
+    unit. Raises SplitError when there are too few different times.
     """
     if times.null_count():
         raise SplitError(f"{times.null_count():,} rows have no {times.name}, by which they are split")
+    if times.dtype.is_temporal():
+        times, gap = times.cast(pl.Datetime("us")), gap * _DAY_MICROSECONDS
     moments = times.to_physical().to_numpy()
     ordered = np.sort(moments)
     held_out = ordered[int(len(ordered) * (1 - shares.test))]
     tuning = ordered[int(len(ordered) * (1 - shares.test - shares.validation))]
     parts = np.where(moments >= held_out, TEST, np.where(moments >= tuning, VALIDATION, TRAIN))
+    left_out = ((parts == TRAIN) & (moments > tuning - gap)) | ((parts == VALIDATION) & (moments > held_out - gap))
+    if gap:
+        parts = np.where(left_out, "", parts)
     empty = [part for part in PARTS if part not in parts]
+    if empty and left_out.any() and gap:
+        raise SplitError(f"no row is left for {' and '.join(empty)}: write a smaller `gap` into schema.yml")
     if empty:
         raise SplitError(
             f"no row is left for {' and '.join(empty)}: too many rows have the same {times.name}; "
@@ -261,11 +283,13 @@ def main() -> int:
     try:
         shares = Shares(arguments.validation_share, arguments.test_share)
         if schema.time:
-            parts = assign_by_time(rows[schema.time], shares)
+            parts = assign_by_time(rows[schema.time], shares, schema.gap)
         else:
-            parts = assign(identities(rows, schema), shares, arguments.salt)
+            units = groups(rows, schema) if schema.group else identities(rows, schema)
+            parts = assign(units, shares, arguments.salt)
         described = describe(encode_target(rows, schema), parts, task_of(schema))
-        check(described, by_chance=not schema.time)
+        # Rows of a group are alike: chance alone moves a share further.
+        check(described, by_chance=not (schema.time or schema.group))
     except SplitError as error:
         print(f"the split is refused: {error}", file=sys.stderr)
         return 1

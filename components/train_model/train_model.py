@@ -147,7 +147,7 @@ def _folds(table: Table, train_rows: int, schema: Schema, seed: int) -> tuple[li
     Rows of a class that has fewer than there are folds fit in all of them.
     """
     everything = np.arange(len(table.target))
-    if len(everything) > SMALL_ROWS or table.classes > FEW_CLASSES or schema.time:
+    if len(everything) > SMALL_ROWS or table.classes > FEW_CLASSES or schema.time or schema.group:
         fitting = everything < train_rows
         rare = ~np.isin(table.target, table.target[fitting]) if table.classes else np.zeros_like(fitting)
         return [(everything[fitting | rare], everything[~fitting & ~rare])], False

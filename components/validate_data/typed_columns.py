@@ -44,6 +44,8 @@ def typed_columns(texts: pl.DataFrame, schema: Schema) -> dict[str, TypedColumn]
         found[schema.identifier] = _identifier(texts[schema.identifier])
     if schema.time and schema.time not in schema.names:
         found[schema.time] = _time(texts, schema.time)
+    if schema.group and schema.group not in schema.names:
+        found[schema.group] = _identifier(texts[schema.group])
     found |= {feature.name: _feature(texts, feature) for feature in schema.features}
     return found | {schema.target: _target(texts, schema)}
 

@@ -3,15 +3,18 @@
 import hashlib
 
 import numpy as np
+import polars as pl
 import pytest
 from chain import SCHEMA
 from prepare_data import (
     Shares,
     SplitError,
     assign,
+    assign_by_time,
     check,
     describe,
     fractions,
+    groups,
     identities,
     sentence,
     tracked,
@@ -191,3 +194,59 @@ def test_a_reordered_source_gives_the_same_files(tmp_path):
         assert first == second
     # And the columns go on beside them
     assert read_schema(tmp_path / "a") == SCHEMA
+
+
+def grouped(rows: int = 600) -> tuple[pl.DataFrame, Schema]:
+    """Rows of customers, five each, in an order that mixes them."""
+    numbers = np.arange(rows)
+    table = pl.DataFrame({"id": numbers, "customer": [f"c{each % (rows // 5)}" for each in numbers], "x": 1.0, "y": 0})
+    return table, Schema("id", "y", X, group="customer")
+
+
+def test_the_rows_of_a_group_are_in_one_part_and_stay_there_when_rows_are_added():
+    rows, schema = grouped()
+
+    parts = assign(groups(rows, schema), SHARES, "split-1")
+
+    where = rows.with_columns(part=pl.Series(parts)).group_by("customer").agg(pl.col("part").n_unique())
+    assert where["part"].max() == 1
+    assert set(parts) == set(PARTS)
+    # A split by id would have torn most of them apart.
+    by_id = assign(identities(rows, schema), SHARES, "split-1")
+    torn = rows.with_columns(part=pl.Series(by_id)).group_by("customer").agg(pl.col("part").n_unique())
+    assert torn.filter(pl.col("part") > 1).height > len(torn) / 2
+    # New customers and another order move none of the old ones.
+    shuffled = pl.concat([rows, rows.with_columns(customer=pl.lit("new"))]).sample(fraction=1, shuffle=True, seed=1)
+    again = dict(zip(shuffled["customer"], assign(groups(shuffled, schema), SHARES, "split-1"), strict=True))
+    assert {name: again[name] for name in rows["customer"]} == dict(zip(rows["customer"], parts, strict=True))
+
+
+def test_rows_without_a_group_are_refused():
+    rows, schema = grouped()
+
+    with pytest.raises(SplitError, match="1 rows have no customer, by which they are split"):
+        groups(rows.with_columns(customer=pl.when(pl.col("id") > 0).then("customer")), schema)
+
+
+@pytest.mark.parametrize(
+    ("times", "gap"),
+    [
+        pytest.param(pl.date_range(pl.date(2024, 1, 1), pl.date(2025, 12, 31), eager=True), 30, id="days of a date"),
+        pytest.param(pl.Series(np.arange(1_000)), 40, id="the unit of a number"),
+    ],
+)
+def test_a_gap_lies_between_the_parts_of_a_split_by_time(times: pl.Series, gap: float):
+    parts = assign_by_time(times, SHARES, gap)
+
+    physical = times.to_physical().to_numpy()
+    ends = {part: physical[parts == part] for part in PARTS}
+    assert ends["validation"].min() - ends["train"].max() == gap
+    assert ends["test"].min() - ends["validation"].max() == gap
+    assert (parts == "").sum() == 2 * (gap - 1)
+    # The gap takes nothing from the test part.
+    assert ((parts == "test") == (assign_by_time(times, SHARES) == "test")).all()
+
+
+def test_a_gap_that_leaves_no_rows_is_refused():
+    with pytest.raises(SplitError, match="no row is left for train and validation: write a smaller `gap`"):
+        assign_by_time(pl.Series(np.arange(100)), SHARES, 90)

@@ -13,7 +13,7 @@ from model_package.documents import Fields
 from model_package.rows.encoding import ModelInput, decode
 from model_package.schema import CATEGORY, NUMBER, TEXT, TIMESTAMP, Feature, Schema
 from model_package.statistics.histograms import Counted, Counts, Values, count_between, count_categories
-from model_package.tasks import TASKS, Task, task_of
+from model_package.tasks import TASKS, Task, known_tasks, task_of
 
 FORMAT = 1
 BINS = 20
@@ -22,7 +22,7 @@ TAIL_SHARES = (0.005, 0.995)
 SHARES = np.sort(np.append(np.linspace(0, 1, BINS + 1), TAIL_SHARES))
 # Bins of a model that has no baseline.
 _EVEN_EDGES = np.linspace(0.0, 1.0, BINS + 1)
-_PREDICTIONS = tuple(each.represented_as for each in TASKS.values())
+_FIRST_REPRESENTED = next(iter(TASKS.values())).represented_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Baseline:
     rows: int
     features: dict[str, Distribution]
     predictions: Distribution
-    represented_as: str = _PREDICTIONS[0]
+    represented_as: str = _FIRST_REPRESENTED
 
     @classmethod
     def build(cls, schema: Schema, rows: ModelInput, answer: Values) -> Self:
@@ -123,7 +123,8 @@ class Baseline:
     def parse(cls, document: Fields) -> Self:
         """Read the content of baseline.json. Raises PackageError."""
         features = {name: Distribution.parse(each) for name, each in document.entries("features").items()}
-        key = next((each for each in _PREDICTIONS if each in document), _PREDICTIONS[0])
+        keys = [each.represented_as for each in known_tasks().values()]
+        key = next((each for each in keys if each in document), _FIRST_REPRESENTED)
         return cls(document.count("rows"), features, Distribution.parse(document.object(key)), key)
 
     def as_document(self) -> dict[str, Any]:

@@ -228,9 +228,11 @@ class Decision:
 class Schema:
     """All that steps, endpoints and the command know about a model's columns.
 
-    `identifier` names the column that numbers the rows, `time` the one that orders them, "" where there is none;
-    `ignored` columns are knowingly not used. Of a binary target `positive` is the value that counts as 1, None where it
-    is 0 or 1; of a multiclass target `classes` are the values in order. `decision` is known once a model is trained.
+    `identifier` names the column that numbers the rows, `time` the one that orders them, `group` the one whose rows
+    of equal value are in one part of the split, "" where there is none. `gap` is how much time lies between the
+    parts of a split by time, in days of a timestamp, else in the column's own unit. `ignored` columns are knowingly
+    not used. Of a binary target `positive` is the value that counts as 1, None where it is 0 or 1; of a multiclass
+    target `classes` are the values in order. `decision` is known once a model is trained.
     """
 
     identifier: str
@@ -243,6 +245,8 @@ class Schema:
     classes: tuple[Scalar, ...] = ()
     time: str = ""
     ignored: tuple[str, ...] = ()
+    group: str = ""
+    gap: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.features:
@@ -251,8 +255,6 @@ class Schema:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"the schema names {', '.join(repeated)} more than once; a column may stand only once")
-        if self.task not in TASKS:
-            raise SchemaError(f"unknown task {self.task!r}; known are {', '.join(TASKS)}")
         features = {feature.name: feature for feature in self.features}
         coded = (each.with_codes(features[each.column]) if each.column in features else each for each in self.slices)
         object.__setattr__(self, "slices", tuple(coded))
@@ -274,8 +276,8 @@ class Schema:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of a data file that is used: identifier, time, features, target."""
-        beside = (self.identifier, "" if self.time in self.names else self.time)
+        """Every column of a data file that is used: identifier, time, group, features, target."""
+        beside = (self.identifier, *("" if each in self.names else each for each in (self.time, self.group)))
         return (*filter(None, beside), *self.names, self.target)
 
     @property
@@ -314,6 +316,8 @@ class Schema:
             classes=fields.scalars("classes") if "classes" in fields else (),
             time=fields.text("time", ""),
             ignored=fields.texts("ignore") if "ignore" in fields else (),
+            group=fields.text("group", ""),
+            gap=fields.number("gap") if "gap" in fields else 0.0,
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -333,6 +337,10 @@ class Schema:
             document["classes"] = list(self.classes)
         if self.time:
             document["time"] = self.time
+        if self.group:
+            document["group"] = self.group
+        if self.gap:
+            document["gap"] = self.gap
         if self.ignored:
             document["ignore"] = list(self.ignored)
         if self.decision is not None:

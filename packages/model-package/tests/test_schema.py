@@ -143,6 +143,14 @@ def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
         pytest.param("type: category, categories: [7", "type: integer, categories: [16777217", "apart", id="wide"),
         pytest.param("column: member, categories", "column: note, categories", "true is not a category", id="of text"),
         pytest.param("time: seen", "time: note", "`time`: note of type text has no order", id="time without order"),
+        pytest.param("time: seen", "group: zone\ntime: seen", "two ways to split; remove one", id="group and time"),
+        pytest.param("time: seen", "gap: 7", "`gap` needs `time: COLUMN`", id="gap without time"),
+        pytest.param(
+            "task: multiclass_classification",
+            "task: forecasting",
+            "a task of your own in extensions/tasks.py",
+            id="none",
+        ),
         pytest.param("time: seen", "time: risk", "names risk more than once", id="time is the target"),
         pytest.param("ignore: [comment]", "ignore: [note]", "names note more than once", id="used and ignored"),
         pytest.param("multiclass_class", "class", "unknown task 'classification'; known are", id="another task"),
@@ -159,6 +167,17 @@ def test_what_contradicts_itself_says_what_to_write(tmp_path: Path, old: str, ne
 
     with pytest.raises(SchemaError, match=re.escape(says)):
         read_schema_file(written(tmp_path, EVERY_KIND.replace(old, new, 1)))
+
+
+def test_group_and_gap_travel_in_schema_json(tmp_path: Path):
+    by_group = read_schema_file(written(tmp_path, EVERY_KIND.replace("time: seen", "group: owner")))
+    by_time = read_schema_file(written(tmp_path, EVERY_KIND.replace("time: seen", "time: seen\ngap: 7")))
+
+    assert "owner" in by_group.columns
+    assert "owner" not in by_group.names
+    assert (by_time.time, by_time.gap) == ("seen", 7.0)
+    assert Schema.parse(by_group.as_document(), "schema.json") == by_group
+    assert Schema.parse(by_time.as_document(), "schema.json") == by_time
 
 
 def test_a_schema_without_a_model_has_no_threshold():

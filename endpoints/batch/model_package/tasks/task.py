@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -41,6 +41,9 @@ class Metric:
 
     `needs_features` is False where a model that ignores its features can have a perfect value. `meaning` says in plain
     words what it measures, `undefined` when it has no value.
+
+    A metric of a fork has a `function` of encoded target [rows], answer [rows, ...] and weights [rows], how often each
+    row counts; it returns NaN where the rows do not define it. It belongs to all `tasks` unless some are named.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Metric:
     needs_features: bool = True
     meaning: str = ""
     undefined: str = ""
+    function: Callable[[Doubles, Floats, Floats], float] | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

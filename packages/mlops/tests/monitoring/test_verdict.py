@@ -8,7 +8,7 @@ from mlops.core.errors import ProjectError
 from mlops.monitoring.measuring import nothing_collected
 from mlops.monitoring.result import EXIT_CODES
 from mlops.monitoring.verdict import MonitorVerdict, judge_window
-from mlops.settings.monitoring import CATALOGUE, MONITOR_FILE, MonitorFile, read_monitor_rules
+from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, catalogue, read_monitor_rules
 from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
 from model_package.measures import Interval, Measure
@@ -28,7 +28,7 @@ def rules() -> MonitorFile:
 
 def fine(name: str) -> Measure:
     """A value that keeps every rule of the template."""
-    if CATALOGUE.kind(name).compared:
+    if catalogue().kind(name).compared:
         return Measure(0.5, reference=0.5, difference_interval=Interval(-0.01, 0.01))
     return Measure(float(ROWS) if name == "rows" else 0.0)
 

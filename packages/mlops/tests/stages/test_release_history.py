@@ -166,6 +166,27 @@ def test_a_merge_is_judged_as_one_change_whatever_its_commits_were(longer: Path)
     assert len(mixed_changes(Repository(longer), "HEAD^1")) == 1
 
 
+def test_code_that_measures_lets_no_release_in_that_comes_with_it(folder: Path) -> None:
+    # given a pull request that changes a metric, and a release that the metric would let through
+    git(folder, "checkout", "-q", "-b", "sly")
+    (folder / "extensions").mkdir()
+    (folder / "extensions" / "metrics.py").write_text("METRICS = []\n")
+    commit(folder)
+    put(folder, "dev", "2", "dev")
+    commit(folder)
+    git(folder, "checkout", "-q", "main")
+    git(folder, "merge", "-q", "--no-ff", "-m", "Merge", "sly")
+
+    (told,) = mixed_changes(Repository(folder), "HEAD^1")
+
+    assert told.startswith("extensions/: commit ")
+    assert told.endswith("and releases to dev; open two pull requests, the extensions first")
+    # The two of them one after the other are two changes.
+    put(folder, "dev", "3", "dev")
+    commit(folder)
+    assert mixed_changes(Repository(folder), "HEAD^") == ()
+
+
 def test_two_merges_in_one_push_are_two_changes(folder: Path) -> None:
     since = git(folder, "rev-parse", "HEAD")
     add_stage(load_project(folder), "preprod", "staging")

@@ -20,7 +20,6 @@ from model_package.schema import (
     INTEGER,
     MULTICLASS_CLASSIFICATION,
     REFUSE,
-    TASKS,
     TEXT,
     TYPES,
     Feature,
@@ -29,6 +28,7 @@ from model_package.schema import (
     Subgroup,
     written,
 )
+from model_package.tasks import task_class
 
 SCHEMA_YML = "schema.yml"
 # Larger whole numbers are not all exact in the float32 that the model reads.
@@ -138,6 +138,8 @@ class SchemaFile(_Part):
     task: str = BINARY_CLASSIFICATION
     id: Name | None = None
     time: Name | None = None
+    gap: Annotated[int | float, Field(gt=0, allow_inf_nan=False)] | None = None
+    group: Name | None = None
     target: Name
     positive: Value | None = None
     classes: Values | None = None
@@ -157,7 +159,10 @@ class SchemaFile(_Part):
         return self
 
     def _target_problems(self) -> Iterator[str]:
-        if self.task not in TASKS:
+        try:
+            task_class(self.task)
+        except SchemaError as error:
+            yield str(error)
             return
         if self.positive is not None and self.task != BINARY_CLASSIFICATION:
             yield f"`positive` does not fit the task {self.task}; remove it, or write `task: {BINARY_CLASSIFICATION}`"
@@ -178,6 +183,13 @@ class SchemaFile(_Part):
             if feature.name == self.time and feature.type in (CATEGORY, TEXT):
                 yield f"`time`: {self.time} of type {feature.type} has no order; write `type: timestamp`"
 
+        if self.gap is not None and self.time is None:
+            yield "`gap` needs `time: COLUMN`, which says by what the rows are split"
+        if self.group is not None and self.time is not None:
+            yield "`group` and `time` are two ways to split; remove one of them"
+        if self.group is not None and self.group == self.id:
+            yield "`group` is the id, which differs in every row; remove it, or name the column that rows share"
+
     def schema_of_columns(self) -> Schema:
         """Return the schema, without a decision: no model is trained yet."""
         return Schema(
@@ -190,6 +202,8 @@ class SchemaFile(_Part):
             classes=tuple(self.classes or ()),
             time=self.time or "",
             ignored=tuple(self.ignore),
+            group=self.group or "",
+            gap=float(self.gap or 0),
         )
 
 

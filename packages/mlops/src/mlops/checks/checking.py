@@ -10,13 +10,20 @@ from mlops.checks.project import Project
 from mlops.checks.stages import check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
-from mlops.core.layout import PIPELINE_FILE, PROJECT_FILE
+from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
+from mlops.settings import gates, monitoring
 from mlops.settings.project import load_project
+from model_package.errors import ExtensionError
+from model_package.tasks import known_tasks, use_extensions
 
 
 def check_project(root: Path) -> list[Problem]:
     """Return every problem in the project below `root`, sorted by file and line. Changes nothing."""
     project = Project(root)
+    own = list(_extension_problems(root))
+    if own:
+        # The columns and the rules name what it adds: they would all be wrong.
+        return own
     found = [*_content_problems(project), *_pin_problems(project), *_version_problems(project)]
     found += copies.check_copies(project.root)
     return sorted({*found, *project.unreadable})
@@ -80,6 +87,19 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
         yield from check_releases(project)
         yield from check_stages(project)
         yield from check_sample_request(project)
+
+
+def _extension_problems(root: Path) -> Iterator[Problem]:
+    """Yield why extensions/ cannot be loaded, or adds a name that is built in."""
+    if not (root / EXTENSION_FOLDER).is_dir():
+        return
+    use_extensions(root / EXTENSION_FOLDER)
+    try:
+        for task in known_tasks().values():
+            gates.catalogue_of(task)
+            monitoring.catalogue_of(task)
+    except ExtensionError as error:
+        yield Problem((EXTENSION_FOLDER / error.file).as_posix(), 1, error.reason, "docs/customise.md has examples")
 
 
 def _environment_reference_problems(project: Project) -> Iterator[Problem]:

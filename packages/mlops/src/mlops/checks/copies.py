@@ -2,6 +2,7 @@
 
 Azure ML runs steps and scoring scripts from the uploaded folder, so what they import must be in it. A copy is
 written by `mlops check --fix` and never edited: its files are compared one by one with the installed package's.
+The project's extensions/ travel inside it: all of them with steps, and with endpoints the tasks alone.
 """
 
 import re
@@ -14,7 +15,9 @@ from typing import Final
 import model_package
 from mlops.checks.fingerprints import IGNORED_FOLDERS, IGNORED_SUFFIXES
 from mlops.checks.yaml.document import Problem
+from mlops.core.layout import EXTENSION_FOLDER
 from model_package.digest import source_sha256
+from model_package.tasks.extensions import FOLDER, TASKS_FILE
 
 NAME: Final = "model_package"
 VERSION: Final = model_package.__version__
@@ -43,24 +46,24 @@ COPIES: Final = (
 def check_copies(root: Path) -> Iterator[Problem]:
     """Yield each file of a copy that is missing, unknown, or different from the installed package's."""
     for copy in _needed(root):
-        expected, found = _sources(copy), _files(root / copy.folder)
+        expected, found = _sources(root, copy), _files(root / copy.folder)
         if not found:
             yield Problem(str(copy.folder), 1, f"there is no copy of {NAME} for the scripts that import it", _ADVICE)
             continue
         for name in sorted(expected.keys() | found.keys()):
             file = str(copy.folder / name)
             if name not in found:
-                yield Problem(file, 1, f"the copy of {NAME} {VERSION} lacks this file", _ADVICE)
+                yield Problem(file, 1, f"the copy of {_source(name)} lacks this file", _ADVICE)
             elif name not in expected:
-                yield Problem(file, 1, f"the installed {NAME} {VERSION} has no such file", _ADVICE)
+                yield Problem(file, 1, f"{_source(name)} has no such file", _ADVICE)
             elif source_sha256(found[name]) != source_sha256(expected[name]):
-                yield Problem(file, 1, f"this file differs from the installed {NAME} {VERSION}", _ADVICE)
+                yield Problem(file, 1, f"this file differs from {_source(name)}", _ADVICE)
 
 
 def write_copies(root: Path) -> Iterator[str]:
     """Write the copies that are needed and differ; yield what was done."""
     for copy in _needed(root):
-        target, expected = root / copy.folder, _sources(copy)
+        target, expected = root / copy.folder, _sources(root, copy)
         found = _files(target)
         if found.keys() == expected.keys() and all(
             source_sha256(found[name]) == source_sha256(expected[name]) for name in found
@@ -74,6 +77,11 @@ def write_copies(root: Path) -> Iterator[str]:
         yield f"{copy.folder}: copied from the installed {NAME} {VERSION}"
 
 
+def _source(name: str) -> str:
+    """What a file of a copy is compared with."""
+    return f"{FOLDER}/" if name.startswith(f"{FOLDER}/") else f"the installed {NAME} {VERSION}"
+
+
 def _needed(root: Path) -> list[Copy]:
     return [copy for copy in COPIES if (root / copy.folder).is_dir() or _is_imported(root, copy)]
 
@@ -82,9 +90,11 @@ def _is_imported(root: Path, copy: Copy) -> bool:
     return any(_IMPORT.search(script.read_text(encoding="utf-8")) for script in root.glob(copy.scripts))
 
 
-def _sources(copy: Copy) -> dict[str, Path]:
+def _sources(root: Path, copy: Copy) -> dict[str, Path]:
     files = _files(Path(model_package.__file__).parent)
-    return {name: path for name, path in files.items() if PurePosixPath(name).parts[0] not in copy.left_out}
+    sources = {name: path for name, path in files.items() if PurePosixPath(name).parts[0] not in copy.left_out}
+    own = (root / EXTENSION_FOLDER).glob("*.py")
+    return sources | {f"{FOLDER}/{path.name}": path for path in own if path.name == TASKS_FILE or not copy.left_out}
 
 
 def _files(folder: Path) -> dict[str, Path]:

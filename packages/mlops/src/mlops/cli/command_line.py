@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.ci_output import escaped_output
-from mlops.core.errors import Interrupted, MachineError, MlopsError
+from mlops.core.errors import Interrupted, MachineError, MlopsError, ProjectError
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,11 @@ def _run(words: list[str]) -> int:
 def _as_mlops_error(error: Exception) -> MlopsError | None:
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
+    if "model_package.errors" in sys.modules:
+        from model_package.errors import ExtensionError
+
+        if isinstance(error, ExtensionError):
+            return ProjectError(str(error), "Then run again; docs/customise.md says what the file may hold.")
     # Azure cannot have failed in a command that never imported its SDK.
     if "azure.core" not in sys.modules:
         return None

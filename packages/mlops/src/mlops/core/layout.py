@@ -10,6 +10,7 @@ SCHEMA_FILE: Final = "schema.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
 MONITOR_PIPELINE_FILE: Final = Path("pipelines", "monitor.yml")
 COMPONENT_FOLDER: Final = Path("components")
+EXTENSION_FOLDER: Final = Path("extensions")
 # The pipeline step that rejects bad data, and the output that holds its findings.
 VALIDATION_STEP: Final = "validate_data"
 VALIDATION_OUTPUT: Final = "validation_report"

@@ -14,7 +14,7 @@ from mlops.audit.record import Record
 from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts, Line
 from mlops.dashboard.snapshot import SERVICE_INTERVAL, SERVICE_WINDOW, Service, Snapshot, StageSnapshot
-from model_package.tasks import TASKS
+from model_package.tasks import task_class
 
 Outcome = Literal["released", "rolled back", "halted", "in progress", "unfinished"]
 _TIDIED: Final = "tidy up"
@@ -228,7 +228,7 @@ def _newest(found: Sequence[Sequence[Record]]) -> list[Record]:
 
 def _measures(snapshot: Snapshot) -> dict[str, str]:
     """The measures of drift, and the task's main metric, by title."""
-    task = TASKS[snapshot.task]
+    task = task_class(snapshot.task)
     return {**DRIFT_MEASURES, **{each.name: each.title for each in task.metrics if each.name == task.main_metric}}
 
 

@@ -29,13 +29,14 @@ from mlops.settings.gates import GOLDEN_DECISION_CHANGES, GatesFile
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.baseline import Baseline
-from model_package.errors import MeasurementError, ModelPackageError, NoData
+from model_package.errors import ExtensionError, MeasurementError, ModelPackageError, NoData
 from model_package.measures import Measure, largest
 from model_package.package import read_baseline, read_provenance, read_schema
 from model_package.provenance import Provenance
 from model_package.rows.encoding import decode
 from model_package.runtime import Scorer
 from model_package.statistics.psi import population_stability_index
+from model_package.tasks.extensions import MEASURES_FILE, GateMeasure, call, extensions
 
 Measures = dict[str, Measure]
 
@@ -126,6 +127,9 @@ class _Collection:
         """Take measures; where that fails, record the reason under each of their names."""
         try:
             self.measures |= measure()
+        except ExtensionError:
+            # Not the challenger's fault: no verdict.
+            raise
         except ModelPackageError as error:
             self.measures |= dict.fromkeys(names, Measure.failed(error))
 
@@ -149,6 +153,17 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
             measured_names(gates, challenger.task), partial(_performance, found, challenger, champion, champion_problem)
         )
         found.attempt(_DRIFT, partial(_recent, found, challenger))
+        for own in extensions().gates:
+            found.attempt(
+                (own.name,),
+                partial(
+                    _own,
+                    own,
+                    rows=proposal.held_out,
+                    packages=(challenger, champion),
+                    champion_problem=champion_problem,
+                ),
+            )
     return Evidence(
         proposal=proposal,
         measures=found.measures,
@@ -215,6 +230,15 @@ def _performance(found: _Collection, challenger: Package, champion: Package | No
     rows = found.proposal.held_out
     found.performance = measure_performance(rows, found.gates, challenger, champion, champion_problem)
     return found.performance.measures
+
+
+def _own(
+    own: GateMeasure, rows: pl.DataFrame, packages: tuple[Package, Package | None], champion_problem: str
+) -> Measures:
+    """Take a measure of extensions/ of both models. Raises ExtensionError where its code fails."""
+    values = [call(MEASURES_FILE, own.name, own.function, each.folder, rows) for each in packages if each]
+    reference = values[1] if len(values) > 1 else None
+    return {own.name: Measure(values[0], reference=reference, reference_problem=champion_problem)}
 
 
 def _recent(found: _Collection, challenger: Package) -> Measures:

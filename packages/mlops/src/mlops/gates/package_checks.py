@@ -98,7 +98,10 @@ def recorded_difference(
             f"evaluation.json covers {recorded.rows:,} rows, and there are {len(target):,} held-out rows: "
             "give the test part of the data that the model was evaluated on"
         )
-    claims = {name: recorded.estimate(name).value for name in task.monitored()} | recorded.facts
+    # A model may be older than a metric of extensions/.
+    newer = {each.name for each in task.metrics if each.function is not None and each.name not in recorded.metrics}
+    named = [name for name in task.monitored() if name not in newer]
+    claims = {name: recorded.estimate(name).value for name in named} | recorded.facts
     values = dict(found) | task.facts(target)
     missing = [name for name, claim in claims.items() if claim is None and math.isfinite(values[name])]
     missing += [name for name in task.facts(target) if name not in recorded.facts]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mlops.core.markdown import clean
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
-from mlops.settings.gates import CATALOGUE
+from mlops.settings.gates import catalogue
 from model_package.tasks.task import Chart
 
 _SIZE: Final = 320
@@ -150,7 +150,7 @@ def _compared(report: GateReport) -> list[tuple[str, bool, tuple[float, float, f
         if measured and measured.difference is not None and interval and margin is not None:
             values = (interval.low, measured.difference, interval.high, margin)
             if np.isfinite(values).all():
-                found.append((CATALOGUE.short_title(outcome.rule.measure), outcome.passed, values))
+                found.append((catalogue().short_title(outcome.rule.measure), outcome.passed, values))
     return found
 
 

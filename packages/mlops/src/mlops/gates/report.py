@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from mlops.gates.evidence import Candidate, Evidence, Proposal, collect_evidence
 from mlops.gates.performance import SubgroupResult
-from mlops.settings.gates import CATALOGUE, GatesFile
+from mlops.settings.gates import GatesFile, catalogue
 from mlops.settings.rules import Rule
 from mlops.settings.verdict import Comparison, Outcome, number
 from mlops.settings.verdict import check as check_rule
 from model_package.errors import MeasurementError
 from model_package.measures import Interval, Measure
+from model_package.tasks import extensions
 
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
@@ -46,7 +47,7 @@ def check(rule: Rule, evidence: Evidence) -> Outcome:
     absent = Measure.failed(MeasurementError("it was not measured"))
     problem = "" if evidence.has_champion else _NO_CHAMPION
     champion = Comparison("the champion", "the held-out rows", "non_inferiority", problem)
-    return check_rule(rule, evidence.measures.get(rule.measure, absent), CATALOGUE.kind(rule.measure), champion)
+    return check_rule(rule, evidence.measures.get(rule.measure, absent), catalogue().kind(rule.measure), champion)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class GateReport:
             "held_out_rows": self.proposal.held_out.height,
             "recent_inputs": _recent(self.proposal),
             "confidence": self.evidence.confidence,
+            "extensions": extensions().digest or None,
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
             "measures": {name: _plain(_measure(each)) for name, each in self.evidence.measures.items()},
             "groups": [_subgroup(each) for each in performance.subgroups] if performance else [],
@@ -190,7 +192,7 @@ def _plain(value: Any) -> Any:
 def _row(outcome: Outcome, evidence: Evidence) -> Row:
     measured = evidence.measures.get(outcome.rule.measure, Measure())
     return Row(
-        title=CATALOGUE.title(outcome.rule.measure),
+        title=catalogue().title(outcome.rule.measure),
         champion=shown(measured.reference),
         challenger=shown(outcome.observed),
         difference=shown(measured.difference, sign=True),

@@ -15,7 +15,7 @@ from mlops.core.markdown import table as markdown_table
 from mlops.core.results import Block, HistogramPair, Line, Result, Table
 from mlops.monitoring.measuring import MonitoringRequest, Results
 from mlops.monitoring.verdict import MonitorVerdict, State
-from mlops.settings.monitoring import CATALOGUE, section_of
+from mlops.settings.monitoring import catalogue, section_of
 from mlops.settings.project import Project
 from mlops.settings.verdict import Outcome, number
 from model_package.measures import Measure
@@ -160,7 +160,7 @@ class Monitored:
         interval = measure.difference_interval
         return Row(
             section=section_of(outcome.rule.measure),
-            title=CATALOGUE.title(outcome.rule.measure),
+            title=catalogue().title(outcome.rule.measure),
             now=_shown(outcome.observed),
             release=_shown(measure.reference),
             interval=f"{number(interval.low)} to {number(interval.high)}" if interval else "-",

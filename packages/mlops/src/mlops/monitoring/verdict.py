@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.settings.monitoring import CATALOGUE, MonitorFile, Section, section_of
+from mlops.settings.monitoring import MonitorFile, Section, catalogue, section_of
 from mlops.settings.rules import Rule
 from mlops.settings.stages import StageName
 from mlops.settings.verdict import Comparison, Outcome, check
@@ -62,7 +62,7 @@ def _check(rule: Rule, measures: Mapping[str, Measure], findings: Findings) -> O
     missing = MeasurementError("the job did not measure it")
     absent = Measure.failed(missing) if findings.rows else Measure.nothing("there are no rows")
     measure = measures.get(rule.measure, absent)
-    return check(rule, measure, CATALOGUE.kind(rule.measure), _RELEASE)
+    return check(rule, measure, catalogue().kind(rule.measure), _RELEASE)
 
 
 def _state(broken: set[Section], *, is_quiet: bool) -> State:

@@ -235,6 +235,11 @@ def label(collected: pl.DataFrame, labels: Labels, schema: Schema, stage: str) -
     """
     task = task_of(schema)
     features = [replace(each, name=collected_name(each.name, task)) for each in schema.features]
+    if schema.group not in ("", *schema.names):
+        raise InputError(
+            f"the rows that {stage} collected have no column {schema.group}, by which schema.yml splits them",
+            f"Train on data that has it: `mlops train --data FILE`. Or list {schema.group} among the features.",
+        )
     missing = [each.name for each in features if each.name not in collected.columns]
     if missing and collected.height:
         raise InputError(

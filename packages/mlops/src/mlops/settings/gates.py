@@ -23,11 +23,12 @@ from mlops.settings.rules import (
     problems_of,
     rules_at,
     slice_kind,
+    with_own_measures,
 )
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema, Slice
-from model_package.tasks import TASKS, Task
+from model_package.tasks import Task, extensions, known_tasks, task_class
 
 _OF_EVERY_TASK: Final = {
     "recorded_difference": MeasureKind("Recorded metrics against ONNX", "lower"),
@@ -49,11 +50,15 @@ def catalogue_of(task: type[Task]) -> Catalogue:
     metrics = {each.name: compared_kind(each) for each in task.metrics if each.gated}
     slices = {each.name: slice_kind(each) for each in task.slice_metrics}
     changes = {GOLDEN_DECISION_CHANGES: MeasureKind("Golden-test decisions changed", "lower")}
-    return Catalogue({**metrics, **slices, **(changes if task.decides() else {}), **_OF_EVERY_TASK})
+    kinds = {**metrics, **slices, **(changes if task.decides() else {}), **_OF_EVERY_TASK}
+    return with_own_measures(kinds, extensions().gates, compared=True)
 
 
-# For titles; which of them a rule may name depends on the task.
-CATALOGUE: Final = joined(catalogue_of(each) for each in TASKS.values())
+def catalogue() -> Catalogue:
+    """What any task's rules may name, for titles."""
+    return joined(catalogue_of(each) for each in known_tasks().values())
+
+
 GATES_FILE: Final = RELEASE_FOLDER / "gates.yml"
 
 
@@ -103,7 +108,7 @@ def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:
     checked = read_checked(file, GatesFile, {**stage_context(order), **slices_context(schema)})
     gates = checked.value
     names = [each.name for each in gates.slices]
-    checked.refuse(problems_of(gates.rules, catalogue_of(TASKS[schema.task]), names, order, has_champions=True))
+    checked.refuse(problems_of(gates.rules, catalogue_of(task_class(schema.task)), names, order, has_champions=True))
     return gates
 
 

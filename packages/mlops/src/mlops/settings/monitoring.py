@@ -23,11 +23,12 @@ from mlops.settings.rules import (
     problems_of,
     rules_at,
     slice_kind,
+    with_own_measures,
 )
 from mlops.settings.stages import StageName, StageOrder, stage_context
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema
-from model_package.tasks import TASKS, Task
+from model_package.tasks import Task, extensions, known_tasks, task_class
 
 Section = Literal["quality", "drift", "performance", "fairness", "service"]
 
@@ -71,17 +72,22 @@ def _sections(task: type[Task]) -> dict[Section, dict[str, MeasureKind]]:
 
 def catalogue_of(task: type[Task]) -> Catalogue:
     """What the rules of monitor.yml may name for a task."""
-    return Catalogue({name: kind for kinds in _sections(task).values() for name, kind in kinds.items()})
+    kinds = {name: kind for kinds in _sections(task).values() for name, kind in kinds.items()}
+    return with_own_measures(kinds, extensions().monitor, compared=False)
 
 
-# For titles; which of them a rule may name depends on the task.
-CATALOGUE: Final = joined(catalogue_of(each) for each in TASKS.values())
+def catalogue() -> Catalogue:
+    """What any task's rules may name, for titles."""
+    return joined(catalogue_of(each) for each in known_tasks().values())
 
 
 def section_of(measure: str) -> Section:
     """The kind of finding that a broken rule on a measure is. Raises KeyError for an unknown measure."""
     name = measure.split(SLICE_SEPARATOR, 1)[0]
-    for task in TASKS.values():
+    for own in extensions().monitor:
+        if own.name == name:
+            return own.section
+    for task in known_tasks().values():
         for section, kinds in _sections(task).items():
             if name in kinds:
                 return section
@@ -142,7 +148,7 @@ def read_monitor_rules(file: Path, order: StageOrder, schema: Schema) -> Monitor
     """Read and check monitor.yml, whose slices the schema defines. Raises ProjectError naming file, line and key."""
     checked = read_checked(file, MonitorFile, {**stage_context(order), **slices_context(schema)})
     found = checked.value
-    problems = problems_of(found.rules, catalogue_of(TASKS[schema.task]), found.slices, order, has_champions=False)
+    problems = problems_of(found.rules, catalogue_of(task_class(schema.task)), found.slices, order, has_champions=False)
     checked.refuse([*problems, *_retraining_problems(found)])
     return found
 

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked
 from mlops.core.errors import ProjectError
-from mlops.core.layout import PROJECT_FILE, SCHEMA_FILE
+from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
 from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
+from model_package.tasks import use_extensions
 
 Serving = Literal["managed", "kubernetes"]
 MANAGED: Final[Serving] = "managed"
@@ -240,10 +241,12 @@ def find_project_file(start: Path) -> Path:
 def load_project(given: Path | None = None) -> Project:
     """Read the project that `given` (a folder or its project.yml) names, else the one containing the working folder.
 
-    Raises ProjectError, with file, line and key of everything that is wrong.
+    Its extensions are used from now on. Raises ProjectError, with file, line and key of everything that is wrong.
     """
     file = project_file(given)
-    return Project(root=file.resolve().parent, settings=read_settings(file))
+    root = file.resolve().parent
+    use_extensions(root / EXTENSION_FOLDER)
+    return Project(root=root, settings=read_settings(file))
 
 
 def project_file(given: Path | None = None) -> Path:

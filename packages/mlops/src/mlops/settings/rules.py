@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
 from model_package.measures import SLICE_SEPARATOR, slice_metric
-from model_package.tasks import Metric, SliceMetric
+from model_package.tasks import GateMeasure, Metric, MonitorMeasure, SliceMetric
+from model_package.tasks.extensions import MEASURES_FILE, refuse_collisions
 
 Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -77,6 +78,15 @@ def compared_kind(metric: Metric) -> MeasureKind:
 def slice_kind(metric: SliceMetric) -> MeasureKind:
     """The kind of measure that a task's metric by slice is."""
     return MeasureKind(metric.title, "lower", compared=True, per_slice=True, short_title=metric.short_title)
+
+
+def with_own_measures(
+    kinds: Mapping[str, MeasureKind], own: Iterable[GateMeasure | MonitorMeasure], *, compared: bool
+) -> Catalogue:
+    """A catalogue with the measures of extensions/. Raises ExtensionError where a name is built in."""
+    added = {each.name: MeasureKind(each.title, each.better, compared=compared) for each in own}
+    refuse_collisions(MEASURES_FILE, "measure", added, kinds)
+    return Catalogue({**kinds, **added})
 
 
 def joined(catalogues: Iterable[Catalogue]) -> Catalogue:

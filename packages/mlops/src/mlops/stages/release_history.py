@@ -6,18 +6,20 @@ invalidates no past release, and a change of the list cannot authorise a release
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
 from mlops.core.documents import CheckedFile, YamlError, parse_yaml, read_checked
 from mlops.core.errors import ProjectError
 from mlops.core.git import Repository
-from mlops.core.layout import PROJECT_FILE
+from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE
 from mlops.settings.project import Project
 from mlops.settings.releases import Manifest, Release, manifest_file, manifest_path, parse_release
 from mlops.settings.stages import StageName, StageOrder
 
 _PROJECT_PATH: Final = PurePosixPath(PROJECT_FILE)
+_EXTENSION_PATH: Final = PurePosixPath(EXTENSION_FOLDER)
 _HEAD: Final = "HEAD"
 _SHORT: Final = 12
 
@@ -69,23 +71,42 @@ def skipped_stage(repository: Repository, revision: str, stage: StageName, relea
 
 
 def mixed_changes(repository: Repository, since: str) -> tuple[str, ...]:
-    """The commits or merges since a revision that change both the stages and a release, as sentences."""
+    """The commits or merges since a revision that release, and change the stages or extensions/ too, as sentences.
+
+    Neither may authorise a release of the same change: the code of extensions/ measures what gates judge.
+    """
     problems = []
-    branch = repository.known_default_tip()
-    for commit in repository.changes_of(_PROJECT_PATH, f"{since}..{_HEAD}", first_parent=True):
+    for commit in _changes_since(repository, since, _PROJECT_PATH):
         before, after = (order_at(repository, revision) for revision in (f"{commit}^1", commit))
         if before is None or after is None or before == after:
             continue
-        for stage in after:
-            release = release_at(repository, commit, stage)
-            is_new = release != release_at(repository, f"{commit}^1", stage)
-            if release and is_new and not (branch and release_at(repository, branch, stage) == release):
-                line = _line_of_stages(repository, commit)
-                problems.append(
-                    f"{PROJECT_FILE}:{line}: stages: commit {commit[:_SHORT]} changes them from {before} to {after}, "
-                    f"and releases to {stage}; open two pull requests, the stages first"
-                )
+        line = _line_of_stages(repository, commit)
+        problems += [
+            f"{PROJECT_FILE}:{line}: stages: commit {commit[:_SHORT]} changes them from {before} to {after}, "
+            f"and releases to {stage}; open two pull requests, the stages first"
+            for stage in _released_by(repository, commit, after)
+        ]
+    for commit in _changes_since(repository, since, _EXTENSION_PATH):
+        problems += [
+            f"{_EXTENSION_PATH}/: commit {commit[:_SHORT]} changes code that measures for the gates, and releases to "
+            f"{stage}; open two pull requests, the extensions first"
+            for stage in _released_by(repository, commit, order_at(repository, commit) or ())
+        ]
     return tuple(problems)
+
+
+def _changes_since(repository: Repository, since: str, path: PurePosixPath) -> tuple[str, ...]:
+    return repository.changes_of(path, f"{since}..{_HEAD}", first_parent=True)
+
+
+def _released_by(repository: Repository, commit: str, stages: Iterable[StageName]) -> Iterator[StageName]:
+    """The stages to which a commit releases something that the default branch does not release yet."""
+    branch = repository.known_default_tip()
+    for stage in stages:
+        release = release_at(repository, commit, stage)
+        is_new = release != release_at(repository, f"{commit}^1", stage)
+        if release and is_new and not (branch and release_at(repository, branch, stage) == release):
+            yield stage
 
 
 def _line_of_stages(repository: Repository, revision: str) -> int:

@@ -13,7 +13,7 @@ import polars as pl
 from model_package.collected.folder import Collected
 from model_package.collected.labels import Labels
 from model_package.collected.rows import row_keys
-from model_package.measures import no_measures, slice_metric
+from model_package.measures import Measure, no_measures, slice_metric
 from model_package.monitoring.drift import (
     FEATURE_MEASURES,
     Sensitivity,
@@ -31,6 +31,7 @@ from model_package.rows.collected_columns import KEY, MODEL_VERSION, OUTCOME, co
 from model_package.rows.tables import matrix
 from model_package.statistics.bootstrap import Bootstrap
 from model_package.tasks import task_of
+from model_package.tasks.extensions import MEASURES_FILE, call, extensions
 
 ANY_VERSION = "any"
 _SHOWN_NAMES = 10
@@ -70,6 +71,7 @@ def measure(collected: Collected, reference: Reference, labels: Labels | None, s
         notes=_notes(collected, labels, task_of(reference.schema).outcomes),
     )
     _measure_columns(found, collected, reference, settings)
+    _measure_own(found, collected, settings)
     answered = _answered(collected.table, reference, settings.model_version)
     found.answered = answered.table.height
     _measure_predictions(found, answered, reference, settings)
@@ -93,6 +95,15 @@ def _measure_columns(found: Findings, collected: Collected, reference: Reference
     found.measures |= column_quality(reference, columns, collected)
     found.columns = feature_drift(reference, columns, settings.sensitivity)
     found.measures |= drift_measures(found.columns)
+
+
+def _measure_own(found: Findings, collected: Collected, settings: Settings) -> None:
+    """Take the measures of extensions/. Raises ExtensionError where their code fails."""
+    for own in extensions().monitor:
+        if collected.rows < settings.min_rows:
+            found.measures |= no_measures(_too_few(collected.rows, settings.min_rows), own.name)
+        else:
+            found.measures[own.name] = Measure(call(MEASURES_FILE, own.name, own.function, collected.table))
 
 
 def _measure_predictions(found: Findings, answered: _Answered, reference: Reference, settings: Settings) -> None:
