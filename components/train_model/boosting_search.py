@@ -26,6 +26,9 @@ _LONG = 0.6
 # More in all would make a graph of tens of megabytes.
 _MOST_TREES = 2_400
 _MOST_ITERATIONS = 320
+# Rows x features x trees that are grown at most: per candidate, so that training takes less than a minute.
+_MOST_WORK = 2.5e9
+_LEAST_ITERATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,17 @@ class Table:
         """How many scores a row has."""
         return self.classes if self.classes > 2 else 1
 
+    @property
+    def work(self) -> int:
+        """Rows x features x trees of one iteration."""
+        return self.features.size * self.scores
+
+    @property
+    def most_iterations(self) -> int:
+        """How many iterations are tried at most: fewer where one takes long."""
+        affordable = max(_LEAST_ITERATIONS, int(_MOST_WORK / max(self.work, 1)))
+        return min(_MOST_ITERATIONS, _MOST_TREES // self.scores, affordable)
+
     def loss(self, scores: Doubles, rows: Rows) -> float:
         """Return the mean loss of the raw scores [rows, scores] of some rows."""
         target = self.target[rows]
@@ -92,39 +106,62 @@ class Table:
 
 def search(table: Table, folds: Sequence[Fold], settings: Sequence[Setting], *, average: bool) -> Boosted:
     """Return the best of the settings, fitted: its members of the folds to `average`, or one member of all rows."""
-    tried = [(each, *_curve(table, folds, each)) for each in settings]
-    setting, _, iterations = min(tried, key=lambda each: each[1])
-    chosen = replace(setting, iterations=iterations)
-    members = [_fitted(table, rows, chosen) for rows, _ in folds]
-    scores = np.full((len(table.target), table.scores), np.nan)
-    for member, (_, held_out) in zip(members, folds, strict=True):
-        scores[held_out] = boosted_scores(member, table.features[held_out])
+    tried = [(each, _curve(table, folds, each)) for each in settings]
+    setting, found = min(tried, key=lambda each: each[1].loss)
+    chosen = replace(setting, iterations=found.iterations)
     if not average:
-        members = [_fitted(table, np.arange(len(table.target)), chosen)]
-    return Boosted(chosen, tuple(members), scores)
+        member = _fitted(table, np.arange(len(table.target)), chosen)
+        return Boosted(chosen, (member,), _placed(table, folds, found.scores))
+    members = tuple(_fitted(table, rows, chosen) for rows, _ in folds)
+    scores = [
+        boosted_scores(each, table.features[held_out]) for each, (_, held_out) in zip(members, folds, strict=True)
+    ]
+    return Boosted(chosen, members, _placed(table, folds, scores))
+
+
+def _placed(table: Table, folds: Sequence[Fold], scores: Sequence[Doubles]) -> Doubles:
+    """Return the folds' raw scores in the order of the rows."""
+    found = np.full((len(table.target), table.scores), np.nan)
+    for (_, held_out), each in zip(folds, scores, strict=True):
+        found[held_out] = each
+    return found
 
 
 def _fitted(table: Table, rows: Rows, setting: Setting) -> Boosting:
     return _grown(setting.unfitted(1, classifies=bool(table.classes)), table, rows, setting.iterations)
 
 
-def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> tuple[float, int]:
-    """Return the lowest mean loss of the held-out rows, and after how many iterations it is reached."""
+@dataclass(frozen=True)
+class _Best:
+    """The lowest mean loss of the held-out rows, after how many iterations, and each fold's raw scores there."""
+
+    loss: float
+    iterations: int
+    scores: list[Doubles]
+
+
+def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> _Best:
+    """Add trees until the loss of the held-out rows has long been rising, or as many as the setting says."""
     models = [setting.unfitted(1, classifies=bool(table.classes)) for _ in folds]
-    weights = [len(held_out) for _, held_out in folds]
-    most = setting.iterations or min(_MOST_ITERATIONS, _MOST_TREES // table.scores)
-    losses = np.empty(0)
+    weights = np.array([len(held_out) for _, held_out in folds], dtype=np.float64)
+    most = setting.iterations or table.most_iterations
+    best = _Best(np.inf, 1, [])
     for size in _rounds(setting.iterations, most):
-        found = [
-            [table.loss(scores, held_out) for scores in _staged(_grown(model, table, rows, size), table, held_out)]
-            for model, (rows, held_out) in zip(models, folds, strict=True)
-        ]
-        losses = np.average(found, axis=0, weights=weights)
-        if setting.iterations:
-            return float(losses[-1]), size
-        if losses.argmin() < _LONG * size:
+        for model, (rows, _) in zip(models, folds, strict=True):
+            _grown(model, table, rows, size)
+        stages = zip(
+            *(_staged(model, table, held_out) for model, (_, held_out) in zip(models, folds, strict=True)), strict=True
+        )
+        for iterations, scores in enumerate(stages, start=1):
+            losses = [table.loss(each, held_out) for each, (_, held_out) in zip(scores, folds, strict=True)]
+            loss = float(np.average(losses, weights=weights))
+            last = iterations == setting.iterations
+            if last or (not setting.iterations and loss < best.loss):
+                # The next stage may be written over the same memory.
+                best = _Best(loss, iterations, [each.copy() for each in scores])
+        if setting.iterations or best.iterations < _LONG * size:
             break
-    return float(losses.min()), int(losses.argmin()) + 1
+    return best
 
 
 def _rounds(fixed: int, most: int) -> Iterator[int]:

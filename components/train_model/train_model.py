@@ -39,7 +39,13 @@ FEW_CLASSES = 5
 FOLDS = 4
 # The learning rate, and what is tried: leaves, rows per leaf, share of the features (benchmarks/default_model.py).
 _SMALL = (0.1, ((6, 20, 0.5), (24, 5, 0.25), (24, 20, 1.0)))
-_LARGE = (0.05, ((10, 20, 0.5), (40, 20, 0.5)))
+_MIDDLE = (0.05, ((10, 20, 0.5), (40, 20, 0.5)))
+_LARGE = (0.1, ((24, 20, 0.5),))
+# Where there is time for few trees, each must count for more.
+_HUGE = (0.2, ((31, 20, 0.5),))
+# Rows x features x trees of one iteration, from which a table is large; and the iterations below which it is huge.
+_LARGE_WORK = 400_000
+_FEW_ITERATIONS = 100
 # A threshold where all held-out rows are of one class.
 _EVEN = 0.5
 
@@ -61,9 +67,9 @@ class Tuning:
     feature_share: float = 0.0
     seed: int = 7
 
-    def settings(self, rows: int) -> list[Setting]:
-        """Return what is to be tried on a table of so many rows."""
-        rate, shapes = _SMALL if rows <= SMALL_ROWS else _LARGE
+    def settings(self, table: Table) -> list[Setting]:
+        """Return what is to be tried on a table: less where it takes longer."""
+        rate, shapes = _to_try(table)
         given = {
             (self.maximum_leaves or leaves, self.minimum_leaf_rows or least, self.feature_share or share)
             for leaves, least, share in shapes
@@ -80,6 +86,14 @@ class Tuning:
             )
             for leaves, least, share in sorted(given)
         ]
+
+
+def _to_try(table: Table) -> tuple[float, tuple[tuple[int, int, float], ...]]:
+    if len(table.target) <= SMALL_ROWS:
+        return _SMALL
+    if table.work <= _LARGE_WORK:
+        return _MIDDLE
+    return _HUGE if table.most_iterations < _FEW_ITERATIONS else _LARGE
 
 
 @dataclass(frozen=True)
@@ -167,7 +181,7 @@ def _boosted(table: Table, folds: Sequence[Fold], tuning: Tuning, *, average: bo
     """Return what was boosted; None where there is nothing to tell rows apart by, or only one class."""
     if table.classes == 1 or not table.features.shape[1]:
         return None
-    return search(table, folds, tuning.settings(len(table.target)), average=average)
+    return search(table, folds, tuning.settings(table), average=average)
 
 
 def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> float:
