@@ -156,7 +156,7 @@ def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> _Best:
             losses = [table.loss(each, held_out) for each, (_, held_out) in zip(scores, folds, strict=True)]
             loss = float(np.average(losses, weights=weights))
             last = iterations == setting.iterations
-            if last or (not setting.iterations and loss < best.loss):
+            if last or not best.scores or (not setting.iterations and loss < best.loss):
                 # The next stage may be written over the same memory.
                 best = _Best(loss, iterations, [each.copy() for each in scores])
         if setting.iterations or best.iterations < _LONG * size:
