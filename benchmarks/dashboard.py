@@ -91,7 +91,7 @@ def a_year() -> Snapshot:
     """What a team leaves in a year: a release a day through one stage or another, monitoring, gates."""
     end = BEGIN + timedelta(days=DAYS)
     stages = tuple(_stage(name, index, end) for index, name in enumerate(ORDER.names))
-    return Snapshot("credit-default", "credit-default", "binary_classification", end, stages)
+    return Snapshot("example", "example", "binary_classification", end, stages)
 
 
 def _stage(name: StageName, index: int, end: datetime) -> StageSnapshot:
@@ -111,7 +111,7 @@ def _stage(name: StageName, index: int, end: datetime) -> StageSnapshot:
         Interval(end - timedelta(minutes=30 * (48 - at)), 900 + 10 * at, at % 7, 20.0 + at % 5, 40.0 + at % 9)
         for at in range(48)
     )
-    status = StageStatus(name, f"credit-default-{name}", view)
+    status = StageStatus(name, f"example-{name}", view)
     return StageSnapshot(name, status, None, "", StageHistory(name, tuple(records)), Service(intervals))
 
 
@@ -123,7 +123,7 @@ def _events(stage: StageName, releases: int, wanted: int) -> Iterator[Event]:
     for release in range(1, releases + 1):
         facts: dict[str, Any] = {
             "stage": stage,
-            "model": "credit-default",
+            "model": "example",
             "version": str(release),
             "digest": f"sha256:{release:064x}",
         }

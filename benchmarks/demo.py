@@ -2,7 +2,7 @@
 
 It works on a clone in a temporary folder, so that neither the checkout nor its emulator is touched.
 
-    uv run python benchmarks/demo.py --data credit_default.csv
+    uv run python benchmarks/demo.py --data my.csv
     uv run python benchmarks/demo.py            (the embedded synthetic sample)
 """
 

@@ -3,7 +3,7 @@
 Both run the same steps on the same file with the same interpreter and the same MLflow server, on an emulator
 of their own in a temporary folder. The shell runs them one after another, each a fresh process.
 
-    uv run python benchmarks/pipeline.py --data credit_default.csv
+    uv run python benchmarks/pipeline.py --data my.csv
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It works on a clone in a temporary folder, so that neither the checkout nor its emulator is touched.
 
-    uv run python benchmarks/release.py --data credit_default.csv
+    uv run python benchmarks/release.py --data my.csv
     uv run python benchmarks/release.py --skip-bad-model --skip-drift
 """
 

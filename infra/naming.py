@@ -39,7 +39,7 @@ class Names:
         return hashlib.sha256(text.encode()).hexdigest()[:SUFFIX_LENGTH]
 
     def of(self, prefix: str, *what: str) -> str:
-        """A name that is unique inside the resource group, such as `vnet-credit-default-dev`."""
+        """A name that is unique inside the resource group, such as `vnet-churn-dev`."""
         return "-".join([prefix, self.project, self.stack, *what])
 
     def short(self, prefix: str) -> str:

@@ -27,7 +27,7 @@ NOW = "now"
 ALL = "all"
 MEASURES_FILE = "measures.json"
 EXAMPLE = (
-    "example: python components/monitor_model/monitor_model.py --collected out/modelDataCollector/credit-default-prod "
+    "example: python components/monitor_model/monitor_model.py --collected out/modelDataCollector/NAME-prod "
     "--model-package out/package --until 2026-03-02T00:00:00+00:00 --hours 24 --monitoring out/monitoring"
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from model_package.steps.table_model import Doubles, probabilities
+from model_package.steps.table_model import Doubles, class_probabilities
 
 # As if this many rows were certain that nothing needs to be calibrated.
 _PRIOR_ROWS = 5.0
@@ -44,7 +44,7 @@ def calibrate(scores: Doubles, target: Doubles, classes: int) -> Calibration:
 
     def loss(values: Doubles) -> tuple[float, Doubles]:
         found = np.tensordot(values[:parts], scores, axes=1) + values[parts:]
-        known = probabilities(found, classes)
+        known = class_probabilities(found, classes)
         error = (known - truth) if width > 1 else (known - truth)[:, 1:]
         intercepts = error.sum(axis=0) if width == 1 else np.zeros(width)
         slope = np.concatenate([np.tensordot(scores, error, axes=2), intercepts])

@@ -28,7 +28,7 @@ from model_package.rows.split import TRAIN, VALIDATION, Part, read_part
 from model_package.schema import BINARY_CLASSIFICATION, REGRESSION, Decision, Schema
 from model_package.statistics.bootstrap import point_values
 from model_package.steps.sklearn_model import fitting_threads, save_model
-from model_package.steps.table_model import Doubles, TableModel, probabilities
+from model_package.steps.table_model import Doubles, TableModel, class_probabilities
 from model_package.steps.tracking import record
 from model_package.tasks import task_of
 
@@ -95,7 +95,7 @@ class Trained:
     @property
     def answer(self) -> Doubles:
         """The probability of the positive class [rows] of a binary classification."""
-        return probabilities(self.scores, 2)[:, 1]
+        return class_probabilities(self.scores, 2)[:, 1]
 
 
 def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Trained:
@@ -193,7 +193,7 @@ def held_out_metrics(trained: Trained, schema: Schema) -> dict[str, float]:
     else:
         target = known[trained.target.astype(np.int64)]
         answer = np.zeros((len(target), max(2, len(schema.classes))))
-        answer[:, known] = probabilities(scores, len(known))
+        answer[:, known] = class_probabilities(scores, len(known))
     answer = answer[:, 1] if schema.task == BINARY_CLASSIFICATION else answer
     found = point_values(task_of(schema).prepare(target, answer))
     return {f"held_out_{name}": value for name, value in found.items() if np.isfinite(value)}

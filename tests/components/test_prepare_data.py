@@ -19,11 +19,11 @@ from prepare_data import (
     write_split,
 )
 
-from mlops.training.synthetic import synthetic_rows
 from model_package.package import read_schema
 from model_package.rows.split import PARTS, part_file
 from model_package.schema import MULTICLASS_CLASSIFICATION, Feature, Schema
 from model_package.schema import REGRESSION as REGRESSION_TASK
+from model_package.steps.synthetic_rows import synthetic_rows
 from model_package.tasks import task_of
 
 SHARES = Shares(validation=0.15, test=0.25)

@@ -12,9 +12,9 @@ from chain import SCHEMA, SCHEMA_FILE, run_step
 from polars.testing import assert_frame_equal
 from validate_data import build_report
 
-from mlops.training.synthetic import csv_of, synthetic_rows
 from model_package.package import read_schema
 from model_package.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, REGRESSION, TIMESTAMP, Feature
+from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
 ROWS = 40
 # The header's line is the first.

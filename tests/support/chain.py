@@ -6,8 +6,8 @@ from pathlib import Path
 
 from programs import run_script
 
-from mlops.training.synthetic import csv_of, synthetic_rows
 from model_package.schema_file import read_schema_file
+from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schema.yml"

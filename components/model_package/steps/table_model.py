@@ -62,14 +62,14 @@ class TableModel(BaseEstimator):
 
     def predict_proba(self, rows: ModelInput) -> Doubles:
         """Return the probability of each of `classes_` [rows, classes]."""
-        return probabilities(self.raw_scores(rows), len(self.classes_))
+        return class_probabilities(self.raw_scores(rows), len(self.classes_))
 
     def predict(self, rows: ModelInput) -> Doubles:
         """Return the number [rows] of a regression."""
         return self.raw_scores(rows)[:, 0]
 
 
-def probabilities(scores: Doubles, classes: int) -> Doubles:
+def class_probabilities(scores: Doubles, classes: int) -> Doubles:
     """Return the probabilities [rows, classes] of raw scores [rows, scores]."""
     if classes == 1:
         return np.ones((len(scores), 1))

@@ -70,6 +70,7 @@ class MulticlassClassification(Task):
             "Calibration error",
             "lower",
             monitored=False,
+            needs_features=False,
             meaning="mean distance of the label's probability and how often it is right, in ten bins",
         ),
     )

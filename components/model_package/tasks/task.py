@@ -39,7 +39,8 @@ _WIDTH_IN_ERRORS = 2 * 1.96
 class Metric:
     """A metric, named as scikit-learn spells it. `gated` and `monitored`: the rules of that file may name it.
 
-    `meaning` says in plain words what it measures, `undefined` when it has no value.
+    `needs_features` is False where a model that ignores its features can have a perfect value. `meaning` says in plain
+    words what it measures, `undefined` when it has no value.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Metric:
     better: Better
     gated: bool = True
     monitored: bool = True
+    needs_features: bool = True
     meaning: str = ""
     undefined: str = ""
 

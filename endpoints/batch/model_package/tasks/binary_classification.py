@@ -71,6 +71,7 @@ class BinaryClassification(Task):
             "Calibration error",
             "lower",
             monitored=False,
+            needs_features=False,
             meaning="mean distance of probability and outcome in ten bins",
         ),
         Metric(

@@ -16,7 +16,7 @@ from mlops.core.errors import InputError, ProjectError
 from mlops.models.data_asset import DataVersion
 from mlops.retraining.begin import TriggerReference, begun_event, read_trigger
 from mlops.retraining.training_data import TrainingData, training_window
-from mlops.settings.retraining import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
+from mlops.settings.policies import RETRAINING_FILE, CollectedRows, RetrainingRules, read_retraining_rules
 from mlops.settings.stages import StageOrder, stage_context
 
 ORDER = StageOrder(("dev", "staging", "prod"))

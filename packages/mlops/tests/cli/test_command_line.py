@@ -149,9 +149,12 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
     # The SDK notes the cloud of an emulator that another test of this process had.
     environment.pop("AZUREML_CURRENT_CLOUD", None)
 
+    data = tmp_path / "data.csv"
+    data.write_text("ID,default\n1,0\n2,1\n")
+
     # when
     done = subprocess.run(
-        [sys.executable, "-m", "mlops", "train", "--stage", "dev", "--data", "pyproject.toml"],
+        [sys.executable, "-m", "mlops", "train", "--stage", "dev", "--data", str(data)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

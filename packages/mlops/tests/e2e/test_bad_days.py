@@ -19,7 +19,7 @@ from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFail
 from mlops.endpoint.scoring import score
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion, ensure_data
-from mlops.models.registration import Lineage, find_version, register
+from mlops.models.registered import Lineage, find_version, register
 from mlops.rollout.deploy import deploy
 from mlops.settings.project import Project
 from mlops.training.run import train

@@ -21,7 +21,7 @@ from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import WorkspaceClients, connect
 from mlops.demo.event_handler import listening, subscribed
 from mlops.endpoint.view import observe
-from mlops.models.package_store import fetch_package, read_provenance
+from mlops.models.registered import fetch_package, read_provenance
 from mlops.monitoring.run import EVENT_KIND, monitor
 from mlops.retraining.begin import Begun, begin, read_trigger
 from mlops.rollout.deploy import deploy

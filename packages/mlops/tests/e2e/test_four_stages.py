@@ -18,7 +18,7 @@ from mlops.audit.log import AuditLog
 from mlops.core.errors import ProjectError, PromotionRefused
 from mlops.core.git import Repository
 from mlops.endpoint.view import live_model
-from mlops.models.registration import DIGEST_TAG
+from mlops.models.registered import DIGEST_TAG
 from mlops.promotion.promote import promote
 from mlops.promotion.range_gate import gate_range
 from mlops.promotion.readiness import not_yet

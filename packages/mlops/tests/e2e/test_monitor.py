@@ -23,7 +23,7 @@ from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import connect_registry
 from mlops.endpoint.client import SYNTHETIC_HEADER, address_of, call
 from mlops.endpoint.view import live_model
-from mlops.models.package_store import fetch_package
+from mlops.models.registered import fetch_package
 from mlops.monitoring.measuring import measure_service
 from mlops.monitoring.run import EVENT_KIND
 from model_package.collected.window import Window

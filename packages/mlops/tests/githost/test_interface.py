@@ -194,7 +194,7 @@ MARKS = re.compile(
     r"|\b(GH|CI|BUILD|SYSTEM|TF)_(?!TYPE)[A-Z]"
 )
 # Examples of the command line, a value of an older format, and the template's own release workflow.
-MAY_NAME_ONE = ("commands/", "settings/provenance.py", "template/detach.py")
+MAY_NAME_ONE = ("commands/", "settings/policies.py", "template/detach.py")
 
 
 def test_nothing_outside_of_githost_names_a_host() -> None:

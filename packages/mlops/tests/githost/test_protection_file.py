@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mlops.settings.provenance import read_policy
+from mlops.settings.policies import read_policy
 from mlops.settings.stages import StageOrder
 
 from .conftest import IN_AZURE_DEVOPS, ON_GITHUB

@@ -17,14 +17,15 @@ from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
 from mlops.core.results import Table
-from mlops.init.project_files import InitResult, init_project
+from mlops.init.project_files import InitOptions, init_project
+from mlops.init.result import InitResult
 from mlops.settings.project import load_project, read_project_schema
 
 ROOT = Path(__file__).parents[4]
 PARTS = ("project.yml", "schema.yml", "data", "endpoints/online/sample-request.json")
-WRITTEN = [
-    *("data/churn_2026.csv", "data/churn_2026.yml", "endpoints/online/sample-request.json", "schema.yml", "project.yml")
-]
+GENERATED = ["data/churn_2026.csv", "data/churn_2026.yml", "endpoints/online/sample-request.json", "schema.yml"]
+EXAMPLE = ["data/credit_default.yml", "data/generate_sample.py", "data/shift_rows.py"]
+WRITTEN = [*GENERATED, "data/.gitignore", "data/README.md", *EXAMPLE, "project.yml"]
 
 
 def git(folder: Path, *words: str) -> str:
@@ -72,7 +73,8 @@ Init = Callable[..., InitResult]
 @pytest.fixture
 def init(folder: Path) -> Init:
     def run(data: Path, target: str = "churned", **options: str | bool) -> InitResult:
-        return init_project(load_project(folder), data, target=target, **options)  # ty: ignore[invalid-argument-type]
+        chosen = InitOptions(target, **options)  # ty: ignore[invalid-argument-type]
+        return init_project(load_project(folder), data, chosen)
 
     return run
 
@@ -91,7 +93,7 @@ def test_it_writes_the_files_that_follow_from_the_table(folder: Path, churn: Pat
     assert asset["tags"]["source_sha256"] == hashlib.sha256(churn.read_bytes()).hexdigest()
     request = json.loads((folder / "endpoints/online/sample-request.json").read_text())
     assert list(request["input_data"][0]) == ["months", "Größe"]
-    assert git(folder, "status", "--porcelain").split("\n")[-1] == "?? data/churn_2026.yml"
+    assert git(folder, "status", "--porcelain").split("\n")[-2:] == ["?? .init.yml", "?? data/churn_2026.yml"]
 
 
 def test_the_step_that_validates_data_accepts_what_it_wrote(folder: Path, init: Init, tmp_path: Path) -> None:
@@ -126,7 +128,10 @@ def test_every_byte_of_project_yml_stays_but_the_names(folder: Path, churn: Path
 
     after = (folder / "project.yml").read_text().splitlines()
     changed = [line.partition("#")[0].strip() for line, old in zip(after, before, strict=True) if line != old]
-    assert changed == ["name: who-leaves", "model: who-leaves", "data: who-leaves"]
+    assert all("who-leaves" in line for line in changed)
+    assert changed[:4] == ["name: who-leaves", "model: who-leaves", "data: who-leaves", "registry: mlr-who-leaves"]
+    assert "batch_endpoint: who-leaves-staging-files" in changed
+    assert len(changed) == 16
 
 
 def test_a_dry_run_writes_nothing_and_shows_the_difference(folder: Path, churn: Path, init: Init) -> None:
@@ -162,15 +167,45 @@ def test_changes_that_are_not_committed_are_kept_unless_forced(folder: Path, chu
 
 
 def test_an_interrupted_run_is_continued(folder: Path, churn: Path, init: Init) -> None:
+    # given what an interrupted run leaves: files that are not replaced yet, and a record of both texts
     init(churn)
-    git(folder, "checkout", "project.yml")
-    (folder / "endpoints/online/sample-request.json").write_bytes(
-        (ROOT / "endpoints/online/sample-request.json").read_bytes()
-    )
+    missing = ["endpoints/online/sample-request.json", "project.yml"]
+    record = yaml.safe_load((folder / ".init.yml").read_text())
+    for name in missing:
+        git(folder, "checkout", name)
+        record["written"][name].append(hashlib.sha256((folder / name).read_bytes()).hexdigest())
+    (folder / ".init.yml").write_text(yaml.safe_dump({**record, "name": "credit-default", "owner": "example-org"}))
 
+    # when
     continued = init(churn)
 
-    assert [str(edit.path) for edit in continued.edits] == ["endpoints/online/sample-request.json", "project.yml"]
+    # then
+    assert [str(edit.path) for edit in continued.edits] == missing
+    assert init(churn).edits == ()
+
+
+def test_what_was_edited_and_committed_since_is_kept_unless_forced(folder: Path, churn: Path, init: Init) -> None:
+    init(churn)
+    (folder / "schema.yml").write_text((folder / "schema.yml").read_text() + "# mine\n")
+    commit(folder)
+
+    with pytest.raises(InputError, match=r"edited since `mlops init` wrote them: schema.yml"):
+        init(churn)
+
+    assert "# mine" in (folder / "schema.yml").read_text()
+    assert init(churn, is_forced=True).is_written
+
+
+def test_another_table_before_the_first_one_is_committed_replaces_it(folder: Path, churn: Path, init: Init) -> None:
+    init(churn)
+
+    init(churn.rename(churn.with_name("leavers.csv")))
+
+    assert load_project(folder).settings.name == "leavers"
+    assert load_project(folder).settings.registry == "mlr-leavers"
+    assert sorted(file.name for file in (folder / "data").glob("*.*")) == [
+        *(".gitignore", "README.md", "leavers.csv", "leavers.yml")
+    ]
 
 
 def test_without_git_nothing_is_overwritten_unless_forced(folder: Path, churn: Path, init: Init) -> None:
@@ -209,35 +244,26 @@ def test_the_file_to_read_is_never_overwritten(folder: Path, churn: Path, init: 
     assert init(source, name="who-leaves").is_written
 
 
-@pytest.mark.parametrize(("file", "name"), [("7.csv", None), ("a.csv", None), ("data.csv", "My Name")])
-def test_a_name_that_a_project_cannot_have_is_refused(
-    folder: Path, churn: Path, init: Init, file: str, name: str | None
-) -> None:
-    data = churn.rename(churn.with_name(file))
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("7.csv", "model-7"),
+        ("t.csv", "model-t"),
+        ("Ä.csv", "model"),
+        ("The sales of all our shops, 2019 to 2024.csv", "the-sales-of-all-o"),
+    ],
+)
+def test_a_file_whose_name_no_project_can_have_gives_a_name(churn: Path, init: Init, file: str, name: str) -> None:
+    assert init(churn.rename(churn.with_name(file)), is_dry_run=True).name == name
 
+
+@pytest.mark.parametrize("name", ["My Name", "7", "a-name-that-is-far-too-long"])
+def test_a_name_that_a_project_cannot_have_is_refused(churn: Path, init: Init, name: str) -> None:
     with pytest.raises(InputError) as refused:
-        init(data, **({"name": name} if name else {}))
+        init(churn, name=name)
 
     assert "cannot be the project's name" in refused.value.message
-    assert "--name" in refused.value.advice
-
-
-def test_what_cannot_be_trained_yet_is_shown_but_not_written(folder: Path, init: Init, tmp_path: Path) -> None:
-    rows = {"sold": [f"2024-01-{1 + row % 28:02}" for row in range(300)], "price": [row / 4 for row in range(300)]}
-    data = DIALECTS["tabs"].write(rows, tmp_path / "sales.csv")
-
-    with pytest.raises(InputError) as refused:
-        init(data, "price")
-
-    assert refused.value.message == "this version cannot train a model on this table yet; nothing was written"
-    assert refused.value.details == (
-        "the pipeline trains binary_classification only, and this is a regression",
-        "features of these types are not trained on: sold (timestamp)",
-    )
-    assert git(folder, "status", "--porcelain") == ""
-    shown = init(data, "price", is_dry_run=True)
-    assert "type: timestamp" in shown.document()["schema"]
-    assert "cannot be trained yet: the pipeline trains" in str(shown.blocks())
+    assert "--name: 3 to 18 lower-case letters" in refused.value.advice
 
 
 def test_the_table_fits_80_columns(churn: Path, init: Init, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.core.errors import InputError, JobFailed, WorkspaceError
-from mlops.models.package_store import fetch_package, read_metrics, read_provenance, read_schema, release_of
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion, fetch_package, read_metrics, read_provenance, read_schema, release_of
 from mlops.settings.project import Project, load_project
 from model_package.evaluation import Estimate
 from model_package.package import package_digest

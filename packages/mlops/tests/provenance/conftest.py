@@ -15,8 +15,7 @@ from fake_git_host import FakeGitHub
 
 from mlops.core.git import Repository
 from mlops.githost.hosts import current_builder
-from mlops.models.package_store import read_provenance
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion, read_provenance
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject
 from mlops.settings.project import Project, load_project

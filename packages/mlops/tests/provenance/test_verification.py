@@ -12,10 +12,10 @@ import pytest
 
 from mlops.core.errors import ProjectError, PromotionRefused, RolloutFailed
 from mlops.githost.interface import builder_of
-from mlops.models.package_store import read_provenance
+from mlops.models.registered import read_provenance
 from mlops.provenance.statement import parse_statement, state_provenance
 from mlops.provenance.verification import require_at_deployment, require_at_promotion
-from mlops.settings.provenance import allows, read_policy, with_builder
+from mlops.settings.policies import allows, read_policy, with_builder
 from mlops.settings.stages import StageOrder
 
 from .conftest import POLICY, TRAINING, Case

@@ -8,7 +8,7 @@ import pytest
 from mlops.audit.record import Event, Record, follow
 from mlops.endpoint.view import TAG_BEFORE, TAG_FROM, TAG_PHASE, TAG_SINCE, TAG_TO, Deployment, View
 from mlops.retire.plan import Uses, Version, last_uses, plan_deployments, plan_models
-from mlops.settings.retirement import Deadlines
+from mlops.settings.policies import Deadlines
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)

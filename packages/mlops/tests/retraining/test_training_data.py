@@ -13,8 +13,8 @@ from validate_data import build_report
 
 from mlops.core.errors import InputError
 from mlops.retraining.training_data import LabelledRows, label, merge_dataset, row_numbers, without_known_rows
+from mlops.settings.policies import CollectedRows
 from mlops.settings.project import read_project_schema
-from mlops.settings.retraining import CollectedRows
 from model_package.collected.labels import read_labels
 from model_package.schema import Decision, Feature, Schema
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlops.core.errors import ProjectError
+from mlops.settings.policies import RETIREMENT_FILE, read_deadlines
 from mlops.settings.project import Project, load_project
-from mlops.settings.retirement import RETIREMENT_FILE, read_deadlines
 from mlops.settings.stages import StageOrder
 
 ORDER = StageOrder(("dev", "staging", "prod"))

@@ -19,10 +19,9 @@ from mlops.core.errors import InputError, ProjectError
 from mlops.core.git import Repository
 from mlops.promotion.release_changes import plan
 from mlops.settings.gates import GATES_FILE, read_gates
+from mlops.settings.policies import read_deadlines, read_policy
 from mlops.settings.project import load_project, read_project_schema
-from mlops.settings.provenance import read_policy
 from mlops.settings.releases import Release, manifest_file, write_release
-from mlops.settings.retirement import read_deadlines
 from mlops.stages.change import add_stage, remove_stage
 
 ROOT = Path(__file__).parents[4]

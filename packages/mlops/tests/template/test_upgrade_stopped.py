@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops.core.errors import InputError, MachineError
-from mlops.template.migrations import Migration, migrate
+from mlops.template.origin import Migration, migrate
 
 from .conftest import commit, git, run, texts, write
 

@@ -13,10 +13,10 @@ import yaml
 from mlops.settings.gates import with_featureless_bounds
 from mlops.settings.project import load_project
 from mlops.training.submission import default_data
-from mlops.training.synthetic import csv_of, featureless_metrics, synthetic_rows
 from model_package.rows.split import encode_target
 from model_package.rows.tables import tensors
 from model_package.schema import Feature, Schema
+from model_package.steps.synthetic_rows import csv_of, featureless_metrics, synthetic_rows
 from model_package.tasks import TASKS
 
 ROOT = Path(__file__).parents[4]

@@ -9,7 +9,7 @@ from typing import Final
 
 from mlops.audit.announcement import asks_for_retraining
 from mlops.audit.record import Event, EventKind, Record
-from mlops.settings.retraining import RetrainingRules
+from mlops.settings.policies import RetrainingRules
 
 RETRAINING: Final[EventKind] = "retraining"
 BEGUN: Final = "begun"

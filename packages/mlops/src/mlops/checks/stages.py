@@ -16,11 +16,9 @@ from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUES
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
+from mlops.settings.policies import RETRAINING_FILE, read_deadlines, read_policy, read_retraining_rules
 from mlops.settings.project import Project, load_project, read_project_schema
-from mlops.settings.provenance import read_policy
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
-from mlops.settings.retirement import read_deadlines
-from mlops.settings.retraining import RETRAINING_FILE, read_retraining_rules
 from mlops.settings.stages import RESERVED_NAMES
 from mlops.stages.edits import find_blocks, written_files
 from mlops.stages.release_history import read_judged_manifest

@@ -1,68 +1,132 @@
-"""`mlops init`: the files of a project that follow from its data."""
+"""`mlops init`: a project of your own from your table, or from one of the examples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option
+from mlops.core.results import Block, Line, Result, Table
+
+if TYPE_CHECKING:
+    from mlops.init.example import Example
+
+
+@dataclass(frozen=True)
+class ExampleList(Result):
+    """The examples that can be put at the root."""
+
+    examples: dict[str, Example]
+
+    def document(self) -> dict[str, Any]:
+        """Name, title and description of each."""
+        found = self.examples.items()
+        return {"examples": [{"name": name, "title": e.title, "description": e.description} for name, e in found]}
+
+    def blocks(self) -> Sequence[Block]:
+        """A row per example."""
+        if not self.examples:
+            return [Line("examples/ holds no example", "hint")]
+        rows = tuple((name, each.title) for name, each in self.examples.items())
+        return [Table("", ("example", "what it is"), rows), Line("Next: `mlops init --example NAME`", "hint")]
 
 
 @mlops_command(
     "init",
-    "mlops init --data my.csv --target price --dry-run    # what it finds, and the new schema.yml as a diff",
-    "mlops init --data my.csv --target churned --id customer --name churn",
-    "mlops init --data my.csv --target churned --dry-run --json",
+    "mlops init --data my.csv --target price --dry-run    # what it finds, and every change as a diff",
+    "mlops init --data my.csv --target churned --id customer --name churn --slice region",
+    "mlops init --data my.csv --target churned --ci github --no-infra",
+    "mlops init --list",
+    "mlops init --example regression",
 )
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="A CSV or parquet file.")
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--data", type=click.Path(path_type=Path), help="A CSV or parquet file.")
+@click.option("--target", help="The column to predict.")
 @click.option(
     "--task", help="binary_classification, multiclass_classification or regression.  [default: from the target]"
 )
 @click.option("--id", "identifier", help="The column that identifies the rows.  [default: one that never repeats]")
 @click.option("--time", help="The column with the time of each row: the newest rows then test the model.")
 @click.option("--name", help="The name of the project, its model and its data.  [default: from the file's name]")
-@click.option("--force", is_flag=True, help="Overwrite changes that are not committed.")
-@click.option("--dry-run", is_flag=True, help="Show what was found and the diff of schema.yml, and write nothing.")
+@click.option("--owner", help="The organisation that owns the repository.  [default: from git's remote]")
+@click.option("--slice", "slices", multiple=True, help="A column whose subgroups must be treated alike; repeatable.")
+@click.option("--ci", type=click.Choice(["github", "azure"]), help="Keep the files of this CI system only.")
+@click.option("--no-infra", is_flag=True, help="Remove infra/: the workspaces exist already.")
+@click.option("--keep-rules", is_flag=True, help="Run no baseline, and leave gates.yml and monitor.yml as they are.")
+@click.option("--example", "example_name", metavar="NAME", help="Put this example at the root instead of a table.")
+@click.option("--list", "is_list", is_flag=True, help="List the examples.")
+@click.option("--force", is_flag=True, help="Overwrite changes that are not committed, or made since the last init.")
+@click.option("--dry-run", is_flag=True, help="Show what was found and every change, and write nothing.")
 @json_option
 @click.pass_obj
 def init_command(
     project_path: Path | None,
     *,
-    data: Path,
-    target: str,
+    data: Path | None,
+    target: str | None,
+    slices: tuple[str, ...],
+    example_name: str | None,
+    is_list: bool,
+    no_infra: bool,
+    keep_rules: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
     task: str | None,
     identifier: str | None,
     time: str | None,
     name: str | None,
-    force: bool,
-    dry_run: bool,
-    as_json: bool,
+    owner: str | None,
+    ci: str | None,
 ) -> int:
-    """Look at a table, and write the schema.yml that fits it.
+    """Make this project yours: from a table, everything that follows from it.
 
     Finds the type, range or categories of each column, likely ids, constants, and columns that give the target away.
-    Writes schema.yml with the reasons, the data as data/NAME.csv and its data asset data/NAME.yml, a sample request,
-    and the names in project.yml. Gates, monitor bounds, and the example's other files stay as they are.
+    Writes schema.yml with the reasons, the data as data/NAME.csv with its data asset, and a sample request; runs the
+    training steps once, and writes gates and monitoring with bounds that follow; renames what bore the example's name,
+    and removes what belonged to it.
 
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
-    has uncommitted changes, or if this version cannot train a model on such a table yet.
+    has uncommitted changes or was edited since the last init.
     """
+    import tempfile
+
     from mlops.cli.rendering import answer
-    from mlops.init.project_files import init_project
+    from mlops.init.example import example_table, examples_of
+    from mlops.init.project_files import InitOptions, example_options, init_project
     from mlops.settings.project import load_project
 
-    result = init_project(
-        load_project(project_path),
-        data,
-        target=target,
+    project = load_project(project_path)
+    if is_list:
+        return answer(ExampleList(examples_of(project)), as_json=as_json)
+    options = InitOptions(
+        target=target or "",
         task=task,
         identifier=identifier,
         time=time,
         name=name,
+        owner=owner,
+        ci=ci,
+        slices=slices,
+        without_infrastructure=no_infra,
+        keeps_rules=keep_rules,
         is_dry_run=dry_run,
         is_forced=force,
     )
-    return answer(result, as_json=as_json)
+    if example_name is None:
+        if data is None or target is None:
+            raise click.UsageError("give --data FILE and --target COLUMN, or --example NAME, or --list")
+        return answer(init_project(project, data, options), as_json=as_json)
+    if data is not None or target is not None:
+        raise click.UsageError("--example brings its own table and target: leave --data and --target out")
+    examples = examples_of(project)
+    if example_name not in examples:
+        raise click.UsageError(f"unknown example {example_name!r}; `mlops init --list` lists {', '.join(examples)}")
+    with tempfile.TemporaryDirectory(prefix="mlops-init-") as folder:
+        table = example_table(project, example_name, Path(folder))
+        options = example_options(project, example_name, options)
+        return answer(init_project(project, table, options), as_json=as_json)

@@ -14,7 +14,7 @@ from mlops.cli.command_line import json_option, stage_option
 @mlops_command(
     "demo",
     "mlops demo",
-    "mlops demo --data credit_default.csv",
+    "mlops demo --data my.csv",
     "mlops demo --json | jq .metrics.roc_auc",
     "mlops demo --to dev",
     "mlops demo --bad-model",
@@ -60,6 +60,7 @@ def demo_command(
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
     from mlops.demo.lifecycle import DemoOptions, demo
+    from mlops.init.conversion import converted_file
     from mlops.local.emulator import stop
     from mlops.settings.project import load_project
 
@@ -71,7 +72,7 @@ def demo_command(
     if stories and last != project.order.production:
         raise InputError(f"{stories[0]} needs every stage", "Omit --to.")
     try:
-        result = demo(project, data, DemoOptions(last, bad_model, drift), fresh=fresh)
+        result = demo(project, converted_file(project, data), DemoOptions(last, bad_model, drift), fresh=fresh)
     finally:
         if stop_after:
             stop(project)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @mlops_command(
     "train",
     "mlops train",
-    "mlops train --data credit_default.csv",
+    "mlops train --data my.csv",
     "mlops train --data-version newest",
     "mlops train --json | jq .model.version",
     "mlops train --fresh                   # reuse no step of an earlier job",
     "mlops train --submit                  # start, and do not wait",
-    "mlops train --job credit-default-20260301-101500-1a2b",
+    "mlops train --job churn-20260301-101500-1a2b",
 )
 @stage_option(required=False, text="The stage to train in.  [default: the first in project.yml]")
 @click.option(
@@ -79,9 +79,12 @@ def train_command(
     client = connect(project.settings.stage(stage_name))
     if job is not None:
         return answer(finish_training(client, project, job), as_json=as_json)
+    from mlops.init.conversion import converted_file
+
     act = submit_training if submit else train
     # A CI system passes an empty text for an input that was left out.
-    return answer(act(client, project, stage_name, data_version or data, fresh=fresh), as_json=as_json)
+    source = data_version or converted_file(project, data)
+    return answer(act(client, project, stage_name, source, fresh=fresh), as_json=as_json)
 
 
 @mlops_command(
@@ -241,8 +244,7 @@ def _live_package(project: Project, stage: str) -> tuple[str, Path]:
     from mlops.azure.workspace import WorkspaceClients
     from mlops.core.errors import InputError
     from mlops.endpoint.view import live_model
-    from mlops.models.package_store import package_of_model
-    from mlops.models.registration import ModelVersion
+    from mlops.models.registered import ModelVersion, package_of_model
 
     name = project.order.find(stage)
     clients = WorkspaceClients(project)

@@ -60,24 +60,28 @@ class CheckResult(Result):
     "check",
     "mlops check",
     "mlops check --fix      # pins of environments/ from uv.lock, stages of CI files from project.yml",
+    "mlops check --leftovers    # lines in which something of the template's example is left",
     "mlops check --repository    # how GitHub or Azure DevOps protects the repository; needs `gh` or `az`",
     "mlops check --json",
 )
 @click.option("--fix", is_flag=True, help="Fix what can be fixed automatically, then check.")
+@click.option("--leftovers", is_flag=True, help="Find only what is left of the template's example.")
 @click.option("--repository", is_flag=True, help="Check how the git host protects the repository instead.")
 @json_option
 @click.pass_obj
-def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_json: bool) -> int:
+def check_command(project_path: Path | None, *, fix: bool, leftovers: bool, repository: bool, as_json: bool) -> int:
     """Check components, pipelines and environments without a workspace.
 
     Finds bindings, names, types and files that do not match, and components that changed without a new version.
-    Prints one line per problem and exits with 1 if there are any.
+    Prints one line per problem and exits with 1 if there are any. After `mlops init` it also finds lines in which a
+    name, a column or an owner of the template's example is left; --leftovers finds only those.
 
     With --repository it checks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
     do, logins. Differences from releases/protection.yml are listed with how to set them; nothing is changed.
     """
-    from mlops.checks import check_project, fix_project
+    from mlops.checks import Problem, check_project, fix_project
     from mlops.cli.rendering import answer
+    from mlops.init.example import find_leftovers, was_initialised
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
@@ -89,7 +93,10 @@ def check_command(project_path: Path | None, *, fix: bool, repository: bool, as_
             raise click.UsageError("--fix changes files and --repository reads settings of the git host")
         return answer(check_repository(project), as_json=as_json)
     fixed = tuple(fix_project(root)) if fix else ()
-    return answer(CheckResult(root, tuple(check_project(root)), fixed), as_json=as_json)
+    problems = [] if leftovers else check_project(root)
+    if leftovers or was_initialised(root):
+        problems += [Problem(each.file, each.line, each.message, each.advice) for each in find_leftovers(project)]
+    return answer(CheckResult(root, tuple(problems), fixed), as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -306,7 +313,7 @@ def upgrade_command(
 def finish_upgrade(root: Path, before: str) -> tuple[str, ...]:
     """Adapt the fork's files to this version after a merge of its files: migrations, copies, pins, versions."""
     from mlops.checks import fix_project, raise_versions
-    from mlops.template.migrations import migrate
+    from mlops.template.origin import migrate
 
     return (*migrate(root, before), *fix_project(root), *raise_versions(root))
 

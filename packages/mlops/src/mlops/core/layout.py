@@ -32,6 +32,7 @@ INFRASTRUCTURE_FOLDER: Final = Path("infra")
 # State that commands leave on this machine; all of it can be deleted.
 STATE_FOLDER: Final = Path(".mlops")
 SAMPLE_FOLDER: Final = STATE_FOLDER / "data"
+CONVERTED_FOLDER: Final = STATE_FOLDER / "converted"
 PACKAGE_FOLDER: Final = STATE_FOLDER / "models"
 REPORT_FOLDER: Final = STATE_FOLDER / "reports"
 ROWS_FOLDER: Final = STATE_FOLDER / "rows"

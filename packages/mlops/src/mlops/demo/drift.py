@@ -23,15 +23,15 @@ from mlops.demo.event_handler import listening, subscribed
 from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import SimulatedTraffic, make_traffic_day, simulate_traffic
 from mlops.endpoint.view import live_model
-from mlops.models.package_store import fetch_package, read_provenance, read_schema
+from mlops.models.registered import fetch_package, read_provenance, read_schema
 from mlops.monitoring.result import MonitorResult, drift_histograms
 from mlops.monitoring.run import monitor
 from mlops.promotion.branch import PROMOTIONS
 from mlops.retraining.begin import read_trigger
 from mlops.retraining.run import RetrainResult, retrain
+from mlops.settings.policies import RETRAINING_FILE, CollectedRows
 from mlops.settings.project import Project, load_project
 from mlops.settings.releases import change_values
-from mlops.settings.retraining import RETRAINING_FILE, CollectedRows
 from mlops.settings.stages import StageName
 from mlops.training.submission import held_out_file
 

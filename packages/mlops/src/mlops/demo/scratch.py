@@ -18,8 +18,8 @@ from mlops.core.git import REMOTE, Repository
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.githost.interface import WORKSTATION
 from mlops.settings.gates import GATES_FILE
+from mlops.settings.policies import POLICY_FILE, with_builder
 from mlops.settings.project import Project, load_project
-from mlops.settings.provenance import POLICY_FILE, with_builder
 from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
 from mlops.settings.stages import StageOrder
 

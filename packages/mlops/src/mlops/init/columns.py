@@ -16,6 +16,7 @@ import polars as pl
 from mlops.init.reading import Source
 from mlops.init.values import (
     DAY_FIRST,
+    POINT,
     DayOrder,
     NumberStyle,
     are_numbers,
@@ -70,6 +71,8 @@ class Column:
     pair: tuple[str, str] | None = None
     # What stands for a missing value in the file, besides nothing.
     markers: tuple[str, ...] = ()
+    # The notation of numbers in the file.
+    style: NumberStyle = POINT
 
     @property
     def missing(self) -> int:
@@ -123,7 +126,8 @@ def infer(source: Source) -> tuple[Column, ...]:
     telling = [each for each in texts if each.styles and not is_plain(each.distinct)]
     style = style_of([each.styles for each in telling], source.separator)
     order = _day_order(texts)
-    return tuple(_typed(each, style, order, is_unnamed=each.name in source.unnamed) for each in texts)
+    typed = (_typed(each, style, order, is_unnamed=each.name in source.unnamed) for each in texts)
+    return tuple(replace(column, style=style) for column in typed)
 
 
 def _texts(series: pl.Series) -> _Texts:

@@ -1,171 +1,272 @@
-"""Shows what was found in a table, and writes the files that follow from it, unless that would lose something."""
+"""Writes the files that follow from a table, and takes the template's example out of a project, or nothing at all."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
+
+from ruamel.yaml import YAML
 
 from mlops.core.documents import read_yaml
-from mlops.core.edits import Edit, diff, require_committed, write
+from mlops.core.edits import Edit, require_committed, write
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
-from mlops.core.results import Block, Line, Raw, Result, Table
+from mlops.init.baseline import Baseline, quick_baseline
 from mlops.init.columns import Column, infer
-from mlops.init.proposal import Proposal, backwards, data_asset, limits, percent, propose, sample_request, schema_text
+from mlops.init.example import (
+    RECORD_FILE,
+    InitRecord,
+    Names,
+    deletions,
+    example,
+    example_files,
+    examples_of,
+    owner_of,
+    read_record,
+    renaming_edits,
+)
+from mlops.init.proposal import Proposal, data_asset, propose, sample_request, schema_text
 from mlops.init.reading import read_table
+from mlops.init.result import InitResult
+from mlops.init.rules import gates_text, is_better_than_trivial, monitor_text, slices_text
+from mlops.settings.gates import GATES_FILE
+from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.project import Project, parse_settings
-from model_package.schema import BINARY_CLASSIFICATION, BOOLEAN, CATEGORY, INTEGER, NUMBER, TIMESTAMP
+from model_package.tasks import TASKS
 
 _DATA: Final = PurePosixPath("data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,24}[a-z0-9]")
-_LONGEST_NAME: Final = 26
-# Column by column, so that a table with a frame has 80 characters.
-_WIDTHS: Final = (13, 9, 14, 7, 9, 9)
-# What the template's pipeline can train on, from validate_data to the model package.
-_TRAINED_TASKS: Final = (BINARY_CLASSIFICATION,)
-_TRAINED_TYPES: Final = (INTEGER, NUMBER, BOOLEAN, CATEGORY)
-_SHOWN_NOTES: Final = 20
-_SHOWN_CLASSES: Final = 6
+_SHORTEST_NAME, _LONGEST_NAME = 3, 26
+# Of a batch endpoint: NAME-STAGE-files.
+_LONGEST_ENDPOINT: Final = 32
+_ENDPOINT_SUFFIX: Final = "-files"
+# A feature this likely to have one value in a whole window of requests does not make an alarm.
+_LIKELY_CONSTANT: Final = 0.001
 
 
 @dataclass(frozen=True)
-class InitResult(Result):
-    """What was found in a table, the files that follow from it, and whether they were written.
+class InitOptions:
+    """What the command's options say: which columns are what, the names, and which parts to leave out.
 
-    `obstacles` say why this version cannot train on it yet; then nothing is written.
+    `files` maps paths to texts that an example brings, instead of those made here.
     """
 
-    name: str
-    proposal: Proposal
-    edits: tuple[Edit, ...]
-    is_written: bool
-    obstacles: tuple[str, ...]
-
-    def document(self) -> dict[str, Any]:
-        """Columns, target, files and the proposed schema.yml."""
-        proposal, target = self.proposal, self.proposal.target
-        return {
-            "file": str(proposal.source.file),
-            "form": proposal.source.form,
-            "rows": len(target.column.values),
-            "name": self.name,
-            "task": target.task,
-            "reason": target.reason,
-            "target": target.column.name,
-            "rows_without_target": target.column.missing,
-            "positive": target.positive,
-            "classes": [{"value": value, "rows": rows} for value, rows in target.counts.items()],
-            "id": proposal.identifier.name if proposal.identifier else None,
-            "time": proposal.time.name if proposal.time else None,
-            "leaks": [{"column": each.name, "metric": each.metric, "value": each.value} for each in proposal.leaks],
-            "columns": [_column_document(proposal, column) for column in proposal.columns],
-            "obstacles": list(self.obstacles),
-            "written": self.is_written,
-            "files": [str(edit.path) for edit in self.edits],
-            "schema": schema_text(proposal),
-        }
-
-    def blocks(self) -> Sequence[Block]:
-        """The columns and what stands out; then the difference of schema.yml, or the files and what is next."""
-        proposal = self.proposal
-        rows = tuple(tuple(map(_cut, _row(proposal, column), _WIDTHS)) for column in proposal.columns)
-        blocks: list[Block] = [*map(Line, _summary(proposal))]
-        blocks.append(Table("", ("column", "type", "values", "missing", "example", "note"), rows))
-        blocks += [Line(sentence, "hint") for sentence in _sentences(proposal)]
-        if self.is_written:
-            done = tuple(("new" if edit.before is None else "changed", str(edit.path)) for edit in self.edits)
-            blocks.append(Table("", (), done) if done else Line("nothing to do: every file is up to date", "good"))
-            blocks.append(
-                Line(f"Review {SCHEMA_FILE}; in releases/, `mlops check` names what is still the example's", "hint")
-            )
-            blocks.append(Line("Next: `mlops check`", "good"))
-            return blocks
-        blocks += [Raw(diff(edit)) for edit in self.edits if str(edit.path) == SCHEMA_FILE]
-        blocks += [Line(f"cannot be trained yet: {sentence}", "bad") for sentence in self.obstacles]
-        names = ", ".join(str(edit.path) for edit in self.edits)
-        blocks.append(Line(f"would change {names}; nothing was written" if names else "nothing would change", "hint"))
-        return blocks
+    target: str
+    task: str | None = None
+    identifier: str | None = None
+    time: str | None = None
+    name: str | None = None
+    owner: str | None = None
+    slices: tuple[str, ...] = ()
+    ci: str | None = None
+    without_infrastructure: bool = False
+    keeps_rules: bool = False
+    is_dry_run: bool = False
+    is_forced: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
-def init_project(
-    project: Project,
-    data: Path,
-    *,
-    target: str,
-    task: str | None = None,
-    identifier: str | None = None,
-    time: str | None = None,
-    name: str | None = None,
-    is_dry_run: bool = False,
-    is_forced: bool = False,
-) -> InitResult:
-    """Look at a table, and write schema.yml and what else follows from it; `is_dry_run` writes nothing.
+def init_project(project: Project, data: Path, options: InitOptions) -> InitResult:
+    """Look at a table, and write what follows from it; a dry run writes nothing.
 
     Every text exists before the first file is written, and each file is replaced in one step. Run again after an
     interruption, it writes what is still missing. Raises InputError for a table that cannot be used, or if something
     would be lost that git does not have; `is_forced` overwrites it.
     """
-    chosen = _name(data, name)
+    root = project.root
+    name = _name(project, data, options.name)
     source = read_table(data)
-    proposal = propose(source, infer(source), target, task, identifier, time)
-    edits = [edit for edit in _edits(project.root, chosen, proposal) if edit.before != edit.after]
-    obstacles = tuple(_obstacles(proposal))
-    if is_dry_run:
-        return InitResult(chosen, proposal, tuple(edits), is_written=False, obstacles=obstacles)
-    if obstacles:
-        raise InputError(
-            "this version cannot train a model on this table yet; nothing was written",
-            "`--dry-run` shows everything that was found, and the proposed schema.yml.",
-            obstacles,
+    proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
+    record = read_record(root)
+    new = Names(name, options.owner or (record.owner if record else owner_of(root)))
+    texts, sentences = _texts(project, proposal, name, options)
+    generated = [Edit(path, _text(root / path), text) for path, text in texts.items()]
+    edits = [*generated, *_around(project, record, new, generated, options)]
+    edits = sorted((each for each in edits if each.before != each.after), key=_place)
+    if new.owner == example().unknown_owner:
+        sentences.append(
+            f"the repository's owner is unknown: replace {new.owner} in infra/ and CODEOWNERS, or give --owner"
         )
-    _require_nothing_lost(project.root, data, edits, is_forced=is_forced)
-    for edit in edits:
-        write(project.root, edit)
-    return InitResult(chosen, proposal, tuple(edits), is_written=True, obstacles=())
+    if options.is_dry_run:
+        return InitResult(name, proposal, tuple(edits), is_written=False, sentences=tuple(sentences))
+    _require_nothing_lost(root, data, edits, record, {each.path for each in generated}, is_forced=options.is_forced)
+    _write(root, edits, record, new)
+    return InitResult(name, proposal, tuple(edits), is_written=True, sentences=tuple(sentences))
 
 
-def _name(data: Path, name: str | None) -> str:
-    """The project's new name: the given one, or the file's."""
-    found = name or re.sub(r"[^a-z0-9]+", "-", data.stem.lower()).strip("-")[:_LONGEST_NAME].rstrip("-")
-    if not _NAME.fullmatch(found):
+def example_options(project: Project, name: str, options: InitOptions) -> InitOptions:
+    """The options that put an example at the root; those given in the command go first."""
+    chosen = examples_of(project)[name]
+    return replace(
+        options,
+        target=chosen.target,
+        task=options.task or chosen.task,
+        identifier=options.identifier or chosen.id,
+        time=options.time or chosen.time,
+        name=options.name or name,
+        slices=options.slices or chosen.slices,
+        files=example_files(project, name),
+    )
+
+
+def _place(edit: Edit) -> bool:
+    """project.yml last: the files that it names exist by then."""
+    return str(edit.path) == PROJECT_FILE
+
+
+def _name(project: Project, data: Path, name: str | None) -> str:
+    """The project's new name: the given one, or one made from the file's."""
+    longest = _LONGEST_ENDPOINT - len(_ENDPOINT_SUFFIX) - 1 - max(len(stage) for stage in project.order)
+    longest = min(_LONGEST_NAME, longest)
+    found = name
+    if not found:
+        found = re.sub(r"[^a-z0-9]+", "-", data.stem.lower()).strip("-")
+        if len(found) < _SHORTEST_NAME or not found[0].isalpha():
+            found = f"model-{found}"
+        found = found[:longest].strip("-")
+    if not _NAME.fullmatch(found) or len(found) > longest:
         raise InputError(
             f"{found!r} cannot be the project's name",
-            "Give --name: 3 to 26 lower-case letters, digits and hyphens, starting with a letter.",
+            f"Give --name: 3 to {longest} lower-case letters, digits and hyphens, starting with a letter. "
+            f"Azure allows {_LONGEST_ENDPOINT} characters for an endpoint such as NAME-STAGE{_ENDPOINT_SUFFIX}.",
         )
     return found
 
 
-def _edits(root: Path, name: str, proposal: Proposal) -> list[Edit]:
-    """The edits, project.yml last: the files that it names exist by then."""
-    stem = name.replace("-", "_")
-    project = (root / PROJECT_FILE).read_text(encoding="utf-8")
+def _texts(
+    project: Project, proposal: Proposal, name: str, options: InitOptions
+) -> tuple[dict[PurePosixPath, str], list[str]]:
+    """The texts that follow from the table, and what there is to say about them."""
+    root, stem = project.root, name.replace("-", "_")
+    given = {PurePosixPath(path): text for path, text in options.files.items()}
+    schema = given.get(PurePosixPath(SCHEMA_FILE)) or schema_text(proposal) + slices_text(proposal, options.slices)
     texts = {
         _DATA / f"{stem}.csv": proposal.csv,
         _DATA / f"{stem}.yml": data_asset(proposal, name, f"{stem}.csv"),
         PurePosixPath(SAMPLE_REQUEST): sample_request(proposal),
-        PurePosixPath(SCHEMA_FILE): schema_text(proposal),
-        PurePosixPath(PROJECT_FILE): _renamed(project, name),
+        PurePosixPath(SCHEMA_FILE): schema,
+        **given,
     }
-    return [Edit(path, _text(root / path), text) for path, text in texts.items()]
+    files = [root / GATES_FILE, root / MONITOR_FILE]
+    if options.keeps_rules or PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
+        return texts, []
+    baseline = quick_baseline(root, schema, proposal.csv)
+    gates, monitor = (file.read_text(encoding="utf-8") for file in files)
+    names = [each.name for each in baseline.schema.slices]
+    texts[PurePosixPath(GATES_FILE)] = gates_text(gates, baseline, project.order, names)
+    constants = sum(_may_be_constant(column, len(proposal.target.column.values)) for column in proposal.features)
+    texts[PurePosixPath(MONITOR_FILE)] = monitor_text(monitor, baseline, names, constants)
+    return texts, _said(baseline)
+
+
+def _may_be_constant(column: Column, rows: int) -> bool:
+    present = column.values.drop_nulls()
+    if not len(present):
+        return True
+    return bool((present.value_counts()["count"].max() / rows) ** 500 > _LIKELY_CONSTANT)  # ty: ignore[unsupported-operator]
+
+
+def _said(baseline: Baseline) -> list[str]:
+    task = TASKS[baseline.schema.task]
+    main = next(each for each in task.metrics if each.name == task.main_metric)
+    found, trivial = baseline.found.estimate(main.name), baseline.trivial.get(main.name)
+    if found.value is None:
+        return [f"baseline: the {baseline.found.rows} held-out rows do not define {main.title}; its rule is left out"]
+    said = f"baseline on {baseline.rows:,} rows: {main.title} {found.value:.3g}"
+    if found.low is not None and found.high is not None:
+        said += f" ({found.low:.3g} to {found.high:.3g})"
+    said += f", a trivial model {trivial:.3g}" if trivial is not None else ""
+    lines = [f"{said}; the bounds in releases/ lie between them ({baseline.seconds:.0f} s)"]
+    if not is_better_than_trivial(baseline):
+        lines.append(
+            "the baseline is no better than a trivial model: the gates block little until the columns say more about "
+            f"{baseline.schema.target}"
+        )
+    return lines
+
+
+def _around(
+    project: Project, record: InitRecord | None, new: Names, generated: Sequence[Edit], options: InitOptions
+) -> Iterator[Edit]:
+    """The edits of the files that follow from the names and options, without those that the table gives."""
+    root, taken = project.root, {each.path for each in generated}
+    old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
+    parts = list(example().infrastructure.removed) if options.without_infrastructure else []
+    parts += [each for name, paths in example().ci.items() if options.ci and name != options.ci for each in paths]
+    removed = {each.path: each for each in deletions(root, parts)}
+    yield from removed.values()
+    more = example().infrastructure.reworded if options.without_infrastructure else ()
+    for edit in renaming_edits(root, old, new, more):
+        if edit.path in taken or edit.path in removed:
+            continue
+        is_project = str(edit.path) == PROJECT_FILE and edit.after is not None
+        yield Edit(edit.path, edit.before, _named(edit.after or "", new.project)) if is_project else edit
+    for path in [PurePosixPath(each) for each in (record.written if record else {})]:
+        is_data = path.parent == _DATA and path.stem == old.stem and old.stem != new.stem
+        if is_data and path not in taken and (text := _text(root / path)) is not None:
+            yield Edit(path, text, None)
+
+
+def _named(text: str, name: str) -> str:
+    """project.yml with another name for project, model and data, whatever they were; every other byte stays."""
+    changed = re.sub(r"^(name|model|data):[ \t]*[^\s#]+", rf"\1: {name}", text, flags=re.MULTILINE)
+    parse_settings(changed)
+    return changed
 
 
 def _text(file: Path) -> str | None:
     return file.read_text(encoding="utf-8", errors="surrogateescape") if file.is_file() else None
 
 
-def _renamed(text: str, name: str) -> str:
-    """project.yml with another name for project, model and data; every other byte stays."""
-    changed = re.sub(r"^(name|model|data):[ \t]*[^\s#]+", rf"\1: {name}", text, flags=re.MULTILINE)
-    parse_settings(changed)
-    return changed
+def _digest(text: str | None) -> str:
+    return "" if text is None else hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _require_nothing_lost(root: Path, data: Path, edits: Sequence[Edit], *, is_forced: bool) -> None:
+def _write(root: Path, edits: Sequence[Edit], record: InitRecord | None, new: Names) -> None:
+    """Write the edits; the record first says what may be found if this is interrupted."""
+    before = dict(record.written) if record else {}
+    if not edits and record:
+        return
+    between = before | {str(each.path): [_digest(each.before), _digest(each.after)] for each in edits}
+    old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
+    _write_record(root, old, between)
+    for edit in edits:
+        write(root, edit)
+        folder = (root / edit.path).parent
+        while edit.after is None and folder != root and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+    kept = {str(each.path) for each in edits if each.after is None}
+    after = {path: digests for path, digests in before.items() if path not in kept}
+    _write_record(
+        root, new, after | {str(each.path): [_digest(each.after)] for each in edits if each.after is not None}
+    )
+
+
+def _write_record(root: Path, names: Names, written: Mapping[str, Iterable[str]]) -> None:
+    yaml, stream = YAML(), io.StringIO()
+    yaml.width = 200
+    entries = {path: list(digests) for path, digests in sorted(written.items())}
+    yaml.dump({"format": 1, "name": names.project, "owner": names.owner, "written": entries}, stream)
+    note = "# What `mlops init` wrote, by which it knows its files from those that were edited since. Commit it.\n"
+    write(root, Edit(RECORD_FILE, None, note + stream.getvalue()))
+
+
+def _require_nothing_lost(
+    root: Path,
+    data: Path,
+    edits: Sequence[Edit],
+    record: InitRecord | None,
+    generated: set[PurePosixPath],
+    *,
+    is_forced: bool,
+) -> None:
     for edit in edits:
         file = root / edit.path
         if edit.path.suffix == ".csv" and file.exists() and file.resolve() == data.resolve():
@@ -175,14 +276,25 @@ def _require_nothing_lost(root: Path, data: Path, edits: Sequence[Edit], *, is_f
             )
     if is_forced:
         return
-    existing = [edit for edit in edits if edit.before is not None]
-    for edit in existing:
+    written = record.written if record else {}
+    unknown = [
+        each
+        for each in edits
+        if each.before is not None and _digest(each.before) not in written.get(str(each.path), ())
+    ]
+    edited = [each for each in unknown if each.path in generated and str(each.path) in written]
+    if edited:
+        raise InputError(
+            f"edited since `mlops init` wrote them: {', '.join(str(each.path) for each in edited)}",
+            "Nothing was changed. Overwrite them with --force, or see the difference with --dry-run.",
+        )
+    for edit in unknown:
         if edit.path.suffix == ".csv" and not _is_own(root, edit):
             raise InputError(
                 f"{edit.path} exists, and `mlops init` did not write it",
                 "Nothing was changed. Move it away, give another --name, or overwrite it with --force.",
             )
-    tracked = [edit for edit in existing if edit.path.suffix != ".csv"]
+    tracked = [edit for edit in unknown if edit.path.suffix != ".csv"]
     try:
         Repository(root).head()
     except MachineError as error:
@@ -201,113 +313,3 @@ def _is_own(root: Path, edit: Edit) -> bool:
     tags = document.get("tags") if isinstance(document, dict) else None
     found = hashlib.sha256((root / edit.path).read_bytes()).hexdigest()
     return isinstance(tags, dict) and tags.get("sha256") == found
-
-
-def _obstacles(proposal: Proposal) -> list[str]:
-    """What the pipeline of this version does not train on."""
-    found = []
-    task = proposal.target.task
-    if task not in _TRAINED_TASKS:
-        found.append(f"the pipeline trains {' or '.join(_TRAINED_TASKS)} only, and this is a {task}")
-    other = [f"{column.name} ({column.type})" for column in proposal.features if column.type not in _TRAINED_TYPES]
-    if other:
-        found.append(f"features of these types are not trained on: {', '.join(other)}")
-    return found
-
-
-def _summary(proposal: Proposal) -> list[str]:
-    target, source = proposal.target, proposal.source
-    rows = len(target.column.values)
-    lines = [f"{source.file.name}: {rows:,} rows, {len(proposal.columns)} columns; {source.form}"]
-    lines.append(f"{target.task}, because {target.reason}")
-    if target.counts:
-        total = sum(target.counts.values())
-        shares = [f"{value}: {percent(count / total)}" for value, count in target.counts.items()]
-        more = f" and {len(shares) - _SHOWN_CLASSES} more" if len(shares) > _SHOWN_CLASSES else ""
-        positive = "" if not target.positive_reason else f"; {target.positive_reason}"
-        lines.append(f"classes: {', '.join(shares[:_SHOWN_CLASSES])}{more}{positive}")
-    return lines
-
-
-def _sentences(proposal: Proposal) -> list[str]:
-    """What stands out, by column."""
-    target, found = proposal.target.column, []
-    if target.missing:
-        found.append(f"{target.name}: {target.missing:,} rows without a target are left out")
-    if proposal.identifier:
-        found.append(f"{proposal.identifier.name}: taken as the id, as every row has a value of its own")
-    row = backwards(proposal.time) if proposal.time else None
-    if proposal.time and row:
-        found.append(f"{proposal.time.name}: goes backwards, first in row {row:,}; the split sorts the rows by it")
-    beside = {each.name for each in (target, proposal.identifier) if each}
-    notes = [
-        f"{column.name}: {note}{', so it is ignored' if column.ignored else ''}"
-        for column in proposal.columns
-        for note in column.notes
-        if column.name not in beside
-    ]
-    notes += [
-        f"{column.name}: {' and '.join(map(repr, column.markers))} read as missing"
-        for column in proposal.columns
-        if column.markers
-    ]
-    more = len(notes) - _SHOWN_NOTES
-    return [*found, *notes[:_SHOWN_NOTES], *([f"and {more} more notes; --json has all"] if more > 0 else [])]
-
-
-def _role(proposal: Proposal, column: Column) -> str:
-    named = (("target", proposal.target.column), ("id", proposal.identifier), ("time", proposal.time))
-    role = next((role for role, each in named if each is not None and each.name == column.name), "")
-    return role or ("ignored" if column.ignored else "feature")
-
-
-def _row(proposal: Proposal, column: Column) -> tuple[str, ...]:
-    role = _role(proposal, column)
-    kind = "ignored" if role == "ignored" else column.type
-    missing = percent(column.share_missing) if column.missing else ""
-    label = column.label if role in ("feature", "ignored") else role
-    return column.name, kind, _values(column), missing, column.example, label
-
-
-def _values(column: Column) -> str:
-    """The range or the count of values in a few characters; the notes and schema.yml say more."""
-    if column.type == TIMESTAMP and column.distinct:
-        first, last = str(column.written.min())[:4], str(column.written.max())[:4]
-        return first if first == last else f"{first} to {last}"
-    if column.categories and column.distinct <= 2:
-        return ", ".join(map(str, column.categories))
-    if column.lowest is None or column.highest is None:
-        return f"{column.distinct:,} values" if column.distinct else ""
-    return f"{_short(column.lowest)} to {_short(column.highest)}"
-
-
-def _short(value: float) -> str:
-    """A number with three digits: 1.02M for 1,022,221."""
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if unit * 10 <= abs(value) * (10 if unit > 1e3 else 1) < 1e15:
-            return f"{value / unit:.3g}{name}"
-    return f"{value:.4g}"
-
-
-def _cut(text: str, width: int) -> str:
-    line = "".join(each if each.isprintable() else " " for each in text)
-    return line if len(line) <= width else f"{line[: width - 1]}…"
-
-
-def _column_document(proposal: Proposal, column: Column) -> dict[str, Any]:
-    has_range = column.lowest is not None and not column.categories
-    return {
-        "name": column.name,
-        "role": _role(proposal, column),
-        "type": column.type,
-        "seen": [column.lowest, column.highest] if has_range else None,
-        "limits": list(limits(column)) if has_range else None,
-        "categories": list(column.categories) or None,
-        "open": column.is_open,
-        "distinct": column.distinct,
-        "missing": column.missing,
-        "example": column.example,
-        "ignored": column.ignored or None,
-        "missing_markers": list(column.markers),
-        "notes": list(column.notes),
-    }

@@ -12,6 +12,8 @@ import polars as pl
 # "None" and "none" are not among them: they are ordinary categories, such as of a garage's finish.
 MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "-")
 _PAIRS: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
+# Words for the two, in lower case, and what the pipeline reads.
+TRUE_AND_FALSE: Final = {word: value for pair in _PAIRS for word, value in zip(pair, ("false", "true"), strict=True)}
 
 NumberStyle = Literal["point", "comma"]
 DayOrder = Literal["day first", "month first"]

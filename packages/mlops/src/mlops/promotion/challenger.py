@@ -15,8 +15,14 @@ from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.endpoint.view import Live, prove_live
 from mlops.gates.evidence import Candidate
-from mlops.models.package_store import fetch_package, package_of_model, read_provenance, release_of
-from mlops.models.registration import ModelVersion, find_version
+from mlops.models.registered import (
+    ModelVersion,
+    fetch_package,
+    find_version,
+    package_of_model,
+    read_provenance,
+    release_of,
+)
 from mlops.promotion.stage_state import PromotionState, StageState
 from mlops.settings.project import Project
 from mlops.settings.releases import Model, Release

@@ -30,7 +30,7 @@ from mlops.endpoint.view import View
 from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion
 from mlops.promotion.challenger import Challenger, read_champion, released_challenger
 from mlops.promotion.stage_state import StageState, read_change
 from mlops.provenance.verification import ProvenanceSubject, committed_problems

@@ -20,7 +20,7 @@ from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
-from mlops.models.registration import find_builder
+from mlops.models.registered import find_builder
 from mlops.promotion.branch import Base, branch_name, plot_paths, promotion_files, publish
 from mlops.promotion.challenger import Challenger, find_challenger, share
 from mlops.promotion.gate_run import (

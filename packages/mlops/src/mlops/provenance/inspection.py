@@ -10,8 +10,15 @@ from typing import Any, Final
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.models.package_store import fetch_package, package_of_model, read_provenance, release_of
-from mlops.models.registration import ModelVersion, find_builder, find_version
+from mlops.models.registered import (
+    ModelVersion,
+    fetch_package,
+    find_builder,
+    find_version,
+    package_of_model,
+    read_provenance,
+    release_of,
+)
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, committed_problems, statement_problems
 from mlops.settings.releases import manifest_file, read_manifest

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlops.core.errors import ProjectError
 from mlops.core.layout import PIPELINE_FILE
 from mlops.githost.interface import Builder
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion
 from mlops.settings.releases import RELEASE_FOLDER
 from model_package.digest import DIGEST_PREFIX, file_digests
 from model_package.provenance import Provenance

@@ -16,10 +16,10 @@ from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.githost.hosts import remote_of
 from mlops.githost.interface import Attested, RemoteAddress
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
+from mlops.settings.policies import POLICY_FILE, Demands, allows, read_policy
 from mlops.settings.project import Project
-from mlops.settings.provenance import POLICY_FILE, Demands, allows, read_policy
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.digest import DIGEST_PREFIX, checksums, file_digests

@@ -17,9 +17,9 @@ from mlops.audit.record import Record
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import WorkspaceError
 from mlops.endpoint.view import Deployment, View, observe
-from mlops.models.registration import DIGEST_TAG
+from mlops.models.registered import DIGEST_TAG
+from mlops.settings.policies import Deadlines, read_deadlines
 from mlops.settings.releases import manifest_file, read_manifest
-from mlops.settings.retirement import Deadlines, read_deadlines
 from mlops.settings.stages import StageName
 
 Kind = Literal["model", "deployment"]

@@ -40,9 +40,9 @@ from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
 from mlops.endpoint.view import Live, live_model
 from mlops.githost.hosts import event_payload
-from mlops.models.package_store import fetch_package, read_provenance, read_schema
+from mlops.models.registered import fetch_package, read_provenance, read_schema
 from mlops.retraining.training_data import TrainingData, training_data
-from mlops.settings.retraining import RETRAINING_FILE, RetrainingRules, read_retraining_rules
+from mlops.settings.policies import RETRAINING_FILE, RetrainingRules, read_retraining_rules
 from mlops.settings.stages import StageName
 from mlops.training.run import submit_training
 

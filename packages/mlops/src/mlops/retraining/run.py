@@ -10,7 +10,7 @@ from typing import Any
 from mlops.audit.retraining_policy import NotBegun
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.results import Block, Line, Result
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.retraining.begin import Begun, TriggerReference, begin
 from mlops.rollout.deploy import DeployResult, deploy

@@ -25,7 +25,7 @@ from mlops.core.errors import InputError
 from mlops.core.layout import ROWS_FOLDER, private_folder
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import NEWEST, DataVersion, Origin, download_data, ensure_data, find_data
-from mlops.settings.retraining import CollectedRows
+from mlops.settings.policies import CollectedRows
 from mlops.settings.stages import StageName
 from model_package.collected.labels import Labels, read_labels
 from model_package.collected.newest import NewestRows

@@ -13,7 +13,7 @@ from azure.ai.ml import MLClient
 
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.waiting import stop_signals
-from mlops.models.registration import ModelVersion
+from mlops.models.registered import ModelVersion
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.release import find_target
 from mlops.rollout.run import Rollout

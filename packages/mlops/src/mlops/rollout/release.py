@@ -20,8 +20,7 @@ from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management, connect_registry
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, ProjectError, RolloutFailed
-from mlops.models.package_store import fetch_package
-from mlops.models.registration import DIGEST_TAG, ModelVersion, find_version
+from mlops.models.registered import DIGEST_TAG, ModelVersion, fetch_package, find_version
 from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target

@@ -41,7 +41,6 @@ _OF_EVERY_TASK: Final = {
     "provenance_gaps": MeasureKind("Missing provenance", "lower"),
     "digest_differences": MeasureKind("Digest mismatches", "lower"),
 }
-CALIBRATION_ERROR: Final = "calibration_error"
 GOLDEN_DECISION_CHANGES: Final = "golden_decision_changes"
 
 
@@ -116,16 +115,17 @@ def with_featureless_bounds(text: str, task: type[Task], reached: Mapping[str, f
     """
     document = parse_yaml(text).value
     slice_metrics = {each.name for each in task.slice_metrics}
-    better = {each.name: each.better for each in task.metrics if each.gated}
+    metrics = {each.name: each for each in task.metrics if each.gated}
     rules = []
     for rule in document["rules"]:
         name = str(rule["measure"]).split(SLICE_SEPARATOR, 1)[0]
         bound: dict[str, float] = {}
-        if name not in better and name not in slice_metrics:
+        if name not in metrics and name not in slice_metrics:
             rules.append(rule)
             continue
-        if name in better and name != CALIBRATION_ERROR and math.isfinite(reached.get(name, math.nan)):
-            bound = {"min" if better[name] == "higher" else "max": reached[name]}
+        metric = metrics.get(name)
+        if metric and metric.needs_features and math.isfinite(reached.get(name, math.nan)):
+            bound = {"min" if metric.better == "higher" else "max": reached[name]}
         changed: dict[str, Any] = {**rule, "missing": "pass"}
         if "every_stage" in rule:
             changed["every_stage"] = _rebounded(rule["every_stage"], bound)

@@ -24,11 +24,9 @@ from mlops.githost.protection import EXPECTATIONS_FILE
 from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
+from mlops.settings.policies import POLICY_FILE, RETIREMENT_FILE, RETRAINING_FILE
 from mlops.settings.project import parse_settings
-from mlops.settings.provenance import POLICY_FILE
 from mlops.settings.releases import manifest_path, without_release
-from mlops.settings.retirement import RETIREMENT_FILE
-from mlops.settings.retraining import RETRAINING_FILE
 from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 

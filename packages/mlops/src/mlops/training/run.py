@@ -26,8 +26,7 @@ from mlops.core.git import git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
-from mlops.models.package_store import package_of_job, read_metrics
-from mlops.models.registration import Lineage, ModelVersion, register
+from mlops.models.registered import Lineage, ModelVersion, package_of_job, read_metrics, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings

@@ -213,7 +213,7 @@ def _own_file(project: Project) -> Path | None:
 
 
 def _synthetic(project: Project) -> DefaultData:
-    from mlops.training.synthetic import csv_of, synthetic_rows
+    from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
     schema = read_project_schema(project.root)
     file = private_folder(project.path(SAMPLE_FOLDER)) / "synthetic.csv"

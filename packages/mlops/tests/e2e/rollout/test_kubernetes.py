@@ -11,7 +11,7 @@ from azure.ai.ml.entities import KubernetesCompute, KubernetesOnlineDeployment, 
 
 from mlops.audit.log import AuditLog
 from mlops.core.errors import ProjectError, RolloutFailed
-from mlops.models.registration import DIGEST_TAG
+from mlops.models.registered import DIGEST_TAG
 from mlops.rollout.rollback import rollback
 
 from .world import MODEL, World, make_project

@@ -20,7 +20,7 @@ from mlops.azure.workspace import WorkspaceClients, connect_registry
 from mlops.core.errors import RolloutFailed
 from mlops.dashboard.serving import write_page
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER
-from mlops.models.registration import DIGEST_TAG
+from mlops.models.registered import DIGEST_TAG
 from mlops.retire.applying import apply_plan
 from mlops.retire.plan import make_plan
 from mlops.rollout.execute import write_change

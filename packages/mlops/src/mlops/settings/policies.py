@@ -1,0 +1,150 @@
+"""releases/retirement.yml, retraining.yml and provenance.yml as frozen objects: what each stage allows and requires."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
+from mlops.settings.project import Project
+from mlops.settings.releases import RELEASE_FOLDER, change_values
+from mlops.settings.stages import ByStage, KnownStage, StageOrder, stage_context
+
+RETIREMENT_FILE: Final = RELEASE_FOLDER / "retirement.yml"
+
+Days = Annotated[int, Field(ge=0, le=3_650)]
+
+
+class Deadlines(Part):
+    """One stage's grace periods in days. The newest model always stays: the next version is counted from it."""
+
+    deployment_days: Days
+    model_days: Days
+    keep_latest_models: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class _RetirementFile(YamlFile):
+    renamed_keys: ClassVar = {"newest_models": "keep_latest_models"}
+
+    stages: ByStage[Deadlines]
+
+
+def read_deadlines(project: Project) -> ByStage[Deadlines]:
+    """The grace periods of each stage. Raises ProjectError naming file, line, key and what to do."""
+    return deadlines_in(project.path(RETIREMENT_FILE), project.order)
+
+
+def deadlines_in(file: Path, order: StageOrder) -> ByStage[Deadlines]:
+    """The same, for a given file."""
+    return read_checked(file, _RetirementFile, stage_context(order)).value.stages
+
+
+RETRAINING_FILE: Final = RELEASE_FOLDER / "retraining.yml"
+
+
+class CollectedRows(Part):
+    """Which rows that a stage collected are trained on, once their outcomes are known.
+
+    Those of `window_days` that ended `label_delay_days` before the end of the drifted window, the newest `max_rows` of
+    them. `include_history`: appended to the rows of the newest version of the data asset, without duplicates of those
+    (`exclude_known_rows`).
+    """
+
+    window_days: Annotated[int, Field(ge=1, le=3_650)]
+    label_delay_days: Annotated[int, Field(ge=0, le=3_650)]
+    min_rows: Annotated[int, Field(ge=1)]
+    min_rows_per_class: Annotated[int, Field(ge=1)]
+    max_rows: Annotated[int, Field(ge=1, le=10_000_000)]
+    include_history: bool
+    exclude_known_rows: bool
+
+
+VersionName = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+def _choice(value: Any) -> str:
+    return "rows" if isinstance(value, dict | CollectedRows) else "version"
+
+
+DataChoice = Annotated[
+    Annotated[VersionName, Tag("version")] | Annotated[CollectedRows, Tag("rows")], Discriminator(_choice)
+]
+
+
+class RetrainingRules(YamlFile):
+    """The content of retraining.yml; `data` is a version of the data asset, `newest`, or collected rows."""
+
+    renamed_keys: ClassVar = {
+        "runs_a_week": "max_runs_per_week",
+        "cause_days": "max_cause_age_days",
+        "settled_days": "label_delay_days",
+        "fewest_rows": "min_rows",
+        "fewest_of_each": "min_rows_per_class",
+        "most_rows": "max_rows",
+        "with_history": "include_history",
+        "leave_out_known": "exclude_known_rows",
+    }
+
+    stages: Annotated[tuple[KnownStage, ...], Field(strict=False)]
+    cool_down_hours: Annotated[int, Field(ge=0, le=24 * 90)]
+    max_runs_per_week: Annotated[int, Field(ge=0, le=100)]
+    max_cause_age_days: Annotated[int, Field(ge=1, le=365)]
+    data: DataChoice
+
+
+def read_retraining_rules(file: Path, order: StageOrder) -> RetrainingRules:
+    """Read and check retraining.yml. Raises ProjectError naming file, line, key and what to do."""
+    return read_checked(file, RetrainingRules, stage_context(order)).value
+
+
+POLICY_FILE: Final = RELEASE_FOLDER / "provenance.yml"
+_ORIGIN: Final = "{origin}"
+_ANYTHING: Final = "*"
+
+
+def _renamed(value: object) -> object:
+    if value == "github":
+        raise ValueError("is now `required`: the git host of the remote must hold the attestation")
+    return value
+
+
+class Demands(Part):
+    """What one stage requires."""
+
+    statement: Literal["required", "optional"]
+    builders: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    commit: Literal["merged", "known", "any"]
+    attestation: Annotated[Literal["required", "none"], BeforeValidator(_renamed)]
+
+
+class Policy(YamlFile):
+    """The content of the file."""
+
+    stages: ByStage[Demands]
+
+
+def read_policy(root: Path, order: StageOrder) -> Policy:
+    """Read the policy of a project. Raises ProjectError: without a policy nothing is accepted."""
+    return read_checked(root / POLICY_FILE, Policy, stage_context(order)).value
+
+
+def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
+    """A policy's text in which every stage accepts one more builder; comments and layout stay."""
+    policy = parse_checked(text, POLICY_FILE, Policy, stage_context(order)).value
+    stages = {stage: {"builders": [*policy.stages[stage].builders, builder]} for stage in order}
+    return change_values(text, {"stages": stages}).encode()
+
+
+def allows(builders: tuple[str, ...], builder: str, origin: str | None) -> bool:
+    """Whether a builder is one of those named; without a git host, a pattern with {origin} matches nothing."""
+    for pattern in builders:
+        if _ORIGIN in pattern and origin is None:
+            continue
+        named = pattern.replace(_ORIGIN, origin or "")
+        expression = ".*".join(re.escape(part) for part in named.split(_ANYTHING))
+        if re.fullmatch(expression, builder):
+            return True
+    return False

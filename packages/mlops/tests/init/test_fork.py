@@ -1,0 +1,150 @@
+"""A whole repository after `mlops init`: checks pass, nothing of the example is left, and the gates fit the table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[4]
+NOT_COPIED = ("packages/", "docs/", "benchmarks/", "infra/tests/")
+CHURN = 3.0
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def mlops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mlops", "--project", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,000 customers, of whom those leave who have stayed for a short time."""
+    random = np.random.default_rng(3)
+    months = random.integers(1, 72, 1_000)
+    leaves = random.random(1_000) < 1 / (1 + np.exp(-(CHURN - months / 8)))
+    file = tmp_path_factory.mktemp("table") / "t.csv"
+    plan = random.choice(["Basic", "Team plan"], 1_000)
+    pl.DataFrame({"plan": plan, "months": months, "churned": np.where(leaves, "yes", "no")}).write_csv(file)
+    return file
+
+
+def copy(folder: Path) -> Path:
+    """The repository's tracked files, without those that belong to the template, as a repository of their own."""
+    listing = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in listing:
+        if name and not name.startswith(NOT_COPIED) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "remote", "add", "origin", "https://github.com/acme/churn.git")
+    git(folder, "add", "-A", ".")
+    git(folder, "commit", "-qm", "Use this template")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fork(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository that `mlops init` has made from the table, with a slice."""
+    folder = copy(tmp_path_factory.mktemp("fork"))
+    done = mlops(folder, "init", "--data", str(table), "--target", "churned", "--name", "churn", "--slice", "plan")
+    assert done.returncode == 0, done.stderr
+    assert "a trivial model 0.5; the bounds in releases/ lie between them" in done.stdout
+    assert "demo --data data/churn.csv" in done.stdout
+    return folder
+
+
+def test_every_check_passes_and_nothing_of_the_example_is_left(fork: Path) -> None:
+    checked = mlops(fork, "check")
+
+    assert (checked.returncode, checked.stdout) == (0, "all checks passed\n")
+
+
+def test_the_names_are_those_of_the_project_and_of_the_remote(fork: Path) -> None:
+    pipeline = yaml.safe_load((fork / "pipelines/train.yml").read_text())
+    stack = yaml.safe_load((fork / "infra/Pulumi.prod.yaml").read_text())["config"]
+
+    assert pipeline["display_name"] == "Train the churn model"
+    assert pipeline["inputs"]["data"]["path"] == "azureml:churn@latest"
+    assert stack["infra:project"] == "churn"
+    assert stack["infra:ci"]["github"] | {"subject": ""} == {
+        "organisation": "acme",
+        "repository": "churn",
+        "subject": "",
+    }
+    assert "@acme/model-owners" in (fork / ".github/CODEOWNERS").read_text()
+    assert (fork / "README.md").read_text().startswith("# churn\n")
+    assert not (fork / "data/shift_rows.py").exists()
+
+
+def test_bounds_lie_between_the_baseline_and_a_trivial_model(fork: Path) -> None:
+    rules = {rule["measure"]: rule for rule in yaml.safe_load((fork / "releases/gates.yml").read_text())["rules"]}
+
+    roc_auc = rules["roc_auc"]
+    assert 0.5 < roc_auc["stages"]["dev"]["min"] < roc_auc["stages"]["staging"]["min"] < 1
+    assert roc_auc["stages"]["prod"] == roc_auc["stages"]["staging"]
+    assert "max_drop" not in roc_auc["stages"]["dev"]
+    assert roc_auc["why"].endswith("a trivial model reaches 0.5")
+    assert set(rules) >= {"selection_rate_difference.plan", "digest_differences", "package_megabytes", "score_drift"}
+    assert not [name for name in rules if name.endswith((".sex", ".age", ".education"))]
+
+
+def test_run_again_it_has_nothing_to_do(fork: Path, table: Path) -> None:
+    words = ("--data", str(table), "--target", "churned", "--name", "churn", "--slice", "plan")
+
+    again = json.loads(mlops(fork, "init", *words, "--json").stdout)
+
+    assert again["files"] == []
+
+
+def test_what_is_left_is_named_with_its_line(fork: Path) -> None:
+    file = fork / "endpoints/online/endpoint.yml"
+    before = file.read_text()
+    file.write_text(f"{before}# for every card holder\n")
+
+    found = mlops(fork, "check", "--leftovers")
+    file.write_text(before)
+
+    place = f"endpoints/online/endpoint.yml:{len(before.splitlines()) + 1}"
+    assert f"{place}: `card holder` belongs to the template's example" in found.stdout
+    assert found.returncode == 1
+
+
+@pytest.mark.parametrize(("system", "gone"), [("github", "azure-pipelines.yml"), ("azure", ".github")])
+def test_one_ci_system_and_no_infrastructure(table: Path, tmp_path: Path, system: str, gone: str) -> None:
+    folder = copy(tmp_path / "fork")
+    words = ("--data", str(table), "--target", "churned", "--keep-rules", "--ci", system, "--no-infra")
+
+    done = mlops(folder, "init", *words)
+
+    assert done.returncode == 0, done.stderr
+    assert not (folder / gone).exists()
+    assert not (folder / "infra").exists()
+    left = [*folder.glob(".github/workflows/*.yml"), *folder.glob(".azuredevops/**/*.yml"), folder / ".ci/run"]
+    assert len(left) > 8
+    assert [str(file) for file in left if "--directory infra" in file.read_text()] == []
+    for file in left[:-1]:
+        assert yaml.safe_load(file.read_text())
+    # --keep-rules leaves the example's slices, and nothing else is wrong.
+    problems = json.loads(mlops(folder, "check", "--json").stdout)["problems"]
+    assert {each["file"] for each in problems} == {"releases/gates.yml", "releases/monitor.yml"}
+
+
+def test_an_example_is_listed_and_shown(fork: Path) -> None:
+    listed = json.loads(mlops(fork, "init", "--list", "--json").stdout)
+    unknown = mlops(fork, "init", "--example", "nothing")
+
+    assert "regression" in [each["name"] for each in listed["examples"]]
+    assert "unknown example 'nothing'" in unknown.stderr
