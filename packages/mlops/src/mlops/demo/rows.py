@@ -4,6 +4,9 @@ The bad day follows from the table and its schema alone, so that any project has
 of their range, a rare category becomes frequent, dates and times later, and texts longer. The values stay valid, and
 numbers keep their order, so that a newer model can learn from the day. Monitoring must find drift, not broken data:
 nothing is missing more often, no column has one value only, and no category is new.
+
+Where the newest rows test a model, the day would test the newer one alone. There, the day repeats the rows whose most
+telling features are high, a week later, so that features and target relate as before.
 """
 
 from __future__ import annotations
@@ -34,7 +37,12 @@ _FEW_VALUES: Final = 12
 _RAREST_SHARE: Final = 0.02
 _RAREST_ROWS: Final = 3
 _ANY_NUMBER: Final = 1e6
-_SHORTEST_DELAY: Final = timedelta(days=60)
+_WEEK: Final = timedelta(weeks=1)
+_SHORTEST_DELAY: Final = 9 * _WEEK
+# How many of the most telling features decide which rows are repeated, and how strongly: the rise of their sum's mean,
+# in standard deviations.
+_TELLING: Final = 3
+_STRENGTH: Final = 1.3
 _LATEST: Final = datetime(9000, 1, 1)  # noqa: DTZ001 - timestamps of a table have no zone
 
 
@@ -48,9 +56,51 @@ def shifted(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
     The target stays: a row is what it was, and only looks different.
     """
+    if schema.time in schema.names and (score := _telling(table, schema)) is not None:
+        return _repeated(table, schema, score)
     drawn = table.sample(ROWS, with_replacement=table.height < ROWS, shuffle=True, seed=_SEED)
     random = np.random.default_rng(_SEED)
     return drawn.with_columns(_shift(drawn[feature.name], feature, random) for feature in schema.features)
+
+
+def _repeated(table: pl.DataFrame, schema: Schema, score: np.ndarray) -> pl.DataFrame:
+    """Return rows drawn by their score [rows], a week later."""
+    weight = np.exp(_STRENGTH * np.clip((score - score.mean()) / score.std(), -3, 3))
+    chosen = np.random.default_rng(_SEED).choice(table.height, ROWS, p=weight / weight.sum())
+    drawn = table[chosen]
+    times = [feature.name for feature in schema.features if feature.type == TIMESTAMP]
+    return drawn.with_columns(
+        (drawn[name].cast(pl.Datetime("us")) + _WEEK).cast(drawn[name].dtype).alias(name) for name in times
+    )
+
+
+def _telling(table: pl.DataFrame, schema: Schema) -> np.ndarray | None:
+    """Return the sum of the features that follow the target most, standardised [rows]; None if none varies."""
+    target = _standardised(table[schema.target].rank("dense").cast(pl.Float64))
+    found = []
+    for feature in schema.features:
+        if feature.type in (TEXT, TIMESTAMP):
+            continue
+        column = table[feature.name]
+        if not feature.is_number or feature.codes is not None:
+            # A category by the mean target of its rows.
+            pairs = pl.DataFrame({"category": column, "target": target})
+            mean = pl.col("target").mean().over("category")
+            column = pairs.select(pl.when(pl.col("category").is_not_null()).then(mean)).to_series()
+        numbers = _standardised(column.cast(pl.Float64))
+        if numbers.any():
+            found.append((abs(float(np.mean(numbers * target))), numbers))
+    found.sort(key=lambda each: -each[0])
+    total = np.sum([numbers for _, numbers in found[:_TELLING]], axis=0)
+    return total if np.any(total) else None
+
+
+def _standardised(column: pl.Series) -> np.ndarray:
+    """Return numbers with mean 0 and deviation 1, and 0 for what is missing or does not vary."""
+    numbers = column.fill_nan(None).to_numpy().astype(np.float64)
+    known = numbers[~np.isnan(numbers)]
+    deviation = known.std() if len(known) else 0.0
+    return np.nan_to_num((numbers - known.mean()) / deviation) if deviation > 0 else np.zeros(len(numbers))
 
 
 def _shift(column: pl.Series, feature: Feature, random: np.random.Generator) -> pl.Series:
@@ -123,7 +173,8 @@ def _later(column: pl.Series) -> pl.Series:
     first, last = moments.min(), moments.max()
     if not isinstance(first, datetime) or not isinstance(last, datetime):
         return column
-    delay = min(max(last - first, _SHORTEST_DELAY), max(_LATEST - last, timedelta(0)))
+    # Whole weeks: hours and weekdays mean what they did.
+    delay = min(max((last - first) // _WEEK * _WEEK, _SHORTEST_DELAY), max(_LATEST - last, timedelta(0)))
     return (moments + delay).cast(column.dtype).alias(column.name)
 
 
