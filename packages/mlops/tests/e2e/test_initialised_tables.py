@@ -1,0 +1,127 @@
+"""A table from `mlops init` through every stage, its worse model and its drift; no line of code is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parents[4]
+ROWS = 4_000
+# Tells a hang from a slow machine.
+HANG_SECONDS = 900
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("initialised_tables")]
+
+
+def demand() -> pl.DataFrame:
+    """A regression: hourly demand with times, missing values, categories and yes or no."""
+    random = np.random.default_rng(3)
+    times = [datetime(2023, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(ROWS)]
+    hours = np.array([time.hour for time in times])
+    temperature = 15 + 10 * np.sin(np.arange(ROWS) / 24 / 365 * 2 * np.pi) + random.normal(0, 4, ROWS)
+    weather = random.choice(["clear", "cloudy", "rain"], ROWS, p=[0.5, 0.3, 0.2])
+    is_holiday = random.random(ROWS) < 0.05
+    wanted = 200 + 80 * np.sin((hours - 8) / 24 * 2 * np.pi) + 5 * temperature - 40 * (weather == "rain")
+    return pl.DataFrame(
+        {
+            "measured at": [time.strftime("%Y-%m-%d %H:%M:%S") for time in times],
+            "temperature": [None if at % 17 == 0 else round(value, 1) for at, value in enumerate(temperature.tolist())],
+            "weather": [None if at % 31 == 0 else value for at, value in enumerate(weather.tolist())],
+            "holiday": ["yes" if each else "no" for each in is_holiday],
+            "demand": (wanted - 30 * is_holiday + random.normal(0, 15, ROWS)).round(1),
+        }
+    )
+
+
+def tickets() -> pl.DataFrame:
+    """A multiclass table: free text, text categories, an open category with rare values, an id."""
+    random = np.random.default_rng(4)
+    words = {
+        "billing": ["invoice", "payment", "refund"],
+        "network": ["slow", "outage", "router"],
+        "accounts": ["password", "login", "locked"],
+    }
+    teams = random.choice(list(words), ROWS, p=[0.5, 0.3, 0.2]).tolist()
+    said = [random.choice(words[team] if random.random() < 0.9 else ["café", "thing"], 2).tolist() for team in teams]
+    more = random.choice(["please", "help", "since", "yesterday", "again"], (ROWS, 4)).tolist()
+    return pl.DataFrame(
+        {
+            "ticket": np.arange(ROWS) + 10_000,
+            "channel": [random.choice(["phone", "mail"] if team == "billing" else ["chat", "mail"]) for team in teams],
+            "region": [f"region {each % 400}" for each in random.zipf(1.5, ROWS).tolist()],
+            "message": [" ".join(own + rest) for own, rest in zip(said, more, strict=True)],
+            "team": teams,
+        }
+    )
+
+
+class Fork:
+    """A repository that `mlops init` made from a table."""
+
+    def __init__(self, folder: Path, table: Path) -> None:
+        self.folder, self.table = folder, table
+
+    def run(self, *words: str) -> str:
+        """Run one command, which must succeed; its standard output."""
+        environment = {name: value for name, value in os.environ.items() if name not in ("GITHUB_ACTIONS", "TF_BUILD")}
+        command = [sys.executable, "-m", "mlops", *words]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=HANG_SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module", params=["demand", "team"])
+def fork(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
+    target = request.param
+    folder = tmp_path_factory.mktemp("fork") / "project"
+    for name in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if name and not name.startswith(("packages/", "docs/", "benchmarks/")) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A", ".")
+    git(folder, "commit", "-qm", "Use this template")
+    table = folder.parent / "my table.csv"
+    (demand() if target == "demand" else tickets()).write_csv(table, separator=";")
+    made = Fork(folder, table)
+    made.run("init", "--data", str(table), "--target", target)
+    try:
+        yield made
+    finally:
+        made.run("down")
+
+
+def test_it_goes_through_every_stage_and_is_guarded_there(fork: Fork) -> None:
+    assert fork.run("check") == "all checks passed\n"
+
+    bad = json.loads(fork.run("demo", "--data", str(fork.table), "--bad-model", "--json"))["bad_model"]
+    drift = json.loads(fork.run("demo", "--data", str(fork.table), "--drift", "--json"))["drift"]
+
+    assert bad["stopped_by_gate"]["branch"] is None
+    assert sum(bad["rolled_back"]["failures"].values()) == 0
+    assert bad["rolled_back"]["live_before"] == bad["rolled_back"]["live_after"]
+    assert drift["monitor"]["state"] == "drift"
+    assert drift["waiting"]
