@@ -17,7 +17,6 @@ from model_package.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, REGRESSION,
 from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
 ROWS = 40
-COLUMNS = [name for name in SCHEMA.columns if name != SCHEMA.target]
 # The header's line is the first.
 LINE = 9
 
@@ -148,18 +147,20 @@ def test_a_missing_column_is_named(good: pl.DataFrame, tmp_path: Path):
 
 
 def test_a_column_that_stands_twice_is_refused(good: pl.DataFrame, tmp_path: Path):
-    file = tmp_path / "twice.csv"
-    lines, name = csv_of(good.drop(*(each.name for each in SCHEMA.texts))).splitlines(), SCHEMA.target
-    file.write_text("\n".join([f"{lines[0]},{name}", *(f"{line},33" for line in lines[1:])]))
-    problem = build_report(file, SCHEMA)[0]["problems"][0]
+    file, name = tmp_path / "twice.csv", SCHEMA.target
+    first, *rest = csv_of(good.select(pl.col(name), pl.exclude(name))).splitlines()
+    file.write_text("\n".join([f"{name},{first}", *(f"33,{line}" for line in rest)]), encoding="utf-8")
+    (problem,) = build_report(file, SCHEMA)[0]["problems"]
     assert (problem["column"], problem["count"]) == (name, 2)
     assert "more than once" in problem["rule"]
 
 
 @pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
-def test_another_separator_is_named_in_one_line(good: pl.DataFrame, tmp_path: Path, separator: str, word: str):
+def test_another_separator_is_named_in_one_line(tmp_path: Path, separator: str, word: str):
     file = tmp_path / "data.csv"
-    good.write_csv(file, separator=separator)
+    # Values without commas, which the project's own may have.
+    plain = pl.DataFrame({name: [1, 2] for name in SCHEMA.columns})
+    plain.write_csv(file, separator=separator)
     (problem,) = build_report(file, SCHEMA)[0]["problems"]
     assert word in problem["rule"]
 

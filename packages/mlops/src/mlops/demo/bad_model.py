@@ -129,7 +129,9 @@ def _blocked_by_gate(
     scratch.at_branch()
     result = promote(clients, gated, None)
     if result.proposed is not None:
-        raise PromotionRefused("the gates accepted a model of one tree with one split", "Raise the bounds in releases/gates.yml.")
+        raise PromotionRefused(
+            "the gates accepted a model of one tree with one split", "Raise the bounds in releases/gates.yml."
+        )
     return result
 
 
