@@ -7,15 +7,15 @@ it is, so that the step validate_data names it.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import polars as pl
 
 from mlops.cli.progress import say
+from mlops.core.edits import Edit, write
 from mlops.core.errors import InputError
 from mlops.core.layout import CONVERTED_FOLDER, SCHEMA_FILE, private_folder
 from mlops.init.columns import Column, infer
@@ -51,13 +51,11 @@ def in_the_pipelines_form(project: Project, file: Path) -> Converted:
     table, changes = _table(source, schema)
     if not changes:
         return Converted(file)
-    content = table.write_csv().encode()
-    key = hashlib.sha256(content).hexdigest()[:12]
+    content = table.write_csv()
+    key = hashlib.sha256(content.encode()).hexdigest()[:12]
     made = private_folder(project.path(CONVERTED_FOLDER) / key) / f"{file.stem}.csv"
     if not made.is_file():
-        unfinished = made.with_name(f"{made.name}.{os.getpid()}")
-        unfinished.write_bytes(content)
-        unfinished.replace(made)
+        write(made.parent, Edit(PurePosixPath(made.name), None, content))
     return Converted(made, tuple(changes))
 
 
