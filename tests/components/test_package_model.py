@@ -29,8 +29,9 @@ from model_package.rows.rules import RowRules
 from model_package.rows.split import TEST, TRAIN, read_part
 from model_package.runtime import Scorer
 from model_package.schema import BINARY_CLASSIFICATION, Decision, Feature, Schema
+from model_package.steps.featureless import featureless_metrics
 from model_package.steps.sklearn_model import answer, load_model
-from model_package.steps.synthetic_rows import featureless_metrics, synthetic_rows
+from model_package.steps.synthetic_rows import synthetic_rows
 from model_package.tasks import task_of
 
 pytestmark = pytest.mark.xdist_group("example_chain")

@@ -16,7 +16,8 @@ from mlops.training.submission import default_data
 from model_package.rows.split import encode_target
 from model_package.rows.tables import tensors
 from model_package.schema import Feature, Schema
-from model_package.steps.synthetic_rows import csv_of, featureless_metrics, synthetic_rows
+from model_package.steps.featureless import featureless_metrics
+from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 from model_package.tasks import TASKS
 
 ROOT = Path(__file__).parents[4]

@@ -136,7 +136,8 @@ def _scratch_for(project: Project, data: Future[DefaultData] | None) -> Scratch:
     schema = data.result().schema if data else None
     if schema is None:
         return prepare(project, say)
-    from model_package.steps.synthetic_rows import featureless_metrics, synthetic_rows
+    from model_package.steps.featureless import featureless_metrics
+    from model_package.steps.synthetic_rows import synthetic_rows
 
     reached = featureless_metrics(schema, synthetic_rows(schema))
     say(f"synthetic rows: in the scratch repository {GATES_FILE} asks of a model only that it learns from its features")

@@ -93,22 +93,41 @@ def quick_baseline(root: Path, schema_text: str, csv: str) -> Baseline:
     )
 
 
-def _run(root: Path, folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Run the steps; return where the evaluation and the split are."""
+@dataclass(frozen=True)
+class StepCommand:
+    """A step of pipelines/train.yml as a command: the folder of its code, and the values of its inputs and outputs."""
+
+    name: str
+    words: list[str]
+    code: Path
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def step_commands(root: Path, folder: Path, given: Mapping[str, str]) -> Iterator[StepCommand]:
+    """Yield the steps in the order of the file, with the pipeline's inputs, some of them `given`.
+
+    Outputs are below `folder`, by step and name.
+    """
     file = root / PIPELINE_FILE
     pipeline = read_yaml(file).value
     known = {f"parent.inputs.{name}": _value(each) for name, each in pipeline.get("inputs", {}).items()}
     known |= {f"parent.inputs.{name}": value for name, value in given.items()}
     for name, job in pipeline["jobs"].items():
         component = (file.parent / job["component"]).resolve()
-        values = {key: _resolved(each, known) for key, each in job.get("inputs", {}).items()}
         definition = read_yaml(component).value
-        words = _command(definition, values, folder / name)
-        _run_step(name, words, component.parent, folder)
-        for output in definition["outputs"]:
-            known[f"parent.jobs.{name}.outputs.{output}"] = str(folder / name / output)
-        if name == _EVALUATION_STEP:
-            return {_EVALUATION: str(folder / name / _EVALUATION), _SPLIT: values[_SPLIT]}
+        inputs = {key: _resolved(each, known) for key, each in job.get("inputs", {}).items()}
+        outputs = {output: str(folder / name / output) for output in definition["outputs"]}
+        known |= {f"parent.jobs.{name}.outputs.{output}": place for output, place in outputs.items()}
+        yield StepCommand(name, _command(definition, inputs, outputs), component.parent, inputs, outputs)
+
+
+def _run(root: Path, folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Run the steps; return where the evaluation and the split are."""
+    for step in step_commands(root, folder, given):
+        _run_step(step, folder)
+        if step.name == _EVALUATION_STEP:
+            return {_EVALUATION: step.outputs[_EVALUATION], _SPLIT: step.inputs[_SPLIT]}
     raise InputError(
         f"{PIPELINE_FILE} has no step {_EVALUATION_STEP}, whose evaluation the bounds of gates follow from",
         "Restore it, or run `mlops init` with --keep-rules and write releases/gates.yml and monitor.yml yourself.",
@@ -124,14 +143,14 @@ def _resolved(entry: Any, known: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda match: known.get(match["path"], ""), _value(entry))
 
 
-def _command(definition: dict[str, Any], values: Mapping[str, str], folder: Path) -> list[str]:
+def _command(definition: dict[str, Any], values: Mapping[str, str], outputs: Mapping[str, str]) -> list[str]:
     """The component's command with its inputs and outputs filled in."""
     known = {}
     for name, entry in definition["inputs"].items():
         value = values.get(name) or entry.get("default")
         if value is not None:
             known[f"inputs.{name}"] = str(value)
-    known |= {f"outputs.{name}": str(folder / name) for name in definition["outputs"]}
+    known |= {f"outputs.{name}": place for name, place in outputs.items()}
 
     def part(match: re.Match[str]) -> str:
         names = _REFERENCE.findall(match["part"])
@@ -141,11 +160,11 @@ def _command(definition: dict[str, Any], values: Mapping[str, str], folder: Path
     return [_REFERENCE.sub(lambda match: known.get(match["path"], ""), word) for word in words]
 
 
-def _run_step(name: str, words: list[str], code: Path, folder: Path) -> None:
-    say(f"baseline: {name}")
+def _run_step(step: StepCommand, folder: Path) -> None:
+    say(f"baseline: {step.name}")
     environment = dict(_environment())
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(code), environment.get("PYTHONPATH", ""))))
-    python = [sys.executable, str(code / words[1]), *words[2:]]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(step.code), environment.get("PYTHONPATH", ""))))
+    python = [sys.executable, str(step.code / step.words[1]), *step.words[2:]]
     done = subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if not done.returncode:
         return
@@ -154,7 +173,7 @@ def _run_step(name: str, words: list[str], code: Path, folder: Path) -> None:
         advice = "Run it as `uv run mlops init`: the steps need the packages of the whole project."
     else:
         advice = "Correct the table, or the step; `--keep-rules` leaves gates.yml and monitor.yml as they are."
-    raise InputError(f"the step {name} failed on this table; nothing was written", advice, tuple(errors))
+    raise InputError(f"the step {step.name} failed on this table; nothing was written", advice, tuple(errors))
 
 
 def _environment() -> Iterator[tuple[str, str]]:
@@ -163,22 +182,16 @@ def _environment() -> Iterator[tuple[str, str]]:
 
 def _trivial(split: Path, schema: Schema) -> tuple[dict[str, float], int]:
     """What a model reaches on the test part that knows the training part's target only, and the rows of the latter."""
-    import numpy as np
-
     from model_package.rows.split import TEST, TRAIN, encode_target, part_file
     from model_package.schema import Decision
     from model_package.statistics.bootstrap import point_values
+    from model_package.steps.featureless import featureless_answer
     from model_package.tasks import task_of
 
     parts = (pl.read_parquet(part_file(split, part), columns=[schema.target]) for part in (TRAIN, TEST))
     train, test = (encode_target(part, schema) for part in parts)
-    if schema.classes:
-        counts = np.bincount(train.astype(np.int64), minlength=len(schema.classes))
-        answer = np.tile(counts / counts.sum(), (len(test), 1))
-    else:
-        share = float(train.mean())
-        answer = np.full(len(test), share)
-        if task_of(schema).decides():
-            # Every row is then decided alike.
-            schema = schema.with_decision(Decision(share / 2, "half the share of the class"))
+    if not schema.classes and task_of(schema).decides():
+        # Every row is then decided alike.
+        schema = schema.with_decision(Decision(float(train.mean()) / 2, "half the share of the class"))
+    answer = featureless_answer(schema, train, len(test))
     return point_values(task_of(schema).prepare(test, answer, 1)), len(train)

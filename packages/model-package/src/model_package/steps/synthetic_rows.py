@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_package.rows.split import encode_target
 from model_package.schema import (
     BOOLEAN,
     CATEGORY,
@@ -21,12 +20,9 @@ from model_package.schema import (
     REGRESSION,
     TEXT,
     TIMESTAMP,
-    Decision,
     Feature,
     Schema,
 )
-from model_package.statistics.bootstrap import point_values
-from model_package.tasks import task_of
 
 ROWS: Final = 12_000
 SEED: Final = 7
@@ -78,21 +74,6 @@ def synthetic_rows(schema: Schema, rows: int = ROWS, seed: int = SEED) -> pl.Dat
 def csv_of(table: pl.DataFrame) -> str:
     """Return a table as the text of a CSV file, with timestamps in ISO 8601."""
     return table.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S")
-
-
-def featureless_metrics(schema: Schema, table: pl.DataFrame) -> dict[str, float]:
-    """Return the metrics of a model that gives every row the same answer: the mean, or each class's share of the rows.
-
-    NaN where the task defines none for such answers.
-    """
-    task = task_of(schema.with_decision(Decision(0.5)))
-    target = encode_target(table, schema)
-    if schema.task == MULTICLASS_CLASSIFICATION:
-        shares = np.bincount(target, minlength=len(schema.classes)) / len(target)
-        answer = np.tile(shares, (len(target), 1))
-    else:
-        answer = np.full(len(target), target.mean())
-    return point_values(task.prepare(target, answer))
 
 
 def _times(name: str, rows: int) -> pl.Series:
