@@ -20,10 +20,12 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from harness.figures import Figure, report
+
+from mlops.core.layout import SCHEMA_FILE
+from mlops.init.baseline import step_commands
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -73,53 +75,13 @@ def compare(data: Path, folder: Path, state: Path) -> tuple[list[float], list[Fi
 
 def shell_seconds(data: Path, folder: Path, variables: Mapping[str, str]) -> float:
     """The wall time of all the steps' commands run by one shell, one after another."""
-    lines = [f"cd {shlex.quote(str(place))} && {command}" for place, command in commands(data, folder)]
+    steps = step_commands(ROOT, folder, {"data": str(data), "schema": str(ROOT / SCHEMA_FILE)})
+    lines = [f"cd {shlex.quote(str(step.code))} && {shlex.join(step.words)}" for step in steps]
     script = "set -e\n" + "\n".join(lines)
     environment = {**os.environ, **variables, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     start = time.perf_counter()
     subprocess.run(["bash", "-c", script], env=environment, check=True, capture_output=True)
     return time.perf_counter() - start
-
-
-def commands(data: Path, folder: Path) -> list[tuple[Path, str]]:
-    """Each step's folder and command line in the order of the YAML, with outputs below `folder`."""
-    pipeline = yaml.safe_load(PIPELINE.read_text())
-    values = {name: str(given) for name, given in pipeline_inputs(pipeline, data).items()}
-    lines = []
-    for step, job in pipeline["jobs"].items():
-        file = (PIPELINE.parent / job["component"].removeprefix("file:")).resolve()
-        component = yaml.safe_load(file.read_text())
-        command = component["command"]
-        inputs = {name: str(given["default"]) for name, given in component["inputs"].items() if "default" in given}
-        inputs |= {name: bound(text, values, folder) for name, text in job.get("inputs", {}).items()}
-        for name in component["outputs"]:
-            output = folder / step / name
-            output.mkdir(parents=True)
-            command = command.replace(f"${{{{outputs.{name}}}}}", shlex.quote(str(output)))
-        for name, value in inputs.items():
-            command = command.replace(f"${{{{inputs.{name}}}}}", shlex.quote(value))
-        lines.append((file.parent, " ".join(command.replace("$[[", " ").replace("]]", " ").split())))
-    return lines
-
-
-def pipeline_inputs(pipeline: Mapping[str, Any], data: Path) -> dict[str, Any]:
-    """The pipeline's inputs by name: their defaults, the files that stand beside it, and the data."""
-    inputs = {**pipeline["inputs"], "data": data}
-    return {
-        name: (PIPELINE.parent / value["path"]).resolve() if isinstance(value, dict) else value
-        for name, value in inputs.items()
-    }
-
-
-def bound(text: object, values: Mapping[str, str], folder: Path) -> str:
-    """What a step's input is bound to: a pipeline input, another step's output, or the literal itself."""
-    expression = str(text).removeprefix("${{").removesuffix("}}").strip()
-    if expression.startswith("parent.inputs."):
-        return values[expression.removeprefix("parent.inputs.")]
-    if expression.startswith("parent.jobs."):
-        _, _, step, _, output = expression.split(".")
-        return str(folder / step / output)
-    return str(text)
 
 
 def pipeline_seconds(client: MLClient, data: Path) -> float:
