@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from project_copy import copy_project
 
-ROOT = Path(__file__).parents[4]
 ROWS = 4_000
 # Tells a hang from a slow machine.
 HANG_SECONDS = 900
@@ -87,23 +86,12 @@ class Fork:
         return done.stdout
 
 
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    command = ["git", "-C", str(folder), *identity, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture(scope="module", params=["demand", "team"])
 def fork(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     target = request.param
     folder = tmp_path_factory.mktemp("fork") / "project"
-    for name in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if name and not name.startswith(("packages/", "docs/", "benchmarks/")) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "add", "-A", ".")
-    git(folder, "commit", "-qm", "Use this template")
+    folder.mkdir()
+    copy_project(folder, without=("packages/", "docs/", "benchmarks/"))
     table = folder.parent / "my table.csv"
     (demand() if target == "demand" else tickets()).write_csv(table, separator=";")
     made = Fork(folder, table)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from project_copy import copy_project, git
 from sklearn.metrics import brier_score_loss
 
 from mlops.checks import check_project, fix_project
@@ -32,7 +33,7 @@ from model_package.tasks.extensions import call
 
 ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs" / "customise.md").read_text(encoding="utf-8")
-LEFT_OUT = ("packages", "docs", "benchmarks", "tests", "examples")
+LEFT_OUT = ("packages/", "docs/", "benchmarks/", "tests/", "examples/")
 NAMED = re.compile(r"# ([\w./]+\.(?:py|yml))(?:: (.*))?\n")
 
 
@@ -46,13 +47,6 @@ def files(section: str, kind: str) -> list[tuple[str, str]]:
     """The blocks that name a file in their first line: the file, and the text below that line."""
     found = [(NAMED.match(block), block) for block in blocks(section, kind)]
     return [(match[1], block[match.end() :]) for match, block in found if match]
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", "-C", str(folder), *identity, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def changed(folder: Path) -> set[str]:
@@ -85,15 +79,7 @@ def patch(folder: Path, block: str) -> str:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fork")
-    for name in git(ROOT, "ls-files", "-z").split("\0"):
-        if name and name.split("/")[0] not in LEFT_OUT and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "The template")
-    return folder
+    return copy_project(tmp_path_factory.mktemp("fork"), without=LEFT_OUT)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from project_copy import copy_project
 
-ROOT = Path(__file__).parents[4]
 NOT_COPIED = ("packages/", "docs/", "benchmarks/", "infra/tests/")
+REMOTE = "https://github.com/acme/churn.git"
 CHURN = 3.0
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    command = ["git", "-C", str(folder), *identity, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def mlops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -41,24 +35,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def copy(folder: Path) -> Path:
-    """The repository's tracked files, without those that belong to the template, as a repository of their own."""
-    listing = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in listing:
-        if name and not name.startswith(NOT_COPIED) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "remote", "add", "origin", "https://github.com/acme/churn.git")
-    git(folder, "add", "-A", ".")
-    git(folder, "commit", "-qm", "Use this template")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def fork(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository that `mlops init` has made from the table, with a slice."""
-    folder = copy(tmp_path_factory.mktemp("fork"))
+    folder = copy_project(tmp_path_factory.mktemp("fork"), without=NOT_COPIED, remote=REMOTE)
     done = mlops(folder, "init", "--data", str(table), "--target", "churned", "--name", "churn", "--slice", "plan")
     assert done.returncode == 0, done.stderr
     assert "a trivial model 0.5; the bounds in releases/ lie between them" in done.stdout
@@ -124,7 +104,7 @@ def test_what_is_left_is_named_with_its_line(fork: Path) -> None:
 
 @pytest.mark.parametrize(("system", "gone"), [("github", "azure-pipelines.yml"), ("azure", ".github")])
 def test_one_ci_system_and_no_infrastructure(table: Path, tmp_path: Path, system: str, gone: str) -> None:
-    folder = copy(tmp_path / "fork")
+    folder = copy_project(tmp_path / "fork", without=NOT_COPIED, remote=REMOTE)
     words = ("--data", str(table), "--target", "churned", "--keep-rules", "--ci", system, "--no-infra")
 
     done = mlops(folder, "init", *words)
@@ -179,7 +159,7 @@ def test_its_own_tests_pass_without_its_data(tmp_path: Path) -> None:
         "rentals": rentals.round(1),
     }
     pl.DataFrame(rows).write_csv(tmp_path / "bikes.csv", datetime_format="%Y-%m-%dT%H:%M")
-    fork = copy(tmp_path / "fork")
+    fork = copy_project(tmp_path / "fork", without=NOT_COPIED, remote=REMOTE)
     words = ("--data", str(tmp_path / "bikes.csv"), "--target", "rentals", "--time", "time")
     done = mlops(fork, "init", *words)
     assert done.returncode == 0, done.stderr
