@@ -242,8 +242,8 @@ def _write(root: Path, edits: Sequence[Edit], record: InitRecord | None, new: Na
         while edit.after is None and folder != root and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
-    kept = {str(each.path) for each in edits if each.after is None}
-    after = {path: digests for path, digests in before.items() if path not in kept}
+    deleted = {str(each.path) for each in edits if each.after is None}
+    after = {path: digests for path, digests in before.items() if path not in deleted}
     _write_record(
         root, new, after | {str(each.path): [_digest(each.after)] for each in edits if each.after is not None}
     )

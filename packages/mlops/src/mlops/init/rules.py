@@ -46,7 +46,10 @@ _OF_DATA: Final = ("weighted_drift", "score_drift")
 
 @dataclass(frozen=True)
 class Bound:
-    """The bounds of one metric: at the training stage, at later ones, and how much worse than before it may get."""
+    """The bounds of one metric: at the training stage, at later ones, and how much worse than before it may get.
+
+    `is_no_better`: the baseline does not surely beat the trivial model.
+    """
 
     metric: Metric
     loose: float
@@ -54,6 +57,7 @@ class Bound:
     margin: float
     step: float
     why: str
+    is_no_better: bool
 
     @property
     def sign(self) -> int:
@@ -83,10 +87,7 @@ def is_better_than_trivial(baseline: Baseline) -> bool:
     """Whether the baseline's main metric is surely better than the trivial model's."""
     task = TASKS[baseline.schema.task]
     bound = next((each for each in bounds_of(baseline) if each.metric.name == task.main_metric), None)
-    return bound is not None and _NO_BETTER not in bound.why
-
-
-_NO_BETTER: Final = "no better than"
+    return bound is not None and not bound.is_no_better
 
 
 def _bound(metric: Metric, estimate: Estimate, trivial: float) -> Bound:
@@ -97,18 +98,20 @@ def _bound(metric: Metric, estimate: Estimate, trivial: float) -> Bound:
     surely = sign * (value if end is None else end)
     spread = max(sign * value - surely, _SMALLEST_MARGIN * (gap or abs(value) or 1.0))
     surely = min(surely, sign * value)
-    if math.isfinite(trivial) and surely > sign * trivial:
+    is_known = math.isfinite(trivial)
+    is_better = is_known and surely > sign * trivial
+    if is_better:
         loose, tight = (sign * trivial + share * (surely - sign * trivial) for share in (_LOOSE, _TIGHT))
-        reason = "a trivial model reaches"
     else:
         loose, tight = surely - 2 * spread, surely - spread
-        reason = f"which is {_NO_BETTER} a trivial model's"
     step = 10.0 ** math.floor(math.log10(spread / 2))
     ends = [each for each in (estimate.low, estimate.high) if each is not None]
     interval = f" ({' to '.join(_number(each, step) for each in ends)})" if ends else ""
-    why = f"{metric.title}: a quick baseline reached {_number(value, step)}{interval}, {reason}"
-    why = f"{why} {_number(trivial, step)}" if math.isfinite(trivial) else why.partition(", which")[0]
-    return Bound(metric, sign * loose, sign * tight, spread, step, why)
+    why = f"{metric.title}: a quick baseline reached {_number(value, step)}{interval}"
+    if is_known:
+        reaches = "a trivial model reaches" if is_better else "which is no better than a trivial model's"
+        why += f", {reaches} {_number(trivial, step)}"
+    return Bound(metric, sign * loose, sign * tight, spread, step, why, is_no_better=is_known and not is_better)
 
 
 def _number(value: float, step: float, towards: int = 0) -> str:
