@@ -1,7 +1,9 @@
 """Scripts in a real shell: output, timeouts, cancellation, background processes."""
 
 import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
 
@@ -48,11 +50,25 @@ def test_a_timeout_kills_the_script_and_its_children(tmp_path: Path) -> None:
     assert gone(int(child.read_text()))
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """This process does not ignore interrupts, as one does that a shell script started in the background.
+
+    Its children would inherit that, and a shell cannot trap what was ignored when it started.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_a_cancellation_interrupts_so_that_a_script_can_clean_up(tmp_path: Path) -> None:
     cancellation = Cancellation()
     lines: list[str] = []
-    # Built-in commands only: bash may lose an interrupt that arrives just before it waits for a child, or as one ends.
-    command = script(tmp_path, "trap 'echo cleaned; exit 3' INT\necho ready\nwhile :; do :; done\n")
+    # bash may lose an interrupt that arrives just as a command succeeds, but not one that interrupts `wait`. The child
+    # itself reports that it is ready: before it ignores interrupts, it would be killed by them.
+    waiting = "(trap '' INT; echo ready; exec sleep 60 >/dev/null 2>&1) &\nwait\n"
+    command = script(tmp_path, f"trap 'kill $!; echo cleaned; exit 3' INT\n{waiting}")
 
     def on_line(line: str) -> None:
         lines.append(line)

@@ -63,7 +63,8 @@ def run_script(
 ) -> ShellResult:
     """Run a command in a folder with exactly these variables, and pass each line of output to `on_line`.
 
-    After `timeout_seconds`, or when cancelled, the command and everything it started is interrupted, then killed.
+    After `timeout_seconds`, or when cancelled, the command and everything it started is interrupted, then killed. It
+    inherits whether this process ignores interrupts: a caller that wants scripts to clean up must not.
     `on_line` is called from another thread, without the line ending. An unknown program has the exit code 127.
     """
     try:
