@@ -44,7 +44,10 @@ ANOTHER_SEED: Final = "Another seed"
 CHANGES: Final = {
     FEWER_TREES: (
         "components/train_model/component.yml",
-        {r"^version: (\d+\.\d+)\.\d+$": r"version: \1.99", "default: 200": "default: 199"},
+        {
+            r"^version: (\d+\.\d+)\.\d+$": r"version: \1.99",
+            r"(iterations:\n    type: integer\n)    default: 0$": r"\1    default: 199",
+        },
     ),
     ANOTHER_SEED: ("pipelines/train.yml", {"^  seed: 7$": "  seed: 8"}),
 }
