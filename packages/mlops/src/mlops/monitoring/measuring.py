@@ -33,7 +33,7 @@ from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
 from mlops.endpoint.view import Live, live_model, observe
 from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
-from mlops.settings.project import MANAGED, Project, Stage
+from mlops.settings.project import MANAGED, NO_ONLINE_ENDPOINT, Project, Stage
 from mlops.settings.stages import StageName
 from mlops.training.following import CANCELED, COMPLETED, FAILED, follow, job_failure
 from model_package.collected.window import Window
@@ -102,6 +102,11 @@ def find_monitoring_request(
     Raises InputError where it runs nothing, WorkspaceError where it collects nothing.
     """
     stage = project.settings.stage(stage_name)
+    if stage.endpoint is None:
+        raise InputError(
+            f"{stage_name} is {NO_ONLINE_ENDPOINT} collects its rows, so there is no window to compare with training",
+            "Compare the files that you score yourself, or give the stage an `endpoint` in project.yml.",
+        )
     live = live_model(client, stage)
     if live is None:
         raise InputError(

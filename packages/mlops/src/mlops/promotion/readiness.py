@@ -15,6 +15,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Record
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
+from mlops.cli.progress import say
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
@@ -22,7 +23,7 @@ from mlops.endpoint.view import Live
 from mlops.promotion.branch import branch_name, find_base
 from mlops.promotion.stage_state import PromotionState
 from mlops.rollout.rollback import BY_HAND
-from mlops.settings.project import Project
+from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project
 from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
 from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.release_history import release_at
@@ -104,6 +105,9 @@ def _already_proposed(project: Project, state: PromotionState, live: Live) -> st
 
 def _slo_violation(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
     """How the stage has broken its own SLO since then; None without requests."""
+    if project.settings.stage(source).serving == BATCH:
+        say(f"the SLO of {source} is {NO_ONLINE_ENDPOINT}")
+        return None
     slo = read_manifest(manifest_file(project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)
