@@ -26,11 +26,11 @@ from mlops.training.submission import DefaultData, default_data, held_out_file
 from model_package.tasks import TASKS
 
 if TYPE_CHECKING:
+    from mlops.azure.workspace import WorkspaceClients
+    from mlops.batch.score import BatchScoreResult
     from mlops.demo.bad_model import BadModelResult
     from mlops.demo.drift import DriftResult
     from mlops.demo.releasing import Released
-    from mlops.azure.workspace import WorkspaceClients
-    from mlops.batch.score import BatchScoreResult
     from mlops.endpoint.scoring import ScoreResult
     from mlops.training.run import TrainResult
 
