@@ -82,6 +82,7 @@ def test_the_attached_namespace_exists(any_stage: DryRun) -> None:
         assert compute.inputs["properties"]["properties"]["namespace"] == namespace.inputs["managedNamespaceName"]
 
 
+@pytest.mark.skipif(not KUBERNETES_DEPLOYMENT.is_file(), reason="nothing is served online")
 def test_a_pod_asks_for_less_than_its_instance_type_allows() -> None:
     # given the resources of every deployment on a cluster
     deployment = yaml.safe_load(KUBERNETES_DEPLOYMENT.read_text(encoding="utf-8"))["resources"]

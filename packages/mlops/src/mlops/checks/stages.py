@@ -102,11 +102,13 @@ def _orphaned_manifests(project: Project) -> Iterator[Problem]:
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
-    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
-    lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
     read_deadlines,
     lambda project: read_policy(project.root, project.order),
     lambda project: read_expectations(project.root, project.order),
+)
+_OF_MONITORING: Final[tuple[Callable[[Project], Any], ...]] = (
+    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
 )
 
 
@@ -118,7 +120,8 @@ def check_releases(project: Project) -> Iterator[Problem]:
     for stage in project.order:
         if (root / manifest_path(stage)).is_file():
             yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))
-    for reader in _READERS:
+    is_monitored = any(stage.endpoint for stage in project.settings.stages)
+    for reader in (*_READERS, *(_OF_MONITORING if is_monitored else ())):
         yield from _problems(root, lambda reader=reader: reader(project))
 
 

@@ -41,6 +41,7 @@ class ExampleList(Result):
     "mlops init --data my.csv --target price --dry-run    # what it finds, and every change as a diff",
     "mlops init --data my.csv --target churned --id customer --name churn --slice region",
     "mlops init --data my.csv --target churned --ci github --no-infra",
+    "mlops init --data my.csv --target churned --batch-only",
     "mlops init --list",
     "mlops init --example regression",
 )
@@ -56,6 +57,7 @@ class ExampleList(Result):
 @click.option("--slice", "slices", multiple=True, help="A column whose subgroups must be treated alike; repeatable.")
 @click.option("--ci", type=click.Choice(["github", "azure"]), help="Keep the files of this CI system only.")
 @click.option("--no-infra", is_flag=True, help="Remove infra/: the workspaces exist already.")
+@click.option("--batch-only", is_flag=True, help="Score only files: remove the online endpoints, and their monitoring.")
 @click.option("--keep-rules", is_flag=True, help="Run no baseline, and leave gates.yml and monitor.yml as they are.")
 @click.option("--example", "example_name", metavar="NAME", help="Put this example at the root instead of a table.")
 @click.option("--list", "is_list", is_flag=True, help="List the examples.")
@@ -72,6 +74,7 @@ def init_command(
     example_name: str | None,
     is_list: bool,
     no_infra: bool,
+    batch_only: bool,
     keep_rules: bool,
     force: bool,
     dry_run: bool,
@@ -113,6 +116,7 @@ def init_command(
         ci=ci,
         slices=slices,
         without_infrastructure=no_infra,
+        is_batch_only=batch_only,
         keeps_rules=keep_rules,
         is_dry_run=dry_run,
         is_forced=force,

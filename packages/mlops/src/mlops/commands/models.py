@@ -163,6 +163,8 @@ def score_command(
 
     project = load_project(project_path)
     stage_name = project.order.find(stage)
+    # First: without one, the request does not matter.
+    _ = project.settings.stage(stage_name).online_endpoint
     body = _request_body(project, file)
 
     from mlops.azure.workspace import connect

@@ -49,7 +49,7 @@ class DemoResult(Result):
 
     trained: TrainResult
     released: tuple[Released, ...]
-    scored: tuple[ScoreResult | BatchScoreResult, ...]
+    scored: dict[StageName, ScoreResult | BatchScoreResult]
     bad: BadModelResult | None
     drift: DriftResult | None
     scratch: Path
@@ -70,6 +70,7 @@ class DemoResult(Result):
             "metrics": {name: metric.value for name, metric in self.trained.metrics.items()},
             "model": {"name": model.name, "version": model.version, "digest": model.digest},
             "stages": {each.stage: each.document() for each in self.released},
+            "scored": {stage: each.document() for stage, each in self.scored.items()},
             **({"bad_model": self.bad.document()} if self.bad else {}),
             **({"drift": self.drift.document()} if self.drift else {}),
             "seconds": round(self.seconds, 3),
@@ -90,7 +91,7 @@ class DemoResult(Result):
         return [
             *self.trained.blocks()[:-1],
             *promotions,
-            *(block for each in self.scored for block in each.blocks()),
+            *(block for each in self.scored.values() for block in each.blocks()),
             *(self.bad.blocks() if self.bad else ()),
             *(self.drift.blocks() if self.drift else ()),
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
@@ -169,9 +170,8 @@ def _lifecycle(
 
         bad = show_bad_models(scratch, clients, data, trained.model.version)
         released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
-    scored = tuple(
-        _scored(project, clients, stage, trained.job) for stage in stages if _is_called(project, stage, wish)
-    )
+    called = [each for each in stages if each == wish.until or project.settings.stage(each).serving == BATCH]
+    scored = {stage: _scored(project, clients, stage, trained.job) for stage in called}
     if wish.drift:
         from mlops.demo.drift import show_drift
 
@@ -189,11 +189,6 @@ def _lifecycle(
         tracking=tracking.result(),
         seconds=time.monotonic() - begun,
     )
-
-
-def _is_called(project: Project, stage: StageName, wish: DemoOptions) -> bool:
-    """Whether the demo calls a stage: the last one with a request, and with a file each that scores only files."""
-    return stage == wish.until or project.settings.stage(stage).serving == BATCH
 
 
 def _scored(project: Project, clients: WorkspaceClients, stage: StageName, job: str) -> ScoreResult | BatchScoreResult:

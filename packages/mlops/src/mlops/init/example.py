@@ -46,7 +46,7 @@ class Renaming(Part):
 
 
 class Rewording(Part):
-    """A line of a file that describes the example, and what to write instead."""
+    """Lines of a file, or of all that a pattern such as `*.yaml` names, and what to write instead."""
 
     file: str
     pattern: str
@@ -61,8 +61,8 @@ class Replacement(Part):
     text: str
 
 
-class Infrastructure(Part):
-    """What a project without infra/ has no use for: files, and lines of others."""
+class LeftOut(Part):
+    """What a project has no use for that leaves out infra/, or online endpoints: files, and lines of others."""
 
     removed: Texts
     reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
@@ -81,7 +81,8 @@ class ExampleFile(YamlFile):
     reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
     replaced: Annotated[tuple[Replacement, ...], Field(strict=False)]
     ci: dict[str, list[str]]
-    infrastructure: Infrastructure
+    infrastructure: LeftOut
+    online: LeftOut
 
 
 @cache
@@ -117,7 +118,7 @@ def renaming_edits(root: Path, old: Names, new: Names, more: Sequence[Rewording]
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             texts[file] = (before, _renamed(text, each.patterns, old, new))
     for each in (*example().reworded, *more):
-        if (file := root / each.file).is_file():
+        for file in sorted(root.glob(each.file)):
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             instead = _filled(each.text, new)
             texts[file] = (before, re.sub(each.pattern, lambda _, new=instead: new, text, flags=re.MULTILINE))

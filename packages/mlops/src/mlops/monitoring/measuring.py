@@ -104,7 +104,7 @@ def find_monitoring_request(
     stage = project.settings.stage(stage_name)
     if stage.endpoint is None:
         raise InputError(
-            f"{stage_name} is {NO_ONLINE_ENDPOINT} collects its rows, so there is no window to compare with training",
+            f"drift in {stage_name} is {NO_ONLINE_ENDPOINT} collects its rows",
             "Compare the files that you score yourself, or give the stage an `endpoint` in project.yml.",
         )
     live = live_model(client, stage)
