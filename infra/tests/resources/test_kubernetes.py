@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
+import pytest
 import yaml
 
 from dry_run.result import DryRun
