@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from forks import Fork
 from project_copy import copy_project
 
 ROWS = 4_000
-# Tells a hang from a slow machine.
-HANG_SECONDS = 900
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("initialised_tables")]
 
 
@@ -61,29 +56,6 @@ def tickets() -> pl.DataFrame:
             "team": teams,
         }
     )
-
-
-class Fork:
-    """A repository that `mlops init` made from a table."""
-
-    def __init__(self, folder: Path, table: Path) -> None:
-        self.folder, self.table = folder, table
-
-    def run(self, *words: str) -> str:
-        """Run one command, which must succeed; its standard output."""
-        environment = {name: value for name, value in os.environ.items() if name not in ("GITHUB_ACTIONS", "TF_BUILD")}
-        command = [sys.executable, "-m", "mlops", *words]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=HANG_SECONDS,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module", params=["demand", "team"])

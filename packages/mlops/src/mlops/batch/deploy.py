@@ -46,9 +46,11 @@ from model_package.tasks import task_of
 
 MODEL_TAG: Final = "model"
 _FINGERPRINT_CHARACTERS: Final = 12
+_NAME_CHARACTERS: Final = 6
 _MODEL_TYPE: Final = "custom_model"
 _SUCCEEDED: Final = "Succeeded"
 _GOLDEN: Final = "golden rows"
+_FINISH: Final = "finish"
 _ADVICE: Final = "The default deployment was not changed. Compare components/score_batch with the model package."
 
 
@@ -133,9 +135,10 @@ def deploy_batch(
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"created the endpoint {endpoint}")
-        name = deployment_name(model)
-        if not _is_deployed(client, endpoint, name, configuration_of(project, model)):
-            deployment = load_deployment(project, stage, endpoint, model)
+        configuration = configuration_of(project, model)
+        name = deployment_name(model, configuration if is_rollout else "")
+        if not _is_deployed(client, endpoint, name, configuration):
+            deployment = load_deployment(project, stage, endpoint, model, name)
             client.batch_deployments.begin_create_or_update(deployment).result()
             actions.append(f"deployed {name}")
     audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
@@ -176,7 +179,7 @@ class _Audit:
 
     def finished(self, before: str | None) -> None:
         """The deployment is the default; recorded once, also if an earlier run was killed before it could."""
-        record = AuditLog(self.client).append_if(self._event("finish", before), self._is_news)
+        record = AuditLog(self.client).append_if(self._event(_FINISH, before), self._is_news)
         if record is None:
             return
         announce(self.stage, record)
@@ -210,7 +213,7 @@ class _Audit:
 
     def _is_news(self, records: Sequence[Record]) -> bool:
         events = [each.event for each in records if each.event.kind in ("rollout", "rollback")]
-        return not events or (events[-1].kind, events[-1].digest) != ("rollout", self.found.model.digest)
+        return not events or (events[-1].kind, events[-1].target) != ("rollout", self.deployment)
 
 
 def _scored_golden_rows(client: MLClient, project: Project, stage_name: StageName, name: str, package: Path) -> str:
@@ -237,10 +240,13 @@ def _scored_golden_rows(client: MLClient, project: Project, stage_name: StageNam
     return f"{len(rows)} golden rows as recorded"
 
 
-def deployment_name(model: ReleasedModel) -> str:
-    """Return the deployment of a model version: each has its own, so that a rollback changes only the default."""
+def deployment_name(model: ReleasedModel, configuration: str) -> str:
+    """Return the deployment of a model version: each has its own, so that a rollback changes only the default.
+
+    With a fingerprint, so has each configuration: changed code is then verified before callers get it.
+    """
     plain = "".join(letter if letter.isalnum() else "-" for letter in model.version)
-    return f"model-{plain}"
+    return f"model-{plain}-{configuration[:_NAME_CHARACTERS]}" if configuration else f"model-{plain}"
 
 
 def load_endpoint(project: Project, name: str) -> BatchEndpoint:
@@ -249,13 +255,13 @@ def load_endpoint(project: Project, name: str) -> BatchEndpoint:
 
 
 def load_deployment(
-    project: Project, stage: Stage, endpoint: str, model: ReleasedModel
+    project: Project, stage: Stage, endpoint: str, model: ReleasedModel, name: str
 ) -> PipelineComponentBatchDeployment:
     """Return the deployment as it should be: the scoring pipeline with the model, on the stage's cluster."""
     deployment = load_pipeline_component_batch_deployment(
         project.required_file(BATCH_DEPLOYMENT_FILE),
         params_override=[
-            {"name": deployment_name(model)},
+            {"name": name},
             {"endpoint_name": endpoint},
             {"settings.default_compute": stage.compute},
         ],
