@@ -33,7 +33,7 @@ from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
 from mlops.endpoint.view import Live, live_model, observe
 from mlops.models.data_asset import DataVersion
 from mlops.settings.monitoring import MonitorFile
-from mlops.settings.project import MANAGED, NO_ONLINE_ENDPOINT, Project, Stage
+from mlops.settings.project import MANAGED, Project, Stage
 from mlops.settings.stages import StageName
 from mlops.training.following import CANCELED, COMPLETED, FAILED, follow, job_failure
 from model_package.collected.window import Window
@@ -102,20 +102,15 @@ def find_monitoring_request(
     Raises InputError where it runs nothing, WorkspaceError where it collects nothing.
     """
     stage = project.settings.stage(stage_name)
-    if stage.endpoint is None:
-        raise InputError(
-            f"drift in {stage_name} is {NO_ONLINE_ENDPOINT} collects its rows",
-            "Compare the files that you score yourself, or give the stage an `endpoint` in project.yml.",
-        )
     live = live_model(client, stage)
     if live is None:
         raise InputError(
             f"{stage_name} runs nothing yet, so there is nothing to monitor",
             f"Deploy first: `mlops deploy --stage {stage_name}`.",
         )
-    view = observe(client, stage.endpoint)
+    view = observe(client, stage.online_endpoint)
     deployments = tuple(sorted(view.deployments, key=lambda name: (name != live.deployment, name)))
-    folder, files = _collected(client, stage.endpoint, deployments, window)
+    folder, files = _collected(client, stage.online_endpoint, deployments, window)
     model = _model_reference(project, stage_name, live.version)
     facts = {
         "window": [window.since.isoformat(), window.until.isoformat()],
