@@ -147,7 +147,7 @@ serving: kubernetes
     max_instances: 5
 """
 MANAGED = """\
-serving: managed # or kubernetes, with `kubernetes_compute`: docs/infrastructure.md
+serving: managed # or kubernetes (docs/infrastructure.md), or batch: only files (docs/batch.md)
     instance_type: Standard_DS2_v2 # the machine type behind the endpoint
     instance_count: 1
 """
