@@ -21,7 +21,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event, Record
+from mlops.audit.record import Event, Record, of_model
 from mlops.azure.sdk_output import suppress_output
 from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
@@ -212,7 +212,8 @@ class _Audit:
         )
 
     def _is_news(self, records: Sequence[Record]) -> bool:
-        events = [each.event for each in records if each.event.kind in ("rollout", "rollback")]
+        mine = of_model(records, self.found.model.name)
+        events = [each.event for each in mine if each.event.kind in ("rollout", "rollback")]
         return not events or (events[-1].kind, events[-1].target) != ("rollout", self.deployment)
 
 

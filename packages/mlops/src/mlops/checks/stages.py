@@ -40,6 +40,20 @@ def check_stages(project: Project) -> Iterator[Problem]:
             yield Problem(str(block.file), block.line, message, "run: mlops check --fix")
 
 
+def check_apart(project: Project, other: Project, name: str) -> Iterator[str]:
+    """What a model has in common with another one of the repository and must not have."""
+    mine, theirs = project.settings, other.settings
+    for key in ("name", "model", "data"):
+        if getattr(mine, key) == getattr(theirs, key):
+            yield f"`{key}` is {getattr(mine, key)!r}, as in {name}"
+    if mine.order.names != theirs.order.names:
+        yield f"the stages are {mine.order}, and in {name} they are {theirs.order}"
+    taken = {each for stage in theirs.stages for each in (stage.endpoint, stage.batch_endpoint) if each}
+    for stage in mine.stages:
+        for endpoint in (each for each in (stage.endpoint, stage.batch_endpoint) if each in taken):
+            yield f"the endpoint {endpoint} of {stage.name} is that of {name}"
+
+
 def check_sample_request(project: Project) -> Iterator[Problem]:
     """What the endpoint would refuse of the sample request; nothing where there is none."""
     file = project.root / SAMPLE_REQUEST

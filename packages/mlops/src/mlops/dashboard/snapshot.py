@@ -11,6 +11,7 @@ from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
 from mlops.audit.log import AuditLog, StageHistory
+from mlops.audit.record import of_model
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
@@ -93,7 +94,8 @@ def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:
 
 def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
     try:
-        return StageHistory(name, *AuditLog(clients.stage(name)).read())
+        records, breaks = AuditLog(clients.stage(name)).read()
+        return StageHistory(name, of_model(records, clients.project.settings.model), breaks)
     except _UNKNOWN as error:
         return StageHistory(name, problem=_explained(error).message)
 

@@ -326,6 +326,10 @@ class GitHost(ABC):
     def stage_blocks(self) -> Mapping[str, StageBlock]:
         """How to write the parts of its CI files that list stages, by the kind in their first comment."""
 
+    def model_workflows(self, root: Path, model: PurePosixPath) -> Mapping[PurePosixPath, str]:  # noqa: ARG002
+        """The CI files of a further model in `model`, by path, made from those of the repository's first one."""
+        return {}
+
     @abstractmethod
     def owns_workflow(self, path: str) -> bool:
         """Whether a file, by its path relative to the repository's top, is a workflow of this host's CI."""

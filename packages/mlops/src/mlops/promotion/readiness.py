@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Record
+from mlops.audit.record import Record, of_model
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.cli.progress import say
@@ -75,7 +75,7 @@ def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> 
     records, breaks = AuditLog(clients.stage(source)).read()
     if breaks:
         return f"the audit log of {source} was tampered with; `mlops history --stage {source}` shows where"
-    since = released_at(records, live.digest)
+    since = released_at(of_model(records, clients.project.settings.model), live.digest)
     if since is None:
         return f"the audit log of {source} has no finished rollout of version {live.version}"
     hours = read_manifest(manifest_file(clients.project.root, state.target.stage)).wait_hours

@@ -13,7 +13,7 @@ from azure.ai.ml.entities import Model
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Record
+from mlops.audit.record import Record, of_model
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import WorkspaceError
 from mlops.endpoint.view import Deployment, View, observe_stage
@@ -181,7 +181,7 @@ def _records(clients: WorkspaceClients, stage: StageName) -> tuple[Record, ...]:
             f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
             "Nothing was retired: `mlops history` shows where it is broken.",
         )
-    return records
+    return of_model(records, clients.project.settings.model)
 
 
 def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:

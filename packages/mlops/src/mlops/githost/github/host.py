@@ -106,6 +106,12 @@ class GitHub(GitHost):
 
         return STAGE_BLOCKS
 
+    def model_workflows(self, root: Path, model: PurePosixPath) -> Mapping[PurePosixPath, str]:
+        """Workflows with the model's name in front of theirs."""
+        from mlops.githost.github.workflows import model_workflows
+
+        return model_workflows(root, model)
+
     def owns_workflow(self, path: str) -> bool:
         """Workflows and actions."""
         return path.startswith(".github/")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from mlops.githost.interface import CannedReply, RemoteAddress, Replay
@@ -88,6 +89,54 @@ STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
         order, _DEPLOY_TRAINED, _PROPOSE_TRAINED, ("register", "deploy")
     ),
 }
+
+
+_FOLDER: Final = PurePosixPath(".github/workflows")
+# Which workflows each model has of its own, and the file of its project that one is for.
+_OF_A_MODEL: Final = {
+    "deploy": None,
+    "deploy-stage": None,
+    "gate": None,
+    "monitor": "releases/monitor.yml",
+    "promote": None,
+    "promote-stage": None,
+    "retrain": "releases/retraining.yml",
+    "train": None,
+}
+_CALLED: Final = re.compile(rf"(?<=\./\.github/workflows/)(?=(?:{'|'.join(_OF_A_MODEL)})\.yml)")
+_PATHS: Final = re.compile(r"(?<=^    paths: )\[(?P<paths>[^\]]*)\]", re.MULTILINE)
+_BLOCK_COMMENT: Final = re.compile(r"^ *# (?:begin|end) stages.*\n", re.MULTILINE)
+
+
+def model_workflows(root: Path, model: PurePosixPath) -> dict[PurePosixPath, str]:
+    """The workflows of a further model: as those at the top, for the project in its folder, and with names of its own.
+
+    A change below the folder starts them, and no other change does.
+    """
+    found = {}
+    for stem, needed in _OF_A_MODEL.items():
+        file = root / _FOLDER / f"{stem}.yml"
+        if file.is_file() and (needed is None or (root / model / needed).is_file()):
+            text = file.read_text(encoding="utf-8")
+            found[_FOLDER / f"{model.name}-{stem}.yml"] = _of_model(text, f"{stem}.yml", model)
+    return found
+
+
+def _of_model(text: str, original: str, model: PurePosixPath) -> str:
+    own = f"{model.name}-"
+    text = _BLOCK_COMMENT.sub("", text)
+    text = _CALLED.sub(own, text)
+    text = _PATHS.sub(lambda found: f"[{_below(found['paths'], model)}]", text)
+    text = re.sub(r"^(name: | +group: )", rf"\g<1>{own}", text, flags=re.MULTILINE)
+    # The check that branch protection requires has a name of its own.
+    text = re.sub(r"^  gate:$", f"  {own}gate:", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<=types: \[)(?=data-changed\])", own, text)
+    text = re.sub(r"^permissions: \{\}\n", f"\\g<0>\nenv:\n  MLOPS_PROJECT: {model}\n", text, flags=re.MULTILINE)
+    return f"# Written by `mlops check --fix` from {original}: change that file.\n{text}"
+
+
+def _below(paths: str, model: PurePosixPath) -> str:
+    return re.sub(r'"([^"]+)"', rf'"{model}/\g<1>"', paths)
 
 
 class GitHubReplay(Replay):
