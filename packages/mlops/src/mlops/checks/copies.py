@@ -101,7 +101,7 @@ def write_workflows(root: Path) -> Iterator[str]:
     for path, text in _workflows(root).items():
         if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text:
             (root / path).write_text(text, encoding="utf-8")
-            yield f"{path}: written for {text.partition('MLOPS_PROJECT: ')[2].partition(chr(10))[0]}"
+            yield f"{path}: made from the workflow of the first model"
 
 
 def _workflows(root: Path) -> dict[PurePosixPath, str]:

@@ -103,6 +103,7 @@ _OF_A_MODEL: Final = {
     "retrain": "releases/retraining.yml",
     "train": None,
 }
+_TEST_JOB: Final = re.compile(r"^  test:\n(?:    .*\n|\n)+", re.MULTILINE)
 _CALLED: Final = re.compile(rf"(?<=\./\.github/workflows/)(?=(?:{'|'.join(_OF_A_MODEL)})\.yml)")
 _PATHS: Final = re.compile(r"(?<=^    paths: )\[(?P<paths>[^\]]*)\]", re.MULTILINE)
 _BLOCK_COMMENT: Final = re.compile(r"^ *# (?:begin|end) stages.*\n", re.MULTILINE)
@@ -119,7 +120,20 @@ def model_workflows(root: Path, model: PurePosixPath) -> dict[PurePosixPath, str
         if file.is_file() and (needed is None or (root / model / needed).is_file()):
             text = file.read_text(encoding="utf-8")
             found[_FOLDER / f"{model.name}-{stem}.yml"] = _of_model(text, f"{stem}.yml", model)
+    file = root / _FOLDER / "ci.yml"
+    if file.is_file() and (tests := _TEST_JOB.search(text := file.read_text(encoding="utf-8"))):
+        head = text[: text.index("jobs:\n")].partition("\n")[2]
+        found[_FOLDER / f"{model.name}-ci.yml"] = _tests_of_model(head, tests[0].rstrip("\n"), model)
     return found
+
+
+def _tests_of_model(head: str, job: str, model: PurePosixPath) -> str:
+    paths = f'    paths: ["{model}/**", "packages/**", "uv.lock"]\n'
+    triggers = f"on:\n  pull_request:\n{paths}  push:\n    branches: [main]\n{paths}"
+    head = re.sub(r"^on:\n(?:  .*\n)+", triggers, head, flags=re.MULTILINE)
+    head = re.sub(r"^(name: | +group: )", rf"\g<1>{model.name}-", head, flags=re.MULTILINE)
+    job = job.replace("run: uv run ", f"run: uv run --directory {model} ")
+    return f"# Written by `mlops check --fix` from ci.yml: change that file.\n{head}jobs:\n{job}\n"
 
 
 def _of_model(text: str, original: str, model: PurePosixPath) -> str:
