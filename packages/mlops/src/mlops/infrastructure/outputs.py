@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -182,20 +182,23 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     return tuple(changes)
 
 
-def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str]:  # ruamel's mapping
+def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str | int]:  # ruamel's mapping
     """A stage's values from the outputs. The instance type is the team's choice, unless it is of the other kind."""
     if outputs.serving == BATCH or place.get("serving", MANAGED) == outputs.serving:
-        return outputs.of_stage
-    return outputs.of_stage | {"instance_type": outputs.instance_type or _MACHINE}
+        return {**outputs.of_stage}
+    machines = {} if "instance_count" in place else {"instance_count": 1}
+    return {**outputs.of_stage, "instance_type": outputs.instance_type or _MACHINE, **machines}
 
 
-def _set(place: Any, values: dict[str, str], prefix: str) -> list[Change]:  # ruamel's mapping with its comments
+def _set(
+    place: Any, values: Mapping[str, str | int], prefix: str
+) -> list[Change]:  # ruamel's mapping with its comments
     changes = []
     last = None
     for key, value in values.items():
         before = place.get(key)
         if before != value:
-            changes.append(Change(prefix + key, before, value))
+            changes.append(Change(prefix + key, before, str(value)))
         if before is None:
             place.insert(list(place).index(last) + 1 if last else _FIRST, key, value)
         elif before != value:
