@@ -46,7 +46,7 @@ class Renaming(Part):
 
 
 class Rewording(Part):
-    """A line of a file that describes the example, and what to write instead."""
+    """Lines of a file that only one example needs, by a pattern, and what to write instead."""
 
     file: str
     pattern: str
@@ -243,8 +243,9 @@ def _relative(root: Path, file: Path) -> PurePosixPath:
 class Example(YamlFile):
     """The content of examples/NAME/example.yml.
 
-    `generator` is a script beside it that writes the table to `--out FILE`; the rest are options of `mlops init`.
-    Files below examples/NAME/project/ replace those that init would make.
+    `generator` is a script beside it that writes the table to `--out FILE`; `target` to `slices` are options of
+    `mlops init`. Files below examples/NAME/project/ replace the project's, or those that init would make; `removed`
+    names what they have no use for, and `reworded` the lines that differ in files which stay the template's.
     """
 
     title: str
@@ -255,6 +256,8 @@ class Example(YamlFile):
     id: str | None = None
     time: str | None = None
     slices: Texts = ()
+    removed: Texts = ()
+    reworded: Annotated[tuple[Rewording, ...], Field(strict=False)] = ()
 
 
 def examples_of(project: Project) -> dict[str, Example]:
