@@ -65,7 +65,7 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     multiple=True,
     metavar="NAME=PYTHON",
     callback=lambda _, __, given: _interpreters(given),
-    help="Run the steps of this registered environment with another Python interpreter; repeatable.",
+    help="Run the steps of an environment, by its name or that in its conda file, with another Python; repeatable.",
 )
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")

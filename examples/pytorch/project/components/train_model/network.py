@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+import torch  # ty: ignore[import-not-found]
+from torch import Tensor, nn  # ty: ignore[import-not-found]
 
 from model_package.schema import BINARY_CLASSIFICATION, REGRESSION, Schema
 
@@ -26,7 +26,9 @@ class TableNetwork(nn.Module):
     logits, or the target in standard deviations.
     """
 
-    def __init__(self, schema: Schema, features: Floats, target: npt.NDArray[np.float64], hidden: Sequence[int]) -> None:
+    def __init__(
+        self, schema: Schema, features: Floats, target: npt.NDArray[np.float64], hidden: Sequence[int]
+    ) -> None:
         """Take scales from the training rows: features [rows, columns], target [rows]."""
         super().__init__()
         self.task = schema.task
@@ -34,6 +36,7 @@ class TableNetwork(nn.Module):
         self.coded = [at for at, known in enumerate(codes) if known is not None]
         self.numbers = [at for at, known in enumerate(codes) if known is None]
         mean, scale = _scales(features[:, self.numbers])
+        self.register_buffer("number_columns", torch.tensor(self.numbers, dtype=torch.int64))
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         for at in self.coded:
@@ -50,9 +53,9 @@ class TableNetwork(nn.Module):
 
     def raw(self, features: Tensor) -> Tensor:
         """Return what the loss is taken of, [rows, outputs]."""
-        numbers = features[:, self.numbers]
+        numbers = features.index_select(1, self.get_buffer("number_columns"))
         is_missing = torch.isnan(numbers)
-        scaled = torch.clamp((numbers - self.mean) / self.scale, -_FURTHEST, _FURTHEST)
+        scaled = torch.clamp((numbers - self.get_buffer("mean")) / self.get_buffer("scale"), -_FURTHEST, _FURTHEST)
         parts = [torch.where(is_missing, torch.zeros_like(scaled), scaled), is_missing.to(features.dtype)]
         for at in self.coded:
             known = self.get_buffer(f"codes_{at}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import torch  # ty: ignore[import-not-found]
 from network import TableNetwork
 
 from model_package.documents import write_json
@@ -37,8 +37,7 @@ _SMALL = 5_000_000
 _EVEN = 0.5
 
 EXAMPLE = (
-    "example: python components/train_model/train_model.py "
-    "--split-data out/split --trained-model out/model --epochs 40"
+    "example: python components/train_model/train_model.py --split-data out/split --trained-model out/model --epochs 40"
 )
 
 Doubles = npt.NDArray[np.float64]
@@ -157,7 +156,9 @@ def main() -> int:
     schema = read_schema(arguments.split_data)
     if schema.texts:
         names = ", ".join(feature.name for feature in schema.texts)
-        print(f"this network reads no texts: ignore {names} in schema.yml, or write a network that does", file=sys.stderr)
+        print(
+            f"this network reads no texts: ignore {names} in schema.yml, or write a network that does", file=sys.stderr
+        )
         return 1
     train, validation = (read_part(arguments.split_data, part, schema) for part in (TRAIN, VALIDATION))
     network, epoch = fit(train, validation, schema, tuning)

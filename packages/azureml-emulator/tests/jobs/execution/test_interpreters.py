@@ -48,28 +48,29 @@ def jobs(
         yield submitter_of(emulator)
 
 
-def environment(jobs: Any, name: str, version: str) -> str:
+def environment(jobs: Any, name: str, version: str, conda: str = "") -> str:
     identifier = f"{jobs.workspace}/environments/{name}/versions/{version}"
-    body = {"properties": {"image": "busybox"}}
+    body = {"properties": {"image": "busybox", **({"condaFile": conda} if conda else {})}}
     jobs.http.put(identifier, params=ASSETS, json=body).raise_for_status()
     return identifier
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "command"),
+    ("name", "conda", "command"),
     [
-        ("train", "1", "python where.py"),
-        ("train", "2", "python where.py && echo by a shell"),
-        ("trainer", "1", "python where.py"),
+        ("train", "", "python where.py"),
+        ("train", "name: other", "python where.py && echo by a shell"),
+        ("CliV2AnonymousEnvironment", "name: train\ndependencies: [python=3.11]\n", "python where.py"),
+        ("trainer", "name: trainer", "python where.py"),
     ],
 )
 def test_the_name_of_its_environment_decides(
-    jobs: Any, bare: Path, scripts: Callable[..., Path], name: str, version: str, command: str
+    jobs: Any, bare: Path, scripts: Callable[..., Path], name: str, conda: str, command: str
 ) -> None:
-    is_bare = name == "train"
+    is_bare = name != "trainer"
     code = jobs.code(scripts(where=WHERE))
 
-    job = jobs.command(command, codeId=code, environmentId=environment(jobs, name, version))
+    job = jobs.command(command, codeId=code, environmentId=environment(jobs, name, str(len(conda)), conda))
 
     assert jobs.wait(job)["status"] == "Completed"
     log = jobs.log(job)

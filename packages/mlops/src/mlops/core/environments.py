@@ -22,18 +22,20 @@ from mlops.core.layout import STATE_FOLDER, private_folder
 ENVIRONMENT_FOLDER: Final = Path("environments")
 INSTALLED_FOLDER: Final = STATE_FOLDER / "environments"
 OWN_PACKAGES_TAG: Final = "not_in_uv_lock"
+_SMALL_TORCH: Final = "; with --torch-backend cpu it takes the small build, without CUDA"
 _PYTHON: Final = re.compile(r"python==?(?P<version>3\.\d+)(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment of the project: `key` is its file's name, `name` the registered one.
+    """An environment of the project: `key` is its file's name.
 
+    `names` are the registered one and that of its conda file, by which a step that is given the file is known.
     `own_packages` are those that uv.lock does not have, `folder` is where it is installed.
     """
 
     key: str
-    name: str
+    names: tuple[str, ...]
     conda_file: Path | None
     own_packages: tuple[str, ...]
     folder: Path
@@ -54,7 +56,7 @@ class Environment:
             raise MachineError(
                 f"steps of the environment {self.key} need {', '.join(self.own_packages)}, "
                 "which is not installed on this machine",
-                f"Run: uv run mlops install {self.key}",
+                f"Run: uv run mlops install {self.key}{_SMALL_TORCH if 'torch' in self.own_packages else ''}",
             )
 
 
@@ -109,10 +111,12 @@ def install(root: Path, key: str, *, torch_backend: str | None = None, with_pip:
 
 def _environment(root: Path, file: Path, document: dict[str, Any]) -> Environment:
     conda, tags = document.get("conda_file"), document.get("tags")
+    conda_file = file.parent / conda if isinstance(conda, str) else None
+    named = [document, read_yaml(conda_file).value if conda_file and conda_file.is_file() else None]
     return Environment(
         key=file.stem,
-        name=str(document.get("name", file.stem)),
-        conda_file=file.parent / conda if isinstance(conda, str) else None,
+        names=tuple({str(each["name"]): None for each in named if isinstance(each, dict) and "name" in each}),
+        conda_file=conda_file,
         own_packages=names_in(str(tags.get(OWN_PACKAGES_TAG, "")) if isinstance(tags, dict) else ""),
         folder=(root / INSTALLED_FOLDER / file.stem).absolute(),
     )

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -169,7 +170,9 @@ def _run_step(root: Path, step: StepCommand, folder: Path) -> None:
     say(f"baseline: {step.name}")
     interpreter = python_of(root, step.environment)
     environment = dict(_environment())
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(step.code), environment.get("PYTHONPATH", ""))))
+    # Another environment has no model_package; the copy that travels with the step is beside it.
+    places = [step.code] if interpreter == Path(sys.executable) else [step.code, step.code.parent]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (*map(str, places), environment.get("PYTHONPATH", ""))))
     python = [str(interpreter), str(step.code / step.words[1]), *step.words[2:]]
     done = subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if not done.returncode:

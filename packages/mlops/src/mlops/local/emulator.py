@@ -135,7 +135,7 @@ def _run_emulator(project: Project, verb: str, *options: str) -> str:
 
 def _interpreters(project: Project) -> list[str]:
     installed = (each for each in environments_of(project.root) if each.is_installed)
-    return [f"--environment={each.name}={each.python}" for each in installed]
+    return [f"--environment={name}={each.python}" for each in installed for name in each.names]
 
 
 def _first_line(text: str) -> str:

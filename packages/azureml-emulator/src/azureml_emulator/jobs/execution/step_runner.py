@@ -123,7 +123,7 @@ class StepRunner:
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
-        python = tools.interpreters.of(environment.get("name"))
+        python = tools.interpreters.of(environment)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:

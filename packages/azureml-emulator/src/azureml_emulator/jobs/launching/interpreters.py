@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 _PROBE = "import platform; print(platform.python_version())"
 _PROBE_SECONDS = 60
@@ -64,9 +67,22 @@ class Interpreters:
         self._own = Interpreter(Path(sys.executable), platform.python_version())
         self._given = {name: _probed(name, path) for name, path in given.items()}
 
-    def of(self, environment: str | None) -> Interpreter:
-        """The interpreter for steps of an environment, in any version."""
-        return self._given.get(environment or "", self._own)
+    def of(self, environment: Mapping[str, Any]) -> Interpreter:
+        """The interpreter for steps of an environment, which the resolver describes: by its name, in any version.
+
+        One that a component gives as a file is registered without a name; its conda file has one.
+        """
+        names = (environment.get("name"), _conda_name(environment.get("condaFile")))
+        return next((self._given[name] for name in names if name in self._given), self._own)
+
+
+def _conda_name(text: str | None) -> str | None:
+    try:
+        document = yaml.safe_load(text or "")
+    except yaml.YAMLError:
+        # Azure would fail to build it; here it is only recorded.
+        return None
+    return document.get("name") if isinstance(document, dict) else None
 
 
 def _probed(environment: str, path: Path) -> Interpreter:
