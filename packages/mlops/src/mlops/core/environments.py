@@ -54,8 +54,8 @@ class Environment:
         """Raise MachineError if its steps cannot run on this machine."""
         if self.own_packages and not self.is_installed:
             raise MachineError(
-                f"steps of the environment {self.key} need {', '.join(self.own_packages)}, "
-                "which is not installed on this machine",
+                f"steps of the environment {self.key} need packages that are not installed on this machine: "
+                + ", ".join(self.own_packages),
                 f"Run: uv run mlops install {self.key}{_SMALL_TORCH if 'torch' in self.own_packages else ''}",
             )
 

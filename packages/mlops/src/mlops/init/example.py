@@ -21,7 +21,7 @@ from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.core.edits import Edit
 from mlops.core.errors import MachineError
 from mlops.core.git import Repository
-from mlops.core.layout import SAMPLE_GENERATOR
+from mlops.core.layout import SAMPLE_GENERATOR, STATE_FOLDER
 from mlops.githost.hosts import remote_of
 from mlops.settings.project import Project
 from model_package.errors import SchemaError
@@ -34,6 +34,8 @@ _SHOWN: Final = 60
 _EXAMPLES: Final = "examples"
 _EXAMPLE_FILE: Final = "example.yml"
 _ERROR_LINES: Final = 12
+# Folders within an example that git does not have.
+_LEFT_BY_PROGRAMS: Final = {STATE_FOLDER.name, "__pycache__"}
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -282,6 +284,7 @@ def example_files(project: Project, name: str) -> dict[str, str]:
     """The texts that an example brings: the files of its project/, and its generator as that of the sample."""
     chosen = examples_of(project)[name]
     folder = project.root / _EXAMPLES / name
-    files = [file for file in sorted((folder / "project").rglob("*")) if file.is_file()]
+    found = sorted((folder / "project").rglob("*"))
+    files = [file for file in found if file.is_file() and not _LEFT_BY_PROGRAMS.intersection(file.parts)]
     texts = {file.relative_to(folder / "project").as_posix(): file.read_text(encoding="utf-8") for file in files}
     return {SAMPLE_GENERATOR.as_posix(): (folder / chosen.generator).read_text(encoding="utf-8"), **texts}
