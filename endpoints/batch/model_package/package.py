@@ -18,6 +18,8 @@ from model_package.schema import Schema
 from model_package.tasks import task_of
 
 MODEL_FILE = "model.onnx"
+# What runs the model of a package, as rules name it.
+ONNX = "onnx"
 SCHEMA_FILE = "schema.json"
 BASELINE_FILE = "baseline.json"
 EVALUATION_FILE = "evaluation.json"
