@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from model_package.package import MODEL_FILE, read_schema
+from model_package.evaluation import ONNX
+from model_package.package import MODEL_FILE, PYFUNC_FOLDER, read_provenance, read_schema, runtime_of
 from model_package.rows.encoding import ModelInput, Tensors, as_tensors
 from model_package.runtimes.onnx_session import OnnxSession
+from model_package.runtimes.pyfunc_process import PyfuncProcess
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
@@ -47,7 +49,10 @@ class Scorer:
     @classmethod
     def open(cls, package: Path) -> Self:
         """Open the package in a folder. Raises PackageError or SchemaError when it cannot be used."""
-        return cls(read_schema(package), package / MODEL_FILE)
+        if runtime_of(package) == ONNX:
+            return cls(read_schema(package), package / MODEL_FILE)
+        schema, digest = read_schema(package), read_provenance(package).model_digest
+        return cls(schema, PyfuncProcess(schema, package / PYFUNC_FOLDER, digest))
 
     @property
     def runtime(self) -> str:

@@ -8,7 +8,8 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors  # ty: ignore[import-not-found]
 
 from model_package.errors import ModelError, PackageError
-from model_package.package import MODEL_FILE, ONNX
+from model_package.evaluation import ONNX
+from model_package.package import MODEL_FILE
 from model_package.rows.encoding import INPUT, Tensors, input_names
 from model_package.schema import Schema
 

@@ -21,8 +21,9 @@ import polars as pl
 from mlops.gates.package_checks import recorded_difference
 from mlops.settings.gates import GatesFile, MinSliceSize
 from model_package.errors import MeasurementError, ModelPackageError, NoData
-from model_package.evaluation import Estimate
+from model_package.evaluation import PYFUNC, Estimate
 from model_package.measures import Interval, Measure, slice_metric
+from model_package.package import runtime_of, verify
 from model_package.rows.encoding import Tensors
 from model_package.rows.tables import column, read_column, tensors
 from model_package.runtime import Scorer
@@ -51,8 +52,14 @@ class Package:
     scorer: Scorer
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open the package in a folder. Raises PackageError when it cannot be used."""
+    def open(cls, folder: Path, digest: str) -> Self:
+        """Open the package in a folder. Raises PackageError when it cannot be used.
+
+        A model that is code is opened only if the package has the digest that its release promises; of any other it is
+        measured, and another gate says that it has not.
+        """
+        if runtime_of(folder) == PYFUNC:
+            verify(folder, digest)
         scorer = Scorer.open(folder)
         # Raises now what would stop every answer later.
         scorer.task.reply_facts()
