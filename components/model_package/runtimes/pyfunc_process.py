@@ -85,11 +85,11 @@ class PyfuncProcess:
         texts = [column[:, 0].tolist() for column in rows.texts]
         document = {"shape": rows.features.shape, "texts": texts}
         with self._lock:
-            if self._process.ended:
-                self._process = self._started()
             try:
+                if self._process.ended:
+                    self._process = self._started()
                 reply = self._process.ask(document, rows.features.tobytes(), _SCORE_SECONDS)
-            except ModelError as error:
+            except (ModelError, PackageError) as error:
                 raise ModelError(f"{PYFUNC_FOLDER}/ cannot score the rows: {error}") from error
             self._process_seconds += reply.seconds
         if reply.error:

@@ -19,6 +19,7 @@ from model_package.evaluation import PYFUNC
 from model_package.package import PYFUNC_FOLDER, find_package
 from model_package.rows.encoding import Tensors
 from model_package.runtime import Scorer
+from model_package.runtimes import pyfunc_process
 from model_package.runtimes.pyfunc_process import PyfuncProcess
 
 # Raises, as one line of JSON, what its code finds when it tries each of some expressions.
@@ -46,7 +47,7 @@ def _load_pyfunc(path):
 MOODY = (
     LOGISTIC
     + """
-import os
+import os, time
 
 class Moody(Model):
     def predict(self, table):
@@ -56,6 +57,8 @@ class Moody(Model):
             os._exit(1)
         if oldest == 99:
             raise KeyError("too old")
+        if oldest == 96:
+            time.sleep(60)
         if oldest == 98:
             return table["age"]
         found = super().predict(table)
@@ -104,11 +107,15 @@ def test_its_answer_is_checked_as_any_other(scorer: Scorer):
         scorer.score(of_age(98))
 
 
-def test_a_model_that_fails_says_why_and_answers_the_next_rows(scorer: Scorer):
+def test_a_model_that_fails_says_why_and_answers_the_next_rows(scorer: Scorer, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as hurried:
+        hurried.setattr(pyfunc_process, "_SCORE_SECONDS", 0.5)
+        with pytest.raises(ModelError, match="took longer than"):
+            scorer.score(of_age(96))
     for age, says in ((99, "KeyError: 'too old'"), (100, "its process ended: a model may print")):
         with pytest.raises(ModelError, match=f"cannot score the rows: {says}"):
             scorer.score(of_age(age))
-        assert scorer.score(young(2)) == pytest.approx(expected(young(2)), abs=1e-6)
+    assert scorer.score(young(2)) == pytest.approx(expected(young(2)), abs=1e-6)
 
 
 def found_by_code(folder: Path, **expressions: str) -> dict[str, str]:
