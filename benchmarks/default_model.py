@@ -77,7 +77,8 @@ class Compared:
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Self:
         """Read an entry of the file of results."""
-        return cls(**(document | {name: Ratio(**document[name]) for name in ("best", "default")}))
+        ratios: dict[str, Any] = {name: Ratio(**document[name]) for name in ("best", "default")}
+        return cls(**(document | ratios))
 
     @property
     def figure(self) -> Figure:
