@@ -87,7 +87,7 @@ class Compared:
             f"± {self.best.error:.3f}; {self.ours:.4g} against {self.peer:.4g}; to the defaults "
             f"{self.default.value:.3f} ± {self.default.error:.3f}; {self.rows:,} rows, {self.seconds:.1f} s"
         )
-        return Figure(self.name, self.best.value, "x", WORST + self.best.error, note=note)
+        return Figure(self.name, self.best.value, "x", round(WORST + self.best.error, 3), note=note)
 
     @property
     def line(self) -> str:
@@ -112,15 +112,11 @@ def main() -> int:
     found = measure(chosen, arguments.seeds, arguments.results)
     if arguments.markdown:
         print("\n".join(each.line for each in found))
-    means = [
-        float(np.mean([each.best.value for each in found])),
-        float(np.mean([each.default.value for each in found])),
-    ]
-    figures = [
-        *(each.figure for each in found),
-        Figure(f"mean of {len(found)} tables", means[0], "x", MEAN),
-        Figure("the same, to the defaults", means[1], "x", MEAN),
-    ]
+    figures = [each.figure for each in found]
+    if not arguments.tables:
+        best, default = ([getattr(each, kind).value for each in found] for kind in ("best", "default"))
+        figures.append(Figure(f"mean of {len(found)} tables", float(np.mean(best)), "x", MEAN))
+        figures.append(Figure("the same, to the defaults", float(np.mean(default)), "x", MEAN))
     return report("The default model, relative to scikit-learn's boosting", figures, as_json=arguments.json)
 
 
