@@ -102,6 +102,7 @@ def init_command(
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
     has uncommitted changes or was edited since the last init.
     """
+    from mlops.checks import fix_project
     from mlops.cli.rendering import answer
     from mlops.init.example import examples_of
     from mlops.init.project_files import InitOptions
@@ -131,7 +132,11 @@ def init_command(
                 "--into adds a folder, and changes no CI system: it takes no --dry-run, --ci, --no-infra"
             )
         return answer(_init_into(project, into, data, options, example_name), as_json=as_json)
-    return answer(_initialised(project, project, data, options, example_name), as_json=as_json)
+    result = _initialised(project, project, data, options, example_name)
+    if not dry_run:
+        # It may bring steps and environments, whose versions are not recorded yet.
+        fix_project(project.root)
+    return answer(result, as_json=as_json)
 
 
 def _initialised(

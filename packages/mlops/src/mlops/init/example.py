@@ -23,7 +23,7 @@ from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.core.edits import Edit
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
-from mlops.core.layout import MODELS_FOLDER, PROJECT_FILE, SAMPLE_GENERATOR
+from mlops.core.layout import MODELS_FOLDER, PROJECT_FILE, SAMPLE_GENERATOR, STATE_FOLDER
 from mlops.githost.hosts import remote_of
 from mlops.settings.policies import POLICY_FILE
 from mlops.settings.project import Project, load_project, parse_settings
@@ -54,6 +54,8 @@ _OF_A_MODEL: Final = (
 )
 _OF_THE_FIRST: Final = ("releases/provenance/", "tests/data/", "tests/supply/")
 _WORKFLOW: Final = re.compile(r"(?<=/\.github/workflows/)(?=\w+\.yml@)")
+# Folders within an example that git does not have.
+_LEFT_BY_PROGRAMS: Final = {STATE_FOLDER.name, "__pycache__"}
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -312,8 +314,9 @@ def _relative(root: Path, file: Path) -> PurePosixPath:
 class Example(YamlFile):
     """The content of examples/NAME/example.yml.
 
-    `generator` is a script beside it that writes the table to `--out FILE`; the rest are options of `mlops init`.
-    Files below examples/NAME/project/ replace those that init would make.
+    `generator` is a script beside it that writes the table to `--out FILE`; `target` to `slices` are options of
+    `mlops init`. Files below examples/NAME/project/ replace the project's, or those that init would make; `removed`
+    names what they have no use for, and `reworded` the lines that differ in files which stay the template's.
     """
 
     title: str
@@ -324,6 +327,8 @@ class Example(YamlFile):
     id: str | None = None
     time: str | None = None
     slices: Texts = ()
+    removed: Texts = ()
+    reworded: Annotated[tuple[Rewording, ...], Field(strict=False)] = ()
 
 
 def examples_of(project: Project) -> dict[str, Example]:
@@ -348,6 +353,7 @@ def example_files(project: Project, name: str) -> dict[str, str]:
     """The texts that an example brings: the files of its project/, and its generator as that of the sample."""
     chosen = examples_of(project)[name]
     folder = project.root / _EXAMPLES / name
-    files = [file for file in sorted((folder / "project").rglob("*")) if file.is_file()]
+    found = sorted((folder / "project").rglob("*"))
+    files = [file for file in found if file.is_file() and not _LEFT_BY_PROGRAMS.intersection(file.parts)]
     texts = {file.relative_to(folder / "project").as_posix(): file.read_text(encoding="utf-8") for file in files}
     return {SAMPLE_GENERATOR.as_posix(): (folder / chosen.generator).read_text(encoding="utf-8"), **texts}

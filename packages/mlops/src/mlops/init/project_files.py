@@ -23,6 +23,7 @@ from mlops.init.example import (
     RECORD_FILE,
     InitRecord,
     Names,
+    Rewording,
     deletions,
     example,
     example_files,
@@ -54,7 +55,7 @@ _LIKELY_CONSTANT: Final = 0.001
 class InitOptions:
     """What the command's options say: which columns are what, the names, and which parts to leave out.
 
-    `files` maps paths to texts that an example brings, instead of those made here.
+    An example brings the last three: `files` maps paths to texts instead of the project's, or of those made here.
     """
 
     target: str
@@ -71,6 +72,8 @@ class InitOptions:
     is_dry_run: bool = False
     is_forced: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    reworded: tuple[Rewording, ...] = ()
 
 
 def init_project(project: Project, data: Path, options: InitOptions) -> InitResult:
@@ -115,6 +118,8 @@ def example_options(project: Project, name: str, options: InitOptions) -> InitOp
         name=options.name or name,
         slices=options.slices or chosen.slices,
         files=example_files(project, name),
+        removed=chosen.removed,
+        reworded=chosen.reworded,
     )
 
 
@@ -206,11 +211,11 @@ def _around(
     old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
     left_out = [example().infrastructure] if options.without_infrastructure else []
     left_out += [example().online] if options.is_batch_only else []
-    parts = [path for each in left_out for path in each.removed]
+    parts = [*options.removed, *(path for each in left_out for path in each.removed)]
     parts += [each for name, paths in example().ci.items() if options.ci and name != options.ci for each in paths]
     removed = {each.path: each for each in deletions(root, parts)}
     yield from removed.values()
-    more = [each for part in left_out for each in part.reworded]
+    more = [*options.reworded, *(each for part in left_out for each in part.reworded)]
     for edit in renaming_edits(root, old, new, more):
         if edit.path in taken or edit.path in removed:
             continue
