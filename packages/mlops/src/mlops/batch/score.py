@@ -196,6 +196,7 @@ def _run(client: MLClient, endpoint: str, deployment: str, job_name: str, folder
     data = Input(type=AssetTypes.URI_FOLDER, path=folder)
     try:
         with suppress_output():
+            # Always by name: the SDK would send an unnamed call to the deployment of the one before.
             job = client.batch_endpoints.invoke(
                 endpoint, deployment_name=deployment, inputs={_INPUT: data}, job_name=job_name
             )

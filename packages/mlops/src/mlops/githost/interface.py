@@ -279,6 +279,8 @@ class GitHost(ABC):
     training_command: ClassVar[str]
     # Patterns of its CI files, relative to the repository's top.
     ci_files: ClassVar[tuple[str, ...]]
+    # Who must approve changes to what, relative to the repository's top; "" where the host has no such file.
+    owners_file: ClassVar[str] = ""
 
     @abstractmethod
     def owns_server(self, server: str) -> bool:

@@ -24,7 +24,7 @@ from mlops.core.edits import Edit
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 from mlops.core.layout import MODELS_FOLDER, PROJECT_FILE, SAMPLE_GENERATOR, STATE_FOLDER
-from mlops.githost.hosts import remote_of
+from mlops.githost.hosts import HOSTS, remote_of
 from mlops.settings.policies import POLICY_FILE
 from mlops.settings.project import Project, load_project, parse_settings
 from mlops.settings.releases import manifest_path, without_release
@@ -53,7 +53,7 @@ _OF_A_MODEL: Final = (
     RECORD_FILE.name,
 )
 _OF_THE_FIRST: Final = ("releases/provenance/", "tests/data/", "tests/supply/")
-_WORKFLOW: Final = re.compile(r"(?<=/\.github/workflows/)(?=\w+\.yml@)")
+_WORKFLOW: Final = re.compile(r"(?<=/workflows/)(?=\w+\.yml@)")
 # Folders within an example that git does not have.
 _LEFT_BY_PROGRAMS: Final = {STATE_FOLDER.name, "__pycache__"}
 
@@ -286,8 +286,7 @@ def copy_model_folder(root: Path, model: PurePosixPath) -> Project:
 
 def add_owners(root: Path, model: PurePosixPath) -> None:
     """Have who owns the first model's files own those of a further one."""
-    owners = root / ".github" / "CODEOWNERS"
-    if owners.is_file():
+    for owners in (root / host.owners_file for host in HOSTS if (root / host.owners_file).is_file()):
         text = owners.read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if line.startswith(tuple(f"/{each}" for each in _OF_A_MODEL))]
         owners.write_text(f"{text}# {model}\n" + "".join(f"/{model}{line}\n" for line in lines), encoding="utf-8")

@@ -38,6 +38,7 @@ class GitHub(GitHost):
     name = "GitHub"
     training_command = "gh workflow run train.yml -f fresh=true"
     ci_files = (".github/**/*.yml",)
+    owners_file = ".github/CODEOWNERS"
 
     def owns_server(self, server: str) -> bool:
         """github.com, a server whose name begins with github, or a GitHub server with data residency."""
