@@ -84,6 +84,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     fork = Fork(folder)
     made = fork.run("init", "--example", "pytorch")
     assert made.returncode == 0, made.stderr
+    # The training step alone asks for a GPU.
+    pipeline = folder / "pipelines" / "train.yml"
+    pipeline.write_text(pipeline.read_text().replace("# compute: azureml:gpu-cluster", "compute: azureml:gpu-cluster"))
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "Our own model")
     absent = fork.run("demo")
