@@ -118,8 +118,8 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Traine
     rows = concatenated([train.rows, validation.rows])
     given = np.concatenate([train.target, validation.target])
     known, target = _known_classes(given, schema)
-    # One mean per category says nothing of three classes.
-    many = tuple(columns_of_many(schema)) if len(known) <= 2 else ()
+    # A mean per class: for many classes, more columns than trees can look through.
+    many = tuple(columns_of_many(schema)) if len(known) <= FEW_CLASSES else ()
     table = Table(rows.features, target, len(known), many)
     folds, average = _folds(table, len(train.target), schema, tuning.seed)
     boosted = _boosted(table, folds, tuning, average=average)
