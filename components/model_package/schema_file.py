@@ -153,7 +153,8 @@ class SchemaFile(_Part):
             schema = self.schema_of_columns()
         except SchemaError as error:
             raise ValueError(str(error)) from error
-        problems = [*self._target_problems(), *self._time_problems(), *_problems_of_slices(schema)]
+        problems = [*_problems_of_names(schema), *self._target_problems(), *self._time_problems()]
+        problems += _problems_of_slices(schema)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -232,6 +233,19 @@ def _problems_of_values(values: list[Value], noun: str, of_truths: str) -> Itera
         yield f"texts and numbers are mixed; put every {noun} in quotes"
     elif len(set(values)) != len(values):
         yield f"a {noun} is listed twice; keep one of them"
+
+
+def is_pattern(name: str) -> bool:
+    """Whether tables would read a column's name as a pattern: `*`, or from ^ to $."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
+def _problems_of_names(schema: Schema) -> Iterator[str]:
+    for name in filter(is_pattern, schema.columns):
+        yield f"a column cannot have the name {name!r}, which stands for many columns; rename it"
+    for feature in schema.features:
+        for name in set(feature.matrix_columns) & set(schema.names) - {feature.name}:
+            yield f"the model makes the column {name} of {feature.name} itself; remove the feature {name}, or rename it"
 
 
 def _problems_of_slices(schema: Schema) -> Iterator[str]:

@@ -109,7 +109,8 @@ def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
     text = texts[schema.target].str.strip_chars()
     values = text if isinstance(positive, str) else _numbers(texts, schema.target, NUMBER)
     unread = () if isinstance(positive, str) else tuple(_unread(text, values, NUMBER))
-    others = values.filter((values != positive) & values.is_not_null()).value_counts(sort=True)[schema.target]
+    others = values.filter((values != positive) & values.is_not_null()).alias("value")
+    others = others.value_counts(name="rows", sort=True)["value"]
     shown = listed([written(each) for each in others.to_list()])
     broken = list(unread)
     if len(others) and not (values == positive).any():

@@ -132,6 +132,7 @@ ONE_COLUMN: Mapping[str, tuple[Table, str]] = {
         "most values are dates, but not 'soon'; correct such values",
     ),
 }
+TABLE_NAMES = dict.fromkeys(("count", "rows", "value", "index", "literal", "len"), ("a", "b"))
 NAMES = ["a b", "a.b", "it's", "größe, m²", "日本", "100%", "#x", "a:b", "- z", "{a}", "null", "yes", "~", "Age", "age"]
 WHOLE: Mapping[str, tuple[Table, str]] = {
     "duplicate header": (
@@ -143,6 +144,7 @@ WHOLE: Mapping[str, tuple[Table, str]] = {
         "has a column named '*', which would stand for many columns",
     ),
     "names of any letters": (table({**dict.fromkeys(NAMES, NOISE), "y": BOTH}), f"{NAMES[-1]}: integer; 0"),
+    "names that tables give": (table({**TABLE_NAMES, "y": BOTH}), "rows: category; a | value: category; a"),
     "quotes in a name": (table({'say "hi"': NOISE, "y": BOTH}), "say 'hi': integer; 0"),
     "names that the model makes": (
         table({"when": [f"{each:%Y-%m-%d}" for each in MOMENTS], "when.days": NOISE, "y": BOTH}),

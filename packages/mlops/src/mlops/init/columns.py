@@ -325,11 +325,11 @@ def _with_mixture(column: Column, found: _Texts, style: NumberStyle) -> Column:
 
 
 def _with_categories(column: Column) -> Column:
-    counts = column.values.drop_nulls().value_counts(name="rows").sort("rows", column.name, descending=[True, False])
+    values = column.values.drop_nulls().alias("value")
+    counts = values.value_counts(name="rows").sort("rows", "value", descending=[True, False])
     listed = counts.head(_MOST_CATEGORIES)
-    rare = int(counts["rows"].min() or 0) < _ROWS_PER_CLOSED_CATEGORY  # ty: ignore
-    is_open = rare or len(counts) > _CLOSED_CATEGORIES
-    column = replace(column, categories=tuple(sorted(listed[column.name].to_list())), is_open=is_open)
+    is_open = counts["rows"][-1] < _ROWS_PER_CLOSED_CATEGORY or len(counts) > _CLOSED_CATEGORIES
+    column = replace(column, categories=tuple(sorted(listed["value"])), is_open=is_open)
     if len(counts) > _MOST_CATEGORIES:
         column = column.noted("many", f"the {_MOST_CATEGORIES:,} most frequent of {len(counts):,} are listed")
     return column
