@@ -132,7 +132,7 @@ ONE_COLUMN: Mapping[str, tuple[Table, str]] = {
         "most values are dates, but not 'soon'; correct such values",
     ),
 }
-TABLE_NAMES = dict.fromkeys(("count", "rows", "value", "index", "literal", "len"), ("a", "b"))
+TABLE_NAMES = dict.fromkeys(("count", "rows", "value", "index", "literal", "len"), ("a", "b", "c"))
 NAMES = ["a b", "a.b", "it's", "größe, m²", "日本", "100%", "#x", "a:b", "- z", "{a}", "null", "yes", "~", "Age", "age"]
 WHOLE: Mapping[str, tuple[Table, str]] = {
     "duplicate header": (
