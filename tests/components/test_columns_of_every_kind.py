@@ -109,6 +109,50 @@ def test_a_target_of_two_other_values_is_encoded_as_0_and_1(
     assert (None if found is None else encode_target(found, schema).tolist()) == expected
 
 
+TASKS = {
+    "binary": "target: y\n",
+    "positive": "target: y\npositive: good\n",
+    "regression": "task: regression\ntarget: y\n",
+    "multiclass": "task: multiclass_classification\ntarget: y\nclasses: [low, middle, high]\n",
+}
+ONE_FEATURE = "format: 1\n{}features:\n  - {{name: count, type: number}}\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "said"),
+    [
+        ("binary", "good,bad", "must be 0 or 1; where it is something else, write `positive: VALUE` into schema.yml"),
+        ("binary", "0,1,2", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("binary", "0.5,1.25,7", "(its 3 different values fit `task: regression`)"),
+        ("positive", "good,bad,ugly", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("regression", "good,bad", "(its 2 different values fit `task: binary_classification`)"),
+        ("regression", "good,bad,ugly", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("multiclass", "0.5,1.25,7", "(its 3 different values fit `task: regression`)"),
+        ("multiclass", "low,middle,high,none", "must be one of low, middle, high"),
+    ],
+)
+def test_a_target_that_does_not_fit_the_task_says_which_one_fits(tmp_path: Path, task: str, values: str, said: str):
+    rows = "count,y\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values.split(",") * 3))
+
+    found, _ = report(tmp_path, rows, ONE_FEATURE.format(TASKS[task]))
+
+    assert [each["column"] for each in found["problems"]] == ["y"]
+    assert found["problems"][0]["rule"].endswith(said)
+
+
+def test_a_target_may_have_the_name_of_a_tables_column(tmp_path: Path):
+    rows = "x,count\n" + "1,good\n2,bad\n" * 3
+    schema = "format: 1\ntarget: count\npositive: good\nfeatures:\n  - {name: x, type: number}\n"
+
+    assert report(tmp_path, rows, schema)[0]["valid"]
+
+
+def test_a_column_whose_name_differs_in_case_is_named(tmp_path: Path):
+    found, _ = report(tmp_path, "count,Y\n1,0\n", ONE_FEATURE.format("target: y\n"))
+
+    assert [each["rule"] for each in found["problems"]] == ["the column is missing; is 'Y' meant?"]
+
+
 def test_the_steps_split_by_time_and_give_the_models_input(tmp_path: Path):
     lines = [f"Basic,7,true,2026-01-{1 + at % 28:02},note {at},{at},x,{'yes' if at % 3 else 'no'}" for at in range(280)]
     (tmp_path / "schema.yml").write_text(SCHEMA_YML)
