@@ -16,12 +16,12 @@ from model_package.schema import (
     MULTICLASS_CLASSIFICATION,
     NUMBER,
     REGRESSION,
-    TASKS,
     TIMESTAMP,
     Feature,
     Schema,
     written,
 )
+from model_package.tasks import base_task
 
 _BINARY_RULE = "must be 0 or 1; where it is something else, write `positive: VALUE` into schema.yml"
 # A target is said to fit another task if this share of its rows is wrong, and more whole numbers are no classes.
@@ -95,9 +95,9 @@ def _time(texts: pl.DataFrame, name: str) -> TypedColumn:
 def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
     """Return the target in its own words: 0 or 1, the positive or the other value, a number, or a class."""
     name = schema.target
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return _feature(texts, Feature(name, NUMBER))
-    if schema.task != BINARY_CLASSIFICATION:
+    if base_task(schema) != BINARY_CLASSIFICATION:
         return _feature(texts, Feature(name, CATEGORY, categories=schema.classes))
     if schema.positive is not None:
         return _against_positive(texts, schema)
@@ -109,7 +109,7 @@ def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
 def _with_fitting_task(target: TypedColumn, text: pl.Series, schema: Schema) -> TypedColumn:
     """Return a target that breaks rules in many rows with the task that its values fit, if it is another one."""
     broken = sum(rows.sum() for _, rows in target.broken)
-    if schema.task not in TASKS or broken < _MANY * len(text):
+    if not base_task(schema) or broken < _MANY * len(text):
         return target
     distinct = text.drop_nulls().str.strip_chars().unique()
     are_numbers = distinct.cast(pl.Float64, strict=False).null_count() == 0
@@ -118,7 +118,7 @@ def _with_fitting_task(target: TypedColumn, text: pl.Series, schema: Schema) -> 
         fitting = BINARY_CLASSIFICATION
     elif are_numbers and (len(distinct) > _FEW_CLASSES or distinct.str.contains(".", literal=True).any()):
         fitting = REGRESSION
-    if fitting == schema.task:
+    if fitting == base_task(schema):
         return target
     hint = f"its {len(distinct):,} different values fit `task: {fitting}`"
     return replace(target, broken=tuple((f"{rule} ({hint})", rows) for rule, rows in target.broken))

@@ -161,16 +161,16 @@ class SchemaFile(_Part):
 
     def _target_problems(self) -> Iterator[str]:
         try:
-            task_class(self.task)
+            base = task_class(self.task).base
         except SchemaError as error:
             yield str(error)
             return
-        if self.positive is not None and self.task != BINARY_CLASSIFICATION:
+        if self.positive is not None and base not in (BINARY_CLASSIFICATION, ""):
             yield f"`positive` does not fit the task {self.task}; remove it, or write `task: {BINARY_CLASSIFICATION}`"
-        if self.classes is not None and self.task != MULTICLASS_CLASSIFICATION:
-            instead = "write `positive: VALUE`" if self.task == BINARY_CLASSIFICATION else "remove them"
+        if self.classes is not None and base not in (MULTICLASS_CLASSIFICATION, ""):
+            instead = "write `positive: VALUE`" if base == BINARY_CLASSIFICATION else "remove them"
             yield f"`classes` do not fit the task {self.task}; {instead}, or write `task: {MULTICLASS_CLASSIFICATION}`"
-        if self.task != MULTICLASS_CLASSIFICATION:
+        if base != MULTICLASS_CLASSIFICATION:
             return
         if self.classes is None:
             yield f"the task {self.task} needs the target's values in order; write `classes: [...]`"

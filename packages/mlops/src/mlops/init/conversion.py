@@ -24,6 +24,7 @@ from mlops.init.values import MISSING, POINT, TRUE_AND_FALSE, are_numbers, infin
 from mlops.settings.project import Project
 from model_package.schema import BOOLEAN, INTEGER, NUMBER, REGRESSION, TIMESTAMP, Schema
 from model_package.schema_file import read_schema_file
+from model_package.tasks import base_task
 
 _PLAIN_FORM: Final = "CSV with commas, UTF-8, "
 _SHOWN: Final = 5
@@ -110,7 +111,7 @@ def _kinds(schema: Schema) -> Mapping[str, tuple[str, Collection[str]]]:
     if schema.identifier:
         kinds.setdefault(schema.identifier, ("", ()))
     outcomes = {str(value) for value in (*schema.classes, *([] if schema.positive is None else [schema.positive]))}
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return kinds | {schema.target: (NUMBER, ())}
     if isinstance(schema.positive, bool):
         return kinds | {schema.target: (BOOLEAN, ())}
