@@ -5,79 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
+from project_in_git import Init, commit, git
 from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
 from mlops.core.results import Table
 from mlops.init.project_files import InitOptions, example_options, init_project
-from mlops.init.result import InitResult
 from mlops.settings.project import load_project, read_project_schema
 
 ROOT = Path(__file__).parents[4]
-PARTS = ("project.yml", "schema.yml", "data", "endpoints/online/sample-request.json")
 GENERATED = ["data/churn_2026.csv", "data/churn_2026.yml", "endpoints/online/sample-request.json", "schema.yml"]
 EXAMPLE = ["data/credit_default.yml", "data/generate_sample.py", "data/shift_rows.py"]
 WRITTEN = [*GENERATED, "data/.gitignore", "data/README.md", *EXAMPLE, "project.yml"]
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    command = ["git", "-C", str(folder), *identity, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A project's files that init reads and writes, in a git repository."""
-    project = tmp_path / "project"
-    for part in PARTS:
-        (project / part).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, project / part)
-    (project / "data" / "credit_default.csv").unlink(missing_ok=True)
-    git(project, "init", "-q", "-b", "main")
-    commit(project)
-    return project
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "-A", ".")
-    git(folder, "commit", "-qm", "change")
-
-
-@pytest.fixture
-def churn(tmp_path: Path) -> Path:
-    """600 customers in a spreadsheet's dialect; all columns are whole numbers."""
-    random = np.random.default_rng(1)
-    months = random.integers(1, 72, 600)
-    rows = {
-        "customer": [int(number) for number in random.permutation(600) + 1],
-        "months": [int(number) for number in months],
-        "Größe": [int(number) for number in random.integers(0, 40_000, 600)],
-        "churned": [int(number > value) for number, value in zip(random.integers(0, 72, 600), months, strict=True)],
-    }
-    return DIALECTS["decimal comma"].write(rows, tmp_path / "Churn 2026.csv")
-
-
-Init = Callable[..., InitResult]
-
-
-@pytest.fixture
-def init(folder: Path) -> Init:
-    def run(data: Path, target: str = "churned", **options: str | bool) -> InitResult:
-        chosen = InitOptions(target, **options)  # ty: ignore[invalid-argument-type]
-        return init_project(load_project(folder), data, chosen)
-
-    return run
 
 
 def test_it_writes_the_files_that_follow_from_the_table(folder: Path, churn: Path, init: Init) -> None:
@@ -183,60 +128,6 @@ def test_an_interrupted_run_is_continued(folder: Path, churn: Path, init: Init) 
     # then
     assert [str(edit.path) for edit in continued.edits] == missing
     assert init(churn).edits == ()
-
-
-# Stops the command where it writes or deletes its nth file: a draft lies beside the file by then.
-STOPPED = """
-import os, sys
-from mlops.cli.command_line import run
-
-left, number = int(sys.argv[1]), int(sys.argv[2])
-
-def count(event, details):
-    global left
-    if event in ("os.rename", "os.remove"):
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), number)
-
-sys.addaudithook(count)
-sys.exit(run(sys.argv[3:]))
-"""
-
-
-@pytest.mark.parametrize(
-    ("moment", "number"),
-    [(1, signal.SIGKILL), (2, signal.SIGKILL), (7, signal.SIGKILL), (13, signal.SIGKILL), (7, signal.SIGINT)],
-)
-def test_stopped_at_any_moment_it_leaves_whole_files_and_the_next_run_completes_them(
-    folder: Path, churn: Path, init: Init, moment: int, number: signal.Signals
-) -> None:
-    # given the texts before and after, and a run that is stopped in between
-    def texts() -> dict[str, bytes]:
-        files = [each for each in folder.rglob("*") if each.is_file() and ".git" not in each.parts]
-        return {str(each.relative_to(folder)): each.read_bytes() for each in files}
-
-    before = texts()
-    init(churn)
-    after = texts()
-    git(folder, "reset", "--hard", "--quiet")
-    git(folder, "clean", "-fdxq")
-    words = ["--project", str(folder), "init", "--data", str(churn), "--target", "churned"]
-    command = [sys.executable, "-c", STOPPED, str(moment), str(int(number)), *words]
-
-    # when
-    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    # then
-    assert stopped.returncode == (-number if number == signal.SIGKILL else 130)
-    assert not stopped.stderr or "Run the command again" in stopped.stderr
-    found = texts()
-    drafts = {name for name in found if name.rpartition("/")[2].startswith(".") and name not in after}
-    assert not drafts or number == signal.SIGKILL
-    for name, content in found.items():
-        assert name in drafts or name == ".init.yml" or content in (before.get(name), after.get(name))
-    init(churn)
-    assert texts() == after
 
 
 def test_what_was_edited_and_committed_since_is_kept_unless_forced(folder: Path, churn: Path, init: Init) -> None:
