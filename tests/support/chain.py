@@ -47,11 +47,16 @@ def write_sample(file: Path, rows: int = SAMPLE_ROWS) -> Path:
 
 def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run one step; an option `data_name=x` becomes `--data-name x`."""
-    words: list[str] = []
+    file, *words = step_command(step, **options)
+    return run_script(Path(file), *words)
+
+
+def step_command(step: str, **options: object) -> list[str]:
+    """Give the file of a step and its options."""
+    words = [str(ROOT / "components" / step / f"{step}.py")]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
-    file = ROOT / "components" / step / f"{step}.py"
-    return run_script(file, *words)
+    return words
 
 
 def run_chain(data: Path, folder: Path, **training: object) -> Chain:
