@@ -12,7 +12,7 @@ from model_package.reports.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SEC
 _MAX_FEATURES = 16
 _MAX_DISTRIBUTIONS = 4
 # So many letters of the bins' labels have room beside each other.
-_LETTERS_BELOW = 40
+_LETTERS_BELOW = 56
 # Shares of many bins have three decimals, which need room.
 _LEFT_OF_SHARES = {"left": 0.17, "right": 0.98, "bottom": 0.14, "top": 0.91}
 _LEFT_OF_NAMES = {"left": 0.44, "right": 0.96, "bottom": 0.11, "top": 0.93}
