@@ -1,8 +1,8 @@
 """Turn the evaluated model into a model package: one folder with everything that serving, gates and drift need.
 
-A scikit-learn model is converted to ONNX; a graph that the train step exported is taken as it is. Fails if the graph
-and the trained model disagree on any row that is compared. Does not register the package: `mlops train`
-does.
+A scikit-learn model is converted to ONNX; a graph that the train step exported, or an MLflow pyfunc model, is taken as
+it is. Fails if what is packaged and the trained model disagree on any row that is compared. Does not register the
+package: `mlops train` does.
 """
 
 import argparse
@@ -27,15 +27,16 @@ from onnx_graph import convert, largest_difference
 from model_package.baseline import Baseline
 from model_package.documents import read_json
 from model_package.errors import ModelPackageError
-from model_package.evaluation import Evaluation, Parity
+from model_package.evaluation import ONNX, PYFUNC, Evaluation, Parity
 from model_package.golden import SINGLE_ROWS, Golden
-from model_package.package import MODEL_FILE, REPORT_FILE, ModelPackage, read_evaluation, read_schema
+from model_package.package import MODEL_FILE, PYFUNC_FOLDER, REPORT_FILE, ModelPackage, read_evaluation, read_schema
 from model_package.provenance import UNKNOWN, DataSource, Provenance, extended_lineage
 from model_package.rows.encoding import Tensors
 from model_package.rows.split import TEST, TRAIN, VALIDATION, Part, read_part
 from model_package.runtime import Scorer
 from model_package.schema import MULTICLASS_CLASSIFICATION, Decision, Schema
 from model_package.steps.onnx_model import expected_answers
+from model_package.steps.pyfunc_model import pyfunc_digest
 from model_package.steps.run import installed_software, job_name
 from model_package.steps.sklearn_model import fitting_threads
 from model_package.steps.tracking import record
@@ -43,6 +44,8 @@ from model_package.steps.trained_model import answer, load_model
 from model_package.tasks import task_of
 
 TOLERANCE = 1e-5
+# What is packaged, in messages.
+TITLES = {ONNX: "ONNX", PYFUNC: "The saved pyfunc model"}
 SERVED_WITH = ("mlflow-skinny", "numpy", "onnx", "onnxruntime", "pandas")
 
 EXAMPLE = (
@@ -53,38 +56,41 @@ EXAMPLE = (
 Doubles = npt.NDArray[np.float64]
 
 
-def parity(expected: Doubles, found: Doubles, tolerance: float, schema: Schema) -> Parity:
-    """Compare the trained model's with ONNX's answers to the same rows.
+def parity(expected: Doubles, found: Doubles, tolerance: float, scorer: Scorer) -> Parity:
+    """Compare the trained model's with the packaged model's answers to the same rows.
 
     Raises ValueError if they differ by more than the tolerance, which is relative for numbers larger than 1.
     """
-    difference = largest_difference(expected, found, schema)
+    difference = largest_difference(expected, found, scorer.schema)
     if not difference <= tolerance:
         raise ValueError(
-            f"ONNX and the trained model differ by up to {difference:.3g} on {len(expected):,} rows, "
-            f"more than the tolerance {tolerance:g}; "
+            f"{TITLES[scorer.runtime]} and the trained model differ by up to {difference:.3g} on "
+            f"{len(expected):,} rows, more than the tolerance {tolerance:g}; "
             "train a model that converts exactly, or set a larger tolerance"
         )
-    return Parity(len(expected), difference, tolerance)
+    return Parity(len(expected), difference, tolerance, scorer.runtime)
 
 
-def proved_graph(sources: argparse.Namespace, schema: Schema, test: Part) -> tuple[onnx.ModelProto, Scorer, Parity]:
-    """Return the graph, open for scoring, and how well it agrees with the trained model.
+def proved_model(
+    sources: argparse.Namespace, schema: Schema, test: Part
+) -> tuple[onnx.ModelProto | None, Scorer, Parity]:
+    """Return the graph, None of a pyfunc, the model open for scoring, and how well it agrees with the trained model.
 
-    A scikit-learn model answers the test set itself. A graph that the train step exported is compared with the answers
+    A scikit-learn model answers the test set itself. What the train step exported is compared with the answers
     which that step recorded for the validation part. Raises ValueError or ModelPackageError.
     """
     model = load_model(sources.trained_model, schema)
     if isinstance(model, Scorer):
         validation = read_part(sources.split_data, VALIDATION, schema)
         expected = expected_answers(sources.trained_model, len(validation.target))
-        agreed = parity(expected, model.score(validation.rows), sources.tolerance, schema)
-        return onnx.load(sources.trained_model / MODEL_FILE), model, agreed
+        agreed = parity(expected, model.score(validation.rows), sources.tolerance, model)
+        graph = None if model.runtime == PYFUNC else onnx.load(sources.trained_model / MODEL_FILE)
+        return graph, model, agreed
     graph = convert(model, schema)
     scorer = Scorer(schema, graph.SerializeToString())
     with fitting_threads(len(test.target)):
         expected = answer(model, test.rows, schema)
-    return graph, scorer, parity(expected, scorer.score(test.rows), sources.tolerance, schema)
+    return graph, scorer, parity(expected, scorer.score(test.rows), sources.tolerance, scorer)
 
 
 def signature(schema: Schema) -> ModelSignature:
@@ -126,19 +132,20 @@ def save_graph(graph: onnx.ModelProto, folder: Path, example: Tensors, schema: S
 def build_package(
     sources: argparse.Namespace, scorer: Scorer, evaluation: Evaluation, train: Part, test: Part, found: Doubles
 ) -> ModelPackage:
-    """Return every document of the package. `found` is the graph's answer to the test set."""
+    """Return every document of the package. `found` is the model's answer to the test set."""
     schema = scorer.schema
+    digest = pyfunc_digest(sources.trained_model) if scorer.runtime == PYFUNC else ""
     return ModelPackage(
         schema=schema,
         baseline=Baseline.build(schema, train.rows, scorer.score(train.rows)),
         evaluation=evaluation,
         golden=Golden.build(schema, test.rows, found, sources.tolerance),
-        provenance=provenance(sources),
+        provenance=provenance(sources, digest),
     )
 
 
-def provenance(sources: argparse.Namespace) -> Provenance:
-    """Return where the package comes from."""
+def provenance(sources: argparse.Namespace, model_digest: str) -> Provenance:
+    """Return where the package comes from, with the digest of a pyfunc: it is opened only while it has it."""
     return Provenance(
         git_commit=sources.git_commit,
         job=job_name(os.environ),
@@ -146,6 +153,7 @@ def provenance(sources: argparse.Namespace) -> Provenance:
         data=DataSource(sources.data_name, sources.data_version, sources.data_sha256),
         components=extended_lineage(sources.evaluation, __file__),
         environment=installed_software(),
+        model_digest=model_digest,
     )
 
 
@@ -163,7 +171,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Package the model; the exit code is 1 if ONNX and the trained model disagree."""
+    """Package the model; the exit code is 1 if it and the trained model disagree."""
     sources = parser().parse_args()
     schema = read_schema(sources.split_data)
     decision = read_json(sources.trained_model / "training.json").get("decision")
@@ -171,18 +179,22 @@ def main() -> int:
         schema = schema.with_decision(Decision(decision["threshold"], decision["chosen_by"]))
     train, test = (read_part(sources.split_data, part, schema) for part in (TRAIN, TEST))
     try:
-        graph, scorer, agreed = proved_graph(sources, schema, test)
+        graph, scorer, agreed = proved_model(sources, schema, test)
         found = scorer.score(test.rows)
     except (ValueError, ModelPackageError) as error:
         print(f"the package is refused: {error}", file=sys.stderr)
         return 1
     evaluation = read_evaluation(sources.evaluation).with_parity(agreed)
     package = build_package(sources, scorer, evaluation, train, test, found)
-    save_graph(graph, sources.model_package, test.rows[:SINGLE_ROWS], schema)
+    if graph is None:
+        shutil.copytree(sources.trained_model / PYFUNC_FOLDER, sources.model_package / PYFUNC_FOLDER)
+    else:
+        save_graph(graph, sources.model_package, test.rows[:SINGLE_ROWS], schema)
     package.write(sources.model_package)
     shutil.copyfile(sources.evaluation / REPORT_FILE, sources.model_package / REPORT_FILE)
-    record({"tolerance": sources.tolerance}, {"onnx_maximum_difference": agreed.maximum_difference})
-    print(f"ONNX agrees with the trained model within {agreed.maximum_difference:.2g} on {agreed.rows:,} rows")
+    record({"tolerance": sources.tolerance}, {f"{scorer.runtime}_maximum_difference": agreed.maximum_difference})
+    title = TITLES[scorer.runtime]
+    print(f"{title} agrees with the trained model within {agreed.maximum_difference:.2g} on {agreed.rows:,} rows")
     return 0
 
 

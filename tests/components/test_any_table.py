@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import mlflow.models
 import numpy as np
 import polars as pl
 import pytest
+from category_means import fit_means
 from chain import step_command
 from onnx_graph import convert, largest_difference
 from programs import run_scripts
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelPropagation
@@ -159,7 +162,7 @@ def test_values_on_thresholds_and_missing_ones_go_the_same_way(task: str):
     schema = make_schema(task, 4)
     found = trained(make_part(features[:300], target[:300]), make_part(features[300:], target[300:]), schema)
     # When rows hold the thresholds themselves, and their neighbours
-    nodes = np.concatenate([tree.nodes for trees in found.model.members[0]._predictors for tree in trees])
+    nodes = np.concatenate([tree.nodes for trees in found.model.members[0].boosting._predictors for tree in trees])
     limits = nodes["num_threshold"][nodes["is_leaf"] == 0].astype(np.float32)
     around = np.concatenate([limits, np.nextafter(limits, np.float32(9)), np.nextafter(limits, np.float32(-9))])
     rows = random.choice(np.append(around, np.nan), (2_000, 4)).astype(np.float32)
@@ -220,6 +223,61 @@ def test_five_thousand_categories_and_a_wide_table():
     schema = Schema("", "y", (many, *schema.features))
     found = trained(make_part(features[:450], target[:450]), make_part(features[450:], target[450:]), schema)
     assert np.mean((found.answer > 0.5) == found.target) > 0.95
+
+
+def many_categories(task: str, rows: int) -> tuple[Schema, Part, Part]:
+    """Two columns whose 40 codes are in no order, the first of them open, with values missing."""
+    random = np.random.default_rng(8)
+    names = tuple(f"c{at:02}" for at in range(40))
+    shop = Feature("shop", "category", categories=names, unknown="other", nullable=True)
+    schema = Schema("", "y", (Feature("size", "number"), shop, replace(shop, name="town", unknown="refuse")), task=task)
+    features = np.column_stack([random.normal(size=rows), random.integers(0, 39, (rows, 2))])
+    score = random.normal(size=40)[features[:, 1].astype(int)] + random.normal(size=40)[features[:, 2].astype(int)]
+    features[random.random(rows) < 0.1, 1:] = np.nan
+    target = 1e6 + score if task == REGRESSION else score > 0
+    held_out = np.arange(rows) % 4 == 0
+    return schema, make_part(features[~held_out], target[~held_out]), make_part(features[held_out], target[held_out])
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "members"), [(BINARY, 200, 4), (REGRESSION, 200, 4), (BINARY, 3_200, 1), (REGRESSION, 3_200, 1)]
+)
+def test_the_means_of_many_categories_are_looked_up_in_the_graph(task: str, rows: int, members: int):
+    schema, train, validation = many_categories(task, rows)
+
+    found = trained(train, validation, schema)
+
+    assert [member.means.columns for member in found.model.members] == [(1, 2)] * members
+    # Values that training lacked, other ones, missing ones.
+    strange = [[0, 40, 39], [0, 39, np.nan], [0, np.nan, 0], [np.nan] * 3]
+    assert agreed(found.model, make_part(np.array(strange), [0] * 4).rows, schema) <= TOLERANCE
+
+
+def test_means_tell_more_than_codes_in_any_order():
+    schema, train, validation = many_categories(BINARY, 3_200)
+    plain = replace(schema, features=tuple(Feature(name, "number", nullable=True) for name in schema.names))
+
+    by_means, by_codes = (fit(train, validation, each, FEW_TREES) for each in (schema, plain))
+
+    assert log_loss(by_means.target, by_means.answer) < 0.9 * log_loss(by_codes.target, by_codes.answer)
+
+
+def test_a_category_of_one_row_does_not_tell_its_target():
+    features, target = np.array([[0], [1], [1], [2], [np.nan]], np.float32), np.array([9.0, 1, 2, 3, 3.5])
+    means, fitted = fit_means(features, target, [(0, 5)], seed=1)
+    # The mean of all rows is 0, which also a code that training lacked has.
+    assert fitted[[0, 3, 4], 1].tolist() == [0, 0, 0]
+    assert fitted[1:3, 1].max() < 0
+    first, second, third, *lacked, missing = means.values[0]
+    assert first > 0 > missing > third > second
+    assert lacked == [0, 0]
+
+
+def test_three_classes_have_no_mean():
+    category = Feature("shop", "category", categories=tuple(f"c{at}" for at in range(30)))
+    schema = Schema("", "y", (category,), task=MULTICLASS, classes=("a", "b", "c"))
+    part = make_part(np.arange(90)[:, None] % 30, np.arange(90) % 3)
+    assert fit(part, part, schema, Tuning(iterations=2)).model.members[0].means.columns == ()
 
 
 @pytest.mark.parametrize("task", HEADS)

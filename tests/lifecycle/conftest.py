@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from mlops.core.environments import INSTALLED_FOLDER, environments_of
+from mlops.core.errors import MachineError
+from mlops.core.layout import private_folder
+
 ROOT = Path(__file__).parents[2]
 # What a clone of the project needs to run: everything but the packages, which are installed.
 PARTS = ("project.yml", "schema.yml", "components", "data", "endpoints", "environments", "pipelines", "releases")
@@ -52,6 +56,11 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def lifecycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifecycle]:
+    for environment in environments_of(ROOT):
+        try:
+            environment.require()
+        except MachineError as error:
+            pytest.skip(f"{error.message}. {error.advice}")
     folder = tmp_path_factory.mktemp("lifecycle") / "project"
     folder.mkdir()
     for name in PARTS:
@@ -60,6 +69,9 @@ def lifecycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifecycle]:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.is_file():
             shutil.copy(source, folder / name)
+    if (ROOT / INSTALLED_FOLDER).is_dir():
+        private_folder(folder / INSTALLED_FOLDER.parent)
+        (folder / INSTALLED_FOLDER).symlink_to(ROOT / INSTALLED_FOLDER)
     (folder / ".gitignore").write_text(".mlops/\n__pycache__/\n")
     identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-qm", "clone")):

@@ -26,9 +26,14 @@ def save_graph(graph: bytes, expected: npt.NDArray[np.floating], folder: Path, s
     Raises PackageError for a graph that does not fit the schema, ModelError for answers that the task does not allow.
     """
     Scorer(schema, graph)
+    save_expected(expected, folder, schema)
+    (folder / MODEL_FILE).write_bytes(graph)
+
+
+def save_expected(expected: npt.NDArray[np.floating], folder: Path, schema: Schema) -> None:
+    """Write the framework's answers to the validation part. Raises ModelError for what the task does not allow."""
     answers = task_of(schema).checked_answer(np.asarray(expected, dtype=np.float64), len(expected))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(graph)
     np.save(folder / EXPECTED_FILE, answers, allow_pickle=False)
 
 
@@ -45,11 +50,11 @@ def load_graph(folder: Path, schema: Schema) -> Scorer:
 def expected_answers(folder: Path, rows: int) -> Doubles:
     """Return the framework's answers to the validation part. Raises ModelError if they are missing or too few."""
     file = folder / EXPECTED_FILE
-    advice = "write the model with model_package.steps.onnx_model.save_graph and run the train step again"
+    advice = "write the model with save_graph or save_pyfunc of model_package.steps and run the train step again"
     try:
         found = np.load(file, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{EXPECTED_FILE} beside {MODEL_FILE} cannot be read: {error}; {advice}") from error
+        raise ModelError(f"{EXPECTED_FILE} beside the model cannot be read: {error}; {advice}") from error
     if len(found) != rows:
         raise ModelError(f"{EXPECTED_FILE} has {len(found):,} answers, the validation part {rows:,} rows; {advice}")
     return found

@@ -5,7 +5,7 @@ The core needs numpy and onnxruntime, and is all that an endpoint loads:
     package                 the folder: its files, how it is found, proven, read and written
     schema                  columns, limits, slices, decision threshold; schema_file reads schema.yml
     rows                    rules for values; a request, a CSV or a parquet file as the model's input
-    runtime                 the model, opened for scoring
+    runtime, runtimes       the model, opened for scoring; what runs each kind of model
     tasks                   each task behind one interface: its output, valid answers, decision rule, metrics
     baseline, evaluation, golden, provenance, measures      the documents, as frozen objects
 

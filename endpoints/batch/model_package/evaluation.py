@@ -9,8 +9,12 @@ from typing import Any, Self
 from model_package.documents import Fields
 
 FORMAT = 1
+# What runs the model of a package, as rules name it; and the key of its agreement with the trained model.
+ONNX = "onnx"
+PYFUNC = "pyfunc"
+_PARITY_KEYS = {ONNX: "onnx_parity", PYFUNC: "pyfunc_parity"}
 # Whatever else stands beside these is a fact that the task states.
-_KEYS = ("format", "rows", "confidence", "metrics", "calibration", "importance", "slices", "onnx_parity")
+_KEYS = ("format", "rows", "confidence", "metrics", "calibration", "importance", "slices", *_PARITY_KEYS.values())
 _SUBGROUP_KEYS = ("rows", "metrics")
 
 
@@ -72,11 +76,16 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far the ONNX graph and the model that it was made from differ on the held-out rows."""
+    """How far a package's model, run by `runtime`, and the one that it was made from differ on held-out rows."""
 
     rows: int
     maximum_difference: float
     tolerance: float
+    runtime: str = ONNX
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the entry of evaluation.json, whose key says the runtime."""
+        return {"rows": self.rows, "maximum_difference": self.maximum_difference, "tolerance": self.tolerance}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +116,13 @@ class Evaluation:
         return {name: value / total if total else 1 / len(useful) for name, value in useful.items()}
 
     def with_parity(self, parity: Parity) -> Self:
-        """Return the evaluation of a model that was converted to ONNX."""
+        """Return the evaluation of a model that was compared with the one in its package."""
         return replace(self, parity=parity)
 
     @classmethod
     def parse(cls, document: Fields) -> Self:
         """Read the content of evaluation.json. Raises PackageError."""
         importance = document.object("importance") if "importance" in document else None
-        parity = document.object("onnx_parity") if "onnx_parity" in document else None
         return cls(
             rows=document.count("rows"),
             facts={name: document.number(name) for name in document.values if name not in _KEYS},
@@ -123,7 +131,7 @@ class Evaluation:
             calibration=tuple(_calibration_bin(each) for each in document.objects("calibration")),
             importance={name: importance.number(name) for name in importance.values} if importance else {},
             slices={name: _subgroups(each) for name, each in document.entries("slices").items()},
-            parity=_parity(parity) if parity else None,
+            parity=_parity(document),
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -142,7 +150,7 @@ class Evaluation:
             },
         }
         if self.parity is not None:
-            document["onnx_parity"] = asdict(self.parity)
+            document[_PARITY_KEYS[self.parity.runtime]] = self.parity.as_document()
         return document
 
 
@@ -158,6 +166,10 @@ def _calibration_bin(document: Fields) -> CalibrationBin:
     return CalibrationBin(document.count("rows"), document.number("predicted"), document.number("observed"))
 
 
-def _parity(document: Fields) -> Parity:
-    difference, tolerance = document.number("maximum_difference"), document.number("tolerance")
-    return Parity(document.count("rows"), difference, tolerance)
+def _parity(document: Fields) -> Parity | None:
+    for runtime, key in _PARITY_KEYS.items():
+        if key in document:
+            found = document.object(key)
+            difference, tolerance = found.number("maximum_difference"), found.number("tolerance")
+            return Parity(found.count("rows"), difference, tolerance, runtime)
+    return None

@@ -11,13 +11,16 @@ from model_package.baseline import Baseline, PredictionBins
 from model_package.digest import folder_digest
 from model_package.documents import Fields, read_json, write_json
 from model_package.errors import PackageError
-from model_package.evaluation import Evaluation
+from model_package.evaluation import ONNX, PYFUNC, Evaluation
 from model_package.golden import Golden
 from model_package.provenance import Provenance
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
 MODEL_FILE = "model.onnx"
+# An MLflow model folder, of a package without ONNX; and the file that makes it one.
+PYFUNC_FOLDER = "pyfunc"
+MLFLOW_FILE = "MLmodel"
 SCHEMA_FILE = "schema.json"
 BASELINE_FILE = "baseline.json"
 EVALUATION_FILE = "evaluation.json"
@@ -29,23 +32,32 @@ UNREGISTERED = "unregistered"
 
 
 def find_package(folder: Path) -> Path:
-    """Return the one folder at or below `folder` that holds schema.json beside model.onnx.
+    """Return the one folder at or below `folder` that holds schema.json beside a model: model.onnx or pyfunc/.
 
     Azure ML keeps the registered folder's name below AZUREML_MODEL_DIR, so the depth is not known beforehand.
     Raises PackageError when there is none, or more than one.
     """
     if not folder.is_dir():
         raise PackageError(f"the model folder {folder} does not exist; give a folder that holds a model package")
-    found = sorted(path.parent for path in folder.rglob(SCHEMA_FILE) if (path.parent / MODEL_FILE).is_file())
+    found = sorted(path.parent for path in folder.rglob(SCHEMA_FILE) if _runtimes(path.parent))
     if not found:
         raise PackageError(
-            f"no model package below {folder}: expected a folder with {MODEL_FILE} and {SCHEMA_FILE}; "
-            "register the output `model_package` of the training pipeline and use that model"
+            f"no model package below {folder}: expected a folder with {SCHEMA_FILE} beside {MODEL_FILE} or "
+            f"{PYFUNC_FOLDER}/; register the output `model_package` of the training pipeline and use that model"
         )
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise PackageError(f"more than one model package below {folder}: {names}; register one package per model")
     return found[0]
+
+
+def runtime_of(package: Path) -> str:
+    """Return what runs the package's model. Raises PackageError unless it holds exactly one model."""
+    found = _runtimes(package)
+    if len(found) == 1:
+        return found[0]
+    both = f"both {MODEL_FILE} and {PYFUNC_FOLDER}/" if found else f"neither {MODEL_FILE} nor {PYFUNC_FOLDER}/"
+    raise PackageError(f"the model package in {package} holds {both}: it must hold one model; package it again")
 
 
 def package_digest(package: Path) -> str:
@@ -127,6 +139,11 @@ class ModelPackage:
         write_json(package / EVALUATION_FILE, self.evaluation.as_document())
         write_json(package / GOLDEN_FILE, self.golden.as_document())
         write_json(package / PROVENANCE_FILE, self.provenance.as_document())
+
+
+def _runtimes(package: Path) -> tuple[str, ...]:
+    files = {ONNX: package / MODEL_FILE, PYFUNC: package / PYFUNC_FOLDER / MLFLOW_FILE}
+    return tuple(name for name, file in files.items() if file.is_file())
 
 
 def _fields(package: Path, name: str) -> Fields:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tiny_package import documents, write_package
 
 from model_package.digest import checksums, file_digests, folder_digest, source_sha256
 from model_package.errors import PackageError
-from model_package.evaluation import Estimate
+from model_package.evaluation import PYFUNC, Estimate, Parity
 from model_package.package import (
     BASELINE_FILE,
     EVALUATION_FILE,
@@ -92,6 +93,22 @@ def test_a_package_is_read_back_as_it_was_written(tmp_path: Path):
     package = write_package(tmp_path / "package")
 
     assert ModelPackage.read(package) == documents()
+
+
+def test_a_package_without_onnx_says_so_in_its_documents(tmp_path: Path):
+    known = documents()
+    parity = Parity(400, 1e-7, 1e-5, PYFUNC)
+    without = replace(
+        known,
+        evaluation=known.evaluation.with_parity(parity),
+        provenance=replace(known.provenance, model_digest="sha256:1"),
+    )
+    without.write(tmp_path)
+
+    assert ModelPackage.read(tmp_path) == without
+    assert set(json.loads((tmp_path / "evaluation.json").read_text())) & {"onnx_parity", "pyfunc_parity"} == {
+        "pyfunc_parity"
+    }
 
 
 def test_it_is_found_at_any_depth_and_proven_by_its_digest(tmp_path: Path):

@@ -59,6 +59,14 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     "--plain-steps", is_flag=True, help="Start every step and deployment as a fresh process instead of forking it."
 )
 @click.option("--parallel-steps", type=int, help="How many steps may run at the same time.")
+@click.option(
+    "--environment",
+    "environments",
+    multiple=True,
+    metavar="NAME=PYTHON",
+    callback=lambda _, __, given: _interpreters(given),
+    help="Run the steps of an environment, by its name or that in its conda file, with another Python; repeatable.",
+)
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")
@@ -82,7 +90,7 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the emulator.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
     """Start the emulator in the background and wait until it serves."""
-    chosen = {key: value for key, value in given.items() if value is not None}
+    chosen = {key: value for key, value in given.items() if value not in (None, {})}
     if plain_steps:
         chosen["step_launcher"] = "plain"
     for name in chosen.keys() & {"model_errors", "endpoint_operations"}:
@@ -154,6 +162,17 @@ def reset(state: Path | None, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete {folder} with all its jobs, models and data?", abort=True)
     click.echo(f"Deleted {folder}." if daemon.reset(folder) else f"{folder} does not exist.")
+
+
+def _interpreters(given: tuple[str, ...]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise click.BadParameter(f"{text!r} is not NAME=PYTHON, such as train=.venv-train/bin/python")
+        # Not resolved: the interpreter of a virtual environment is a link to that which made it.
+        found[name] = Path(path).expanduser().absolute()
+    return found
 
 
 def _running(folder: Path) -> ReadyRecord:

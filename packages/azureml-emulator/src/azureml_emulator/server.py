@@ -29,6 +29,7 @@ from azureml_emulator.control.ready_file import (
     is_state_folder,
 )
 from azureml_emulator.http.data_plane.single_write import SingleWriteProtocol
+from azureml_emulator.jobs.launching.interpreters import InterpreterUnusable
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import LOOPBACK, Settings
 from azureml_emulator.kernel.store import StoreDamaged
@@ -157,6 +158,8 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
         raise StartFailed(
             f"{error} Restore a copy of the state folder, or delete everything in it: azureml-emulator reset."
         ) from error
+    except InterpreterUnusable as error:
+        raise StartFailed(str(error)) from error
     config = uvicorn.Config(
         emulator.application(),
         loop="uvloop" if sys.platform != "win32" else "asyncio",

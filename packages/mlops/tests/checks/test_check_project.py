@@ -9,8 +9,7 @@ import yaml
 
 from mlops.checks import check_project, fix_project
 from mlops.checks.fingerprints import LOCK_NAME, lock_text
-from mlops.checks.project import Project
-from mlops.checks.versions import versioned
+from mlops.checks.project import Project, versioned
 
 REPOSITORY = Path(__file__).parents[4]
 TRAIN, DATA = "pipelines/train.yml", "data/rows.yml"

@@ -17,7 +17,7 @@ from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
 from mlops.core.results import Table
-from mlops.init.project_files import InitOptions, init_project
+from mlops.init.project_files import InitOptions, example_options, init_project
 from mlops.init.result import InitResult
 from mlops.settings.project import load_project, read_project_schema
 
@@ -300,3 +300,43 @@ def test_the_command_prints_text_and_json(folder: Path, churn: Path) -> None:
         "churned": "target",
     }
     assert (wrong.returncode, "Did you mean 'churned'?" in wrong.stderr) == (2, True)
+
+
+EXAMPLE_FILE = """\
+format: 1
+title: Customers who leave
+description: With steps of its own.
+generator: generate.py
+target: churned
+removed: [components/train_model/boosting.py]
+reworded:
+  - {file: pipelines/train.yml, pattern: "^  iterations: .*$", text: "  epochs: 40"}
+"""
+
+
+def test_an_example_brings_steps_of_its_own(folder: Path, churn: Path) -> None:
+    # given an example that replaces, removes and rewords files of the project
+    files = {
+        "examples/leaving/example.yml": EXAMPLE_FILE,
+        "examples/leaving/generate.py": "# its generator\n",
+        "examples/leaving/project/components/train_model/train_model.py": "# its step\n",
+        "components/train_model/train_model.py": "# the template's step\n",
+        "components/train_model/boosting.py": "",
+        "pipelines/train.yml": "inputs:\n  seed: 7\n  iterations: 60\n",
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    commit(folder)
+    project = load_project(folder)
+
+    # when
+    init_project(project, churn, example_options(project, "leaving", InitOptions("")))
+
+    # then
+    assert (folder / "components/train_model/train_model.py").read_text() == "# its step\n"
+    assert not (folder / "components/train_model/boosting.py").exists()
+    assert (folder / "pipelines/train.yml").read_text() == "inputs:\n  seed: 7\n  epochs: 40\n"
+    assert (folder / "data/generate_sample.py").read_text() == "# its generator\n"
+    commit(folder)
+    assert init_project(project, churn, example_options(project, "leaving", InitOptions(""))).edits == ()

@@ -84,6 +84,9 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
         ("measure: brier, why: x, every_stage: {max_rise: 0.1}", "no_champion"),
         ("measure: schema_breaks, why: x, every_stage: {max: 0}", "no_champion"),
         ("measure: brier, why: x, no_champion: ignore, every_stage: {max_rise: 0.1}", "'pass' or 'fail'"),
+        ("measure: brier, why: x, every_stage: {max: 1}, pyfunc: {max: 2}", "remove `pyfunc`"),
+        ("measure: package_megabytes, why: x, every_stage: {max: 1}, pyfunc: {}", "has no bound"),
+        ("measure: package_megabytes, why: x, every_stage: {max: 1}, pyfunc: {max_ratio: 2}", "no_champion"),
         (
             "measure: brier, why: x, stages: {dev: null, staging: {max: 1}, prod: {max: 1}}",
             "dev has no rules",
@@ -148,3 +151,18 @@ def test_a_stage_gets_its_own_bounds_and_a_zero_bound_is_a_bound(tmp_path: Path)
     found = read_gates(file, ORDER, SCHEMA)
 
     assert [found.rules_at(stage)[0].bounds.max for stage in ORDER.names] == [3, 0, 0]
+
+
+def test_a_model_without_onnx_has_bounds_of_its_own_where_the_rule_is_on(tmp_path: Path) -> None:
+    rule = (
+        "measure: package_megabytes, why: x, stages: {dev: {max: 1}, staging: {max: 2}, prod: null}, pyfunc: {max: 9}"
+    )
+    file = gates(tmp_path, f"{rule}}}\n  - {{measure: brier, why: x, every_stage: {{max: 1}}")
+
+    found = read_gates(file, ORDER, SCHEMA)
+
+    by_runtime = {
+        runtime: [[each.bounds.max for each in found.rules_at(stage, runtime)] for stage in ORDER.names]
+        for runtime in ("onnx", "pyfunc")
+    }
+    assert by_runtime == {"onnx": [[1, 1], [2, 1], [1]], "pyfunc": [[9, 1], [9, 1], [1]]}

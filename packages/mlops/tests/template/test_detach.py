@@ -62,6 +62,7 @@ def test_wheels_that_are_not_there_are_named_with_the_command_that_builds_them(c
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 def test_a_detached_fork_lives_from_four_wheels(clone: Path, tmp_path: Path) -> None:
     # given
     wheels = tmp_path / "dist"

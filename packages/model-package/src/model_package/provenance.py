@@ -35,7 +35,10 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a package comes from; "" or "unknown" where nothing says it. `components` are the steps' versions."""
+    """Where a package comes from; "" or "unknown" where nothing says it. `components` are the steps' versions.
+
+    `model_digest` is that of a model's folder whose code runs when it is loaded; "" of an ONNX graph, which has none.
+    """
 
     git_commit: str = ""
     job: str = ""
@@ -43,6 +46,7 @@ class Provenance:
     data: DataSource = DataSource("", "", "")
     components: dict[str, str] = field(default_factory=dict)
     environment: Software = field(default_factory=lambda: Software("", ""))
+    model_digest: str = ""
 
     @classmethod
     def parse(cls, document: Fields) -> Self:
@@ -57,11 +61,12 @@ class Provenance:
             environment=Software(
                 software.text("python", ""), software.text("lock_sha256", ""), _texts(_optional(software, "packages"))
             ),
+            model_digest=document.text("model_digest", ""),
         )
 
     def as_document(self) -> dict[str, Any]:
         """Return the content of provenance.json."""
-        return {
+        document: dict[str, Any] = {
             "git_commit": self.git_commit,
             "data": {"name": self.data.name, "version": self.data.version, "sha256": self.data.sha256},
             "job": self.job,
@@ -73,6 +78,9 @@ class Provenance:
             },
             "created": self.created,
         }
+        if self.model_digest:
+            document["model_digest"] = self.model_digest
+        return document
 
 
 def component_version(component_file: Path) -> str:

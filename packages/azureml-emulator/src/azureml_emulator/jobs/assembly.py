@@ -17,6 +17,7 @@ from azureml_emulator.jobs.execution.step_variables import inherited
 from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
+from azureml_emulator.jobs.launching.interpreters import Interpreters
 from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.jobs.tracking.http_client import HttpClient
@@ -32,7 +33,7 @@ from azureml_emulator.storage.locator import Locator
 
 
 class JobParts:
-    """The parts of jobs. `variables` point steps that use azure-ai-ml at this emulator."""
+    """The parts of jobs. `variables` point steps that use azure-ai-ml at this emulator. Raises InterpreterUnusable."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class JobParts:
             reuse=Reuse(store, ContentHashes(), blobs.root),
             tracking=self.tracking,
             launcher=self._forking or plain,
+            interpreters=Interpreters(settings.environments),
             clock=clock,
             variables={**inherited(os.environ, Path(sys.executable)), **variables},
             location=settings.location,

@@ -23,7 +23,8 @@ class Settings(BaseModel):
     with a short life. `model_errors` "as_azure" answers 424 for any status of a model other than 200, as managed
     endpoints do; "passed" keeps the status of the model. `endpoint_operations` "one_at_a_time" refuses an operation on
     an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
-    another runs on the same resource.
+    another runs on the same resource. `environments` maps the names of registered environments, or those in
+    conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class Settings(BaseModel):
     workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
     registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
     record: Path | None = None
+    environments: dict[str, Path] = Field(default_factory=dict)
 
 
 def default_state() -> Path:

@@ -19,7 +19,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.checks.project import Project as CheckedProject
-from mlops.checks.versions import versioned
+from mlops.checks.project import versioned
 from mlops.cli.progress import say
 from mlops.core.errors import ProjectError
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP

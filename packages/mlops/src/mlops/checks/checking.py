@@ -6,9 +6,8 @@ from pathlib import Path
 from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
-from mlops.checks.project import Project
+from mlops.checks.project import Project, versioned
 from mlops.checks.stages import check_releases, check_sample_request, check_stages, fix_stages
-from mlops.checks.versions import versioned
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings import gates, monitoring
@@ -135,16 +134,16 @@ def _wrong_references(project: Project) -> Iterator[tuple[Document, Node, str, s
 
 def _pin_problems(project: Project) -> Iterator[Problem]:
     lock = project.pins()
-    for document in project.conda_files():
+    for document, own in project.conda_files():
         if lock is None:
             yield document.problem(1, "there is no uv.lock to compare the pins with", "run: uv lock")
         else:
-            yield from pins.check_pins(document, lock)
+            yield from pins.check_pins(document, lock, own)
 
 
 def _refresh_pins(project: Project) -> Iterator[str]:
     lock = project.pins()
-    for document in project.conda_files() if lock else ():
+    for document, _ in project.conda_files() if lock else ():
         if lock and (text := pins.refreshed(document, lock)):
             document.path.write_text(text, encoding="utf-8")
             yield f"{document.file}: versions taken from uv.lock"

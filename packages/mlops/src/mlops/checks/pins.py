@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.core.environments import OWN_PACKAGES_TAG, names_in
 
 PIN: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[A-Za-z0-9,._-]+\])?==(?P<version>[^\s;=]+)")
 PYTHON: Final = re.compile(r"python==?(?P<version>3\.[0-9]+(\.[0-9]+)?)")
@@ -56,8 +57,12 @@ class Lock:
         return None
 
 
-def check_pins(document: Document, lock: Lock) -> Iterator[Problem]:
-    """Yield every dependency of a conda file that is not pinned to the version in uv.lock."""
+def check_pins(document: Document, lock: Lock, own: str = "") -> Iterator[Problem]:
+    """Yield every dependency of a conda file that is not pinned to the version in uv.lock.
+
+    `own` names those that are only in this environment: they must be pinned, to any version.
+    """
+    elsewhere = {canonicalize_name(name) for name in names_in(own)} | ONLY_ON_AZURE
     node, python = _python_of(document)
     if node is None or python is None:
         message = "Python is not pinned"
@@ -72,11 +77,12 @@ def check_pins(document: Document, lock: Lock) -> Iterator[Problem]:
             yield document.problem(entry, f"`{entry.value}` is not pinned", "write name==version")
             continue
         locked = lock.version_of(pin.name, python)
-        if locked is None and canonicalize_name(pin.name) in ONLY_ON_AZURE:
+        if locked is None and canonicalize_name(pin.name) in elsewhere:
             continue
         if locked is None:
             message = f"{pin.name} is not in uv.lock"
-            yield document.problem(entry, message, f"run: uv add {pin.name}, so that it is also tested here")
+            advice = f"run: uv add {pin.name}, or name it in the environment's tag {OWN_PACKAGES_TAG}"
+            yield document.problem(entry, message, advice)
         elif locked != pin.version:
             yield document.problem(entry, f"{pin.name} is pinned to {pin.version}, uv.lock has {locked}", FIX)
 

@@ -1,16 +1,23 @@
-"""The project's files as the checks see them: found by the project's layout, each read once."""
+"""The project's files as the checks see them: found by the project's layout, each read once.
 
+Those that have a version come with the digest of the content behind it.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from mlops.checks.fingerprints import LOCK_NAME
+from mlops.checks import copies
+from mlops.checks.fingerprints import LOCK_NAME, Versioned, content_digest
 from mlops.checks.pins import Lock
 from mlops.checks.pipelines.component import PIPELINE, Component, read_component
 from mlops.checks.pipelines.steps import Pipeline, read_pipeline
 from mlops.checks.yaml.document import Document, DocumentError, Node, Problem, read_document
 from mlops.checks.yaml.references import local_path
+from mlops.core.environments import OWN_PACKAGES_TAG
 
 COMPONENT_FILE: Final = "component.yml"
+SHIPPED: Final = "code"
 PINS_FILE: Final = "uv.lock"
 OTHER_JOBS: Final = frozenset({"automl", "command", "import", "parallel", "spark", "sweep"})
 
@@ -63,11 +70,13 @@ class Project:
         path = self.root / PINS_FILE
         return Lock(path.read_text(encoding="utf-8")) if path.is_file() else None
 
-    def conda_files(self) -> list[Document]:
-        """Return the conda files that environments name."""
-        named = ((each, each.root.get("conda_file")) for each in self.environments)
-        paths = [local_path(node.text, each.path.parent) for each, node in named if node and node.text]
-        return [document for path in paths if path and (document := self.document(path))]
+    def conda_files(self) -> Iterator[tuple[Document, str]]:
+        """Yield the conda files that environments name, and the packages in them that uv.lock need not have."""
+        for environment in self.environments:
+            node = environment.root.get("conda_file")
+            path = local_path(node.text, environment.path.parent) if node and node.text else None
+            if path and (document := self.document(path)):
+                yield document, _scalar(environment, "tags", OWN_PACKAGES_TAG)
 
     def _all(self, pattern: str) -> list[Document]:
         found = (self.document(path) for path in sorted(self.root.glob(pattern)) if path.name != LOCK_NAME)
@@ -106,3 +115,56 @@ def _is_pipeline(document: Document) -> bool:
     """Schedules and other kinds of jobs may be next to pipelines; anything else is meant to be a pipeline."""
     kind = document.root.get("type")
     return document.root.get("trigger") is None and (kind is None or kind.text not in OTHER_JOBS)
+
+
+def versioned(project: Project) -> Iterator[tuple[str, list[Versioned]]]:
+    """Yield each folder with a lock file, and everything it records. Files without a version are left out."""
+    yield (
+        "components",
+        [_component(project, each) for each in project.components if _is_identified(each.document)],
+    )
+    yield "environments", [_environment(each) for each in project.environments if _is_identified(each)]
+
+
+def _component(project: Project, component: Component) -> Versioned:
+    parts = [(COMPONENT_FILE, component.document.path)]
+    if component.code is not None:
+        parts.append((SHIPPED, component.code))
+    parts += [(f"{SHIPPED}/{path.name}", path) for _, path in component.includes if path.name != copies.NAME]
+    # The component is registered with the content of the file, not with the reference to it.
+    environment = component.environment
+    path = local_path(environment.text, component.folder) if environment and environment.text else None
+    named = project.document(path) if path else None
+    notes = [f"environment {_scalar(named, 'name')} {_scalar(named, 'version')}"] if named else []
+    # By version, not by bytes: a fix upstream raises one version, not that of every component.
+    if _ships_a_copy(component):
+        notes.append(f"{copies.NAME} {copies.VERSION}")
+    return _make(component.document, content_digest(parts, notes, frozenset({copies.NAME})))
+
+
+def _ships_a_copy(component: Component) -> bool:
+    if any(path.name == copies.NAME for _, path in component.includes):
+        return True
+    return component.code is not None and (component.code / copies.NAME).is_dir()
+
+
+def _environment(document: Document) -> Versioned:
+    parts = [(document.path.name, document.path)]
+    for node in (document.root.get("conda_file"), document.root.get("build", "path")):
+        path = local_path(node.text, document.path.parent) if node and node.text else None
+        if node and path:
+            parts.append((str(node.text), path))
+    return _make(document, content_digest(parts))
+
+
+def _make(document: Document, digest: str) -> Versioned:
+    return Versioned(document, _scalar(document, "name"), _scalar(document, "version"), digest)
+
+
+def _is_identified(document: Document) -> bool:
+    return document.root.get("name") is not None and document.root.get("version") is not None
+
+
+def _scalar(document: Document, *keys: str) -> str:
+    node = document.root.get(*keys)
+    return str(node.value) if node else ""

@@ -40,6 +40,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "up": "Start a workspace on this machine.",
             "down": "Stop the workspace on this machine.",
             "env": "Print the variables that point any program at the workspace on this machine.",
+            "install": "Install an environment of some steps on this machine, such as PyTorch's.",
             "replay": "Run a CI workflow on this machine before you push it.",
         },
     ),

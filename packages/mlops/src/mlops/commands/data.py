@@ -95,6 +95,7 @@ def init_command(
     """
     import tempfile
 
+    from mlops.checks.checking import fix_project
     from mlops.cli.rendering import answer
     from mlops.init.example import example_table, examples_of
     from mlops.init.project_files import InitOptions, example_options, init_project
@@ -128,5 +129,8 @@ def init_command(
         raise click.UsageError(f"unknown example {example_name!r}; `mlops init --list` lists {', '.join(examples)}")
     with tempfile.TemporaryDirectory(prefix="mlops-init-") as folder:
         table = example_table(project, example_name, Path(folder))
-        options = example_options(project, example_name, options)
-        return answer(init_project(project, table, options), as_json=as_json)
+        result = init_project(project, table, example_options(project, example_name, options))
+    if not dry_run:
+        # It may bring steps and environments, whose versions are not recorded yet.
+        fix_project(project.root)
+    return answer(result, as_json=as_json)

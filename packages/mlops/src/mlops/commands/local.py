@@ -1,4 +1,4 @@
-"""`mlops demo`, `up`, `down`, `env` and `replay`: what runs on this machine, without Azure."""
+"""`mlops demo`, `up`, `down`, `env`, `install` and `replay`: what runs on this machine, without Azure."""
 
 from __future__ import annotations
 
@@ -119,6 +119,40 @@ def env_command(project_path: Path | None, *, as_json: bool) -> int:
     from mlops.settings.project import load_project
 
     return answer(variables(load_project(project_path)), as_json=as_json)
+
+
+@mlops_command(
+    "install",
+    "mlops install train",
+    "mlops install train --torch-backend cpu    # uv's option: PyTorch without CUDA",
+    "mlops install train --with-pip",
+)
+@click.argument("environment")
+@click.option("--torch-backend", metavar="BACKEND", help="The build of PyTorch that uv takes: cpu, auto, cu126, …")
+@click.option("--with-pip", is_flag=True, help="Use pip even if uv is installed.")
+@json_option
+@click.pass_obj
+def install_command(
+    project_path: Path | None, *, environment: str, torch_backend: str | None, with_pip: bool, as_json: bool
+) -> int:
+    """Install the packages of environments/ENVIRONMENT.yml on this machine, beside those of the project.
+
+    The workspace on this machine then runs the steps of this environment with its Python, as Azure does; all other
+    steps stay in the project's own environment. Needed where an environment has packages that uv.lock has not, such
+    as PyTorch. The packages are those of the conda file, the place is .mlops/environments.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.environments import install
+    from mlops.local.emulator import EmulatorResult
+    from mlops.settings.project import load_project
+
+    if with_pip and torch_backend:
+        raise click.UsageError("--torch-backend is an option of uv: leave out --with-pip")
+    project = load_project(project_path)
+    done = install(project.root, environment, torch_backend=torch_backend, with_pip=with_pip)
+    sentence = f"installed {environment}: its steps now run with {done.python.relative_to(project.root.absolute())}"
+    hint = "If the workspace runs already: `mlops down`, so that the next command starts it with this Python."
+    return answer(EmulatorResult(sentence, done.folder, hint), as_json=as_json)
 
 
 _EVENTS = (

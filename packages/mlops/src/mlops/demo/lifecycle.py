@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.cli.progress import say
+from mlops.core.environments import environments_of
 from mlops.core.layout import SAMPLE_REQUEST
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.scratch import Scratch, forget, prepare
@@ -114,8 +115,13 @@ class DemoOptions:
 
 
 def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: bool = False) -> DemoResult:
-    """Start the workspace on this machine, train in it, release stage by stage, then show the chosen scenario."""
+    """Start the workspace on this machine, train in it, release stage by stage, then show the chosen scenario.
+
+    Raises MachineError if an environment of the project must be installed first.
+    """
     begun = time.monotonic()
+    for environment in environments_of(project.root):
+        environment.require()
     if fresh:
         reset(project)
     if not any(state_folder(project).iterdir()):

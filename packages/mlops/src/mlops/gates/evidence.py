@@ -30,6 +30,7 @@ from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.baseline import Baseline
 from model_package.errors import ExtensionError, MeasurementError, ModelPackageError, NoData
+from model_package.evaluation import ONNX
 from model_package.measures import Measure, largest
 from model_package.package import read_baseline, read_provenance, read_schema
 from model_package.provenance import Provenance
@@ -97,6 +98,7 @@ class Evidence:
     """Everything measured about a proposal, by measure.
 
     `performance`, `drift` and `provenance` hold what only a report needs; None where it could not be measured.
+    `runtime` is what runs the challenger's model.
     """
 
     proposal: Proposal
@@ -105,6 +107,7 @@ class Evidence:
     performance: Performance | None
     drift: Drift | None
     provenance: Provenance | None
+    runtime: str = ONNX
 
     @property
     def has_champion(self) -> bool:
@@ -171,6 +174,7 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
         performance=found.performance,
         drift=found.drift,
         provenance=found.provenance,
+        runtime=challenger.scorer.runtime if challenger else ONNX,
     )
 
 
@@ -193,7 +197,7 @@ def _open(candidate: Candidate | None) -> tuple[Package | None, str]:
     if candidate is None:
         return None, ""
     try:
-        return Package.open(candidate.folder), ""
+        return Package.open(candidate.folder, candidate.release.model.digest), ""
     except ModelPackageError as error:
         return None, str(error)
 

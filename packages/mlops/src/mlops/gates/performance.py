@@ -8,7 +8,6 @@ subgroups below the stated size are shown and do not count, because chance decid
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -22,8 +21,9 @@ import polars as pl
 from mlops.gates.package_checks import recorded_difference
 from mlops.settings.gates import GatesFile, MinSliceSize
 from model_package.errors import MeasurementError, ModelPackageError, NoData
-from model_package.evaluation import Estimate
+from model_package.evaluation import PYFUNC, Estimate
 from model_package.measures import Interval, Measure, slice_metric
+from model_package.package import runtime_of, verify
 from model_package.rows.encoding import Tensors
 from model_package.rows.tables import column, read_column, tensors
 from model_package.runtime import Scorer
@@ -52,8 +52,14 @@ class Package:
     scorer: Scorer
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open the package in a folder. Raises PackageError when it cannot be used."""
+    def open(cls, folder: Path, digest: str) -> Self:
+        """Open the package in a folder. Raises PackageError when it cannot be used.
+
+        A model that is code is opened only if the package has the digest that its release promises; of any other it is
+        measured, and another gate says that it has not.
+        """
+        if runtime_of(folder) == PYFUNC:
+            verify(folder, digest)
         scorer = Scorer.open(folder)
         # Raises now what would stop every answer later.
         scorer.task.reply_facts()
@@ -299,7 +305,6 @@ def _single_rows(rows: Tensors) -> list[Tensors]:
 
 def _milliseconds(scorer: Scorer, row: Tensors) -> float:
     """Time one row, without the time for which other programs had the processor."""
-    # The session runs in this one thread.
-    start = time.thread_time()
+    start = scorer.processor_seconds()
     scorer.score(row)
-    return 1000 * (time.thread_time() - start)
+    return 1000 * (scorer.processor_seconds() - start)

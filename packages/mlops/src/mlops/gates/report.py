@@ -129,7 +129,7 @@ class GateReport:
 def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
     """Collect all evidence of a proposal and judge it by the rules of its stage."""
     evidence = collect_evidence(proposal, gates)
-    return GateReport(evidence, judge(gates.rules_at(proposal.stage), evidence))
+    return GateReport(evidence, judge(gates.rules_at(proposal.stage, evidence.runtime), evidence))
 
 
 def _release(candidate: Candidate | None) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ import polars as pl
 
 from mlops.cli.progress import say
 from mlops.core.documents import read_yaml
+from mlops.core.environments import python_of
 from mlops.core.errors import InputError
 from mlops.core.layout import PIPELINE_FILE
 from model_package.evaluation import Evaluation
@@ -95,13 +96,17 @@ def quick_baseline(root: Path, schema_text: str, csv: str) -> Baseline:
 
 @dataclass(frozen=True)
 class StepCommand:
-    """A step of pipelines/train.yml as a command: the folder of its code, and the values of its inputs and outputs."""
+    """A step of pipelines/train.yml as a command: the folder of its code, and the values of its inputs and outputs.
+
+    `environment` is the file of its environment, if that is the project's.
+    """
 
     name: str
     words: list[str]
     code: Path
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    environment: Path
 
 
 def step_commands(root: Path, folder: Path, given: Mapping[str, str]) -> Iterator[StepCommand]:
@@ -119,13 +124,14 @@ def step_commands(root: Path, folder: Path, given: Mapping[str, str]) -> Iterato
         inputs = {key: _resolved(each, known) for key, each in job.get("inputs", {}).items()}
         outputs = {output: str(folder / name / output) for output in definition["outputs"]}
         known |= {f"parent.jobs.{name}.outputs.{output}": place for output, place in outputs.items()}
-        yield StepCommand(name, _command(definition, inputs, outputs), component.parent, inputs, outputs)
+        words, environment = _command(definition, inputs, outputs), Path(str(definition.get("environment", "")))
+        yield StepCommand(name, words, component.parent, inputs, outputs, environment)
 
 
 def _run(root: Path, folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Run the steps; return where the evaluation and the split are."""
     for step in step_commands(root, folder, given):
-        _run_step(step, folder)
+        _run_step(root, step, folder)
         if step.name == _EVALUATION_STEP:
             return {_EVALUATION: step.outputs[_EVALUATION], _SPLIT: step.inputs[_SPLIT]}
     raise InputError(
@@ -160,11 +166,14 @@ def _command(definition: dict[str, Any], values: Mapping[str, str], outputs: Map
     return [_REFERENCE.sub(lambda match: known.get(match["path"], ""), word) for word in words]
 
 
-def _run_step(step: StepCommand, folder: Path) -> None:
+def _run_step(root: Path, step: StepCommand, folder: Path) -> None:
     say(f"baseline: {step.name}")
+    interpreter = python_of(root, step.environment)
     environment = dict(_environment())
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(step.code), environment.get("PYTHONPATH", ""))))
-    python = [sys.executable, str(step.code / step.words[1]), *step.words[2:]]
+    # Another environment has no model_package; the copy that travels with the step is beside it.
+    places = [step.code] if interpreter == Path(sys.executable) else [step.code, step.code.parent]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (*map(str, places), environment.get("PYTHONPATH", ""))))
+    python = [str(interpreter), str(step.code / step.words[1]), *step.words[2:]]
     done = subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if not done.returncode:
         return

@@ -21,7 +21,7 @@ from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.core.edits import Edit
 from mlops.core.errors import MachineError
 from mlops.core.git import Repository
-from mlops.core.layout import SAMPLE_GENERATOR
+from mlops.core.layout import SAMPLE_GENERATOR, STATE_FOLDER
 from mlops.githost.hosts import remote_of
 from mlops.settings.project import Project
 from model_package.errors import SchemaError
@@ -34,6 +34,8 @@ _SHOWN: Final = 60
 _EXAMPLES: Final = "examples"
 _EXAMPLE_FILE: Final = "example.yml"
 _ERROR_LINES: Final = 12
+# Folders within an example that git does not have.
+_LEFT_BY_PROGRAMS: Final = {STATE_FOLDER.name, "__pycache__"}
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -46,7 +48,7 @@ class Renaming(Part):
 
 
 class Rewording(Part):
-    """A line of a file that describes the example, and what to write instead."""
+    """Lines of a file that only one example needs, by a pattern, and what to write instead."""
 
     file: str
     pattern: str
@@ -243,8 +245,9 @@ def _relative(root: Path, file: Path) -> PurePosixPath:
 class Example(YamlFile):
     """The content of examples/NAME/example.yml.
 
-    `generator` is a script beside it that writes the table to `--out FILE`; the rest are options of `mlops init`.
-    Files below examples/NAME/project/ replace those that init would make.
+    `generator` is a script beside it that writes the table to `--out FILE`; `target` to `slices` are options of
+    `mlops init`. Files below examples/NAME/project/ replace the project's, or those that init would make; `removed`
+    names what they have no use for, and `reworded` the lines that differ in files which stay the template's.
     """
 
     title: str
@@ -255,6 +258,8 @@ class Example(YamlFile):
     id: str | None = None
     time: str | None = None
     slices: Texts = ()
+    removed: Texts = ()
+    reworded: Annotated[tuple[Rewording, ...], Field(strict=False)] = ()
 
 
 def examples_of(project: Project) -> dict[str, Example]:
@@ -279,6 +284,7 @@ def example_files(project: Project, name: str) -> dict[str, str]:
     """The texts that an example brings: the files of its project/, and its generator as that of the sample."""
     chosen = examples_of(project)[name]
     folder = project.root / _EXAMPLES / name
-    files = [file for file in sorted((folder / "project").rglob("*")) if file.is_file()]
+    found = sorted((folder / "project").rglob("*"))
+    files = [file for file in found if file.is_file() and not _LEFT_BY_PROGRAMS.intersection(file.parts)]
     texts = {file.relative_to(folder / "project").as_posix(): file.read_text(encoding="utf-8") for file in files}
     return {SAMPLE_GENERATOR.as_posix(): (folder / chosen.generator).read_text(encoding="utf-8"), **texts}

@@ -23,6 +23,7 @@ from mlops.init.example import (
     RECORD_FILE,
     InitRecord,
     Names,
+    Rewording,
     deletions,
     example,
     example_files,
@@ -54,7 +55,7 @@ _LIKELY_CONSTANT: Final = 0.001
 class InitOptions:
     """What the command's options say: which columns are what, the names, and which parts to leave out.
 
-    `files` maps paths to texts that an example brings, instead of those made here.
+    An example brings the last three: `files` maps paths to texts instead of the project's, or of those made here.
     """
 
     target: str
@@ -70,6 +71,8 @@ class InitOptions:
     is_dry_run: bool = False
     is_forced: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    reworded: tuple[Rewording, ...] = ()
 
 
 def init_project(project: Project, data: Path, options: InitOptions) -> InitResult:
@@ -112,6 +115,8 @@ def example_options(project: Project, name: str, options: InitOptions) -> InitOp
         name=options.name or name,
         slices=options.slices or chosen.slices,
         files=example_files(project, name),
+        removed=chosen.removed,
+        reworded=chosen.reworded,
     )
 
 
@@ -197,11 +202,11 @@ def _around(
     """The edits of the files that follow from the names and options, without those that the table gives."""
     root, taken = project.root, {each.path for each in generated}
     old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
-    parts = list(example().infrastructure.removed) if options.without_infrastructure else []
+    parts = [*options.removed, *(example().infrastructure.removed if options.without_infrastructure else ())]
     parts += [each for name, paths in example().ci.items() if options.ci and name != options.ci for each in paths]
     removed = {each.path: each for each in deletions(root, parts)}
     yield from removed.values()
-    more = example().infrastructure.reworded if options.without_infrastructure else ()
+    more = [*options.reworded, *(example().infrastructure.reworded if options.without_infrastructure else ())]
     for edit in renaming_edits(root, old, new, more):
         if edit.path in taken or edit.path in removed:
             continue

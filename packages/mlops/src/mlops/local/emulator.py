@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.cli.progress import say
+from mlops.core.environments import environments_of
 from mlops.core.errors import MachineError
 from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
@@ -67,13 +68,16 @@ def state_folder(project: Project) -> Path:
 
 
 def start(project: Project) -> str:
-    """Start it unless it is running; return its message once it serves. Raises MachineError."""
-    return _first_line(_run_emulator(project, "start"))
+    """Start it unless it is running; return its message once it serves. Raises MachineError.
+
+    Steps of an environment that is installed on this machine run there.
+    """
+    return _first_line(_run_emulator(project, "start", *_interpreters(project)))
 
 
 def ensure_started(project: Project) -> Variables:
     """Start it unless it is running, and return variables for a process that uses nothing else. Raises MachineError."""
-    if any(state_folder(project).iterdir()):
+    if any(state_folder(project).iterdir()) and not _interpreters(project):
         # Reading the variables takes one process, starting and reading takes two.
         try:
             return variables(project, _NOTHING_ELSE)
@@ -127,6 +131,11 @@ def _run_emulator(project: Project, verb: str, *options: str) -> str:
             tuple(lines[-_ERROR_LINES:]),
         )
     return done.stdout
+
+
+def _interpreters(project: Project) -> list[str]:
+    installed = (each for each in environments_of(project.root) if each.is_installed)
+    return [f"--environment={name}={each.python}" for each in installed for name in each.names]
 
 
 def _first_line(text: str) -> str:

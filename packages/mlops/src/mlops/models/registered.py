@@ -35,7 +35,7 @@ from model_package import package as package_files
 from model_package.digest import DIGEST_PREFIX
 from model_package.errors import PackageError
 from model_package.evaluation import Estimate
-from model_package.package import EVALUATION_FILE, find_package, package_digest
+from model_package.package import EVALUATION_FILE, MLFLOW_FILE, find_package, package_digest
 from model_package.provenance import UNKNOWN, Provenance
 from model_package.schema import Schema
 
@@ -194,17 +194,30 @@ class Lineage:
     data: DataVersion
 
 
+def model_type(package: Path) -> str:
+    """Return Azure's type of a package: with ONNX it is an MLflow model, with a pyfunc it holds one in a folder."""
+    return AssetTypes.MLFLOW_MODEL if (package / MLFLOW_FILE).is_file() else AssetTypes.CUSTOM_MODEL
+
+
 def register(
-    client: MLClient, name: str, digest: str, lineage: Lineage, metrics: dict[str, float]
+    client: MLClient,
+    name: str,
+    digest: str,
+    lineage: Lineage,
+    metrics: dict[str, float],
+    kind: str = AssetTypes.MLFLOW_MODEL,
 ) -> tuple[ModelVersion, bool]:
-    """Return the version with this digest, and whether it is new. Raises WorkspaceError when others keep winning."""
+    """Return the version with this digest, and whether it is new; `kind` is what `model_type` says.
+
+    Raises WorkspaceError when others keep winning.
+    """
     for _ in range(_ATTEMPTS):
         versions = _versions(client, name)
         for model in versions:
             if (model.tags or {}).get(DIGEST_TAG) == digest:
                 return ModelVersion(name, str(model.version), digest), False
         version = str(1 + max((_number(model.version) for model in versions), default=0))
-        if _create(client, name, version, digest, lineage, metrics):
+        if _create(client, name, version, digest, lineage, metrics, kind):
             return ModelVersion(name, version, digest), True
     raise WorkspaceError(
         f"other runs registered model {name} first, {_ATTEMPTS} times in a row", "Run `mlops train` again."
@@ -240,7 +253,7 @@ def _versions(client: MLClient, name: str) -> list[Model]:
 
 
 def _create(
-    client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float]
+    client: MLClient, name: str, version: str, digest: str, lineage: Lineage, metrics: dict[str, float], kind: str
 ) -> bool:
     """Register one version; False when another run has taken the number."""
     tags: dict[str, Any] = {
@@ -255,7 +268,7 @@ def _create(
     model = Model(
         name=name,
         version=version,
-        type=AssetTypes.MLFLOW_MODEL,
+        type=kind,
         path=f"azureml://jobs/{lineage.job}/outputs/{PACKAGE_OUTPUT}",
         tags=tags,
     )

@@ -26,18 +26,19 @@ from mlops.settings.rules import (
     with_own_measures,
 )
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.evaluation import ONNX
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema, Slice
 from model_package.tasks import Task, extensions, known_tasks, task_class
 
 _OF_EVERY_TASK: Final = {
-    "recorded_difference": MeasureKind("Recorded metrics against ONNX", "lower"),
+    "recorded_difference": MeasureKind("Recorded metrics against the model", "lower"),
     "golden_difference": MeasureKind("Golden answers, largest difference", "lower"),
     "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
     "score_drift": MeasureKind("Score drift (PSI)", "lower"),
-    "latency_p50_milliseconds": MeasureKind("Latency per row, p50 (ms)", "lower", compared=True),
-    "latency_p99_milliseconds": MeasureKind("Latency per row, p99 (ms)", "lower", compared=True),
-    "package_megabytes": MeasureKind("Package size (MB)", "lower", compared=True),
+    "latency_p50_milliseconds": MeasureKind("Latency per row, p50 (ms)", "lower", compared=True, by_runtime=True),
+    "latency_p99_milliseconds": MeasureKind("Latency per row, p99 (ms)", "lower", compared=True, by_runtime=True),
+    "package_megabytes": MeasureKind("Package size (MB)", "lower", compared=True, by_runtime=True),
     "schema_breaks": MeasureKind("Breaking schema changes", "lower", needs_champion=True),
     "provenance_gaps": MeasureKind("Missing provenance", "lower"),
     "digest_differences": MeasureKind("Digest mismatches", "lower"),
@@ -98,9 +99,9 @@ class GatesFile(YamlFile):
     slices: Annotated[tuple[Annotated[Slice, PlainValidator(_slice)], ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
-    def rules_at(self, stage: StageName) -> tuple[Rule, ...]:
-        """The rules of a stage, in file order."""
-        return rules_at(self.rules, stage)
+    def rules_at(self, stage: StageName, runtime: str = ONNX) -> tuple[Rule, ...]:
+        """The rules of a stage for a model that `runtime` runs, in file order."""
+        return rules_at(self.rules, stage, runtime)
 
 
 def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
+from model_package.evaluation import ONNX, PYFUNC
 from model_package.measures import SLICE_SEPARATOR, slice_metric
 from model_package.tasks import GateMeasure, Metric, MonitorMeasure, SliceMetric
 from model_package.tasks.extensions import MEASURES_FILE, refuse_collisions
@@ -30,7 +31,8 @@ class MeasureKind:
     """What a measure means.
 
     `compared`: the champion, or whatever else it is compared with, has a value too. `per_slice`: taken once per slice.
-    `needs_champion`: without a champion there is nothing to measure. `short_title`: for where there is little room.
+    `needs_champion`: without a champion there is nothing to measure. `by_runtime`: it depends on what runs the model.
+    `short_title`: for where there is little room.
     """
 
     title: str
@@ -38,6 +40,7 @@ class MeasureKind:
     compared: bool = False
     per_slice: bool = False
     needs_champion: bool = False
+    by_runtime: bool = False
     short_title: str = ""
 
 
@@ -122,12 +125,16 @@ class Bounds(Part):
 
 
 class RuleEntry(Part):
-    """One rule of the file, for all stages; under `stages`, None turns it off for a stage."""
+    """One rule of the file, for all stages; under `stages`, None turns it off for a stage.
+
+    `pyfunc` are its bounds for a model without ONNX, wherever the rule is on.
+    """
 
     measure: str
     why: Annotated[str, Field(min_length=1)]
     every_stage: Bounds | None = None
     stages: ByStage[Bounds | None] | None = None
+    pyfunc: Bounds | None = None
     no_champion: Policy | None = None
     missing: Policy = "fail"
 
@@ -139,15 +146,16 @@ class RuleEntry(Part):
             raise ValueError("has no bound at any stage; give one, or remove the rule")
         return self
 
-    def bounds_at(self, stage: StageName) -> Bounds | None:
-        """The bounds at one stage."""
-        return self.every_stage if self.stages is None else self.stages[stage]
+    def bounds_at(self, stage: StageName, runtime: str = ONNX) -> Bounds | None:
+        """The bounds at one stage, of a model that `runtime` runs."""
+        bounds = self.every_stage if self.stages is None else self.stages[stage]
+        return self.pyfunc if bounds and self.pyfunc and runtime == PYFUNC else bounds
 
     def all_bounds(self) -> list[Bounds]:
-        """The bounds of every stage that has any."""
-        if self.stages is None:
-            return [self.every_stage] if self.every_stage else []
-        return [bounds for bounds in self.stages.values() if bounds is not None]
+        """The bounds of every stage and runtime that has any."""
+        stages = [self.every_stage] if self.stages is None else self.stages.values()
+        found = [bounds for bounds in stages if bounds is not None]
+        return [*found, self.pyfunc] if found and self.pyfunc else found
 
 
 @dataclass(frozen=True)
@@ -165,9 +173,9 @@ class Rule:
     missing: Policy = "fail"
 
 
-def rules_at(entries: Sequence[RuleEntry], stage: StageName) -> tuple[Rule, ...]:
-    """The rules of a stage, in file order."""
-    pairs = [(entry, entry.bounds_at(stage)) for entry in entries]
+def rules_at(entries: Sequence[RuleEntry], stage: StageName, runtime: str = ONNX) -> tuple[Rule, ...]:
+    """The rules of a stage for a model that `runtime` runs, in file order."""
+    pairs = [(entry, entry.bounds_at(stage, runtime)) for entry in entries]
     return tuple(
         Rule(entry.measure, bounds, entry.why, entry.no_champion or "fail", entry.missing)
         for entry, bounds in pairs
@@ -212,6 +220,8 @@ def _entry_problems(
     other = "champion's" if has_champions else "release's own"
     sentences = []
     relative = {name for bounds in entry.all_bounds() for name in bounds.relative}
+    if entry.pyfunc is not None and not kind.by_runtime:
+        sentences.append("does not depend on what runs the model; remove `pyfunc`")
     if relative and not kind.compared:
         sentences.append(f"{entry.measure} has no {other} value to compare with; give min or max")
     if relative.intersection(wrong):

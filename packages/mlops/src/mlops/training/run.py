@@ -26,7 +26,7 @@ from mlops.core.git import git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
-from mlops.models.registered import Lineage, ModelVersion, package_of_job, read_metrics, register
+from mlops.models.registered import Lineage, ModelVersion, model_type, package_of_job, read_metrics, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
@@ -226,7 +226,7 @@ def _result(
     metrics = read_metrics(package)
     values = {name: metric.value for name, metric in metrics.items() if metric.value is not None}
     lineage = Lineage(job.name, order.git_commit, order.data)
-    model, is_new = register(client, project.settings.model, digest, lineage, values)
+    model, is_new = register(client, project.settings.model, digest, lineage, values, model_type(package))
     return TrainResult(
         job=job.name,
         steps=finished.steps,

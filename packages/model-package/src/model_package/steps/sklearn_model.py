@@ -19,6 +19,8 @@ from model_package.steps.table_model import TableModel
 MODEL_FILE = "model.skops"
 # What the template's model and scikit-learn's boosting and calibration hold beyond what skops trusts by itself.
 TRUSTED_TYPES = (
+    "model_package.steps.table_model.CategoryMeans",
+    "model_package.steps.table_model.Member",
     "model_package.steps.table_model.TableModel",
     "model_package.steps.table_model.TextScores",
     "sklearn.calibration._CalibratedClassifier",

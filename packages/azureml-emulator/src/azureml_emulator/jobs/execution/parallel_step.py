@@ -15,18 +15,20 @@ _FILE_OUTPUT = "uri_file"
 
 @dataclass(frozen=True)
 class ParallelPaths:
-    """The paths of a parallel step: plan, inputs, outputs (with their types), and the folder above its model."""
+    """The paths of a parallel step: plan, inputs, outputs (with their types), folder above its model, interpreter."""
 
     plan: Path
     inputs: dict[str, Path]
     outputs: dict[str, Path]
     output_types: dict[str, str]
     model: Path | None
+    interpreter: Path
 
 
 def parallel_variables(settings: ParallelSettings, paths: ParallelPaths) -> dict[str, str]:
     """Write the plan. Returns the variables with its path, and with those of the model and the score output."""
-    RunPlan(settings, str(paths.inputs[settings.input_name]), _append_path(settings, paths)).write(paths.plan)
+    read, append = str(paths.inputs[settings.input_name]), _append_path(settings, paths)
+    RunPlan(settings, read, append, str(paths.interpreter)).write(paths.plan)
     variables = {PLAN_VARIABLE: str(paths.plan)}
     if paths.model is not None:
         variables[_MODEL_VARIABLE] = str(paths.model)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,12 @@ class Reuse:
         self._root = root
 
     async def fingerprint(
-        self, step: Step, code: Path | None, environment: dict[str, Any], paths: dict[str, Path]
+        self, step: Step, code: Path | None, environment: dict[str, Any], paths: dict[str, Path], python: str
     ) -> str:
-        """A hash of everything that determines the outputs of a step. `paths` has its data inputs."""
+        """A hash of everything that determines the outputs of a step.
+
+        `paths` has its data inputs, and `python` identifies its interpreter.
+        """
         inputs: dict[str, list[str]] = {}
         for name, step_input in step.inputs.items():
             if isinstance(step_input.source, Literal):
@@ -49,7 +51,7 @@ class Reuse:
             "variables": step.environment_variables,
             "inputs": inputs,
             "outputs": {name: [output.type, output.uri] for name, output in step.outputs.items()},
-            "python": platform.python_version(),
+            "python": python,
         }
         if step.parallel is not None:
             facts["parallel"] = asdict(step.parallel)

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import platform
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import STEP_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure
+from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
@@ -67,6 +66,7 @@ class StepTools:
     reuse: Reuse
     tracking: Tracking
     launcher: Launcher
+    interpreters: Interpreters
     clock: Clock
     variables: dict[str, str]
     location: str
@@ -81,6 +81,7 @@ class _Prepared:
     folder: Path
     environment: dict[str, str]
     outputs: dict[str, Path]
+    interpreter: Interpreter
 
 
 class StepRunner:
@@ -122,16 +123,19 @@ class StepRunner:
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
+        python = tools.interpreters.of(environment)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:
-            fingerprint = await tools.reuse.fingerprint(step, code, environment, paths)
+            fingerprint = await tools.reuse.fingerprint(step, code, environment, paths, python.identity)
             if context.reuse and await self._reused(record, scope, fingerprint):
                 return
         tracked = await self._begin_run(record, step, context)
-        prepared = await self._prepare(record, step, context, code, paths, tracked)
+        prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         log = tools.job_paths.log(scope, record.name, STEP_LOG)
-        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log)
+        # The driver of a parallel step is the emulator's; it starts its workers in the step's interpreter.
+        other = None if python.is_own or step.parallel is not None else python.path
+        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log, other)
         await self._write_log_header(record, step, environment, prepared, launch)
         await self._execute(record, step, launch)
         tools.records.set_state(record.key, FINALIZING)
@@ -177,6 +181,7 @@ class StepRunner:
         code: Path | None,
         paths: dict[str, Path],
         tracked: TrackedRun | None,
+        python: Interpreter,
     ) -> _Prepared:
         tools, scope = self._tools, context.scope
         outputs = self._create_outputs(record, step, context)
@@ -189,7 +194,7 @@ class StepRunner:
         command = substitute(step.command, given, given_outputs, frozenset(paths))
         _refuse_missing_script(step, command, folder)
         environment = {
-            **tools.variables,
+            **python.variables(tools.variables),
             **azure_variables(
                 scope,
                 job=record.name,
@@ -200,10 +205,10 @@ class StepRunner:
             ),
             **data_variables(given, given_outputs),
             **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
-            **self._parallel(record, step, scope, paths, outputs),
+            **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }
-        return _Prepared(command, folder, environment, outputs)
+        return _Prepared(command, folder, environment, outputs, python)
 
     def _create_outputs(self, record: Resource, step: Step, context: JobContext) -> dict[str, Path]:
         """The paths of the step's outputs, recorded before it runs."""
@@ -220,14 +225,20 @@ class StepRunner:
         return outputs
 
     def _parallel(
-        self, record: Resource, step: Step, scope: Scope, paths: dict[str, Path], outputs: dict[str, Path]
+        self,
+        record: Resource,
+        step: Step,
+        scope: Scope,
+        paths: dict[str, Path],
+        outputs: dict[str, Path],
+        python: Interpreter,
     ) -> dict[str, str]:
         """Write the plan of a parallel step. Returns its variables; none for other steps."""
         if step.parallel is None:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
         file = self._tools.job_paths.plan(record.name)
-        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope))
+        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope), python.path)
         return parallel_variables(step.parallel, files)
 
     async def _write_log_header(
@@ -236,9 +247,9 @@ class StepRunner:
         log = LogFile(launch.log)
         log.write(f"# Step '{step.name}' of job {record.internal.get('parent', record.name)}, run {record.name}.")
         log.write(f"# Environment: {_described(environment)}.")
-        log.write("# It is resolved and recorded, but the step runs in the interpreter that started the emulator:")
+        log.write(f"# {prepared.interpreter.reason}")
         how = await self._tools.launcher.describe(launch)
-        log.write(f"# {sys.executable} (Python {platform.python_version()}), started {how}.")
+        log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
         for name, path in prepared.outputs.items():
             log.write(f"# Output '{name}': {path}")
         log.write(f"$ {prepared.command}")

@@ -72,7 +72,7 @@ class ForkLauncher:
 
     async def describe(self, launch: Launch) -> str:
         """How a process is going to be started. Waits for imports in progress, for a limited time."""
-        if plain_arguments(launch.command) is not None:
+        if launch.interpreter is None and plain_arguments(launch.command) is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MAX_IMPORT_WAIT_SECONDS):
                     await self._imported.wait()
@@ -94,7 +94,7 @@ class ForkLauncher:
     def _can_fork(self, launch: Launch) -> bool:
         server = self._server
         is_ready = server is not None and server.ready and server.can_run(launch.environment)
-        return is_ready and plain_arguments(launch.command) is not None
+        return is_ready and launch.interpreter is None and plain_arguments(launch.command) is not None
 
     def _request_imports(self) -> None:
         if self._server is None:

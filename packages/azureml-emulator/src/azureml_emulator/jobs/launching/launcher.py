@@ -14,13 +14,17 @@ from azureml_emulator.processes.supervisor import Processes
 
 @dataclass(frozen=True)
 class Launch:
-    """One process to start: `command` is the whole command line; output is appended to `log`."""
+    """One process to start: `command` is the whole command line; output is appended to `log`.
+
+    `interpreter` runs plain Python commands; None for the emulator's own.
+    """
 
     identifier: str
     command: str
     folder: Path
     environment: dict[str, str]
     log: Path
+    interpreter: Path | None = None
 
 
 class StepProcess(Protocol):
@@ -62,7 +66,7 @@ class PlainLauncher:
         """Start a process. Raises OSError."""
         return await self._processes.spawn(
             launch.identifier,
-            command_words(launch.command),
+            command_words(launch.command, launch.interpreter),
             folder=launch.folder,
             environment={**launch.environment, "PYTHONUNBUFFERED": "1"},
             log=launch.log,
@@ -73,9 +77,9 @@ class PlainLauncher:
         return "as a fresh process" if plain_arguments(launch.command) else "by bash"
 
 
-def command_words(command: str) -> list[str]:
-    """The arguments to execute: this interpreter for a plain Python command, a shell for any other."""
+def command_words(command: str, interpreter: Path | None = None) -> list[str]:
+    """The arguments to execute: an interpreter, by default this one, for a plain Python command; else a shell."""
     words = plain_arguments(command)
     if words is not None:
-        return [sys.executable, *words[1:]]
+        return [str(interpreter or sys.executable), *words[1:]]
     return [shutil.which("bash") or "/bin/sh", "-c", command]

@@ -80,7 +80,7 @@ class Driver:
             return self._waiting.popleft()
 
     def _start(self, number: int) -> WorkerProcess | None:
-        process = WorkerProcess(number, self._settings.entry_script, self._arguments, self._logs)
+        process = WorkerProcess(number, self._plan, self._arguments, self._logs)
         try:
             reply = process.ready(INIT_SECONDS)
         except WorkerTimeout:

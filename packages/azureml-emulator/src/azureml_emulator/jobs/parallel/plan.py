@@ -15,11 +15,15 @@ _FILE_MODE = 0o600
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What the driver runs: the settings of the step, the absolute path of its input, and the file for results."""
+    """What the driver runs: the settings of the step, the absolute path of its input, and the file for results.
+
+    `interpreter` is the absolute path of the Python that runs the entry script.
+    """
 
     settings: ParallelSettings
     input_path: str
     append_path: str | None
+    interpreter: str
 
     def write(self, file: Path) -> None:
         """Write the plan, readable by its owner only."""
@@ -32,4 +36,4 @@ def read_plan(file: Path) -> RunPlan:
     """Read a plan."""
     document = json.loads(file.read_text(encoding="utf-8"))
     settings = ParallelSettings(**document["settings"])
-    return RunPlan(settings, document["input_path"], document["append_path"])
+    return RunPlan(settings, document["input_path"], document["append_path"], document["interpreter"])

@@ -16,8 +16,17 @@ from typing import Any
 
 from azureml_emulator.jobs.parallel.logs import RunLogs
 from azureml_emulator.jobs.parallel.mini_batches import MiniBatch
+from azureml_emulator.jobs.parallel.plan import RunPlan
 
 _WORKER = "azureml_emulator.jobs.parallel.worker"
+_PACKAGE = _WORKER.partition(".")[0]
+# Runs the worker in an interpreter that does not have this package, and shows it no other one that stands beside it.
+_WORKER_ELSEWHERE = f"""\
+import importlib.util, runpy, sys
+spec = importlib.util.spec_from_file_location({_PACKAGE!r}, sys.argv.pop(1))
+sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+runpy.run_module({_WORKER!r}, run_name="__main__", alter_sys=True)
+"""
 _READ_BYTES = 65536
 _END_SECONDS = 5.0
 
@@ -33,10 +42,11 @@ class WorkerTimeout(Exception):
 class WorkerProcess:
     """One worker process. Used by a single thread."""
 
-    def __init__(self, number: int, script: str, arguments: Sequence[str], logs: RunLogs) -> None:
+    def __init__(self, number: int, plan: RunPlan, arguments: Sequence[str], logs: RunLogs) -> None:
         to_worker, self._requests = os.pipe()
         self._replies, from_worker = os.pipe()
-        command = [sys.executable, "-m", _WORKER, str(to_worker), str(from_worker), script, *arguments]
+        own = [str(to_worker), str(from_worker), plan.settings.entry_script, *arguments]
+        command = [*_worker_command(plan.interpreter), *own]
         with logs.stream(number, "stdout").open("ab") as out, logs.stream(number, "stderr").open("ab") as err:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=(to_worker, from_worker)
@@ -94,6 +104,12 @@ class WorkerProcess:
         if code < 0:
             return f"its process was killed by signal {-code} ({signal.Signals(-code).name})"
         return f"its process exited with code {code}"
+
+
+def _worker_command(interpreter: str) -> list[str]:
+    if interpreter == sys.executable:
+        return [interpreter, "-m", _WORKER]
+    return [interpreter, "-c", _WORKER_ELSEWHERE, str(Path(__file__).parents[2] / "__init__.py")]
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -1,0 +1,165 @@
+"""examples/pytorch from its table to prod: an exported graph in gates, promotion, endpoints and batch; two bad ones.
+
+Needs PyTorch, which is in no lock: packages/mlops/tests/e2e/install_pytorch.py installs it, as `.ci/run --all` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from project_copy import copy_project, git
+
+from mlops.core.environments import INSTALLED_FOLDER
+from model_package.package import ModelPackage
+
+from .install_pytorch import ENVIRONMENT
+
+# Tells a hang from a slow machine.
+HANG_SECONDS = 900
+ROWS = 200
+TRAIN_STEP = Path("components", "train_model", "train_model.py")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("pytorch_example"), pytest.mark.timeout(1_800)]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A repository that `mlops init --example pytorch` has changed."""
+
+    folder: Path
+
+    def run(self, *words: str, connected: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run one command, in a shell that is connected to the workspace if asked to."""
+        environment = {name: value for name, value in os.environ.items() if name not in ("GITHUB_ACTIONS", "TF_BUILD")}
+        script = f'{"eval $($0 -m mlops env) && " if connected else ""}exec "$0" -m mlops "$@"'
+        command = ["sh", "-c", script, sys.executable, *words]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=HANG_SECONDS,
+        )
+
+    def document(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """Run one connected command that must end with this exit code; its JSON."""
+        done = self.run(*words, "--json", connected=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def edit(self, file: Path, old: str, new: str) -> None:
+        """Change a file, and commit it, with the new version of its component."""
+        text = (self.folder / file).read_text()
+        assert old in text
+        (self.folder / file).write_text(text.replace(old, new))
+        git(self.folder, "commit", "-qam", "Change the training")
+
+
+@dataclass(frozen=True)
+class Played:
+    """The fork after its demo, with what it answered and what was said while it ran."""
+
+    fork: Fork
+    demo: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    if not ENVIRONMENT.is_installed:
+        pytest.skip(
+            "PyTorch is not installed for its example: uv run python packages/mlops/tests/e2e/install_pytorch.py"
+        )
+    folder = copy_project(tmp_path_factory.mktemp("fork"), without=("packages/", "docs/", "benchmarks/"))
+    fork = Fork(folder)
+    made = fork.run("init", "--example", "pytorch")
+    assert made.returncode == 0, made.stderr
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Our own model")
+    absent = fork.run("demo")
+    assert "Run: uv run mlops install train" in absent.stderr
+    place = folder / INSTALLED_FOLDER / ENVIRONMENT.key
+    place.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    place.parent.mkdir(mode=0o700)
+    place.symlink_to(ENVIRONMENT.folder)
+    try:
+        done = fork.run("demo", "--json")
+        assert done.returncode == 0, done.stderr
+        yield Played(fork, json.loads(done.stdout))
+    finally:
+        fork.run("down")
+
+
+def test_nothing_of_the_other_example_is_left_and_the_checkout_stays_clean(played: Played) -> None:
+    assert played.fork.run("check").stdout == "all checks passed\n"
+    assert git(played.fork.folder, "status", "--porcelain") == ""
+
+
+def test_every_stage_runs_the_exported_graph(played: Played) -> None:
+    stages = played.demo["stages"]
+    digest = played.demo["model"]["digest"]
+
+    assert list(stages) == ["dev", "staging", "prod"]
+    assert {each["digest"] for each in stages.values()} == {digest}
+    package = ModelPackage.read(played.fork.folder / ".mlops" / "models" / digest.removeprefix("sha256:"))
+    assert package.evaluation.parity is not None
+    assert package.evaluation.parity.maximum_difference < 1e-6
+    # The step alone had PyTorch.
+    assert "torch" not in package.provenance.environment.packages
+    assert played.demo["metrics"]["roc_auc"] > 0.75
+
+
+def test_files_and_requests_get_the_same_answers_with_missing_values_too(played: Played, tmp_path: Path) -> None:
+    # given rows of which some lack measurements
+    fork, version = played.fork, played.demo["model"]["version"]
+    rows = pl.read_csv(fork.folder / "data" / "pytorch.csv").head(ROWS)
+    assert rows["vibration"].null_count()
+    (tmp_path / "files").mkdir()
+    rows.write_csv(tmp_path / "files" / "rows.csv")
+    asked = rows.drop("pump_id", "fails").with_columns(pl.col("serviced") == "yes")
+    (tmp_path / "request.json").write_text(json.dumps({"input_data": asked.to_dicts()}))
+
+    # when
+    fork.document("deploy", "--stage", "dev", "--batch", "--version", version)
+    fork.document("score", "--stage", "dev", "--batch", str(tmp_path / "files"), "--output", str(tmp_path / "out"))
+    reply = fork.document("score", "--stage", "dev", "--file", str(tmp_path / "request.json"))
+
+    # then
+    scored = pl.read_parquet(tmp_path / "out" / "rows.csv.scored.parquet")
+    online = np.array([each["probability"] for each in reply["predictions"]])
+    assert reply["model_version"] == version
+    assert np.abs(scored["probability"].to_numpy() - online).max() < 1e-6
+
+
+def test_a_graph_that_has_learned_nothing_is_blocked_by_the_gates(played: Played) -> None:
+    # given a network as it was made, before its first epoch
+    fork = played.fork
+    fork.edit(Path("pipelines", "train.yml"), "  epochs: 200\n", "  epochs: 0\n")
+    version = fork.document("train")["model"]["version"]
+    fork.document("deploy", "--stage", "dev", "--version", version)
+
+    blocked = fork.document("promote", "--to", "staging", "--no-pull-request", code=1)
+
+    assert "roc_auc" in blocked["blocking"]
+    assert blocked["branch"] is None
+    fork.edit(Path("pipelines", "train.yml"), "  epochs: 0\n", "  epochs: 200\n")
+
+
+def test_a_graph_that_answers_otherwise_than_its_network_is_no_package(played: Played) -> None:
+    fork = played.fork
+    fork.edit(TRAIN_STEP, "save_graph(export(network,", "found = found * 0.9\n    save_graph(export(network,")
+
+    done = fork.run("train", connected=True)
+
+    assert done.returncode != 0
+    assert "ONNX and the trained model differ by up to" in done.stderr
