@@ -15,6 +15,7 @@ HELPERS: Final = (
     "mlops/tests/fake_git_host/src",
     "mlops/tests/prefork",
     "mlops/tests/browser",
+    "mlops/tests/gates",
     "mlops/tests/monitoring",
     "mlops/tests/init",
     "model-package/tests/harness",

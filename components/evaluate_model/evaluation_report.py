@@ -31,8 +31,8 @@ _COMPARED = {BINARY_CLASSIFICATION: "roc_auc", MULTICLASS_CLASSIFICATION: "balan
 
 def page(found: Evaluation, target: npt.NDArray[Any], answer: Doubles, task: Task, rounds: int) -> dict[str, Any]:
     """Return all that the template shows. `target` [rows] is encoded, `answer` the task's."""
-    own = _FIGURES.get(task.name)
-    compared = task.metric(_COMPARED.get(task.name, task.subgroup_metrics[0]))
+    own = _FIGURES.get(task.base)
+    compared = task.metric(_COMPARED.get(task.base, task.subgroup_metrics[0]))
     return {
         "evaluation": found,
         "rounds": rounds,
@@ -57,7 +57,7 @@ def _charts(target: npt.NDArray[Any], answer: Doubles, task: Task) -> list[Secti
 
 def _of_all_tasks(found: Evaluation, task: Task) -> Section:
     importance = draw_importance(found.importance, task.metric(task.main_metric))
-    compared = task.metric(_COMPARED.get(task.name, task.subgroup_metrics[0]))
+    compared = task.metric(_COMPARED.get(task.base, task.subgroup_metrics[0]))
     slices = draw_slices(found.slices, compared)
     title = "Importance, and results by subgroup" if slices else "Importance"
     return Section(title, "", (importance, slices) if slices else (importance,))

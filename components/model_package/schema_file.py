@@ -153,23 +153,24 @@ class SchemaFile(_Part):
             schema = self.schema_of_columns()
         except SchemaError as error:
             raise ValueError(str(error)) from error
-        problems = [*self._target_problems(), *self._time_problems(), *_problems_of_slices(schema)]
+        problems = [*_problems_of_names(schema), *self._target_problems(), *self._time_problems()]
+        problems += _problems_of_slices(schema)
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
     def _target_problems(self) -> Iterator[str]:
         try:
-            task_class(self.task)
+            base = task_class(self.task).base
         except SchemaError as error:
             yield str(error)
             return
-        if self.positive is not None and self.task != BINARY_CLASSIFICATION:
+        if self.positive is not None and base not in (BINARY_CLASSIFICATION, ""):
             yield f"`positive` does not fit the task {self.task}; remove it, or write `task: {BINARY_CLASSIFICATION}`"
-        if self.classes is not None and self.task != MULTICLASS_CLASSIFICATION:
-            instead = "write `positive: VALUE`" if self.task == BINARY_CLASSIFICATION else "remove them"
+        if self.classes is not None and base not in (MULTICLASS_CLASSIFICATION, ""):
+            instead = "write `positive: VALUE`" if base == BINARY_CLASSIFICATION else "remove them"
             yield f"`classes` do not fit the task {self.task}; {instead}, or write `task: {MULTICLASS_CLASSIFICATION}`"
-        if self.task != MULTICLASS_CLASSIFICATION:
+        if base != MULTICLASS_CLASSIFICATION:
             return
         if self.classes is None:
             yield f"the task {self.task} needs the target's values in order; write `classes: [...]`"
@@ -232,6 +233,19 @@ def _problems_of_values(values: list[Value], noun: str, of_truths: str) -> Itera
         yield f"texts and numbers are mixed; put every {noun} in quotes"
     elif len(set(values)) != len(values):
         yield f"a {noun} is listed twice; keep one of them"
+
+
+def is_pattern(name: str) -> bool:
+    """Whether tables would read a column's name as a pattern: `*`, or from ^ to $."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
+def _problems_of_names(schema: Schema) -> Iterator[str]:
+    for name in filter(is_pattern, schema.columns):
+        yield f"a column cannot have the name {name!r}, which stands for many columns; rename it"
+    for feature in schema.features:
+        for name in set(feature.matrix_columns) & set(schema.names) - {feature.name}:
+            yield f"the model makes the column {name} of {feature.name} itself; remove the feature {name}, or rename it"
 
 
 def _problems_of_slices(schema: Schema) -> Iterator[str]:

@@ -22,7 +22,7 @@ from table_graph import GraphBuilder, add_scores
 from model_package.rows.encoding import INPUT, input_names
 from model_package.schema import BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION, Schema
 from model_package.steps.table_model import TableModel
-from model_package.tasks import task_of
+from model_package.tasks import base_task, task_of
 
 # Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12; onnxruntime itself splits texts into words.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -46,9 +46,9 @@ def convert(model: BaseEstimator, schema: Schema) -> onnx.ModelProto:
 
 def _add_answer(graph: GraphBuilder, scores: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
     """Add the answer from raw scores [rows, scores]."""
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         graph.node("Cast", [scores], task_of(schema).output, to=TensorProto.FLOAT)
-    elif schema.task == BINARY_CLASSIFICATION:
+    elif base_task(schema) == BINARY_CLASSIFICATION:
         graph.node("Sigmoid", [scores], task_of(schema).output)
     elif len(classes) > 2:
         _add_placed(graph, graph.node("Softmax", [scores], axis=1), classes, schema)
@@ -64,7 +64,7 @@ def _add_answer(graph: GraphBuilder, scores: str, classes: npt.NDArray[np.int64]
 def _add_placed(graph: GraphBuilder, found: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
     """Add the answer from probabilities [rows, classes] of the known classes; the others have 0."""
     output = task_of(schema).output
-    if schema.task == BINARY_CLASSIFICATION:
+    if base_task(schema) == BINARY_CLASSIFICATION:
         graph.node("MatMul", [found, graph.constant((classes[:, None] == 1).astype(np.float32))], output)
     elif classes.tolist() == list(range(len(schema.classes))):
         graph.node("Identity", [found], output)
@@ -90,10 +90,10 @@ def _add_calibrated(graph: GraphBuilder, model: CalibratedClassifierCV, schema: 
 
 def _add_plain(graph: GraphBuilder, model: BaseEstimator, schema: Schema) -> None:
     """Add skl2onnx's nodes of any other model, and the answer."""
-    if is_classifier(model) == (schema.task == REGRESSION):
+    if is_classifier(model) == (base_task(schema) == REGRESSION):
         raise ValueError(f"{type(model).__name__} does not fit the task {schema.task} of the schema")
     found = _add_nodes(graph, model, schema)
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         shape = graph.constant(np.array([-1, 1]))
         graph.node("Cast", [graph.node("Reshape", [found, shape])], task_of(schema).output, to=TensorProto.FLOAT)
     else:
@@ -133,7 +133,7 @@ def _finished(graph: GraphBuilder, schema: Schema) -> onnx.ModelProto:
         else helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1])
         for name in input_names(schema)
     ]
-    width = len(schema.classes) if schema.task == MULTICLASS_CLASSIFICATION else 1
+    width = len(schema.classes) if base_task(schema) == MULTICLASS_CLASSIFICATION else 1
     output = helper.make_tensor_value_info(task_of(schema).output, TensorProto.FLOAT, [None, width])
     made = helper.make_graph(graph.nodes, schema.task, inputs, [output], graph.constants)
     opsets = OPSETS | (_TEXT_OPSETS if schema.texts else {})

@@ -41,7 +41,7 @@ from model_package.steps.run import installed_software, job_name
 from model_package.steps.sklearn_model import fitting_threads
 from model_package.steps.tracking import record
 from model_package.steps.trained_model import answer, load_model
-from model_package.tasks import task_of
+from model_package.tasks import base_task, task_of
 
 TOLERANCE = 1e-5
 # What is packaged, in messages.
@@ -99,7 +99,7 @@ def signature(schema: Schema) -> ModelSignature:
     A column of the graph's matrix is a number; a timestamp is one column per part.
     """
     answer = task_of(schema)
-    width = len(schema.classes) if schema.task == MULTICLASS_CLASSIFICATION else 1
+    width = len(schema.classes) if base_task(schema) == MULTICLASS_CLASSIFICATION else 1
     columns = [ColSpec("double", name) for name in schema.matrix_columns]
     texts = [ColSpec("string", feature.name) for feature in schema.texts]
     return ModelSignature(

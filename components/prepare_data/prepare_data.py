@@ -156,7 +156,7 @@ def assign_by_time(times: pl.Series, shares: Shares, gap: float = 0.0) -> npt.ND
 
 def describe(target: npt.NDArray[Any], parts: npt.NDArray[np.str_], task: Task) -> dict[str, dict[str, Any]]:
     """Say of each part how many rows it has, and of which outcomes, as the task tells them apart."""
-    if task.name == BINARY_CLASSIFICATION:
+    if task.base == BINARY_CLASSIFICATION:
         return _with_deviation(target, parts)
     described: dict[str, dict[str, Any]] = {}
     for part in PARTS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from category_means import fit_means
+from category_means import averaged, fit_means
 from scipy.special import logsumexp
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -155,7 +155,7 @@ def _unfitted(table: Table, fold: Fold, setting: Setting) -> _Fit:
     features, target = table.features[rows], table.target[rows]
     # scikit-learn cannot bin a column without any value; no tree splits by a constant.
     features[:, np.isnan(features).all(axis=0)] = 0
-    means, fitted = fit_means(features, target, table.categories, setting.seed)
+    means, fitted = fit_means(features, averaged(target, table.classes), table.categories, setting.seed)
     member = Member(setting.unfitted(1, classifies=bool(table.classes)), means)
     return _Fit(fitted, target, member, means.appended(table.features[held_out]))
 

@@ -29,29 +29,35 @@ def columns_of_many(schema: Schema) -> list[tuple[int, int]]:
     ]
 
 
+def averaged(target: Doubles, classes: int) -> Doubles:
+    """Return what is averaged of an encoded target [rows]: [rows, 1], or per class whether it is this one."""
+    return np.eye(classes)[target.astype(np.int64)] if classes > 2 else target[:, None]
+
+
 def fit_means(
-    features: Floats, target: Doubles, columns: Sequence[tuple[int, int]], seed: int
+    features: Floats, targets: Doubles, columns: Sequence[tuple[int, int]], seed: int
 ) -> tuple[CategoryMeans, Floats]:
     """Return the means of the columns, given as place and number of codes, and the matrix that boosting is fitted to.
 
-    `features` are [rows, columns]; `target` [rows] are numbers, or 0 and 1.
+    `features` are [rows, columns]; `targets` [rows, means per category].
     """
-    scale = float(target.std()) or 1.0
-    scaled = (target - target.mean()) / scale
-    parts = np.random.default_rng(seed).permutation(len(target)) % _PARTS
+    deviations = targets - targets.mean(axis=0)
+    spread = deviations.std(axis=0)
+    scaled = deviations / np.where(spread > 0, spread, 1)
+    parts = np.random.default_rng(seed).permutation(len(targets)) % _PARTS
     values, fitted = [], [features]
     for column, codes in columns:
         # The last place is for what is missing.
         places = np.where(np.isnan(features[:, column]), codes, features[:, column]).astype(np.int64)
-        shape = (_PARTS, codes + 1)
-        cells = parts * (codes + 1) + places
-        sums = np.bincount(cells, scaled, shape[0] * shape[1]).reshape(shape)
-        counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-        values.append(_shrunk(sums.sum(axis=0), counts.sum(axis=0)))
-        others = _shrunk(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
-        fitted.append(others[parts, places][:, None])
-    means = CategoryMeans(tuple(column for column, _ in columns), tuple(values))
-    return means, np.concatenate(fitted, axis=1)
+        cells, size = parts * (codes + 1) + places, _PARTS * (codes + 1)
+        counts = np.bincount(cells, minlength=size).reshape(_PARTS, -1)
+        for each in scaled.T:
+            sums = np.bincount(cells, each, size).reshape(_PARTS, -1)
+            values.append(_shrunk(sums.sum(axis=0), counts.sum(axis=0)))
+            others = _shrunk(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
+            fitted.append(others[parts, places][:, None])
+    places_of_means = tuple(column for column, _ in columns for _ in scaled.T)
+    return CategoryMeans(places_of_means, tuple(values)), np.concatenate(fitted, axis=1)
 
 
 def _shrunk(sums: Doubles, counts: npt.NDArray[np.int64]) -> Floats:

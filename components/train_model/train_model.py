@@ -31,7 +31,7 @@ from model_package.statistics.bootstrap import point_values
 from model_package.steps.sklearn_model import fitting_threads, save_model
 from model_package.steps.table_model import Doubles, TableModel, class_probabilities
 from model_package.steps.tracking import record
-from model_package.tasks import task_of
+from model_package.tasks import base_task, task_of
 
 CHOSEN_BY = "maximum F1 on rows that were held out from training"
 # Tables of at most so many rows and classes are cross-validated; more classes would take as many times longer.
@@ -118,8 +118,8 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Traine
     rows = concatenated([train.rows, validation.rows])
     given = np.concatenate([train.target, validation.target])
     known, target = _known_classes(given, schema)
-    # One mean per category says nothing of three classes.
-    many = tuple(columns_of_many(schema)) if len(known) <= 2 else ()
+    # A mean per class: for many classes, more columns than trees can look through.
+    many = tuple(columns_of_many(schema)) if len(known) <= FEW_CLASSES else ()
     table = Table(rows.features, target, len(known), many)
     folds, average = _folds(table, len(train.target), schema, tuning.seed)
     boosted = _boosted(table, folds, tuning, average=average)
@@ -145,7 +145,7 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Traine
 
 def _known_classes(target: npt.NDArray[np.generic], schema: Schema) -> tuple[npt.NDArray[np.int64], Doubles]:
     """Return the places of the classes that occur, none of a regression, and the target by their numbers."""
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return np.empty(0, np.int64), target.astype(np.float64)
     known, places = np.unique(target.astype(np.int64), return_inverse=True)
     return known, places.astype(np.float64)
@@ -205,13 +205,13 @@ def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> f
 def held_out_metrics(trained: Trained, schema: Schema) -> dict[str, float]:
     """Return the task's metrics on the rows that were held out; those that can be measured there."""
     known, scores = trained.model.classes_, trained.scores
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         target, answer = trained.target, scores[:, 0]
     else:
         target = known[trained.target.astype(np.int64)]
         answer = np.zeros((len(target), max(2, len(schema.classes))))
         answer[:, known] = class_probabilities(scores, len(known))
-    answer = answer[:, 1] if schema.task == BINARY_CLASSIFICATION else answer
+    answer = answer[:, 1] if base_task(schema) == BINARY_CLASSIFICATION else answer
     found = point_values(task_of(schema).prepare(target, answer))
     return {f"held_out_{name}": value for name, value in found.items() if np.isfinite(value)}
 
@@ -234,7 +234,7 @@ def main() -> int:
     with fitting_threads(len(train.target)):
         trained = fit(train, validation, schema, tuning)
     document: dict[str, Any] = {"tuning": asdict(tuning), "calibration": trained.calibration.as_document()}
-    if schema.task == BINARY_CLASSIFICATION:
+    if base_task(schema) == BINARY_CLASSIFICATION:
         decision = Decision(choose_threshold(trained.target, trained.answer), CHOSEN_BY)
         document["decision"], schema = asdict(decision), schema.with_decision(decision)
     document["chosen"] = asdict(trained.setting) if trained.setting else None

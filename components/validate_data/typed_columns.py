@@ -1,7 +1,7 @@
 """The texts of a CSV as typed columns, with what is wrong about those that are of another type. Pure: no I/O."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from model_package.schema import (
     BOOLEAN,
     CATEGORY,
     INTEGER,
+    MULTICLASS_CLASSIFICATION,
     NUMBER,
     REGRESSION,
     TIMESTAMP,
@@ -20,8 +21,12 @@ from model_package.schema import (
     Schema,
     written,
 )
+from model_package.tasks import base_task
 
 _BINARY_RULE = "must be 0 or 1; where it is something else, write `positive: VALUE` into schema.yml"
+# A target is said to fit another task if this share of its rows is wrong, and more whole numbers are no classes.
+_MANY = 0.05
+_FEW_CLASSES = 10
 _MOMENT_RULE = "must be a date or a time such as 2026-01-31 or 2026-01-31T18:30:00Z"
 
 
@@ -47,7 +52,8 @@ def typed_columns(texts: pl.DataFrame, schema: Schema) -> dict[str, TypedColumn]
     if schema.group and schema.group not in schema.names:
         found[schema.group] = _identifier(texts[schema.group])
     found |= {feature.name: _feature(texts, feature) for feature in schema.features}
-    return found | {schema.target: _target(texts, schema)}
+    target = _target(texts, schema)
+    return found | {schema.target: _with_fitting_task(target, texts[schema.target], schema)}
 
 
 def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
@@ -89,16 +95,33 @@ def _time(texts: pl.DataFrame, name: str) -> TypedColumn:
 def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
     """Return the target in its own words: 0 or 1, the positive or the other value, a number, or a class."""
     name = schema.target
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return _feature(texts, Feature(name, NUMBER))
-    if schema.task != BINARY_CLASSIFICATION:
+    if base_task(schema) != BINARY_CLASSIFICATION:
         return _feature(texts, Feature(name, CATEGORY, categories=schema.classes))
     if schema.positive is not None:
         return _against_positive(texts, schema)
     values = _numbers(texts, name, INTEGER)
-    wrong = values.is_not_null() & ~values.is_in([0, 1])
-    broken = [*_unread(texts[name], values, INTEGER), *([(_BINARY_RULE, wrong)] if wrong.any() else [])]
-    return TypedColumn(values, tuple(broken))
+    wrong = texts[name].is_not_null() & ~values.is_in([0, 1]).fill_null(value=False)
+    return TypedColumn(values, ((_BINARY_RULE, wrong),) if wrong.any() else ())
+
+
+def _with_fitting_task(target: TypedColumn, text: pl.Series, schema: Schema) -> TypedColumn:
+    """Return a target that breaks rules in many rows with the task that its values fit, if it is another one."""
+    broken = sum(rows.sum() for _, rows in target.broken)
+    if not base_task(schema) or broken < _MANY * len(text):
+        return target
+    distinct = text.drop_nulls().str.strip_chars().unique()
+    are_numbers = distinct.cast(pl.Float64, strict=False).null_count() == 0
+    fitting = MULTICLASS_CLASSIFICATION
+    if len(distinct) == 2:
+        fitting = BINARY_CLASSIFICATION
+    elif are_numbers and (len(distinct) > _FEW_CLASSES or distinct.str.contains(".", literal=True).any()):
+        fitting = REGRESSION
+    if fitting == base_task(schema):
+        return target
+    hint = f"its {len(distinct):,} different values fit `task: {fitting}`"
+    return replace(target, broken=tuple((f"{rule} ({hint})", rows) for rule, rows in target.broken))
 
 
 def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
@@ -109,7 +132,8 @@ def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
     text = texts[schema.target].str.strip_chars()
     values = text if isinstance(positive, str) else _numbers(texts, schema.target, NUMBER)
     unread = () if isinstance(positive, str) else tuple(_unread(text, values, NUMBER))
-    others = values.filter((values != positive) & values.is_not_null()).value_counts(sort=True)[schema.target]
+    others = values.filter((values != positive) & values.is_not_null()).alias("value")
+    others = others.value_counts(name="rows", sort=True)["value"]
     shown = listed([written(each) for each in others.to_list()])
     broken = list(unread)
     if len(others) and not (values == positive).any():

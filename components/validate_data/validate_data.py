@@ -100,7 +100,13 @@ def header_problems(header: list[str], schema: Schema) -> list[Problem]:
     more = f" and {len(header) - SHOWN_NAMES} more" if len(header) > SHOWN_NAMES else ""
     found = ", ".join(name[:SAMPLE_CHARACTERS] for name in header[:SHOWN_NAMES])
     rule = f"the column is missing; the file's header has {found}{more}"
-    missing = [Problem(name, rule, 1, []) for name in schema.columns if name not in header]
+    by_case = {name.casefold().strip(): name for name in header}
+    close = {name: by_case[name.casefold()] for name in schema.columns if name.casefold() in by_case}
+    missing = [
+        Problem(name, f"the column is missing; is {close[name]!r} meant?" if name in close else rule, 1, [])
+        for name in schema.columns
+        if name not in header
+    ]
     twice = [name for name, times in Counter(header).items() if times > 1]
     again = "the column is in the header more than once; keep one of them"
     return missing + [Problem(name, again, header.count(name), []) for name in twice]

@@ -1,17 +1,24 @@
 """Validation and split of a table with columns of every kind, without an id, by time, and with a target of texts."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from chain import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prepare_data import Shares, SplitError, assign, assign_by_time, identities
 from programs import run_script
 from validate_data import build_report
 
 from model_package.package import read_schema
+from model_package.rows.requests import request_tensors
+from model_package.rows.rules import RowRules
 from model_package.rows.split import PARTS, TEST, TRAIN, encode_target, part_file, read_part
+from model_package.rows.tables import tensors
 from model_package.schema import Feature, Schema
 from model_package.schema_file import read_schema_file
 
@@ -107,6 +114,101 @@ def test_a_target_of_two_other_values_is_encoded_as_0_and_1(
 
     schema = read_schema_file(tmp_path / "schema.yml")
     assert (None if found is None else encode_target(found, schema).tolist()) == expected
+
+
+KINDS = """\
+format: 1
+task: regression
+target: y
+features:
+  - {name: plan, type: category, categories: [Basic, "true", "2"], nullable: true}
+  - {name: city, type: category, categories: [Ulm, Bonn], unknown: other}
+  - {name: zone, type: category, categories: [7, 12], unknown: other, nullable: true}
+  - {name: member, type: boolean, nullable: true}
+  - {name: seen, type: timestamp, nullable: true}
+  - {name: note, type: text, nullable: true}
+  - {name: age, type: integer, minimum: 18, nullable: true}
+  - {name: income, type: number, nullable: true}
+"""
+LETTERS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
+CELLS = {
+    "plan": st.none() | st.sampled_from(["Basic", "true", "2"]),
+    "city": st.sampled_from(["Ulm", "Bonn"]) | LETTERS.map(str.strip).filter(bool),
+    "zone": st.none() | st.integers(-99, 99),
+    "member": st.none() | st.booleans(),
+    "seen": st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    "note": st.none() | LETTERS,
+    "age": st.none() | st.integers(18, 120),
+    "income": st.none() | st.floats(-1e6, 1e6),
+    "y": st.floats(-9, 9),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.fixed_dictionaries(CELLS), min_size=2, max_size=6))
+def test_rows_that_train_give_the_tensors_that_requests_give(
+    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+):
+    # given a request, and its rows as a CSV
+    asked = [row | {"seen": row["seen"] and row["seen"].isoformat()} for row in rows]
+    request = {"input_data": [{name: cell for name, cell in row.items() if name != "y"} for row in asked]}
+    csv = pl.DataFrame(asked, infer_schema_length=None).write_csv()
+
+    # when the step validates the CSV
+    folder = tmp_path_factory.mktemp("rows")
+    found, valid = report(folder, csv, KINDS)
+
+    # then training reads what serving reads
+    assert found["problems"] == []
+    assert valid is not None
+    schema = read_schema_file(folder / "schema.yml")
+    served, trained = request_tensors(request, RowRules(schema)), tensors(valid, schema)
+    assert served.features.tobytes() == trained.features.tobytes()
+    assert [each.tolist() for each in served.texts] == [each.tolist() for each in trained.texts]
+
+
+TASKS = {
+    "binary": "target: y\n",
+    "positive": "target: y\npositive: good\n",
+    "regression": "task: regression\ntarget: y\n",
+    "multiclass": "task: multiclass_classification\ntarget: y\nclasses: [low, middle, high]\n",
+}
+ONE_FEATURE = "format: 1\n{}features:\n  - {{name: count, type: number}}\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "said"),
+    [
+        ("binary", "good,bad", "must be 0 or 1; where it is something else, write `positive: VALUE` into schema.yml"),
+        ("binary", "0,1,2", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("binary", "0.5,1.25,7", "(its 3 different values fit `task: regression`)"),
+        ("positive", "good,bad,ugly", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("regression", "good,bad", "(its 2 different values fit `task: binary_classification`)"),
+        ("regression", "good,bad,ugly", "(its 3 different values fit `task: multiclass_classification`)"),
+        ("multiclass", "0.5,1.25,7", "(its 3 different values fit `task: regression`)"),
+        ("multiclass", "low,middle,high,none", "must be one of low, middle, high"),
+    ],
+)
+def test_a_target_that_does_not_fit_the_task_says_which_one_fits(tmp_path: Path, task: str, values: str, said: str):
+    rows = "count,y\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values.split(",") * 3))
+
+    found, _ = report(tmp_path, rows, ONE_FEATURE.format(TASKS[task]))
+
+    assert [each["column"] for each in found["problems"]] == ["y"]
+    assert found["problems"][0]["rule"].endswith(said)
+
+
+def test_a_target_may_have_the_name_of_a_tables_column(tmp_path: Path):
+    rows = "x,count\n" + "1,good\n2,bad\n" * 3
+    schema = "format: 1\ntarget: count\npositive: good\nfeatures:\n  - {name: x, type: number}\n"
+
+    assert report(tmp_path, rows, schema)[0]["valid"]
+
+
+def test_a_column_whose_name_differs_in_case_is_named(tmp_path: Path):
+    found, _ = report(tmp_path, "count,Y\n1,0\n", ONE_FEATURE.format("target: y\n"))
+
+    assert [each["rule"] for each in found["problems"]] == ["the column is missing; is 'Y' meant?"]
 
 
 def test_the_steps_split_by_time_and_give_the_models_input(tmp_path: Path):

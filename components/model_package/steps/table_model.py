@@ -46,15 +46,15 @@ class TextScores:
 class CategoryMeans:
     """What training learnt of columns of many categories: the mean target of each, in standard deviations from all.
 
-    `columns` are their places in the matrix. `values` [codes + 1] of each go by the code; the last is for what is
-    missing. A category that training lacked has the mean of all rows, 0.
+    `columns` are their places in the matrix, once per class where there are more than two. `values` [codes + 1] of each
+    go by the code; the last is for what is missing. A category that training lacked has the mean of all rows, 0.
     """
 
     columns: tuple[int, ...] = ()
     values: tuple[Floats, ...] = ()
 
     def appended(self, features: Floats) -> Floats:
-        """Return the matrix [rows, columns] with one more column for each that has means."""
+        """Return the matrix [rows, columns] with one more column per mean."""
         if not self.columns:
             return features
         found = []

@@ -43,6 +43,7 @@ class MulticlassClassification(Task):
     """Probabilities of all classes, float64 [rows, classes]."""
 
     name = MULTICLASS_CLASSIFICATION
+    base = MULTICLASS_CLASSIFICATION
     words = Words("classifier", "classification", "accuracy")
     output = PROBABILITIES
     represented_as = LABEL

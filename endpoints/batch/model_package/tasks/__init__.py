@@ -53,6 +53,7 @@ __all__ = [
     "MonitorMeasure",
     "SliceMetric",
     "Task",
+    "base_task",
     "extensions",
     "known_tasks",
     "task_class",
@@ -83,6 +84,11 @@ def task_class(name: str) -> type[Task]:
 def task_of(schema: Schema) -> Task:
     """Return a schema's task. Raises SchemaError for an unknown one."""
     return task_class(schema.task)(schema)
+
+
+def base_task(schema: Schema) -> str:
+    """Return the name of the template's task that a schema's task is, or is a subclass of; "" for neither."""
+    return task_class(schema.task).base
 
 
 @cache

@@ -40,6 +40,7 @@ class BinaryClassification(Task):
     """One probability per row, float64 [rows]; the target is 0 or 1, or the schema's `positive` and another value."""
 
     name = BINARY_CLASSIFICATION
+    base = BINARY_CLASSIFICATION
     words = Words("classifier", "classification", "AUC_weighted")
     output = PROBABILITY
     represented_as = PROBABILITY

@@ -133,6 +133,8 @@ class Task(ABC):
     """What a model of this kind answers, what that means, and how good it is."""
 
     name: ClassVar[str]
+    # The task of the template that steps treat it as; subclasses inherit it, and "" is one that is like none of them.
+    base: ClassVar[str] = ""
     words: ClassVar[Words]
     # The output of the graph.
     output: ClassVar[str]

@@ -1,7 +1,6 @@
-"""For regression and multiclass: every gate of the catalogue passes a good model, and blocks a planted bad one alone.
+"""For each task: every gate of the catalogue passes a good model, and blocks a planted bad one alone.
 
-test_every_gate.py does the same for binary classification. All documents are true of their model, unless they are what
-is planted.
+All documents are true of their model, unless they are what is planted.
 """
 
 from __future__ import annotations
@@ -12,12 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import onnx
 import polars as pl
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from planted_models import BEST, FEATURES, SCHEMAS, SEED, Recipe, frame, write_package
 
 from mlops.gates.evidence import Proposal
 from mlops.gates.plots import draw_plots
@@ -25,137 +21,11 @@ from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
 from mlops.settings.gates import GatesFile, catalogue_of, read_gates
 from mlops.settings.stages import StageOrder
-from model_package.baseline import Baseline
-from model_package.evaluation import Evaluation
-from model_package.golden import Golden
-from model_package.package import (
-    BASELINE_FILE,
-    EVALUATION_FILE,
-    GOLDEN_FILE,
-    MODEL_FILE,
-    PROVENANCE_FILE,
-    write_schema,
-)
-from model_package.provenance import DataSource, Provenance, Software
-from model_package.runtime import Scorer
-from model_package.schema import Feature, Schema, Slice, Subgroup
-from model_package.statistics.bootstrap import Bootstrap, estimates
-from model_package.tasks import TASKS, Task, task_of
+from model_package.package import BASELINE_FILE, EVALUATION_FILE, GOLDEN_FILE, PROVENANCE_FILE
+from model_package.schema import Feature
+from model_package.tasks import TASKS, Task
 
 ORDER = StageOrder(("dev", "staging", "prod"))
-KINDS = tuple(Subgroup(str(code), (code,)) for code in (1, 2, 3))
-FEATURES = (
-    Feature("age", minimum=18, maximum=90),
-    Feature("income", "number", minimum=0),
-    Feature("kind", categories=(1, 2, 3)),
-)
-REGRESSION = Schema("id", "price", FEATURES, (Slice("kind", "kind", KINDS),), task="regression")
-MULTICLASS = Schema(
-    "id",
-    "risk",
-    FEATURES,
-    (Slice("kind", "kind", KINDS),),
-    task="multiclass_classification",
-    classes=("low", "mid", "high"),
-)
-# Products that change nothing but time and size.
-SLOW_WIDTH = 384
-SEED = {"held_out": 1, "train": 2, "recent": 3}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A linear model [features, outputs]; its answers are sharpened by `scale`."""
-
-    weights: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
-    scale: float = 1.0
-    slow_layers: int = 0
-    features: tuple[Feature, ...] = FEATURES
-
-    def raw(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """What the linear part says [rows, outputs]."""
-        return (features @ np.array(self.weights) + np.array(self.bias)) * self.scale
-
-
-BEST = {
-    "regression": Recipe(((2.0,), (-30.0,), (0.0,)), (100.0,)),
-    "multiclass_classification": Recipe(((0.06, 0.0, -0.06), (0.0, 1.5, -1.5), (0.0, 0.0, 0.0)), (-3.0, 0.0, 3.0)),
-}
-SCHEMAS = {each.task: each for each in (REGRESSION, MULTICLASS)}
-
-
-def frame(name: str, count: int, seed: int) -> pl.DataFrame:
-    """Rows whose target follows the best model; `kind` says nothing about it."""
-    random, schema = np.random.default_rng(seed), SCHEMAS[name]
-    columns = [random.integers(18, 80, count), random.exponential(1.0, count), random.integers(1, 4, count)]
-    raw = BEST[name].raw(np.stack(columns, axis=1))
-    if name == "regression":
-        target: Any = raw[:, 0] + 5 * random.normal(size=count)
-    else:
-        target = np.array(schema.classes)[(raw + random.gumbel(size=raw.shape)).argmax(axis=1)]
-    return pl.DataFrame({**dict(zip(schema.names, columns, strict=True)), schema.target: target})
-
-
-def graph_of(name: str, recipe: Recipe) -> onnx.ModelProto:
-    """features [rows, 3] → the task's output."""
-    output, width = TASKS[name].output, len(recipe.bias)
-    constants = {
-        "weights": np.array(recipe.weights, np.float32) * np.float32(recipe.scale),
-        "bias": np.array(recipe.bias, np.float32) * np.float32(recipe.scale),
-    }
-    nodes = [helper.make_node("MatMul", ["features", "weights"], ["product"])]
-    nodes.append(helper.make_node("Add", ["product", "bias"], ["raw"]))
-    last = "raw"
-    if recipe.slow_layers:
-        constants |= {
-            "widen": np.eye(width, SLOW_WIDTH, dtype=np.float32),
-            "same": np.eye(SLOW_WIDTH, dtype=np.float32),
-            "narrow": np.eye(SLOW_WIDTH, width, dtype=np.float32),
-        }
-        for at, factor in enumerate(["widen", *["same"] * recipe.slow_layers, "narrow"]):
-            nodes.append(helper.make_node("MatMul", [last, factor], [f"layer{at}"]))
-            last = f"layer{at}"
-    nodes.append(helper.make_node("Softmax" if width > 1 else "Identity", [last], [output]))
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", 3])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
-        [numpy_helper.from_array(value, key) for key, value in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-
-
-def write_package(folder: Path, name: str, recipe: Recipe, held_out: pl.DataFrame) -> Path:
-    """A package whose documents are true of its model."""
-    folder.mkdir()
-    schema = replace(SCHEMAS[name], features=recipe.features)
-    task, train = task_of(schema), frame(name, 4_000, SEED["train"])
-    onnx.save(graph_of(name, recipe), folder / MODEL_FILE)
-    write_schema(folder, schema)
-    scorer = Scorer.open(folder)
-    asked, known = (rows.select(schema.names).to_numpy().astype(np.float32) for rows in (held_out, train))
-    answer, target = scorer.score(asked), task.encode(held_out[schema.target].to_numpy())
-    documents = {
-        BASELINE_FILE: Baseline.build(schema, known, scorer.score(known)),
-        EVALUATION_FILE: Evaluation(
-            len(target), task.facts(target), estimates(task.prepare(target, answer), Bootstrap(100, 7))
-        ),
-        GOLDEN_FILE: Golden.build(schema, asked, answer, 1e-5),
-        PROVENANCE_FILE: Provenance(
-            git_commit="1f" * 20,
-            job="polite_fox_1",
-            created="2026-11-20T10:00:00+00:00",
-            data=DataSource("late-payers", "1", "b" * 64),
-            components={"train_model": "1.0.0"},
-            environment=Software("3.11.9", "c" * 64, {}),
-        ),
-    }
-    for file, document in documents.items():
-        (folder / file).write_text(json.dumps(document.as_document()))
-    return folder
-
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -197,7 +67,7 @@ def of_every_task(name: str) -> dict[str, Bad]:
     narrower = replace(best, features=(Feature("age", minimum=18, maximum=85), *FEATURES[1:]))
     slow, slower = replace(best, slow_layers=30), replace(best, slow_layers=600)
     metric = put("metrics", task.metrics[0].name, "value", value=123.0)
-    wrong = [1e9] if name == "regression" else [{"low": 1.0, "mid": 0.0, "high": 0.0}]
+    wrong = [{"low": 1.0, "mid": 0.0, "high": 0.0}] if name == "multiclass_classification" else [1e9]
     return {
         "recorded_difference": Bad("max: 0.001", documents={EVALUATION_FILE: metric}),
         "golden_difference": Bad("max: 0.00001", documents={GOLDEN_FILE: put("cases", 0, task.output, value=wrong)}),
@@ -212,6 +82,10 @@ def of_every_task(name: str) -> dict[str, Bad]:
     }
 
 
+RARELY_YES = replace(BEST["binary_classification"], bias=(-9.0,))
+OFTEN_YES = replace(BEST["binary_classification"], bias=(2.0,))
+GUESSING_YES = Recipe(((0.0,), (0.1,), (0.4,)), (-1.0,))
+YES_BY_KIND = Recipe(((0.05,), (-1.2,), (1.5,)), (-4.5,))
 BEST_CLASSES = BEST["multiclass_classification"]
 SHIFTED = replace(BEST["regression"], bias=(104.2,))
 WORSE = Recipe(((1.6,), (-24.0,), (0.0,)), (115.0,))
@@ -222,9 +96,24 @@ LABELS_BY_KIND = replace(
     BEST_CLASSES, weights=((0.06, 0.0, -0.06), (0.0, 1.5, -1.5), (4.0, 0.0, -4.0)), bias=(-11.0, 0.0, 11.0)
 )
 
-WORSE_MODELS = (SHIFTED, WORSE, BY_KIND, OVERCONFIDENT, GUESSING, LABELS_BY_KIND)
+WORSE_MODELS = (
+    *(RARELY_YES, OFTEN_YES, GUESSING_YES, YES_BY_KIND),
+    *(SHIFTED, WORSE, BY_KIND),
+    *(OVERCONFIDENT, GUESSING, LABELS_BY_KIND),
+)
 
 CASES: dict[str, dict[str, Bad]] = {
+    "binary_classification": {
+        "roc_auc": Bad("min: 0.7, max_drop: 0.02", model=GUESSING_YES),
+        "average_precision": Bad("min: 0.3, max_drop: 0.06", model=GUESSING_YES),
+        "f1": Bad("min: 0.3, max_drop: 0.08", model=RARELY_YES),
+        "brier": Bad("max: 0.22, max_rise: 0.02", model=OFTEN_YES),
+        "calibration_error": Bad("max: 0.06, max_rise: 0.05", model=OFTEN_YES),
+        "selection_rate_difference.kind": Bad("max: 0.15, max_rise: 0.15", model=YES_BY_KIND),
+        "true_positive_rate_difference.kind": Bad("max: 0.2, max_rise: 0.3", model=YES_BY_KIND),
+        "golden_decision_changes": Bad("max: 0", documents={GOLDEN_FILE: put("cases", 0, "decision", value=[7])}),
+        **of_every_task("binary_classification"),
+    },
     "regression": {
         "root_mean_squared_error": Bad("max: 7, max_rise: 2", model=WORSE),
         "mean_absolute_error": Bad("max: 4.8, max_rise: 0.5", model=SHIFTED),
@@ -326,6 +215,24 @@ def test_the_gate_blocks_and_no_other_one(name: str, measure: str, world: Any) -
 
     # then this gate blocks, and no other one
     assert blocked(report) == {measure, *bad.also}
+
+
+@pytest.mark.parametrize(("column", "value"), [("kind", 2), ("age", 40), ("income", 1)])
+def test_a_column_that_is_constant_in_the_data_of_one_model_only(world: Any, column: str, value: int) -> None:
+    # given a column that was constant where the champion was trained, or where the challenger was
+    name, rules = "regression", {measure: bad.bounds for measure, bad in CASES["regression"].items()}
+    proposal = proposed(world, name, Bad(""))
+    folder = write_package(world.folder / "constant", name, BEST[name], proposal.held_out, {column: value})
+    of_champion = replace(proposal, champion=world.promised(folder, "1"))
+    of_challenger = replace(proposal, challenger=world.promised(folder))
+
+    # when the gates of the other one are run
+    reports = [run_gates(each, gates(world.folder, name, rules)) for each in (of_champion, of_challenger)]
+
+    # then only a model that has never seen the column vary is blocked, and the sentence names the column
+    assert blocked(reports[0]) == set()
+    assert "largest_feature_drift" in blocked(reports[1])
+    assert any(column in each.sentence for each in reports[1].verdict.blocking)
 
 
 def test_a_model_of_another_task_breaks_the_callers_and_is_not_compared(world: Any) -> None:

@@ -198,7 +198,7 @@ def test_a_champion_that_is_not_what_its_manifest_promises_blocks(world: Any) ->
     ("name", "content", "measure", "says"),
     [
         ("model.onnx", b"no model", "roc_auc", "cannot be opened"),
-        ("model.onnx", None, "roc_auc", "cannot be opened"),
+        ("model.onnx", None, "roc_auc", "neither model.onnx nor pyfunc/"),
         ("schema.json", None, "roc_auc", "there is no schema.json"),
         ("schema.json", b"{}", "golden_difference", "schema.json has format None"),
         ("golden.json", None, "golden_difference", "there is no golden.json"),
@@ -306,3 +306,13 @@ def test_held_out_rows_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
     for name in ("rows.parquet", "missing.parquet"):
         with pytest.raises(InputError):
             read_held_out(tmp_path / name)
+
+
+def test_documents_about_bytes_do_not_disturb_other_gates(world: Any, edit_document: Any) -> None:
+    """One bad file blocks by its own gate, and all others are judged still."""
+    proposal = world.proposal()
+    edit_document(proposal.challenger.folder / "provenance.json", lambda document: document.update(job="other"))
+
+    report = world.run(proposal)
+
+    assert {each.rule.measure for each in report.verdict.blocking} == {"digest_differences", "provenance_gaps"}

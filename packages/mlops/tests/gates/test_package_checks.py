@@ -11,8 +11,8 @@ NUMBER = {"name": "income", "type": "number", "minimum": 0, "maximum": 100, "cat
 CATEGORY = {"name": "kind", "type": "integer", "minimum": None, "maximum": None, "categories": [1, 2]}
 
 
-def schema(*features: dict[str, Any], target: str = "late") -> Schema:
-    return Schema.parse({"format": 1, "target": target, "features": list(features)}, "schema.json")
+def schema(*features: dict[str, Any], **others: Any) -> Schema:
+    return Schema.parse({"format": 1, "target": "late", "features": list(features)} | others, "schema.json")
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,19 @@ def test_what_callers_send_is_still_accepted(new: Schema) -> None:
         (schema(NUMBER, CATEGORY | {"categories": [1]}), "no longer takes 2"),
         (schema(NUMBER | {"categories": [1]}, CATEGORY), "only certain categories"),
         (schema(NUMBER, CATEGORY, target="paid"), "predicts 'paid'"),
+        (schema(NUMBER, CATEGORY, positive="no"), "gives the probability of 'no', not of 1"),
     ],
-    ids=["less", "more", "integer", "higher floor", "lower ceiling", "category gone", "categories", "target"],
+    ids=[
+        "less",
+        "more",
+        "integer",
+        "higher floor",
+        "lower ceiling",
+        "category gone",
+        "categories",
+        "target",
+        "positive",
+    ],
 )
 def test_what_callers_can_no_longer_send_is_named(new: Schema, says: str) -> None:
     breaks = schema_breaks(schema(NUMBER, CATEGORY), new)

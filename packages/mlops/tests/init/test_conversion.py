@@ -43,6 +43,8 @@ def rows(target: str) -> dict[str, list[object]]:
         "member": ["Y" if value else "N" for value in random.integers(0, 2, ROWS)],
         "city name": [["Köln", "Paris", "Rom", None][value] for value in random.integers(0, 4, ROWS)],
         "since": [(start + timedelta(days=int(value))).strftime("%d.%m.%Y") for value in random.integers(0, 300, ROWS)],
+        "share": ["inf" if row == 5 else f"{row % 97} %" for row in range(ROWS)],
+        "created_at": [str(1_700_000_000 + 3_607 * row) for row in range(ROWS)],
         "outcome": outcome,
     }
 

@@ -31,7 +31,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leaves = random.random(1_000) < 1 / (1 + np.exp(-(CHURN - months / 8)))
     file = tmp_path_factory.mktemp("table") / "t.csv"
     plan = random.choice(["Basic", "Team plan"], 1_000)
-    pl.DataFrame({"plan": plan, "months": months, "churned": np.where(leaves, "yes", "no")}).write_csv(file)
+    # A name that polars gives to a column itself.
+    count = random.integers(0, 9, 1_000)
+    outcome = np.where(leaves, "yes", "no")
+    pl.DataFrame({"plan": plan, "months": months, "count": count, "churned": outcome}).write_csv(file)
     return file
 
 

@@ -7,76 +7,22 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
+from project_in_git import Init, commit, git
 from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
 from mlops.core.results import Table
 from mlops.init.project_files import InitOptions, example_options, init_project
-from mlops.init.result import InitResult
 from mlops.settings.project import load_project, read_project_schema
 
 ROOT = Path(__file__).parents[4]
-PARTS = ("project.yml", "schema.yml", "data", "endpoints/online/sample-request.json")
 GENERATED = ["data/churn_2026.csv", "data/churn_2026.yml", "endpoints/online/sample-request.json", "schema.yml"]
 EXAMPLE = ["data/credit_default.yml", "data/generate_sample.py", "data/shift_rows.py"]
 WRITTEN = [*GENERATED, "data/.gitignore", "data/README.md", *EXAMPLE, "project.yml"]
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    command = ["git", "-C", str(folder), *identity, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A project's files that init reads and writes, in a git repository."""
-    project = tmp_path / "project"
-    for part in PARTS:
-        (project / part).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, project / part)
-    (project / "data" / "credit_default.csv").unlink(missing_ok=True)
-    git(project, "init", "-q", "-b", "main")
-    commit(project)
-    return project
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "-A", ".")
-    git(folder, "commit", "-qm", "change")
-
-
-@pytest.fixture
-def churn(tmp_path: Path) -> Path:
-    """600 customers in a spreadsheet's dialect; all columns are whole numbers."""
-    random = np.random.default_rng(1)
-    months = random.integers(1, 72, 600)
-    rows = {
-        "customer": [int(number) for number in random.permutation(600) + 1],
-        "months": [int(number) for number in months],
-        "Größe": [int(number) for number in random.integers(0, 40_000, 600)],
-        "churned": [int(number > value) for number, value in zip(random.integers(0, 72, 600), months, strict=True)],
-    }
-    return DIALECTS["decimal comma"].write(rows, tmp_path / "Churn 2026.csv")
-
-
-Init = Callable[..., InitResult]
-
-
-@pytest.fixture
-def init(folder: Path) -> Init:
-    def run(data: Path, target: str = "churned", **options: str | bool) -> InitResult:
-        chosen = InitOptions(target, **options)  # ty: ignore[invalid-argument-type]
-        return init_project(load_project(folder), data, chosen)
-
-    return run
 
 
 def test_it_writes_the_files_that_follow_from_the_table(folder: Path, churn: Path, init: Init) -> None:

@@ -102,6 +102,37 @@ def test_json_csv_parquet_and_a_table_give_the_same_tensors(tmp_path_factory: py
     assert bits(tensors(known, SCHEMA)) == bits(found)
 
 
+moments = st.datetimes(
+    datetime.fromisoformat("1900-01-01"),
+    datetime.fromisoformat("2200-01-01"),
+    # Minutes, as ISO 8601 writes them.
+    timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seen=st.lists(st.none() | moments, min_size=1, max_size=6), zone=st.sampled_from(["UTC", "Asia/Kathmandu"]))
+def test_moments_of_any_time_zone_give_the_same_tensors(
+    tmp_path_factory: pytest.TempPathFactory, seen: list[datetime | None], zone: str
+):
+    # given times whose zones differ from row to row, in parquet in one zone
+    folder, rules = (
+        tmp_path_factory.mktemp("rows"),
+        RowRules(Schema("", "y", (Feature("seen", "timestamp", nullable=True),))),
+    )
+    texts = [each and each.isoformat() for each in seen]
+    pl.DataFrame({"seen": texts, "more": 1}).write_csv(folder / "rows.csv")
+    series = pl.Series("seen", [each and each.astimezone(UTC) for each in seen], pl.Datetime("us", "UTC"))
+    known = pl.DataFrame([series.dt.convert_time_zone(zone)])
+    known.write_parquet(folder / "rows.parquet")
+
+    found = request_tensors({"input_data": [{"seen": each} for each in texts]}, rules)
+
+    assert bits(from_file(folder / "rows.parquet", rules)) == bits(found)
+    assert bits(from_file(folder / "rows.csv", rules)) == bits(found)
+    assert bits(tensors(known, rules.schema)) == bits(found)
+
+
 @settings(max_examples=150, deadline=None)
 @given(rows=rows_of_every_kind)
 def test_tensors_go_back_to_a_request_that_gives_them_again(rows: list[Any]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -15,6 +15,8 @@ from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 
 _NEW_FILE_MODE: Final = 0o644
+# In the names of temporary files.
+_RANDOM_CHARACTERS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,14 @@ def write(root: Path, edit: Edit) -> None:
         return
     with replacing(file, edit.after):
         pass
+
+
+def remove_drafts(root: Path, paths: Iterable[PurePosixPath]) -> None:
+    """Delete what a killed process has left beside the files that are to be written."""
+    for file in (root / path for path in paths):
+        for draft in file.parent.glob(f".{file.name}.*"):
+            if len(draft.name) == len(f".{file.name}.") + _RANDOM_CHARACTERS:
+                draft.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -164,6 +164,9 @@ def schema_breaks(champion: Schema, challenger: Schema) -> tuple[str, ...]:
         breaks.append(f"answers the classes {list(challenger.classes)}, not {list(champion.classes)}")
     if champion.target != challenger.target:
         breaks.append(f"predicts '{challenger.target}', not '{champion.target}'")
+    elif champion.positive != challenger.positive:
+        values = [repr(1 if each.positive is None else written(each.positive)) for each in (challenger, champion)]
+        breaks.append(f"gives the probability of {values[0]}, not of {values[1]}")
     breaks += [f"'{name}' is no longer a feature" for name in old if name not in new]
     breaks += [f"'{name}' is a new feature, which callers do not send" for name in new if name not in old]
     for name in old:

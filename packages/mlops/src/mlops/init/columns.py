@@ -21,12 +21,18 @@ from mlops.init.values import (
     NumberStyle,
     are_numbers,
     booleans,
+    date_problem,
+    epoch_times,
+    infinite,
     is_plain,
     known,
     number_styles,
     numbers,
     style_of,
+    symbol_of,
     timestamps,
+    unit_of,
+    without_symbol,
 )
 from model_package.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP
 
@@ -39,11 +45,14 @@ _ROWS_OF_AN_ID: Final = 20
 _ROWS_OF_A_NUMBER_THAT_NEVER_REPEATS: Final = 200
 _MOSTLY_UNIQUE: Final = 0.5
 _LONG_TEXT: Final = 40
+_LONGEST_CATEGORY: Final = 400
 _SEVERAL_WORDS: Final = 4
 _EXACT_IN_FLOAT32: Final = 2**24
 _EXACT_IN_FLOAT64: Final = 2**53
 _LARGEST_FLOAT32: Final = 3.4e38
 _MOSTLY: Final = 0.9
+# Labels of texts that are numbers or dates in another form than the pipeline reads, and why they are then ignored.
+_UNREADABLE: Final = {"dates?": "unreadable dates", "unit": "numbers with a unit"}
 _YEARS: Final = (1_500, 2_200)
 _ID_NAME: Final = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|index|no|nr|number)$", re.IGNORECASE)
 _CAMEL_ID: Final = re.compile(r"[a-z](?:Id|ID)$")
@@ -71,8 +80,9 @@ class Column:
     pair: tuple[str, str] | None = None
     # What stands for a missing value in the file, besides nothing.
     markers: tuple[str, ...] = ()
-    # The notation of numbers in the file.
+    # The notation of numbers in the file, and the symbol of per cent or of a currency beside each of them.
     style: NumberStyle = POINT
+    symbol: str = ""
 
     @property
     def missing(self) -> int:
@@ -118,6 +128,7 @@ class _Texts:
     distinct: pl.Series
     styles: frozenset[NumberStyle]
     markers: tuple[str, ...]
+    symbol: str = ""
 
 
 def infer(source: Source) -> tuple[Column, ...]:
@@ -133,11 +144,26 @@ def infer(source: Source) -> tuple[Column, ...]:
 def _texts(series: pl.Series) -> _Texts:
     texts = known(series)
     distinct = texts.drop_nulls().unique().sort()
+    styles, symbol = number_styles(distinct), ""
+    if not styles:
+        texts, distinct, symbol = _bare_numbers(texts, distinct)
+        styles = number_styles(distinct)
     markers: tuple[str, ...] = ()
     if texts.null_count():
         lost = series.filter(texts.is_null() & series.is_not_null()).str.strip_chars().unique().sort()
         markers = tuple(text for text in lost if text)
-    return _Texts(series.name, texts, distinct, number_styles(distinct), markers)
+    return _Texts(series.name, texts, distinct, styles, markers, symbol)
+
+
+def _bare_numbers(texts: pl.Series, distinct: pl.Series) -> tuple[pl.Series, pl.Series, str]:
+    """The texts without infinities, which are missing, and without the symbol beside each, if the rest is numbers."""
+    finite = distinct.filter(~infinite(distinct))
+    symbol = symbol_of(finite)
+    bare = without_symbol(finite) if symbol else finite
+    if not number_styles(bare):
+        return texts, distinct, ""
+    texts = texts.set(infinite(texts), None)
+    return without_symbol(texts) if symbol else texts, bare.unique().sort(), symbol
 
 
 def _day_order(columns: Iterable[_Texts]) -> DayOrder | None:
@@ -155,8 +181,10 @@ def _typed(found: _Texts, style: NumberStyle, order: DayOrder | None, *, is_unna
     rows, distinct = found.texts, found.distinct
     if distinct.is_empty():
         return Column(found.name, TEXT, rows, rows, 0).noted("empty", "no row has a value", "all missing")
-    column = _as_timestamp(found, order) or _as_number(found, style) or _as_boolean(found) or _as_text(found, style)
-    column = replace(column, is_unique=column.distinct == len(rows) >= _ROWS_OF_AN_ID, markers=found.markers)
+    column = _as_timestamp(found, order) or _as_epoch(found) or _as_number(found, style)
+    column = column or _as_boolean(found) or _as_text(found, style)
+    is_unique = column.distinct == len(rows) >= _ROWS_OF_AN_ID
+    column = replace(column, is_unique=is_unique, markers=found.markers, symbol=found.symbol)
     if column.distinct == 1 and not column.missing:
         value = column.example
         return column.noted("constant", f"every row has {value!r}", "constant")
@@ -183,6 +211,16 @@ def _as_timestamp(found: _Texts, order: DayOrder | None) -> Column | None:
         "write the dates as 2024-01-31 to use them",
         "ambiguous dates",
     )
+
+
+def _as_epoch(found: _Texts) -> Column | None:
+    read = epoch_times(found.name, found.texts, found.distinct) if found.styles and not found.symbol else None
+    if read is None:
+        return None
+    values, unit = read
+    written = values.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    column = Column(found.name, TIMESTAMP, values, written, len(found.distinct))
+    return column.noted("epoch", f"{unit} since 1970, written as ISO 8601")
 
 
 def _as_number(found: _Texts, style: NumberStyle) -> Column | None:
@@ -213,6 +251,13 @@ def _as_number(found: _Texts, style: NumberStyle) -> Column | None:
         )
     elif kind == INTEGER and set(values.drop_nulls().unique().to_list() if distinct <= 2 else ()) == {0, 1}:
         column = replace(column, categories=(0, 1))
+    return _with_notation(column, found, chosen)
+
+
+def _with_notation(column: Column, found: _Texts, chosen: NumberStyle) -> Column:
+    """Say what is left out of numbers, and how those are read that could be read in two ways."""
+    if found.symbol:
+        column = column.noted(found.symbol, f"numbers, written without {found.symbol!r}")
     if len(found.styles) > 1 and not is_plain(found.distinct):
         text = next(text for text in found.distinct if not text.isdigit())
         value = numbers(pl.Series([text]), chosen).values[0]
@@ -242,11 +287,14 @@ def _as_text(found: _Texts, style: NumberStyle) -> Column:
     present = len(texts) - texts.null_count()
     column = Column(found.name, CATEGORY, texts, texts, distinct)
     column = _with_mixture(column, found, style)
-    lengths = float(found.distinct.str.len_chars().mean() or 0)  # ty: ignore
+    lengths = found.distinct.str.len_chars()
     words = float((found.distinct.str.count_matches(r"\s+") + 1).mean() or 0)  # ty: ignore
     is_varied = distinct > _CLOSED_CATEGORIES and distinct > _MOSTLY_UNIQUE * present
-    if is_varied and (lengths >= _LONG_TEXT or words >= _SEVERAL_WORDS):
+    is_long = float(lengths.mean() or 0) >= _LONG_TEXT  # ty: ignore
+    if (is_varied and (is_long or words >= _SEVERAL_WORDS)) or int(lengths.max() or 0) > _LONGEST_CATEGORY:  # ty: ignore
         return replace(column, type=TEXT)
+    if is_varied and column.label in _UNREADABLE:
+        return replace(column, ignored=_UNREADABLE[column.label])
     if is_varied:
         return column.noted(
             "many",
@@ -257,9 +305,19 @@ def _as_text(found: _Texts, style: NumberStyle) -> Column:
 
 
 def _with_mixture(column: Column, found: _Texts, style: NumberStyle) -> Column:
-    """Say so when a column of numbers has a few texts among them."""
-    others = found.distinct.filter(~are_numbers(found.distinct, style))
-    if others.is_empty() or len(others) > (1 - _MOSTLY) * len(found.distinct):
+    """Say so when most texts of a column are numbers or dates, but some are not, or all have a unit."""
+    unit = unit_of(found.distinct)
+    if unit:
+        return column.noted("unit", f"numbers with the unit {unit!r}; write them without it to use it as a number")
+    problem = date_problem(found.distinct)
+    if problem:
+        return column.noted("dates?", problem)
+    are = are_numbers(found.distinct, style)
+    if not are.any() or is_plain(found.distinct):
+        return column
+    others = found.distinct.filter(~are)
+    rows = found.texts.is_in(others.implode()).sum()
+    if min(len(others) / len(found.distinct), rows / found.texts.count()) > 1 - _MOSTLY:
         return column
     return column.noted(
         "mixed", f"most values are numbers, but not {others[0]!r}; correct such values to use it as one"
@@ -267,11 +325,11 @@ def _with_mixture(column: Column, found: _Texts, style: NumberStyle) -> Column:
 
 
 def _with_categories(column: Column) -> Column:
-    counts = column.values.drop_nulls().value_counts(name="rows").sort("rows", column.name, descending=[True, False])
+    values = column.values.drop_nulls().alias("value")
+    counts = values.value_counts(name="rows").sort("rows", "value", descending=[True, False])
     listed = counts.head(_MOST_CATEGORIES)
-    rare = int(counts["rows"].min() or 0) < _ROWS_PER_CLOSED_CATEGORY  # ty: ignore
-    is_open = rare or len(counts) > _CLOSED_CATEGORIES
-    column = replace(column, categories=tuple(sorted(listed[column.name].to_list())), is_open=is_open)
+    is_open = counts["rows"][-1] < _ROWS_PER_CLOSED_CATEGORY or len(counts) > _CLOSED_CATEGORIES
+    column = replace(column, categories=tuple(sorted(listed["value"])), is_open=is_open)
     if len(counts) > _MOST_CATEGORIES:
         column = column.noted("many", f"the {_MOST_CATEGORIES:,} most frequent of {len(counts):,} are listed")
     return column

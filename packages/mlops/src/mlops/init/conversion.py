@@ -20,10 +20,11 @@ from mlops.core.errors import InputError
 from mlops.core.layout import CONVERTED_FOLDER, SCHEMA_FILE, private_folder
 from mlops.init.columns import Column, infer
 from mlops.init.reading import Source, read_table
-from mlops.init.values import MISSING, POINT, TRUE_AND_FALSE, are_numbers, numbers
+from mlops.init.values import MISSING, POINT, TRUE_AND_FALSE, are_numbers, infinite, numbers, without_symbol
 from mlops.settings.project import Project
 from model_package.schema import BOOLEAN, INTEGER, NUMBER, REGRESSION, TIMESTAMP, Schema
 from model_package.schema_file import read_schema_file
+from model_package.tasks import base_task
 
 _PLAIN_FORM: Final = "CSV with commas, UTF-8, "
 _SHOWN: Final = 5
@@ -110,7 +111,7 @@ def _kinds(schema: Schema) -> Mapping[str, tuple[str, Collection[str]]]:
     if schema.identifier:
         kinds.setdefault(schema.identifier, ("", ()))
     outcomes = {str(value) for value in (*schema.classes, *([] if schema.positive is None else [schema.positive]))}
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return kinds | {schema.target: (NUMBER, ())}
     if isinstance(schema.positive, bool):
         return kinds | {schema.target: (BOOLEAN, ())}
@@ -127,9 +128,10 @@ def _written(raw: pl.Series, column: Column, kind: str, own: Collection[str]) ->
     if kind == BOOLEAN:
         words = texts.str.to_lowercase()
         return words.replace(TRUE_AND_FALSE).set(~words.is_in(list(TRUE_AND_FALSE)), None).fill_null(texts)
-    if kind in (INTEGER, NUMBER) and not (column.style == POINT and _are_plain(texts)):
-        return _plain_numbers(texts, column)
-    return texts
+    if kind not in (INTEGER, NUMBER):
+        return texts
+    texts = texts.set(infinite(texts), None)
+    return texts if column.style == POINT and _are_plain(texts) else _plain_numbers(texts, column)
 
 
 def _are_plain(texts: pl.Series) -> bool:
@@ -139,6 +141,7 @@ def _are_plain(texts: pl.Series) -> bool:
 
 def _plain_numbers(texts: pl.Series, column: Column) -> pl.Series:
     """Numbers with a decimal point only; what is no number in the file's notation stays as it is."""
-    readable = are_numbers(texts.fill_null(""), column.style)
-    values = numbers(texts.set(~readable, None), column.style).values
+    bare = without_symbol(texts) if column.symbol else texts
+    readable = are_numbers(bare.fill_null(""), column.style)
+    values = numbers(bare.set(~readable, None), column.style).values
     return values.cast(pl.String).fill_null(texts)

@@ -13,7 +13,7 @@ from typing import Final
 from ruamel.yaml import YAML
 
 from mlops.core.documents import read_yaml
-from mlops.core.edits import Edit, require_committed, write
+from mlops.core.edits import Edit, remove_drafts, require_committed, write
 from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
 from mlops.core.layout import PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
@@ -87,7 +87,9 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     source = read_table(data)
     proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
     record = read_record(root)
-    new = Names(name, options.owner or (record.owner if record else owner_of(root)))
+    # An interrupted run has left the example's owner in the record.
+    known = record.owner if record and record.owner != example().owner else owner_of(root)
+    new = Names(name, options.owner or known)
     texts, sentences = _texts(project, proposal, name, options)
     generated = [Edit(path, _text(root / path), text) for path, text in texts.items()]
     edits = [*generated, *_around(project, record, new, generated, options)]
@@ -174,7 +176,7 @@ def _may_be_constant(column: Column, rows: int) -> bool:
     present = column.values.drop_nulls()
     if not len(present):
         return True
-    return bool((present.value_counts()["count"].max() / rows) ** 500 > _LIKELY_CONSTANT)  # ty: ignore[unsupported-operator]
+    return bool((present.unique_counts().max() / rows) ** 500 > _LIKELY_CONSTANT)  # ty: ignore[unsupported-operator]
 
 
 def _said(baseline: Baseline) -> list[str]:
@@ -238,6 +240,7 @@ def _write(root: Path, edits: Sequence[Edit], record: InitRecord | None, new: Na
     before = dict(record.written) if record else {}
     if not edits and record:
         return
+    remove_drafts(root, [RECORD_FILE, *(each.path for each in edits)])
     between = before | {str(each.path): [_digest(each.before), _digest(each.after)] for each in edits}
     old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
     _write_record(root, old, between)
@@ -247,11 +250,14 @@ def _write(root: Path, edits: Sequence[Edit], record: InitRecord | None, new: Na
         while edit.after is None and folder != root and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
-    deleted = {str(each.path) for each in edits if each.after is None}
-    after = {path: digests for path, digests in before.items() if path not in deleted}
-    _write_record(
-        root, new, after | {str(each.path): [_digest(each.after)] for each in edits if each.after is not None}
-    )
+    after = {path: _found(root, path, digests) for path, digests in between.items()}
+    _write_record(root, new, {path: digests for path, digests in after.items() if digests != [_digest(None)]})
+
+
+def _found(root: Path, path: str, digests: Sequence[str]) -> list[str]:
+    """The digest of a file's text, if it is one of those that were written; else all of them."""
+    found = _digest(_text(root / path))
+    return [found] if found in digests else list(digests)
 
 
 def _write_record(root: Path, names: Names, written: Mapping[str, Iterable[str]]) -> None:

@@ -23,7 +23,7 @@ from mlops.core.errors import InputError
 from mlops.init.columns import Column
 from mlops.init.reading import Source, plain_name
 from mlops.init.target import Leak, Target, find_column, find_leaks, settle
-from model_package.schema import BOOLEAN, CATEGORY, INTEGER, MULTICLASS_CLASSIFICATION, REGRESSION, TIMESTAMP
+from model_package.schema import BOOLEAN, CATEGORY, INTEGER, MULTICLASS_CLASSIFICATION, REGRESSION, TIMESTAMP, Feature
 
 _WIDTH: Final = 116
 _SHOWN: Final = 40
@@ -75,7 +75,7 @@ def propose(
     """Decide what each column is for. Raises InputError for a target, id or time that cannot be one."""
     chosen = settle(find_column(columns, plain_name(target), "--target"), task)
     aim = _as_classes(chosen)
-    others = [aim.column if each.name == aim.column.name else each for each in columns]
+    others = _without_derived([aim.column if each.name == aim.column.name else each for each in columns])
     time_column = _time(others, time, aim) if time else None
     id_column = _id(others, identifier, aim) if identifier else _likely_id(others, aim)
     if id_column is not None and id_column is time_column:
@@ -90,6 +90,18 @@ def propose(
     sentences = {leak.name: leak.sentence for leak in leaks}
     noted = [each.noted("leak?", sentences[each.name]) if each.name in sentences else each for each in others]
     return Proposal(source, tuple(noted), aim, id_column, time_column, tuple(leaks))
+
+
+def _without_derived(columns: Sequence[Column]) -> list[Column]:
+    """The columns; those that the model itself makes of a timestamp, by name, are ignored."""
+    times = [each.name for each in columns if each.type == TIMESTAMP and not each.ignored]
+    made = {part: name for name in times for part in Feature(name, TIMESTAMP).matrix_columns}
+    return [
+        each.noted("derived", f"the model makes it of {made[each.name]!r} itself", "derived")
+        if each.name in made
+        else each
+        for each in columns
+    ]
 
 
 def _as_classes(target: Target) -> Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Final
 import polars as pl
 
 from mlops.core.errors import InputError
+from model_package.schema_file import is_pattern
 
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _BYTE_ORDER_MARKS: Final = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -46,9 +48,14 @@ _SAMPLE_RECORDS: Final = 200
 _BATCH_RECORDS: Final = 50_000
 _LONGEST_FIELD: Final = 1 << 24
 _SHOWN_LINES: Final = 5
+_SHOWN_CHARACTERS: Final = 40
+# A header is searched in this many lines.
+_TITLE_LINES: Final = 20
 # The share of the first records that must have as many fields as the header.
 _CONSISTENT: Final = 0.8
 _PRINTABLE: Final = 0.97
+# Text in two bytes per character has more.
+_MOST_ZEROS: Final = 0.2
 _CONTROLS: Final = dict.fromkeys({*range(32), *range(127, 160)} - {*map(ord, "\r\n\t")})
 _NESTED: Final = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
@@ -81,6 +88,8 @@ def read_table(file: Path) -> Source:
         if content.lstrip(b"\xef\xbb\xbf \r\n").startswith(start):
             raise InputError(f"{file} {what}, not a CSV or parquet file", f"{advice}, and run again.")
     text, encoding = _decoded(file, content)
+    # A second mark, of a file that was made of another; and the line that tells Excel the separator.
+    text = re.sub(r"^sep=[^\r\n](?=[\r\n])", "", text.lstrip("\ufeff"))
     lines = "CRLF" if "\r\n" in text else "LF" if "\n" in text else "CR"
     if lines == "CR":
         text = text.replace("\r", "\n")
@@ -105,7 +114,7 @@ def _parquet(file: Path, content: bytes) -> pl.DataFrame:
         raise InputError(f"{file} has lists or structures in {names}", "Write them as columns of plain values.")
     _require_shape(file, table.width, table.height)
     names = [plain_name(name) for name in table.columns]
-    _refuse_duplicates(file, names)
+    _refuse_names(file, names)
     return table.select(_as_text(name, kind) for name, kind in table.schema.items()).rename(
         dict(zip(table.columns, names, strict=True))
     )
@@ -132,10 +141,24 @@ def _decoded(file: Path, content: bytes) -> tuple[str, str]:
                 text = content.decode(encoding)
             except UnicodeDecodeError:
                 continue
-            sample = text[:_SAMPLE_BYTES]
-            if "\0" not in sample and len(sample.translate(_CONTROLS)) >= _PRINTABLE * len(sample):
+            if "\0" not in text and _is_printable(text[:_SAMPLE_BYTES]):
                 return text, encoding
+    zeros = content.count(b"\0")
+    if zeros < _MOST_ZEROS * len(content) and _is_text(content.replace(b"\0", b"")):
+        line = content[: content.index(b"\0")].count(b"\n") + 1
+        raise InputError(
+            f"{file} has {zeros:,} zero bytes, the first in line {line}",
+            "Remove them (`tr -d '\\000'`), and run again.",
+        )
     raise InputError(f"{file} holds binary data", "Give a CSV file (UTF-8 is best) or a parquet file.")
+
+
+def _is_printable(text: str) -> bool:
+    return len(text.translate(_CONTROLS)) >= _PRINTABLE * len(text)
+
+
+def _is_text(content: bytes) -> bool:
+    return _is_printable(content[:_SAMPLE_BYTES].decode("latin-1"))
 
 
 def _unmarked_utf16(content: bytes) -> tuple[str, ...]:
@@ -157,6 +180,13 @@ def _separator(file: Path, text: str) -> str:
             share = sum(_fits(record, width) for record in records) / len(records)
             best = max(best or (0.0, 0, ""), (share, width, separator))
     if best is None:
+        lines = text.lstrip("\n").split("\n", _TITLE_LINES)[:_TITLE_LINES]
+        above = next((at for at, line in enumerate(lines) if any(line.count(each) > 1 for each in _SEPARATORS)), 0)
+        if above:
+            raise InputError(
+                f"{file} does not begin with its header, but with {lines[0].strip()[:_SHOWN_CHARACTERS]!r}",
+                f"Remove the {'line' if above == 1 else f'{above} lines'} above the header, and run again.",
+            )
         raise InputError(
             f"{file} is not a table: its first line has only one column",
             "Give a CSV file with a header, whose columns are separated by commas, semicolons, tabs or vertical bars.",
@@ -174,7 +204,7 @@ def _header(file: Path, text: str, separator: str) -> tuple[list[str], tuple[str
     written = [plain_name(name) for name in next(record for record in _records(file, text, separator) if record)]
     while len(written) > 1 and not written[-1] and all(_is_short(row, written) for row in _few(file, text, separator)):
         written.pop()
-    _refuse_duplicates(file, written)
+    _refuse_names(file, written)
     names = [name or f"column_{number}" for number, name in enumerate(written, start=1)]
     return names, tuple(new for new, name in zip(names, written, strict=True) if not name)
 
@@ -184,12 +214,18 @@ def plain_name(name: str) -> str:
     return " ".join(name.split()).replace('"', "'")
 
 
-def _refuse_duplicates(file: Path, names: Sequence[str]) -> None:
+def _refuse_names(file: Path, names: Sequence[str]) -> None:
     twice = {name: count for name, count in Counter(names).items() if count > 1 and name}
     if twice:
         said = ", ".join(f"{name!r} ({count} times)" for name, count in twice.items())
         raise InputError(
             f"{file} has columns of the same name: {said}", "Rename or remove all but one of each, and run again."
+        )
+    patterns = [name for name in names if is_pattern(name)]
+    if patterns:
+        raise InputError(
+            f"{file} has a column named {patterns[0]!r}, which would stand for many columns",
+            "Rename it with letters, and run again.",
         )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from mlops.core.errors import InputError
 from mlops.init.columns import Column
+from mlops.init.values import TRUE_AND_FALSE
 from model_package.schema import BINARY_CLASSIFICATION as BINARY
 from model_package.schema import BOOLEAN, CATEGORY, INTEGER, REGRESSION, TASKS, TEXT, TIMESTAMP
 from model_package.schema import MULTICLASS_CLASSIFICATION as MULTICLASS
@@ -44,6 +45,7 @@ _POSITIVE_WORDS: Final = frozenset(
         "malignant",
     }
 )
+_TRUTHS: Final = {*TRUE_AND_FALSE, "0", "1"}
 _SHOWN: Final = 5
 
 _LEAK_ROWS: Final = 20_000
@@ -135,6 +137,13 @@ def settle(column: Column, task: str | None) -> Target:
         raise InputError(
             f"the target {column.name!r} has {column.distinct:,} different texts in {rows:,} rows: {limit}",
             "Group them into fewer classes, or give another --target.",
+        )
+    words = {text.lower() for text in column.values.unique().drop_nulls()} if column.type == CATEGORY else set()
+    if len(words) > 2 and words <= _TRUTHS:
+        written = ", ".join(map(repr, column.values.unique().drop_nulls().sort()))
+        raise InputError(
+            f"the target {column.name!r} spells yes and no in several ways: {written}",
+            "Write each of the two in one way, and run again.",
         )
     return _settled(column, wanted)
 

@@ -36,23 +36,69 @@ _PLAIN: Final = r"^[+-]?\d+$"
 _DIGIT: Final = r"\d"
 _LEADING_ZERO: Final = r"^0\d+$"
 _COMPACT_DATE: Final = r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$"
+# Of which the sign says what a number counts, and not how much.
+_SYMBOLS: Final = "%$€£¥"
+_WITH_SYMBOL: Final = (
+    rf"^(?P<sign>[+-]?)(?P<before>[{_SYMBOLS}]?)[ \u00a0]?(?P<number>[^{_SYMBOLS}]*?)"
+    rf"[ \u00a0]?(?P<after>[{_SYMBOLS}]?)$"
+)
+_WITH_UNIT: Final = r"^[+-]?\d[\d.,]*[ \u00a0]?(?P<unit>[A-Za-zµ°²³/]+)$"
+_INFINITE: Final = r"^(?i)[+-]?inf(?:inity)?$"
+_EPOCH_NAME: Final = re.compile(r"(?:^|[_\W])(?:ts|at)$|time|date|stamp|epoch|created|updated", re.IGNORECASE)
+# The years 1990 to 2100, as seconds since 1970.
+_EPOCH: Final = (631_152_000, 4_102_444_800)
+_MILLISECONDS: Final = 1_000
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK: Final = (
     r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?(?: ?(?P<half>[AaPp][Mm]))?"
-    r" ?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?$"
+    r" ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?$"
 )
 _YEAR_FIRST: Final = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _CLOCK
 _MONTH: Final = r"^(?P<year>\d{4})[-/](?P<month>\d{2})(?P<day>)" + _CLOCK
 _YEAR_LAST: Final = r"^(?P<one>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4}|\d{2})" + _CLOCK
-_NAMED_DAY: Final = r"^(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3})[a-z]*\.?,?[ -](?P<year>\d{4})" + _CLOCK
-_NAMED_MONTH: Final = r"^(?P<name>[A-Za-z]{3})[a-z]*\.? (?P<day>\d{1,2})(?:st|nd|rd|th)?,? (?P<year>\d{4})" + _CLOCK
+_WEEKDAY: Final = r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?"
+_NAMED_DAY: Final = _WEEKDAY + r"(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3})[a-z]*\.?,?[ -](?P<year>\d{4})" + _CLOCK
+_NAMED_MONTH: Final = (
+    _WEEKDAY + r"(?P<name>[A-Za-z]{3})[a-z]*\.? (?P<day>\d{1,2})(?:st|nd|rd|th)?,? (?P<year>\d{4})" + _CLOCK
+)
 _COMPACT: Final = r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})" + _CLOCK
+_DATES: Final = (_YEAR_FIRST, _MONTH, _NAMED_DAY, _NAMED_MONTH, _YEAR_LAST)
+_MOSTLY: Final = 0.9
+_SEARCHED: Final = 200
 
 
 def known(texts: pl.Series) -> pl.Series:
     """The texts without blanks around them; missing markers become null."""
     stripped = texts.str.strip_chars()
     return stripped.set(stripped.is_in(list(MISSING)), None)
+
+
+def infinite(texts: pl.Series) -> pl.Series:
+    """Which of the texts say infinity, in any spelling."""
+    return texts.str.contains(_INFINITE).fill_null(value=False)
+
+
+def symbol_of(distinct: pl.Series) -> str:
+    """The symbol of per cent or of a currency before or after every one of the texts; "" if they do not share one."""
+    if distinct.is_empty() or not _all_match(distinct, rf"[{_SYMBOLS}]"):
+        return ""
+    part = distinct.str.extract_groups(_WITH_SYMBOL).struct
+    found = (part.field("before") + part.field("after")).unique()
+    return str(found[0] or "") if len(found) == 1 and len(found[0] or "") == 1 else ""
+
+
+def without_symbol(texts: pl.Series) -> pl.Series:
+    """The texts without the symbol that `symbol_of` finds."""
+    part = texts.str.extract_groups(_WITH_SYMBOL).struct
+    return (part.field("sign") + part.field("number")).fill_null(texts).rename(texts.name)
+
+
+def unit_of(distinct: pl.Series) -> str:
+    """The letters after every one of the numbers, such as kg; "" if they do not share them."""
+    if len(distinct) < 3 or not _all_match(distinct, _WITH_UNIT):
+        return ""
+    found = distinct.str.extract_groups(_WITH_UNIT).struct.field("unit").unique()
+    return str(found[0]) if len(found) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +217,43 @@ def timestamps(texts: pl.Series, distinct: pl.Series, order: DayOrder | None = N
     if read is None:
         return None
     return Timestamps(read.values, read.has_clock, read.has_zone, chosen, is_ambiguous=chosen is None)
+
+
+def epoch_times(name: str, texts: pl.Series, distinct: pl.Series) -> tuple[pl.Series, str] | None:
+    """Read whole numbers as seconds or milliseconds since 1970, and say which; None unless name and values agree."""
+    if not _EPOCH_NAME.search(name) or not is_plain(distinct):
+        return None
+    values = texts.cast(pl.Int64, strict=False)
+    for factor, unit in ((1, "seconds"), (_MILLISECONDS, "milliseconds")):
+        if values.is_between(_EPOCH[0] * factor, _EPOCH[1] * factor).all():
+            return (values * (_MILLISECONDS // factor)).cast(pl.Datetime("ms")), unit
+    return None
+
+
+def date_problem(distinct: pl.Series) -> str:
+    """Why texts of which most are dates are no timestamps, and what to do about it; "" if they are no dates."""
+    matches = [distinct.str.contains(pattern) for pattern in _DATES]
+    found = matches[0] | matches[1] | matches[2] | matches[3] | matches[4]
+    if not found.any() or found.mean() < _MOSTLY:  # ty: ignore[unsupported-operator]
+        return ""
+    advice = "write them all as 2024-01-31 to use them"
+    if not found.all():
+        return f"most values are dates, but not {distinct.filter(~found)[0]!r}; correct such values to use them"
+    examples = [distinct.filter(each)[0] for each in matches if each.any()]
+    if len(examples) > 1 and not any(each.all() for each in matches):
+        return f"dates in several notations, such as {examples[0]!r} and {examples[1]!r}; {advice}"
+    pattern = next(pattern for pattern, each in zip(_DATES, matches, strict=True) if each.all())
+    orders = (DAY_FIRST, MONTH_FIRST) if pattern == _YEAR_LAST else (None,)
+    wrong = [
+        {text for text in distinct.head(_SEARCHED) if _read(pl.Series([text]), pattern, order) is None}
+        for order in orders
+    ]
+    never = sorted(set.intersection(*wrong))
+    if never:
+        return f"{never[0]!r} is no valid date; correct it, or leave it empty, to use them as dates"
+    if all(wrong):
+        return f"the day is first in {min(wrong[1])!r}, and the month in {min(wrong[0])!r}; {advice}"
+    return ""
 
 
 def _read(texts: pl.Series, pattern: str, order: DayOrder | None = None) -> Timestamps | None:

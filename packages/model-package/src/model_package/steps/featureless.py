@@ -7,14 +7,14 @@ import polars as pl
 from model_package.rows.split import encode_target
 from model_package.schema import MULTICLASS_CLASSIFICATION, Decision, Schema
 from model_package.statistics.bootstrap import point_values
-from model_package.tasks import task_of
+from model_package.tasks import base_task, task_of
 
 Doubles = npt.NDArray[np.float64]
 
 
 def featureless_answer(schema: Schema, seen: npt.NDArray[np.generic], rows: int) -> Doubles:
     """Return the answer to so many rows, [rows] or [rows, classes], of a model that saw encoded targets [seen]."""
-    if schema.task == MULTICLASS_CLASSIFICATION:
+    if base_task(schema) == MULTICLASS_CLASSIFICATION:
         counts = np.bincount(seen.astype(np.int64), minlength=len(schema.classes))
         return np.tile(counts / len(seen), (rows, 1))
     return np.full(rows, float(seen.mean()))

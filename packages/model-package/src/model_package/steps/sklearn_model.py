@@ -15,6 +15,7 @@ from model_package.errors import ModelError
 from model_package.rows.encoding import Tensors
 from model_package.schema import MULTICLASS_CLASSIFICATION, REGRESSION, Schema
 from model_package.steps.table_model import TableModel
+from model_package.tasks import base_task
 
 MODEL_FILE = "model.skops"
 # What the template's model and scikit-learn's boosting and calibration hold beyond what skops trusts by itself.
@@ -57,13 +58,13 @@ def answer(model: Any, rows: Tensors, schema: Schema) -> npt.NDArray[np.float64]
     that it was not trained on has the probability 0. Raises ModelError where it cannot read these columns.
     """
     given = rows if isinstance(model, TableModel) else _input_of(rows)
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         return np.asarray(model.predict(given), dtype=np.float64).reshape(-1)
     known = np.asarray(model.predict_proba(given), dtype=np.float64)
     places = np.asarray(model.classes_).astype(int)
-    found = np.zeros((len(rows), len(schema.classes) if schema.task == MULTICLASS_CLASSIFICATION else 2))
+    found = np.zeros((len(rows), len(schema.classes) if base_task(schema) == MULTICLASS_CLASSIFICATION else 2))
     found[:, places] = known
-    return found if schema.task == MULTICLASS_CLASSIFICATION else found[:, 1]
+    return found if base_task(schema) == MULTICLASS_CLASSIFICATION else found[:, 1]
 
 
 def _input_of(rows: Tensors) -> npt.NDArray[Any]:

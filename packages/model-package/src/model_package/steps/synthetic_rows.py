@@ -23,6 +23,7 @@ from model_package.schema import (
     Feature,
     Schema,
 )
+from model_package.tasks import base_task
 
 ROWS: Final = 12_000
 SEED: Final = 7
@@ -147,10 +148,10 @@ def _standardized(values: Floats) -> Floats:
 
 def _target(schema: Schema, effects: Floats, random: np.random.Generator) -> pl.Series:
     """Return the target in its own words, from the sum of all effects [rows]."""
-    if schema.task == REGRESSION:
+    if base_task(schema) == REGRESSION:
         noisy = effects + _NOISE * random.standard_normal(len(effects))
         return pl.Series(np.round(_MEAN + _DEVIATION * noisy, 3))
-    if schema.task == MULTICLASS_CLASSIFICATION:
+    if base_task(schema) == MULTICLASS_CLASSIFICATION:
         noisy = effects + _NOISE * random.standard_normal(len(effects))
         places = np.argsort(np.argsort(noisy)) * len(schema.classes) // len(noisy)
         return pl.Series(list(schema.classes)).gather(places)

@@ -38,6 +38,7 @@ class Regression(Task):
     """One finite number per row, float64 [rows]."""
 
     name = REGRESSION
+    base = REGRESSION
     words = Words("regressor", "regression", "normalized_root_mean_squared_error")
     output = PREDICTION
     represented_as = PREDICTION
