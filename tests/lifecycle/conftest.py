@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from mlops.core.environments import INSTALLED_FOLDER, environments_of
-from mlops.core.errors import MachineError
-from mlops.core.layout import private_folder
+from interpreters import INSTALLED, require_installed
 
 ROOT = Path(__file__).parents[2]
 # What a clone of the project needs to run: everything but the packages, which are installed.
@@ -56,11 +53,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def lifecycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifecycle]:
-    for environment in environments_of(ROOT):
-        try:
-            environment.require()
-        except MachineError as error:
-            pytest.skip(f"{error.message}. {error.advice}")
+    require_installed()
     folder = tmp_path_factory.mktemp("lifecycle") / "project"
     folder.mkdir()
     for name in PARTS:
@@ -69,9 +62,9 @@ def lifecycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifecycle]:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.is_file():
             shutil.copy(source, folder / name)
-    if (ROOT / INSTALLED_FOLDER).is_dir():
-        private_folder(folder / INSTALLED_FOLDER.parent)
-        (folder / INSTALLED_FOLDER).symlink_to(ROOT / INSTALLED_FOLDER)
+    if (ROOT / INSTALLED).is_dir():
+        (folder / INSTALLED.parent).mkdir(mode=0o700)
+        (folder / INSTALLED).symlink_to(ROOT / INSTALLED)
     (folder / ".gitignore").write_text(".mlops/\n__pycache__/\n")
     identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-qm", "clone")):

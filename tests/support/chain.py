@@ -5,12 +5,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-import yaml
+from interpreters import python_of_step
 from programs import run_script
 
-from mlops.core.environments import python_of
-from mlops.core.errors import MachineError
 from model_package.schema_file import read_schema_file
 from model_package.steps.synthetic_rows import csv_of, synthetic_rows
 
@@ -57,11 +54,7 @@ def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
     """
     components = ROOT / "components"
     name, *words = step_command(step, **options)
-    file = Path(name)
-    try:
-        python = python_of(ROOT, Path(yaml.safe_load(file.with_name("component.yml").read_text())["environment"]))
-    except MachineError as error:
-        pytest.skip(f"{error.message}. {error.advice}")
+    file, python = Path(name), python_of_step(step)
     # Another environment has no model_package: there the step takes the copy that travels with it.
     return run_script(file, *words, python=python, modules=None if python == Path(sys.executable) else components)
 
