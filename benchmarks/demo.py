@@ -22,7 +22,7 @@ from harness.figures import Figure, report
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_SECONDS = 45.0
 AGAIN_SECONDS = 15.0
-ROC_AUC = 0.77
+ROC_AUC = 0.78
 # The limit on the model holds for the real file; the synthetic sample promises only that a model learns.
 SAMPLE_ROC_AUC = 0.7
 PARITY = 1e-5

@@ -57,7 +57,7 @@ def runtime_of(package: Path) -> str:
     if len(found) == 1:
         return found[0]
     both = f"both {MODEL_FILE} and {PYFUNC_FOLDER}/" if found else f"neither {MODEL_FILE} nor {PYFUNC_FOLDER}/"
-    raise PackageError(f"the model package in {package} holds {both}: it must hold one model; package it again")
+    raise PackageError(f"the model package holds {both}: it must hold one model; package it again")
 
 
 def package_digest(package: Path) -> str:

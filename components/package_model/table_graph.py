@@ -1,6 +1,7 @@
 """The graph of the template's own model: one ensemble of trees, and the words of each text, added up.
 
-The calibration's numbers are part of the weights. Trees are read from scikit-learn's own table of nodes: a threshold is
+The calibration's numbers are part of the weights. The means of categories are looked up in one table for all members,
+and are columns beside the matrix. Trees are read from scikit-learn's own table of nodes: a threshold is
 rounded down to float32, which keeps every float32 value on its side.
 """
 
@@ -17,7 +18,7 @@ from skl2onnx.common.data_types import StringTensorType
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from model_package.rows.encoding import INPUT, TEXT_INPUT
-from model_package.steps.table_model import Boosting, TableModel, TextScores
+from model_package.steps.table_model import Boosting, Member, TableModel, TextScores
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Nodes: TypeAlias = npt.NDArray[Any]
@@ -51,7 +52,7 @@ def add_scores(graph: GraphBuilder, model: TableModel, inputs: Sequence[str], op
     parts = []
     trees, base = _trees(model)
     if trees:
-        parts.append(_add_trees(graph, trees, base, kind))
+        parts.append(_add_trees(graph, _add_means(graph, model.members), trees, base, kind))
     else:
         parts.append(_add_constant(graph, inputs[0], base.astype(kind)))
     for at, (text, weight) in enumerate(zip(model.texts, model.weights[1:], strict=True)):
@@ -65,20 +66,31 @@ def add_scores(graph: GraphBuilder, model: TableModel, inputs: Sequence[str], op
 
 def _trees(model: TableModel) -> tuple[list[tuple[int, float, Nodes]], Doubles]:
     """Return the trees with the score that each adds to and its weight, and what is added to every row [scores]."""
-    trees, base = [], model.intercepts.astype(np.float64)
+    trees, base, means = [], model.intercepts.astype(np.float64), 0
     for member in model.members:
         factor = model.weights[0] / len(model.members)
-        base = base + factor * _baseline(member).reshape(-1)
-        for iteration in _predictors(member):
+        base = base + factor * _baseline(member.boosting).reshape(-1)
+        for iteration in _predictors(member.boosting):
             for score, predictor in enumerate(iteration):
-                nodes = predictor.nodes
+                nodes = _reading(predictor.nodes, member, means)
                 if nodes["is_categorical"].any():
                     raise ValueError("a tree splits by sets of categories; train it without `categorical_features`")
                 if len(nodes) > 1:
                     trees.append((score, factor, nodes))
                 else:
                     base[score] += factor * nodes["value"][0]
+        means += len(member.means.columns)
     return trees, base
+
+
+def _reading(nodes: Nodes, member: Member, before: int) -> Nodes:
+    """Return a member's nodes, which read its own means: there are `before` of other members in front of them."""
+    if not before:
+        return nodes
+    columns = _width(member.boosting) - len(member.means.columns)
+    moved = nodes.copy()
+    moved["feature_idx"][nodes["feature_idx"] >= columns] += before
+    return moved
 
 
 # scikit-learn has no public way to them; skl2onnx reads the same.
@@ -90,13 +102,35 @@ def _baseline(member: Boosting) -> Doubles:
     return member._baseline_prediction
 
 
+def _width(member: Boosting) -> int:
+    return int(member.n_features_in_)
+
+
 def rounded_down(thresholds: Doubles) -> npt.NDArray[np.float32]:
     """Return the largest float32 that is at most each threshold: `x <= it` holds for the same float32 x."""
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-def _add_trees(graph: GraphBuilder, trees: list[tuple[int, float, Nodes]], base: Doubles, kind: np.dtype[Any]) -> str:
+def _add_means(graph: GraphBuilder, members: Sequence[Member]) -> str:
+    """Add the matrix with the means of all members as further columns; the matrix alone where there are none."""
+    columns = [column for member in members for column in member.means.columns]
+    values = [each for member in members for each in member.means.values]
+    if not columns:
+        return INPUT
+    sizes = np.array([len(each) for each in values])
+    codes = graph.node("Gather", [INPUT, graph.constant(np.array(columns))], axis=1)
+    missing = graph.constant((sizes - 1).astype(np.float32))
+    known = graph.node("Where", [graph.node("IsNaN", [codes]), missing, codes])
+    places = graph.node("Cast", [known], to=TensorProto.INT64)
+    table_places = graph.node("Add", [places, graph.constant(np.cumsum(sizes) - sizes)])
+    found = graph.node("Gather", [graph.constant(np.concatenate(values)), table_places])
+    return graph.node("Concat", [INPUT, found], axis=1)
+
+
+def _add_trees(
+    graph: GraphBuilder, given: str, trees: list[tuple[int, float, Nodes]], base: Doubles, kind: np.dtype[Any]
+) -> str:
     table = np.concatenate([nodes for _, _, nodes in trees])
     sizes = [len(nodes) for _, _, nodes in trees]
     numbers = np.repeat(np.arange(len(trees)), sizes)
@@ -104,7 +138,7 @@ def _add_trees(graph: GraphBuilder, trees: list[tuple[int, float, Nodes]], base:
     leaf = table["is_leaf"].astype(bool)
     scores = np.repeat([score for score, _, _ in trees], sizes)
     weights = np.repeat([factor for _, factor, _ in trees], sizes) * table["value"]
-    given, values = INPUT, np.where(leaf, 0, rounded_down(table["num_threshold"]))
+    values = np.where(leaf, 0, rounded_down(table["num_threshold"]))
     attributes: dict[str, Any] = {
         "nodes_treeids": numbers.tolist(),
         "nodes_nodeids": places.tolist(),
@@ -119,7 +153,7 @@ def _add_trees(graph: GraphBuilder, trees: list[tuple[int, float, Nodes]], base:
     }
     if kind == np.float64:
         # The sum of a regression stays exact in any unit; its one rounding is that of the answer.
-        given = graph.node("Cast", [INPUT], to=TensorProto.DOUBLE)
+        given = graph.node("Cast", [given], to=TensorProto.DOUBLE)
         doubles = {"nodes_values": values, "target_weights": weights[leaf], "base_values": base}
         attributes |= {
             f"{name}_as_tensor": numpy_helper.from_array(each.astype(np.float64), name)

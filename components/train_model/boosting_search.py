@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from category_means import averaged, fit_means
 from scipy.special import logsumexp
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from model_package.steps.table_model import Boosting, Doubles, boosted_scores
+from model_package.steps.table_model import Boosting, Doubles, Floats, Member
 
-Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 # The rows that fit, and those that are held out.
 Fold = tuple[Rows, Rows]
@@ -65,17 +65,21 @@ class Boosted:
     """What was fitted. `scores` [rows, scores] are of models that did not see the row, NaN where all saw it."""
 
     setting: Setting
-    members: tuple[Boosting, ...]
+    members: tuple[Member, ...]
     scores: Doubles
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows to fit: features [rows, columns], and a target of `classes` 0 to classes - 1, none of a regression."""
+    """The rows to fit: features [rows, columns], and a target of `classes` 0 to classes - 1, none of a regression.
+
+    `categories` are the columns of many categories: place in the matrix, and number of codes.
+    """
 
     features: Floats
     target: Doubles
     classes: int
+    categories: tuple[tuple[int, int], ...] = ()
 
     @property
     def scores(self) -> int:
@@ -104,19 +108,32 @@ class Table:
         return float((logsumexp(scores, axis=1) - own).mean())
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """What boosting is fitted to: rows of a table [rows, columns and means], their targets, and how others are read."""
+
+    features: Floats
+    target: Doubles
+    member: Member
+    held_out: Floats
+
+    def grow(self, size: int) -> None:
+        """Add trees until there are so many per score."""
+        self.member.boosting.set_params(max_iter=size).fit(self.features, self.target)
+
+
 def search(table: Table, folds: Sequence[Fold], settings: Sequence[Setting], *, average: bool) -> Boosted:
     """Return the best of the settings, fitted: its members of the folds to `average`, or one member of all rows."""
     tried = [(each, _curve(table, folds, each)) for each in settings]
     setting, found = min(tried, key=lambda each: each[1].loss)
     chosen = replace(setting, iterations=found.iterations)
     if not average:
-        member = _fitted(table, np.arange(len(table.target)), chosen)
+        everything = np.arange(len(table.target))
+        member = _fitted(table, (everything, everything[:0]), chosen).member
         return Boosted(chosen, (member,), _placed(table, folds, found.scores))
-    members = tuple(_fitted(table, rows, chosen) for rows, _ in folds)
-    scores = [
-        boosted_scores(each, table.features[held_out]) for each, (_, held_out) in zip(members, folds, strict=True)
-    ]
-    return Boosted(chosen, members, _placed(table, folds, scores))
+    fits = [_fitted(table, fold, chosen) for fold in folds]
+    scores = [fit.member.scores(table.features[held_out]) for fit, (_, held_out) in zip(fits, folds, strict=True)]
+    return Boosted(chosen, tuple(fit.member for fit in fits), _placed(table, folds, scores))
 
 
 def _placed(table: Table, folds: Sequence[Fold], scores: Sequence[Doubles]) -> Doubles:
@@ -127,8 +144,20 @@ def _placed(table: Table, folds: Sequence[Fold], scores: Sequence[Doubles]) -> D
     return found
 
 
-def _fitted(table: Table, rows: Rows, setting: Setting) -> Boosting:
-    return _grown(setting.unfitted(1, classifies=bool(table.classes)), table, rows, setting.iterations)
+def _fitted(table: Table, fold: Fold, setting: Setting) -> _Fit:
+    found = _unfitted(table, fold, setting)
+    found.grow(setting.iterations)
+    return found
+
+
+def _unfitted(table: Table, fold: Fold, setting: Setting) -> _Fit:
+    rows, held_out = fold
+    features, target = table.features[rows], table.target[rows]
+    # scikit-learn cannot bin a column without any value; no tree splits by a constant.
+    features[:, np.isnan(features).all(axis=0)] = 0
+    means, fitted = fit_means(features, averaged(target, table.classes), table.categories, setting.seed)
+    member = Member(setting.unfitted(1, classifies=bool(table.classes)), means)
+    return _Fit(fitted, target, member, means.appended(table.features[held_out]))
 
 
 @dataclass(frozen=True)
@@ -142,16 +171,14 @@ class _Best:
 
 def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> _Best:
     """Add trees until the loss of the held-out rows has long been rising, or as many as the setting says."""
-    models = [setting.unfitted(1, classifies=bool(table.classes)) for _ in folds]
+    fits = [_unfitted(table, fold, setting) for fold in folds]
     weights = np.array([len(held_out) for _, held_out in folds], dtype=np.float64)
     most = setting.iterations or table.most_iterations
     best = _Best(np.inf, 1, [])
     for size in _rounds(setting.iterations, most):
-        for model, (rows, _) in zip(models, folds, strict=True):
-            _grown(model, table, rows, size)
-        stages = zip(
-            *(_staged(model, table, held_out) for model, (_, held_out) in zip(models, folds, strict=True)), strict=True
-        )
+        for fit in fits:
+            fit.grow(size)
+        stages = zip(*(_staged(fit.member.boosting, fit.held_out) for fit in fits), strict=True)
         for iterations, scores in enumerate(stages, start=1):
             losses = [table.loss(each, held_out) for each, (_, held_out) in zip(scores, folds, strict=True)]
             loss = float(np.average(losses, weights=weights))
@@ -173,18 +200,10 @@ def _rounds(fixed: int, most: int) -> Iterator[int]:
         size = min(2 * size, most)
 
 
-def _grown(model: Boosting, table: Table, rows: Rows, size: int) -> Boosting:
-    features = table.features[rows]
-    # scikit-learn cannot bin a column without any value; no tree splits by a constant.
-    features[:, np.isnan(features).all(axis=0)] = 0
-    return model.set_params(max_iter=size).fit(features, table.target[rows])
-
-
-def _staged(model: Boosting, table: Table, rows: Rows) -> Iterator[Doubles]:
-    features = table.features[rows]
+def _staged(model: Boosting, features: Floats) -> Iterator[Doubles]:
     if isinstance(model, HistGradientBoostingClassifier):
         stages = model.staged_decision_function(features)
     else:
         stages = model.staged_predict(features)
     for scores in stages:
-        yield np.asarray(scores).reshape(len(rows), -1)
+        yield np.asarray(scores).reshape(len(features), -1)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from boosting_search import Boosted, Fold, Setting, Table, search
 from calibration import Calibration, calibrate, finite_rows
+from category_means import columns_of_many
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, StratifiedKFold
 from text_scores import fit_text, held_out_scores
@@ -117,7 +118,9 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Traine
     rows = concatenated([train.rows, validation.rows])
     given = np.concatenate([train.target, validation.target])
     known, target = _known_classes(given, schema)
-    table = Table(rows.features, target, len(known))
+    # A mean per class: for many classes, more columns than trees can look through.
+    many = tuple(columns_of_many(schema)) if len(known) <= FEW_CLASSES else ()
+    table = Table(rows.features, target, len(known), many)
     folds, average = _folds(table, len(train.target), schema, tuning.seed)
     boosted = _boosted(table, folds, tuning, average=average)
     scores = [boosted.scores if boosted else _zeros(table, folds)]

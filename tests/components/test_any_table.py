@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import mlflow.models
 import numpy as np
 import polars as pl
 import pytest
+from category_means import fit_means
 from chain import run_step
 from onnx_graph import convert, largest_difference
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelPropagation
@@ -27,6 +30,7 @@ from model_package.rows.split import Part
 from model_package.runtime import Scorer
 from model_package.schema import Decision, Feature, Schema
 from model_package.steps.sklearn_model import answer, fitting_threads, load_model, save_model
+from model_package.steps.table_model import class_probabilities
 
 BINARY, MULTICLASS, REGRESSION = "binary_classification", "multiclass_classification", "regression"
 TOLERANCE = 1e-5
@@ -116,9 +120,13 @@ def test_columns_of_every_kind_go_from_a_csv_to_a_model(tmp_path: Path, task: st
     again = scorer.score(request_tensors(case.request, RowRules(scorer.schema)))
     recorded = scorer.task.recorded_answer(case.answers)
     assert scorer.task.distances(recorded, again).max() <= found.golden.tolerance
-    # And MLflow names its inputs
-    named = mlflow.models.get_model_info(str(made["package"])).signature.inputs.input_names()
-    assert named == [*found.schema.matrix_columns, "note"]
+    # And MLflow answers its own example as the package does
+    loaded = mlflow.pyfunc.load_model(str(made["package"]))
+    asked: Any = loaded.input_example
+    answered: Any = loaded.predict(asked)
+    texts = tuple(map(text_tensor, [asked["text_0"][:, 0]]))
+    expected = scorer.score(Tensors(asked["features"], texts))
+    np.testing.assert_allclose(np.squeeze(answered[scorer.task.output]), expected, rtol=1e-6)
 
 
 def agreed(model: Any, rows: Tensors, schema: Schema) -> float:
@@ -159,7 +167,7 @@ def test_values_on_thresholds_and_missing_ones_go_the_same_way(task: str):
     schema = make_schema(task, 4)
     found = trained(make_part(features[:300], target[:300]), make_part(features[300:], target[300:]), schema)
     # When rows hold the thresholds themselves, and their neighbours
-    nodes = np.concatenate([tree.nodes for trees in found.model.members[0]._predictors for tree in trees])
+    nodes = np.concatenate([tree.nodes for trees in found.model.members[0].boosting._predictors for tree in trees])
     limits = nodes["num_threshold"][nodes["is_leaf"] == 0].astype(np.float32)
     around = np.concatenate([limits, np.nextafter(limits, np.float32(9)), np.nextafter(limits, np.float32(-9))])
     rows = random.choice(np.append(around, np.nan), (2_000, 4)).astype(np.float32)
@@ -220,6 +228,69 @@ def test_five_thousand_categories_and_a_wide_table():
     schema = Schema("", "y", (many, *schema.features))
     found = trained(make_part(features[:450], target[:450]), make_part(features[450:], target[450:]), schema)
     assert np.mean((found.answer > 0.5) == found.target) > 0.95
+
+
+def many_categories(task: str, rows: int) -> tuple[Schema, Part, Part]:
+    """Two columns whose 40 codes are in no order, the first of them open, with values missing."""
+    random = np.random.default_rng(8)
+    names = tuple(f"c{at:02}" for at in range(40))
+    shop = Feature("shop", "category", categories=names, unknown="other", nullable=True)
+    columns = (Feature("size", "number"), shop, replace(shop, name="town", unknown="refuse"))
+    schema = Schema("", "y", columns, task=task, classes=("a", "b", "c") if task == MULTICLASS else ())
+    features = np.column_stack([random.normal(size=rows), random.integers(0, 39, (rows, 2))])
+    score = random.normal(size=40)[features[:, 1].astype(int)] + random.normal(size=40)[features[:, 2].astype(int)]
+    features[random.random(rows) < 0.1, 1:] = np.nan
+    target = {REGRESSION: 1e6 + score, BINARY: score > 0, MULTICLASS: np.digitize(score, [-0.7, 0.7])}[task]
+    held_out = np.arange(rows) % 4 == 0
+    return schema, make_part(features[~held_out], target[~held_out]), make_part(features[held_out], target[held_out])
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "members"),
+    [(BINARY, 200, 4), (REGRESSION, 200, 4), (BINARY, 3_200, 1), (REGRESSION, 3_200, 1), (MULTICLASS, 3_200, 1)],
+)
+def test_the_means_of_many_categories_are_looked_up_in_the_graph(task: str, rows: int, members: int):
+    schema, train, validation = many_categories(task, rows)
+
+    found = trained(train, validation, schema)
+
+    columns = (1, 1, 1, 2, 2, 2) if task == MULTICLASS else (1, 2)
+    assert [member.means.columns for member in found.model.members] == [columns] * members
+    # Values that training lacked, other ones, missing ones.
+    strange = [[0, 40, 39], [0, 39, np.nan], [0, np.nan, 0], [np.nan] * 3]
+    assert agreed(found.model, make_part(np.array(strange), [0] * 4).rows, schema) <= TOLERANCE
+
+
+@pytest.mark.parametrize("task", [BINARY, MULTICLASS])
+def test_means_tell_more_than_codes_in_any_order(task: str):
+    schema, train, validation = many_categories(task, 3_200)
+    plain = replace(schema, features=tuple(Feature(name, "number", nullable=True) for name in schema.names))
+
+    by_means, by_codes = (fit(train, validation, each, FEW_TREES) for each in (schema, plain))
+
+    losses = [
+        log_loss(each.target, class_probabilities(each.scores, len(each.model.classes_)))
+        for each in (by_means, by_codes)
+    ]
+    assert losses[0] < 0.9 * losses[1]
+
+
+def test_a_category_of_one_row_does_not_tell_its_target():
+    features, target = np.array([[0], [1], [1], [2], [np.nan]], np.float32), np.array([9.0, 1, 2, 3, 3.5])
+    means, fitted = fit_means(features, target[:, None], [(0, 5)], seed=1)
+    # The mean of all rows is 0, which also a code that training lacked has.
+    assert fitted[[0, 3, 4], 1].tolist() == [0, 0, 0]
+    assert fitted[1:3, 1].max() < 0
+    first, second, third, *lacked, missing = means.values[0]
+    assert first > 0 > missing > third > second
+    assert lacked == [0, 0]
+
+
+def test_many_classes_have_no_means():
+    category = Feature("shop", "category", categories=tuple(f"c{at}" for at in range(30)))
+    schema = Schema("", "y", (category,), task=MULTICLASS, classes=tuple("abcdef"))
+    part = make_part(np.arange(90)[:, None] % 30, np.arange(90) % 6)
+    assert fit(part, part, schema, Tuning(iterations=2)).model.members[0].means.columns == ()
 
 
 @pytest.mark.parametrize("task", HEADS)

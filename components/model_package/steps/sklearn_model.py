@@ -20,6 +20,8 @@ from model_package.tasks import base_task
 MODEL_FILE = "model.skops"
 # What the template's model and scikit-learn's boosting and calibration hold beyond what skops trusts by itself.
 TRUSTED_TYPES = (
+    "model_package.steps.table_model.CategoryMeans",
+    "model_package.steps.table_model.Member",
     "model_package.steps.table_model.TableModel",
     "model_package.steps.table_model.TextScores",
     "sklearn.calibration._CalibratedClassifier",

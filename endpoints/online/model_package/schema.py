@@ -6,7 +6,7 @@ travel as schema.json, beside the rows and in the model package, where the decis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -266,8 +266,10 @@ class Schema:
 
     @property
     def matrix_columns(self) -> tuple[str, ...]:
-        """The columns of the model's matrix, in order: one per feature, several per timestamp, none per text."""
-        return tuple(column for feature in self.features for column in feature.matrix_columns)
+        """The matrix's columns, in order: one per feature, none per text; a timestamp's parts under names not taken."""
+        names = self.names
+        columns = ((each.name, column) for each in self.features for column in each.matrix_columns)
+        return tuple(column if column == name else _unlike(column, names) for name, column in columns)
 
     @property
     def texts(self) -> tuple[Feature, ...]:
@@ -346,6 +348,10 @@ class Schema:
         if self.decision is not None:
             document["decision"] = {"threshold": self.decision.threshold, "chosen_by": self.decision.chosen_by}
         return document
+
+
+def _unlike(name: str, others: Sequence[str]) -> str:
+    return _unlike(f"{name}_", others) if name in others else name
 
 
 def written(value: Scalar) -> str:

@@ -11,7 +11,7 @@ import pytest
 from tiny_package import SCHEMA
 
 from model_package.errors import SchemaError
-from model_package.schema import Decision, Schema
+from model_package.schema import Decision, Feature, Schema
 from model_package.schema_file import read_schema_file
 
 YAML = """\
@@ -100,6 +100,14 @@ def test_features_become_columns_of_the_matrix_and_texts_stand_beside_it(tmp_pat
     assert schema.matrix_columns == ("plan", "member", *seen, "zone")
     assert [feature.name for feature in schema.texts] == ["note"]
     assert [feature.codes for feature in schema.features] == [(0, 1, 2), (0, 1), None, None, (0, 1)]
+
+
+def test_a_part_of_a_timestamp_leaves_a_feature_its_name():
+    names = ("seen.days", "seen", "seen.days_", "seen.month")
+    schema = Schema("", "y", tuple(Feature(each, "timestamp" if each == "seen" else "number") for each in names))
+
+    assert schema.matrix_columns[:4] == ("seen.days", "seen.days__", "seen.month_", "seen.day")
+    assert len(set(schema.matrix_columns)) == 10
 
 
 def test_a_slice_of_labels_divides_rows_by_their_codes(tmp_path: Path):

@@ -20,7 +20,9 @@ import pytest
 from project_copy import copy_project, git
 
 from mlops.core.environments import INSTALLED_FOLDER
+from mlops.demo.rows import request_bodies
 from model_package.package import ModelPackage
+from model_package.schema_file import read_schema_file
 
 from .install_pytorch import ENVIRONMENT
 
@@ -84,6 +86,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     fork = Fork(folder)
     made = fork.run("init", "--example", "pytorch")
     assert made.returncode == 0, made.stderr
+    # The training step alone asks for a GPU.
+    pipeline = folder / "pipelines" / "train.yml"
+    pipeline.write_text(pipeline.read_text().replace("# compute: azureml:gpu-cluster", "compute: azureml:gpu-cluster"))
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "Our own model")
     absent = fork.run("demo")
@@ -122,12 +127,13 @@ def test_every_stage_runs_the_exported_graph(played: Played) -> None:
 def test_files_and_requests_get_the_same_answers_with_missing_values_too(played: Played, tmp_path: Path) -> None:
     # given rows of which some lack measurements
     fork, version = played.fork, played.demo["model"]["version"]
-    rows = pl.read_csv(fork.folder / "data" / "pytorch.csv").head(ROWS)
+    rows = pl.read_csv(fork.folder / "data" / "pytorch.csv", infer_schema=False).head(ROWS)
     assert rows["vibration"].null_count()
     (tmp_path / "files").mkdir()
     rows.write_csv(tmp_path / "files" / "rows.csv")
-    asked = rows.drop("pump_id", "fails").with_columns(pl.col("serviced") == "yes")
-    (tmp_path / "request.json").write_text(json.dumps({"input_data": asked.to_dicts()}))
+    schema = read_schema_file(fork.folder / "schema.yml")
+    asked = [json.loads(body)["input_data"][0] for body in request_bodies(rows, schema)]
+    (tmp_path / "request.json").write_text(json.dumps({"input_data": asked}))
 
     # when
     fork.document("deploy", "--stage", "dev", "--batch", "--version", version)

@@ -198,7 +198,7 @@ def test_a_champion_that_is_not_what_its_manifest_promises_blocks(world: Any) ->
     ("name", "content", "measure", "says"),
     [
         ("model.onnx", b"no model", "roc_auc", "cannot be opened"),
-        ("model.onnx", None, "roc_auc", "cannot be opened"),
+        ("model.onnx", None, "roc_auc", "neither model.onnx nor pyfunc/"),
         ("schema.json", None, "roc_auc", "there is no schema.json"),
         ("schema.json", b"{}", "golden_difference", "schema.json has format None"),
         ("golden.json", None, "golden_difference", "there is no golden.json"),

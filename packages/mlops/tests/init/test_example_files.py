@@ -27,6 +27,15 @@ def test_every_rewording_matches_once_and_every_removed_file_exists(name: str) -
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_no_module_of_a_replaced_step_is_left(name: str) -> None:
+    brought = example_files(load_project(ROOT), name)
+    steps = {str(Path(path).parent) for path in brought if path.startswith("components/") and path.endswith(".py")}
+    modules = {file.relative_to(ROOT).as_posix() for step in steps for file in (ROOT / step).glob("*.py")}
+
+    assert modules - set(brought) - set(EXAMPLES[name].removed) == set()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_its_environments_have_the_versions_of_the_lock(name: str) -> None:
     project = ROOT / "examples" / name / "project"
     lock = Lock((ROOT / "uv.lock").read_text())

@@ -73,7 +73,16 @@ class JobParts:
             self.records, StepRunner(tools), self.tracking, self.job_paths, clock, settings.parallel_steps
         )
         self.behaviour = Jobs(
-            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
+            store,
+            clock,
+            operations,
+            locator,
+            self.records,
+            self.runner,
+            self.job_paths,
+            self.preloader,
+            base_url,
+            computes_must_exist=settings.strict,
         )
         self._closing: asyncio.Task[None] | None = None
 
