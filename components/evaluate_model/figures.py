@@ -39,7 +39,7 @@ def draw_importance(importance: Mapping[str, float], metric: Metric) -> str:
     ordered = sorted(importance.items(), key=lambda entry: -entry[1])[:MOST_BARS]
     worse = "rise" if metric.better == "lower" else "loss"
     title = "Importance" if len(ordered) == len(importance) else f"Importance: the first {MOST_BARS}"
-    return draw_bars(dict(ordered), title, f"{worse} of {metric.title} when the feature is shuffled")
+    return draw_bars(dict(ordered), title, f"{worse} of {metric.name} when the feature is shuffled")
 
 
 def draw_bars(values: Mapping[str, float], title: str, across: str) -> str:

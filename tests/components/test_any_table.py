@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 from category_means import fit_means
-from chain import run_step
+from chain import step_command
 from onnx_graph import convert, largest_difference
+from programs import run_scripts
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -94,20 +95,19 @@ def test_columns_of_every_kind_go_from_a_csv_to_a_model(tmp_path: Path, task: st
     # Given a CSV and its schema
     (tmp_path / "schema.yml").write_text(f"format: 1\n{HEADS[task]}{FEATURES}", encoding="utf-8")
     every_kind(task).write_csv(tmp_path / "rows.csv")
-    # When the steps run as the pipeline starts them
+    # When the steps run, in one process
     made = {name: tmp_path / name for name in ("rows", "report", "split", "model", "evaluation", "package")}
     split, model = {"split_data": made["split"]}, {"trained_model": made["model"]}
     evaluation, package = {"evaluation": made["evaluation"]}, {"model_package": made["package"]}
     source: dict[str, Path] = {"data": tmp_path / "rows.csv", "schema": tmp_path / "schema.yml"}
-    for step, options in (
-        ("validate_data", {**source, "validated_data": made["rows"], "validation_report": made["report"]}),
-        ("prepare_data", {"validated_data": made["rows"], **split}),
-        ("train_model", {**split, **model, "iterations": 12}),
-        ("evaluate_model", {**split, **model, **evaluation, "bootstrap_resamples": 20}),
-        ("package_model", {**split, **model, **evaluation, **package}),
-    ):
-        done = run_step(step, **options)
-        assert done.returncode == 0, done.stderr
+    done = run_scripts(
+        step_command("validate_data", **source, validated_data=made["rows"], validation_report=made["report"]),
+        step_command("prepare_data", validated_data=made["rows"], **split),
+        step_command("train_model", **split, **model, iterations=12),
+        step_command("evaluate_model", **split, **model, **evaluation, bootstrap_resamples=20),
+        step_command("package_model", **split, **model, **evaluation, **package),
+    )
+    assert done.returncode == 0, done.stderr
     # Then the package has learnt something, and answers its own golden requests
     found = ModelPackage.read(made["package"])
     parity = json.loads((made["package"] / "evaluation.json").read_text())["onnx_parity"]

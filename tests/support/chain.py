@@ -55,17 +55,23 @@ def run_step(step: str, **options: object) -> subprocess.CompletedProcess[str]:
 
     Skips the test if the step's environment must be installed beside the project's, and is not.
     """
-    words: list[str] = []
-    for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
     components = ROOT / "components"
-    file = components / step / f"{step}.py"
+    name, *words = step_command(step, **options)
+    file = Path(name)
     try:
         python = python_of(ROOT, Path(yaml.safe_load(file.with_name("component.yml").read_text())["environment"]))
     except MachineError as error:
         pytest.skip(f"{error.message}. {error.advice}")
     # Another environment has no model_package: there the step takes the copy that travels with it.
     return run_script(file, *words, python=python, modules=None if python == Path(sys.executable) else components)
+
+
+def step_command(step: str, **options: object) -> list[str]:
+    """Give the file of a step and its options."""
+    words = [str(ROOT / "components" / step / f"{step}.py")]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
 
 
 def run_chain(data: Path, folder: Path, **training: object) -> Chain:

@@ -96,6 +96,20 @@ def test_numbers_keep_their_order_and_the_target_stays():
     assert day["days"].mean() > drawn["days"].mean() + 80  # ty: ignore[unsupported-operator]
 
 
+@pytest.mark.parametrize(("rows", "sent"), [(100, 600), (2_500, 1_000), (9_000, ROWS)])
+def test_where_the_newest_rows_test_a_model_the_day_repeats_each_of_some_rows_equally_often(rows: int, sent: int):
+    schema = Schema("", "price", FEATURES, task=REGRESSION, time="since")
+    source = table(rows).with_columns(price=pl.col("amount").fill_null(60))
+
+    day = shifted(source, schema)
+
+    repeated = day.with_columns(pl.col("since") - timedelta(weeks=1)).rows()
+    assert len(day) == sent
+    assert {repeated.count(row) for row in repeated[:20]} == {sent // len(set(repeated))}
+    assert set(repeated) <= set(source.rows())
+    assert day["price"].mean() > source["price"].mean() + 0.3 * source["price"].std()  # ty: ignore[unsupported-operator]
+
+
 @pytest.mark.parametrize(
     ("feature", "is_missing"),
     [(each, is_missing) for each in FEATURES for is_missing in (False, True) if each.nullable or not is_missing],

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from mlops.core.errors import RequestRefused, RolloutFailed
+from mlops.core.results import Table
 from mlops.endpoint.client import Address, call, require_success
-from mlops.endpoint.scoring import difference, smoke_test
+from mlops.endpoint.scoring import ScoreResult, difference, smoke_test
 from model_package.golden import GoldenCase
 from model_package.package import write_schema
 from model_package.schema import Decision, Feature, Schema
@@ -217,3 +218,13 @@ def test_another_label_is_a_difference_even_within_the_tolerance() -> None:
     other = [{"label": "low", "probabilities": {"low": 0.6, "high": 0.4}}]
     assert "row 0: probabilities" in difference(RISK, case, other, 1e-5)[0]
     assert "no answers of a multiclass" in difference(RISK, case, [{"label": "low"}], 1e-5)[0]
+
+
+def test_probabilities_of_classes_are_shown_largest_first():
+    few = {"label": "b", "probabilities": {"a": 0.2512345, "b": 0.7487655}}
+    many = {"label": 0, "probabilities": {f"{number}": 0.1 for number in range(10)}}
+
+    (table, _) = ScoreResult("late-dev", "blue", {"predictions": [few, many], "model": "late"}).blocks()
+
+    assert isinstance(table, Table)
+    assert [row[-1] for row in table.rows] == ["b 0.7488, a 0.2512", "0 0.1, 1 0.1, 2 0.1, 3 0.1, 4 0.1, 5 more"]

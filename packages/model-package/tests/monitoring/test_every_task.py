@@ -123,6 +123,9 @@ def test_a_window_like_training_is_measured_and_quiet(name: str, tmp_path: Path)
         assert interval is not None
         assert interval.low < 0 < interval.high, each
     assert {"score", "performance"} <= set(draw(found, 0.1))
+    assert found.score is not None
+    assert found.score.name == task.represented_as
+    assert found.score.histogram.labels[-1] == (task.prediction_bins_names or ("above",))[-1]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -17,6 +17,7 @@ from azureml_emulator.events.cloud_event import CloudEvent, events_of
 from azureml_emulator.events.retries import Limits, Reason, is_acknowledged, next_attempt
 from azureml_emulator.events.subscription import Subscription, read_subscription
 from azureml_emulator.events.webhook import Webhooks
+from azureml_emulator.kernel.background import keep_running, run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.kernel.store import Resource, Store
@@ -68,7 +69,7 @@ class Deliveries:
 
     def open(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        self._task = keep_running(self._run, "the delivery of events")
 
     async def close(self) -> None:
         """Stop. Pending deliveries continue after the next start."""
@@ -144,7 +145,7 @@ class Deliveries:
             self._changed.clear()
             for to, keys in self._due().items():
                 if to not in self._busy:
-                    self._busy[to] = asyncio.create_task(self._serve(to, keys))
+                    self._busy[to] = run_once(self._serve(to, keys), f"the delivery to {to}")
             try:
                 async with asyncio.timeout(self._pause().total_seconds()):
                     await self._changed.wait()

@@ -23,6 +23,7 @@ from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.settings import Settings
@@ -95,7 +96,7 @@ class JobParts:
             self._forking.open()
             if self._is_eager:
                 self.preloader.learn_project(Path.cwd())
-        self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
+        self._closing = run_once(self.tracking.end_when_ready(interrupted), "closing the runs of interrupted jobs")
 
     async def close(self) -> None:
         """Stop jobs, the fork server and MLflow."""

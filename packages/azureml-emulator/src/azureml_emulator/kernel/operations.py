@@ -6,11 +6,11 @@ The work itself is the caller's; the wire format is `http/control_plane/arm.py`'
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, error_document
 from azureml_emulator.kernel.store import Store
@@ -18,7 +18,6 @@ from azureml_emulator.kernel.store import Store
 Status = Literal["InProgress", "Succeeded", "Failed", "Canceled"]
 _TOPIC = "operation"
 _INTERRUPTED = "The emulator stopped during this operation. Send the request again."
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Operations:
         """Run `work` in the background. When it raises an EmulatorError, the operation fails with it."""
         operation = Operation(self._clock.identifier(), target, "InProgress", self._clock.timestamp())
         self._save(operation)
-        self._tasks[operation.id] = asyncio.create_task(self._run(operation, work))
+        self._tasks[operation.id] = run_once(self._run(operation, work), f"the operation on {target}")
         return operation
 
     def get(self, identifier: str) -> Operation | None:
@@ -84,9 +83,7 @@ class Operations:
             self._end(operation, "Failed", "Interrupted", _INTERRUPTED)
             raise
         except Exception as error:
-            # A bug of the emulator must reach the caller as a failed operation instead of a poll that never ends. It is
-            # logged with its traceback, and raised again so that the task shows it too.
-            _log.exception("operation on %s", operation.target)
+            # A bug of the emulator must reach the caller as a failed operation instead of a poll that never ends.
             self._end(operation, "Failed", "InternalServerError", f"{type(error).__name__}: {error}")
             raise
         else:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.processes.fork_server import FRAME
-from azureml_emulator.processes.supervisor import GRACE_SECONDS, Processes, RunningProcess, stop_group
+from azureml_emulator.processes.supervisor import GRACE_SECONDS, Processes, RunningProcess, signal_group, stop_group
 
 # Variables that are read when a library is imported or its C code is loaded, so before a fork.
 _READ_AT_IMPORT = (
@@ -69,7 +68,7 @@ class ForkServer:
         self._started: dict[str, asyncio.Future[int]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._imported: asyncio.Future[str | None] | None = None
-        self._listener = asyncio.create_task(self._listen())
+        self._listener = run_once(self._listen(), "listening to the fork server")
         self.modules: set[str] = set()
         self.ready = False
         self.alive = True
@@ -87,7 +86,12 @@ class ForkServer:
                 log=log,
                 stdin=theirs.fileno(),
             )
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            await process.stop()
+            raise
         return cls(processes, process, environment, reader, writer)
 
     async def preload(self, modules: list[str]) -> str | None:
@@ -123,7 +127,13 @@ class ForkServer:
                 "log": str(log),
             }
         )
-        pid = await started
+        try:
+            pid = await started
+        except asyncio.CancelledError:
+            if started.done() and not started.cancelled() and started.exception() is None:
+                # It was reported as started, and cancelled before this could go on.
+                signal_group(started.result(), signal.SIGKILL)
+            raise
         self._processes.remember(identifier, pid)
         return ForkedProcess(identifier, pid, ended, self._processes)
 
@@ -153,6 +163,8 @@ class ForkServer:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            # Whatever ended the listener: without it nothing is heard of the children, so the server ends them.
+            self._writer.close()
             self._lost()
 
     def _handle(self, report: dict[str, object]) -> None:
@@ -160,7 +172,7 @@ class ForkServer:
             case {"event": "started", "id": str(identifier), "pid": int(pid)}:
                 started = self._started.pop(identifier)
                 if started.cancelled():
-                    _kill(pid)
+                    signal_group(pid, signal.SIGKILL)
                 else:
                     started.set_result(pid)
             case {"event": "exited", "id": str(identifier), "code": int(code)}:
@@ -180,11 +192,3 @@ class ForkServer:
             if not future.done():
                 future.set_result(-signal.SIGKILL)
         self._ended.clear()
-
-
-def _kill(pid: int) -> None:
-    """Kill a child whose caller was cancelled before it started."""
-    # It may not lead its process group yet.
-    for kill in (os.killpg, os.kill):
-        with suppress(ProcessLookupError):
-            kill(pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.processes.watchdog import Watchdog
@@ -113,12 +114,30 @@ class Processes:
 
 
 async def stop_group(pid: int, wait: Callable[[], Awaitable[int]], grace: float = GRACE_SECONDS) -> int:
-    """Send SIGTERM to the group that `pid` leads, and SIGKILL after `grace` seconds. Returns what `wait()` does."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGTERM)
+    """Send SIGTERM to the group that `pid` leads, and SIGKILL after `grace` seconds. Returns what `wait()` does.
+
+    A caller that is cancelled meanwhile waits no longer: the group gets SIGKILL at once.
+    """
+    signal_group(pid, signal.SIGTERM)
+    ended = run_once(_awaited(wait), f"waiting for the end of process {pid}")
     try:
-        return await asyncio.wait_for(wait(), grace)
+        return await asyncio.wait_for(asyncio.shield(ended), grace)
     except TimeoutError:
+        signal_group(pid, signal.SIGKILL)
+        return await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        signal_group(pid, signal.SIGKILL)
+        await asyncio.shield(ended)
+        raise
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the group that `pid` leads, or to `pid` alone while it leads none; nothing if it has ended."""
+    for send in (os.killpg, os.kill):
         with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        return await wait()
+            send(pid, number)
+            return
+
+
+async def _awaited(wait: Callable[[], Awaitable[int]]) -> int:
+    return await wait()

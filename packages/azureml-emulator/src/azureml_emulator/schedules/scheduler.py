@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.schedules.occurrences import next_occurrence
@@ -55,7 +56,7 @@ class Scheduler:
 
     def open(self) -> None:
         """Start the task."""
-        self._task = asyncio.create_task(self._run())
+        self._task = keep_running(self._run, "the scheduler")
 
     async def close(self) -> None:
         """Stop the task; jobs that it started continue."""

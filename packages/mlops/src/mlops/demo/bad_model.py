@@ -1,7 +1,8 @@
 """Two bad models after a good release: one that the gate blocks, and one that fails only under traffic.
 
-The second passes every gate, but its scoring script degrades: after some requests it answers slowly, as with a leak.
-Its rollout must roll back automatically under continuous requests, none of which may fail.
+The first was trained on rows whose targets are those of other rows, as after a wrong join: bad in any task, whatever
+the training step is. The second passes every gate, but its scoring script degrades: after some requests it answers
+slowly, as with a leak. Its rollout must roll back automatically under continuous requests, none of which may fail.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import polars as pl
 
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
+from mlops.core.edits import Edit, write
 from mlops.core.errors import InputError, PromotionRefused, RolloutFailed
-from mlops.core.layout import ENDPOINT_FOLDER
+from mlops.core.layout import ENDPOINT_FOLDER, ROWS_FOLDER, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.releasing import merge, release_to
 from mlops.demo.rows import request_bodies
@@ -24,17 +26,18 @@ from mlops.demo.scratch import Scratch
 from mlops.demo.traffic import Callers
 from mlops.endpoint.client import address_of
 from mlops.endpoint.view import live_model
+from mlops.models.data_asset import refuse
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import deploy
-from mlops.settings.project import read_project_schema
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 from mlops.training.run import train
 from mlops.training.submission import held_out_file
 
-# One split predicts poorly. One more resample of the evaluation gives another package with the same answers, on any
-# table; another seed may give a worse model, or the same.
-_WORSE: Final = {"iterations": 1, "maximum_leaves": 2}
+_SEED: Final = 23
+# One more resample of the evaluation gives another package with the same answers, on any table; another seed may give a
+# worse model, or the same.
 _AS_GOOD: Final = {"bootstrap_resamples": 401}
 _CALLERS_PER_SECOND: Final = 50.0
 _QUESTIONS: Final = 5_000
@@ -105,7 +108,7 @@ class BadModelResult(Result):
         ]
 
 
-def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | None, good: str) -> BadModelResult:
+def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path, good: str) -> BadModelResult:
     """Try to release both, and leave every stage with its previous model. Raises InputError for a single stage."""
     order = scratch.project.order
     gated = order.next_after(order.training)
@@ -119,23 +122,34 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path | No
     return BadModelResult(stopped, order.production, reason, before, after, callers.requests, callers.failures)
 
 
-def _blocked_by_gate(
-    scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path | None
-) -> PromotionResult:
-    say("a worse model: one tree with one split")
+def _blocked_by_gate(scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path) -> PromotionResult:
+    say("a worse model: its rows have the targets of other rows")
     training = scratch.project.order.training
-    worse = train(clients.training, scratch.at_source(), training, data, _WORSE)
+    mixed = _with_mixed_targets(scratch.project, data)
+    worse = train(clients.training, scratch.at_source(), training, mixed)
+    # It must not be the newest version, which a retraining adds rows to.
+    refuse(clients.training, worse.data)
     release_to(scratch, clients, training, worse.model.version)
     scratch.at_branch()
     result = promote(clients, gated, None)
     if result.proposed is not None:
         raise PromotionRefused(
-            "the gates accepted a model of one tree with one split", "Raise the bounds in releases/gates.yml."
+            "the gates accepted a model that was trained on other rows' targets",
+            "Raise the bounds in releases/gates.yml.",
         )
     return result
 
 
-def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path | None) -> tuple[str, Callers]:
+def _with_mixed_targets(project: Project, data: Path) -> Path:
+    """Write a copy of the data in which the targets are in another order, the same for the same data."""
+    table, target = pl.read_csv(data, infer_schema=False), read_project_schema(project.root).target
+    file = private_folder(project.path(ROWS_FOLDER)) / f"{data.stem}-with-mixed-targets.csv"
+    mixed = table.with_columns(table[target].sample(fraction=1, shuffle=True, seed=_SEED))
+    write(file.parent, Edit(PurePosixPath(file.name), None, mixed.write_csv()))
+    return file
+
+
+def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path) -> tuple[str, Callers]:
     say("a model as good as the live one, whose scoring script degrades")
     order = scratch.project.order
     busy = order.production

@@ -129,17 +129,16 @@ def demo(project: Project, data_file: Path | None, wish: DemoOptions, *, fresh: 
         forget(project)
     with ThreadPoolExecutor() as side:
         imports = side.submit(_import_slow_modules)
-        data = side.submit(default_data, project) if data_file is None else None
+        data = side.submit(lambda: DefaultData(data_file) if data_file else default_data(project))
         scratch = side.submit(_scratch_for, project, data)
         os.environ.update(ensure_started(project).values)
         imports.result()
-        file = data_file if data is None else data.result().file
-        return _lifecycle(project, scratch.result(), file, side, wish, begun)
+        return _lifecycle(project, scratch.result(), data.result().file, side, wish, begun)
 
 
-def _scratch_for(project: Project, data: Future[DefaultData] | None) -> Scratch:
+def _scratch_for(project: Project, data: Future[DefaultData]) -> Scratch:
     """The scratch repository, where synthetic rows are judged by bounds that they can meet."""
-    schema = data.result().schema if data else None
+    schema = data.result().schema
     if schema is None:
         return prepare(project, say)
     from model_package.steps.featureless import featureless_metrics
@@ -151,7 +150,7 @@ def _scratch_for(project: Project, data: Future[DefaultData] | None) -> Scratch:
 
 
 def _lifecycle(
-    project: Project, scratch: Scratch, data: Path | None, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
+    project: Project, scratch: Scratch, data: Path, side: ThreadPoolExecutor, wish: DemoOptions, begun: float
 ) -> DemoResult:
     from mlops.azure.workspace import WorkspaceClients
     from mlops.demo.releasing import release_to

@@ -12,6 +12,7 @@ telling features are high, a week later, so that features and target relate as b
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -39,10 +40,13 @@ _RAREST_ROWS: Final = 3
 _ANY_NUMBER: Final = 1e6
 _WEEK: Final = timedelta(weeks=1)
 _SHORTEST_DELAY: Final = 9 * _WEEK
-# How many of the most telling features decide which rows are repeated, and how strongly: the rise of their sum's mean,
-# in standard deviations.
+# How many of the most telling features decide which rows are repeated, how strongly, and which share of the rows that
+# is. None is drawn twice: a newer model would learn the noise of a few rows.
 _TELLING: Final = 3
-_STRENGTH: Final = 1.3
+_STRENGTH: Final = 2.5
+_REPEATED_SHARE: Final = 0.4
+# Fewer are too few to retrain on.
+_LEAST_ROWS: Final = 600
 _LATEST: Final = datetime(9000, 1, 1)  # noqa: DTZ001 - timestamps of a table have no zone
 
 
@@ -54,7 +58,8 @@ def request_bodies(table: pl.DataFrame, schema: Schema) -> list[bytes]:
 def shifted(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Return ROWS rows of a typed table, drawn again where it has fewer, with every feature shifted; always the same.
 
-    The target stays: a row is what it was, and only looks different.
+    The target stays: a row is what it was, and only looks different. Of a table whose newest rows test a model, the
+    day has a share of the rows, at least _LEAST_ROWS in all and at most ROWS.
     """
     if schema.time in schema.names and (score := _telling(table, schema)) is not None:
         return _repeated(table, schema, score)
@@ -64,10 +69,11 @@ def shifted(table: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def _repeated(table: pl.DataFrame, schema: Schema, score: np.ndarray) -> pl.DataFrame:
-    """Return rows drawn by their score [rows], a week later."""
+    """Return rows drawn by their score [rows], each as often as the others, a week later."""
     weight = np.exp(_STRENGTH * np.clip((score - score.mean()) / score.std(), -3, 3))
-    chosen = np.random.default_rng(_SEED).choice(table.height, ROWS, p=weight / weight.sum())
-    drawn = table[chosen]
+    count = min(ROWS, math.ceil(_REPEATED_SHARE * table.height))
+    chosen = np.random.default_rng(_SEED).choice(table.height, count, replace=False, p=weight / weight.sum())
+    drawn = table[np.tile(chosen, math.ceil(_LEAST_ROWS / count))]
     times = [feature.name for feature in schema.features if feature.type == TIMESTAMP]
     return drawn.with_columns(
         (drawn[name].cast(pl.Datetime("us")) + _WEEK).cast(drawn[name].dtype).alias(name) for name in times

@@ -22,6 +22,7 @@ from model_package.package import read_golden, read_schema
 from model_package.tasks import Task, task_of
 
 _ROWS_SHOWN = 20
+_CLASSES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,22 @@ class ScoreResult(Result):
             return [Raw(str(self.reply))]
         columns = ("row", *predictions[0])
         shown = predictions[:_ROWS_SHOWN]
-        rows = tuple(
-            (str(number), *(str(value) for value in prediction.values())) for number, prediction in enumerate(shown)
-        )
+        rows = tuple((str(number), *map(_shown, prediction.values())) for number, prediction in enumerate(shown))
         answered = f" by {self.deployment}" if self.deployment else ""
         facts = ", ".join(f"{key} {value}" for key, value in self.reply.items() if key != "predictions")
         blocks: list[Block] = [Table(f"{self.endpoint} answered{answered}", columns, rows), Line(facts)]
         if len(predictions) > len(shown):
             blocks.append(Line(f"{len(predictions) - len(shown)} more rows; --json prints all", "hint"))
         return blocks
+
+
+def _shown(value: Any) -> str:
+    """A value of a prediction; of probabilities by class the largest ones, the most probable class first."""
+    if not isinstance(value, dict):
+        return str(value)
+    ordered = sorted(value.items(), key=lambda each: -each[1])
+    more = f", {len(ordered) - _CLASSES_SHOWN} more" if len(ordered) > _CLASSES_SHOWN else ""
+    return ", ".join(f"{name} {probability:.4g}" for name, probability in ordered[:_CLASSES_SHOWN]) + more
 
 
 def score(

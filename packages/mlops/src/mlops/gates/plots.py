@@ -24,9 +24,9 @@ _MARGIN: Final = 40
 _INNER: Final = _SIZE - 2 * _MARGIN
 _CURVE_POINTS: Final = 200
 _LINE_HEIGHT: Final = 26
-_LABEL_WIDTH: Final = 130
+_LABEL_WIDTH: Final = 160
 _LONGEST_LABEL: Final = 22
-_WIDE: Final = 340
+_WIDE: Final = 370
 
 Floats = npt.NDArray[np.float64]
 

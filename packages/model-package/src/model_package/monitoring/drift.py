@@ -13,7 +13,7 @@ from model_package.monitoring.findings import ColumnDrift, HistogramPair, by_con
 from model_package.monitoring.quality import Column
 from model_package.monitoring.reference import Reference
 from model_package.rows.cells import ORIGIN, shown
-from model_package.schema import TIMESTAMP
+from model_package.schema import TEXT, TIMESTAMP
 from model_package.statistics.histograms import Counted, Counts
 from model_package.statistics.psi import population_stability_index
 from model_package.statistics.significance import adjusted_p_values, chi_square
@@ -92,10 +92,11 @@ def prediction_drift(
 ) -> tuple[dict[str, Measure], ColumnDrift]:
     """Compare the released model's answers [rows, ...] with those of its training."""
     task, known = task_of(reference.schema), reference.baseline.predictions
-    drift = compare("score", known, known.count(task.represent(answer)))
-    if task.prediction_bins_names:
-        labels = (*task.prediction_bins_names, "other")
-        drift = replace(drift, histogram=replace(drift.histogram, labels=labels))
+    drift = compare(task.represented_as, known, known.count(task.represent(answer)))
+    if names := task.prediction_bins_names:
+        # Every answer is one of the classes: there are no others.
+        shares = drift.histogram
+        drift = replace(drift, histogram=HistogramPair(names, shares.training[:-1], shares.window[:-1]))
     change = task.prediction_change(answer, reference.evaluation, known)
     return {SCORE_DRIFT: Measure(drift.psi), task.change.name: change}, drift
 
@@ -106,8 +107,9 @@ def _histogram(known: Distribution, recent: Counts) -> HistogramPair:
         labels = known.labels or tuple(map(shown, known.categories))
         return HistogramPair((*labels, "other"), _shares([*inner, float(known.other)]), _shares(recent))
     begins = map(_date if known.kind == TIMESTAMP else _label, known.edges[:-1])
-    labels = ("below", *begins, "above")
-    return HistogramPair(labels, _shares([0.0, *inner, 0.0]), _shares(recent))
+    # Of a text its length is counted.
+    below, above = ("shorter", "longer") if known.kind == TEXT else ("below", "above")
+    return HistogramPair((below, *begins, above), _shares([0.0, *inner, 0.0]), _shares(recent))
 
 
 def _shares(counts: list[float] | Counts) -> tuple[float, ...]:

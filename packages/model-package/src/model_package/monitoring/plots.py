@@ -12,10 +12,10 @@ from model_package.reports.figures import ACCENT, MARGINS_WITH_NAMES, QUIET, SEC
 _MAX_FEATURES = 16
 _MAX_DISTRIBUTIONS = 4
 # So many letters of the bins' labels have room beside each other.
-_LETTERS_BELOW = 40
+_LETTERS_BELOW = 56
 # Shares of many bins have three decimals, which need room.
 _LEFT_OF_SHARES = {"left": 0.17, "right": 0.98, "bottom": 0.14, "top": 0.91}
-_LEFT_OF_NAMES = {"left": 0.30, "right": 0.96, "bottom": 0.11, "top": 0.93}
+_LEFT_OF_NAMES = {"left": 0.44, "right": 0.96, "bottom": 0.11, "top": 0.93}
 
 
 def draw(found: Findings, psi_threshold: float) -> dict[str, str]:
@@ -26,7 +26,7 @@ def draw(found: Findings, psi_threshold: float) -> dict[str, str]:
         for number, picture in enumerate(draw_distributions(found.columns), start=1):
             figures[f"feature_{number}"] = picture
     if found.score is not None:
-        figures["score"] = draw_histograms("score", found.score.histogram)
+        figures["score"] = draw_histograms(found.score.name, found.score.histogram)
     compared = {name: found.measures[name] for name in found.performance or () if name in found.measures}
     if any(each.difference_interval is not None for each in compared.values()):
         figures["performance"] = draw_performance(compared)
@@ -86,6 +86,6 @@ def draw_performance(measures: Mapping[str, Measure]) -> str:
         axes.plot([low, high], [position, position], color=ACCENT, linewidth=2)
         axes.plot([each.difference], [position], color=ACCENT, marker="o", markersize=6)
     axes.axvline(0.0, color=QUIET, linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.5, max(0.5, len(names) - 0.5))
     return svg(figure)

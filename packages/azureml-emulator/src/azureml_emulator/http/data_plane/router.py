@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azureml_emulator.http.data_plane.single_write import SINGLE_WRITE, SingleWrite
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import RandomSource
 from azureml_emulator.kernel.errors import Unauthorized, error_body
 from azureml_emulator.security.tokens import Tokens
@@ -177,7 +178,7 @@ class ScoringRouter:
         if len(copies) >= MIRROR_LIMIT:
             deployment.metrics.mirror_dropped += 1
             return
-        task = asyncio.create_task(mirror_to(deployment, question))
+        task = run_once(mirror_to(deployment, question), "mirroring a request")
         copies.add(task)
         task.add_done_callback(copies.discard)
 

@@ -6,9 +6,9 @@ Also cancels jobs, stops them with the emulator, and fails interrupted ones. A s
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from azureml_emulator.jobs.definitions.states import (
     CANCEL_REQUESTED,
@@ -25,13 +25,13 @@ from azureml_emulator.jobs.graph.scheduling import decide
 from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.resource_id import Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
 
 _INTERRUPTED = "The emulator stopped while this job was running. Submit it again."
 _INTERRUPTED_CODE = "Interrupted"
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Runner:
 
     def start(self, job: Resource, graph: Graph) -> None:
         """Run a job in the background."""
-        task = asyncio.create_task(self._run(job, graph))
+        task = run_once(self._run(job, graph), f"the job {job.name}")
         self._tasks[job.key] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
@@ -77,7 +77,7 @@ class Runner:
         self._records.set_state(job.key, CANCEL_REQUESTED)
         task = self._tasks.get(job.key)
         if task is not None:
-            task.cancel()
+            _cancel(task)
 
     async def ended(self, job: Resource) -> None:
         """Wait until a running job has ended."""
@@ -90,7 +90,7 @@ class Runner:
         self._stopping = True
         running = list(self._tasks.values())
         for task in running:
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*running, return_exceptions=True)
 
     def fail_interrupted(self) -> dict[str, State]:
@@ -123,7 +123,6 @@ class Runner:
                 self._records.set_state(job.key, CANCELED)
         except Exception as error:
             # A bug of the emulator must end the job rather than leave it running forever. It is raised again.
-            _log.exception("job %s", job.name)
             message = f"The emulator failed: {type(error).__name__}: {error}"
             self._records.set_state(job.key, FAILED, failure(message, "InternalServerError"))
             raise
@@ -136,7 +135,7 @@ class Runner:
     async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
         self._records.set_state(job.key, PREPARING)
         scope = parse_resource_path(job.id).scope
-        root = asyncio.create_task(self._begin_run(job))
+        root = run_once(self._begin_run(job), f"beginning the MLflow run of {job.name}")
         context = self._context(job, graph, parent_run=root)
         records = {
             name: self._records.create_step(job, scope, self._clock.identifier(), step)
@@ -153,6 +152,10 @@ class Runner:
             log.stamped(self._clock.now(), "Pipeline canceled.")
             await self._close(root, CANCELED)
             raise
+        except Exception:
+            # A bug of the emulator: no step may go on without its pipeline.
+            await self._cancel_steps(progress)
+            raise
         self._bind_outputs(job, graph, progress)
         log.stamped(self._clock.now(), f"Pipeline {job.name}: {end}.")
         await self._close(root, end)
@@ -168,12 +171,12 @@ class Runner:
             for name in plan.start:
                 progress.states[name] = RUNNING
                 step = self._steps.run(progress.records[name], graph.steps[name], context, progress.outputs)
-                progress.tasks[asyncio.create_task(step)] = name
+                progress.tasks[run_once(step, f"the step {progress.records[name].name}")] = name
                 log.stamped(self._clock.now(), f"{name}: started as {progress.records[name].name}.")
             if plan.stop and not progress.stopped:
                 progress.stopped = True
                 for task in progress.tasks:
-                    task.cancel()
+                    _cancel(task)
             if plan.end is not None:
                 return plan.end
             if progress.tasks:
@@ -196,7 +199,7 @@ class Runner:
 
     async def _cancel_steps(self, progress: _Progress) -> None:
         for task in progress.tasks:
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*progress.tasks, return_exceptions=True)
         for record in progress.records.values():
             self._records.set_state(record.key, CANCELED)
@@ -242,6 +245,12 @@ class Runner:
         tracked = await root
         if tracked is not None:
             await self._tracking.end(tracked.run, end)
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task once: a second time would interrupt it while it stops what it started."""
+    if not task.cancelling():
+        task.cancel()
 
 
 def _scope(job: Resource) -> Scope:

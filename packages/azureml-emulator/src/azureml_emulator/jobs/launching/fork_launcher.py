@@ -16,6 +16,7 @@ from pathlib import Path
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments
 from azureml_emulator.jobs.launching.launcher import Launch, PlainLauncher, StepProcess
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.fork_client import ForkServer
 from azureml_emulator.processes.supervisor import Processes
@@ -49,7 +50,7 @@ class ForkLauncher:
 
     def open(self) -> None:
         """Start in the background, and import what was learned before."""
-        self._task = asyncio.create_task(self._keep_imported())
+        self._task = keep_running(self._keep_imported, "importing modules into the fork server")
         if self._wanted:
             self._request_imports()
 
@@ -81,6 +82,8 @@ class ForkLauncher:
     async def start(self, launch: Launch) -> StepProcess:
         """Start a process. Raises OSError."""
         words, server = plain_arguments(launch.command), self._server
+        if server is not None and not server.alive:
+            self._replace()
         if words is None or server is None or not self._can_fork(launch):
             return await self._plain.start(launch)
         try:
@@ -95,6 +98,13 @@ class ForkLauncher:
         server = self._server
         is_ready = server is not None and server.ready and server.can_run(launch.environment)
         return is_ready and launch.interpreter is None and plain_arguments(launch.command) is not None
+
+    def _replace(self) -> None:
+        """Start the fork server again, in the background."""
+        if not self._changed.is_set():
+            self._restarts += 1
+            _log.warning("the fork server has ended; it is started again (%d of %d)", self._restarts, _MAX_RESTARTS)
+            self._request_imports()
 
     def _request_imports(self) -> None:
         if self._server is None:
@@ -130,7 +140,9 @@ class ForkLauncher:
         """Import modules into the server, which is started if needed. Returns a module that makes forking unsafe."""
         if not wanted:
             return None
-        if self._server is None or not self._server.alive:
+        if self._server is not None and not self._server.alive:
+            await self._drop()
+        if self._server is None:
             environment = {**os.environ, **_NO_TELEMETRY}
             self._server = await ForkServer.open(self._processes, _SERVER, environment, self._log_file)
         missing = [name for name in wanted if name not in self._server.modules]

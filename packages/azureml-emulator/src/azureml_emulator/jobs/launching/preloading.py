@@ -9,6 +9,7 @@ from typing import Any
 
 from azureml_emulator.jobs.launching.imported_modules import third_party_imports
 from azureml_emulator.jobs.launching.project_code import project_root, step_code
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.behaviours import Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
@@ -45,7 +46,7 @@ class Preloader:
         async def read() -> None:
             self._learn(await asyncio.to_thread(find))
 
-        task = asyncio.create_task(read())
+        task = run_once(read(), "reading the imports of code")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

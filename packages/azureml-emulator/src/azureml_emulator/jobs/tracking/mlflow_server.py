@@ -17,6 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.kernel.background import keep_running, run_once
 from azureml_emulator.kernel.errors import Unavailable
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.kernel.store import Store
@@ -49,7 +50,7 @@ class MlflowServer:
         if self._task is not None:
             return
         self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        self._task = asyncio.create_task(self._keep_running())
+        self._task = keep_running(self._keep_running, "MLflow's server")
 
     async def close(self) -> None:
         """Stop it."""
@@ -74,8 +75,8 @@ class MlflowServer:
             port = free_port(self._last_port())
             self.address = f"http://{LOOPBACK}:{port}"
             self._process = await self._spawn(port)
-            waiting = asyncio.create_task(self._process.wait())
-            answering = asyncio.create_task(self._wait_for_answer())
+            waiting = run_once(self._process.wait(), "waiting for MLflow's end")
+            answering = run_once(self._wait_for_answer(), "waiting for MLflow's first answer")
             await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 self._store.put_record(*_RECORD, {"url": self.address, "port": port})

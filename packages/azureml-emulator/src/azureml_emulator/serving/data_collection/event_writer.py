@@ -12,6 +12,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import RandomSource
 from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 
@@ -113,7 +114,7 @@ class EventWriter:
 
     def _begin(self) -> None:
         self._timer = None
-        self._writing = asyncio.create_task(self._write())
+        self._writing = run_once(self._write(), "writing collected data")
         self._writing.add_done_callback(self._written)
 
     def _written(self, _: asyncio.Task[None]) -> None:

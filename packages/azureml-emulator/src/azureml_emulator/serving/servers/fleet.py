@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import Any, Literal
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.serving.metrics.request_counts import DeploymentMetrics
 from azureml_emulator.serving.servers.instance import ABANDONED_GRACE_SECONDS, Instance, ServerSpec
@@ -67,9 +68,9 @@ class Deployment:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-        instance, self.instance = self.instance, None
-        if instance is not None:
-            await instance.drain()
+        if self.instance is not None:
+            self._drain(self.instance)
+            self.instance = None
         await asyncio.gather(*self._draining)
 
     def document(self) -> dict[str, Any]:
@@ -88,10 +89,10 @@ class Deployment:
     def _keep(self, work: Any) -> None:
         if self._supervisor is not None:
             self._supervisor.cancel()
-        self._supervisor = asyncio.create_task(work)
+        self._supervisor = run_once(work, f"the supervisor of {self.name}")
 
     def _drain(self, instance: Instance) -> None:
-        task = asyncio.create_task(instance.drain())
+        task = run_once(instance.drain(), f"draining a server of {self.name}")
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
 
@@ -168,9 +169,10 @@ class Fleet:
 
     async def remove(self, key: str) -> None:
         """Stop and remove a deployment."""
-        deployment = self._deployments.pop(key, None)
+        deployment = self._deployments.get(key)
         if deployment is not None:
             await deployment.stop()
+            self._deployments.pop(key, None)
 
     async def stop(self) -> None:
         """Stop all deployments, at the end of the emulator."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.settings import LOOPBACK
@@ -58,7 +59,7 @@ class Instance:
         self._pool: Pool | None = None
         self._drained = asyncio.Event()
         self._slots = asyncio.Semaphore(start.plan.max_concurrent)
-        self._ended = asyncio.ensure_future(process.wait())
+        self._ended = run_once(process.wait(), f"waiting for the end of {start.identifier}")
 
     @classmethod
     async def launch(cls, start: ServerSpec, starter: ServerStarter) -> Instance:
@@ -145,12 +146,16 @@ class Instance:
             self._drained.set()
 
     async def drain(self) -> None:
-        """Wait for the current requests, at most as long as one may take; then stop."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.plan.request_timeout + self.plan.queue_wait):
-                self._drained.clear()
-                if self.admitted:
-                    await self._drained.wait()
+        """Wait for the current requests, at most as long as one may take; then stop. Stops at once when cancelled."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.plan.request_timeout + self.plan.queue_wait):
+                    self._drained.clear()
+                    if self.admitted:
+                        await self._drained.wait()
+        except asyncio.CancelledError:
+            await self.stop(ABANDONED_GRACE_SECONDS)
+            raise
         await self.stop()
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:

@@ -81,7 +81,7 @@ class ServerStarter:
     async def _opened(self, environment: Mapping[str, str]) -> ForkServer | None:
         try:
             server = await ForkServer.open(self._processes, _SERVER, environment, self._log_file)
-            unsafe = await server.preload(list(_LIBRARIES))
+            unsafe = await _preloaded(server)
         except OSError as error:
             _log.warning("the fork server failed (%s); servers are started as fresh processes", error)
             self._may_fork = False
@@ -92,3 +92,12 @@ class ServerStarter:
             await server.stop()
             return None
         return server
+
+
+async def _preloaded(server: ForkServer) -> str | None:
+    """Import the libraries. Returns one that makes forking unsafe; a server that could not import is stopped."""
+    try:
+        return await server.preload(list(_LIBRARIES))
+    except BaseException:
+        await server.stop()
+        raise

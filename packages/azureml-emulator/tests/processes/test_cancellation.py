@@ -1,0 +1,178 @@
+"""Cancelling at every await: no process is left behind, and the next program starts as if nothing had happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azureml_emulator.kernel.background import keep_running
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.fork_client import ForkServer
+from azureml_emulator.processes.supervisor import Processes
+
+HANG_SECONDS = 120
+_MOST_AWAITS = 60
+LONG = "import time\ntime.sleep(600)\n"
+
+
+class Cancelling:
+    """Runs a coroutine in the current task, and cancels the task at the n-th await.
+
+    `late` cancels when what was awaited is done already, but the task has not gone on yet.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> None:
+        self._work, self._at, self._late = work, at, late
+        self.reached = False
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Pass on what the coroutine awaits."""
+        awaited = 0
+        steps = self._work.__await__()
+        task = asyncio.current_task()
+        assert task is not None
+        send: Callable[[], Any] = lambda: next(steps)  # noqa: E731
+        while True:
+            try:
+                future = send()
+            except StopIteration as end:
+                return end.value
+            if awaited == self._at:
+                self.reached = True
+                if self._late and future is not None:
+                    future.add_done_callback(lambda _: task.cancel())
+                else:
+                    asyncio.get_running_loop().call_soon(task.cancel)
+            awaited += 1
+            try:
+                yield future
+            except asyncio.CancelledError as error:
+                send = lambda error=error: steps.throw(error)  # noqa: E731
+            else:
+                send = lambda: next(steps)  # noqa: E731
+
+
+@asynccontextmanager
+async def started_processes(folder: Path) -> AsyncGenerator[tuple[Processes, Store]]:
+    store = Store(folder / "store.sqlite")
+    processes = Processes(store)
+    try:
+        async with asyncio.timeout(HANG_SECONDS):
+            yield processes, store
+    finally:
+        processes.close()
+        store.close()
+
+
+async def cancel_everywhere(work: Callable[[], Coroutine[Any, Any, Any]], check: Callable[[], Awaitable[None]]) -> int:
+    """Cancel `work()` at its first await, at its second, … until it ends by itself. Returns how many there were."""
+    for at in range(_MOST_AWAITS):
+        reached = False
+        for late in (False, True):
+            attempt = Cancelling(work(), at, late=late)
+
+            async def run(attempt: Cancelling = attempt) -> None:
+                await attempt
+
+            task = asyncio.create_task(run())
+            with suppress(asyncio.CancelledError):
+                await task
+            reached = reached or attempt.reached
+            await check()
+        if not reached:
+            return at
+    raise AssertionError(f"more than {_MOST_AWAITS} awaits")
+
+
+def children() -> set[str]:
+    """The ids of this process's children."""
+    return {pid for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()}
+
+
+async def spawn_and_stop(processes: Processes, folder: Path, program: str) -> None:
+    process = await processes.spawn(
+        "program", ["python3", "-c", program], folder=folder, environment=dict(os.environ), log=folder / "program.log"
+    )
+    try:
+        await asyncio.sleep(0)
+    finally:
+        await process.stop(0.3)
+
+
+@pytest.mark.parametrize("program", [LONG, f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{LONG}"])
+def test_a_process_does_not_outlive_a_cancelled_stop(tmp_path: Path, program: str) -> None:
+    async def scenario() -> int:
+        async with started_processes(tmp_path) as (processes, store):
+            # The first program starts the watchdog as well.
+            await spawn_and_stop(processes, tmp_path, "")
+            before = children()
+
+            async def none_left() -> None:
+                assert children() == before
+                assert store.records("process") == {}
+
+            return await cancel_everywhere(lambda: spawn_and_stop(processes, tmp_path, program), none_left)
+
+    assert asyncio.run(scenario()) > 1
+
+
+def test_a_fork_server_runs_the_next_program_after_any_cancellation(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(LONG)
+    (tmp_path / "short.py").write_text("print('ran')\n")
+
+    async def scenario() -> tuple[int, int]:
+        async with started_processes(tmp_path) as (processes, store):
+            server = await ForkServer.open(processes, "server", dict(os.environ), tmp_path / "server.log")
+            await server.preload([])
+
+            async def run(name: str) -> int:
+                child = await server.run(
+                    name,
+                    ["python", f"{name}.py"],
+                    folder=tmp_path,
+                    environment=dict(os.environ),
+                    log=tmp_path / f"{name}.log",
+                )
+                if name == "short":
+                    return await child.wait()
+                return await child.stop(0.3)
+
+            runs = 0
+
+            async def usable() -> None:
+                nonlocal runs
+                await server.idle()
+                assert await run("short") == 0
+                assert set(store.records("process")) == {"server"}
+                runs += 1
+
+            awaits = await cancel_everywhere(lambda: run("long"), usable)
+            await server.stop()
+            return awaits, runs
+
+    awaits, runs = asyncio.run(scenario())
+    assert awaits > 1
+    assert (tmp_path / "short.log").read_text() == "ran\n" * runs
+
+
+def test_a_service_that_fails_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> int:
+        starts = 0
+
+        async def service() -> None:
+            nonlocal starts
+            starts += 1
+            if starts == 1:
+                raise KeyError("a bug")
+
+        await keep_running(service, "the service")
+        return starts
+
+    assert asyncio.run(scenario()) == 2
+    assert "the service failed; it starts again" in caplog.text
