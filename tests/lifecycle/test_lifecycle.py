@@ -62,7 +62,6 @@ def test_last_stage_answers_the_sample_request(lifecycle: Lifecycle) -> None:
     assert len(answer["predictions"]) == len(request["input_data"])
 
 
-@pytest.mark.skipif(not FILES, reason="every stage has an online endpoint")
 def test_every_stage_without_an_online_endpoint_scored_a_file(lifecycle: Lifecycle) -> None:
     scored = lifecycle.answer["scored"]
 

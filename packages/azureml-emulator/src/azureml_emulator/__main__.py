@@ -67,6 +67,9 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     callback=lambda _, __, given: _interpreters(given),
     help="Run the steps of an environment, by its name or that in its conda file, with another Python; repeatable.",
 )
+@click.option(
+    "--compute", "computes", multiple=True, metavar="NAME", help="A cluster that workspaces have; repeatable."
+)
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")
@@ -90,7 +93,7 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the emulator.")
 def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: Any) -> None:
     """Start the emulator in the background and wait until it serves."""
-    chosen = {key: value for key, value in given.items() if value not in (None, {})}
+    chosen = {key: value for key, value in given.items() if value not in (None, {}, ())}
     if plain_steps:
         chosen["step_launcher"] = "plain"
     for name in chosen.keys() & {"model_errors", "endpoint_operations"}:

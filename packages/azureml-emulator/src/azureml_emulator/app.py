@@ -226,6 +226,7 @@ class Emulator:
         self.uploads.clear()
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
+        self.scopes.open()
         await self.collectors.open()
         self.deployments.resume()
         self.endpoints.load()

@@ -94,6 +94,9 @@ def test_a_step_runs_in_the_projects_python_unless_its_environment_is_installed(
 
 def test_the_workspace_gets_what_is_installed(root: Path) -> None:
     python = make_interpreter(root, "train")
+    (root / "pipelines").mkdir()
+    step = "jobs:\n  train_model:\n    compute: azureml:gpu-cluster\n"
+    (root / "pipelines" / "train.yml").write_text(f"settings:\n  default_compute: azureml:cpu-cluster\n{step}")
     project = load_project(root)
     try:
         start(project)
@@ -101,6 +104,7 @@ def test_the_workspace_gets_what_is_installed(root: Path) -> None:
     finally:
         stop(project)
 
+    assert settings["computes"] == ["gpu-cluster"]
     assert settings["environments"] == {"mlops-train": str(python), "train": str(python)}
 
 

@@ -23,7 +23,6 @@ from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
-from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.settings import Settings
@@ -74,16 +73,7 @@ class JobParts:
             self.records, StepRunner(tools), self.tracking, self.job_paths, clock, settings.parallel_steps
         )
         self.behaviour = Jobs(
-            store,
-            clock,
-            operations,
-            locator,
-            self.records,
-            self.runner,
-            self.job_paths,
-            self.preloader,
-            base_url,
-            computes_must_exist=settings.strict,
+            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
         )
         self._closing: asyncio.Task[None] | None = None
 
@@ -96,7 +86,7 @@ class JobParts:
             self._forking.open()
             if self._is_eager:
                 self.preloader.learn_project(Path.cwd())
-        self._closing = run_once(self.tracking.end_when_ready(interrupted), "closing the runs of interrupted jobs")
+        self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
 
     async def close(self) -> None:
         """Stop jobs, the fork server and MLflow."""

@@ -42,8 +42,6 @@ class Jobs(Behaviour):
         job_paths: JobPaths,
         preloader: Preloader,
         base_url: str,
-        *,
-        computes_must_exist: bool,
     ) -> None:
         super().__init__(store, clock)
         self._operations = operations
@@ -54,7 +52,6 @@ class Jobs(Behaviour):
         self._job_paths = job_paths
         self._preloader = preloader
         self._base_url = base_url
-        self._computes_must_exist = computes_must_exist
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Check and start a new job; of an existing one change the display name, description, tags or archived flag."""
@@ -156,7 +153,7 @@ class Jobs(Behaviour):
             raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
     def _check(self, graph: Graph, scope: Scope) -> None:
-        """Refuse steps whose code, environment or model does not exist; in strict mode those without their compute."""
+        """Refuse steps whose code, environment, model or compute does not exist."""
         for step in graph.steps.values():
             try:
                 self._resolver.code(step, scope)
@@ -166,7 +163,7 @@ class Jobs(Behaviour):
                 raise refuse(f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}") from error
             name = (step.compute or "").rsplit("/", 1)[-1]
             known = not name or name.lower() in _SERVERLESS or self._has_compute(scope, name)
-            if not known and self._computes_must_exist:
+            if not known:
                 raise refuse(f"The step '{step.name}' refers to the compute '{name}', which does not exist.", "compute")
 
     def _has_compute(self, scope: Scope, name: str) -> bool:

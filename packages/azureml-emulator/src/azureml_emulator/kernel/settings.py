@@ -25,6 +25,7 @@ class Settings(BaseModel):
     an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
     another runs on the same resource. `environments` maps the names of registered environments, or those in
     conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
+    `computes` are clusters that every workspace has beside the default one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
     record: Path | None = None
     environments: dict[str, Path] = Field(default_factory=dict)
+    computes: tuple[str, ...] = ()
 
 
 def default_state() -> Path:

@@ -37,6 +37,11 @@ class Scopes(Behaviour):
         # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
         self.scope_actions: dict[str, Action] = {}
 
+    def open(self) -> None:
+        """At start: give workspaces of an earlier run the clusters of the settings."""
+        for workspace in self.store.of_kind("workspaces"):
+            self._put_computes(parse_resource_path(workspace.id).scope)
+
     def require(self, scope: Scope) -> Resource:
         """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist."""
         existing = self.store.get(scope.key)
@@ -91,7 +96,7 @@ class Scopes(Behaviour):
             if scope.kind == "workspaces":
                 self._put_default(scope, "datastores", DEFAULT_DATASTORE, self._datastore(scope))
                 self._put_default(scope, "datastores", ARTIFACT_DATASTORE, self._artifacts(scope))
-                self._put_default(scope, "computes", DEFAULT_COMPUTE, self._compute())
+                self._put_computes(scope)
         self._blobs.container(scope.storage_account, scope.default_container)
         return resource
 
@@ -108,6 +113,10 @@ class Scopes(Behaviour):
         path = ResourcePath(scope, ((segment, name),))
         if self.store.get(path.key) is None:
             self.store.put(self.draft(kind_of(segment), path, body, None))
+
+    def _put_computes(self, scope: Scope) -> None:
+        for name in (DEFAULT_COMPUTE, *self._settings.computes):
+            self._put_default(scope, "computes", name, self._compute())
 
     def _storage_id(self, scope: Scope) -> str:
         group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.resource_group}"

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from azureml_emulator.processes.process_identity import process_start_time
-from azureml_emulator.testing import RunningEmulator
 
 pytestmark = pytest.mark.xdist_group("jobs")
 
-ASSETS = {"api-version": "2023-04-01"}
 CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 
 
@@ -140,10 +138,16 @@ def test_variables_inputs_and_outputs_of_a_step(submitter: Any) -> None:
     ("properties", "status", "code", "words"),
     [
         ({"jobType": "Sweep"}, 501, "NotImplemented", "Sweep"),
+        (
+            {"jobType": "Command", "command": "true", "computeId": "missing", "environmentId": CURATED},
+            400,
+            "UserError",
+            "compute 'missing'",
+        ),
         ({"jobType": "Command", "command": "true", "environmentId": "gone:1"}, 400, "UserError", "gone:1"),
         ({"jobType": "Pipeline", "jobs": {"a": {"componentId": "gone:1"}}}, 400, "UserError", "component"),
     ],
-    ids=["sweep", "unknown-environment", "unknown-component"],
+    ids=["sweep", "unknown-compute", "unknown-environment", "unknown-component"],
 )
 def test_refused_at_submission(
     submitter: Any,
@@ -154,22 +158,3 @@ def test_refused_at_submission(
     words: str,
 ) -> None:
     assert_azure_error(submitter.put("refused", properties), status, code, words)
-
-
-def test_only_strict_mode_refuses_a_compute_that_does_not_exist(
-    submitter: Any, fresh_emulator: Callable[..., RunningEmulator], submitter_of: Callable[[RunningEmulator], Any]
-) -> None:
-    def pipeline(jobs: Any) -> dict[str, Any]:
-        named = step(jobs.component("echo fine"), computeId=f"{jobs.workspace}/computes/gpu-cluster")
-        return {"jobType": "Pipeline", "experimentName": "tests", "jobs": {"only": named}}
-
-    # by default it runs here, as every compute does
-    assert submitter.wait(submitter.submit(pipeline(submitter)))["status"] == "Completed"
-
-    # a strict emulator knows the workspace and no compute
-    strict = submitter_of(fresh_emulator(strict=True))
-    made = strict.http.put(strict.workspace, params=ASSETS, json={"location": "eastus", "properties": {}})
-    assert made.status_code < 300, made.text
-    refused = strict.put("refused", pipeline(strict))
-    assert refused.status_code == 400
-    assert "the compute 'gpu-cluster', which does not exist" in refused.json()["error"]["message"]

@@ -91,11 +91,14 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
     Safe to run twice. Then `eval "$(mlops env)"` points this shell, and any program in it, at the workspace.
     """
     from mlops.cli.rendering import answer
+    from mlops.core.environments import environments_of
     from mlops.local.emulator import EmulatorResult, start, state_folder
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
-    hint = 'Next: eval "$(mlops env)"'
+    missing = [f"`mlops install {each.key}`" for each in environments_of(project.root) if each.is_missing]
+    before = f"Some steps cannot run here before: {', '.join(missing)}; then `mlops down` and `mlops up`. "
+    hint = f'{before if missing else ""}Next: eval "$(mlops env)"'
     return answer(EmulatorResult(start(project), state_folder(project), hint), as_json=as_json)
 
 

@@ -50,9 +50,14 @@ class Environment:
         """Whether its interpreter exists."""
         return self.python.is_file()
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether its steps cannot run on this machine before it is installed."""
+        return bool(self.own_packages) and not self.is_installed
+
     def require(self) -> None:
-        """Raise MachineError if its steps cannot run on this machine."""
-        if self.own_packages and not self.is_installed:
+        """Raise MachineError if it is missing."""
+        if self.is_missing:
             raise MachineError(
                 f"steps of the environment {self.key} need packages that are not installed on this machine: "
                 + ", ".join(self.own_packages),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any, Final
 from mlops.cli.progress import say
 from mlops.core.environments import environments_of
 from mlops.core.errors import MachineError
-from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
 from mlops.settings.project import Project
 
@@ -28,6 +29,8 @@ _EXPORT: Final = "export "
 # Saves each connection the time to load the public certificates.
 _NOTHING_ELSE: Final = "--no-public-roots"
 _ERROR_LINES: Final = 20
+# Of a step; a pipeline has a default_compute.
+_COMPUTE: Final = re.compile(r"^\s+compute: *azureml:([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,14 @@ def state_folder(project: Project) -> Path:
 def start(project: Project) -> str:
     """Start it unless it is running; return its message once it serves. Raises MachineError.
 
-    Steps of an environment that is installed on this machine run there.
+    Steps of an environment that is installed on this machine run there; clusters that steps name exist.
     """
-    return _first_line(_run_emulator(project, "start", *_interpreters(project)))
+    return _first_line(_run_emulator(project, "start", *_start_options(project)))
 
 
 def ensure_started(project: Project) -> Variables:
     """Start it unless it is running, and return variables for a process that uses nothing else. Raises MachineError."""
-    if any(state_folder(project).iterdir()) and not _interpreters(project):
+    if any(state_folder(project).iterdir()) and not _start_options(project):
         # Reading the variables takes one process, starting and reading takes two.
         try:
             return variables(project, _NOTHING_ELSE)
@@ -133,9 +136,13 @@ def _run_emulator(project: Project, verb: str, *options: str) -> str:
     return done.stdout
 
 
-def _interpreters(project: Project) -> list[str]:
+def _start_options(project: Project) -> list[str]:
+    """The interpreters of environments that are installed here, and the clusters that steps name for themselves."""
     installed = (each for each in environments_of(project.root) if each.is_installed)
-    return [f"--environment={name}={each.python}" for each in installed for name in each.names]
+    options = [f"--environment={name}={each.python}" for each in installed for name in each.names]
+    pipelines = sorted(project.path(PIPELINE_FILE.parent).glob("*.yml"))
+    named = (name for file in pipelines for name in _COMPUTE.findall(file.read_text(encoding="utf-8")))
+    return [*options, *(f"--compute={name}" for name in dict.fromkeys(named))]
 
 
 def _first_line(text: str) -> str:
