@@ -31,7 +31,7 @@ from model_package.evaluation import ONNX, PYFUNC, Evaluation, Parity
 from model_package.golden import SINGLE_ROWS, Golden
 from model_package.package import MODEL_FILE, PYFUNC_FOLDER, REPORT_FILE, ModelPackage, read_evaluation, read_schema
 from model_package.provenance import UNKNOWN, DataSource, Provenance, extended_lineage
-from model_package.rows.encoding import Tensors
+from model_package.rows.encoding import INPUT, Tensors, input_names
 from model_package.rows.split import TEST, TRAIN, VALIDATION, Part, read_part
 from model_package.runtime import Scorer
 from model_package.schema import MULTICLASS_CLASSIFICATION, Decision, Schema
@@ -94,16 +94,20 @@ def proved_model(
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """Return the columns of a request and the answer, in MLflow's words.
+    """Return what MLflow's pyfunc reads and answers, in its words.
 
-    A column of the graph's matrix is a number; a timestamp is one column per part.
+    A column of the graph's matrix is a number; a timestamp is one column per part. With texts these are the graph's
+    tensors: of a table, MLflow would look for their names among the columns.
     """
     answer = task_of(schema)
     width = len(schema.classes) if base_task(schema) == MULTICLASS_CLASSIFICATION else 1
     columns = [ColSpec("double", name) for name in schema.matrix_columns]
-    texts = [ColSpec("string", feature.name) for feature in schema.texts]
+    shapes = {name: (-1, len(columns)) if name == INPUT else (-1, 1) for name in input_names(schema)}
+    tensors = [
+        TensorSpec(np.dtype(np.float32 if name == INPUT else str), shape, name) for name, shape in shapes.items()
+    ]
     return ModelSignature(
-        inputs=MlflowSchema([*columns, *texts]),
+        inputs=MlflowSchema([*tensors] if schema.texts else [*columns]),
         outputs=MlflowSchema([TensorSpec(np.dtype(np.float32), (-1, width), answer.output)]),
     )
 
@@ -111,13 +115,14 @@ def signature(schema: Schema) -> ModelSignature:
 def save_graph(graph: onnx.ModelProto, folder: Path, example: Tensors, schema: Schema) -> None:
     """Write the graph as an MLflow model with signature and input example."""
     columns = dict(zip(schema.matrix_columns, example.features.T, strict=True))
-    texts = {feature.name: column[:, 0] for feature, column in zip(schema.texts, example.texts, strict=True)}
+    matrix = [example.features] if columns else []
+    tensors = dict(zip(input_names(schema), [*matrix, *(each.astype(str) for each in example.texts)], strict=True))
     requirements = [f"{name}=={version(name)}" for name in SERVED_WITH]
     mlflow.onnx.save_model(
         graph,
         folder,
         signature=signature(schema),
-        input_example=pd.DataFrame({**columns, **texts}),
+        input_example=tensors if schema.texts else pd.DataFrame(columns),
         # Stated, because otherwise MLflow would start a process and run the model to infer it.
         conda_env={
             "name": "model",

@@ -159,11 +159,10 @@ def _texts(
     texts = {
         _DATA / f"{stem}.csv": proposal.csv,
         _DATA / f"{stem}.yml": data_asset(proposal, name, f"{stem}.csv"),
+        **({} if options.is_batch_only else {PurePosixPath(SAMPLE_REQUEST): sample_request(proposal)}),
         PurePosixPath(SCHEMA_FILE): schema,
         **given,
     }
-    if not options.is_batch_only:
-        texts = {PurePosixPath(SAMPLE_REQUEST): sample_request(proposal), **texts}
     files = [root / GATES_FILE, *([] if options.is_batch_only else [root / MONITOR_FILE])]
     if options.keeps_rules or PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
         return texts, []
