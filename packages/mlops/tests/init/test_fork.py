@@ -150,7 +150,7 @@ OF_THE_FORK = (
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_its_own_tests_pass_without_its_data(tmp_path: Path) -> None:
-    # Given a fork of another task, with times and gaps, in which git does not have the rows
+    # Given a fork of another task, with times, gaps and an open category, in which git does not have the rows
     random = np.random.default_rng(4)
     hours = np.arange(1_500)
     temperature = random.normal(15, 8, 1_500).round(1)
@@ -158,6 +158,7 @@ def test_its_own_tests_pass_without_its_data(tmp_path: Path) -> None:
     rows = {
         "time": np.datetime64("2026-01-01T00:00", "us") + hours.astype("timedelta64[h]"),
         "place": random.choice(["old town", "harbour, east"], 1_500),
+        "station": [f"station {each}" for each in random.integers(0, 50, 1_500)],
         "temperature": [None if at % 17 == 0 else value for at, value in enumerate(temperature.tolist())],
         "rentals": rentals.round(1),
     }
