@@ -222,7 +222,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     from azure.ai.ml.entities import Model
 
     from mlops.azure.sdk_output import suppress_output
-    from mlops.batch.deploy import ReleasedModel, load_deployment, load_endpoint
+    from mlops.batch.deploy import ReleasedModel, deployment_name, load_deployment, load_endpoint
     from mlops.settings.project import load_project
     from model_package.package import package_digest
 
@@ -234,7 +234,9 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     endpoint = load_endpoint(project, ENDPOINT)
     with suppress_output():
         client.batch_endpoints.begin_create_or_update(endpoint).result()
-        deployment = load_deployment(project, project.settings.stage("dev"), ENDPOINT, model)
+        deployment = load_deployment(
+            project, project.settings.stage("dev"), ENDPOINT, model, deployment_name(model, "")
+        )
         made = client.batch_deployments.begin_create_or_update(deployment).result()
         endpoint.defaults = {"deployment_name": made.name}
         client.batch_endpoints.begin_create_or_update(endpoint).result()

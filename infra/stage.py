@@ -157,7 +157,6 @@ def _outputs(base: BaseResources) -> Outputs:
         "workspace": names.workspace,
         "location": settings.azure.location,
         "compute": CPU_CLUSTER,
-        "endpoint": names.endpoint,
         "registry": names.model_registry,
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.resource_id(Identity.ENDPOINT),
@@ -167,7 +166,7 @@ def _outputs(base: BaseResources) -> Outputs:
         "endpoint_client_id": identities.client_id(Identity.ENDPOINT),
         # Not a secret: it accepts telemetry from the endpoint's identity only, and no keys.
         "application_insights": base.monitoring.insights.connection_string,
-        **_serving(settings),
+        **_serving(settings, names.endpoint),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Identity.CI),
@@ -175,12 +174,15 @@ def _outputs(base: BaseResources) -> Outputs:
     }
 
 
-def _serving(settings: StageSettings) -> Outputs:
-    """How the stage serves, and on a cluster the names that a deployment there needs."""
-    if settings.serving == "managed":
+def _serving(settings: StageSettings, endpoint: str) -> Outputs:
+    """How the stage serves: its online endpoint, and on a cluster the names that a deployment there needs."""
+    if settings.serving == "batch":
         return {"serving": settings.serving}
+    if settings.serving == "managed":
+        return {"serving": settings.serving, "endpoint": endpoint}
     return {
         "serving": settings.serving,
+        "endpoint": endpoint,
         "kubernetes_compute": KUBERNETES_COMPUTE,
         "instance_type": INSTANCE_TYPE,
     }

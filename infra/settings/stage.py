@@ -198,7 +198,8 @@ class StageSettings(Frozen):
     profile: Literal["development", "preproduction", "production"]
     """How strict the stage is: stage_profile.py says what each one means."""
     network: Network
-    serving: Literal["managed", "kubernetes"]
+    serving: Literal["managed", "kubernetes", "batch"]
+    """How models are served; `batch`: files only, without an online endpoint."""
     kubernetes: Kubernetes | None = None
     cpu_cluster: Cluster
     gpu_cluster: Cluster | None = None

@@ -72,8 +72,11 @@ def _serving(settings: StageSettings) -> Iterator[str]:
         )
     if settings.serving == "kubernetes" and settings.kubernetes is None:
         yield "kubernetes is missing: serving is kubernetes"
-    if settings.serving == "managed" and settings.kubernetes is not None:
-        yield "kubernetes is given, but serving is managed: no cluster would be created; remove one of the two"
+    if settings.serving != "kubernetes" and settings.kubernetes is not None:
+        serving = settings.serving
+        yield f"kubernetes is given, but serving is {serving}: no cluster would be created; remove one of the two"
+    if settings.serving == "batch" and settings.alerts.endpoint_exists:
+        yield "alerts.endpoint_exists is true, but serving is batch: there is no online endpoint; leave it false"
     if settings.serving == "kubernetes" and settings.alerts.endpoint_exists:
         yield (
             "alerts.endpoint_exists is true, but serving is kubernetes: Azure Monitor measures nothing of such an "

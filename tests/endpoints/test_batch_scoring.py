@@ -13,9 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 from file_scoring import Model, score_file
-from scorer import Scorer
 
 from model_package.package import package_digest
+from model_package.rows.requests import read_request
+from model_package.rows.rules import RowRules
+from model_package.runtime import Scorer
 
 SCRIPT = Path(__file__).parents[2] / "endpoints" / "batch" / "score_batch.py"
 ROWS = pl.DataFrame(
@@ -67,9 +69,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_every_file_is_scored_as_a_request_is(data: Path, package: Path, tmp_path: Path) -> None:
-    # given what the endpoint answers for the same rows
-    rows = ROWS.drop("id", "note").to_dicts()
-    answer = json.loads(Scorer(package).answer(json.dumps({"input_data": rows}).encode()).body)["predictions"]
+    # given the answer to a request with the same rows
+    rows, scorer = ROWS.drop("id", "note").to_dicts(), Scorer.open(package)
+    request = read_request(json.dumps({"input_data": rows}).encode(), RowRules(scorer.schema))
+    answer = scorer.task.predictions(scorer.score(request))
     # when
     digest = package_digest(package)
     scored = score(

@@ -18,10 +18,15 @@ SCHEMA = read_schema_file(ROOT / "schema.yml")
 PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
 
 
+SERVES_ONLINE = {each["name"]: "endpoint" in each for each in PROJECT["stages"]}
+ONLINE = [name for name, is_online in SERVES_ONLINE.items() if is_online]
+online = pytest.mark.skipif(not ONLINE, reason="every stage scores only files")
+FILES = [name for name, is_online in SERVES_ONLINE.items() if not is_online]
+
+
 def stage_names() -> list[str]:
-    """The stages of project.yml, in order; a list of items with a name."""
-    stages = PROJECT["stages"]
-    return [each["name"] for each in stages] if isinstance(stages, list) else list(stages)
+    """The stages of project.yml, in order."""
+    return list(SERVES_ONLINE)
 
 
 def test_every_stage_runs_the_model_that_was_trained(lifecycle: Lifecycle) -> None:
@@ -48,12 +53,21 @@ def test_checkout_stays_clean_and_state_private(lifecycle: Lifecycle) -> None:
     assert (lifecycle.folder / ".mlops").stat().st_mode & 0o077 == 0
 
 
+@online
 def test_last_stage_answers_the_sample_request(lifecycle: Lifecycle) -> None:
-    answer = lifecycle.document("score", "--stage", stage_names()[-1])
+    answer = lifecycle.document("score", "--stage", ONLINE[-1])
     request = json.loads((ROOT / "endpoints" / "online" / "sample-request.json").read_text())
 
     assert answer["model"] == PROJECT["model"]
     assert len(answer["predictions"]) == len(request["input_data"])
+
+
+def test_every_stage_without_an_online_endpoint_scored_a_file(lifecycle: Lifecycle) -> None:
+    scored = lifecycle.answer["scored"]
+
+    assert [name for name in scored if name in FILES] == FILES
+    assert all(file["status"] == "scored" for name in FILES for file in scored[name]["files"])
+    assert all(scored[name]["rows"] > 0 for name in FILES)
 
 
 def test_status_agrees_with_the_demo(lifecycle: Lifecycle) -> None:
@@ -73,6 +87,7 @@ def test_history_has_every_release_and_no_broken_record(lifecycle: Lifecycle) ->
     assert not any(stage["breaks"] or stage["problem"] for stage in stages.values())
 
 
+@online
 def test_a_request_of_another_shape_is_refused_with_its_fields(lifecycle: Lifecycle) -> None:
     sample = json.loads((ROOT / "endpoints" / "online" / "sample-request.json").read_text())
     missing = next((each.name for each in SCHEMA.features if not each.nullable), None)
@@ -82,7 +97,7 @@ def test_a_request_of_another_shape_is_refused_with_its_fields(lifecycle: Lifecy
     wrong = lifecycle.folder / ".mlops" / "wrong.json"
     wrong.write_text(json.dumps(sample))
 
-    done = lifecycle.mlops("score", "--stage", stage_names()[0], "--file", str(wrong))
+    done = lifecycle.mlops("score", "--stage", ONLINE[0], "--file", str(wrong))
 
     assert done.returncode == 6, done.stderr
     assert "a field of nobody" in done.stderr

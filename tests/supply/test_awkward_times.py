@@ -50,7 +50,7 @@ def test_the_clocks_change_within_the_minute(awkward: ModuleType, name: str) -> 
 def test_the_tests_that_ask_for_the_time_are_found(awkward: ModuleType) -> None:
     found = awkward.clock_tests(ROOT)
 
-    assert "tests/endpoints/test_tracing.py" in found
+    assert "tests/supply/test_awkward_times.py" in found
     assert "tests/supply/test_configuration.py" not in found
 
 

@@ -14,6 +14,8 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown-key": ("dev", {"sevring": "managed"}, "infra:sevring is an unknown key"),
     "unknown-inner-key": ("prod", {"network.subnet": "x"}, "infra:network.subnet is an unknown key"),
     "missing-key": ("dev", {"serving": None}, "infra:serving is missing"),
+    "cluster-for-files": ("prod", {"serving": "batch"}, "kubernetes is given, but serving is batch"),
+    "alerts-for-files": ("dev", {"serving": "batch", "alerts.endpoint_exists": True}, "there is no online endpoint"),
     "wrong-choice": ("dev", {"serving": "docker"}, "infra:serving"),
     "wrong-type": ("dev", {"cpu_cluster.max_nodes": "many"}, "infra:cpu_cluster.max_nodes"),
     "negative": ("dev", {"cpu_cluster.max_nodes": -1}, "infra:cpu_cluster.max_nodes"),

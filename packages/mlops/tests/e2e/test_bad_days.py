@@ -301,7 +301,7 @@ def test_refused_request_shows_the_field_and_exits_with_6(lifecycle: Lifecycle, 
 def test_stage_without_an_endpoint_is_told(lifecycle: Lifecycle, fork: Clone) -> None:
     # given a stage whose endpoint nobody has made yet
     settings = fork.folder / "project.yml"
-    endpoint = lifecycle.clone.project.settings.stage("staging").endpoint
+    endpoint = lifecycle.clone.project.settings.stage("staging").online_endpoint
     settings.write_text(settings.read_text().replace(f"endpoint: {endpoint}", "endpoint: never-made"))
 
     # when

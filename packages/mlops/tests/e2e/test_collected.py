@@ -35,11 +35,11 @@ class Staging:
     def __init__(self, team: Team) -> None:
         stage = team.clients.project.settings.stage("staging")
         self.client = team.clients.stage("staging")
-        self.endpoint = stage.endpoint
+        self.endpoint = stage.online_endpoint
         live = live_model(self.client, stage)
         assert live
         self.deployment = live.deployment
-        self._address = address_of(self.client, stage.endpoint, live.scoring_uri)
+        self._address = address_of(self.client, stage.online_endpoint, live.scoring_uri)
 
     def ask(self, rows: pl.DataFrame) -> None:
         """Ask for all rows at once, and wait until they are collected."""

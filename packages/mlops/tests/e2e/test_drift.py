@@ -80,9 +80,9 @@ def told(lifecycle: Lifecycle) -> Iterator[Told]:
 
 def leave_as_it_was(clients: WorkspaceClients, retraining: dict[str, Any]) -> None:
     settings, client = clients.project.settings, clients.stage("prod")
-    for deployment in observe(client, settings.stage("prod").endpoint).deployments:
+    for deployment in observe(client, settings.stage("prod").online_endpoint).deployments:
         for name in (INPUTS, OUTPUTS):
-            for place in find_collections(client, settings.stage("prod").endpoint, deployment, name):
+            for place in find_collections(client, settings.stage("prod").online_endpoint, deployment, name):
                 for blob in place.container.list_blobs(name_starts_with=place.folder):
                     place.container.delete_blob(blob.name)
     clients.training.data.archive(settings.data, clients.training.jobs.get(retraining["job"]).tags["data_version"])

@@ -51,7 +51,7 @@ class Prod:
         live = live_model(self.client, self.stage)
         assert live
         self.live = live
-        self.endpoint, self.deployment, self.version = self.stage.endpoint, live.deployment, live.version
+        self.endpoint, self.deployment, self.version = self.stage.online_endpoint, live.deployment, live.version
         self.address = address_of(self.client, self.endpoint, live.scoring_uri)
         registry = connect_registry(project.settings.registry)
         package, _ = fetch_package(registry, project, project.settings.model, live.version)

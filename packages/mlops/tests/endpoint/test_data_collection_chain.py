@@ -91,7 +91,9 @@ def served(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         plan = Plan(model="tiny", version="7", digest="")
         deployment = load_deployment(project, stage, "blue", plan, f"azureml:{model.name}:{model.version}", "1")
         client.online_deployments.begin_create_or_update(deployment).result()
-        yield Served(client, stage.endpoint, address_of(client, stage.endpoint, endpoint.scoring_uri or ""))
+        yield Served(
+            client, stage.online_endpoint, address_of(client, stage.online_endpoint, endpoint.scoring_uri or "")
+        )
     os.environ.clear()
     os.environ.update(before)
 

@@ -43,6 +43,30 @@ def test_a_first_release_is_judged_by_its_floors_and_the_report_says_so(world: A
     assert "nothing to compare with" in find(report, "schema_breaks").sentence
 
 
+def test_what_only_requests_show_is_not_measured_where_there_are_none(world: Any) -> None:
+    report = world.run(replace(world.proposal(), answers_requests=False))
+
+    outcomes = {each.rule.measure for each in report.verdict.outcomes if each.outcome == "not measured"}
+    assert outcomes == {
+        "largest_feature_drift",
+        "score_drift",
+        "latency_p50_milliseconds",
+        "latency_p99_milliseconds",
+    }
+    assert report.promotes
+    measured = len(report.verdict.outcomes) - len(outcomes)
+    assert report.headline.endswith(f"all {measured} gates pass; 4 not measured: no online endpoint")
+    assert "(not measured): no online endpoint" in markdown_report(report)
+
+
+def test_a_verdict_of_rules_that_do_not_apply_promotes_nothing(world: Any) -> None:
+    rule = Rule("score_drift", Bounds(max=0.2), "a test")
+    evidence = evidence_of(world, None)
+    evidence = replace(evidence, proposal=replace(evidence.proposal, answers_requests=False))
+
+    assert not judge([rule], evidence).promotes
+
+
 def test_a_first_release_below_the_floor_is_blocked(world: Any, recipe: Any) -> None:
     bad = world.proposal(recipe(weights=(0.0, 0.1, 0.4)))
 

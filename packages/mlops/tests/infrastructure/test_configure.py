@@ -120,6 +120,26 @@ def test_a_stage_moves_to_the_cluster_and_back(project: Path) -> None:
     assert comments(file.read_text()) == comments(before)
 
 
+def test_a_stage_stops_answering_requests_and_starts_again(project: Path) -> None:
+    # given a stack without an online endpoint
+    files = project / "files.json"
+    files.write_text(
+        json.dumps({key: value for key, value in OUTPUTS.items() if key != "endpoint"} | {"serving": "batch"})
+    )
+
+    done = configure(project, "--outputs", str(files))
+
+    assert done.returncode == 0, done.stderr
+    stage = load_project(project).settings.stage("dev")
+    assert (stage.serving, stage.endpoint, stage.instance_type, stage.instance_count) == ("batch", None, None, None)
+    assert stage.batch_endpoint == "credit-default-dev-files"
+    # and one with it again
+    done = configure(project, "--outputs", written(project))
+    assert done.returncode == 0, done.stderr
+    stage = load_project(project).settings.stage("dev")
+    assert (stage.serving, stage.endpoint, stage.instance_count) == ("managed", OUTPUTS["endpoint"], 1)
+
+
 def test_a_list_of_stages_that_is_not_indented_stays_so(project: Path) -> None:
     # given another team's style
     file = project / "project.yml"

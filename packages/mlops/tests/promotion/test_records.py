@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.audit.record import Event, Record, follow
+from mlops.audit.record import Event, Record, follow, of_model
 from mlops.promotion.readiness import released_at
 from mlops.promotion.revert import rolled_back_for
 
@@ -52,6 +52,14 @@ def test_a_model_runs_since_its_last_rollout_that_nothing_followed(events: tuple
     since = released_at(log(*events), NEW)
 
     assert since == (None if hour is None else BEGAN + timedelta(hours=hour))
+
+
+def test_the_rollouts_of_another_model_in_the_same_workspace_do_not_count() -> None:
+    other = BEFORE.model_copy(update={"model": "another"})
+    records = log(RELEASED, other)
+
+    assert released_at(records, NEW) is None
+    assert released_at(of_model(records, "m"), NEW) == BEGAN
 
 
 def test_a_rollout_that_goes_back_does_not_interrupt_what_ran() -> None:

@@ -62,7 +62,7 @@ def test_both_collections_use_the_stages_datastore_and_are_sampled_once(project:
 
     collector: Any = load_deployment(project, stage, "green", PLAN, "azureml:m:3", "1").data_collector
 
-    below = f"azureml://datastores/collected/paths/modelDataCollector/{stage.endpoint}/green"
+    below = f"azureml://datastores/collected/paths/modelDataCollector/{stage.online_endpoint}/green"
     paths = {name: collection.data.path for name, collection in collector.collections.items()}
     assert paths == {name: f"{below}/{name}" for name in ("model_inputs", "model_outputs")}
     # Azure samples each collection separately: at any other rate, inputs would lose their answers.

@@ -22,6 +22,36 @@ def test_shipped_file_is_valid_and_has_three_stages() -> None:
     assert project.root == ROOT
 
 
+def test_a_stage_that_scores_only_files_has_no_online_endpoint_and_no_machines(tmp_path: Path) -> None:
+    text = re.sub(r"^ +(?:endpoint|instance_type|instance_count): .*\n", "", SHIPPED, flags=re.MULTILINE)
+    (tmp_path / "project.yml").write_text(text.replace("serving: managed", "serving: batch"))
+
+    stage = load_project(tmp_path).settings.stage("dev")
+
+    assert (stage.endpoint, stage.main_endpoint) == (None, "credit-default-dev-files")
+    with pytest.raises(InputError, match="dev has no online endpoint: its serving is batch"):
+        _ = stage.online_endpoint
+
+
+def test_a_stage_that_serves_online_without_an_endpoint_is_told_what_to_write(tmp_path: Path) -> None:
+    (tmp_path / "project.yml").write_text(SHIPPED.replace("    endpoint: credit-default-dev # unique", "    # unique"))
+
+    with pytest.raises(ProjectError) as caught:
+        load_project(tmp_path)
+
+    assert "is missing; add it; a stage that scores only files has `serving: batch`" in str(caught.value.details)
+
+
+def test_a_stage_that_scores_only_files_names_where(tmp_path: Path) -> None:
+    text = re.sub(r"^ +(?:batch_endpoint|endpoint|instance_\w+): .*\n", "", SHIPPED, flags=re.MULTILINE)
+    (tmp_path / "project.yml").write_text(text.replace("serving: managed", "serving: batch"))
+
+    with pytest.raises(ProjectError) as caught:
+        load_project(tmp_path)
+
+    assert any("batch_endpoint" in str(each) for each in caught.value.locations)
+
+
 BAD_FILES = [
     ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "unknown key"),
     ("missing key", "model: credit-default # the registered", "# the registered", "model", "is missing"),
@@ -74,6 +104,13 @@ BAD_FILES = [
     ("two stages of one name", "- name: staging", "- name: dev", "stages.dev.name", "names must differ"),
     ("stage in capitals", "- name: staging", "- name: Staging", "stages.Staging.name", "lower-case"),
     ("a stage called like a file", "- name: prod", "- name: gates", "stages.gates.name", "reserved"),
+    (
+        "an online endpoint where only files are scored",
+        "    serving: managed # or",
+        "    serving: batch # or",
+        "stages.dev.endpoint",
+        "serving is batch",
+    ),
     ("another format", "format: 1", "format: 2", "format", "reads format 1"),
 ]
 
@@ -110,7 +147,7 @@ serving: kubernetes
     max_instances: 5
 """
 MANAGED = """\
-serving: managed # or kubernetes, with `kubernetes_compute`: docs/infrastructure.md
+serving: managed # or kubernetes (docs/infrastructure.md), or batch: only files (docs/batch.md)
     instance_type: Standard_DS2_v2 # the machine type behind the endpoint
     instance_count: 1
 """

@@ -33,6 +33,13 @@ def test_only_a_mirror_on_a_cluster_is_skipped(serving: Serving, mirror: int, ph
     assert all(f"mirror_percentage {mirror}" in each.reason for each in without)
 
 
+def test_all_that_needs_traffic_is_skipped_where_only_files_are_scored() -> None:
+    without = skipped_phases(rollout(20), "batch")
+
+    assert [each.phase for each in without] == ["load", MIRROR, "traffic", "slo"]
+    assert {each.reason for each in without} == {"not measured: no online endpoint"}
+
+
 def test_the_first_record_of_a_rollout_says_what_is_skipped() -> None:
     plan = Plan("credit", "2", "sha256:new", skipped_phases=skipped_phases(rollout(20), "kubernetes"))
 

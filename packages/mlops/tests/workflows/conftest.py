@@ -48,7 +48,8 @@ FAKE_PROGRAM = """#!{python} -IS
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
 words = [{name!r}, *sys.argv[1:]]
-names = ("AZURE_CLIENT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "GH_TOKEN", "AZURE_DEVOPS_EXT_PAT", "STACK", "MLOPS_FRESH")
+names = ("AZURE_CLIENT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "GH_TOKEN", "AZURE_DEVOPS_EXT_PAT", "STACK")
+names += ("MLOPS_FRESH", "MLOPS_PROJECT")
 variables = {{name: os.environ[name] for name in names if os.environ.get(name)}}
 with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({{"words": words, "variables": variables}}) + chr(10))

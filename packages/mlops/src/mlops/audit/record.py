@@ -62,6 +62,11 @@ class Break:
     reason: str
 
 
+def of_model(records: Sequence[Record], model: str) -> tuple[Record, ...]:
+    """Those about one model: several may share a workspace, and with it the log."""
+    return tuple(record for record in records if record.event.model == model)
+
+
 def follow(last: Record | None, event: Event, who: str, time: datetime) -> Record:
     """The record that comes after `last` (None: the first one)."""
     number = last.number + 1 if last else 1

@@ -7,9 +7,11 @@ earlier model is kept, and costs nothing.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from azure.ai.ml import MLClient, load_batch_endpoint, load_component
@@ -17,23 +19,39 @@ from azure.ai.ml.entities import BatchEndpoint, PipelineComponent, PipelineCompo
 from azure.ai.ml.entities._load_functions import load_pipeline_component_batch_deployment
 from azure.core.exceptions import ResourceNotFoundError
 
+from mlops.audit.announcement import announce
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event, Record, of_model
 from mlops.azure.sdk_output import suppress_output
+from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
 from mlops.checks.project import versioned
 from mlops.cli.progress import say
-from mlops.core.errors import ProjectError
+from mlops.core.errors import ProjectError, RolloutFailed
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
-from mlops.rollout.release import find_target
-from mlops.settings.project import Project, Stage
+from mlops.endpoint.scoring import difference, read_golden_cases
+from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, FULL, VERSION_TAG, observe_batch
+from mlops.rollout.deploy import DeployResult, deploy
+from mlops.rollout.execute import write_default
+from mlops.rollout.release import VerifiedModel, find_model
+from mlops.settings.project import BATCH, Project, Stage
+from mlops.settings.releases import SkippedPhase, skipped_phases
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import read_judged_manifest
 from model_package.digest import DIGEST_PREFIX
+from model_package.package import read_schema
+from model_package.rows.requests import ROWS_KEY
+from model_package.tasks import task_of
 
 MODEL_TAG: Final = "model"
 _FINGERPRINT_CHARACTERS: Final = 12
+_NAME_CHARACTERS: Final = 6
 _MODEL_TYPE: Final = "custom_model"
 _SUCCEEDED: Final = "Succeeded"
+_GOLDEN: Final = "golden rows"
+_FINISH: Final = "finish"
+_ADVICE: Final = "The default deployment was not changed. Compare components/score_batch with the model package."
 
 
 @dataclass(frozen=True)
@@ -56,10 +74,19 @@ class BatchDeployResult(Result):
     model: ReleasedModel
     actions: tuple[str, ...]
     seconds: float
+    skipped_phases: tuple[str, ...] = ()
+    # As of an online endpoint: every call goes to the default deployment, and there is no address for single requests.
+    scoring_uri: str | None = None
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Every call goes to the default deployment."""
+        return {self.deployment: FULL}
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        return asdict(self) | {"actions": list(self.actions), "seconds": round(self.seconds, 3)}
+        lists = {"actions": list(self.actions), "skipped_phases": list(self.skipped_phases)}
+        return asdict(self) | lists | {"traffic": self.traffic, "seconds": round(self.seconds, 3)}
 
     def blocks(self) -> Sequence[Block]:
         """The endpoint and its model."""
@@ -72,9 +99,19 @@ class BatchDeployResult(Result):
         done = f"done in {self.seconds:.1f} s" if self.actions else "no changes: it was deployed before"
         return [
             Table(f"stage {self.stage}", (), rows),
+            *(Line(f"skipped: {each}") for each in self.skipped_phases),
             Line(done, "good"),
             Line(f"Next: `mlops score --stage {self.stage} --batch FOLDER --output FOLDER`", "hint"),
         ]
+
+
+def deploy_stage(
+    client: MLClient, project: Project, stage_name: StageName, version: str | None = None, *, take_over: bool = False
+) -> DeployResult | BatchDeployResult:
+    """Roll out a stage's model to what the stage runs it on: its online endpoint, else its batch endpoint."""
+    if project.settings.stage(stage_name).serving == BATCH:
+        return deploy_batch(client, project, stage_name, version)
+    return deploy(client, project, stage_name, version, take_over=take_over)
 
 
 def deploy_batch(
@@ -82,43 +119,135 @@ def deploy_batch(
 ) -> BatchDeployResult:
     """Deploy a stage's released model behind its batch endpoint, and make that deployment the default.
 
-    Steps that are already done are skipped, so that an interrupted run continues when it is run again.
+    Steps that are already done are skipped, so that an interrupted run continues when it is run again. Where files are
+    all that the stage scores, this is its rollout: the deployment must first score the golden rows of its package, and
+    the audit log says what became of it. Raises RolloutFailed, with the default unchanged, if it does not.
     """
     begun = time.monotonic()
     stage = project.settings.stage(stage_name)
-    endpoint = endpoint_name(stage, stage_name)
-    target, _ = find_target(client, project, stage_name, version)
-    model = ReleasedModel(target.plan.model, target.plan.version, target.plan.digest, target.model)
+    endpoint = stage.files_endpoint
+    manifest = read_judged_manifest(project, stage_name)
+    found = find_model(client, project, stage_name, version, manifest)
+    model = ReleasedModel(**asdict(found.model), reference=found.reference)
+    is_rollout = stage.serving == BATCH
+    skipped = skipped_phases(manifest.rollout, stage.serving) if is_rollout else ()
     actions = []
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"created the endpoint {endpoint}")
-        name = deployment_name(model)
-        if not _is_deployed(client, endpoint, name, configuration_of(project, model)):
-            deployment = load_deployment(project, stage, endpoint, model)
+        configuration = configuration_of(project, model)
+        name = deployment_name(model, configuration if is_rollout else "")
+        if not _is_deployed(client, endpoint, name, configuration):
+            deployment = load_deployment(project, stage, endpoint, model, name)
             client.batch_deployments.begin_create_or_update(deployment).result()
             actions.append(f"deployed {name}")
-        if _make_default(client, endpoint, name):
-            actions.append(f"made {name} the default")
+    audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
+    before = observe_batch(client, endpoint).live
+    if audit and before != name:
+        say(f"the golden rows are scored by {name}")
+        try:
+            actions.append(f"{name} scored {_scored_golden_rows(client, project, stage_name, name, found.package)}")
+        except RolloutFailed as error:
+            audit.refused(before, error.message)
+            raise
+    if write_default(client, endpoint, name, f"{name} runs {model.name} {model.version}"):
+        actions.append(f"made {name} the default")
+    if audit:
+        audit.finished(before)
     for action in actions:
         say(action)
-    return BatchDeployResult(stage_name, endpoint, name, model, tuple(actions), time.monotonic() - begun)
+    return BatchDeployResult(
+        stage=stage_name,
+        endpoint=endpoint,
+        deployment=name,
+        model=model,
+        actions=tuple(actions),
+        seconds=time.monotonic() - begun,
+        skipped_phases=tuple(f"{each.phase}: {each.reason}" for each in skipped),
+    )
 
 
-def endpoint_name(stage: Stage, stage_name: str) -> str:
-    """Return the stage's batch endpoint. Raises ProjectError when project.yml names none."""
-    if stage.batch_endpoint is None:
-        raise ProjectError(
-            f"project.yml names no batch endpoint for stage {stage_name}",
-            f"Add `batch_endpoint: {stage.endpoint}-files` to it; the name must be unique within an Azure region.",
+@dataclass(frozen=True)
+class _Audit:
+    """Records what becomes of a rollout to a batch endpoint."""
+
+    client: MLClient
+    found: VerifiedModel
+    stage: Stage
+    deployment: str
+    skipped: tuple[SkippedPhase, ...]
+
+    def finished(self, before: str | None) -> None:
+        """The deployment is the default; recorded once, also if an earlier run was killed before it could."""
+        record = AuditLog(self.client).append_if(self._event(_FINISH, before), self._is_news)
+        if record is None:
+            return
+        announce(self.stage, record)
+        registered = self.found.source.models.get(self.found.model.name, self.found.model.version)
+        noted = f"{record.time.isoformat(timespec='seconds')} released as {self.deployment}"
+        registered.tags = {**(registered.tags or {}), f"stage_{self.stage.name}": noted}
+        self.found.source.models.create_or_update(registered)
+
+    def refused(self, before: str | None, reason: str) -> None:
+        """The deployment did not become the default."""
+        event = self._event(_GOLDEN, self.deployment).model_copy(
+            update={"kind": "rollback", "verdict": "failed", "reason": reason, "target": before}
         )
-    return stage.batch_endpoint
+        announce(self.stage, AuditLog(self.client).append(event))
+
+    def _event(self, step: str, origin: str | None) -> Event:
+        return Event(
+            kind="rollout",
+            stage=self.stage.name,
+            step=step,
+            model=self.found.model.name,
+            version=self.found.model.version,
+            digest=self.found.model.digest,
+            origin=None if origin == self.deployment else origin,
+            target=self.deployment,
+            verdict="passed",
+            reason="it scored the golden rows, and is the default of the batch endpoint",
+            traffic={self.deployment: FULL},
+            evidence={each.phase: each.reason for each in self.skipped},
+        )
+
+    def _is_news(self, records: Sequence[Record]) -> bool:
+        mine = of_model(records, self.found.model.name)
+        events = [each.event for each in mine if each.event.kind in ("rollout", "rollback")]
+        return not events or (events[-1].kind, events[-1].target) != ("rollout", self.deployment)
 
 
-def deployment_name(model: ReleasedModel) -> str:
-    """Return the deployment of a model version: each has its own, so that a rollback changes only the default."""
+def _scored_golden_rows(client: MLClient, project: Project, stage_name: StageName, name: str, package: Path) -> str:
+    """Have a deployment score the rows of all golden cases as one file. Raises RolloutFailed at a wrong answer."""
+    import polars as pl
+
+    golden, task = read_golden_cases(package), task_of(read_schema(package))
+    rows = [row for case in golden.cases for row in case.request[ROWS_KEY]]
+    with tempfile.TemporaryDirectory() as folder:
+        file, output = Path(folder) / "golden.csv", Path(folder) / "scored"
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(file)
+        result = score_files(client, project, stage_name, str(file), output, name)
+        outcome = result.outcomes[0]
+        if outcome.output is None:
+            raise RolloutFailed(f"{name} refuses the golden rows: {outcome.reason}", _ADVICE)
+        scored = pl.read_parquet(output / outcome.output)
+    answer = task.answer_of({column: scored[column].to_numpy() for column in task.column_kinds})
+    predictions = task.predictions(answer)
+    for number, case in enumerate(golden.cases, 1):
+        mine, predictions = predictions[: case.rows], predictions[case.rows :]
+        wrong = difference(task, case, mine, golden.tolerance)
+        if wrong:
+            raise RolloutFailed(f"{name} scores the rows of golden case {number} wrongly", _ADVICE, wrong)
+    return f"{len(rows)} golden rows as recorded"
+
+
+def deployment_name(model: ReleasedModel, configuration: str) -> str:
+    """Return the deployment of a model version: each has its own, so that a rollback changes only the default.
+
+    With a fingerprint, so has each configuration: changed code is then verified before callers get it.
+    """
     plain = "".join(letter if letter.isalnum() else "-" for letter in model.version)
-    return f"model-{plain}"
+    return f"model-{plain}-{configuration[:_NAME_CHARACTERS]}" if configuration else f"model-{plain}"
 
 
 def load_endpoint(project: Project, name: str) -> BatchEndpoint:
@@ -127,13 +256,13 @@ def load_endpoint(project: Project, name: str) -> BatchEndpoint:
 
 
 def load_deployment(
-    project: Project, stage: Stage, endpoint: str, model: ReleasedModel
+    project: Project, stage: Stage, endpoint: str, model: ReleasedModel, name: str
 ) -> PipelineComponentBatchDeployment:
     """Return the deployment as it should be: the scoring pipeline with the model, on the stage's cluster."""
     deployment = load_pipeline_component_batch_deployment(
         project.required_file(BATCH_DEPLOYMENT_FILE),
         params_override=[
-            {"name": deployment_name(model)},
+            {"name": name},
             {"endpoint_name": endpoint},
             {"settings.default_compute": stage.compute},
         ],
@@ -172,15 +301,6 @@ def _is_deployed(client: MLClient, endpoint: str, name: str, configuration: str)
     except ResourceNotFoundError:
         return False
     return found.provisioning_state == _SUCCEEDED and (found.tags or {}).get(CONFIGURATION_TAG) == configuration
-
-
-def _make_default(client: MLClient, endpoint: str, name: str) -> bool:
-    found = client.batch_endpoints.get(endpoint)
-    if getattr(found.defaults, "deployment_name", None) == name:
-        return False
-    found.defaults = {"deployment_name": name}
-    client.batch_endpoints.begin_create_or_update(found).result()
-    return True
 
 
 def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> PipelineComponent:

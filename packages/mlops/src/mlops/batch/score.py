@@ -17,7 +17,6 @@ from azure.core.exceptions import ResourceNotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.azure.sdk_output import suppress_output
-from mlops.batch.deploy import endpoint_name
 from mlops.cli.progress import say, step_board
 from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
 from mlops.core.layout import SCORING_STEP
@@ -131,28 +130,30 @@ class BatchScoreResult(Result):
 
 
 def score_files(
-    client: MLClient, project: Project, stage_name: StageName, source: str, output: Path
+    client: MLClient, project: Project, stage_name: StageName, source: str, output: Path, deployment: str | None = None
 ) -> BatchScoreResult:
     """Score a file or folder (or what an `azureml:` reference names) with the model that the stage has deployed.
 
-    Writes predictions and outcomes.jsonl to `output`. Run again, it writes the same files once more.
+    `deployment`: one that is not the default yet. Writes predictions and outcomes.jsonl to `output`. Run again, it
+    writes the same files once more.
     """
     begun = time.monotonic()
-    endpoint = endpoint_name(project.settings.stage(stage_name), stage_name)
-    deployment, version = _default_deployment(client, endpoint, stage_name)
+    endpoint = project.settings.stage(stage_name).files_endpoint
+    name = deployment or _default_deployment(client, endpoint, stage_name)
+    version = (client.batch_deployments.get(name, endpoint).tags or {}).get(VERSION_TAG, "unknown")
     job_name = new_job_name(project.settings.name)
     with _input_folder(source) as folder:
-        finished = _run(client, endpoint, job_name, folder)
+        finished = _run(client, endpoint, name, job_name, folder)
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, Path(source))
     outcomes = _fetch(client, finished.name, output)
     return BatchScoreResult(
-        endpoint, deployment, version, finished.name, outcomes, output.resolve(), time.monotonic() - begun
+        endpoint, name, version, finished.name, outcomes, output.resolve(), time.monotonic() - begun
     )
 
 
-def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) -> tuple[str, str]:
-    """Return the default deployment and its model version. Raises RequestRefused when there is none."""
+def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) -> str:
+    """Return the default deployment. Raises RequestRefused when there is none."""
     advice = f"Deploy: `mlops deploy --stage {stage_name} --batch`."
     try:
         found = client.batch_endpoints.get(endpoint)
@@ -161,8 +162,7 @@ def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) 
     name = getattr(found.defaults, "deployment_name", None)
     if not name:
         raise RequestRefused(f"the batch endpoint {endpoint} has no default deployment", advice)
-    deployment = client.batch_deployments.get(name, endpoint)
-    return name, (deployment.tags or {}).get(VERSION_TAG, "unknown")
+    return str(name)
 
 
 @contextmanager
@@ -192,11 +192,14 @@ def _input_folder(source: str) -> Generator[str]:
         yield folder
 
 
-def _run(client: MLClient, endpoint: str, job_name: str, folder: str) -> FinishedJob:
+def _run(client: MLClient, endpoint: str, deployment: str, job_name: str, folder: str) -> FinishedJob:
     data = Input(type=AssetTypes.URI_FOLDER, path=folder)
     try:
         with suppress_output():
-            job = client.batch_endpoints.invoke(endpoint, inputs={_INPUT: data}, job_name=job_name)
+            # Always by name: the SDK would send an unnamed call to the deployment of the one before.
+            job = client.batch_endpoints.invoke(
+                endpoint, deployment_name=deployment, inputs={_INPUT: data}, job_name=job_name
+            )
         say(f"job {job.name}")
         with step_board() as board:
             return follow(client, _ScoringJob(str(job.name)), board)

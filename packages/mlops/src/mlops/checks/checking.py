@@ -1,13 +1,14 @@
 """Runs every check on a project, and fixes what can be fixed without a decision."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project, versioned
-from mlops.checks.stages import check_releases, check_sample_request, check_stages, fix_stages
+from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings import gates, monitoring
@@ -24,8 +25,30 @@ def check_project(root: Path) -> list[Problem]:
         # The columns and the rules name what it adds: they would all be wrong.
         return own
     found = [*_content_problems(project), *_pin_problems(project), *_version_problems(project)]
-    found += copies.check_copies(project.root)
+    found += [*copies.check_copies(project.root), *copies.check_workflows(project.root)]
+    found += [each for folder in copies.model_folders(root) for each in _model_problems(root, folder)]
     return sorted({*found, *project.unreadable})
+
+
+def _model_problems(root: Path, folder: PurePosixPath) -> Iterator[Problem]:
+    """Yield what is wrong with a further model of the repository, and what it must not share with the others."""
+    for each in check_project(root / folder):
+        yield replace(each, file=f"{folder}/{each.file}")
+    others = [root, *(root / each for each in copies.model_folders(root) if each != folder)]
+    for other in (each for each in others if (each / PROJECT_FILE).is_file()):
+        name = other.relative_to(root).as_posix() if other != root else "the repository's first model"
+        for message in check_apart(load_project(root / folder), load_project(other), name):
+            yield Problem(
+                f"{folder}/{PROJECT_FILE}", 1, message, "choose another name; the stages are the same for all"
+            )
+        versions = _recorded(Project(other), "environments")
+        for environment, mine in _recorded(Project(root / folder), "environments").items():
+            for version in (
+                each for each, digest in mine.items() if versions.get(environment, {}).get(each, digest) != digest
+            ):
+                message = f"`{environment}` {version} has other content than in {name}"
+                file = f"{folder}/environments/{fingerprints.LOCK_NAME}"
+                yield Problem(file, 1, message, "give this model's environment a name of its own")
 
 
 def fix_project(root: Path) -> list[str]:
@@ -40,6 +63,8 @@ def fix_project(root: Path) -> list[str]:
         *copies.write_copies(root),
         *_refresh_pins(Project(root)),
         *_record_versions(Project(root)),
+        *copies.write_workflows(root),
+        *(f"{folder}: {each}" for folder in copies.model_folders(root) for each in fix_project(root / folder)),
     ]
 
 

@@ -2,7 +2,8 @@
 
 Azure ML runs steps and scoring scripts from the uploaded folder, so what they import must be in it. A copy is
 written by `mlops check --fix` and never edited: its files are compared one by one with the installed package's.
-The project's extensions/ travel inside it: all of them with steps, and with endpoints the tasks alone.
+The project's extensions/ travel inside it: all of them with steps, and with endpoints the tasks alone. The CI files
+of a repository's further models are copies as well, of those of its first one.
 """
 
 import re
@@ -15,7 +16,8 @@ from typing import Final
 import model_package
 from mlops.checks.fingerprints import IGNORED_FOLDERS, IGNORED_SUFFIXES
 from mlops.checks.yaml.document import Problem
-from mlops.core.layout import EXTENSION_FOLDER
+from mlops.core.layout import EXTENSION_FOLDER, MODELS_FOLDER, PROJECT_FILE
+from mlops.githost.hosts import model_workflows
 from model_package.digest import source_sha256
 from model_package.tasks.extensions import FOLDER, TASKS_FILE
 
@@ -75,6 +77,35 @@ def write_copies(root: Path) -> Iterator[str]:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / name)
         yield f"{copy.folder}: copied from the installed {NAME} {VERSION}"
+
+
+def model_folders(root: Path) -> list[PurePosixPath]:
+    """The folders of a repository's further models, relative to its top."""
+    return [
+        PurePosixPath(file.parent.relative_to(root).as_posix())
+        for file in sorted((root / MODELS_FOLDER).glob(f"*/{PROJECT_FILE}"))
+    ]
+
+
+def check_workflows(root: Path) -> Iterator[Problem]:
+    """Yield the CI files of further models that are missing, or not as those at the top say."""
+    for path, text in _workflows(root).items():
+        if not (root / path).is_file():
+            yield Problem(str(path), 1, "is missing: a further model has CI files of its own", _ADVICE)
+        elif (root / path).read_text(encoding="utf-8") != text:
+            yield Problem(str(path), 1, "differs from what the file that its first line names says", _ADVICE)
+
+
+def write_workflows(root: Path) -> Iterator[str]:
+    """Write the CI files of further models that differ; yield what was done."""
+    for path, text in _workflows(root).items():
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text:
+            (root / path).write_text(text, encoding="utf-8")
+            yield f"{path}: made from the workflow of the first model"
+
+
+def _workflows(root: Path) -> dict[PurePosixPath, str]:
+    return {path: text for model in model_folders(root) for path, text in model_workflows(root, model).items()}
 
 
 def _source(name: str) -> str:

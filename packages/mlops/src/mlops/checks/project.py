@@ -67,7 +67,9 @@ class Project:
 
     def pins(self) -> Lock | None:
         """Return what uv.lock pins, or None without a uv.lock."""
-        path = self.root / PINS_FILE
+        # A further model, in models/NAME, runs what the repository's lock pins.
+        places = (self.root, *self.root.parents[1:2])
+        path = next((each / PINS_FILE for each in places if (each / PINS_FILE).is_file()), self.root / PINS_FILE)
         return Lock(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def conda_files(self) -> Iterator[tuple[Document, str]]:

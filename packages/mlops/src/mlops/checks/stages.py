@@ -40,6 +40,20 @@ def check_stages(project: Project) -> Iterator[Problem]:
             yield Problem(str(block.file), block.line, message, "run: mlops check --fix")
 
 
+def check_apart(project: Project, other: Project, name: str) -> Iterator[str]:
+    """What a model has in common with another one of the repository and must not have."""
+    mine, theirs = project.settings, other.settings
+    for key in ("name", "model", "data"):
+        if getattr(mine, key) == getattr(theirs, key):
+            yield f"`{key}` is {getattr(mine, key)!r}, as in {name}"
+    if mine.order.names != theirs.order.names:
+        yield f"the stages are {mine.order}, and in {name} they are {theirs.order}"
+    taken = {each for stage in theirs.stages for each in (stage.endpoint, stage.batch_endpoint) if each}
+    for stage in mine.stages:
+        for endpoint in (each for each in (stage.endpoint, stage.batch_endpoint) if each in taken):
+            yield f"the endpoint {endpoint} of {stage.name} is that of {name}"
+
+
 def check_sample_request(project: Project) -> Iterator[Problem]:
     """What the endpoint would refuse of the sample request; nothing where there is none."""
     file = project.root / SAMPLE_REQUEST
@@ -102,11 +116,13 @@ def _orphaned_manifests(project: Project) -> Iterator[Problem]:
 
 _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root)),
-    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
-    lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
     read_deadlines,
     lambda project: read_policy(project.root, project.order),
     lambda project: read_expectations(project.root, project.order),
+)
+_OF_MONITORING: Final[tuple[Callable[[Project], Any], ...]] = (
+    lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),
+    lambda project: read_retraining_rules(project.path(RETRAINING_FILE), project.order),
 )
 
 
@@ -118,7 +134,8 @@ def check_releases(project: Project) -> Iterator[Problem]:
     for stage in project.order:
         if (root / manifest_path(stage)).is_file():
             yield from _problems(root, lambda stage=stage: read_judged_manifest(project, stage))
-    for reader in _READERS:
+    is_monitored = any(stage.endpoint for stage in project.settings.stages)
+    for reader in (*_READERS, *(_OF_MONITORING if is_monitored else ())):
         yield from _problems(root, lambda reader=reader: reader(project))
 
 

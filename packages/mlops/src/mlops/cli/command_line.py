@@ -123,6 +123,8 @@ class LazyGroup(click.Group):
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
+    envvar="MLOPS_PROJECT",
+    show_envvar=True,
     help="The project's folder or its project.yml.  [default: the project that contains the working folder]",
 )
 @click.version_option(package_name="mlops-template-mlops", message="%(version)s")

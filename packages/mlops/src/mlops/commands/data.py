@@ -15,6 +15,9 @@ from mlops.core.results import Block, Line, Result, Table
 
 if TYPE_CHECKING:
     from mlops.init.example import Example
+    from mlops.init.project_files import InitOptions
+    from mlops.init.result import InitResult
+    from mlops.settings.project import Project
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class ExampleList(Result):
     "mlops init --data my.csv --target price --dry-run    # what it finds, and every change as a diff",
     "mlops init --data my.csv --target churned --id customer --name churn --slice region",
     "mlops init --data my.csv --target churned --ci github --no-infra",
+    "mlops init --data my.csv --target churned --batch-only",
+    "mlops init --into models/price --data price.csv --target price    # a further model",
     "mlops init --list",
     "mlops init --example regression",
 )
@@ -56,6 +61,8 @@ class ExampleList(Result):
 @click.option("--slice", "slices", multiple=True, help="A column whose subgroups must be treated alike; repeatable.")
 @click.option("--ci", type=click.Choice(["github", "azure"]), help="Keep the files of this CI system only.")
 @click.option("--no-infra", is_flag=True, help="Remove infra/: the workspaces exist already.")
+@click.option("--batch-only", is_flag=True, help="Score only files: remove the online endpoints, and their monitoring.")
+@click.option("--into", metavar="FOLDER", help="A further model: put it into this new folder, such as models/price.")
 @click.option("--keep-rules", is_flag=True, help="Run no baseline, and leave gates.yml and monitor.yml as they are.")
 @click.option("--example", "example_name", metavar="NAME", help="Put this example at the root instead of a table.")
 @click.option("--list", "is_list", is_flag=True, help="List the examples.")
@@ -72,6 +79,8 @@ def init_command(
     example_name: str | None,
     is_list: bool,
     no_infra: bool,
+    batch_only: bool,
+    into: str | None,
     keep_rules: bool,
     force: bool,
     dry_run: bool,
@@ -93,12 +102,10 @@ def init_command(
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
     has uncommitted changes or was edited since the last init.
     """
-    import tempfile
-
-    from mlops.checks.checking import fix_project
+    from mlops.checks import fix_project
     from mlops.cli.rendering import answer
-    from mlops.init.example import example_table, examples_of
-    from mlops.init.project_files import InitOptions, example_options, init_project
+    from mlops.init.example import examples_of
+    from mlops.init.project_files import InitOptions
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
@@ -114,23 +121,66 @@ def init_command(
         ci=ci,
         slices=slices,
         without_infrastructure=no_infra,
+        is_batch_only=batch_only,
         keeps_rules=keep_rules,
         is_dry_run=dry_run,
         is_forced=force,
     )
-    if example_name is None:
-        if data is None or target is None:
-            raise click.UsageError("give --data FILE and --target COLUMN, or --example NAME, or --list")
-        return answer(init_project(project, data, options), as_json=as_json)
-    if data is not None or target is not None:
-        raise click.UsageError("--example brings its own table and target: leave --data and --target out")
-    examples = examples_of(project)
-    if example_name not in examples:
-        raise click.UsageError(f"unknown example {example_name!r}; `mlops init --list` lists {', '.join(examples)}")
-    with tempfile.TemporaryDirectory(prefix="mlops-init-") as folder:
-        table = example_table(project, example_name, Path(folder))
-        result = init_project(project, table, example_options(project, example_name, options))
+    if into is not None:
+        if dry_run or ci or no_infra:
+            raise click.UsageError(
+                "--into adds a folder, and changes no CI system: it takes no --dry-run, --ci, --no-infra"
+            )
+        return answer(_init_into(project, into, data, options, example_name), as_json=as_json)
+    result = _initialised(project, project, data, options, example_name)
     if not dry_run:
         # It may bring steps and environments, whose versions are not recorded yet.
         fix_project(project.root)
     return answer(result, as_json=as_json)
+
+
+def _initialised(
+    project: Project, source: Project, data: Path | None, options: InitOptions, example_name: str | None
+) -> InitResult:
+    """Make a project what the options say; examples are those of `source`."""
+    import tempfile
+
+    from mlops.init.example import example_table, examples_of
+    from mlops.init.project_files import example_options, init_project
+
+    if example_name is None:
+        if data is None or not options.target:
+            raise click.UsageError("give --data FILE and --target COLUMN, or --example NAME, or --list")
+        return init_project(project, data, options)
+    if data is not None or options.target:
+        raise click.UsageError("--example brings its own table and target: leave --data and --target out")
+    examples = examples_of(source)
+    if example_name not in examples:
+        raise click.UsageError(f"unknown example {example_name!r}; `mlops init --list` lists {', '.join(examples)}")
+    with tempfile.TemporaryDirectory(prefix="mlops-init-") as folder:
+        table = example_table(source, example_name, Path(folder))
+        return init_project(project, table, example_options(source, example_name, options))
+
+
+def _init_into(
+    project: Project, into: str, data: Path | None, options: InitOptions, example_name: str | None
+) -> InitResult:
+    """Add a further model to the repository of a project, or nothing at all."""
+    import shutil
+    from dataclasses import replace
+    from pathlib import PurePosixPath
+
+    from mlops.checks import fix_project
+    from mlops.init.example import add_owners, copy_model_folder
+
+    model = PurePosixPath(into)
+    added = copy_model_folder(project.root, model)
+    options = replace(options, name=options.name or model.name.replace("_", "-"), is_forced=True)
+    try:
+        result = _initialised(added, project, data, options, example_name)
+    except BaseException:
+        shutil.rmtree(added.root)
+        raise
+    add_owners(project.root, model)
+    fix_project(project.root)
+    return result

@@ -71,6 +71,9 @@ def demo_command(
     last = project.order.find(until) if until else project.order.production
     if stories and last != project.order.production:
         raise InputError(f"{stories[0]} needs every stage", "Omit --to.")
+    if drift:
+        # Before anything is trained: its requests need an online endpoint.
+        _ = project.settings.stage(last).online_endpoint
     try:
         result = demo(project, converted_file(project, data), DemoOptions(last, bad_model, drift), fresh=fresh)
     finally:

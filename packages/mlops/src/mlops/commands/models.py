@@ -163,6 +163,8 @@ def score_command(
 
     project = load_project(project_path)
     stage_name = project.order.find(stage)
+    # First: without one, the request does not matter.
+    _ = project.settings.stage(stage_name).online_endpoint
     body = _request_body(project, file)
 
     from mlops.azure.workspace import connect
@@ -293,6 +295,10 @@ def _request_body(project: Project, file: str | None) -> bytes:
 
     if file == _STANDARD_INPUT:
         return sys.stdin.buffer.read()
+    if file is None and all(stage.endpoint is None for stage in project.settings.stages):
+        raise InputError(
+            "there is no sample request: every stage scores only files", "Give a request as JSON to --file, or `-`."
+        )
     path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
     if not path.is_file():
         raise InputError(f"{path} is not a file", "Give the path of a JSON file to --file, or `-`.")

@@ -50,7 +50,7 @@ def _status_of(project: Project, name: StageName) -> StageStatus:
     except (AzureError, MlException, MlopsError) as error:
         # One unreachable stage must not hide the others.
         explained = error if isinstance(error, MlopsError) else explain(error) or MlopsError(str(error))
-        return StageStatus(name, project.settings.stage(name).endpoint, problem=explained)
+        return StageStatus(name, project.settings.stage(name).main_endpoint, problem=explained)
 
 
 _SPAN: Final = re.compile(r"(\d{1,4})([hd])")

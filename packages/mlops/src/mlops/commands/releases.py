@@ -66,15 +66,13 @@ def deploy_command(
     from mlops.azure.workspace import connect
 
     client = connect(project.settings.stage(stage_name))
-    if batch:
-        from mlops.batch.deploy import deploy_batch
-
-        return answer(deploy_batch(client, project, stage_name, version or None), as_json=as_json)
-
-    from mlops.rollout.deploy import deploy
+    from mlops.batch.deploy import deploy_batch, deploy_stage
 
     # A CI system passes an empty text for an input that was left out.
-    return answer(deploy(client, project, stage_name, version or None, take_over=take_over), as_json=as_json)
+    wanted = version or None
+    if batch:
+        return answer(deploy_batch(client, project, stage_name, wanted), as_json=as_json)
+    return answer(deploy_stage(client, project, stage_name, wanted, take_over=take_over), as_json=as_json)
 
 
 @mlops_command(

@@ -28,6 +28,8 @@ SCORING_PIPELINE_FILE: Final = Path("pipelines", "score.yml")
 SCORING_STEP: Final = "score_batch"
 BATCH_ENDPOINT_FILE: Final = Path("endpoints", "batch", "endpoint.yml")
 BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
+# Further models of a repository, each with a project.yml of its own.
+MODELS_FOLDER: Final = Path("models")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
 
 # State that commands leave on this machine; all of it can be deleted.

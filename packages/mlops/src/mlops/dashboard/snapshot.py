@@ -11,13 +11,14 @@ from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
 from mlops.audit.log import AuditLog, StageHistory
+from mlops.audit.record import of_model
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.core.errors import MlopsError
 from mlops.endpoint.stage_status import StageStatus, stage_status
 from mlops.endpoint.view import View
-from mlops.settings.project import MANAGED, read_project_schema
+from mlops.settings.project import BATCH, MANAGED, NO_ONLINE_ENDPOINT, read_project_schema
 from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
@@ -88,12 +89,13 @@ def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:
     try:
         return stage_status(clients.stage(name), clients.project, name)
     except _UNKNOWN as error:
-        return StageStatus(name, clients.project.settings.stage(name).endpoint, problem=_explained(error))
+        return StageStatus(name, clients.project.settings.stage(name).main_endpoint, problem=_explained(error))
 
 
 def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
     try:
-        return StageHistory(name, *AuditLog(clients.stage(name)).read())
+        records, breaks = AuditLog(clients.stage(name)).read()
+        return StageHistory(name, of_model(records, clients.project.settings.model), breaks)
     except _UNKNOWN as error:
         return StageHistory(name, problem=_explained(error).message)
 
@@ -108,8 +110,10 @@ def _release(clients: WorkspaceClients, name: StageName) -> tuple[Release | None
 def _service(clients: WorkspaceClients, name: StageName, view: View | None, now: datetime) -> Service:
     if view is None or not view.exists:
         return Service()
-    if clients.project.settings.stage(name).serving != MANAGED:
-        return Service(problem="Azure Monitor has no metrics for Kubernetes endpoints")
+    serving = clients.project.settings.stage(name).serving
+    if serving != MANAGED:
+        why = NO_ONLINE_ENDPOINT if serving == BATCH else "Azure Monitor has no metrics for Kubernetes endpoints"
+        return Service(problem=why)
     try:
         monitor = Monitor(connect_management(), view.identifier)
         return Service(monitor.over_time(now - SERVICE_WINDOW, now, SERVICE_INTERVAL))

@@ -8,7 +8,7 @@ slowly, as with a leak. Its rollout must roll back automatically under continuou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -29,9 +29,10 @@ from mlops.endpoint.view import live_model
 from mlops.models.data_asset import refuse
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import deploy
-from mlops.settings.project import Project, read_project_schema
+from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project, read_project_schema
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
+from mlops.settings.verdict import PASSING
 from mlops.training.run import train
 from mlops.training.submission import held_out_file
 
@@ -73,10 +74,10 @@ class BadModelResult(Result):
     stopped: PromotionResult
     stage: StageName
     reason: str
-    live_before: str
-    live_after: str
-    callers: int
-    failures: dict[str, int]
+    live_before: str = ""
+    live_after: str = ""
+    callers: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Both halves."""
@@ -92,12 +93,17 @@ class BadModelResult(Result):
     def blocks(self) -> Sequence[Block]:
         """Both halves, for people."""
         report = self.stopped.report
-        blocking = [row for row in report.rows if row.outcome != "pass"] if report else []
+        blocking = [row for row in report.rows if row.outcome not in PASSING] if report else []
         reasons = tuple((row.outcome, row.title, row.sentence) for row in blocking)
-        failed = sum(self.failures.values())
-        return [
+        stopped: list[Block] = [
             Line(f"a worse model: {report.headline if report else 'blocked'}", "bad"),
             Table("", ("", "gate", "why it blocks"), reasons),
+        ]
+        if not self.live_before:
+            return [*stopped, Line(f"a model that degrades under load: {self.reason}")]
+        failed = sum(self.failures.values())
+        return [
+            *stopped,
             Line("a model that passes the gates but degrades under load was rolled back automatically:", "bad"),
             Line(f"  {self.reason}"),
             Line(
@@ -116,6 +122,8 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path, goo
         raise InputError("with one stage there is no promotion to block", "Add a stage: `mlops stages add --help`.")
     stopped = _blocked_by_gate(scratch, clients, gated, data)
     release_to(scratch, clients, order.training, good)
+    if scratch.project.settings.stage(order.production).serving == BATCH:
+        return BadModelResult(stopped, order.production, NO_ONLINE_ENDPOINT)
     before = _live(clients, order.production)
     reason, callers = _rolled_back(scratch, clients, data)
     after = _live(clients, order.production)
@@ -163,7 +171,7 @@ def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path) -> tup
     live = live_model(clients.stage(busy), stage)
     if live is None:
         raise RolloutFailed(f"{busy} runs no model", "Run `mlops demo` first.")
-    address = address_of(clients.stage(busy), stage.endpoint, live.scoring_uri)
+    address = address_of(clients.stage(busy), stage.online_endpoint, live.scoring_uri)
     with Callers(address, _sample_requests(clients, other.job), _CALLERS_PER_SECOND) as callers:
         reason = _failing_rollout(scratch, clients, busy)
     # The manifest must name the live model again.

@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.cli.progress import say
 from mlops.core.environments import environments_of
-from mlops.core.layout import SAMPLE_REQUEST
+from mlops.core.layout import SAMPLE_REQUEST, STATE_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.scratch import Scratch, forget, prepare
 from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
 from mlops.settings.gates import GATES_FILE, with_featureless_bounds
-from mlops.settings.project import Project
+from mlops.settings.project import BATCH, Project
 from mlops.settings.stages import StageName
-from mlops.training.submission import DefaultData, default_data
+from mlops.training.submission import DefaultData, default_data, held_out_file
 from model_package.tasks import TASKS
 
 if TYPE_CHECKING:
+    from mlops.azure.workspace import WorkspaceClients
+    from mlops.batch.score import BatchScoreResult
     from mlops.demo.bad_model import BadModelResult
     from mlops.demo.drift import DriftResult
     from mlops.demo.releasing import Released
@@ -36,15 +38,19 @@ if TYPE_CHECKING:
 # The parts of Azure's SDK needed below, whose import takes longer than starting the workspace.
 _SLOW_IMPORTS: Final = ("mlops.demo.releasing", "mlops.training.run", "mlops.endpoint.scoring")
 _DIGEST_CHARACTERS: Final = 19
+_PREDICTIONS: Final = STATE_FOLDER / "predictions"
 
 
 @dataclass(frozen=True)
 class DemoResult(Result):
-    """What happened, and where to look; `released` has the stages in order."""
+    """What happened, and where to look; `released` has the stages in order.
+
+    `scored`: the answers of the last stage to a request, or of each stage that scores only files to a file.
+    """
 
     trained: TrainResult
     released: tuple[Released, ...]
-    scored: ScoreResult
+    scored: dict[StageName, ScoreResult | BatchScoreResult]
     bad: BadModelResult | None
     drift: DriftResult | None
     scratch: Path
@@ -65,6 +71,7 @@ class DemoResult(Result):
             "metrics": {name: metric.value for name, metric in self.trained.metrics.items()},
             "model": {"name": model.name, "version": model.version, "digest": model.digest},
             "stages": {each.stage: each.document() for each in self.released},
+            "scored": {stage: each.document() for stage, each in self.scored.items()},
             **({"bad_model": self.bad.document()} if self.bad else {}),
             **({"drift": self.drift.document()} if self.drift else {}),
             "seconds": round(self.seconds, 3),
@@ -85,7 +92,7 @@ class DemoResult(Result):
         return [
             *self.trained.blocks()[:-1],
             *promotions,
-            *self.scored.blocks(),
+            *(block for each in self.scored.values() for block in each.blocks()),
             *(self.bad.blocks() if self.bad else ()),
             *(self.drift.blocks() if self.drift else ()),
             Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
@@ -154,7 +161,6 @@ def _lifecycle(
 ) -> DemoResult:
     from mlops.azure.workspace import WorkspaceClients
     from mlops.demo.releasing import release_to
-    from mlops.endpoint.scoring import score
     from mlops.training.run import train
 
     clients = WorkspaceClients(scratch.project)
@@ -169,8 +175,8 @@ def _lifecycle(
 
         bad = show_bad_models(scratch, clients, data, trained.model.version)
         released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
-    request = project.required_file(SAMPLE_REQUEST).read_bytes()
-    scored = score(clients.stage(wish.until), scratch.project, wish.until, request)
+    called = [each for each in stages if each == wish.until or project.settings.stage(each).serving == BATCH]
+    scored = {stage: _scored(project, clients, stage, trained.job) for stage in called}
     if wish.drift:
         from mlops.demo.drift import show_drift
 
@@ -188,6 +194,18 @@ def _lifecycle(
         tracking=tracking.result(),
         seconds=time.monotonic() - begun,
     )
+
+
+def _scored(project: Project, clients: WorkspaceClients, stage: StageName, job: str) -> ScoreResult | BatchScoreResult:
+    """A stage's answer to the sample request, or its predictions of the held-out rows where it scores only files."""
+    from mlops.batch.score import score_files
+    from mlops.endpoint.scoring import score
+
+    if project.settings.stage(stage).serving == BATCH:
+        rows = held_out_file(clients.training, clients.project, job)
+        return score_files(clients.stage(stage), clients.project, stage, str(rows), project.path(_PREDICTIONS / stage))
+    request = project.required_file(SAMPLE_REQUEST).read_bytes()
+    return score(clients.stage(stage), clients.project, stage, request)
 
 
 def _import_slow_modules() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.azure.workspace import WorkspaceClients
+from mlops.batch.deploy import BatchDeployResult, deploy_stage
 from mlops.cli.progress import say
 from mlops.core.errors import PromotionRefused, RolloutFailed
 from mlops.core.git import REMOTE
@@ -16,7 +17,7 @@ from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
 from mlops.promotion.gate_run import gate, obstacles, reason_of, write_reports
 from mlops.promotion.promote import PromotionResult, promote
-from mlops.rollout.deploy import DeployResult, deploy
+from mlops.rollout.deploy import DeployResult
 from mlops.settings.stages import StageName
 
 # With this many runnable processes per core, answers take several times as long.
@@ -28,7 +29,7 @@ class Released:
     """A stage after its release; no promotion for the training stage, no report if nothing was new."""
 
     stage: StageName
-    deployed: DeployResult
+    deployed: DeployResult | BatchDeployResult
     promotion: PromotionResult | None = None
     report: Path | None = None
 
@@ -72,10 +73,12 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
     return Released(stage, _rolled_out(scratch, clients, stage, None), promotion, report)
 
 
-def _rolled_out(scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None) -> DeployResult:
+def _rolled_out(
+    scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None
+) -> DeployResult | BatchDeployResult:
     """Deploy with the branch's rollout timing. A failure on an overloaded machine says so."""
     try:
-        return deploy(clients.stage(stage), scratch.at_branch(), stage, version)
+        return deploy_stage(clients.stage(stage), scratch.at_branch(), stage, version)
     except RolloutFailed as error:
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
         if load < _BUSY_FACTOR * cores:

@@ -195,16 +195,17 @@ def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Liv
     known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
         return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
-    say(f"a day of shifted inputs: {len(day.ids):,} requests to {stage.endpoint}")
+    say(f"a day of shifted inputs: {len(day.ids):,} requests to {stage.online_endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
-    answers = send_each(address_of(client, stage.endpoint, live.scoring_uri), missing)
+    answers = send_each(address_of(client, stage.online_endpoint, live.scoring_uri), missing)
     seconds = time.monotonic() - begun
     wrong = {answer: count for answer, count in answers.items() if answer != str(HTTPStatus.OK.value)}
     if wrong:
         told = ", ".join(f"{answer} {count:,} times" for answer, count in sorted(wrong.items()))
         raise RequestRefused(
-            f"{stage.endpoint} did not answer all of a day's requests: {told}", "`mlops status` shows the deployments."
+            f"{stage.online_endpoint} did not answer all of a day's requests: {told}",
+            "`mlops status` shows the deployments.",
         )
     for elapsed in poll():
         here = _collected(clients, stage_name, day)
@@ -223,7 +224,7 @@ def _window_of(times: Collection[datetime]) -> Window:
 
 def _collected(clients: WorkspaceClients, stage_name: StageName, day: TrafficDay) -> dict[str, datetime]:
     """Which requests of a day a stage has collected, from any deployment, and when."""
-    client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).endpoint
+    client, endpoint = clients.stage(stage_name), clients.project.settings.stage(stage_name).online_endpoint
     window = Window.last(SPAN, datetime.now(UTC))
     deployments = sorted(observe(client, endpoint).deployments)
     task = task_of(read_project_schema(clients.project.root))

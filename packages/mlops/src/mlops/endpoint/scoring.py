@@ -66,7 +66,7 @@ def score(
     client: MLClient, project: Project, stage_name: StageName, body: bytes, deployment: str | None = None
 ) -> ScoreResult:
     """Send a body unchanged, to the named deployment or wherever the traffic goes. Raises RequestRefused."""
-    endpoint_name = project.settings.stage(stage_name).endpoint
+    endpoint_name = project.settings.stage(stage_name).online_endpoint
     try:
         scoring_uri = client.online_endpoints.get(endpoint_name).scoring_uri or ""
     except ResourceNotFoundError as error:

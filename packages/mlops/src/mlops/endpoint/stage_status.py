@@ -10,7 +10,7 @@ from azure.ai.ml import MLClient
 
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.view import Deployment, View, observe
+from mlops.endpoint.view import Deployment, View, observe_stage
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 
@@ -113,10 +113,10 @@ class StatusResult(Result):
 
 def stage_status(client: MLClient, project: Project, stage_name: StageName) -> StageStatus:
     """Read one stage's workspace."""
-    endpoint = project.settings.stage(stage_name).endpoint
+    settings = project.settings.stage(stage_name)
     newest = next((job for job in client.jobs.list() if job is not None), None)
     last_job = LastJob(str(newest.name), _word(newest.status)) if newest else None
-    return StageStatus(stage_name, endpoint, observe(client, endpoint), last_job)
+    return StageStatus(stage_name, settings.main_endpoint, observe_stage(client, settings), last_job)
 
 
 def _word(status: object) -> str:

@@ -71,6 +71,7 @@ class Proposal:
     recent: pl.DataFrame | None = None
     recent_notes: tuple[str, ...] = ()
     recent_problem: str = ""
+    answers_requests: bool = True
     retraining_reason: tuple[str, ...] = ()
 
 

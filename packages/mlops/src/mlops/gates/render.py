@@ -16,6 +16,7 @@ from mlops.gates.evidence import Candidate
 from mlops.gates.performance import SubgroupResult
 from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport, Row, shown
+from mlops.settings.verdict import PASSING
 from model_package.reports.pages import page_environment
 from model_package.tasks import SliceMetric
 
@@ -28,7 +29,7 @@ _TEMPLATE: Final = "report.html.j2"
 _DRIFT_ROWS: Final = 10
 # Readings of the population stability index that are customary in credit scoring.
 _STABLE, _MODERATE = 0.1, 0.25
-_MARKS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "error": "⚠️"}
+_MARKS: Final = {"pass": "✅", "not measured": "⬜", "fail": "❌", "inconclusive": "❔", "error": "⚠️"}
 
 
 def markdown_report(report: GateReport, limit: int = DEFAULT_LIMIT, pictures: Mapping[str, str] | None = None) -> str:
@@ -57,7 +58,7 @@ def markdown_report(report: GateReport, limit: int = DEFAULT_LIMIT, pictures: Ma
             del parts[left_out[-1]]
         elif rows:
             # Passing gates go before blocking ones.
-            passing = [index for index, row in enumerate(rows) if row.outcome == "pass"]
+            passing = [index for index, row in enumerate(rows) if row.outcome in PASSING]
             del rows[passing[-1] if passing else -1]
             hidden += 1
         else:

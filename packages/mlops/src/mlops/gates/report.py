@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from mlops.gates.evidence import Candidate, Evidence, Proposal, collect_evidence
 from mlops.gates.performance import SubgroupResult
-from mlops.settings.gates import GatesFile, catalogue
+from mlops.settings.gates import OF_REQUESTS, GatesFile, catalogue
+from mlops.settings.project import NO_ONLINE_ENDPOINT
 from mlops.settings.rules import Rule
-from mlops.settings.verdict import Comparison, Outcome, number
+from mlops.settings.verdict import Comparison, Outcome, not_measured, number
 from mlops.settings.verdict import check as check_rule
 from model_package.errors import MeasurementError
 from model_package.measures import Interval, Measure
 from model_package.tasks import extensions
 
+_NO_ENDPOINT: Final = NO_ONLINE_ENDPOINT.partition(": ")[2]
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
 
@@ -28,8 +30,13 @@ class Verdict:
 
     @property
     def promotes(self) -> bool:
-        """Whether all pass; no rule at all does not."""
-        return bool(self.outcomes) and all(outcome.passed for outcome in self.outcomes)
+        """Whether all pass that apply to the stage; no rule at all does not."""
+        return bool(self.measured) and all(outcome.passed for outcome in self.outcomes)
+
+    @property
+    def measured(self) -> tuple[Outcome, ...]:
+        """The outcomes of the rules that apply to the stage."""
+        return tuple(outcome for outcome in self.outcomes if outcome.outcome != "not measured")
 
     @property
     def blocking(self) -> tuple[Outcome, ...]:
@@ -44,6 +51,8 @@ def judge(rules: Sequence[Rule], evidence: Evidence) -> Verdict:
 
 def check(rule: Rule, evidence: Evidence) -> Outcome:
     """Judge one rule."""
+    if rule.measure in OF_REQUESTS and not evidence.proposal.answers_requests:
+        return not_measured(rule, _NO_ENDPOINT)
     absent = Measure.failed(MeasurementError("it was not measured"))
     problem = "" if evidence.has_champion else _NO_CHAMPION
     champion = Comparison("the champion", "the held-out rows", "non_inferiority", problem)
@@ -86,9 +95,11 @@ class GateReport:
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
         model, stage = self.proposal.challenger.release.model, self.proposal.stage
-        count, blocking = len(self.verdict.outcomes), len(self.verdict.blocking)
+        count, blocking = len(self.verdict.measured), len(self.verdict.blocking)
         if self.promotes:
-            return f"PASS: {model.name} {model.version} may be released to {stage}, all {count} gates pass"
+            skipped = len(self.verdict.outcomes) - count
+            rest = f"; {skipped} {NO_ONLINE_ENDPOINT}" if skipped else ""
+            return f"PASS: {model.name} {model.version} may be released to {stage}, all {count} gates pass{rest}"
         return f"BLOCKED: {model.name} {model.version} for {stage}, {blocking} of {count} gates do not pass"
 
     @property

@@ -60,6 +60,11 @@ def pull_requests_of(url: str, folder: Path) -> PullRequests:
     return host.pull_requests(folder, host.parse(url)) if host else PlainRemote(folder, None)
 
 
+def model_workflows(root: Path, model: PurePosixPath) -> dict[PurePosixPath, str]:
+    """The CI files of a further model below `root`, of every host, by path."""
+    return {path: text for host in HOSTS for path, text in host.model_workflows(root, model).items()}
+
+
 def current_job(environment: Mapping[str, str] = os.environ) -> CIJob:
     """The CI job that runs this process; a person's own shell is a job that shows nothing."""
     for host in HOSTS:

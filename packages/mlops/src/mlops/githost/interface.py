@@ -279,6 +279,8 @@ class GitHost(ABC):
     training_command: ClassVar[str]
     # Patterns of its CI files, relative to the repository's top.
     ci_files: ClassVar[tuple[str, ...]]
+    # Who must approve changes to what, relative to the repository's top; "" where the host has no such file.
+    owners_file: ClassVar[str] = ""
 
     @abstractmethod
     def owns_server(self, server: str) -> bool:
@@ -325,6 +327,10 @@ class GitHost(ABC):
     @abstractmethod
     def stage_blocks(self) -> Mapping[str, StageBlock]:
         """How to write the parts of its CI files that list stages, by the kind in their first comment."""
+
+    def model_workflows(self, root: Path, model: PurePosixPath) -> Mapping[PurePosixPath, str]:  # noqa: ARG002
+        """The CI files of a further model in `model`, by path, made from those of the repository's first one."""
+        return {}
 
     @abstractmethod
     def owns_workflow(self, path: str) -> bool:

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ from mlops.core.edits import replacing
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER
 from mlops.settings.project import (
+    BATCH,
+    KUBERNETES,
     MANAGED,
     ClientId,
     ComputeName,
@@ -54,7 +56,7 @@ class StackOutputs(BaseModel):
     workspace: WorkspaceName
     location: Location
     compute: ComputeName
-    endpoint: EndpointName
+    endpoint: EndpointName | None = None
     registry: WorkspaceName
     serving: Serving
     kubernetes_compute: ComputeName | None = None
@@ -132,7 +134,12 @@ def parse_outputs(text: str, source: str) -> StackOutputs:
 _MACHINE: Final = "Standard_DS3_v2"
 # Where ruamel keeps the comment after a value.
 _BEHIND: Final = 2
-_ONLY_ON_KUBERNETES: Final = ("kubernetes_compute", "max_instances")
+# What a stage has no use for, by how it serves.
+_NEEDLESS: Final[dict[Serving, tuple[str, ...]]] = {
+    MANAGED: ("kubernetes_compute", "max_instances"),
+    KUBERNETES: (),
+    BATCH: ("endpoint", "kubernetes_compute", "instance_type", "instance_count", "max_instances"),
+}
 # After the stage's name.
 _FIRST: Final = 1
 # The indentation of the list of stages, which is kept.
@@ -166,8 +173,7 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     place = next(entry for entry in document["stages"] if entry["name"] == stage)
     changes = _set(document, {"registry": outputs.registry}, "")
     changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
-    if outputs.serving == MANAGED:
-        changes += _remove(place, _ONLY_ON_KUBERNETES, f"stages.{stage}.")
+    changes += _remove(place, _NEEDLESS[outputs.serving], f"stages.{stage}.")
     if changes:
         changed = io.StringIO()
         parser.dump(document, changed)
@@ -176,20 +182,23 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     return tuple(changes)
 
 
-def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str]:  # ruamel's mapping
+def _wanted(place: Any, outputs: StackOutputs) -> dict[str, str | int]:  # ruamel's mapping
     """A stage's values from the outputs. The instance type is the team's choice, unless it is of the other kind."""
-    if place.get("serving", MANAGED) == outputs.serving:
-        return outputs.of_stage
-    return outputs.of_stage | {"instance_type": outputs.instance_type or _MACHINE}
+    if outputs.serving == BATCH or place.get("serving", MANAGED) == outputs.serving:
+        return {**outputs.of_stage}
+    machines = {} if "instance_count" in place else {"instance_count": 1}
+    return {**outputs.of_stage, "instance_type": outputs.instance_type or _MACHINE, **machines}
 
 
-def _set(place: Any, values: dict[str, str], prefix: str) -> list[Change]:  # ruamel's mapping with its comments
+def _set(
+    place: Any, values: Mapping[str, str | int], prefix: str
+) -> list[Change]:  # ruamel's mapping with its comments
     changes = []
     last = None
     for key, value in values.items():
         before = place.get(key)
         if before != value:
-            changes.append(Change(prefix + key, before, value))
+            changes.append(Change(prefix + key, before, str(value)))
         if before is None:
             place.insert(list(place).index(last) + 1 if last else _FIRST, key, value)
         elif before != value:

@@ -7,8 +7,10 @@ name by the same patterns.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,11 +21,13 @@ from pydantic import Field
 
 from mlops.core.documents import Part, YamlFile, read_checked
 from mlops.core.edits import Edit
-from mlops.core.errors import MachineError
+from mlops.core.errors import InputError, MachineError
 from mlops.core.git import Repository
-from mlops.core.layout import SAMPLE_GENERATOR, STATE_FOLDER
-from mlops.githost.hosts import remote_of
-from mlops.settings.project import Project
+from mlops.core.layout import MODELS_FOLDER, PROJECT_FILE, SAMPLE_GENERATOR, STATE_FOLDER
+from mlops.githost.hosts import HOSTS, remote_of
+from mlops.settings.policies import POLICY_FILE
+from mlops.settings.project import Project, load_project, parse_settings
+from mlops.settings.releases import manifest_path, without_release
 from model_package.errors import SchemaError
 from model_package.schema_file import read_schema_file
 
@@ -34,6 +38,22 @@ _SHOWN: Final = 60
 _EXAMPLES: Final = "examples"
 _EXAMPLE_FILE: Final = "example.yml"
 _ERROR_LINES: Final = 12
+# What each model of a repository has of its own, and what of it only the first one has.
+_OF_A_MODEL: Final = (
+    "components/",
+    "data/",
+    "endpoints/",
+    "environments/",
+    "extensions/",
+    "pipelines/",
+    "project.yml",
+    "releases/",
+    "schema.yml",
+    "tests/",
+    RECORD_FILE.name,
+)
+_OF_THE_FIRST: Final = ("releases/provenance/", "tests/data/", "tests/supply/")
+_WORKFLOW: Final = re.compile(r"(?<=/workflows/)(?=\w+\.yml@)")
 # Folders within an example that git does not have.
 _LEFT_BY_PROGRAMS: Final = {STATE_FOLDER.name, "__pycache__"}
 
@@ -48,7 +68,7 @@ class Renaming(Part):
 
 
 class Rewording(Part):
-    """Lines of a file that only one example needs, by a pattern, and what to write instead."""
+    """Lines of a file, or of all that a pattern such as `*.yaml` names, and what to write instead."""
 
     file: str
     pattern: str
@@ -63,8 +83,8 @@ class Replacement(Part):
     text: str
 
 
-class Infrastructure(Part):
-    """What a project without infra/ has no use for: files, and lines of others."""
+class LeftOut(Part):
+    """What a project has no use for that leaves out infra/, or online endpoints: files, and lines of others."""
 
     removed: Texts
     reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
@@ -83,7 +103,8 @@ class ExampleFile(YamlFile):
     reworded: Annotated[tuple[Rewording, ...], Field(strict=False)]
     replaced: Annotated[tuple[Replacement, ...], Field(strict=False)]
     ci: dict[str, list[str]]
-    infrastructure: Infrastructure
+    infrastructure: LeftOut
+    online: LeftOut
 
 
 @cache
@@ -119,7 +140,7 @@ def renaming_edits(root: Path, old: Names, new: Names, more: Sequence[Rewording]
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             texts[file] = (before, _renamed(text, each.patterns, old, new))
     for each in (*example().reworded, *more):
-        if (file := root / each.file).is_file():
+        for file in sorted(root.glob(each.file)):
             before, text = texts.get(file) or (file.read_text(encoding="utf-8"),) * 2
             instead = _filled(each.text, new)
             texts[file] = (before, re.sub(each.pattern, lambda _, new=instead: new, text, flags=re.MULTILINE))
@@ -236,6 +257,53 @@ def _own_words(project: Project) -> set[str]:
     except SchemaError:
         return set()
     return {*schema.columns, *schema.ignored}
+
+
+def copy_model_folder(root: Path, model: PurePosixPath) -> Project:
+    """Copy what a model has of its own into another folder of the repository: a start for a further model.
+
+    Nothing is released there, and its tests run by themselves. Raises InputError where something is in the way.
+    """
+    target = root / model
+    if len(model.parts) != len(MODELS_FOLDER.parts) + 1 or not model.is_relative_to(MODELS_FOLDER.as_posix()):
+        raise InputError(f"{model} is no folder for a further model", f"Give one such as {MODELS_FOLDER / 'price'}.")
+    if target.exists():
+        raise InputError(f"{model} exists", f"Nothing was changed. Run `mlops --project {model} init` to change it.")
+    for path in Repository(root).tracked():
+        if f"{path}".startswith(_OF_A_MODEL) and not f"{path}".startswith(_OF_THE_FIRST) and (root / path).is_file():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / path, target / path)
+    for stage in parse_settings((target / PROJECT_FILE).read_text(encoding="utf-8")).order:
+        manifest = target / manifest_path(stage)
+        if manifest.is_file():
+            manifest.write_bytes(without_release(manifest.read_text(encoding="utf-8")))
+    policy = target / POLICY_FILE
+    own = _WORKFLOW.sub(f"{model.name}-", policy.read_text(encoding="utf-8"))
+    policy.write_text(own, encoding="utf-8")
+    (target / "pytest.ini").write_text(_pytest_ini(root, len(model.parts)), encoding="utf-8")
+    return load_project(target)
+
+
+def add_owners(root: Path, model: PurePosixPath) -> None:
+    """Have who owns the first model's files own those of a further one."""
+    for owners in (root / host.owners_file for host in HOSTS if (root / host.owners_file).is_file()):
+        text = owners.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.startswith(tuple(f"/{each}" for each in _OF_A_MODEL))]
+        owners.write_text(f"{text}# {model}\n" + "".join(f"/{model}{line}\n" for line in lines), encoding="utf-8")
+
+
+def _pytest_ini(root: Path, depth: int) -> str:
+    """The settings of pytest at the repository's top, for a folder below it."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    lines = ["# From pyproject.toml, for the tests of this model: `uv run pytest` in this folder.", "[pytest]"]
+    for key, value in settings.items():
+        if isinstance(value, list):
+            up = "../" * depth
+            entries = [f"{up}{each}" if str(each).startswith(".ci/") else str(each) for each in value]
+            lines += [f"{key} =", *(f"    {each}" for each in entries)]
+        else:
+            lines.append(f"{key} = {str(value).lower() if isinstance(value, bool) else value}")
+    return "\n".join(lines) + "\n"
 
 
 def _relative(root: Path, file: Path) -> PurePosixPath:

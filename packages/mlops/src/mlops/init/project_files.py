@@ -38,7 +38,7 @@ from mlops.init.result import InitResult
 from mlops.init.rules import gates_text, is_better_than_trivial, monitor_text, slices_text
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
-from mlops.settings.project import Project, parse_settings
+from mlops.settings.project import BATCH, Project, parse_settings
 from model_package.tasks import TASKS
 
 _DATA: Final = PurePosixPath("data")
@@ -67,6 +67,7 @@ class InitOptions:
     slices: tuple[str, ...] = ()
     ci: str | None = None
     without_infrastructure: bool = False
+    is_batch_only: bool = False
     keeps_rules: bool = False
     is_dry_run: bool = False
     is_forced: bool = False
@@ -83,6 +84,8 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     would be lost that git does not have; `is_forced` overwrites it.
     """
     root = project.root
+    if all(stage.serving == BATCH for stage in project.settings.stages):
+        options = replace(options, is_batch_only=True)
     name = _name(project, data, options.name)
     source = read_table(data)
     proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
@@ -156,17 +159,21 @@ def _texts(
     texts = {
         _DATA / f"{stem}.csv": proposal.csv,
         _DATA / f"{stem}.yml": data_asset(proposal, name, f"{stem}.csv"),
-        PurePosixPath(SAMPLE_REQUEST): sample_request(proposal),
         PurePosixPath(SCHEMA_FILE): schema,
         **given,
     }
-    files = [root / GATES_FILE, root / MONITOR_FILE]
+    if not options.is_batch_only:
+        texts = {PurePosixPath(SAMPLE_REQUEST): sample_request(proposal), **texts}
+    files = [root / GATES_FILE, *([] if options.is_batch_only else [root / MONITOR_FILE])]
     if options.keeps_rules or PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
         return texts, []
     baseline = quick_baseline(root, schema, proposal.csv)
-    gates, monitor = (file.read_text(encoding="utf-8") for file in files)
     names = [each.name for each in baseline.schema.slices]
+    gates = files[0].read_text(encoding="utf-8")
     texts[PurePosixPath(GATES_FILE)] = gates_text(gates, baseline, project.order, names)
+    if options.is_batch_only:
+        return texts, _said(baseline)
+    monitor = files[1].read_text(encoding="utf-8")
     constants = sum(_may_be_constant(column, len(proposal.target.column.values)) for column in proposal.features)
     texts[PurePosixPath(MONITOR_FILE)] = monitor_text(monitor, baseline, names, constants)
     return texts, _said(baseline)
@@ -204,11 +211,13 @@ def _around(
     """The edits of the files that follow from the names and options, without those that the table gives."""
     root, taken = project.root, {each.path for each in generated}
     old = Names(record.name, record.owner) if record else Names(example().name, example().owner)
-    parts = [*options.removed, *(example().infrastructure.removed if options.without_infrastructure else ())]
+    left_out = [example().infrastructure] if options.without_infrastructure else []
+    left_out += [example().online] if options.is_batch_only else []
+    parts = [*options.removed, *(path for each in left_out for path in each.removed)]
     parts += [each for name, paths in example().ci.items() if options.ci and name != options.ci for each in paths]
     removed = {each.path: each for each in deletions(root, parts)}
     yield from removed.values()
-    more = [*options.reworded, *(example().infrastructure.reworded if options.without_infrastructure else ())]
+    more = [*options.reworded, *(each for part in left_out for each in part.reworded)]
     for edit in renaming_edits(root, old, new, more):
         if edit.path in taken or edit.path in removed:
             continue

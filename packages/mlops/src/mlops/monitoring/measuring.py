@@ -108,9 +108,9 @@ def find_monitoring_request(
             f"{stage_name} runs nothing yet, so there is nothing to monitor",
             f"Deploy first: `mlops deploy --stage {stage_name}`.",
         )
-    view = observe(client, stage.endpoint)
+    view = observe(client, stage.online_endpoint)
     deployments = tuple(sorted(view.deployments, key=lambda name: (name != live.deployment, name)))
-    folder, files = _collected(client, stage.endpoint, deployments, window)
+    folder, files = _collected(client, stage.online_endpoint, deployments, window)
     model = _model_reference(project, stage_name, live.version)
     facts = {
         "window": [window.since.isoformat(), window.until.isoformat()],

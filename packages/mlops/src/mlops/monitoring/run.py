@@ -19,7 +19,7 @@ from mlops.monitoring.measuring import Results, find_monitoring_request, measure
 from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
 from mlops.settings.monitoring import MONITOR_FILE, MonitorFile, read_monitor_rules
-from mlops.settings.project import Project, read_project_schema
+from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project, read_project_schema
 from mlops.settings.stages import StageName
 from model_package.collected.window import Window
 
@@ -52,6 +52,11 @@ def monitor(
 
     Raises InputError where the stage runs nothing, JobFailed when the window could not be measured.
     """
+    if project.settings.stage(stage).serving == BATCH:
+        raise InputError(
+            f"drift in {stage} is {NO_ONLINE_ENDPOINT} collects its rows",
+            "Compare the files that you score yourself, or give the stage an `endpoint` in project.yml.",
+        )
     rules = read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root))
     # The same file of labels is uploaded once.
     outcomes = ensure_data(client, project.settings.labels, labels)[0] if labels else None

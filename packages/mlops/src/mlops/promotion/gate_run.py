@@ -38,6 +38,7 @@ from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
+from mlops.settings.verdict import PASSING
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
@@ -82,9 +83,10 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
     with ThreadPoolExecutor() as threads:
         champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
         rows = threads.submit(lambda: read_held_out(held_out_file(clients.training, clients.project, job)))
-        client, endpoint = clients.stage(state.stage), state.settings.endpoint
-        task = task_of(read_project_schema(clients.project.root))
-        recent = recent_inputs(client, endpoint, state.view, task, gates.recent_days)
+        task, endpoint = task_of(read_project_schema(clients.project.root)), state.settings.endpoint
+        recent = RecentInputs()
+        if endpoint is not None:
+            recent = recent_inputs(clients.stage(state.stage), endpoint, state.view, task, gates.recent_days)
         # A log that was tampered with cannot give a reason.
         records, breaks = AuditLog(clients.training).read()
         return Proposal(
@@ -95,6 +97,7 @@ def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger,
             recent=recent.rows,
             recent_notes=recent.notes,
             recent_problem=recent.problem,
+            answers_requests=endpoint is not None,
             retraining_reason=() if breaks else retraining_reason(records, job),
         )
 
@@ -181,7 +184,7 @@ class GateResult(Result):
     @property
     def locations(self) -> Sequence[SourceLocation]:
         """The manifest, for every gate that blocks its release."""
-        blocking = [row for row in self.report.rows if row.outcome != "pass"]
+        blocking = [row for row in self.report.rows if row.outcome not in PASSING]
         return [SourceLocation(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
 
     @property

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Record
+from mlops.audit.record import Record, of_model
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
+from mlops.cli.progress import say
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import Block, Line, Result
@@ -22,7 +23,7 @@ from mlops.endpoint.view import Live
 from mlops.promotion.branch import branch_name, find_base
 from mlops.promotion.stage_state import PromotionState
 from mlops.rollout.rollback import BY_HAND
-from mlops.settings.project import Project
+from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project
 from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
 from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.release_history import release_at
@@ -74,7 +75,7 @@ def _reason(clients: WorkspaceClients, state: PromotionState, now: datetime) -> 
     records, breaks = AuditLog(clients.stage(source)).read()
     if breaks:
         return f"the audit log of {source} was tampered with; `mlops history --stage {source}` shows where"
-    since = released_at(records, live.digest)
+    since = released_at(of_model(records, clients.project.settings.model), live.digest)
     if since is None:
         return f"the audit log of {source} has no finished rollout of version {live.version}"
     hours = read_manifest(manifest_file(clients.project.root, state.target.stage)).wait_hours
@@ -104,6 +105,9 @@ def _already_proposed(project: Project, state: PromotionState, live: Live) -> st
 
 def _slo_violation(project: Project, source: StageName, live: Live, since: datetime, now: datetime) -> str | None:
     """How the stage has broken its own SLO since then; None without requests."""
+    if project.settings.stage(source).serving == BATCH:
+        say(f"the SLO of {source} is {NO_ONLINE_ENDPOINT}")
+        return None
     slo = read_manifest(manifest_file(project.root, source)).slo
     monitor = Monitor(connect_management(), live.identifier)
     counts = monitor.counts(live.deployment, since, now)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
-from mlops.endpoint.view import Live, View, live_in, observe
+from mlops.endpoint.view import Live, View, live_in, observe_stage
 from mlops.promotion.branch import Base, find_base
 from mlops.settings.project import Stage
 from mlops.settings.releases import Model, Release, manifest_file, manifest_path
@@ -79,7 +79,7 @@ def read_stage(clients: WorkspaceClients, stage: StageName, revision: str | None
     """Read a stage with git's release at a revision; None for a project without history."""
     settings = clients.project.settings.stage(stage)
     released = release_at(Repository(clients.project.root), revision, stage)
-    return StageState(stage, settings, released, observe(clients.stage(stage), settings.endpoint))
+    return StageState(stage, settings, released, observe_stage(clients.stage(stage), settings))
 
 
 def default_base(repository: Repository, root: Path, stage: StageName) -> str | None:

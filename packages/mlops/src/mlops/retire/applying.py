@@ -28,6 +28,7 @@ from mlops.endpoint.view import TAG_LEASE, TAG_OWNER, observe
 from mlops.retire.plan import Item, make_plan
 from mlops.rollout.execute import refusal, write_change
 from mlops.rollout.lease import Change, held_by_another, lease_from, lease_in, new_owner, renewed
+from mlops.settings.project import BATCH
 from mlops.settings.stages import StageName
 
 RETIREMENT: Final = "retirement"
@@ -50,8 +51,12 @@ def _archive(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
 
 
 def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequence[Item]) -> None:
-    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
-    owner = new_owner()
+    client, settings = clients.stage(stage), clients.project.settings.stage(stage)
+    if settings.serving == BATCH:
+        # A batch endpoint is never between two deployments, and Azure refuses to delete the default one.
+        _delete_needless(clients, stage, deployments)
+        return
+    endpoint, owner = settings.online_endpoint, new_owner()
 
     def refuse_another(found: OnlineEndpoint) -> None:
         other = held_by_another(found.tags or {}, owner, datetime.now(UTC))
@@ -61,25 +66,30 @@ def _delete_all(clients: WorkspaceClients, stage: StageName, deployments: Sequen
     view = observe(client, endpoint)
     write_change(client, endpoint, renewed(view, lease_from(owner, datetime.now(UTC))), refuse_another)
     try:
-        # A deployment that came into use between the plan and our lease is needed again.
-        still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
-        for each in deployments:
-            if each.name in still:
-                _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
-            else:
-                say(f"{each.name} stays: it is needed again")
+        _delete_needless(clients, stage, deployments)
     finally:
         _release(clients, stage, owner)
 
 
+def _delete_needless(clients: WorkspaceClients, stage: StageName, deployments: Sequence[Item]) -> None:
+    """Delete those that did not come into use since the plan was made, as seen by a second one."""
+    still = {each.name for each in make_plan(clients, stage) if each.retire and each.kind == "deployment"}
+    for each in deployments:
+        if each.name in still:
+            _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
+        else:
+            say(f"{each.name} stays: it is needed again")
+
+
 def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
-    endpoint = clients.project.settings.stage(stage).endpoint
+    client, settings = clients.stage(stage), clients.project.settings.stage(stage)
+    deployments = client.batch_deployments if settings.serving == BATCH else client.online_deployments
     with suppress_output():
-        clients.stage(stage).online_deployments.begin_delete(name=item.name, endpoint_name=endpoint).result()
+        deployments.begin_delete(name=item.name, endpoint_name=settings.main_endpoint).result()
 
 
 def _release(clients: WorkspaceClients, stage: StageName, owner: str) -> None:
-    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).endpoint
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).online_endpoint
     view = observe(client, endpoint)
     lease = lease_in(view.tags)
     if lease is not None and lease.owner == owner:

@@ -13,10 +13,10 @@ from azure.ai.ml.entities import Model
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Record
+from mlops.audit.record import Record, of_model
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import WorkspaceError
-from mlops.endpoint.view import Deployment, View, observe
+from mlops.endpoint.view import Deployment, View, observe_stage
 from mlops.models.registered import DIGEST_TAG
 from mlops.settings.policies import Deadlines, read_deadlines
 from mlops.settings.releases import manifest_file, read_manifest
@@ -151,7 +151,7 @@ def make_plan(clients: WorkspaceClients, stage: StageName) -> list[Item]:
     order = clients.project.order
     deadlines = read_deadlines(clients.project)[stage]
     named = {name: _released(clients, name) for name in order}
-    views = {name: observe(clients.stage(name), clients.project.settings.stage(name).endpoint) for name in order}
+    views = {name: observe_stage(clients.stage(name), clients.project.settings.stage(name)) for name in order}
     records = [record for name in order for record in _records(clients, name)]
     versions, deployments = last_uses(records, stage)
     uses = Uses({digest: why for each in named.values() for digest, why in each.items()}, _deployed(views))
@@ -181,7 +181,7 @@ def _records(clients: WorkspaceClients, stage: StageName) -> tuple[Record, ...]:
             f"the audit log of {stage} cannot be trusted: record {breaks[0].number} {breaks[0].reason}",
             "Nothing was retired: `mlops history` shows where it is broken.",
         )
-    return records
+    return of_model(records, clients.project.settings.model)
 
 
 def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:

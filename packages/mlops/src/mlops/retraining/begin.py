@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.audit.announcement import DRIFT_FOUND, Announcement
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event, Record
+from mlops.audit.record import Event, Record, of_model
 from mlops.audit.retraining_policy import (
     BEGUN,
     CAUSE,
@@ -154,7 +154,8 @@ def _read_state(clients: WorkspaceClients, log: AuditLog, trigger: TriggerRefere
     cause = _look_up(clients, trigger)
     stage = clients.project.order.find(cause.event.stage)
     live = live_model(clients.stage(stage), clients.project.settings.stage(stage))
-    return RetrainingState(cause, log.read()[0], live)
+    records = of_model(log.read()[0], clients.project.settings.model)
+    return RetrainingState(cause, records, live)
 
 
 def _look_up(clients: WorkspaceClients, trigger: TriggerReference) -> Record:

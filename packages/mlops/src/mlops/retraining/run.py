@@ -9,11 +9,12 @@ from typing import Any
 
 from mlops.audit.retraining_policy import NotBegun
 from mlops.azure.workspace import WorkspaceClients
+from mlops.batch.deploy import BatchDeployResult, deploy_stage
 from mlops.core.results import Block, Line, Result
 from mlops.models.registered import ModelVersion
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.retraining.begin import Begun, TriggerReference, begin
-from mlops.rollout.deploy import DeployResult, deploy
+from mlops.rollout.deploy import DeployResult
 from mlops.training.run import finish_training
 
 
@@ -23,7 +24,7 @@ class RetrainResult(Result):
 
     outcome: Begun | NotBegun
     model: ModelVersion | None = None
-    deployed: DeployResult | None = None
+    deployed: DeployResult | BatchDeployResult | None = None
     promotion: PromotionResult | None = None
 
     @property
@@ -97,5 +98,5 @@ def retrain(clients: WorkspaceClients, trigger: TriggerReference, now: datetime)
     target = order.next_after(order.training)
     if target is None:
         return RetrainResult(outcome, model, None, promote(clients, order.training, model.version))
-    deployed = deploy(clients.training, clients.project, order.training, model.version)
+    deployed = deploy_stage(clients.training, clients.project, order.training, model.version)
     return RetrainResult(outcome, model, deployed, promote(clients, target, model.version))

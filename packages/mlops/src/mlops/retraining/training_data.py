@@ -188,7 +188,10 @@ class _Making:
             raise InputError(str(error), advice) from error
 
     def _collected(self) -> NewestRows:
-        client, endpoint = self.clients.stage(self.stage), self.clients.project.settings.stage(self.stage).endpoint
+        client, endpoint = (
+            self.clients.stage(self.stage),
+            self.clients.project.settings.stage(self.stage).online_endpoint,
+        )
         view = observe(client, endpoint)
         # A mirrored request is collected twice; the copy whose answer the caller got counts.
         deployments = sorted(view.deployments, key=lambda name: (name != view.live, name))

@@ -79,7 +79,7 @@ def deploy(
     plan, view = target.plan, outcome.view
     return DeployResult(
         stage=stage_name,
-        endpoint=target.stage.endpoint,
+        endpoint=target.stage.online_endpoint,
         scoring_uri=view.scoring_uri,
         deployment=view.live or "",
         traffic=view.shares,

@@ -47,7 +47,7 @@ def _read(project: Project, file: Path) -> dict[str, Any]:
 
 def load_endpoint(project: Project, stage: Stage) -> OnlineEndpoint:
     """The desired endpoint of the stage."""
-    overrides: list[dict[str, Any]] = [{"name": stage.endpoint}]
+    overrides: list[dict[str, Any]] = [{"name": stage.online_endpoint}]
     if stage.endpoint_identity is not None:
         identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": stage.endpoint_identity}]}
         overrides.append({"identity": identity})
@@ -109,7 +109,7 @@ def configuration_of(project: Project, stage: Stage) -> str:
 
 def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> OnlineDeployment:
     machines: list[dict[str, Any]] = [
-        {"endpoint_name": stage.endpoint},
+        {"endpoint_name": stage.online_endpoint},
         {"instance_type": stage.instance_type},
         {"instance_count": stage.instance_count},
     ]
@@ -135,9 +135,12 @@ def _telemetry(stage: Stage) -> dict[str, str]:
 def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
     """The data asset of a collection, one version per datastore: a version's path cannot be changed."""
     path = COLLECTED_PATH.format(
-        datastore=stage.collected_datastore, endpoint=stage.endpoint, deployment=deployment, collection=collection
+        datastore=stage.collected_datastore,
+        endpoint=stage.online_endpoint,
+        deployment=deployment,
+        collection=collection,
     )
-    asset = DataAsset(name=f"{stage.endpoint}-{deployment}-{collection}", path=path)
+    asset = DataAsset(name=f"{stage.online_endpoint}-{deployment}-{collection}", path=path)
     asset.version = stage.collected_datastore  # ty: ignore[invalid-assignment] - a string, as all versions are
     return asset
 

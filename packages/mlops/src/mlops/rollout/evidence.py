@@ -86,7 +86,7 @@ class EvidenceCollector:
         self._entered, self._ask_metrics_at = time.monotonic(), _AT_ONCE
 
     def _address(self, view: View) -> Address:
-        return address_of(self._target.client, self._target.stage.endpoint, view.scoring_uri)
+        return address_of(self._target.client, self._target.stage.online_endpoint, view.scoring_uri)
 
     def _smoke(self, address: Address, deployment: str) -> Verdict | None:
         try:

@@ -19,10 +19,19 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
 from mlops.core.errors import RolloutFailed
 from mlops.endpoint.scoring import log_excerpt
-from mlops.endpoint.view import View
+from mlops.endpoint.view import TAG_BEFORE, TAG_OUTCOME, View
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
 from mlops.rollout.deployment_files import load_deployment, load_endpoint
-from mlops.rollout.lease import Change, Lease, change_of, held_by_another, lease_from, lease_to_create, renewed
+from mlops.rollout.lease import (
+    LONGEST_TAG,
+    Change,
+    Lease,
+    change_of,
+    held_by_another,
+    lease_from,
+    lease_to_create,
+    renewed,
+)
 from mlops.rollout.plan import CREATE, Target
 
 _LOG_LINES: Final = 300
@@ -55,14 +64,16 @@ class Executor:
         progress = view.in_progress
         since = progress.since if progress and progress.phase == CREATE else None
         change = renewed(view, self._lease(since, datetime.now(UTC)))
-        name = self._target.stage.endpoint
+        name = self._target.stage.online_endpoint
         write_change(self._target.client, name, change, None if take_over else self._refuse_another)
 
     def why(self, deployment: str) -> tuple[str, ...]:
         """What the service and the deployment's own log say about its failure."""
         said = _error_of(self._creating)
         try:
-            log = self._target.client.online_deployments.get_logs(deployment, self._target.stage.endpoint, _LOG_LINES)
+            log = self._target.client.online_deployments.get_logs(
+                deployment, self._target.stage.online_endpoint, _LOG_LINES
+            )
         except HttpResponseError as error:
             # The reason of the failure is already known; a missing log must not hide it.
             say(f"no log of {deployment}: {service_message(error)}")
@@ -76,12 +87,12 @@ class Executor:
         return lease_to_create(self.owner, since, self._target.plan.progress_deadline_seconds, now)
 
     def _write(self, change: Change) -> None:
-        write_change(self._target.client, self._target.stage.endpoint, change, self._refuse_another)
+        write_change(self._target.client, self._target.stage.online_endpoint, change, self._refuse_another)
 
     def _refuse_another(self, endpoint: OnlineEndpoint) -> None:
         other = held_by_another(endpoint.tags or {}, self.owner, datetime.now(UTC))
         if other is not None:
-            raise refusal(self._target.stage.endpoint, other.owner, other.until)
+            raise refusal(self._target.stage.online_endpoint, other.owner, other.until)
 
     def _create_endpoint(self) -> None:
         endpoint = load_endpoint(self._target.project, self._target.stage)
@@ -90,7 +101,7 @@ class Executor:
                 self._target.client.online_endpoints.begin_create_or_update(endpoint).result()
         except HttpResponseError as error:
             raise RolloutFailed(
-                f"endpoint {self._target.stage.endpoint} was not created: {service_message(error)}"
+                f"endpoint {self._target.stage.online_endpoint} was not created: {service_message(error)}"
             ) from error
 
     def _create(self, action: Create) -> None:
@@ -99,7 +110,7 @@ class Executor:
         deployments = target.client.online_deployments
         if action.replaces:
             with suppress_output():
-                deployments.begin_delete(name=action.to, endpoint_name=target.stage.endpoint).result()
+                deployments.begin_delete(name=action.to, endpoint_name=target.stage.online_endpoint).result()
         deployment = load_deployment(target.project, target.stage, action.to, target.plan, target.model, action.attempt)
         with suppress_output():
             self._creating = deployments.begin_create_or_update(deployment)
@@ -117,6 +128,21 @@ def write_change(
     endpoint.tags = dict(change.tags)
     with suppress_output():
         client.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+def write_default(client: MLClient, name: str, deployment: str, outcome: str) -> bool:
+    """Make a deployment of a batch endpoint its default, and note the one before; False if it is already."""
+    endpoint = client.batch_endpoints.get(name)
+    before = getattr(endpoint.defaults, "deployment_name", None)
+    if before == deployment:
+        return False
+    noted = {TAG_BEFORE: before} if before else {}
+    tags = {key: value for key, value in (endpoint.tags or {}).items() if key not in (TAG_BEFORE, TAG_OUTCOME)}
+    endpoint.tags = {**tags, **noted, TAG_OUTCOME: outcome[:LONGEST_TAG]}
+    endpoint.defaults = {"deployment_name": deployment}
+    with suppress_output():
+        client.batch_endpoints.begin_create_or_update(endpoint).result()
+    return True
 
 
 def refusal(endpoint: str, owner: str, until: datetime) -> RolloutFailed:

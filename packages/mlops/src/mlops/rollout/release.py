@@ -6,6 +6,7 @@ are verified before anything in the stage is touched.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from mlops.stages.release_history import read_judged_manifest
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
     """Raise RolloutFailed if an existing endpoint is not on the compute that the stage's settings name."""
     try:
-        endpoint = client.online_endpoints.get(stage.endpoint)
+        endpoint = client.online_endpoints.get(stage.online_endpoint)
     except ResourceNotFoundError:
         return
     found, wanted = _compute_of(endpoint), (stage.kubernetes_compute or "").lower()
@@ -55,16 +56,27 @@ def _serving(compute: str) -> str:
     return f"served by {KUBERNETES} ({compute})" if compute else f"served by {MANAGED} machines"
 
 
-def find_target(client: MLClient, project: Project, stage: StageName, version: str | None) -> tuple[Target, MLClient]:
-    """The target of a rollout, and the client of the registry or workspace that its model comes from.
+@dataclass(frozen=True)
+class VerifiedModel:
+    """The model that a stage is to run, whose bytes and provenance were verified; `package` is its folder here.
 
-    Raises ProjectError for an invalid or empty release, WorkspaceError or RolloutFailed for a model that is missing
-    or is not the released one.
+    `reference` is how a deployment or a job refers to it, `source` the client of the registry or workspace that has it.
     """
-    manifest = read_judged_manifest(project, stage)
-    place = project.settings.stage(stage)
-    _require_health_source(manifest, stage, place)
-    require_kind(client, stage, place)
+
+    model: ModelVersion
+    reference: str
+    source: MLClient
+    package: Path
+
+
+def find_model(
+    client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
+) -> VerifiedModel:
+    """The model for a stage.
+
+    Raises ProjectError for an empty release, WorkspaceError or RolloutFailed for a model that is missing or is not the
+    released one.
+    """
     model, reference, models = model_to_run(client, project, stage, version, manifest)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
@@ -74,9 +86,23 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
         )
     released = None if stage == project.order.training else manifest.release
     require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
+    return VerifiedModel(model, reference, models, package)
+
+
+def find_target(client: MLClient, project: Project, stage: StageName, version: str | None) -> tuple[Target, MLClient]:
+    """The target of a rollout, and the client of the registry or workspace that its model comes from.
+
+    Raises ProjectError for an invalid release, and what `find_model` raises.
+    """
+    manifest = read_judged_manifest(project, stage)
+    place = project.settings.stage(stage)
+    _require_health_source(manifest, stage, place)
+    require_kind(client, stage, place)
+    found = find_model(client, project, stage, version, manifest)
+    reference = found.reference
     if place.serving == KUBERNETES and stage != project.order.training:
-        reference = copy_to_workspace(client, models, project, model, package)
-    plan = _plan(project, place, model, manifest)
+        reference = copy_to_workspace(client, found.source, project, found.model, found.package)
+    plan = _plan(project, place, found.model, manifest)
     for each in plan.skipped_phases:
         say(f"{each.phase} is skipped: {each.reason}")
     if place.serving == KUBERNETES:
@@ -90,10 +116,10 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
         objective=Objective(**manifest.slo.model_dump()),
         requests_per_second=manifest.rollout.load.requests_per_second,
         model=reference,
-        package=package,
+        package=found.package,
         monitor=partial(Monitor, connect_management()) if place.serving == MANAGED else None,
     )
-    return target, models
+    return target, found.source
 
 
 def model_to_run(

@@ -20,10 +20,10 @@ from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
-from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe
-from mlops.rollout.execute import write_change
+from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe_stage
+from mlops.rollout.execute import write_change, write_default
 from mlops.rollout.lease import LONGEST_TAG, Change
-from mlops.settings.project import Project
+from mlops.settings.project import BATCH, Project
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
@@ -87,19 +87,23 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
     Raises RolloutFailed, with nothing changed, if there is no other deployment or it does not answer.
     """
     begun = time.monotonic()
-    endpoint = project.settings.stage(stage_name).endpoint
-    view = observe(client, endpoint)
+    stage = project.settings.stage(stage_name)
+    view = observe_stage(client, stage)
     back = _rollback_target(view, stage_name)
-    _require_answer(client, endpoint, view, back)
     why = reason or "requested with `mlops rollback`"
-    write_change(client, endpoint, _change(view, back, why))
+    if stage.serving == BATCH:
+        # Nothing answers single requests; it scored the golden rows before it was the default.
+        write_default(client, stage.main_endpoint, back.name, f"rolled back: {why}")
+    else:
+        _require_answer(client, stage.online_endpoint, view, back)
+        write_change(client, stage.online_endpoint, _change(view, back, why))
     seconds = time.monotonic() - begun
     left = _source_deployment(view, back)
     record = AuditLog(client).append(_event(back, left, project, stage_name, why))
-    announce(project.settings.stage(stage_name), record)
+    announce(stage, record)
     return RollbackResult(
         stage=stage_name,
-        endpoint=endpoint,
+        endpoint=stage.main_endpoint,
         deployment=back.name,
         model_version=back.model_version,
         digest=back.digest,

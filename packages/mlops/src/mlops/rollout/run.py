@@ -99,7 +99,7 @@ class Rollout:
     def _step(self) -> View | None:
         """One round; returns the view once there is nothing left to do."""
         try:
-            view = observe(self._target.client, self._target.stage.endpoint)
+            view = observe(self._target.client, self._target.stage.online_endpoint)
             if not self._may_act(view):
                 return None
             now = datetime.now(UTC)
@@ -121,7 +121,7 @@ class Rollout:
             return self._lease_lost(view)
         other = held_by_another(view.tags, self._executor.owner, now)
         if other is not None and not self._take_over:
-            raise refusal(self._target.stage.endpoint, other.owner, other.until)
+            raise refusal(self._target.stage.online_endpoint, other.owner, other.until)
         if view.in_progress is None:
             return True
         if not self._holds or lease is None or lease.due(now):
@@ -136,7 +136,7 @@ class Rollout:
         ending, self._ending = self._ending, None
         if ending is None or lease_in(view.tags) is not None:
             raise RolloutFailed(
-                f"the rollout of {self._target.stage.endpoint} was ended or taken over elsewhere",
+                f"the rollout of {self._target.stage.online_endpoint} was ended or taken over elsewhere",
                 "Nothing else was changed from here. `mlops status` and `mlops history` show what happened.",
             )
         self._holds = False
@@ -171,7 +171,7 @@ class Rollout:
                 raise self._failure(action, view)
             case Halt():
                 advice = "`mlops status` shows what runs; make one deployment healthy, then run again."
-                raise RolloutFailed(f"{self._target.stage.endpoint}: {action.reason}", advice)
+                raise RolloutFailed(f"{self._target.stage.online_endpoint}: {action.reason}", advice)
         return None
 
     def _ended(self, action: Done, view: View) -> View:

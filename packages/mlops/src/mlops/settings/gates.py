@@ -43,6 +43,13 @@ _OF_EVERY_TASK: Final = {
     "provenance_gaps": MeasureKind("Missing provenance", "lower"),
     "digest_differences": MeasureKind("Digest mismatches", "lower"),
 }
+# What only a stage that answers single requests has.
+OF_REQUESTS: Final = (
+    "largest_feature_drift",
+    "score_drift",
+    "latency_p50_milliseconds",
+    "latency_p99_milliseconds",
+)
 GOLDEN_DECISION_CHANGES: Final = "golden_decision_changes"
 
 

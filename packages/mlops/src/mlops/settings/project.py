@@ -14,16 +14,20 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked
-from mlops.core.errors import ProjectError
+from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
 from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
 from model_package.tasks import use_extensions
 
-Serving = Literal["managed", "kubernetes"]
+Serving = Literal["managed", "kubernetes", "batch"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
+# Files only: the stage has a batch endpoint, and no online one.
+BATCH: Final[Serving] = "batch"
+# What stands in the place of everything that only an online endpoint has.
+NO_ONLINE_ENDPOINT: Final = "not measured: no online endpoint"
 # The datastore that every workspace has.
 WORKSPACE_DATASTORE: Final = "workspaceblobstore"
 
@@ -94,7 +98,7 @@ ConnectionString = Annotated[
 Location = Annotated[str, _rule(r"[a-z0-9]+", "an Azure region in its short form, such as westeurope")]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
 # What a deployment runs on: an Azure machine size, or an instance type that the cluster's administrators defined.
-_INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
+_INSTANCE_TYPE: Final[Mapping[str, Callable[[str], str]]] = {
     MANAGED: _must(r"Standard_\w+", "a virtual machine size, such as Standard_DS2_v2"),
     KUBERNETES: _must(
         r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
@@ -106,6 +110,7 @@ _INSTANCE_TYPE: Final[dict[Serving, Callable[[str], str]]] = {
 class Stage(Part):
     """Where one stage is on Azure, how it is served, and on what.
 
+    With `serving: batch` there is no `endpoint` and there are no instances: files are scored on `compute`. Otherwise
     `instance_count` replicas serve; on Kubernetes up to `max_instances` if given. Deployments act as
     `endpoint_identity`, or as an identity of their endpoint; the data they collect go to `collected_datastore`, and
     traces of requests to `application_insights`, sent as the identity whose client id is `endpoint_client_id`.
@@ -118,12 +123,13 @@ class Stage(Part):
     workspace: WorkspaceName
     location: Location | None = None
     compute: ComputeName
-    endpoint: EndpointName
-    batch_endpoint: EndpointName | None = None
+    # First: what the others may be depends on it.
     serving: Serving = MANAGED
+    endpoint: Annotated[EndpointName | None, Field(validate_default=True)] = None
+    batch_endpoint: Annotated[EndpointName | None, Field(validate_default=True)] = None
     kubernetes_compute: Annotated[ComputeName | None, Field(validate_default=True)] = None
-    instance_type: str
-    instance_count: InstanceCount
+    instance_type: Annotated[str | None, Field(validate_default=True)] = None
+    instance_count: Annotated[InstanceCount | None, Field(validate_default=True)] = None
     max_instances: InstanceCount | None = None
     endpoint_identity: IdentityId | None = None
     endpoint_client_id: ClientId | None = None
@@ -131,32 +137,75 @@ class Stage(Part):
     collected_datastore: DatastoreName = WORKSPACE_DATASTORE
     events_topic: TopicName | None = None
 
+    @field_validator("endpoint", "instance_type", "instance_count")
+    @classmethod
+    def _belongs_to_online_serving(cls, value: Any, info: ValidationInfo) -> Any:
+        serving = info.data.get("serving")
+        if serving == BATCH and value is not None:
+            raise ValueError("needs an online endpoint, and serving is batch: only files are scored; remove it")
+        if serving in (MANAGED, KUBERNETES) and value is None:
+            only = "; a stage that scores only files has `serving: batch`" if info.field_name == "endpoint" else ""
+            raise ValueError(f"is missing; add it{only}")
+        return value
+
+    @field_validator("batch_endpoint")
+    @classmethod
+    def _scores_something(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("serving") == BATCH and value is None:
+            raise ValueError("is missing: serving is batch; name the endpoint that scores files")
+        return value
+
     @field_validator("kubernetes_compute")
     @classmethod
     def _names_the_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
         serving = info.data.get("serving")
         if serving == KUBERNETES and value is None:
             raise ValueError("is missing: serving is kubernetes; name the attached compute")
-        if serving == MANAGED and value is not None:
+        if serving in (MANAGED, BATCH) and value is not None:
             raise ValueError("needs `serving: kubernetes`; remove it")
         return value
 
     @field_validator("instance_type")
     @classmethod
-    def _matches_serving(cls, value: str, info: ValidationInfo) -> str:
+    def _matches_serving(cls, value: str | None, info: ValidationInfo) -> str | None:
         # An invalid `serving` is already reported.
-        serving: Serving | None = info.data.get("serving")
-        return _INSTANCE_TYPE[serving](value) if serving else value
+        check = _INSTANCE_TYPE.get(info.data.get("serving", ""))
+        return check(value) if check and value is not None else value
 
     @field_validator("max_instances")
     @classmethod
     def _is_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
         least = info.data.get("instance_count")
-        if value is not None and info.data.get("serving") == MANAGED:
+        if value is not None and info.data.get("serving") in (MANAGED, BATCH):
             raise ValueError("needs `serving: kubernetes`; managed endpoints are scaled by rules in Azure Monitor")
         if value is not None and least is not None and value < least:
             raise ValueError(f"is {value}, less than instance_count {least}")
         return value
+
+    @property
+    def online_endpoint(self) -> str:
+        """The online endpoint. Raises InputError where the stage has none."""
+        if self.endpoint is None:
+            raise InputError(
+                f"{self.name} has no online endpoint: its serving is batch",
+                f"Score files: `mlops score --stage {self.name} --batch FOLDER --output FOLDER`.",
+            )
+        return self.endpoint
+
+    @property
+    def files_endpoint(self) -> str:
+        """The batch endpoint. Raises ProjectError where project.yml names none."""
+        if self.batch_endpoint is None:
+            raise ProjectError(
+                f"project.yml names no batch endpoint for stage {self.name}",
+                f"Add `batch_endpoint: {self.endpoint}-files` to it; the name must be unique within an Azure region.",
+            )
+        return self.batch_endpoint
+
+    @property
+    def main_endpoint(self) -> str:
+        """The endpoint whose deployment is what the stage runs: the online one, or the batch endpoint without it."""
+        return self.endpoint or self.batch_endpoint or ""
 
 
 class Settings(YamlFile):

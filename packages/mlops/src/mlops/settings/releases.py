@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mlops.core.documents import Part, YamlFile, parse_checked, read_checked, read_yaml
 from mlops.core.errors import ProjectError
-from mlops.settings.project import KUBERNETES, AssetName, Serving
+from mlops.settings.project import BATCH, KUBERNETES, NO_ONLINE_ENDPOINT, AssetName, Serving
 from mlops.settings.stages import StageName
 
 RELEASE_FOLDER: Final = Path("releases")
@@ -167,6 +167,14 @@ class SkippedPhase:
 
 def skipped_phases(rollout: Rollout, serving: Serving) -> tuple[SkippedPhase, ...]:
     """The phases of a rollout that Azure does not offer on this kind of serving."""
+    if serving == BATCH:
+        phases = {
+            "load": rollout.load.seconds > 0,
+            MIRROR: rollout.mirror_percentage > 0,
+            "traffic": rollout.traffic_steps != (WHOLE_TRAFFIC,),
+            "slo": True,
+        }
+        return tuple(SkippedPhase(phase, NO_ONLINE_ENDPOINT) for phase, is_asked in phases.items() if is_asked)
     if serving == KUBERNETES and rollout.mirror_percentage:
         reason = f"Azure cannot mirror traffic on Kubernetes (mirror_percentage {rollout.mirror_percentage})"
         return (SkippedPhase(MIRROR, reason),)

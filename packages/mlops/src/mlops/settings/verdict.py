@@ -13,8 +13,10 @@ from typing import Final, Literal
 from mlops.settings.rules import MeasureKind, Rule
 from model_package.measures import Measure
 
-Result = Literal["pass", "fail", "inconclusive", "error"]
-_SEVERITY: Final[dict[Result, int]] = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
+Result = Literal["pass", "not measured", "fail", "inconclusive", "error"]
+# The results that do not block.
+PASSING: Final = ("pass", "not measured")
+_SEVERITY: Final[dict[Result, int]] = {"pass": 0, "not measured": 1, "inconclusive": 2, "fail": 3, "error": 4}
 # Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
 _LARGE: Final = 100
@@ -32,8 +34,8 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether the measure keeps this rule."""
-        return self.outcome == "pass"
+        """Whether the measure does not break this rule."""
+        return self.outcome in PASSING
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Comparison:
     rows: str
     test: Literal["non_inferiority", "inferiority"]
     absent: str = ""
+
+
+def not_measured(rule: Rule, reason: str) -> Outcome:
+    """The outcome of a rule that does not apply to a stage: it neither passes nor blocks."""
+    return Outcome(rule, "not measured", None, bound_text(rule), reason)
 
 
 def check(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison) -> Outcome:

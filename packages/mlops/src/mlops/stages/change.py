@@ -71,7 +71,7 @@ class StageList(Result):
         for number, stage in enumerate(order, start=1):
             takes = "trains them" if stage == order.training else f"from {order.source_of(stage)}"
             role = "production" if stage == order.production else ""
-            rows.append((str(number), stage, takes, self.project.settings.stage(stage).endpoint, role))
+            rows.append((str(number), stage, takes, self.project.settings.stage(stage).main_endpoint, role))
         return [Table("", ("", "stage", "models", "endpoint", ""), tuple(rows))]
 
 

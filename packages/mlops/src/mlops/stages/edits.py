@@ -67,7 +67,8 @@ def removals(root: Path, name: StageName) -> list[Edit]:
     edits = [Edit(PurePosixPath(PROJECT_FILE), project, changed)]
     own = (manifest_path(name), _posix(_stack(name)))
     edits += [Edit(file, _text(root, file), None) for file in own if (root / file).is_file()]
-    listed: list[tuple[Path, list[KeyPath]]] = [(RETRAINING_FILE, [(_STAGES, name)])]
+    is_retrained = (root / RETRAINING_FILE).is_file()
+    listed: list[tuple[Path, list[KeyPath]]] = [(RETRAINING_FILE, [(_STAGES, name)])] if is_retrained else []
     for file, paths in [*_entries(root, name), *listed]:
         text = _text(root, file)
         edits.append(Edit(_posix(file), text, _edited(file, text, _removing(paths))))

@@ -94,7 +94,7 @@ class World:
     @property
     def endpoint(self) -> str:
         """The stage's endpoint."""
-        return self.project.settings.stage(self.stage).endpoint
+        return self.project.settings.stage(self.stage).online_endpoint
 
     @property
     def manifest(self) -> Path:

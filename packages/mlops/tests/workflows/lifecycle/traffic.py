@@ -27,7 +27,7 @@ def traffic(project: Project, name: StageName, cloud: Mapping[str, str]) -> Gene
         client = connect(stage)
         live = live_model(client, stage)
         assert live is not None
-        address = address_of(client, stage.endpoint, live.scoring_uri)
+        address = address_of(client, stage.online_endpoint, live.scoring_uri)
         body = project.required_file(SAMPLE_REQUEST).read_bytes()
         with Callers(address, [body], REQUESTS_PER_SECOND) as callers:
             yield callers

@@ -38,6 +38,7 @@ class GitHub(GitHost):
     name = "GitHub"
     training_command = "gh workflow run train.yml -f fresh=true"
     ci_files = (".github/**/*.yml",)
+    owners_file = ".github/CODEOWNERS"
 
     def owns_server(self, server: str) -> bool:
         """github.com, a server whose name begins with github, or a GitHub server with data residency."""
@@ -105,6 +106,12 @@ class GitHub(GitHost):
         from mlops.githost.github.workflows import STAGE_BLOCKS
 
         return STAGE_BLOCKS
+
+    def model_workflows(self, root: Path, model: PurePosixPath) -> Mapping[PurePosixPath, str]:
+        """Workflows with the model's name in front of theirs."""
+        from mlops.githost.github.workflows import model_workflows
+
+        return model_workflows(root, model)
 
     def owns_workflow(self, path: str) -> bool:
         """Workflows and actions."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from mlops.githost.interface import CannedReply, RemoteAddress, Replay
@@ -88,6 +89,68 @@ STAGE_BLOCKS: Final[Mapping[str, StageBlock]] = {
         order, _DEPLOY_TRAINED, _PROPOSE_TRAINED, ("register", "deploy")
     ),
 }
+
+
+_FOLDER: Final = PurePosixPath(".github/workflows")
+# Which workflows each model has of its own, and the file of its project that one is for.
+_OF_A_MODEL: Final = {
+    "deploy": None,
+    "deploy-stage": None,
+    "gate": None,
+    "monitor": "releases/monitor.yml",
+    "promote": None,
+    "promote-stage": None,
+    "retrain": "releases/retraining.yml",
+    "train": None,
+}
+_TEST_JOB: Final = re.compile(r"^  test:\n(?:    .*\n|\n)+", re.MULTILINE)
+_CALLED: Final = re.compile(rf"(?<=\./\.github/workflows/)(?=(?:{'|'.join(_OF_A_MODEL)})\.yml)")
+_PATHS: Final = re.compile(r"(?<=^    paths: )\[(?P<paths>[^\]]*)\]", re.MULTILINE)
+_BLOCK_COMMENT: Final = re.compile(r"^ *# (?:begin|end) stages.*\n", re.MULTILINE)
+
+
+def model_workflows(root: Path, model: PurePosixPath) -> dict[PurePosixPath, str]:
+    """The workflows of a further model: as those at the top, for the project in its folder, and with names of its own.
+
+    A change below the folder starts them, and no other change does.
+    """
+    found = {}
+    for stem, needed in _OF_A_MODEL.items():
+        file = root / _FOLDER / f"{stem}.yml"
+        if file.is_file() and (needed is None or (root / model / needed).is_file()):
+            text = file.read_text(encoding="utf-8")
+            found[_FOLDER / f"{model.name}-{stem}.yml"] = _of_model(text, f"{stem}.yml", model)
+    file = root / _FOLDER / "ci.yml"
+    if file.is_file() and (tests := _TEST_JOB.search(text := file.read_text(encoding="utf-8"))):
+        head = text[: text.index("jobs:\n")].partition("\n")[2]
+        found[_FOLDER / f"{model.name}-ci.yml"] = _tests_of_model(head, tests[0].rstrip("\n"), model)
+    return found
+
+
+def _tests_of_model(head: str, job: str, model: PurePosixPath) -> str:
+    paths = f'    paths: ["{model}/**", "packages/**", "uv.lock"]\n'
+    triggers = f"on:\n  pull_request:\n{paths}  push:\n    branches: [main]\n{paths}"
+    head = re.sub(r"^on:\n(?:  .*\n)+", triggers, head, flags=re.MULTILINE)
+    head = re.sub(r"^(name: | +group: )", rf"\g<1>{model.name}-", head, flags=re.MULTILINE)
+    job = job.replace("run: uv run ", f"run: uv run --directory {model} ")
+    return f"# Written by `mlops check --fix` from ci.yml: change that file.\n{head}jobs:\n{job}\n"
+
+
+def _of_model(text: str, original: str, model: PurePosixPath) -> str:
+    own = f"{model.name}-"
+    text = _BLOCK_COMMENT.sub("", text)
+    text = _CALLED.sub(own, text)
+    text = _PATHS.sub(lambda found: f"[{_below(found['paths'], model)}]", text)
+    text = re.sub(r"^(name: | +group: )", rf"\g<1>{own}", text, flags=re.MULTILINE)
+    # The check that branch protection requires has a name of its own.
+    text = re.sub(r"^  gate:$", f"  {own}gate:", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<=types: \[)(?=data-changed\])", own, text)
+    text = re.sub(r"^permissions: \{\}\n", f"\\g<0>\nenv:\n  MLOPS_PROJECT: {model}\n", text, flags=re.MULTILINE)
+    return f"# Written by `mlops check --fix` from {original}: change that file.\n{text}"
+
+
+def _below(paths: str, model: PurePosixPath) -> str:
+    return re.sub(r'"([^"]+)"', rf'"{model}/\g<1>"', paths)
 
 
 class GitHubReplay(Replay):
