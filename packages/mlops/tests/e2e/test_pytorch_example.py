@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from project_copy import copy_project, git
 
 from mlops.core.environments import INSTALLED_FOLDER
@@ -61,7 +62,7 @@ class Fork:
         return json.loads(done.stdout)
 
     def edit(self, file: Path, old: str, new: str) -> None:
-        """Change a file, and commit it, with the new version of its component."""
+        """Change a file, and commit everything."""
         text = (self.folder / file).read_text()
         assert old in text
         (self.folder / file).write_text(text.replace(old, new))
@@ -70,7 +71,7 @@ class Fork:
 
 @dataclass(frozen=True)
 class Played:
-    """The fork after its demo, with what it answered and what was said while it ran."""
+    """The fork after its demo, and what that answered."""
 
     fork: Fork
     demo: dict[str, Any]
@@ -150,6 +151,12 @@ def test_files_and_requests_get_the_same_answers_with_missing_values_too(played:
 def test_a_graph_that_has_learned_nothing_is_blocked_by_the_gates(played: Played) -> None:
     # given a network as it was made, before its first epoch
     fork = played.fork
+    # Trained on this machine, not by CI: the gates are to block it, not its provenance.
+    policy = fork.folder / "releases" / "provenance.yml"
+    document = yaml.safe_load(policy.read_text())
+    for demands in document["stages"].values():
+        demands |= {"builders": ["*"], "commit": "any"}
+    policy.write_text(yaml.safe_dump(document))
     fork.edit(Path("pipelines", "train.yml"), "  epochs: 200\n", "  epochs: 0\n")
     version = fork.document("train")["model"]["version"]
     fork.document("deploy", "--stage", "dev", "--version", version)
