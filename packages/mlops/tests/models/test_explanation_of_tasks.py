@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from mlops.core.results import Table
 from mlops.models.explanation import explain_rows
 from model_package.baseline import Baseline
 from model_package.package import write_schema
@@ -82,3 +83,30 @@ def test_each_row_of_several_classes_is_explained_by_its_own_label(tmp_path: Pat
     assert result.rows[0].value == pytest.approx(first["probabilities"]["low"], abs=1e-6)
     assert first["base"] != second["base"]
     assert "label low, probability" in result.rows[0].described
+
+
+def test_each_class_of_a_row_has_contributions_of_its_own(tmp_path: Path) -> None:
+    result = explain_rows(package(tmp_path, "multiclass_classification"), "tiny 1", BODY)
+
+    # then they add up to each class's probability, and the label's are those that are explained
+    for row in result.rows:
+        for name, probability in row.prediction["probabilities"].items():
+            added = sum(each.classes[name] for each in row.contributions)
+            assert row.class_bases[name] + added == pytest.approx(probability, abs=1e-6)
+        assert [each.classes[row.prediction["label"]] for each in row.contributions] == pytest.approx(
+            [each.contribution for each in row.contributions]
+        )
+    document = result.document()["rows"][0]
+    assert set(document["class_bases"]) == {"low", "mid", "high"}
+    assert set(document["contributions"][0]["classes"]) == {"low", "mid", "high"}
+    # and people see the other classes beside the label
+    table = next(each for each in result.blocks() if isinstance(each, Table))
+    assert table.columns[:4] == ("feature", "value", "adds", "±")
+    assert set(table.columns[4:6]) == {"mid", "high"}
+
+
+def test_one_number_has_no_classes(tmp_path: Path) -> None:
+    document = explain_rows(package(tmp_path, "regression"), "tiny 1", BODY).document()["rows"][0]
+
+    assert "class_bases" not in document
+    assert "classes" not in document["contributions"][0]

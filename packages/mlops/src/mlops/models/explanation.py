@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +34,8 @@ BACKGROUND_ROWS: Final = 512
 SEED: Final = 7
 _FEATURES_SHOWN: Final = 10
 _BAR_CHARACTERS: Final = 20
-_COLUMNS: Final = ("feature", "value", "adds", "±", "")
+_CLASSES_SHOWN: Final = 3
+_COLUMNS: Final = ("feature", "value", "adds", "±")
 
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Floats], Floats]
@@ -42,19 +43,28 @@ Score = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class FeatureContribution:
-    """What one feature's value, as a caller writes it, added to what is explained, and the standard error of that."""
+    """What one feature's value, as a caller writes it, added to what is explained, and the standard error of that.
+
+    `classes` is what it added to the probability of each class; empty where there are no several.
+    """
 
     feature: str
     value: Any
     contribution: float
     standard_error: float
+    classes: dict[str, float] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Everything that there is."""
+        return {name: value for name, value in asdict(self).items() if name != "classes" or value}
 
 
 @dataclass(frozen=True)
 class ExplainedRow:
     """One row and the reply to it; the contributions, largest first, add up to `value` minus `base`.
 
-    `value` is the number that is explained, and `base` the same of typical rows on average.
+    `value` is the number that is explained, and `base` the same of typical rows on average; `class_bases` are those of
+    each class, where there are several.
     """
 
     row: int
@@ -63,6 +73,7 @@ class ExplainedRow:
     value: float
     base: float
     contributions: tuple[FeatureContribution, ...]
+    class_bases: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,8 @@ class ExplainResult(Result):
                     "row": each.row,
                     **each.prediction,
                     **({} if base else {"base": each.base}),
-                    "contributions": tuple(asdict(one) for one in each.contributions),
+                    **({"class_bases": each.class_bases} if each.class_bases else {}),
+                    "contributions": tuple(one.document() for one in each.contributions),
                 }
                 for each in self.rows
             ],
@@ -110,20 +122,30 @@ class ExplainResult(Result):
     def _table(self, row: ExplainedRow) -> Table:
         shown, rest = row.contributions[:_FEATURES_SHOWN], row.contributions[_FEATURES_SHOWN:]
         largest = max((abs(each.contribution) for each in shown), default=0.0) or 1.0
+        others = self._other_classes(row)
         lines = [
             (
                 each.feature,
                 f"{each.value:g}" if type(each.value) in (int, float) else shown_cell(each.value),
                 f"{each.contribution:+.4f}",
                 f"{each.standard_error:.4f}",
-                "█" * round(_BAR_CHARACTERS * abs(each.contribution) / largest),
+                *(f"{each.classes[name]:+.4f}" for name in others),
+                "" if others else "█" * round(_BAR_CHARACTERS * abs(each.contribution) / largest),
             )
             for each in shown
         ]
         if rest:
-            lines.append((f"{len(rest)} more features", "", f"{sum(each.contribution for each in rest):+.4f}", "", ""))
+            added = f"{sum(each.contribution for each in rest):+.4f}"
+            by_class = (f"{sum(each.classes[name] for each in rest):+.4f}" for name in others)
+            lines.append((f"{len(rest)} more features", "", added, "", *by_class, ""))
         title = f"row {row.row}: {row.described}: {row.base:.4f} {row.value - row.base:+.4f}"
-        return Table(title, _COLUMNS, tuple(lines))
+        return Table(title, (*_COLUMNS, *others, ""), tuple(lines))
+
+    def _other_classes(self, row: ExplainedRow) -> list[str]:
+        """The most probable classes beside the label, as many as a terminal has room for."""
+        added = {name: sum(each.classes[name] for each in row.contributions) for name in row.class_bases}
+        ordered = sorted(added, key=lambda name: -(row.class_bases[name] + added[name]))
+        return ordered[1 : 1 + _CLASSES_SHOWN]
 
 
 def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:
@@ -174,19 +196,25 @@ def _row(number: int, row: Tensors, background: Floats, scorer: Scorer) -> Expla
     # Seeded again for each row, so that its explanation does not depend on the others of the request.
     random = np.random.default_rng(SEED)
     found = contributions(_scores_beside(row, answer[0], scorer), decode(row, schema)[0], background, random)
+    names = task.prediction_bins_names if answer.ndim > 1 else ()
     each = [
-        FeatureContribution(name, value, float(share), float(error))
-        for (name, (value,)), share, error in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
+        FeatureContribution(
+            name, value, float(shares[0]), float(errors[0]), dict(zip(names, shares[1:].tolist(), strict=True))
+        )
+        for (name, (value,)), shares, errors in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
     (prediction,) = task.predictions(answer)
-    return ExplainedRow(number, prediction, task.described(prediction), found.score, found.base, tuple(ordered))
+    bases = dict(zip(names, found.base[1:].tolist(), strict=True))
+    value, base = float(found.score[0]), float(found.base[0])
+    return ExplainedRow(number, prediction, task.described(prediction), value, base, tuple(ordered), bases)
 
 
 def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
-    """Return how values [rows, features] are scored, where a row with this answer is explained.
+    """Return how values [rows, features] are scored, where a row with this answer is explained: [rows, numbers].
 
-    A text is that of `row`, or empty where its length is missing.
+    The first number is the one that is explained; of several classes, each one's probability follows. A text is that of
+    `row`, or empty where its length is missing.
     """
     schema = scorer.schema
     positions = [at for at, feature in enumerate(schema.features) if feature.type == TEXT]
@@ -194,7 +222,9 @@ def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
     def score(values: Floats) -> Floats:
         there = [np.isfinite(values[:, [at]]) for at in positions]
         texts = [np.where(known, text, "").astype(object) for known, text in zip(there, row.texts, strict=True)]
-        return scorer.task.explained(scorer.score(encode(values, texts, schema)), answer)
+        answers = scorer.score(encode(values, texts, schema))
+        explained = scorer.task.explained(answers, answer)
+        return np.column_stack([explained, answers]) if answers.ndim > 1 else explained[:, None]
 
     return score
 
@@ -232,16 +262,20 @@ def _quantiles(training: Distribution, shares: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each feature [features] added to `base`, the background's mean score, and the standard error of that."""
+    """What each feature added to `base`, the background's mean scores [numbers], and the standard error of that.
 
-    base: float
-    score: float
+    `score` has the row's own scores [numbers]; `values` and `errors` are [features, numbers].
+    """
+
+    base: Floats
+    score: Floats
     values: Floats
     errors: Floats
 
 
 def contributions(score: Score, row: Floats, background: Floats, random: np.random.Generator) -> Contributions:
-    """Explain one row's values [features] against a background's [rows, features]; `score` takes both to [rows].
+    """Explain one row's values [features] against a background's [rows, features]; `score` takes both to
+    [rows, numbers].
 
     Calls `score` with 2 x rows x (features + 1) rows at once.
     """
@@ -251,8 +285,8 @@ def contributions(score: Score, row: Floats, background: Floats, random: np.rand
     starts = np.concatenate([background, background])
     taken = both[:, None, :] < np.arange(width + 1)[None, :, None]
     points = np.where(taken, row, starts[:, None, :])
-    scores = score(points.reshape(-1, width)).reshape(2 * count, width + 1)
-    steps = np.take_along_axis(np.diff(scores, axis=1), both, axis=1)
+    scores = score(points.reshape(-1, width)).reshape(2 * count, width + 1, -1)
+    steps = np.take_along_axis(np.diff(scores, axis=1), both[:, :, None], axis=1)
     pairs = (steps[:count] + steps[count:]) / 2
-    errors = pairs.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(width, math.nan)
-    return Contributions(float(scores[:, 0].mean()), float(scores[:, -1].mean()), pairs.mean(axis=0), errors)
+    errors = pairs.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(pairs.shape[1:], math.nan)
+    return Contributions(scores[:, 0].mean(axis=0), scores[:, -1].mean(axis=0), pairs.mean(axis=0), errors)
