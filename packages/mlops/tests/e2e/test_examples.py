@@ -6,10 +6,7 @@ No line of code is written. The example at the root goes the same way in test_de
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from forks import Fork
 from project_copy import copy_project, git
 
 from mlops.demo.rows import request_bodies
@@ -25,39 +23,7 @@ from model_package.schema_file import read_schema_file
 from model_package.tasks import task_of
 
 ROWS = 200
-# Tells a hang from a slow machine.
-HANG_SECONDS = 900
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("examples"), pytest.mark.timeout(1_800)]
-
-
-@dataclass(frozen=True)
-class Fork:
-    """A repository that `mlops init --example` has changed."""
-
-    folder: Path
-
-    def run(self, *words: str) -> str:
-        """Run one command, which must succeed; its standard output."""
-        return self._run([sys.executable, "-m", "mlops", *words])
-
-    def connected(self, *words: str) -> dict[str, Any]:
-        """Run one command in a shell that is connected to the workspace; its JSON."""
-        script = 'eval "$("$0" -m mlops env)" && exec "$0" -m mlops "$@" --json'
-        return json.loads(self._run(["sh", "-c", script, sys.executable, *words]))
-
-    def _run(self, command: Sequence[str]) -> str:
-        environment = {name: value for name, value in os.environ.items() if name not in ("GITHUB_ACTIONS", "TF_BUILD")}
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=HANG_SECONDS,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @dataclass(frozen=True)
@@ -78,7 +44,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "Our own model")
     try:
-        bad, drift = (json.loads(fork.run("demo", option, "--json")) for option in ("--bad-model", "--drift"))
+        bad, drift = (fork.document("demo", option) for option in ("--bad-model", "--drift"))
         yield Played(fork, bad, drift)
     finally:
         fork.run("down")
@@ -134,9 +100,11 @@ def test_files_and_requests_get_the_same_answers(played: Played, tmp_path: Path)
     (tmp_path / "request.json").write_text(json.dumps({"input_data": each}))
 
     # when
-    fork.connected("deploy", "--stage", "dev", "--batch", "--version", version)
-    fork.connected("score", "--stage", "dev", "--batch", str(tmp_path / "files"), "--output", str(tmp_path / "out"))
-    reply = fork.connected("score", "--stage", "dev", "--file", str(tmp_path / "request.json"))
+    fork.document("deploy", "--stage", "dev", "--batch", "--version", version, connected=True)
+    fork.document(
+        "score", "--stage", "dev", "--batch", str(tmp_path / "files"), "--output", str(tmp_path / "out"), connected=True
+    )
+    reply = fork.document("score", "--stage", "dev", "--file", str(tmp_path / "request.json"), connected=True)
 
     # then
     task = task_of(schema)

@@ -6,9 +6,6 @@ Needs PyTorch, which is in no lock: packages/mlops/tests/e2e/install_pytorch.py 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from forks import Fork
 from project_copy import copy_project, git
 
 from mlops.core.environments import INSTALLED_FOLDER
@@ -27,46 +25,9 @@ from model_package.schema_file import read_schema_file
 
 from .install_pytorch import ENVIRONMENT
 
-# Tells a hang from a slow machine.
-HANG_SECONDS = 900
 ROWS = 200
 TRAIN_STEP = Path("components", "train_model", "train_model.py")
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("pytorch_example"), pytest.mark.timeout(1_800)]
-
-
-@dataclass(frozen=True)
-class Fork:
-    """A repository that `mlops init --example pytorch` has changed."""
-
-    folder: Path
-
-    def run(self, *words: str, connected: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run one command, in a shell that is connected to the workspace if asked to."""
-        environment = {name: value for name, value in os.environ.items() if name not in ("GITHUB_ACTIONS", "TF_BUILD")}
-        script = f'{"eval $($0 -m mlops env) && " if connected else ""}exec "$0" -m mlops "$@"'
-        command = ["sh", "-c", script, sys.executable, *words]
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=HANG_SECONDS,
-        )
-
-    def document(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """Run one connected command that must end with this exit code; its JSON."""
-        done = self.run(*words, "--json", connected=True)
-        assert done.returncode == code, done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    def edit(self, file: Path, old: str, new: str) -> None:
-        """Change a file, and commit everything."""
-        text = (self.folder / file).read_text()
-        assert old in text
-        (self.folder / file).write_text(text.replace(old, new))
-        git(self.folder, "commit", "-qam", "Change the training")
 
 
 @dataclass(frozen=True)
@@ -85,29 +46,29 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         )
     folder = copy_project(tmp_path_factory.mktemp("fork"), without=("packages/", "docs/", "benchmarks/"))
     fork = Fork(folder)
-    made = fork.run("init", "--example", "pytorch")
+    made = fork.attempt("init", "--example", "pytorch")
     assert made.returncode == 0, made.stderr
     # The training step alone asks for a GPU.
     pipeline = folder / "pipelines" / "train.yml"
     pipeline.write_text(pipeline.read_text().replace("# compute: azureml:gpu-cluster", "compute: azureml:gpu-cluster"))
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "Our own model")
-    absent = fork.run("demo")
+    absent = fork.attempt("demo")
     assert "Run: uv run mlops install train" in absent.stderr
     place = folder / INSTALLED_FOLDER / ENVIRONMENT.key
     place.parent.parent.mkdir(mode=0o700, exist_ok=True)
     place.parent.mkdir(mode=0o700)
     place.symlink_to(ENVIRONMENT.folder)
     try:
-        done = fork.run("demo", "--json")
+        done = fork.attempt("demo", "--json")
         assert done.returncode == 0, done.stderr
         yield Played(fork, json.loads(done.stdout))
     finally:
-        fork.run("down")
+        fork.attempt("down")
 
 
 def test_nothing_of_the_other_example_is_left_and_the_checkout_stays_clean(played: Played) -> None:
-    assert played.fork.run("check").stdout == "all checks passed\n"
+    assert played.fork.attempt("check").stdout == "all checks passed\n"
     assert git(played.fork.folder, "status", "--porcelain") == ""
 
 
@@ -137,9 +98,11 @@ def test_files_and_requests_get_the_same_answers_with_missing_values_too(played:
     (tmp_path / "request.json").write_text(json.dumps({"input_data": asked}))
 
     # when
-    fork.document("deploy", "--stage", "dev", "--batch", "--version", version)
-    fork.document("score", "--stage", "dev", "--batch", str(tmp_path / "files"), "--output", str(tmp_path / "out"))
-    reply = fork.document("score", "--stage", "dev", "--file", str(tmp_path / "request.json"))
+    fork.document("deploy", "--stage", "dev", "--batch", "--version", version, connected=True)
+    fork.document(
+        "score", "--stage", "dev", "--batch", str(tmp_path / "files"), "--output", str(tmp_path / "out"), connected=True
+    )
+    reply = fork.document("score", "--stage", "dev", "--file", str(tmp_path / "request.json"), connected=True)
 
     # then
     scored = pl.read_parquet(tmp_path / "out" / "rows.csv.scored.parquet")
@@ -158,10 +121,10 @@ def test_a_graph_that_has_learned_nothing_is_blocked_by_the_gates(played: Played
         demands |= {"builders": ["*"], "commit": "any"}
     policy.write_text(yaml.safe_dump(document))
     fork.edit(Path("pipelines", "train.yml"), "  epochs: 200\n", "  epochs: 0\n")
-    version = fork.document("train")["model"]["version"]
-    fork.document("deploy", "--stage", "dev", "--version", version)
+    version = fork.document("train", connected=True)["model"]["version"]
+    fork.document("deploy", "--stage", "dev", "--version", version, connected=True)
 
-    blocked = fork.document("promote", "--to", "staging", "--no-pull-request", code=1)
+    blocked = fork.document("promote", "--to", "staging", "--no-pull-request", code=1, connected=True)
 
     assert "roc_auc" in blocked["blocking"]
     assert blocked["branch"] is None
@@ -172,7 +135,7 @@ def test_a_graph_that_answers_otherwise_than_its_network_is_no_package(played: P
     fork = played.fork
     fork.edit(TRAIN_STEP, "save_graph(export(network,", "found = found * 0.9\n    save_graph(export(network,")
 
-    done = fork.run("train", connected=True)
+    done = fork.attempt("train", connected=True)
 
     assert done.returncode != 0
     assert "ONNX and the trained model differ by up to" in done.stderr

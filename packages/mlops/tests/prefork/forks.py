@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from project_copy import git
+
 # Tells a hang from a slow machine.
 HANG_SECONDS = 900
 
 
 @dataclass(frozen=True)
 class Fork:
-    """A repository, or a folder of one with a project of its own, that `mlops init` made from a table.
+    """A repository, or a folder of one with a project of its own, that `mlops init` made from a table or an example.
 
     `variables` connect it to a workspace; by default to the one that its own `mlops up` or `demo` started.
     """
 
     folder: Path
-    table: Path
+    table: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def attempt(self, *words: str, connected: bool = False) -> subprocess.CompletedProcess[str]:
@@ -52,6 +54,15 @@ class Fork:
         """Run a script of the repository, which must succeed."""
         subprocess.run([sys.executable, *words], cwd=self.folder, check=True, timeout=HANG_SECONDS)
 
-    def document(self, *words: str, connected: bool = False) -> dict[str, Any]:
-        """The JSON of one command, which must succeed."""
-        return json.loads(self.run(*words, "--json", connected=connected))
+    def document(self, *words: str, connected: bool = False, code: int = 0) -> dict[str, Any]:
+        """The JSON of one command, which must end with this exit code."""
+        done = self.attempt(*words, "--json", connected=connected)
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def edit(self, file: Path, old: str, new: str) -> None:
+        """Change a file, and commit everything."""
+        text = (self.folder / file).read_text()
+        assert old in text
+        (self.folder / file).write_text(text.replace(old, new))
+        git(self.folder, "commit", "-qam", f"Change {file.name}")
