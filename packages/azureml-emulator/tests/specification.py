@@ -73,6 +73,21 @@ KNOWN = (
         "The SDK sends it in lower case; the service answers it with a capital.",
     ),
     Known(
+        "schedules",
+        "frequency: 'week' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "schedules",
+        "weekDays/0: 'monday' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "schedules",
+        "weekDays/1: 'friday' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
         "onlineEndpoints_deployments",
         "samplingRate: 1.0 is not of type 'integer'",
         "The schema has a whole number for a rate from 0 to 1; the SDK sends and reads a fraction.",

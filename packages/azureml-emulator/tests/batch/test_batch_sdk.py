@@ -165,6 +165,8 @@ def endpoint(ml_client: Any, registry_client: Any, folder: Path) -> str:
         "batch-model", "1", share_with_name="batch-model", share_with_version="1", registry_name="emulator"
     )
     created = ml_client.batch_endpoints.begin_create_or_update(load_batch_endpoint(folder / "endpoint.yml")).result()
+    # Programs set its default on what they were answered.
+    assert created.defaults.deployment_name is None
     for load, file in (
         (load_model_batch_deployment, "model.yml"),
         (load_pipeline_component_batch_deployment, "deployment.yml"),

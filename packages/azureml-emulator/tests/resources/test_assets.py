@@ -153,7 +153,8 @@ def test_environments_are_versioned_by_content(ml_client: Any, name: str) -> Non
     assert again.tags == {"a": "b"}
     with pytest.raises(ResourceExistsError, match="image differ"):
         ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:2"))
-    assert ml_client.environments.get(name, label="latest").version == "1"
+    found = ml_client.environments.get(name, label="latest")
+    assert (found.version, found.os_type) == ("1", "Linux")
 
 
 def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: Path, name: str) -> None:

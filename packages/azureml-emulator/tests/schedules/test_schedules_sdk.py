@@ -41,6 +41,12 @@ def jobs_of(ml_client: Any, schedule: str) -> list[Any]:
     return [job for job in ml_client.jobs.list() if (job.display_name or "").startswith(f"{schedule}-")]
 
 
+def delete(ml_client: Any, name: str) -> None:
+    """Disable a schedule, and delete it: an enabled one cannot be deleted."""
+    ml_client.schedules.begin_disable(name).result()
+    ml_client.schedules.begin_delete(name).result()
+
+
 def test_a_schedule_starts_its_job_when_it_is_due(ml_client: Any, pipeline: Any) -> None:
     from azure.ai.ml.entities import JobSchedule, RecurrenceTrigger
 
@@ -52,12 +58,12 @@ def test_a_schedule_starts_its_job_when_it_is_due(ml_client: Any, pipeline: Any)
         ml_client.schedules.begin_create_or_update(schedule).result()
         if datetime.now(UTC) < start:
             break
-        ml_client.schedules.begin_delete("soon").result()
+        delete(ml_client, "soon")
     # then its job starts
     job = wait_for(lambda: jobs_of(ml_client, "soon"))[0]
     assert job.experiment_name == "scheduled"
     assert job.display_name == f"soon-{start:%Y%m%dT%H%M%SZ}"
-    ml_client.schedules.begin_delete("soon").result()
+    delete(ml_client, "soon")
 
 
 def test_a_schedule_is_read_disabled_enabled_and_triggered(ml_client: Any, pipeline: Any) -> None:
@@ -83,7 +89,9 @@ def test_a_schedule_is_read_disabled_enabled_and_triggered(ml_client: Any, pipel
     result = ml_client.schedules.trigger("weekly")
     assert ml_client.jobs.get(result.job_name).display_name.startswith("weekly-")
 
-    ml_client.schedules.begin_delete("weekly").result()
+    with pytest.raises(HttpResponseError, match="Cannot delete an active trigger"):
+        ml_client.schedules.begin_delete("weekly").result()
+    delete(ml_client, "weekly")
     with pytest.raises(ResourceNotFoundError):
         ml_client.schedules.get("weekly")
 
@@ -98,7 +106,7 @@ def test_a_schedule_of_an_existing_job_uses_its_definition(ml_client: Any, pipel
     result = ml_client.schedules.trigger("again")
 
     assert ml_client.jobs.get(result.job_name)._to_dict()["inputs"] == {"word": "hello"}
-    ml_client.schedules.begin_delete("again").result()
+    delete(ml_client, "again")
 
 
 def test_a_schedule_of_an_unsupported_job_is_refused(
@@ -141,3 +149,14 @@ def test_schedules_survive_a_kill(
     again, listed = client_of(running), {"api-version": "2024-01-01-preview"}
     jobs = wait_for(lambda: again.get(f"{workspace}/jobs", params=listed).json()["value"])
     assert f"survivor{delay}-" in [job["properties"]["displayName"][: len(f"survivor{delay}-")] for job in jobs]
+
+
+def test_days_of_the_week_are_read_as_azure_writes_them(ml_client: Any, pipeline: Any) -> None:
+    from azure.ai.ml.entities import JobSchedule, RecurrencePattern, RecurrenceTrigger
+
+    pattern = RecurrencePattern(hours=4, minutes=0, week_days=["monday", "friday"])
+    trigger = RecurrenceTrigger(frequency="week", interval=1, schedule=pattern)
+    ml_client.schedules.begin_create_or_update(JobSchedule(name="days", trigger=trigger, create_job=pipeline)).result()
+
+    assert ml_client.schedules.get("days").trigger.schedule.week_days == ["Monday", "Friday"]
+    delete(ml_client, "days")

@@ -74,7 +74,7 @@ class Behaviour:
         **internal: Any,
     ) -> Resource:
         """The resource for a body: what was sent, plus id, name, type, systemData and provisioning state."""
-        properties = {**body.get("properties", {}), "provisioningState": "Succeeded"}
+        properties = {**kind.with_filled(body.get("properties", {})), "provisioningState": "Succeeded"}
         above = f"{PROVIDER}/{path.scope.kind}" if path.pairs else PROVIDER
         document = {
             **{key: value for key, value in body.items() if key != "properties"},

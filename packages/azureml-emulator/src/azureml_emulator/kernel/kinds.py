@@ -6,7 +6,8 @@ A new kind is one line here. What it does beyond being stored is a Behaviour (`b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from azureml_emulator.kernel.errors import BadRequest
@@ -18,6 +19,17 @@ _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"
 _JOB_NAME = r"^[a-zA-Z0-9][\w-]{0,254}$"
 _WORKSPACES = ("workspaces",)
 _ANY_SCOPE = ("workspaces", "registries")
+
+# As recorded from Azure, where every version has them.
+_ENVIRONMENT: Mapping[str, Any] = {
+    "description": None,
+    "environmentType": "UserCreated",
+    "isAnonymous": False,
+    "isArchived": False,
+    "osType": "Linux",
+    "properties": {},
+    "tags": {},
+}
 
 BehaviourName = Literal[
     "stored",
@@ -45,7 +57,8 @@ class Kind:
 
     `content` names the properties that make an asset version what it is: a PUT that changes one of them is refused,
     since a version is immutable. `is_container` marks what is created with its first version, such as models/m above
-    models/m/versions/1. `scopes` are the kinds of scope that it can be in.
+    models/m/versions/1. `scopes` are the kinds of scope that it can be in. `filled` are properties that the
+    service fills in where a body has none, or null.
     """
 
     path: str
@@ -54,6 +67,12 @@ class Kind:
     content: tuple[str, ...] = ()
     is_container: bool = False
     scopes: tuple[str, ...] = _WORKSPACES
+    filled: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_filled(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Properties as they are stored, with what the service fills in."""
+        given = {name: value for name, value in properties.items() if value is not None or name not in self.filled}
+        return {**self.filled, **given}
 
     def check_name(self, name: str) -> None:
         """Raise BadRequest when the name breaks the kind's pattern."""
@@ -71,11 +90,13 @@ class Kind:
                 raise BadRequest(f"{self.path} needs '{name}', a string.", code="UserError", target=name)
 
 
-def asset(path: str, *content: str, version: BehaviourName = "asset_version") -> tuple[Kind, Kind]:
+def asset(
+    path: str, *content: str, version: BehaviourName = "asset_version", filled: Mapping[str, Any] | None = None
+) -> tuple[Kind, Kind]:
     """The two kinds of an asset: the container, which has the name, and its versions, which have the content."""
     return (
         Kind(path, is_container=True, behaviour="asset_container", scopes=_ANY_SCOPE),
-        Kind(f"{path}/versions", content=content, behaviour=version, scopes=_ANY_SCOPE),
+        Kind(f"{path}/versions", content=content, behaviour=version, scopes=_ANY_SCOPE, filled=filled or {}),
     )
 
 
@@ -84,7 +105,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("workspaces", _SCOPE_NAME, "scope", scopes=()),
         Kind("registries", _SCOPE_NAME, "scope", scopes=()),
-        Kind("batchEndpoints", _ENDPOINT_NAME, "batch_endpoint"),
+        Kind("batchEndpoints", _ENDPOINT_NAME, "batch_endpoint", filled={"defaults": {"deploymentName": None}}),
         Kind("batchEndpoints/deployments", _ENDPOINT_NAME, "batch_deployment"),
         Kind("computes", _COMPUTE_NAME, "compute"),
         Kind("datastores", r"^[a-zA-Z0-9_]{1,255}$", "datastore"),
@@ -95,7 +116,7 @@ KINDS: dict[str, Kind] = {
         *asset("codes", "codeUri", version="code_version"),
         *asset("components", "componentSpec"),
         *asset("data", "dataUri", "dataType", version="uploaded_version"),
-        *asset("environments", "image", "condaFile", "build"),
+        *asset("environments", "image", "condaFile", "build", filled=_ENVIRONMENT),
         *asset("models", "modelUri", "modelType", version="model_version"),
     )
 }

@@ -56,7 +56,11 @@ class Schedules(Behaviour):
         return Stored(resource, created=existing is None)
 
     async def delete(self, resource: Resource) -> Stored:
-        """Delete a schedule; its jobs stay."""
+        """Delete a disabled schedule; its jobs stay. Raises BadRequest for an enabled one, as Azure does."""
+        if resource.properties.get("isEnabled"):
+            raise BadRequest(
+                f"Cannot delete an active trigger: disable the schedule '{resource.name}' first.", code="UserError"
+            )
         self.scheduler.remove(resource.key)
         return await super().delete(resource)
 
@@ -121,10 +125,14 @@ def _created(resource: Resource) -> datetime:
 
 
 def _as_shown(trigger: Any) -> Any:
-    """The trigger as Azure shows it: with a capitalised frequency."""
+    """The trigger as Azure shows it: with a capitalised frequency and days of the week."""
     if not isinstance(trigger, dict) or not isinstance(trigger.get("frequency"), str):
         return trigger
-    return {**trigger, "frequency": trigger["frequency"].capitalize()}
+    shown = {**trigger, "frequency": trigger["frequency"].capitalize()}
+    pattern = trigger.get("schedule")
+    if isinstance(pattern, dict) and isinstance(pattern.get("weekDays"), list):
+        shown["schedule"] = {**pattern, "weekDays": [str(day).capitalize() for day in pattern["weekDays"]]}
+    return shown
 
 
 def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
