@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mlops.core.errors import MachineError
 from mlops.core.git import git_commit
 from mlops.demo.scratch import TIMING, Scratch, forget, prepare
 from mlops.settings.project import load_project
@@ -42,6 +44,46 @@ def committed(folder: Path, top: Path) -> str:
 
 def prepared(folder: Path) -> Scratch:
     return prepare(load_project(folder), lambda _: None)
+
+
+def test_it_is_complete_after_an_interruption_at_any_moment(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a git that is stopped at its n-th call: in a new scratch repository, and in that of other files
+    real, path = shutil.which("git"), os.environ["PATH"]
+    calls = tmp_path / "calls"
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(
+        f'#!/bin/sh\necho >> {calls}\n[ "$(wc -l < {calls})" -eq "$STOP_AT" ] && exit 130\nexec {real} "$@"\n'
+    )
+    shim.chmod(0o700)
+    committed(folder, folder)
+    interrupted = 0
+    for stop_at in range(1, 60):
+        if stop_at % 2:
+            forget(load_project(folder))
+        (folder / "project.yml").write_text((folder / "project.yml").read_text() + f"# {stop_at}\n")
+        git(folder, "commit", "-qam", "other files")
+        calls.write_text("")
+        with monkeypatch.context() as interrupting:
+            interrupting.setenv("PATH", f"{shim.parent}:{path}")
+            interrupting.setenv("STOP_AT", str(stop_at))
+            try:
+                prepared(folder)
+            except MachineError:
+                interrupted += 1
+
+        # when it is prepared again
+        scratch = prepared(folder)
+
+        # then the newest files are on the branch, here and at the remote
+        root = scratch.at_branch().root
+        assert (root / "project.yml").read_text() == (folder / "project.yml").read_text()
+        assert git(root, "ls-remote", "origin", "refs/heads/main").split()[0] == git(root, "rev-parse", "main")
+        if len(calls.read_text().splitlines()) < stop_at:
+            break
+    assert interrupted > 10
 
 
 @pytest.mark.parametrize("depth", [0, 1], ids=["at the top", "in a folder of a repository"])

@@ -150,7 +150,7 @@ def test_another_table_before_the_first_one_is_committed_replaces_it(folder: Pat
     assert load_project(folder).settings.name == "leavers"
     assert load_project(folder).settings.registry == "mlr-leavers"
     assert sorted(file.name for file in (folder / "data").glob("*.*")) == [
-        *(".gitignore", "README.md", "leavers.csv", "leavers.yml")
+        *(".gitignore", "README.md", "churn_2026.csv", "leavers.csv", "leavers.yml")
     ]
 
 
@@ -176,6 +176,22 @@ def test_a_csv_of_an_earlier_run_is_replaced(folder: Path, churn: Path, init: In
     text(churn, churn.read_text("cp1252") + "601;7;100;1\n", "cp1252")
 
     assert [str(edit.path) for edit in init(churn).edits][:2] == WRITTEN[:2]
+
+
+def test_rows_of_an_earlier_table_are_kept(folder: Path, churn: Path, init: Init, tmp_path: Path) -> None:
+    # given a project whose rows git does not have, and whose source is gone
+    init(churn)
+    commit(folder)
+    rows = (folder / "data/churn_2026.csv").read_bytes()
+    other = churn.rename(tmp_path / "other-table.csv")
+
+    # when
+    init(other)
+
+    # then
+    assert (folder / "data/churn_2026.csv").read_bytes() == rows
+    assert not (folder / "data/churn_2026.yml").exists()
+    assert "churn_2026.csv" not in git(folder, "status", "--porcelain")
 
 
 @pytest.mark.parametrize("forced", [False, True])

@@ -180,7 +180,9 @@ def _init_into(
         result = _initialised(added, project, data, options, example_name)
     except BaseException:
         shutil.rmtree(added.root)
+        if added.root.parent != project.root and not any(added.root.parent.iterdir()):
+            added.root.parent.rmdir()
         raise
     add_owners(project.root, model)
     fix_project(project.root)
-    return result
+    return replace(result, folder=model)

@@ -43,14 +43,14 @@ class ScratchRepository(Repository):
     """A repository of our own, whose checkout may be changed."""
 
     def make(self, remote: Path) -> None:
-        """Create it, and an empty remote for it."""
+        """Create it, and an empty remote for it, which is added last: with it the repository is complete."""
         self._run("init", "--quiet", "--initial-branch", BRANCH)
         self._run("init", "--quiet", "--bare", "--initial-branch", BRANCH, str(remote))
-        self._run("remote", "add", REMOTE, str(remote))
         exclude = self.folder / ".git" / "info" / "exclude"
         exclude.write_text("".join(f"{name}\n" for name in _NOT_CONTENT))
         for key, value in (("user.name", "mlops demo"), ("user.email", "demo@users.noreply.invalid")):
             self._run("config", key, value)
+        self._run("remote", "add", REMOTE, str(remote))
 
     def take_head(self, repository: Repository) -> str:
         """Fetch the commit that another repository has checked out."""
@@ -67,11 +67,15 @@ class ScratchRepository(Repository):
         return self._run("commit-tree", tree, "-m", "The working files", variables=_AUTHOR)
 
     def start_over(self, source: str, branch_tip: str) -> None:
-        """Reset the branch, here and at the remote, to `branch_tip`, which was made from `source`."""
-        self._run("update-ref", _SOURCE, source)
+        """Reset the branch, here and at the remote, to `branch_tip`, which was made from `source`.
+
+        The source is noted last: whatever interrupts this, the next start finds another source and does all of it.
+        """
+        self._run("update-ref", "-d", _SOURCE)
         self.check_out(source)
+        self._run("push", "--quiet", "--force", REMOTE, f"{branch_tip}:refs/heads/{BRANCH}")
         self._run("branch", "--force", BRANCH, branch_tip)
-        self._run("push", "--quiet", "--force", REMOTE, BRANCH)
+        self._run("update-ref", _SOURCE, source)
 
     @property
     def source(self) -> str | None:
@@ -154,7 +158,7 @@ def prepare(
     """
     folder = private_folder(project.path(DEMO_FOLDER))
     repository = ScratchRepository(folder / "repository")
-    if not (repository.folder / ".git").is_dir():
+    if not (repository.folder / ".git").is_dir() or repository.remote_url(REMOTE) is None:
         repository.folder.mkdir(exist_ok=True)
         repository.make(folder / "remote.git")
     source, below = _source(project, repository)

@@ -223,8 +223,9 @@ def _around(
         is_project = str(edit.path) == PROJECT_FILE and edit.after is not None
         yield Edit(edit.path, edit.before, _named(edit.after or "", new.project)) if is_project else edit
     for path in [PurePosixPath(each) for each in (record.written if record else {})]:
-        is_data = path.parent == _DATA and path.stem == old.stem and old.stem != new.stem
-        if is_data and path not in taken and (text := _text(root / path)) is not None:
+        # The rows stay: git has no copy of them, and those of the source may be gone.
+        is_asset = path.parent == _DATA and path.stem == old.stem and old.stem != new.stem and path.suffix != ".csv"
+        if is_asset and path not in taken and (text := _text(root / path)) is not None:
             yield Edit(path, text, None)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from mlops.core.edits import Edit, diff
@@ -11,6 +12,7 @@ from mlops.core.layout import SCHEMA_FILE
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.init.columns import Column
 from mlops.init.proposal import Proposal, backwards, limits, percent, schema_text
+from mlops.settings.gates import GATES_FILE
 from model_package.schema import TIMESTAMP
 
 # Column by column, so that a table with a frame has 80 characters.
@@ -24,7 +26,8 @@ _SHOWN_DELETED: Final = 12
 class InitResult(Result):
     """What was found in a table, the files that follow from it, and whether they were written.
 
-    `sentences` say what follows from the baseline, and what the command could not know.
+    `sentences` say what follows from the baseline, and what the command could not know. `folder` is that of a further
+    model in the repository, empty for the first one.
     """
 
     name: str
@@ -32,6 +35,7 @@ class InitResult(Result):
     edits: tuple[Edit, ...]
     is_written: bool
     sentences: tuple[str, ...] = ()
+    folder: PurePosixPath = field(default_factory=PurePosixPath)
 
     def document(self) -> dict[str, Any]:
         """Columns, target, files and the proposed schema.yml."""
@@ -53,7 +57,7 @@ class InitResult(Result):
             "columns": [_column_document(proposal, column) for column in proposal.columns],
             "notes": list(self.sentences),
             "written": self.is_written,
-            "files": [str(edit.path) for edit in self.edits],
+            "files": [str(self.folder / edit.path) for edit in self.edits],
             "schema": schema_text(proposal),
         }
 
@@ -75,15 +79,18 @@ class InitResult(Result):
     def _written(self) -> list[Block]:
         if not self.edits:
             return [Line("nothing to do: every file is up to date", "good")]
-        done = tuple((_kind(edit), str(edit.path)) for edit in self.edits if edit.after is not None)
-        deleted = tuple((_kind(edit), str(edit.path)) for edit in self.edits if edit.after is None)
+        done = tuple((_kind(edit), str(self.folder / edit.path)) for edit in self.edits if edit.after is not None)
+        deleted = tuple((_kind(edit), str(self.folder / edit.path)) for edit in self.edits if edit.after is None)
         more = len(deleted) - _SHOWN_DELETED
+        is_further = self.folder != PurePosixPath()
+        project, table = f"--project {self.folder} " if is_further else "", f"{self.name.replace('-', '_')}.csv"
         return [
             Table("", (), (*done, *deleted[:_SHOWN_DELETED])),
             *([Line(f"and {more} more deleted files")] if more > 0 else []),
-            Line(f"Review {SCHEMA_FILE} and releases/gates.yml, and commit.", "hint"),
+            *([Line("and workflows, owners and trusted builders of the repository: git status", "hint")] * is_further),
+            Line(f"Review {self.folder / SCHEMA_FILE} and {self.folder / GATES_FILE}, and commit.", "hint"),
             Line("Next: `mlops check`", "good"),
-            Line(f"Then: `mlops demo --data data/{self.name.replace('-', '_')}.csv`", "good"),
+            Line(f"Then: `mlops {project}demo --data {self.folder / 'data' / table}`", "good"),
         ]
 
 
