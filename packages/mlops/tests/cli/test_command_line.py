@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops.cli.command_line import COMMANDS, SECTIONS
+from model_package.schema_file import read_schema_file
 
 ROOT = Path(__file__).parents[4]
 HEAVY = ("azure", "azureml", "mlflow", "rich", "pydantic", "ruamel", "polars", "numpy", "requests")
@@ -150,7 +151,9 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
     environment.pop("AZUREML_CURRENT_CLOUD", None)
 
     data = tmp_path / "data.csv"
-    data.write_text("ID,default\n1,0\n2,1\n")
+    schema = read_schema_file(ROOT / "schema.yml")
+    columns = [schema.identifier, *schema.names, schema.target]
+    data.write_text("".join(f"{','.join(row)}\n" for row in (columns, ["1"] * len(columns))))
 
     # when
     done = subprocess.run(

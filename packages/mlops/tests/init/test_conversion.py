@@ -122,3 +122,15 @@ def test_rows_without_any_target_are_refused(project: Project, tmp_path: Path) -
 
     with pytest.raises(InputError, match=r"no row of .* has a value of the target outcome"):
         in_the_pipelines_form(project, Dialect().write(table, tmp_path / "next.csv"))
+
+
+def test_a_table_of_another_model_is_refused_before_anything_starts(project: Project, tmp_path: Path) -> None:
+    initialised(project, Dialect().write(rows("classes"), tmp_path / "table.csv"))
+
+    with pytest.raises(
+        InputError, match=r"no table of this project's model: it lacks \d+ of the \d+ columns"
+    ) as refused:
+        in_the_pipelines_form(project, Dialect().write({"price": [1, 2], "size": [3, 4]}, tmp_path / "my table.csv"))
+
+    assert "mlops init --data" in refused.value.advice
+    assert "--target COLUMN" in refused.value.advice

@@ -7,6 +7,7 @@ it is, so that the step validate_data names it.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -42,11 +43,12 @@ class Converted:
 def in_the_pipelines_form(project: Project, file: Path) -> Converted:
     """Return a file with the same rows that the pipeline can read; rows without a target are left out.
 
-    A file that already has this form is returned as it is; also one without the schema's columns, which the step
-    validate_data then names. Raises InputError for a file that is no table.
+    A file that already has this form is returned as it is; also one without some of the schema's columns, which the
+    step validate_data then names. Raises InputError for a file that is no table, or one of something else.
     """
     source = read_table(file)
     schema = read_schema_file(project.required_file(Path(SCHEMA_FILE)))
+    _require_table_of(schema, source)
     if schema.target not in source.texts.columns:
         return Converted(file)
     table, changes = _table(source, schema)
@@ -58,6 +60,19 @@ def in_the_pipelines_form(project: Project, file: Path) -> Converted:
     if not made.is_file():
         write(made.parent, Edit(PurePosixPath(made.name), None, content))
     return Converted(made, tuple(changes))
+
+
+def _require_table_of(schema: Schema, source: Source) -> None:
+    """Refuse a table that lacks most of the schema's columns: it is that of another model."""
+    needed = [*_kinds(schema)]
+    absent = [name for name in needed if name not in source.texts.columns]
+    if 2 * len(absent) > len(needed):
+        more = ", …" if len(absent) > _SHOWN else ""
+        raise InputError(
+            f"{source.file} is no table of this project's model: it lacks {len(absent)} of the {len(needed)} columns "
+            f"that {SCHEMA_FILE} names: {', '.join(absent[:_SHOWN])}{more}",
+            f"For a model of this table, first run: mlops init --data {shlex.quote(str(source.file))} --target COLUMN",
+        )
 
 
 def converted_file(project: Project, file: Path | None) -> Path | None:

@@ -124,8 +124,9 @@ def _id(columns: Sequence[Column], name: str, target: Target) -> Column:
     if column.distinct < len(column.written):
         repeated = column.written.filter(column.written.is_duplicated()).unique(maintain_order=True)
         examples = ", ".join(repeated.head(3).to_list())
+        values = "1 value occurs" if len(repeated) == 1 else f"{len(repeated):,} values occur"
         raise InputError(
-            f"the id {column.name!r} repeats: {len(repeated):,} values stand in more than one row, such as {examples}",
+            f"the id {column.name!r} repeats: {values} in more than one row, such as {examples}",
             "Remove repeated rows, or give a column that numbers the rows, or leave --id out.",
         )
     return column
