@@ -178,6 +178,16 @@ def test_a_csv_of_an_earlier_run_is_replaced(folder: Path, churn: Path, init: In
     assert [str(edit.path) for edit in init(churn).edits][:2] == WRITTEN[:2]
 
 
+def test_rules_of_another_task_are_not_kept(folder: Path, churn: Path, init: Init) -> None:
+    before = git(folder, "status", "--porcelain")
+
+    with pytest.raises(InputError, match="are those of a binary_classification, and months asks for a") as refused:
+        init(churn, target="months", keeps_rules=True)
+
+    assert "Leave --keep-rules out" in refused.value.advice
+    assert git(folder, "status", "--porcelain") == before
+
+
 def test_rows_of_an_earlier_table_are_kept(folder: Path, churn: Path, init: Init, tmp_path: Path) -> None:
     # given a project whose rows git does not have, and whose source is gone
     init(churn)

@@ -38,8 +38,8 @@ from mlops.init.result import InitResult
 from mlops.init.rules import gates_text, is_better_than_trivial, monitor_text, slices_text
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
-from mlops.settings.project import BATCH, Project, parse_settings
-from model_package.tasks import TASKS
+from mlops.settings.project import BATCH, Project, parse_settings, read_project_schema
+from model_package.tasks import TASKS, base_task
 
 _DATA: Final = PurePosixPath("data")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,24}[a-z0-9]")
@@ -89,6 +89,8 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     name = _name(project, data, options.name)
     source = read_table(data)
     proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
+    if options.keeps_rules:
+        _require_same_task(project, proposal)
     record = read_record(root)
     # An interrupted run has left the example's owner in the record.
     known = record.owner if record and record.owner != example().owner else owner_of(root)
@@ -106,6 +108,17 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     _require_nothing_lost(root, data, edits, record, {each.path for each in generated}, is_forced=options.is_forced)
     _write(root, edits, record, new)
     return InitResult(name, proposal, tuple(edits), is_written=True, sentences=tuple(sentences))
+
+
+def _require_same_task(project: Project, proposal: Proposal) -> None:
+    """Refuse to keep rules whose measures a model of another task does not have."""
+    before = base_task(read_project_schema(project.root))
+    if before != proposal.target.task:
+        raise InputError(
+            f"the rules in releases/ are those of a {before}, and {proposal.target.column.name} asks for a "
+            f"{proposal.target.task}",
+            "Leave --keep-rules out, so that rules are written that fit.",
+        )
 
 
 def example_options(project: Project, name: str, options: InitOptions) -> InitOptions:
