@@ -20,7 +20,7 @@ def test_demo_tells_job_metrics_model_and_stage(lifecycle: Lifecycle) -> None:
     first = lifecycle.first
     dev = first["stages"]["dev"]
 
-    assert set(first) == {"job", "metrics", "model", "stages", "seconds"}
+    assert set(first) == {"job", "metrics", "model", "scored", "stages", "seconds"}
     assert first["job"].startswith("credit-default-")
     assert all(isinstance(value, float) and math.isfinite(value) for value in first["metrics"].values())
     assert 0.7 < first["metrics"]["roc_auc"] < 0.9

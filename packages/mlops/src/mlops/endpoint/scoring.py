@@ -59,7 +59,7 @@ def _shown(value: Any) -> str:
         return str(value)
     ordered = sorted(value.items(), key=lambda each: -each[1])
     more = f", {len(ordered) - _CLASSES_SHOWN} more" if len(ordered) > _CLASSES_SHOWN else ""
-    return ", ".join(f"{name} {probability:.4g}" for name, probability in ordered[:_CLASSES_SHOWN]) + more
+    return ", ".join(f"{name} {share:.4g}" for name, share in ordered[:_CLASSES_SHOWN]) + more
 
 
 def score(
