@@ -89,8 +89,7 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
     name = _name(project, data, options.name)
     source = read_table(data)
     proposal = propose(source, infer(source), options.target, options.task, options.identifier, options.time)
-    if options.keeps_rules:
-        _require_same_task(project, proposal)
+    before = base_task(read_project_schema(root)) if options.keeps_rules else proposal.target.task
     record = read_record(root)
     # An interrupted run has left the example's owner in the record.
     known = record.owner if record and record.owner != example().owner else owner_of(root)
@@ -103,22 +102,16 @@ def init_project(project: Project, data: Path, options: InitOptions) -> InitResu
         sentences.append(
             f"the repository's owner is unknown: replace {new.owner} in infra/ and CODEOWNERS, or give --owner"
         )
+    if before != proposal.target.task:
+        sentences.append(
+            f"the rules in releases/ are those of a {before}, whose metrics a {proposal.target.task} does not have: "
+            "run it again without --keep-rules, or write rules of your own"
+        )
     if options.is_dry_run:
         return InitResult(name, proposal, tuple(edits), is_written=False, sentences=tuple(sentences))
     _require_nothing_lost(root, data, edits, record, {each.path for each in generated}, is_forced=options.is_forced)
     _write(root, edits, record, new)
     return InitResult(name, proposal, tuple(edits), is_written=True, sentences=tuple(sentences))
-
-
-def _require_same_task(project: Project, proposal: Proposal) -> None:
-    """Refuse to keep rules whose measures a model of another task does not have."""
-    before = base_task(read_project_schema(project.root))
-    if before != proposal.target.task:
-        raise InputError(
-            f"the rules in releases/ are those of a {before}, and {proposal.target.column.name} asks for a "
-            f"{proposal.target.task}",
-            "Leave --keep-rules out, so that rules are written that fit.",
-        )
 
 
 def example_options(project: Project, name: str, options: InitOptions) -> InitOptions:
