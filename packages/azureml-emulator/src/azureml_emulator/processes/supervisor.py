@@ -11,9 +11,10 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.store import Store
@@ -106,20 +107,19 @@ class Processes:
         for identifier, record in self._store.records(_TOPIC).items():
             recorded = record.get("start_time")
             if recorded is not None and process_start_time(record["pid"]) == recorded:
-                with suppress(ProcessLookupError):
-                    os.killpg(record["pid"], signal.SIGKILL)
+                signal_group(record["pid"], signal.SIGKILL)
                 reaped.append(identifier)
             self.forget(identifier, record["pid"])
         return reaped
 
 
-async def stop_group(pid: int, wait: Callable[[], Awaitable[int]], grace: float = GRACE_SECONDS) -> int:
+async def stop_group(pid: int, wait: Callable[[], Coroutine[Any, Any, int]], grace: float = GRACE_SECONDS) -> int:
     """Send SIGTERM to the group that `pid` leads, and SIGKILL after `grace` seconds. Returns what `wait()` does.
 
     A caller that is cancelled meanwhile waits no longer: the group gets SIGKILL at once.
     """
     signal_group(pid, signal.SIGTERM)
-    ended = run_once(_awaited(wait), f"waiting for the end of process {pid}")
+    ended = run_once(wait(), f"waiting for the end of process {pid}")
     try:
         return await asyncio.wait_for(asyncio.shield(ended), grace)
     except TimeoutError:
@@ -137,7 +137,3 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             send(pid, number)
             return
-
-
-async def _awaited(wait: Callable[[], Awaitable[int]]) -> int:
-    return await wait()
