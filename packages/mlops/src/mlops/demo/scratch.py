@@ -43,14 +43,18 @@ class ScratchRepository(Repository):
     """A repository of our own, whose checkout may be changed."""
 
     def make(self, remote: Path) -> None:
-        """Create it, and an empty remote for it, which is added last: with it the repository is complete."""
+        """Create it, and an empty remote for it, whose address is noted last: with it the repository is complete."""
         self._run("init", "--quiet", "--initial-branch", BRANCH)
         self._run("init", "--quiet", "--bare", "--initial-branch", BRANCH, str(remote))
         exclude = self.folder / ".git" / "info" / "exclude"
         exclude.write_text("".join(f"{name}\n" for name in _NOT_CONTENT))
-        for key, value in (("user.name", "mlops demo"), ("user.email", "demo@users.noreply.invalid")):
+        for key, value in (
+            ("user.name", "mlops demo"),
+            ("user.email", "demo@users.noreply.invalid"),
+            (f"remote.{REMOTE}.fetch", f"+refs/heads/*:refs/remotes/{REMOTE}/*"),
+            (f"remote.{REMOTE}.url", str(remote)),
+        ):
             self._run("config", key, value)
-        self._run("remote", "add", REMOTE, str(remote))
 
     def take_head(self, repository: Repository) -> str:
         """Fetch the commit that another repository has checked out."""
@@ -69,7 +73,7 @@ class ScratchRepository(Repository):
     def start_over(self, source: str, branch_tip: str) -> None:
         """Reset the branch, here and at the remote, to `branch_tip`, which was made from `source`.
 
-        The source is noted last: whatever interrupts this, the next start finds another source and does all of it.
+        The source is forgotten first and noted last: after an interruption the next start does all of it again.
         """
         self._run("update-ref", "-d", _SOURCE)
         self.check_out(source)
@@ -157,10 +161,11 @@ def prepare(
     `gates` changes the text of its gates.yml.
     """
     folder = private_folder(project.path(DEMO_FOLDER))
-    repository = ScratchRepository(folder / "repository")
-    if not (repository.folder / ".git").is_dir() or repository.remote_url(REMOTE) is None:
-        repository.folder.mkdir(exist_ok=True)
-        repository.make(folder / "remote.git")
+    repository, remote = ScratchRepository(folder / "repository"), folder / "remote.git"
+    repository.folder.mkdir(exist_ok=True)
+    # An unfinished repository has no remote, or that of the project's own repository, which git then finds above.
+    if repository.remote_url(REMOTE) != str(remote):
+        repository.make(remote)
     source, below = _source(project, repository)
     root = repository.folder / below
     files = _changes(repository, project.order, source, below, gates)
