@@ -32,7 +32,6 @@ from mlops.rollout.deploy import deploy
 from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project, read_project_schema
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
-from mlops.settings.verdict import PASSING
 from mlops.training.run import train
 from mlops.training.submission import held_out_file
 
@@ -93,7 +92,7 @@ class BadModelResult(Result):
     def blocks(self) -> Sequence[Block]:
         """Both halves, for people."""
         report = self.stopped.report
-        blocking = [row for row in report.rows if row.outcome not in PASSING] if report else []
+        blocking = report.blocking if report else ()
         reasons = tuple((row.outcome, row.title, row.sentence) for row in blocking)
         stopped: list[Block] = [
             Line(f"a worse model: {report.headline if report else 'blocked'}", "bad"),

@@ -16,7 +16,6 @@ from mlops.gates.evidence import Candidate
 from mlops.gates.performance import SubgroupResult
 from mlops.gates.plots import draw_plots
 from mlops.gates.report import GateReport, Row, shown
-from mlops.settings.verdict import PASSING
 from model_package.reports.pages import page_environment
 from model_package.tasks import SliceMetric
 
@@ -57,9 +56,9 @@ def markdown_report(report: GateReport, limit: int = DEFAULT_LIMIT, pictures: Ma
             left_out.append(order.pop(0))
             del parts[left_out[-1]]
         elif rows:
-            # Passing gates go before blocking ones.
-            passing = [index for index, row in enumerate(rows) if row.outcome in PASSING]
-            del rows[passing[-1] if passing else -1]
+            # Gates that do not block go before those that do.
+            others = [index for index, row in enumerate(rows) if not row.blocks]
+            del rows[others[-1] if others else -1]
             hidden += 1
         else:
             head = head[: len(head) - 1]

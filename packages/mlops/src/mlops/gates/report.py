@@ -12,7 +12,7 @@ from mlops.gates.performance import SubgroupResult
 from mlops.settings.gates import OF_REQUESTS, GatesFile, catalogue
 from mlops.settings.project import NO_ONLINE_ENDPOINT
 from mlops.settings.rules import Rule
-from mlops.settings.verdict import Comparison, Outcome, not_measured, number
+from mlops.settings.verdict import NOT_BLOCKING, Comparison, Outcome, not_measured, number
 from mlops.settings.verdict import check as check_rule
 from model_package.errors import MeasurementError
 from model_package.measures import Interval, Measure
@@ -73,6 +73,11 @@ class Row:
     sentence: str
     why: str
 
+    @property
+    def blocks(self) -> bool:
+        """Whether it blocks the release."""
+        return self.outcome not in NOT_BLOCKING
+
 
 @dataclass(frozen=True)
 class GateReport:
@@ -116,6 +121,11 @@ class GateReport:
     def rows(self) -> tuple[Row, ...]:
         """Every gate, in the order of the rules."""
         return tuple(_row(outcome, self.evidence) for outcome in self.verdict.outcomes)
+
+    @property
+    def blocking(self) -> tuple[Row, ...]:
+        """The gates that block the release."""
+        return tuple(row for row in self.rows if row.blocks)
 
     def document(self) -> dict[str, Any]:
         """Everything as one JSON object; null stands where a value is not defined."""

@@ -38,7 +38,6 @@ from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
-from mlops.settings.verdict import PASSING
 from mlops.stages.release_history import read_judged_manifest
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
@@ -184,8 +183,8 @@ class GateResult(Result):
     @property
     def locations(self) -> Sequence[SourceLocation]:
         """The manifest, for every gate that blocks its release."""
-        blocking = [row for row in self.report.rows if row.outcome not in PASSING]
-        return [SourceLocation(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in blocking]
+        rows = self.report.blocking
+        return [SourceLocation(self.manifest, 1, clean(f"{row.title}: {row.sentence}")) for row in rows]
 
     @property
     def summary(self) -> str:

@@ -14,8 +14,7 @@ from mlops.settings.rules import MeasureKind, Rule
 from model_package.measures import Measure
 
 Result = Literal["pass", "not measured", "fail", "inconclusive", "error"]
-# The results that do not block.
-PASSING: Final = ("pass", "not measured")
+NOT_BLOCKING: Final = ("pass", "not measured")
 _SEVERITY: Final[dict[Result, int]] = {"pass": 0, "not measured": 1, "inconclusive": 2, "fail": 3, "error": 4}
 # Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
@@ -35,7 +34,7 @@ class Outcome:
     @property
     def passed(self) -> bool:
         """Whether the measure does not break this rule."""
-        return self.outcome in PASSING
+        return self.outcome in NOT_BLOCKING
 
 
 @dataclass(frozen=True)
