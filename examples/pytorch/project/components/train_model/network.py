@@ -1,6 +1,6 @@
 """The network of a table: from the model's input as it is served to its answer, so that one graph holds all of it.
 
-Missing values, scales and codes are dealt with inside: whoever calls the graph needs no other code.
+Missing values, scales and codes are handled inside the graph, so its callers need no other code.
 """
 
 from collections.abc import Sequence
