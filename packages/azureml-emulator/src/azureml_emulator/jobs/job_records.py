@@ -6,6 +6,7 @@ state of a job is final; later changes of the state have no effect.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import CANCEL_REQUESTED, NOT_STARTED, RUNNING, TERMINAL, State
@@ -17,6 +18,9 @@ from azureml_emulator.kernel.store import Resource, Store
 
 KIND = "jobs"
 _RUNS = "mlflow run"
+_RUN_TYPES = {"Pipeline": "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+# What a job that starts again forgets of its last run.
+_OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
 
 class JobRecords:
@@ -41,8 +45,12 @@ class JobRecords:
         return job
 
     def children(self, job: Resource) -> list[Resource]:
-        """The steps of a pipeline, oldest first."""
+        """The steps of a pipeline or the trials of a sweep, oldest first."""
         return self._store.children(job.key, KIND)
+
+    def descendants(self, job: Resource) -> list[Resource]:
+        """The steps of a pipeline, with the trials of those that are sweeps."""
+        return [below for child in self.children(job) for below in (child, *self.descendants(child))]
 
     def unfinished(self) -> list[Resource]:
         """All jobs and steps that have not ended, steps after their pipelines."""
@@ -53,7 +61,7 @@ class JobRecords:
         now = self._clock.timestamp()
         path = job_path(scope, name)
         properties = {
-            "jobType": "Command",
+            "jobType": "Command" if step.sweep is None else "Sweep",
             "displayName": step.display_name,
             "experimentName": job.properties.get("experimentName"),
             "status": NOT_STARTED,
@@ -71,6 +79,21 @@ class JobRecords:
         }
         internal = {"parent": job.name, "step": step.name, "created": now, "outputs": {}, "output_types": {}}
         return self._store.put(Resource(path.key, KIND, job.key, document, internal))
+
+    def create_trial(
+        self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
+    ) -> Resource:
+        """The record of one trial of a sweep, not started. `shown` are the properties of its document."""
+        trial = self.create_step(sweep, scope, name, step)
+        internal = {"parameters": parameters, "root": sweep.internal.get("parent") or sweep.name}
+        return self._store.put(trial.with_properties(**shown).with_internal(**internal))
+
+    def restart_trial(self, key: str) -> Resource:
+        """Set an interrupted trial back to its beginning; only of a sweep that goes on."""
+        job = self.get(key)
+        fresh = {name: value for name, value in job.internal.items() if name not in _OF_A_RUN}
+        fresh |= {"outputs": {}, "output_types": {}}
+        return self._store.put(replace(job.with_properties(status=NOT_STARTED), internal=fresh))
 
     def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
         """Set the state of a job, unless it has ended. `error` is the reason of a failure."""
@@ -98,6 +121,12 @@ class JobRecords:
         }
         return self._store.put(job.with_properties(properties=bag))
 
+    def merge(self, key: str, *, properties: dict[str, str], tags: dict[str, str]) -> Resource:
+        """Add to the user-visible properties and tags of a job."""
+        job = self.get(key)
+        bag = {**(job.properties.get("properties") or {}), **properties}
+        return self._store.put(job.with_properties(properties=bag, tags={**(job.properties.get("tags") or {}), **tags}))
+
     def record_run(self, key: str, run: str, page: str) -> None:
         """Record the MLflow run of a job, and its page below MLflow's address."""
         job = self.set_internal(key, run=run, page=page)
@@ -115,7 +144,7 @@ class JobRecords:
     def delete(self, job: Resource) -> None:
         """Delete a job and its steps."""
         with self._store.transaction():
-            for child in self.children(job):
+            for child in self.descendants(job):
                 self._store.delete(child.key)
             self._store.delete(job.key)
 
@@ -123,6 +152,11 @@ class JobRecords:
 def job_path(scope: Scope, name: str) -> ResourcePath:
     """The resource path of a job."""
     return ResourcePath(scope, ((KIND, name),))
+
+
+def run_type(job: Resource) -> str:
+    """The type of a job's run in run history."""
+    return _RUN_TYPES.get(job.properties.get("jobType", ""), "azureml.StepRun")
 
 
 def failure(message: str, code: str = "UserError") -> dict[str, Any]:

@@ -196,7 +196,7 @@ def test_an_unbound_output_of_the_pipeline_is_refused() -> None:
         read({"make": node("make")}, outputs={"best": {}})
 
 
-@pytest.mark.parametrize("kind", ["sweep", "spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["spark", "automl", "data_transfer"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})

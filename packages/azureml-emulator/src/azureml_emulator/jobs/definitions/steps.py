@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
+
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 DIRECT = "direct"
 # A threshold without a limit.
@@ -86,7 +88,8 @@ class ParallelSettings:
 class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
-    `parallel` is set when the command runs an entry script over mini-batches.
+    `parallel` is set when the command runs an entry script over mini-batches, `sweep` when it is run by trials with
+    different parameters. `is_trial` marks such a trial.
     """
 
     name: str
@@ -103,6 +106,8 @@ class Step:
     compute: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     parallel: ParallelSettings | None = None
+    sweep: SweepSettings | None = None
+    is_trial: bool = False
 
     @property
     def needs(self) -> frozenset[str]:

@@ -17,8 +17,9 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL})
-_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
+SWEEP = "sweep"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline and sweep"
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
@@ -50,7 +51,7 @@ class Bindings:
         kind = str(node.get("type", "command")).lower()
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
-        component = arm_id(node.get("componentId"))
+        component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")
         return self._find_component(component)

@@ -23,6 +23,7 @@ from azureml_emulator.jobs.definitions.steps import (
     StepInput,
     StepOutput,
 )
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.definitions.wire import (
     arm_id,
     as_text,
@@ -36,6 +37,7 @@ from azureml_emulator.jobs.definitions.wire import (
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
+    SWEEP,
     Bindings,
     FindComponent,
     Frame,
@@ -44,6 +46,7 @@ from azureml_emulator.jobs.graph.bindings import (
     refuse_unknown,
 )
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
+from azureml_emulator.jobs.sweeps.settings import read_sweep_settings
 from azureml_emulator.kernel.errors import NotModelled
 
 _SEVERAL_PROCESSES = "process_count_per_instance"
@@ -122,6 +125,9 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
+        sweep = _sweep(node, declared, where)
+        if sweep is not None:
+            declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
         refuse_unknown(where, "input", node.get("inputs") or {}, declared)
         refuse_unknown(where, "output", node.get("outputs") or {}, declared_outputs)
@@ -140,12 +146,15 @@ class _Reader:
                 **_variables(specification.get("environment_variables")),
                 **_variables(node.get("environment_variables")),
             },
-            timeout=seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
+            timeout=None
+            if sweep
+            else seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
             deterministic=bool_of(specification.get("is_deterministic"), default=True),
-            component=arm_id(node.get("componentId")),
+            component=arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId")),
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
             parallel=runs.parallel,
+            sweep=sweep,
         )
         _check_references(step)
         return step
@@ -235,9 +244,19 @@ def _variables(given: dict[str, Any] | None) -> dict[str, str]:
     return {str(name): as_text(value) for name, value in (given or {}).items()}
 
 
+def _sweep(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
+    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps."""
+    if str(node.get("type")).lower() != SWEEP:
+        return None
+    settings = read_sweep_settings(node, declared)
+    refuse_unknown(where, "input", dict(settings.space), declared)
+    return settings
+
+
 def _check_references(step: Step) -> None:
+    read = {*step.inputs, *(step.sweep.space if step.sweep else ())}
     for reference in references(step.command):
-        declared = step.inputs if reference.side == "inputs" else step.outputs
+        declared = read if reference.side == "inputs" else set(step.outputs)
         if reference.name not in declared and not reference.optional:
             raise refuse(
                 f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."
