@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS)
+            near = get_close_matches(args[0], COMMANDS, n=2, cutoff=0.65)
             advice = f"Did you mean {' or '.join(near)}?" if near else "`mlops --help` lists the commands."
             ctx.fail(f"No such command {args[0]!r}. {advice}")
         return super().resolve_command(ctx, args)
