@@ -43,6 +43,13 @@ def test_a_model_is_downloaded_as_it_was_registered(ml_client: Any, folder: Path
     }
 
 
+def test_a_model_of_one_file_is_downloaded_as_a_file(ml_client: Any, folder: Path, name: str, tmp_path: Path) -> None:
+    register(ml_client, name, folder / "first.txt")
+    ml_client.models.download(name, "1", download_path=tmp_path / "back")
+    files = [file for file in (tmp_path / "back").rglob("*") if file.is_file()]
+    assert [file.relative_to(tmp_path / "back" / name).as_posix() for file in files] == ["first.txt"]
+
+
 def test_versions_without_a_number_count_up(ml_client: Any, folder: Path, name: str) -> None:
     versions = []
     for number in range(3):
