@@ -227,7 +227,7 @@ def test_a_component_can_be_described_anew_but_not_changed(ml_client: Any, compo
         other.write_text(component_file.read_text().replace(text, f"{text}1"))
         with pytest.raises(HttpResponseError, match=f'component {made.name} since field "{field}" is immut') as refused:
             ml_client.components.create_or_update(load_component(other))
-        assert (refused.value.status_code, refused.value.error.code) == (400, "UserError")
+        assert (refused.value.status_code, "(UserError)" in str(refused.value)) == (400, True)
 
 
 def test_an_anonymous_component_is_known_by_its_content(ml_client: Any, component_file: Path) -> None:

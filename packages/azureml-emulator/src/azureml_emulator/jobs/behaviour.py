@@ -90,7 +90,7 @@ class Jobs(Behaviour):
         if resource.properties["status"] not in TERMINAL:
             raise Conflict(f"The job '{resource.name}' has not ended: cancel it first.", code="UserError")
         scope = parse_resource_path(resource.id).scope
-        names = [resource.name, *(child.name for child in self._records.children(resource))]
+        names = [resource.name, *(child.name for child in self._records.descendants(resource))]
         self._records.delete(resource)
         for name in names:
             await asyncio.to_thread(self._job_paths.delete, scope, name)

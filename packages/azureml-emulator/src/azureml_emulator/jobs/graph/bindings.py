@@ -64,6 +64,18 @@ class Bindings:
         outputs = specification.get("outputs") or {}
         return Frame(f"{where}.", specification.get("jobs") or {}, frame, node, outputs, declared)
 
+    def written(self, frame: Frame) -> dict[str, FromStep]:
+        """The outputs of a pipeline that steps inside it write, and those outputs of the steps."""
+        bound = {
+            output: (name, key)
+            for name, body in frame.jobs.items()
+            for key, value in (body.get("outputs") or {}).items()
+            if (output := parent_output(value)) is not None
+        }
+        return {
+            output: self._of_job(frame, f"{frame.prefix}{name}", name, key) for output, (name, key) in bound.items()
+        }
+
     def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
         """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""
         source = read_input(where, value)
@@ -116,12 +128,10 @@ class Bindings:
             raise refuse(f"{where}: the step '{job}' has no output '{output}'.{known(outputs)}", where)
         if specification.get("type", "command") != PIPELINE:
             return FromStep(f"{frame.prefix}{job}", output)
-        inner = self.inner(frame, job, node, specification)
-        for name, body in inner.jobs.items():
-            for key, value in (body.get("outputs") or {}).items():
-                if parent_output(value) == output:
-                    return self._of_job(inner, where, name, key)
-        raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
+        written = self.written(self.inner(frame, job, node, specification))
+        if output not in written:
+            raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
+        return written[output]
 
 
 def parent_output(value: Any) -> str | None:

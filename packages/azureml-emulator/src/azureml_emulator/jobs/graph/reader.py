@@ -1,7 +1,7 @@
 """Reads the document of a job as a graph of steps. Refuses what the service refuses at submission. Pure: no I/O.
 
-Nested pipeline components are flattened: step `train` of node `inner` is the step `inner.train`. The bindings of inputs
-are resolved in `bindings.py`.
+The steps of nested pipelines stand beside the others: step `train` of node `inner` is the step `inner.train`. The
+bindings of inputs are resolved in `bindings.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from azureml_emulator.jobs.definitions.steps import (
     FromStep,
     Graph,
     Literal,
+    Nested,
     ParallelSettings,
     Step,
     StepInput,
@@ -59,7 +60,7 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     root = Frame("", properties.get("jobs") or {}, None, {}, outputs)
     reader = _Reader(Bindings(find_component, inputs))
     steps = {step.name: step for step in reader.steps(root)}
-    if not steps:
+    if not steps and not reader.nested:
         raise refuse("The pipeline has no steps.", "jobs")
     _check_bindings(steps)
     settings = properties.get("settings") or {}
@@ -69,12 +70,10 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
         for name, output in step.outputs.items()
         if output.exposed_as
     }
-    unbound = sorted(set(outputs) - set(exposed))
-    if unbound:
-        raise refuse(f"No step writes the pipeline's output '{unbound[0]}': bind one to it.", f"outputs.{unbound[0]}")
     return Graph(
         _in_order(steps),
         exposed,
+        reader.nested,
         datastore=(arm_id(field_of(settings, "defaultDatastore")) or "").rsplit("/", 1)[-1] or None,
         continue_on_step_failure=bool_of(field_of(settings, "continueOnStepFailure"), default=True),
         force_rerun=bool_of(field_of(settings, "forceRerun"), default=False),
@@ -108,13 +107,25 @@ def read_command(name: str, properties: dict[str, Any]) -> Graph:
 class _Reader:
     def __init__(self, bindings: Bindings) -> None:
         self._bindings = bindings
+        self.nested: dict[str, Nested] = {}
 
     def steps(self, frame: Frame) -> Iterator[Step]:
         """The steps of a pipeline and of its nested pipelines."""
         for name, node in frame.jobs.items():
+            if "." in name:
+                raise refuse(f"The name '{frame.prefix}{name}' of a step has a dot.", f"jobs.{name}")
             specification = self._bindings.specification(frame, name, node)
             if specification.get("type", "command") == PIPELINE:
-                yield from self.steps(self._bindings.inner(frame, name, node, specification))
+                inner = self._bindings.inner(frame, name, node, specification)
+                where = f"{frame.prefix}{name}"
+                self.nested[where] = Nested(
+                    name=where,
+                    display_name=node.get("display_name") or name,
+                    component=arm_id(node.get("componentId")),
+                    tags=_variables(node.get("tags")),
+                    outputs=self._bindings.written(inner),
+                )
+                yield from self.steps(inner)
             else:
                 yield self._step(frame, name, node, specification)
 
