@@ -105,7 +105,7 @@ def test_a_cancel_reaches_what_is_inside_and_nothing_else(submitter: Any, level:
     # given a pipeline whose inner step runs
     name = two_levels(submitter, "echo; echo pid $$; exec sleep 60", "true")
 
-    def running() -> dict[str, str] | None:
+    def running() -> dict[str, Any] | None:
         outer = submitter.steps(name).get("outer", {})
         inner = submitter.steps(outer["runId"]).get("inner", {}) if outer else {}
         make = submitter.steps(inner["runId"]).get("make", {}) if inner else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
+# Outputs of these types are files with one value, which a later step gets as text.
+VALUE_TYPES = frozenset({"boolean", "integer", "number", "string"})
 DIRECT = "direct"
 # A threshold without a limit.
 UNLIMITED = -1

@@ -21,7 +21,7 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import FromStep, Step
+from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
@@ -191,7 +191,8 @@ class StepRunner:
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        command = substitute(step.command, given, given_outputs, frozenset(paths))
+        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
         environment = {
             **python.variables(tools.variables),

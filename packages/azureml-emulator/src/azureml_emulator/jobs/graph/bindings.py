@@ -19,6 +19,8 @@ PARALLEL = "parallel"
 PIPELINE = "pipeline"
 _KINDS = frozenset({"command", PIPELINE, PARALLEL})
 _KNOWN_KINDS = "steps of the types command, parallel and pipeline"
+# Fields of a node whose expressions name data, or stand inside the component.
+_BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
@@ -75,6 +77,29 @@ class Bindings:
         return {
             output: self._of_job(frame, f"{frame.prefix}{name}", name, key) for output, (name, key) in bound.items()
         }
+
+    def settled(self, frame: Frame, where: str, node: dict[str, Any]) -> dict[str, Any]:
+        """The node with the values of pipeline inputs in its settings, such as `compute` and `limits`.
+
+        What is bound to an absent optional input is left out.
+        """
+        return {
+            name: value if name in _BOUND_ELSEWHERE else self._settled(frame, f"{where}.{name}", value)
+            for name, value in node.items()
+        }
+
+    def _settled(self, frame: Frame, where: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            settled = {key: self._settled(frame, f"{where}.{key}", each) for key, each in value.items()}
+            return {key: each for key, each in settled.items() if each is not None or value[key] is None}
+        if isinstance(value, list):
+            return [self._settled(frame, where, each) for each in value]
+        if not isinstance(value, str) or not _EXPRESSION.search(value):
+            return value
+        source = self.bound(frame, where, value)
+        if source is not None and not isinstance(source, Literal):
+            raise refuse(f"{where}: '{value}' is not a literal value, which a setting requires.", where)
+        return source.text if source is not None else None
 
     def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
         """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""

@@ -14,6 +14,7 @@ from typing import Any
 from azureml_emulator.jobs.definitions.command_line import references
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
+    VALUE_TYPES,
     Data,
     FromStep,
     Graph,
@@ -45,7 +46,7 @@ from azureml_emulator.jobs.graph.bindings import (
     refuse_unknown,
 )
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
-from azureml_emulator.kernel.errors import NotModelled
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 _SEVERAL_PROCESSES = "process_count_per_instance"
 
@@ -111,10 +112,11 @@ class _Reader:
 
     def steps(self, frame: Frame) -> Iterator[Step]:
         """The steps of a pipeline and of its nested pipelines."""
-        for name, node in frame.jobs.items():
+        for name, given in frame.jobs.items():
             if "." in name:
                 raise refuse(f"The name '{frame.prefix}{name}' of a step has a dot.", f"jobs.{name}")
-            specification = self._bindings.specification(frame, name, node)
+            specification = self._bindings.specification(frame, name, given)
+            node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", given)
             if specification.get("type", "command") == PIPELINE:
                 inner = self._bindings.inner(frame, name, node, specification)
                 where = f"{frame.prefix}{name}"
@@ -182,10 +184,8 @@ class _Reader:
             mode = given[name].get("mode") if isinstance(given.get(name), dict) else None
             inherited = source.mode if isinstance(source, Data) else ""
             inputs[name] = StepInput(kind, source, str(mode or inherited or specification.get("mode") or "").lower())
-            if kind not in DATA_TYPES and not isinstance(source, Literal):
-                raise refuse(
-                    f"jobs.{where}.inputs.{name} needs a value of type {kind}, not data.", f"jobs.{where}.inputs.{name}"
-                )
+            if kind not in DATA_TYPES and isinstance(source, Data):
+                raise _needs_value(where, name, kind)
         return inputs
 
     def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
@@ -262,6 +262,15 @@ def _check_bindings(steps: dict[str, Step]) -> None:
         for name, step_input in step.inputs.items():
             if isinstance(step_input.source, FromStep) and step_input.source.step == step.name:
                 raise refuse(f"The step '{step.name}' reads its own output in '{name}'.", f"jobs.{step.name}")
+            if step_input.type not in DATA_TYPES and isinstance(step_input.source, FromStep):
+                written = steps[step_input.source.step].outputs[step_input.source.output].type
+                if written not in VALUE_TYPES:
+                    raise _needs_value(step.name, name, step_input.type)
+
+
+def _needs_value(step: str, name: str, kind: str) -> BadRequest:
+    where = f"jobs.{step}.inputs.{name}"
+    return refuse(f"{where} needs a value of type {kind}, not data.", where)
 
 
 def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
