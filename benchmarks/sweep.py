@@ -64,7 +64,8 @@ def main() -> int:
 def compare(folder: Path, state: Path, trials: int) -> list[Figure]:
     """Run the sweep, then the loop with the parameters of its trials; the processor time of each in seconds."""
     data, tracking = folder / "sample.csv", {"MLFLOW_TRACKING_URI": mlflow_address(state)}
-    subprocess.run([sys.executable, ROOT / "data" / "generate_sample.py", "--out", data], check=True, stdout=subprocess.DEVNULL)
+    generate = [sys.executable, ROOT / "data" / "generate_sample.py", "--out", data]
+    subprocess.run(generate, check=True, stdout=subprocess.DEVNULL)
     steps = list(step_commands(ROOT, folder, {"data": str(data), "schema": str(ROOT / SCHEMA_FILE)}))
     train = next(step for step in steps if step.name == TRAIN_STEP)
     for step in steps[: steps.index(train)]:
