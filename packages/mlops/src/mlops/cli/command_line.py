@@ -152,9 +152,11 @@ def cli(context: click.Context, project: Path | None) -> None:
     context.obj = project
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+def command(
+    name: str, *examples: str, cls: type[click.Command] = click.Command
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with examples below its help."""
-    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+    return click.command(name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples))
 
 
 def examples_below(*examples: str) -> str:
