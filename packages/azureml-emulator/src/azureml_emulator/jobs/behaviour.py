@@ -136,7 +136,9 @@ class Jobs(Behaviour):
         if relative is None:
             return value
         scope = parse_resource_path(job.id).scope
-        return {**value, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
+        version = job.internal.get("registered", {}).get(name, {}).get(value.get("assetName"))
+        registered = {"assetVersion": version} if version else {}
+        return {**value, **registered, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
+_MODEL_TYPES = frozenset({"mlflow_model", "custom_model", "triton_model"})
 DIRECT = "direct"
 # A threshold without a limit.
 UNLIMITED = -1
@@ -47,12 +48,24 @@ class StepInput:
 
 
 @dataclass(frozen=True)
+class Registration:
+    """The asset that an output becomes when its step has completed; without a version, the next one of that name."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
 class StepOutput:
-    """One output of a step. `uri` is the author's path for it, `exposed_as` the output of the job it is bound to."""
+    """One output of a step. `uri` is the author's path for it, `exposed_as` the output of the job it is bound to.
+
+    It has several registrations when the step and the pipelines around it each name an asset.
+    """
 
     type: str
     uri: str | None = None
     exposed_as: str | None = None
+    registrations: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,3 +134,8 @@ class Graph:
     datastore: str | None = None
     continue_on_step_failure: bool = True
     force_rerun: bool = False
+
+
+def asset_kind(output_type: str) -> str:
+    """The kind of asset that an output of this type is registered as: "models" or "data"."""
+    return "models" if output_type in _MODEL_TYPES else "data"

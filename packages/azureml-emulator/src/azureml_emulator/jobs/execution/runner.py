@@ -206,13 +206,14 @@ class Runner:
 
     def _bind_outputs(self, job: Resource, graph: Graph, progress: _Progress) -> None:
         """Set the outputs of the job to those of the steps that are bound to them."""
-        outputs, types = {}, {}
+        outputs, types, registered = {}, {}, {}
         for name, source in graph.outputs.items():
             step = self._records.get(progress.records[source.step].key)
             if source.output in step.internal["outputs"]:
                 outputs[name] = step.internal["outputs"][source.output]
                 types[name] = step.internal["output_types"][source.output]
-        self._records.set_internal(job.key, outputs=outputs, output_types=types)
+                registered[name] = step.internal.get("registered", {}).get(source.output, {})
+        self._records.set_internal(job.key, outputs=outputs, output_types=types, registered=registered)
 
     def _failure(self, progress: _Progress) -> dict[str, object]:
         failed = [name for name, state in progress.states.items() if state == FAILED]

@@ -22,6 +22,7 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import FromStep, Step
+from azureml_emulator.jobs.execution.output_assets import OutputAssets, Versions
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
@@ -64,6 +65,7 @@ class StepTools:
     job_paths: JobPaths
     resolver: Resolver
     reuse: Reuse
+    assets: OutputAssets
     tracking: Tracking
     launcher: Launcher
     interpreters: Interpreters
@@ -128,7 +130,7 @@ class StepRunner:
         fingerprint = None
         if step.deterministic:
             fingerprint = await tools.reuse.fingerprint(step, code, environment, paths, python.identity)
-            if context.reuse and await self._reused(record, scope, fingerprint):
+            if context.reuse and await self._reused(record, step, scope, fingerprint):
                 return
         tracked = await self._begin_run(record, step, context)
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
@@ -139,12 +141,21 @@ class StepRunner:
         await self._write_log_header(record, step, environment, prepared, launch)
         await self._execute(record, step, launch)
         tools.records.set_state(record.key, FINALIZING)
+        await self._register(record, step, scope, {})
         finished = tools.records.get(record.key)
         if fingerprint is not None:
             await tools.reuse.remember(scope, fingerprint, finished)
         await asyncio.to_thread(tools.job_paths.clear, record.name)
 
-    async def _reused(self, record: Resource, scope: Scope, fingerprint: str) -> bool:
+    async def _register(self, record: Resource, step: Step, scope: Scope, reused: Versions) -> None:
+        """Register the outputs that name an asset."""
+        records, paths = self._tools.records, self._tools.job_paths
+        made = records.get(record.key).internal["outputs"]
+        outputs = {name: paths.absolute(relative) for name, relative in made.items()}
+        versions = await self._tools.assets.register(record.name, step, scope, outputs, reused)
+        records.set_internal(record.key, registered=versions)
+
+    async def _reused(self, record: Resource, step: Step, scope: Scope, fingerprint: str) -> bool:
         tools = self._tools
         before = await tools.reuse.find(scope, fingerprint)
         if before is None:
@@ -159,6 +170,7 @@ class StepRunner:
         )
         tools.records.add_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
         tools.records.set_state(record.key, RUNNING)
+        await self._register(record, step, scope, before.internal.get("registered", {}))
         return True
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:

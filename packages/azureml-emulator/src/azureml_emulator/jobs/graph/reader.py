@@ -19,9 +19,11 @@ from azureml_emulator.jobs.definitions.steps import (
     Graph,
     Literal,
     ParallelSettings,
+    Registration,
     Step,
     StepInput,
     StepOutput,
+    asset_kind,
 )
 from azureml_emulator.jobs.definitions.wire import (
     arm_id,
@@ -45,6 +47,7 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
 from azureml_emulator.kernel.errors import NotModelled
+from azureml_emulator.kernel.kinds import kind_of
 
 _SEVERAL_PROCESSES = "process_count_per_instance"
 
@@ -178,7 +181,6 @@ class _Reader:
         return inputs
 
     def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
-        _refuse_registration(given, where)
         name = parent_output(given)
         if name is None:
             return _output(given, declared)
@@ -190,14 +192,26 @@ class _Reader:
         outer = frame.outputs[name] or {}
         if frame.parent is not None:
             bound = (frame.node.get("outputs") or {}).get(name) or {}
-            return self._step_output(frame.parent, bound, declared, where)
-        _refuse_registration(outer, where)
-        return replace(_output(outer, declared), exposed_as=name)
+            output = self._step_output(frame.parent, bound, declared, where)
+        else:
+            output = replace(_output(outer, declared), exposed_as=name)
+        return replace(output, registrations=(*_registrations(given, output.type), *output.registrations))
 
 
 def _output(given: dict[str, Any], declared: dict[str, Any]) -> StepOutput:
     kind = declared.get("type") or field_of(given, "jobOutputType") or given.get("type") or "uri_folder"
-    return StepOutput(str(kind).lower(), given.get("uri") or None)
+    kind = str(kind).lower()
+    return StepOutput(kind, given.get("uri") or None, registrations=_registrations(given, kind))
+
+
+def _registrations(given: dict[str, Any], kind: str) -> tuple[Registration, ...]:
+    """The asset that an output names, if any: jobs spell it assetName and assetVersion, nodes name and version."""
+    name = field_of(given, "assetName") or given.get("name")
+    if not name:
+        return ()
+    version = field_of(given, "assetVersion") or given.get("version")
+    kind_of(asset_kind(kind)).check_name(str(name))
+    return (Registration(str(name), str(version) if version else None),)
 
 
 def _given(source: Literal | Data) -> StepInput:
@@ -260,11 +274,6 @@ def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
         circle = " → ".join(error.args[1])
         raise refuse(f"The steps form a cycle: {circle}.", "jobs") from error
     return {name: steps[name] for name in order}
-
-
-def _refuse_registration(given: dict[str, Any], where: str) -> None:
-    if field_of(given, "assetName"):
-        raise NotModelled(f"'{where}': the emulator does not model outputs that are registered as data assets.")
 
 
 def _refuse_distribution(node: dict[str, Any], where: str) -> None:
