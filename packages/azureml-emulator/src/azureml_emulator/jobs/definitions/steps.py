@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from azureml_emulator.jobs.definitions.distribution import Distribution
+
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 _MODEL_TYPES = frozenset({"mlflow_model", "custom_model", "triton_model"})
 DIRECT = "direct"
@@ -99,7 +101,8 @@ class ParallelSettings:
 class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
-    `parallel` is set when the command runs an entry script over mini-batches.
+    `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
+    may run it.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Step:
     compute: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     parallel: ParallelSettings | None = None
+    distribution: Distribution | None = None
 
     @property
     def needs(self) -> frozenset[str]:

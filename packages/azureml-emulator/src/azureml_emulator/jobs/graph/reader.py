@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from azureml_emulator.jobs.definitions.command_line import references
+from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
     Data,
@@ -45,11 +46,9 @@ from azureml_emulator.jobs.graph.bindings import (
     parent_output,
     refuse_unknown,
 )
+from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
-from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.kernel.kinds import kind_of
-
-_SEVERAL_PROCESSES = "process_count_per_instance"
 
 
 def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> Graph:
@@ -86,7 +85,6 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
     """The graph of a command job: one step with the name of the job. Raises BadRequest."""
-    _refuse_distribution(properties, name)
     if not properties.get("environmentId"):
         raise refuse("A command job needs an environment.", "environmentId")
     inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
@@ -103,6 +101,7 @@ def read_command(name: str, properties: dict[str, Any]) -> Graph:
         timeout=seconds((properties.get("limits") or {}).get("timeout"), "limits.timeout"),
         deterministic=False,
         compute=arm_id(properties.get("computeId")),
+        distribution=read_distribution(properties, name),
     )
     _check_references(step)
     return Graph({name: step}, {key: FromStep(name, key) for key in outputs})
@@ -149,6 +148,7 @@ class _Reader:
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
             parallel=runs.parallel,
+            distribution=runs.distribution,
         )
         _check_references(step)
         return step
@@ -233,13 +233,17 @@ class _StepTask:
     code: str | None
     environment: str | None
     parallel: ParallelSettings | None = None
+    distribution: Distribution | None = None
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
-        _refuse_distribution(node, where)
-        environment = arm_id(node.get("environment") or specification.get("environment"))
-        return _StepTask(_command(specification, where), arm_id(specification.get("code")), environment)
+        return _StepTask(
+            _command(specification, where),
+            arm_id(specification.get("code")),
+            arm_id(node.get("environment") or specification.get("environment")),
+            distribution=read_distribution(node, where, specification),
+        )
     task = {**(specification.get("task") or {}), **(node.get("task") or {})}
     settings = read_settings(node, specification, where)
     return _StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
@@ -274,10 +278,3 @@ def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
         circle = " → ".join(error.args[1])
         raise refuse(f"The steps form a cycle: {circle}.", "jobs") from error
     return {name: steps[name] for name in order}
-
-
-def _refuse_distribution(node: dict[str, Any], where: str) -> None:
-    distribution = node.get("distribution") or {}
-    instances = field_of(node.get("resources") or {}, "instanceCount") or 1
-    if int(instances) > 1 or int(distribution.get(_SEVERAL_PROCESSES) or 1) > 1:
-        raise NotModelled(f"'{where}' asks for several instances or processes; the emulator runs one.")
