@@ -77,10 +77,10 @@ class ParallelSettings:
     The `max_failed_…` fields are thresholds, UNLIMITED for none; `timeout` is in seconds per call of `run`.
     `append_to` is the output that gets what the script returns, `append_name` the file name if that is a folder.
     `model` is the registered model for AZUREML_MODEL_DIR, `score_output` the output for AZUREML_BI_OUTPUT_PATH; both
-    are None except in the step of a batch deployment.
+    are None except in the step of a batch deployment. `entry_script` is None where the emulator scores an MLflow model.
     """
 
-    entry_script: str
+    entry_script: str | None
     input_name: str
     is_table: bool
     mini_batch_size: int
