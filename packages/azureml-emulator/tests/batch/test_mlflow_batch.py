@@ -127,7 +127,7 @@ def test_a_table_must_have_the_columns_of_the_signature(
     mlflow_scorer.init()
     (tmp_path / "a.csv").write_text(text)
 
-    with pytest.raises(mlflow_scorer.InputFileError, match=f"Error processing input file: .*{reason}"):
+    with pytest.raises(mlflow_scorer.InputFileError, match=f"(?s)Error processing input file: .*{reason}"):
         mlflow_scorer.run([str(tmp_path / "a.csv")])
 
 
