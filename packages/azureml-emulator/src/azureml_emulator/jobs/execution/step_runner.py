@@ -22,7 +22,7 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import FromStep, Step
+from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
 from azureml_emulator.jobs.execution.output_assets import OutputAssets, Versions
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
@@ -30,7 +30,7 @@ from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import JobPaths, LogFile
-from azureml_emulator.jobs.job_records import JobRecords, failure
+from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -195,7 +195,8 @@ class StepRunner:
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        command = substitute(step.command, given, given_outputs, frozenset(paths))
+        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
         environment = {
             **python.variables(tools.variables),
@@ -276,11 +277,10 @@ class StepRunner:
         launches: list[tuple[Member, Launch]],
     ) -> None:
         how = await self._tools.launcher.describe(launches[0][1])
-        parent = record.internal.get("parent", record.name)
         for member, launch in launches:
             log = LogFile(launch.log)
             which = f", {member.name} of {len(launches)} processes" if member.name else ""
-            log.write(f"# Step '{step.name}' of job {parent}, run {record.name}{which}.")
+            log.write(f"# Step '{step.name}' of job {root_of(record)}, run {record.name}{which}.")
             log.write(f"# Environment: {_described(environment)}.")
             log.write(f"# {prepared.interpreter.reason}")
             log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
