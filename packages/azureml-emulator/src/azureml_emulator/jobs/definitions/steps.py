@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from azureml_emulator.jobs.definitions.distribution import Distribution
+
+if TYPE_CHECKING:
+    from azureml_emulator.jobs.definitions.control_flow import Control
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 _MODEL_TYPES = frozenset({"mlflow_model", "custom_model", "triton_model"})
@@ -100,6 +104,14 @@ class ParallelSettings:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A node inside a branch of an if_else node runs only when the condition is `taken`."""
+
+    choice: str
+    taken: bool
+
+
+@dataclass(frozen=True)
 class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
@@ -122,13 +134,14 @@ class Step:
     tags: dict[str, str] = field(default_factory=dict)
     parallel: ParallelSettings | None = None
     distribution: Distribution | None = None
+    gates: tuple[Gate, ...] = ()
 
     @property
     def needs(self) -> frozenset[str]:
-        """The names of the steps that must complete before this one starts."""
-        return frozenset(
-            step_input.source.step for step_input in self.inputs.values() if isinstance(step_input.source, FromStep)
-        )
+        """The names of the steps and control nodes that must complete before this one starts."""
+        sources = (step_input.source for step_input in self.inputs.values())
+        read = frozenset(source.step for source in sources if isinstance(source, FromStep))
+        return read | {gate.choice for gate in self.gates}
 
 
 @dataclass(frozen=True)
@@ -147,14 +160,22 @@ class Graph:
     """The steps of a job in topological order. `outputs` maps the outputs of the job to those of steps.
 
     `nested` has the nested pipelines, outer ones first: the step or pipeline `a` of the nested pipeline `x` is `x.a`.
+    `controls` has the nodes that decide while the job runs; iterations of loops are added to the graph when they start.
     """
 
     steps: dict[str, Step]
     outputs: dict[str, FromStep] = field(default_factory=dict)
     nested: dict[str, Nested] = field(default_factory=dict)
+    controls: dict[str, Control] = field(default_factory=dict)
     datastore: str | None = None
     continue_on_step_failure: bool = True
     force_rerun: bool = False
+
+    @property
+    def known_steps(self) -> list[Step]:
+        """The steps, and those of the iterations of loops that are known before the job runs."""
+        loops = [control.checked for control in self.controls.values()]
+        return [*self.steps.values(), *(step for checked in loops for each in checked for step in each.steps.values())]
 
 
 def asset_kind(output_type: str) -> str:
