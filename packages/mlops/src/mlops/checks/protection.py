@@ -9,8 +9,9 @@ from typing import Any, Final
 from mlops.core.errors import InputError, MlopsError
 from mlops.core.git import REMOTE
 from mlops.core.results import Block, Line, Result, Table
-from mlops.githost.hosts import HOSTS, read_expectations, remote_of
+from mlops.githost.hosts import HOSTS, remote_of
 from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome
+from mlops.githost.protection_file import read_expectations
 from mlops.settings.project import Project
 
 _MARKS: Final[dict[Outcome, str]] = {

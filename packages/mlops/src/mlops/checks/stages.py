@@ -13,7 +13,7 @@ from typing import Any, Final
 from mlops.checks.yaml.document import Problem
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
-from mlops.githost.hosts import read_expectations
+from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.policies import RETRAINING_FILE, read_deadlines, read_policy, read_retraining_rules

@@ -1,5 +1,4 @@
-"""The known git hosts; which of them a remote belongs to, which one's CI runs this process, and what
-releases/protection.yml expects of each.
+"""The known git hosts; which of them a remote belongs to, and which one's CI runs this process.
 
 Without one there is a plain git remote, and a person's own shell instead of a CI job.
 """
@@ -13,9 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import create_model
-
-from mlops.core.documents import YamlFile, read_checked
 from mlops.core.git import REMOTE, Repository
 from mlops.core.results import SourceLocation
 from mlops.githost.azure_devops.host import AzureDevOps
@@ -30,16 +26,12 @@ from mlops.githost.interface import (
     RemoteAddress,
     server_of,
 )
-from mlops.githost.protection import EXPECTATIONS_FILE, EnvironmentProtection, Expectations
-from mlops.settings.stages import StageOrder
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 # Azure DevOps comes last: its workflow files may have any name.
 HOSTS: Final[tuple[GitHost, ...]] = (GitHub(), AzureDevOps())
-# A stage's infrastructure is deployed with its own login, named after the stage with this prefix.
-INFRASTRUCTURE_PREFIX: Final = "infra-"
 # Masking shorter values would make a log unreadable.
 _MIN_SECRET_LENGTH: Final = 4
 
@@ -113,40 +105,6 @@ def group(title: str) -> Generator[None]:
         yield
     finally:
         job.close_group()
-
-
-class _ProtectionFile(YamlFile):
-    branch: str
-
-
-def stage_lists() -> tuple[tuple[str, str], ...]:
-    """Section and key of every list in the file that has entries per stage."""
-    return tuple(
-        (host.key, name)
-        for host in HOSTS
-        for name, field in host.expectations().model_fields.items()
-        if field.annotation == dict[str, EnvironmentProtection]
-    )
-
-
-def read_expectations(root: Path, order: StageOrder) -> Expectations:
-    """Read the expectations of a project. Raises ProjectError, also for a list that lacks a stage."""
-    # A project needs only the section of its own git host.
-    sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
-    kind = create_model("ProtectionFile", __base__=_ProtectionFile, **sections)
-    checked = read_checked(root / EXPECTATIONS_FILE, kind)
-    found = {host.key: section for host in HOSTS if (section := getattr(checked.value, host.key)) is not None}
-    names = [name for stage in order for name in (stage, f"{INFRASTRUCTURE_PREFIX}{stage}")]
-    checked.refuse(
-        [
-            ((key, name), f"lacks {each}, of a stage in project.yml; add `{each}:` (`mlops stages add` does)")
-            for key, name in stage_lists()
-            if key in found
-            for each in names
-            if each not in getattr(found[key], name)
-        ]
-    )
-    return Expectations(checked.value.branch, found)
 
 
 class Workstation(CIJob):
