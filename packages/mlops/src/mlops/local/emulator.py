@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.cli.progress import say
+from mlops.core.documents import read_text
 from mlops.core.environments import environments_of
 from mlops.core.errors import MachineError, MlopsError
 from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
@@ -164,7 +165,7 @@ def _start_options(project: Project) -> list[str]:
     installed = (each for each in environments_of(project.root) if each.is_installed)
     options = [f"--environment={name}={each.python}" for each in installed for name in each.names]
     pipelines = sorted(project.path(PIPELINE_FILE.parent).glob("*.yml"))
-    named = (name for file in pipelines for name in _COMPUTE.findall(file.read_text(encoding="utf-8")))
+    named = (name for file in pipelines for name in _COMPUTE.findall(read_text(file)))
     return [*options, *(f"--compute={name}" for name in dict.fromkeys(named))]
 
 
