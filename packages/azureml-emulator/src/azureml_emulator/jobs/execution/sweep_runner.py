@@ -81,6 +81,9 @@ class SweepRunner:
             await self._open(sweep)
             end = await self._advance(sweep)
             await self._finish(sweep, end)
+        except EmulatorError as error:
+            # An output that cannot be registered.
+            tools.records.set_state(key, FAILED, failure(error.message, error.error_code))
         except asyncio.CancelledError:
             await self._cancel_trials(sweep)
             self._write(sweep, "Stopped with the emulator." if self.stopping else "Canceled.")
@@ -292,8 +295,11 @@ class SweepRunner:
                 target = paths.output(context.scope, record.name, name, output, context.datastore)
                 await asyncio.to_thread(paths.copy, paths.absolute(outputs[name]), target)
                 outputs[name] = paths.relative(target)
-        kinds = best.internal["output_types"]
+        kinds, scope = best.internal["output_types"], sweep.context.scope
         self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=kinds)
+        made = {name: paths.absolute(relative) for name, relative in outputs.items()}
+        versions = await self._tools.assets.register(sweep.record.name, sweep.step, scope, made, {})
+        self._tools.records.set_internal(sweep.record.key, registered=versions)
 
     async def _without_best(self, sweep: _Sweep) -> str:
         """Why no trial is the best."""
