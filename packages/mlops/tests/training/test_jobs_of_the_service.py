@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from azure.ai.ml import MLClient, load_component
 from azure.ai.ml.dsl import pipeline
-from azure.ai.ml.entities import PipelineJob
+from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
 from azure.identity import DefaultAzureCredential
 
 from azureml_emulator.testing import running_emulator
@@ -47,19 +47,21 @@ def ended(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Pipelin
     file.write_text(STEP.format(name="crash", command="echo the reason; exit 3"))
     crash = load_component(file)
 
-    @pipeline()
+    @pipeline
     def inner() -> None:
         crash()
 
-    @pipeline()
+    @pipeline
     def outer() -> None:
         inner()
 
-    @pipeline(default_compute="cpu-cluster")
+    @pipeline
     def whole() -> None:
         outer()
 
-    job = client.jobs.create_or_update(whole(), experiment_name="nested")
+    made = whole()
+    made.settings = PipelineJobSettings(default_compute="cpu-cluster")
+    job = client.jobs.create_or_update(made, experiment_name="nested")
     with pytest.raises(Exception, match="the reason"):
         client.jobs.stream(job.name)
     return client.jobs.get(job.name)

@@ -16,6 +16,7 @@ from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope, p
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.curated_environments import SYSTEM_REGISTRY
 
 DEFAULT_DATASTORE = "workspaceblobstore"
 # Where the service keeps the logs and artifacts of jobs.
@@ -43,11 +44,14 @@ class Scopes(Behaviour):
             self._put_computes(parse_resource_path(workspace.id).scope)
 
     def require(self, scope: Scope) -> Resource:
-        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist."""
+        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist.
+
+        The registry of the service exists always.
+        """
         existing = self.store.get(scope.key)
         if existing is not None:
             return existing
-        if self._settings.strict:
+        if self._settings.strict and not _is_system(scope):
             raise NotFound(
                 f"The Resource '{PROVIDER}/{scope.kind}/{scope.name}' under resource group "
                 f"'{scope.resource_group}' was not found. This emulator is strict: create it first.",
@@ -165,3 +169,7 @@ class Scopes(Behaviour):
                 },
             },
         }
+
+
+def _is_system(scope: Scope) -> bool:
+    return scope.kind == "registries" and scope.name.lower() == SYSTEM_REGISTRY

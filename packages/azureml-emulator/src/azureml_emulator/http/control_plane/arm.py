@@ -26,6 +26,7 @@ from azureml_emulator.kernel.resource_id import (
 )
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.storage.curated_environments import LATEST, curated_environment
 
 # Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
 RETRY_AFTER = "0.2"
@@ -167,7 +168,8 @@ class Arm:
             return JSONResponse(page(request, resources, self._present, self._base_url))
         if path.pairs and self._store.get(path.key) is None:
             if kind.lower().endswith("/versions"):
-                return JSONResponse({"value": []})
+                curated = curated_environment(path.child("versions", LATEST))
+                return JSONResponse(page(request, [curated] if curated else [], self._present, self._base_url))
             self._find(path)
         resources = self._store.children(path.key, kind)
         return JSONResponse(page(request, resources, self._present, self._base_url))
@@ -198,7 +200,7 @@ class Arm:
         return self._behaviours.of(kind).draft(kind, path, {}, None)
 
     def _find(self, path: ResourcePath) -> Resource:
-        resource = self._store.get(path.key) or self._default_version(path)
+        resource = self._store.get(path.key) or self._default_version(path) or curated_environment(path)
         if resource is None:
             code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
