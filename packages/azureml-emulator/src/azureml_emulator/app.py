@@ -29,6 +29,7 @@ from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
 from azureml_emulator.http.control_plane.event_grid import EventGrid
 from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
+from azureml_emulator.http.control_plane.subscriptions import Subscriptions
 from azureml_emulator.http.control_plane.templates import Templates
 from azureml_emulator.http.data_plane.batch_scoring import BatchScoring
 from azureml_emulator.http.data_plane.mlflow_proxy import MlflowProxy
@@ -206,6 +207,7 @@ class Emulator:
             *EmulatorRoutes(self.store, self.base_url).routes(),
             Route("/_emulator/metrics", self.router.metrics),
             *self.arm.listing_routes(),
+            *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
             *Monitor(self.store, self.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),

@@ -46,6 +46,15 @@ def test_invalid_durations(text: str) -> None:
         pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
         pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),
         pytest.param({"properties": {"scaleSettings": {"scaleType": "TargetUtilization"}}}, "scale", id="scaling"),
+        pytest.param({"sku": {"capacity": 51}}, "at most 50", id="too many instances"),
+        pytest.param(
+            {"properties": {"requestSettings": {"requestTimeout": "PT181S"}}}, "181 seconds; .* at most 180", id="long"
+        ),
+        pytest.param(
+            {"properties": {"requestSettings": {"requestTimeout": "PT301S"}, "endpointComputeType": "Kubernetes"}},
+            "at most 300 seconds",
+            id="long on Kubernetes",
+        ),
     ],
 )
 def test_refused(document: dict, words: str) -> None:

@@ -20,6 +20,7 @@ from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import (
     PROVIDER,
     ResourcePath,
+    is_in_scope,
     parse_request_path,
     parse_resource_path,
     registry_id,
@@ -68,7 +69,10 @@ class Arm:
 
     async def serve(self, request: Request) -> Response:
         """Answer one request."""
-        path = parse_request_path(resource_part(request.scope["raw_path"].decode("ascii")))
+        encoded = resource_part(request.scope["raw_path"].decode("ascii"))
+        if not is_in_scope(encoded):
+            raise unknown_route(request)
+        path = parse_request_path(encoded)
         if path.pairs or request.method not in {"PUT", "DELETE"}:
             self._scopes.require(path.scope)
         if path.tail is None:
