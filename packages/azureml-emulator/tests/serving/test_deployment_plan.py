@@ -6,6 +6,7 @@ import pytest
 
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.deployment_plan import read_plan
 
 
@@ -60,3 +61,9 @@ def test_invalid_durations(text: str) -> None:
 def test_refused(document: dict, words: str) -> None:
     with pytest.raises(EmulatorError, match=words):
         read_plan({"properties": {}, **document})
+
+
+def test_an_endpoint_has_at_most_as_many_deployments_as_the_service_allows() -> None:
+    DEPLOYMENTS_PER_ENDPOINT.check(20, "name")
+    with pytest.raises(EmulatorError, match="number of deployments of an endpoint is 21; it must be at most 20"):
+        DEPLOYMENTS_PER_ENDPOINT.check(21, "name")
