@@ -49,6 +49,7 @@ from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
+from azureml_emulator.resources.connections import Connections
 from azureml_emulator.resources.datastores import Datastores
 from azureml_emulator.resources.models import Models
 from azureml_emulator.resources.registry_import import RegistryImport
@@ -189,6 +190,7 @@ class Emulator:
                 "batch_endpoint": self.batch_endpoints,
                 "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
                 "compute": Computes(self.store, self.clock, self.operations),
+                "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,
                 "online_endpoint": self.endpoints,

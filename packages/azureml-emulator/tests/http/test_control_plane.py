@@ -99,8 +99,8 @@ def test_unknown_routes_are_501_with_their_name(
 ) -> None:
     for method, path in (
         ("GET", "/somewhere/else"),
-        ("PUT", f"{workspace}/featuresets/x"),
-        ("GET", f"{workspace}/connections"),
+        ("PUT", f"{workspace}/labelingJobs/x"),
+        ("GET", f"{workspace}/outboundRules"),
         ("POST", f"{workspace}/environments/e/versions/1/publish"),
     ):
         if method == "POST":

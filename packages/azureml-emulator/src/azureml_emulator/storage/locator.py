@@ -117,7 +117,11 @@ class Locator:
         resource = self._resource(key, f"datastore '{datastore}'")
         container = resource.properties.get("containerName")
         if not container:
-            raise NotModelled(f"The datastore '{datastore}' is not a blob datastore; the emulator has no other type.")
+            kind = resource.properties.get("datastoreType")
+            raise NotModelled(
+                f"The datastore '{datastore}' is of the type {kind}, which the emulator keeps as a document: "
+                "it reads and writes data in blob datastores only."
+            )
         return self._blobs.path(scope.storage_account, container, path)
 
     def _job_output(self, reference: OfJob, scope: Scope) -> Path:
