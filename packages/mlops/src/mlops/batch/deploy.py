@@ -21,7 +21,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event, Record, of_model
+from mlops.audit.record import FINISH, Event, Record, of_model
 from mlops.azure.sdk_output import suppress_output
 from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
@@ -39,7 +39,7 @@ from mlops.rollout.release import VerifiedModel, find_model
 from mlops.settings.project import BATCH, Project, Stage
 from mlops.settings.releases import SkippedPhase, skipped_phases
 from mlops.settings.stages import StageName
-from mlops.stages.release_history import read_judged_manifest
+from mlops.stages.release_history import manifest_to_roll_out
 from model_package.digest import DIGEST_PREFIX
 from model_package.package import read_schema
 from model_package.rows.requests import ROWS_KEY
@@ -51,7 +51,6 @@ _NAME_CHARACTERS: Final = 6
 _MODEL_TYPE: Final = "custom_model"
 _SUCCEEDED: Final = "Succeeded"
 _GOLDEN: Final = "golden rows"
-_FINISH: Final = "finish"
 _ADVICE: Final = "The default deployment was not changed. Compare components/score_batch with the model package."
 
 
@@ -127,7 +126,7 @@ def deploy_batch(
     begun = time.monotonic()
     stage = project.settings.stage(stage_name)
     endpoint = stage.files_endpoint
-    manifest = read_judged_manifest(project, stage_name)
+    manifest = manifest_to_roll_out(project, stage_name)
     found = find_model(client, project, stage_name, version, manifest)
     model = ReleasedModel(**asdict(found.model), reference=found.reference)
     is_rollout = stage.serving == BATCH
@@ -180,7 +179,7 @@ class _Audit:
 
     def finished(self, before: str | None) -> None:
         """The deployment is the default; recorded once, also if an earlier run was killed before it could."""
-        record = AuditLog(self.client).append_if(self._event(_FINISH, before), self._is_news)
+        record = AuditLog(self.client).append_if(self._event(FINISH, before), self._is_news)
         if record is None:
             return
         announce(self.stage, record)

@@ -15,7 +15,7 @@ from azure.ai.ml import MLClient
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event
+from mlops.audit.record import BY_HAND, Event
 from mlops.core.errors import RequestRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
@@ -44,8 +44,7 @@ def revert_advice(project: Project, stage: StageName, version: str) -> str:
 
 # Needs no model: a running scoring script refuses it, with a message of its own.
 _EMPTY_REQUEST: Final = b"{}"
-# A manual rollback in the audit log: its step, and the evidence key of the deployment that lost traffic.
-BY_HAND: Final = "by hand"
+# The evidence key of the deployment that lost traffic.
 LEFT: Final = "from"
 
 
