@@ -66,6 +66,36 @@ class Break:
     reason: str
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """A record's number and hash as noted outside of the log: one whose tail is cut has no gap. `place` says where."""
+
+    number: int
+    hash: str
+    place: str
+
+
+def anchor_text(record: Record) -> str:
+    """What is noted of a record outside of the log."""
+    return f"{record.number} {record.hash()}"
+
+
+def parse_anchor(text: str, place: str) -> Anchor | None:
+    """Read what was noted; None for anything else."""
+    number, _, digest = text.partition(" ")
+    return Anchor(int(number), digest, place) if number.isascii() and number.isdecimal() and digest else None
+
+
+def contradictions(records: Sequence[Record], anchors: Sequence[Anchor]) -> tuple[Break, ...]:
+    """Where a log lacks a record that was noted elsewhere, or has another one in its place."""
+    known = {record.number: record.hash() for record in records}
+    return tuple(
+        Break(each.number, f"{'is missing' if each.number not in known else 'is another one'}: {each.place} notes it")
+        for each in anchors
+        if known.get(each.number) != each.hash
+    )
+
+
 def of_model(records: Sequence[Record], model: str) -> tuple[Record, ...]:
     """Those about one model: several may share a workspace, and with it the log."""
     return tuple(record for record in records if record.event.model == model)

@@ -22,7 +22,7 @@ from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.promote import Proposed
 from mlops.promotion.stage_state import read_stage
-from mlops.rollout.rollback import LEFT
+from mlops.rollout.audit_writer import LEFT
 from mlops.settings.releases import Release, manifest_path, without_release
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import release_at

@@ -119,8 +119,8 @@ class World:
         model = Model(name=MODEL, version=version, type="custom_model", path=str(package))
         connect_registry(self.project.settings.registry).models.create_or_update(model)
         # The stage that its releases come from has run it, as a rollout asks.
-        facts = {"stage": "dev", "model": MODEL, "version": version, "digest": self.digests[version]}
-        ran = Event(kind="rollout", step="finish", verdict="passed", **facts)
+        digest = self.digests[version]
+        ran = Event(kind="rollout", stage="dev", step="finish", model=MODEL, version=version, digest=digest)
         AuditLog(connect(self.project.settings.stage("dev"))).append(ran)
         return self.digests[version]
 
