@@ -233,7 +233,8 @@ class Runner:
     async def _begin_run(self, job: Resource) -> TrackedRun | None:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
-        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
+        name = properties.get("displayName") or job.name
+        tracked = await self._tracking.begin(_scope(job), experiment, name, job.name, None)
         if tracked is not None:
             self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked
