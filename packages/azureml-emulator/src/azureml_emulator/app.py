@@ -168,7 +168,13 @@ class Emulator:
         self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
         self.containers = ContainerBehaviour(self.store, self.clock)
         writer = VersionWriter(
-            self.store, self.clock, self.models, self.blobs, self.locator, self.jobs.tracking.logged_model
+            self.store,
+            self.clock,
+            self.models,
+            self.blobs,
+            self.locator,
+            self.artifacts,
+            self.jobs.tracking.logged_model,
         )
         self.registry = RegistryApi(ModelRegistry(self.store, self.containers, writer, self.jobs.records))
         self.mlflow_front = MlflowFront(

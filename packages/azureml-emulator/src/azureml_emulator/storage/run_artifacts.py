@@ -20,6 +20,7 @@ from azureml_emulator.storage.blobs import Blobs
 ARTIFACT_CONTAINER = "azureml"
 MLFLOW_ARTIFACTS = "mlflow-artifacts:/"
 _RUNS = "mlflow run"
+_MODEL_FILE = "MLmodel"
 _FOLDER_MODE = 0o700
 _OF_RUN = re.compile(r"^[^/]+/(?P<run>[^/]+)/artifacts(?:/.*)?$")
 
@@ -80,6 +81,12 @@ class RunArtifacts:
             copy.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             copy.unlink(missing_ok=True)
             copy.hardlink_to(file)
+
+    def named(self, uri: str, scope: Scope, run: str, name: str) -> str:
+        """A reference to a model that MLflow has at `uri`: by its run and name, unless another has that name now."""
+        added = self.of_job(scope, job_of_run(self._store, run)) / relative_path(name) / _MODEL_FILE
+        logged = self.at(uri) / _MODEL_FILE
+        return f"runs:/{run}/{name}" if run and added.is_file() and added.samefile(logged) else uri
 
     def at(self, uri: str) -> Path:
         """The path of an artifact as MLflow names it: `mlflow-artifacts:/1/<run>/artifacts/…`. Raises BadRequest."""

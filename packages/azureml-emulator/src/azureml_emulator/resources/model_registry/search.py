@@ -28,6 +28,7 @@ VERSION_FIELDS = {
     "source": "source",
     "source_path": "source",
 }
+_PROMPT_TAG = "mlflow.prompt.is_prompt"
 _NUMBERS = frozenset({"version", "creation_timestamp", "last_updated_timestamp"})
 _CLAUSE = re.compile(
     r"""\s*(?:attributes?\.)?(?P<key>tags?\.(?:`[^`]+`|"[^"]+"|[\w.\-/]+)|[\w.]+)
@@ -115,7 +116,8 @@ def _condition(match: re.Match[str], fields: Mapping[str, str]) -> Condition:
 def _tag_condition(name: str, compare: Callable[[Any, Any], bool], wanted: Any) -> Condition:
     def met(document: Document) -> bool:
         tags = {tag["key"]: tag["value"] for tag in document["tags"]}
-        return name in tags and compare(tags[name], wanted)
+        # Clients exclude prompts, which are no models, in this way.
+        return compare(tags[name], wanted) if name in tags else name == _PROMPT_TAG and compare("", wanted)
 
     return met
 

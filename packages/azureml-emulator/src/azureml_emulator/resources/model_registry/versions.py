@@ -17,7 +17,7 @@ from azureml_emulator.resources.model_registry.documents import NO_STAGE, REGIST
 from azureml_emulator.resources.models import MLFLOW_FILE, MLFLOW_TYPE, Models
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
-from azureml_emulator.storage.run_artifacts import MLFLOW_ARTIFACTS, job_of_run
+from azureml_emulator.storage.run_artifacts import MLFLOW_ARTIFACTS, RunArtifacts, job_of_run
 
 # Below this path of MLflow's artifacts are the registered models: the rest is a path in blob storage.
 REGISTERED_ARTIFACTS = "registered"
@@ -32,13 +32,21 @@ class VersionWriter:
     """Creates model versions, and changes models and versions."""
 
     def __init__(
-        self, store: Store, clock: Clock, models: Models, blobs: Blobs, locator: Locator, logged_models: LoggedModels
+        self,
+        store: Store,
+        clock: Clock,
+        models: Models,
+        blobs: Blobs,
+        locator: Locator,
+        artifacts: RunArtifacts,
+        logged_models: LoggedModels,
     ) -> None:
         self._store = store
         self._clock = clock
         self._models = models
         self._blobs = blobs
         self._locator = locator
+        self._artifacts = artifacts
         self._logged_models = logged_models
 
     async def create(self, scope: Scope, name: str, facts: dict[str, str], properties: dict[str, Any]) -> Resource:
@@ -98,7 +106,8 @@ class VersionWriter:
         if logged is not None or facts["model_id"]:
             model = await self._logged_models(logged["id"] if logged else facts["model_id"])
             if model is not None:
-                return model["artifact_uri"], run or model.get("source_run_id") or ""
+                run = run or model.get("source_run_id") or ""
+                return self._artifacts.named(model["artifact_uri"], scope, run, model["name"]), run
         registered = _OF_REGISTRY.match(source)
         if registered is not None:
             path = ResourcePath(scope, (("models", registered["name"]), ("versions", registered["version"])))
