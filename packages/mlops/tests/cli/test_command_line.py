@@ -73,6 +73,22 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
 
     assert done.returncode == 0
     assert f"mlops {name}" in done.stdout.split("Examples:")[1]
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("trian", "Did you mean train or retrain?"),
+        ("monitr", "Did you mean monitor?"),
+        ("xyz", "`mlops --help` lists the commands."),
+    ],
+)
+def test_a_misspelt_command_names_those_like_it(typed: str, advice: str) -> None:
+    done = mlops(typed)
+
+    assert done.returncode == 2
+    assert f"No such command '{typed}'. {advice}" in done.stderr
 
 
 def test_every_section_is_a_module_with_its_commands() -> None:

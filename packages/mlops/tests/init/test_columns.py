@@ -136,6 +136,16 @@ def test_consecutive_numbers_and_unique_numbers_called_id_are_identifiers(name: 
     assert column.ignored == "identifier"
 
 
+def test_an_id_that_repeats_in_a_few_rows_is_no_feature_and_says_so() -> None:
+    numbers = [str(7 * number) for number in range(ROWS - 1)]
+    table = pl.DataFrame({"customer_id": [*numbers, numbers[0]], "income": [*numbers, numbers[0]]})
+
+    key, income = infer(Source(Path("a.csv"), table, "CSV", ""))
+
+    assert (key.ignored, income.ignored) == ("identifier", "")
+    assert key.notes == ("looks like an id, but 1 of 60 rows repeat one or have none; remove them to use it with --id",)
+
+
 def test_consecutive_years_are_a_measurement() -> None:
     table = pl.DataFrame({"season": [str(year) for year in range(1960, 2020)]})
 

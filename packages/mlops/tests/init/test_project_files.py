@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from project_in_git import Init, commit, git
 from table_files import DIALECTS, text
 
 from mlops.core.errors import InputError
-from mlops.core.results import Table
+from mlops.core.results import Line, Table
 from mlops.init.project_files import InitOptions, example_options, init_project
+from mlops.init.proposal import percent
 from mlops.settings.project import load_project, read_project_schema
 
 ROOT = Path(__file__).parents[4]
@@ -135,7 +137,7 @@ def test_what_was_edited_and_committed_since_is_kept_unless_forced(folder: Path,
     (folder / "schema.yml").write_text((folder / "schema.yml").read_text() + "# mine\n")
     commit(folder)
 
-    with pytest.raises(InputError, match=r"edited since `mlops init` wrote them: schema.yml"):
+    with pytest.raises(InputError, match=r"edited since the last `mlops init`: schema.yml"):
         init(churn)
 
     assert "# mine" in (folder / "schema.yml").read_text()
@@ -221,7 +223,8 @@ def test_the_file_to_read_is_never_overwritten(folder: Path, churn: Path, init: 
     [
         ("7.csv", "model-7"),
         ("t.csv", "model-t"),
-        ("Ä.csv", "model"),
+        ("Ä.csv", "model-a"),
+        ("Größe über alles.csv", "grosse-uber-alles"),
         ("The sales of all our shops, 2019 to 2024.csv", "the-sales-of-all-o"),
     ],
 )
@@ -247,8 +250,10 @@ def test_the_table_fits_80_columns(churn: Path, init: Init, tmp_path: Path) -> N
 
     table = next(block for block in result.blocks() if isinstance(block, Table))
     widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
-    # A frame takes three characters per column, and one.
-    assert sum(widths) + 3 * len(widths) + 1 <= 80
+    # A frame takes three characters per column, and one; a terminal folds the first column, so that no two names
+    # look alike.
+    assert 13 + sum(widths[1:]) + 3 * len(widths) + 1 <= 80
+    assert [row[0] for row in table.rows] == [*names, "y"]
 
 
 def test_the_command_prints_text_and_json(folder: Path, churn: Path) -> None:
@@ -272,6 +277,60 @@ def test_the_command_prints_text_and_json(folder: Path, churn: Path) -> None:
         "churned": "target",
     }
     assert (wrong.returncode, "Did you mean 'churned'?" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--data", "CHURN"), "give --target COLUMN; Churn 2026.csv has customer, months, Größe, churned"),
+        (("--data", "CHURN", "--list"), "--list lists the examples: leave --data, --target, --example and --into out"),
+    ],
+)
+def test_words_that_do_not_go_together_say_what_does(
+    folder: Path, churn: Path, words: Sequence[str], said: str
+) -> None:
+    given = [str(churn) if word == "CHURN" else word for word in words]
+    command = [sys.executable, "-m", "mlops", "--project", str(folder), "init", *given]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_column_of_times_is_offered_as_time(init: Init, tmp_path: Path) -> None:
+    days = [f"2024-{1 + row // 28 % 12:02}-{1 + row % 28:02}" for row in range(100)]
+    columns = {"signed up": days, "income": [row * 2.5 for row in range(100)], "y": [row % 2 for row in range(100)]}
+    data = DIALECTS["commas"].write(columns, tmp_path / "times.csv")
+
+    offered = [block for block in init(data, "y", is_dry_run=True).blocks() if "--time" in getattr(block, "text", "")]
+    taken = init(data, "y", time="signed up", is_dry_run=True).blocks()
+
+    assert [each.text for each in offered if isinstance(each, Line)] == [
+        "signed up: a time; with `--time 'signed up'` the newest rows test the model"
+    ]
+    assert not [block for block in taken if "--time" in getattr(block, "text", "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(12, "12"), (9999, "9999"), (99_950, "100k"), (999_900, "1M"), (1_022_221, "1.02M")]
+)
+def test_a_number_of_the_table_has_three_digits(init: Init, tmp_path: Path, value: int, shown: str) -> None:
+    columns = {"x": [0 if row else value for row in range(60)], "z": [0.5 * row for row in range(60)]}
+    data = DIALECTS["commas"].write({**columns, "y": [row % 2 for row in range(60)]}, tmp_path / "numbers.csv")
+
+    table = next(block for block in init(data, "y", is_dry_run=True).blocks() if isinstance(block, Table))
+
+    assert table.rows[0][2] == f"0 to {shown}"
+
+
+def test_a_share_is_all_only_of_all() -> None:
+    assert [percent(share) for share in (0, 0.001, 0.5, 0.996, 1)] == [
+        "0 %",
+        "below 1 %",
+        "50 %",
+        "above 99 %",
+        "100 %",
+    ]
 
 
 EXAMPLE_FILE = """\

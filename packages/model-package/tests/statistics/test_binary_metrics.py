@@ -108,9 +108,10 @@ def test_intervals_hold_the_value_and_have_the_width_of_theory():
     value, low, high = bounds(found["selection_rate"])
     error = np.sqrt(value * (1 - value) / ROWS)
 
-    # then its interval is two times 1.96 of them wide, and every interval but calibration's holds its value
+    # then its interval is two times 1.96 of them wide, and every interval holds its value, also that of a sum of
+    # absolute gaps, which nearly every round takes above it
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
-    for name in REFERENCES:
+    for name in (*REFERENCES, "calibration_error"):
         value, low, high = bounds(found[name])
         assert low <= value <= high
 

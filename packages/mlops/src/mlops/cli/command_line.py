@@ -92,6 +92,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+# Two spaces of the epilog and two of the example make 80.
+_LONGEST_EXAMPLE: Final = 76
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -111,6 +113,18 @@ class LazyGroup(click.Group):
             return None
         found: click.Command = getattr(importlib.import_module(f"mlops.commands.{module}"), f"{cmd_name}_command")
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for an unknown one name those that are spelt alike."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=2, cutoff=0.65)
+            advice = f"Did you mean {' or '.join(near)}?" if near else "`mlops --help` lists the commands."
+            ctx.fail(f"No such command {args[0]!r}. {advice}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands by section, without importing them."""
@@ -144,8 +158,13 @@ def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.C
 
 
 def examples_below(*examples: str) -> str:
-    """The text below a command's help."""
-    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+    """The text below a command's help. A remark that would make a line longer than 80 stands above its command."""
+    lines = []
+    for example in examples:
+        words, mark, remark = example.partition(" # ")
+        is_long = len(example) > _LONGEST_EXAMPLE and bool(mark)
+        lines += [f"# {remark}", words.rstrip()] if is_long else [example]
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def json_option(function: Decorated) -> Decorated:
@@ -197,7 +216,7 @@ def _run(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _report(Interrupted("interrupted", "Run the command again; it continues where it stopped."), words)
+        return _report(Interrupted("interrupted", "It is safe to run the command again."), words)
     except BrokenPipeError:
         # The reader closed the pipe; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -41,11 +41,12 @@ class ExampleList(Result):
 
 @mlops_command(
     "init",
-    "mlops init --data my.csv --target price --dry-run    # what it finds, and every change as a diff",
-    "mlops init --data my.csv --target churned --id customer --name churn --slice region",
+    "mlops init --data my.csv --target price --dry-run    # show every change",
+    "mlops init --data my.csv --target churned --id customer --time signed_up",
+    "mlops init --data my.csv --target churned --name churn --slice region",
     "mlops init --data my.csv --target churned --ci github --no-infra",
     "mlops init --data my.csv --target churned --batch-only",
-    "mlops init --into models/price --data price.csv --target price    # a further model",
+    "mlops init --data price.csv --target price --into models/price",
     "mlops init --list",
     "mlops init --example regression",
 )
@@ -92,12 +93,13 @@ def init_command(
     owner: str | None,
     ci: str | None,
 ) -> int:
-    """Make this project yours: from a table, everything that follows from it.
+    """Make this project yours, from a table of your own.
 
-    Finds the type, range or categories of each column, likely ids, constants, and columns that give the target away.
-    Writes schema.yml with the reasons, the data as data/NAME.csv with its data asset, and a sample request; runs the
-    training steps once, and writes gates and monitoring with bounds that follow; renames what bore the example's name,
-    and removes what belonged to it.
+    Needs no code: it finds out what to predict (a yes or no, one of several classes, or a number), the type, range or
+    categories of each column, likely ids, constants, and columns that give the target away. Writes schema.yml with the
+    reasons, the data as data/NAME.csv with its data asset, and a sample request; runs the training steps once, and
+    writes gates and monitoring with bounds that follow; renames what bore the example's name, and removes what
+    belonged to it. `mlops demo` then takes the model to prod on this machine.
 
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
     has uncommitted changes or was edited since the last init.
@@ -110,6 +112,8 @@ def init_command(
 
     project = load_project(project_path)
     if is_list:
+        if data is not None or target or example_name is not None or into is not None:
+            raise click.UsageError("--list lists the examples: leave --data, --target, --example and --into out")
         return answer(ExampleList(examples_of(project)), as_json=as_json)
     options = InitOptions(
         target=target or "",
@@ -147,10 +151,14 @@ def _initialised(
 
     from mlops.init.example import example_table, examples_of
     from mlops.init.project_files import example_options, init_project
+    from mlops.init.reading import read_table
 
     if example_name is None:
-        if data is None or not options.target:
+        if data is None:
             raise click.UsageError("give --data FILE and --target COLUMN, or --example NAME, or --list")
+        if not options.target:
+            columns = ", ".join(read_table(data).texts.columns)
+            raise click.UsageError(f"give --target COLUMN; {data.name} has {columns}")
         return init_project(project, data, options)
     if data is not None or options.target:
         raise click.UsageError("--example brings its own table and target: leave --data and --target out")

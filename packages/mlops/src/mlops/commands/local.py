@@ -170,11 +170,19 @@ _EVENTS = (
     "replay",
     "mlops replay .github/workflows/ci.yml --event pull_request --ref my-change",
     "mlops replay .github/workflows/train.yml --ref main --since HEAD~3",
-    "mlops replay .github/workflows/deploy.yml --event workflow_dispatch --input since=HEAD~1 --reject prod",
+    "mlops replay .github/workflows/deploy.yml --input since=HEAD~1 --reject prod",
     "mlops replay azure-pipelines.yml --ref main --json | jq -r '.commands[]'",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--event", "event_name", type=click.Choice(_EVENTS), default="push", show_default=True)
+@click.option(
+    "--event",
+    "event_name",
+    type=click.Choice(_EVENTS),
+    metavar="EVENT",
+    default="push",
+    show_default=True,
+    help=f"One of {', '.join(_EVENTS)}.",
+)
 @click.option("--ref", help="The branch that gets your files in the replay.  [default: the current one]")
 @click.option("--since", help="The previous commit of that branch.  [default: the remote's]")
 @click.option("--committed", is_flag=True, help="Replay HEAD instead of the working files.")

@@ -19,6 +19,7 @@ from mlops.init.values import (
     POINT,
     DayOrder,
     NumberStyle,
+    are_consecutive,
     are_numbers,
     booleans,
     date_problem,
@@ -44,6 +45,7 @@ _MOST_CATEGORIES: Final = 1_000
 _ROWS_OF_AN_ID: Final = 20
 _ROWS_OF_A_NUMBER_THAT_NEVER_REPEATS: Final = 200
 _MOSTLY_UNIQUE: Final = 0.5
+_NEARLY_ALL: Final = 0.98
 _LONG_TEXT: Final = 40
 _LONGEST_CATEGORY: Final = 400
 _SEVERAL_WORDS: Final = 4
@@ -53,7 +55,6 @@ _LARGEST_FLOAT32: Final = 3.4e38
 _MOSTLY: Final = 0.9
 # Labels of texts that are numbers or dates in another form than the pipeline reads, and why they are then ignored.
 _UNREADABLE: Final = {"dates?": "unreadable dates", "unit": "numbers with a unit"}
-_YEARS: Final = (1_500, 2_200)
 _ID_NAME: Final = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|index|no|nr|number)$", re.IGNORECASE)
 _CAMEL_ID: Final = re.compile(r"[a-z](?:Id|ID)$")
 
@@ -337,24 +338,21 @@ def _with_categories(column: Column) -> Column:
 
 def _as_identifier(column: Column, *, is_unnamed: bool) -> Column:
     """A column with a value of its own in every row, unless it measures something."""
-    if not column.is_unique or column.ignored not in ("", "nearly unique texts"):
+    rows, whole = len(column.values), column.values.dtype == pl.Int64
+    if column.distinct < max(_NEARLY_ALL * rows, _ROWS_OF_AN_ID) or column.ignored not in ("", "nearly unique texts"):
         return column
-    whole = column.values.dtype == pl.Int64
     if column.type in (TEXT, TIMESTAMP, BOOLEAN) or (column.values.dtype == pl.Float64):
         return column
     named = bool(_ID_NAME.search(column.name) or _CAMEL_ID.search(column.name)) or is_unnamed
-    if whole and not (named or _is_consecutive(column) or column.type == NUMBER):
+    if not column.is_unique and named:
+        note = f"looks like an id, but {rows - column.distinct:,} of {rows:,} rows repeat one or have none"
+        return column.noted("id?", f"{note}; remove them to use it with --id", "identifier")
+    if not column.is_unique:
+        return column
+    if whole and not (named or are_consecutive(column.values) or column.type == NUMBER):
         is_telling = column.distinct >= _ROWS_OF_A_NUMBER_THAT_NEVER_REPEATS
         note = "whole numbers that never repeat; if they only identify the rows, name it with --id"
         return column.noted("id?", note) if is_telling else column
     return replace(column, notes=(), ignored="identifier").noted(
         "id?", "every row has a value of its own", "identifier"
     )
-
-
-def _is_consecutive(column: Column) -> bool:
-    """Whether whole numbers count the rows; years that do are a measurement."""
-    low, high = column.lowest, column.highest
-    if low is None or high is None or high - low + 1 != column.distinct:
-        return False
-    return not (_YEARS[0] <= low and high <= _YEARS[1])

@@ -33,7 +33,7 @@ from mlops.init.example import (
     renaming_edits,
 )
 from mlops.init.proposal import Proposal, data_asset, propose, sample_request, schema_text
-from mlops.init.reading import read_table
+from mlops.init.reading import ascii_name, read_table
 from mlops.init.result import InitResult
 from mlops.init.rules import gates_text, is_better_than_trivial, monitor_text, slices_text
 from mlops.settings.gates import GATES_FILE
@@ -142,7 +142,7 @@ def _name(project: Project, data: Path, name: str | None) -> str:
     longest = min(_LONGEST_NAME, longest)
     found = name
     if not found:
-        found = re.sub(r"[^a-z0-9]+", "-", data.stem.lower()).strip("-")
+        found = ascii_name(data.stem, "-")
         if len(found) < _SHORTEST_NAME or not found[0].isalpha():
             found = f"model-{found}"
         found = found[:longest].strip("-")
@@ -311,8 +311,8 @@ def _require_nothing_lost(
     edited = [each for each in unknown if each.path in generated and str(each.path) in written]
     if edited:
         raise InputError(
-            f"edited since `mlops init` wrote them: {', '.join(str(each.path) for each in edited)}",
-            "Nothing was changed. Overwrite them with --force, or see the difference with --dry-run.",
+            f"edited since the last `mlops init`: {', '.join(str(each.path) for each in edited)}",
+            "Nothing was changed. Overwrite such edits with --force, or see the difference with --dry-run.",
         )
     for edit in unknown:
         if edit.path.suffix == ".csv" and not _is_own(root, edit):

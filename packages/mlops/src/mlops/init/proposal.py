@@ -164,8 +164,10 @@ def backwards(time: Column) -> int | None:
 
 
 def percent(share: float) -> str:
-    """A share for people; never 0 % of something that is there."""
+    """A share for people; never 0 % of something that is there, nor 100 % where something else is."""
     shown = round(_PERCENT * share)
+    if shown == _PERCENT and share < 1:
+        return "above 99 %"
     return f"{shown} %" if shown or not share else "below 1 %"
 
 

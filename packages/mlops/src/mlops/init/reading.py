@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -212,6 +213,12 @@ def _header(file: Path, text: str, separator: str) -> tuple[list[str], tuple[str
 def plain_name(name: str) -> str:
     """A column's name as the project uses it: one line, without blanks around it, and ' for "."""
     return " ".join(name.split()).replace('"', "'")
+
+
+def ascii_name(text: str, separator: str) -> str:
+    """A text in lower-case ASCII letters and digits, for names in Azure: `größe (cm)` is grosse-cm."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").lower())
+    return re.sub(r"[^a-z0-9]+", separator, "".join(c for c in plain if not unicodedata.combining(c))).strip(separator)
 
 
 def _refuse_names(file: Path, names: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -15,8 +17,8 @@ from mlops.init.proposal import Proposal, backwards, limits, percent, schema_tex
 from mlops.settings.gates import GATES_FILE
 from model_package.schema import TIMESTAMP
 
-# Column by column, so that a table with a frame has 80 characters.
-_WIDTHS: Final = (13, 9, 14, 7, 9, 9)
+# Column by column, so that a table with a frame has 80 characters; a terminal folds a name longer than 13.
+_WIDTHS: Final = (60, 9, 14, 7, 9, 9)
 _SHOWN_NOTES: Final = 20
 _SHOWN_CLASSES: Final = 6
 _SHOWN_DELETED: Final = 12
@@ -72,8 +74,8 @@ class InitResult(Result):
         if self.is_written:
             return [*blocks, *self._written()]
         blocks += [Raw(_difference(edit)) for edit in self.edits]
-        names = _counted(self.edits)
-        blocks.append(Line(f"would change {names}; nothing was written" if names else "nothing would change", "hint"))
+        would = _counted(self.edits)
+        blocks.append(Line(f"would {would}; nothing was written" if would else "nothing would change", "hint"))
         return blocks
 
     def _written(self) -> list[Block]:
@@ -101,11 +103,9 @@ def _kind(edit: Edit) -> str:
 
 
 def _counted(edits: Sequence[Edit]) -> str:
-    kept, deleted = [str(each.path) for each in edits if each.after is not None], [e for e in edits if e.after is None]
-    return " and ".join(
-        [", ".join(kept)] * bool(kept)
-        + [f"delete {len(deleted)} files" if kept else f"{len(deleted)} files"] * bool(deleted)
-    )
+    counts = Counter(_kind(edit) for edit in edits)
+    words = (("new", "add"), ("changed", "change"), ("deleted", "delete"))
+    return ", ".join(f"{word} {counts[kind]} file{'s' * (counts[kind] > 1)}" for kind, word in words if counts[kind])
 
 
 def _difference(edit: Edit) -> str:
@@ -138,6 +138,9 @@ def _sentences(proposal: Proposal) -> list[str]:
         found.append(f"{target.name}: {target.missing:,} rows without a target are left out")
     if proposal.identifier:
         found.append(f"{proposal.identifier.name}: taken as the id, as every row has a value of its own")
+    other = _first_time(proposal)
+    if other:
+        found.append(f"{other}: a time; with `--time {shlex.quote(other)}` the newest rows test the model")
     row = backwards(proposal.time) if proposal.time else None
     if proposal.time and row:
         found.append(f"{proposal.time.name}: goes backwards, first in row {row:,}; the split sorts the rows by it")
@@ -155,6 +158,12 @@ def _sentences(proposal: Proposal) -> list[str]:
     ]
     more = len(notes) - _SHOWN_NOTES
     return [*found, *notes[:_SHOWN_NOTES], *([f"and {more} more notes; --json has all"] if more > 0 else [])]
+
+
+def _first_time(proposal: Proposal) -> str | None:
+    """The first column of times that the split could follow."""
+    complete = (each.name for each in proposal.features if each.type == TIMESTAMP and not each.missing)
+    return next(complete, None) if proposal.time is None else None
 
 
 def _role(proposal: Proposal, column: Column) -> str:
@@ -185,9 +194,12 @@ def _values(column: Column) -> str:
 
 def _short(value: float) -> str:
     """A number with three digits: 1.02M for 1,022,221."""
+    if round(abs(value)) < 10_000:
+        return f"{value:.4g}"
+    rounded = float(f"{value:.3g}")
     for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if unit * 10 <= abs(value) * (10 if unit > 1e3 else 1) < 1e15:
-            return f"{value / unit:.3g}{name}"
+        if unit <= abs(rounded) < 1e15:
+            return f"{rounded / unit:.3g}{name}"
     return f"{value:.4g}"
 
 

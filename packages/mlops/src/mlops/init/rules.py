@@ -16,7 +16,7 @@ from mlops.core.errors import InputError
 from mlops.init.baseline import Baseline
 from mlops.init.columns import Column
 from mlops.init.proposal import Proposal, limits, scalar
-from mlops.init.reading import plain_name
+from mlops.init.reading import ascii_name, plain_name
 from mlops.init.target import find_column
 from mlops.settings import gates, monitoring
 from mlops.settings.stages import StageOrder
@@ -331,7 +331,7 @@ def slices_text(proposal: Proposal, names: Sequence[str]) -> str:
     lines = ["", "slices:"] if names else []
     for name in names:
         column = find_column(proposal.features, plain_name(name), "--slice")
-        slug = re.sub(r"[^a-z0-9]+", "_", column.name.lower()).strip("_") or "slice"
+        slug = ascii_name(column.name, "_") or "slice"
         lines += [f"  - name: {slug}", f"    column: {scalar(column.name)}"]
         if column.type == CATEGORY:
             groups = [(str(each), scalar(each, in_list=True)) for each in column.categories]

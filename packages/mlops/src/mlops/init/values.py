@@ -65,6 +65,7 @@ _COMPACT: Final = r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})" + _CLOCK
 _DATES: Final = (_YEAR_FIRST, _MONTH, _NAMED_DAY, _NAMED_MONTH, _YEAR_LAST)
 _MOSTLY: Final = 0.9
 _SEARCHED: Final = 200
+_YEARS: Final = (1_500, 2_200)
 
 
 def known(texts: pl.Series) -> pl.Series:
@@ -131,6 +132,14 @@ def _all_match(distinct: pl.Series, pattern: str) -> bool:
     """Whether all texts match. A few are asked first: most columns fail there, and the rest is many."""
     first = distinct.head(_FIRST).str.contains(pattern).all()
     return bool(first and distinct.str.contains(pattern).all())
+
+
+def are_consecutive(numbers: pl.Series) -> bool:
+    """Whether whole numbers count the rows, each once; years that do are a measurement."""
+    low, high = numbers.min(), numbers.max()
+    if not isinstance(low, int) or not isinstance(high, int) or high - low + 1 != len(numbers):
+        return False
+    return not (_YEARS[0] <= low and high <= _YEARS[1])
 
 
 def style_of(columns: Iterable[frozenset[NumberStyle]], separator: str) -> NumberStyle:

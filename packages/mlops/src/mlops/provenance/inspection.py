@@ -21,7 +21,7 @@ from mlops.models.registered import (
 )
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, committed_problems, statement_problems
-from mlops.settings.releases import manifest_file, read_manifest
+from mlops.settings.releases import manifest_file, nothing_released, read_manifest
 from mlops.settings.stages import StageName
 from model_package.digest import checksums, file_digests
 
@@ -120,7 +120,7 @@ def _committed(clients: WorkspaceClients, stage: StageName) -> tuple[ProvenanceS
 def _released(clients: WorkspaceClients, stage: StageName) -> ProvenanceSubject:
     release = read_manifest(manifest_file(clients.project.root, stage)).release
     if release is None:
-        raise ProjectError(f"nothing is released to {stage} yet", f"Promote a model: `mlops promote --to {stage}`.")
+        raise nothing_released(stage)
     package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
     return ProvenanceSubject(stage, ModelVersion(**release.model.model_dump()), package, release)
 

@@ -26,7 +26,7 @@ from mlops.provenance.verification import ProvenanceSubject, require_at_deployme
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
-from mlops.settings.releases import MIRROR, Manifest, skipped_phases
+from mlops.settings.releases import MIRROR, Manifest, nothing_released, skipped_phases
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import read_judged_manifest
 
@@ -141,10 +141,7 @@ def model_to_run(
             f"Promote it: `mlops promote --to {stage} --version {version}`.",
         )
     if manifest.release is None:
-        raise ProjectError(
-            f"nothing is released to {stage} yet: `release` in releases/{stage}.yml is null",
-            f"Promote what the previous stage runs: `mlops promote --to {stage}`.",
-        )
+        raise nothing_released(stage)
     released = manifest.release.model
     registry = project.settings.registry
     reference = f"azureml://registries/{registry}/models/{released.name}/versions/{released.version}"

@@ -137,6 +137,15 @@ def read_manifest(file: Path) -> Manifest:
     return read_checked(file, Manifest).value
 
 
+def nothing_released(stage: StageName) -> ProjectError:
+    """The error of a command that needs a release where the stage's manifest has none."""
+    return ProjectError(
+        f"nothing is released to {stage} yet: `release` in {manifest_path(stage)} is null",
+        f"Promote what the previous stage runs: `mlops promote --to {stage}`. Releases of `mlops demo` are in its "
+        "scratch repository: give the folder that it printed as `mlops --project FOLDER`.",
+    )
+
+
 def parse_manifest(text: str, stage: StageName) -> Manifest:
     """Check the text of the manifest of `stage` at some revision. Raises ProjectError as `read_manifest` does."""
     return parse_checked(text, RELEASE_FOLDER / f"{stage}.yml", Manifest).value

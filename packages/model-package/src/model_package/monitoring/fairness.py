@@ -14,7 +14,7 @@ import numpy.typing as npt
 from model_package.evaluation import Evaluation
 from model_package.measures import Interval, Measure, slice_metric
 from model_package.schema import Slice
-from model_package.statistics.bootstrap import Bootstrap, percentile_interval
+from model_package.statistics.bootstrap import Bootstrap, centred_interval
 from model_package.tasks import SliceMetric, Task
 from model_package.tasks.task import SubgroupRate
 
@@ -65,10 +65,11 @@ def difference(metric: SliceMetric, rates: list[Rates], min_rows: int, settings:
     now, before = [each.now for each in counted], [each.before for each in counted]
     random = np.random.default_rng(settings.seed)
     drawn = _spread(_drawn(now, random, settings.rounds)) - _spread(_drawn(before, random, settings.rounds))
+    value, reference = float(_spread(_values(now))), float(_spread(_values(before)))
     return Measure(
-        value=float(_spread(_values(now))),
-        reference=float(_spread(_values(before))),
-        difference_interval=Interval(*percentile_interval(drawn, settings.confidence)),
+        value=value,
+        reference=reference,
+        difference_interval=Interval(*centred_interval(value - reference, drawn, settings.confidence)),
         details=tuple(f"{each.label} {_shown(metric, each.now.value)}" for each in counted),
     )
 
