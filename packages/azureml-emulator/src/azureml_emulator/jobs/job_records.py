@@ -22,6 +22,8 @@ PIPELINE = "Pipeline"
 EXTERNAL = "external"
 # Shown as the command where MLflow does not name the program.
 _UNKNOWN_PROGRAM = "python"
+# And as the environment, which is whatever the program runs in.
+_LOCAL = "local"
 
 
 class JobRecords:
@@ -91,7 +93,13 @@ class JobRecords:
         """The record of a run that a program started itself; `parent` is the job in or below which it runs."""
         now = self._clock.timestamp()
         path = job_path(scope, name)
-        kept = {"jobType": "Command", "command": program or _UNKNOWN_PROGRAM, "inputs": {}, "outputs": {}}
+        kept = {
+            "jobType": "Command",
+            "command": program or _UNKNOWN_PROGRAM,
+            "environmentId": _LOCAL,
+            "inputs": {},
+            "outputs": {},
+        }
         document = {
             "id": path.id,
             "name": name,
