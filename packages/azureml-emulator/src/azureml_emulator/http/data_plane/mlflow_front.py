@@ -101,7 +101,7 @@ class MlflowFront:
             named = unquote(artifacts["path"] or request.rel_url.query.get("path", "")).strip("/")
             if named.split("/")[0] == REGISTERED_ARTIFACTS:
                 return self._registered(request, named, is_list=not artifacts["path"])
-        if self._gateway.is_interested(request.method, path):
+        if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
             self._scopes.require(scope)
             reply = await self._gateway.exchange(scope, request.method, path, query, await _body(request))
             return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)

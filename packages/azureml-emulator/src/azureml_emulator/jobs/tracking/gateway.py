@@ -19,6 +19,7 @@ from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
 
 _API = re.compile(r"^/?(?:ajax-)?api/[23]\.0/(?:preview/)?mlflow/(?P<route>.+)$")
+_LOGGED_MODELS = "logged-models"
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class Gateway:
         self, scope: Scope, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes
     ) -> Reply:
         """Pass one request on and return the reply. Raises Unavailable when MLflow does not answer."""
+        if self.answers_itself(path):
+            return _without_logged_models(method, api_route(path))
         url = URL(await self._server.ready()).joinpath(*path.strip("/").split("/")).with_query(query)
         headers = {"Content-Type": "application/json"}
         try:
@@ -62,6 +65,10 @@ class Gateway:
         """Whether a request changes what the workspace shows, so that it must go through `exchange`."""
         return self._runs.is_interested(method, api_route(path))
 
+    def answers_itself(self, path: str) -> bool:
+        """Whether a request is for what this MLflow does not have, so that `exchange` answers it."""
+        return api_route(path).startswith(_LOGGED_MODELS) and not self._server.has_logged_models
+
     async def _hear(self, scope: Scope, route: str, body: bytes, reply: bytes) -> None:
         try:
             sent = json.loads(body) if body else {}
@@ -69,6 +76,18 @@ class Gateway:
         except (EmulatorError, ValueError, OSError) as error:
             # MLflow has made the change: the client must hear of that in any case.
             _log.warning("the workspace %s does not show %s: %s", scope.name, route, error)
+
+
+def _without_logged_models(method: str, route: str) -> Reply:
+    """As Azure answers MLflow 3: there are none, and none can be created."""
+    if (method, route) == ("POST", f"{_LOGGED_MODELS}/search"):
+        return Reply(200, "application/json", b"{}")
+    message = (
+        "This tracking server has no logged models: the emulator's interpreter has MLflow 2, the client MLflow 3. "
+        "Use the same major version in both, or save the model and log it with log_artifacts."
+    )
+    error = {"error_code": "ENDPOINT_NOT_FOUND", "message": message}
+    return Reply(404, "application/json", json.dumps(error).encode())
 
 
 def api_route(path: str) -> str:

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
@@ -34,6 +35,8 @@ _MAX_STARTS = 5
 _FOLDER_MODE = 0o700
 # Requests that MLflow 2 handles at once, in its one process.
 _THREADS = 8
+_LOGGED_MODELS_SINCE = 3
+_TOO_NEW_FOR_MLFLOW_2 = (2, 1)
 _log = logging.getLogger(__name__)
 
 
@@ -69,13 +72,22 @@ class MlflowServer:
             await self._process.stop()
 
     async def ready(self, seconds: float = _START_SECONDS) -> str:
-        """Wait until it is ready, starting it if needed. Returns its address. Raises Unavailable after `seconds`."""
+        """Wait until it is ready, starting it if needed. Returns its address.
+
+        Raises Unavailable after `seconds`, and at once where the installed libraries cannot run it.
+        """
+        check_libraries()
         self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
         except TimeoutError as error:
             raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
         return self.address
+
+    @property
+    def has_logged_models(self) -> bool:
+        """Whether this MLflow has models outside of runs' artifacts, which came with MLflow 3."""
+        return _major("mlflow") >= _LOGGED_MODELS_SINCE
 
     def choose_port(self) -> int:
         """Choose the port of the public address: that of last time if it is free."""
@@ -143,6 +155,21 @@ def mlflow_folder() -> Path:
     if found is None or found.origin is None:
         raise Unavailable("MLflow is not installed in the interpreter that runs the emulator. Install mlflow.")
     return Path(found.origin).parent
+
+
+def check_libraries() -> None:
+    """Raise Unavailable where MLflow is missing, or SQLAlchemy is too new for it."""
+    mlflow_folder()
+    sqlalchemy = tuple(int(part) for part in version("sqlalchemy").split(".")[:2])
+    if _major("mlflow") < _LOGGED_MODELS_SINCE and sqlalchemy >= _TOO_NEW_FOR_MLFLOW_2:
+        raise Unavailable(
+            f"MLflow {version('mlflow')} cannot use SQLAlchemy {version('sqlalchemy')}. "
+            "Install 'sqlalchemy<2.1' into the interpreter that runs the emulator, and restart it."
+        )
+
+
+def _major(package: str) -> int:
+    return int(version(package).partition(".")[0])
 
 
 def server_arguments(mlflow: Path, port: int) -> list[str]:
