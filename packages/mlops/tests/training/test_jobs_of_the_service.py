@@ -47,15 +47,15 @@ def ended(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Pipelin
     file.write_text(STEP.format(name="crash", command="echo the reason; exit 3"))
     crash = load_component(file)
 
-    @pipeline()
+    @pipeline
     def inner() -> None:
         crash()
 
-    @pipeline()
+    @pipeline
     def outer() -> None:
         inner()
 
-    @pipeline(default_compute="cpu-cluster")
+    @pipeline(None, default_compute="cpu-cluster")
     def whole() -> None:
         outer()
 

@@ -141,7 +141,7 @@ class Deployments(Behaviour):
         self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> None:
         try:
-            active = await self._prepare(path, plan, parts, revision, request)
+            active = await self._prepare(plan, parts, revision, request)
             instance = await self._fleet.launch(self._start(revision, plan, path, active))
         except EmulatorError as error:
             self._mark_failed(path, error.message.partition("\n")[0])
@@ -155,7 +155,7 @@ class Deployments(Behaviour):
         await asyncio.to_thread(self._sweep, path, revision)
 
     async def _prepare(
-        self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
+        self, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> dict[str, Any]:
         model = None
         if parts.model is not None:
