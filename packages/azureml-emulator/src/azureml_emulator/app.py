@@ -87,6 +87,7 @@ class Emulator:
         self._keys = ensure_secret_keys(settings.state)
         self.tokens = Tokens(self._keys.token_key, self.clock)
         self._create_storage()
+        self._create_assets()
         self._create_serving()
         self._create_jobs()
         self._create_mlflow()
@@ -109,6 +110,11 @@ class Emulator:
         self.operations = Operations(self.store, self.clock)
         self.processes = Processes(self.store)
         self.scopes = Scopes(self.store, self.clock, self.blobs, self.artifacts, self.settings, self.base_url)
+
+    def _create_assets(self) -> None:
+        """The versions of assets with files of their own, which jobs register as well."""
+        self.data = UploadedVersions(self.store, self.clock, self.access)
+        self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
 
     def _create_serving(self) -> None:
         """Online endpoints, their deployments, and the router."""
@@ -156,6 +162,7 @@ class Emulator:
             self.artifacts,
             self.operations,
             self.processes,
+            {"data/versions": self.data, "models/versions": self.models},
             variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
@@ -215,7 +222,7 @@ class Emulator:
                 "stored": Behaviour(self.store, self.clock),
                 "asset_container": self.containers,
                 "asset_version": version,
-                "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
+                "uploaded_version": self.data,
                 "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
                 "model_version": self.models,
                 "scope": self.scopes,
