@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import re
 import socket
 import sys
 from http import HTTPStatus
@@ -35,7 +36,7 @@ _MAX_STARTS = 5
 _FOLDER_MODE = 0o700
 # Requests that MLflow 2 handles at once, in its one process.
 _THREADS = 8
-_LOGGED_MODELS_SINCE = 3
+_LOGGED_MODELS_SINCE = (3, 0)
 _TOO_NEW_FOR_MLFLOW_2 = (2, 1)
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class MlflowServer:
     @property
     def has_logged_models(self) -> bool:
         """Whether this MLflow has models outside of runs' artifacts, which came with MLflow 3."""
-        return _major("mlflow") >= _LOGGED_MODELS_SINCE
+        return _numbers(version("mlflow")) >= _LOGGED_MODELS_SINCE
 
     def choose_port(self) -> int:
         """Choose the port of the public address: that of last time if it is free."""
@@ -160,16 +161,20 @@ def mlflow_folder() -> Path:
 def check_libraries() -> None:
     """Raise Unavailable where MLflow is missing, or SQLAlchemy is too new for it."""
     mlflow_folder()
-    sqlalchemy = tuple(int(part) for part in version("sqlalchemy").split(".")[:2])
-    if _major("mlflow") < _LOGGED_MODELS_SINCE and sqlalchemy >= _TOO_NEW_FOR_MLFLOW_2:
+    check_versions(version("mlflow"), version("sqlalchemy"))
+
+
+def check_versions(mlflow: str, sqlalchemy: str) -> None:
+    """Raise Unavailable where MLflow's store does not work with SQLAlchemy in these versions."""
+    if _numbers(mlflow) < _LOGGED_MODELS_SINCE and _numbers(sqlalchemy) >= _TOO_NEW_FOR_MLFLOW_2:
         raise Unavailable(
-            f"MLflow {version('mlflow')} cannot use SQLAlchemy {version('sqlalchemy')}. "
+            f"MLflow {mlflow} cannot use SQLAlchemy {sqlalchemy}. "
             "Install 'sqlalchemy<2.1' into the interpreter that runs the emulator, and restart it."
         )
 
 
-def _major(package: str) -> int:
-    return int(version(package).partition(".")[0])
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
 
 
 def server_arguments(mlflow: Path, port: int) -> list[str]:
