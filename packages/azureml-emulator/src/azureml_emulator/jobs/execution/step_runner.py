@@ -205,7 +205,7 @@ class StepRunner:
                 location=tools.location,
                 folder=folder,
             ),
-            **data_variables(given, given_outputs),
+            **data_variables(given, given_outputs, is_trial=step.is_trial),
             **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
