@@ -433,7 +433,7 @@ def test_settings_of_a_parallel_node_override_those_of_the_component() -> None:
     assert (step.code, step.environment) == ("the-code", "the-environment")
     assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
     assert (settings.input_name, settings.append_to, settings.is_table) == ("data", "rows", False)
-    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
+    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (None, 6, 4, 120.0)
     assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
@@ -451,6 +451,7 @@ WRONG_PARALLEL = {
     "an invalid size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
     "an invalid timeout": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
     "no processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
+    "keys without a table": ({"partition_keys": '["region"]'}, "must be an mltable"),
     "an unclosed quote": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 
@@ -463,9 +464,11 @@ def test_a_wrong_parallel_step_is_refused(more: dict[str, Any], words: str) -> N
     assert words in refused.value.message
 
 
-def test_partitions_by_key_are_refused() -> None:
-    with pytest.raises(NotModelled, match="partitioned by keys"):
-        read_parallel(partition_keys='["region"]')
+@pytest.mark.parametrize("keys", ['["region", "shop"]', ["region", "shop"]])
+def test_a_table_is_split_by_keys(keys: Any) -> None:
+    settings = read_parallel(input_data="${{inputs.table}}", partition_keys=keys).parallel
+
+    assert settings.partition_keys == ("region", "shop")
 
 
 LOOPS = {

@@ -243,7 +243,10 @@ class StepRunner:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
         file = self._tools.job_paths.plan(record.name)
-        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope), python.path)
+        resolver = self._tools.resolver
+        files = ParallelPaths(
+            file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
+        )
         return parallel_variables(step.parallel, files)
 
     def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:
