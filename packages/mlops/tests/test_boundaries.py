@@ -1,7 +1,7 @@
 """`mlops` and the components never ask whether they talk to the emulator.
 
-Only its four commands know it, and what a new shell needs: commands/__init__.py sets the variables that `mlops env` would
-print, before a command runs.
+Only its four commands know it, and commands/__init__.py: in a new shell it sets the variables that `mlops env` prints,
+before a command runs.
 """
 
 import ast

@@ -19,9 +19,9 @@ from mlops.core.edits import Edit
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.githost.hosts import HOSTS
-from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.githost.interface import GitHost
 from mlops.githost.protection import EXPECTATIONS_FILE
+from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.policies import POLICY_FILE, RETIREMENT_FILE, RETRAINING_FILE
