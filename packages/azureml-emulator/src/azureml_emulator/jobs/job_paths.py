@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
+SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700
@@ -43,7 +45,7 @@ class JobPaths:
     def logs(self, scope: Scope, job: str) -> list[str]:
         """The names of a job's logs that exist: a pipeline has one, a step one for each of its processes."""
         folder = self.artifacts(scope, job)
-        found = [folder / PIPELINE_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
+        found = [folder / PIPELINE_LOG, folder / SWEEP_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
         return [file.relative_to(folder).as_posix() for file in found if file.is_file()]
 
     def working_folder(self, job: str) -> Path:
@@ -93,6 +95,24 @@ class JobPaths:
         else:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return path
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy an output, a file or a folder, to another path in storage. Blocking."""
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.exists():
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def discard(self, job: str, outputs: Iterable[str]) -> None:
+        """Delete the working folder and the outputs of a job that will run again. Blocking."""
+        self.clear(job)
+        for relative in outputs:
+            path = self.absolute(relative)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def relative(self, path: Path) -> str:
         """A path in storage as job records keep it."""

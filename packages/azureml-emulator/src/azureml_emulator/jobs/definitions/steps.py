@@ -10,6 +10,8 @@ from azureml_emulator.jobs.definitions.distribution import Distribution
 if TYPE_CHECKING:
     from azureml_emulator.jobs.definitions.control_flow import Control
 
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
+
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 _MODEL_TYPES = frozenset({"mlflow_model", "custom_model", "triton_model"})
 # Outputs of these types are files with one value, which a later step gets as text.
@@ -118,7 +120,7 @@ class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
     `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
-    may run it.
+    may run it, `sweep` when it is run by trials with different parameters. `is_trial` marks such a trial.
     """
 
     name: str
@@ -137,6 +139,8 @@ class Step:
     parallel: ParallelSettings | None = None
     distribution: Distribution | None = None
     gates: tuple[Gate, ...] = ()
+    sweep: SweepSettings | None = None
+    is_trial: bool = False
 
     @property
     def needs(self) -> frozenset[str]:

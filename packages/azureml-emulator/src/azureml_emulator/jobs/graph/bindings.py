@@ -18,8 +18,9 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL})
-_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
+SWEEP = "sweep"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline and sweep"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
@@ -53,7 +54,7 @@ class Bindings:
         kind = kind_of_node(node)
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
-        component = arm_id(node.get("componentId"))
+        component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")
         return self._find_component(component)
