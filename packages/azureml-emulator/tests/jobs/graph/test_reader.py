@@ -294,7 +294,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["spark", "automl"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -513,3 +513,22 @@ def test_an_output_of_a_loop_cannot_be_registered() -> None:
 
     with pytest.raises(NotModelled, match="'all' of a loop"):
         read({"b": node("make"), "n": loop}, outputs={"all": {"assetName": "a"}})
+
+
+@pytest.mark.parametrize("task", ["import_data", "export_data"])
+def test_imports_and_exports_are_refused_by_name(task: str) -> None:
+    with pytest.raises(NotModelled, match=f"with the task {task}"):
+        read({"a": {"type": "data_transfer", "task": task, "componentId": "azureml://registries/azureml/x"}})
+
+
+def test_a_copy_of_several_inputs_needs_a_mode() -> None:
+    copy = {
+        "type": "data_transfer",
+        "task": "copy_data",
+        "inputs": {"one": {"type": "uri_folder"}, "two": {"type": "uri_folder"}},
+        "outputs": {"all": {"type": "uri_folder"}},
+    }
+    given = {name: {"uri": "azureml:d:1", "job_input_type": "uri_folder"} for name in ("one", "two")}
+
+    with pytest.raises(BadRequest, match="merge_with_overwrite, fail_if_conflict"):
+        read_pipeline({"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.get)
