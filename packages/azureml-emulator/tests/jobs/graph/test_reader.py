@@ -294,7 +294,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["spark", "automl"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -433,7 +433,7 @@ def test_settings_of_a_parallel_node_override_those_of_the_component() -> None:
     assert (step.code, step.environment) == ("the-code", "the-environment")
     assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
     assert (settings.input_name, settings.append_to, settings.is_table) == ("data", "rows", False)
-    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
+    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (None, 6, 4, 120.0)
     assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
@@ -451,6 +451,7 @@ WRONG_PARALLEL = {
     "an invalid size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
     "an invalid timeout": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
     "no processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
+    "keys without a table": ({"partition_keys": '["region"]'}, "must be an mltable"),
     "an unclosed quote": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 
@@ -463,6 +464,71 @@ def test_a_wrong_parallel_step_is_refused(more: dict[str, Any], words: str) -> N
     assert words in refused.value.message
 
 
-def test_partitions_by_key_are_refused() -> None:
-    with pytest.raises(NotModelled, match="partitioned by keys"):
-        read_parallel(partition_keys='["region"]')
+@pytest.mark.parametrize("keys", ['["region", "shop"]', ["region", "shop"]])
+def test_a_table_is_split_by_keys(keys: Any) -> None:
+    settings = read_parallel(input_data="${{inputs.table}}", partition_keys=keys).parallel
+
+    assert settings.partition_keys == ("region", "shop")
+
+
+LOOPS = {
+    "no limit": ({"type": "do_while", "body": "${{parent.jobs.b}}"}, "max_iteration_count"),
+    "too high a limit": (
+        {"type": "do_while", "body": "${{parent.jobs.b}}", "limits": {"max_iteration_count": 1001}},
+        "from 1 to 1000",
+    ),
+    "an unknown body": ({"type": "do_while", "body": "${{parent.jobs.c}}"}, "unknown step 'c'"),
+    "a condition that is data": (
+        {"type": "do_while", "body": "${{parent.jobs.b}}", "condition": "out"},
+        "'out', which is not a boolean output",
+    ),
+    "a mapping of unknown outputs": (
+        {"type": "do_while", "body": "${{parent.jobs.b}}", "mapping": {"${{parent.jobs.b.outputs.x}}": ["rate"]}},
+        "mapping names 'x'",
+    ),
+    "items that are no objects": ({"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": "[1]"}, "objects"),
+    "items that are no JSON": ({"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": "x"}, "not JSON"),
+    "an item with an unknown input": (
+        {"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": '[{"other": 1}]'},
+        "no input 'other'",
+    ),
+    "no condition": ({"type": "if_else", "true_block": "${{parent.jobs.b}}"}, "condition is missing"),
+    "no branch": ({"type": "if_else", "condition": "True"}, "names no step"),
+}
+
+
+@pytest.mark.parametrize(("control", "reason"), LOOPS.values(), ids=LOOPS.keys())
+def test_control_nodes_that_could_not_decide_are_refused(control: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadRequest, match=reason):
+        read({"b": node("make"), "n": control})
+
+
+def test_an_output_of_a_loop_cannot_be_registered() -> None:
+    loop = {
+        "type": "parallel_for",
+        "body": "${{parent.jobs.b}}",
+        "items": "[{}]",
+        "outputs": {"out": {"value": "${{parent.outputs.all}}", "type": "literal"}},
+    }
+
+    with pytest.raises(NotModelled, match="'all' of a loop"):
+        read({"b": node("make"), "n": loop}, outputs={"all": {"assetName": "a"}})
+
+
+@pytest.mark.parametrize("task", ["import_data", "export_data"])
+def test_imports_and_exports_are_refused_by_name(task: str) -> None:
+    with pytest.raises(NotModelled, match=f"with the task {task}"):
+        read({"a": {"type": "data_transfer", "task": task, "componentId": "azureml://registries/azureml/x"}})
+
+
+def test_a_copy_of_several_inputs_needs_a_mode() -> None:
+    copy = {
+        "type": "data_transfer",
+        "task": "copy_data",
+        "inputs": {"one": {"type": "uri_folder"}, "two": {"type": "uri_folder"}},
+        "outputs": {"all": {"type": "uri_folder"}},
+    }
+    given = {name: {"uri": "azureml:d:1", "job_input_type": "uri_folder"} for name in ("one", "two")}
+
+    with pytest.raises(BadRequest, match="merge_with_overwrite, fail_if_conflict"):
+        read_pipeline({"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.get)

@@ -66,6 +66,10 @@ class Resolver:
                 )
         return found
 
+    def data(self, uri: str, scope: Scope) -> Path:
+        """The path of the data at an address. Raises EmulatorError."""
+        return self._locator.path(uri, scope)
+
     def _data(self, step: str, name: str, uri: str, scope: Scope) -> Path:
         try:
             return self._locator.path(uri, scope)
