@@ -50,9 +50,9 @@ from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.datastores import Datastores
 from azureml_emulator.resources.models import Models
+from azureml_emulator.resources.normalized_versions import Components, DataVersions, Environments
 from azureml_emulator.resources.registry_import import RegistryImport
 from azureml_emulator.resources.scopes import Scopes
-from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
 from azureml_emulator.security.certificates import ensure_certificates
 from azureml_emulator.security.secret_keys import ensure_secret_keys
@@ -175,18 +175,20 @@ class Emulator:
         return ScoringFirst(framework, self.router)
 
     def _behaviours(self) -> Behaviours:
-        version = VersionBehaviour(self.store, self.clock)
+        components = Components(self.store, self.clock)
         return Behaviours(
             {
                 "stored": Behaviour(self.store, self.clock),
                 "asset_container": ContainerBehaviour(self.store, self.clock),
-                "asset_version": version,
-                "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
+                "asset_version": VersionBehaviour(self.store, self.clock),
                 "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
+                "component_version": components,
+                "data_version": DataVersions(self.store, self.clock, self.access),
+                "environment_version": Environments(self.store, self.clock),
                 "model_version": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
                 "scope": self.scopes,
                 "batch_endpoint": self.batch_endpoints,
-                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
+                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, components),
                 "compute": Computes(self.store, self.clock, self.operations),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,

@@ -20,6 +20,7 @@ from azureml_emulator.kernel.errors import BadRequest, Conflict
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
@@ -140,8 +141,7 @@ class Models(UploadedVersions):
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":
             return self._access.url(scope.storage_account, scope.default_container, name)
-        group = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+        return datastore_path(scope, DEFAULT_DATASTORE, name)
 
 
 def _refuse_other(existing: Resource, digest: str, uri: str) -> None:

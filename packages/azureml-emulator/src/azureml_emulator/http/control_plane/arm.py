@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from azureml_emulator.http.control_plane.answers import shown
 from azureml_emulator.http.listing import page
 from azureml_emulator.http.requests import json_body, resource_part, unknown_route
 from azureml_emulator.kernel.behaviours import Behaviours, Stored
@@ -21,8 +22,6 @@ from azureml_emulator.kernel.resource_id import (
     PROVIDER,
     ResourcePath,
     parse_request_path,
-    parse_resource_path,
-    registry_id,
 )
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
@@ -109,7 +108,7 @@ class Arm:
         found = [
             resource for resource in self._store.of_kind(parameters["scopes"]) if resource.key.startswith(above.lower())
         ]
-        return JSONResponse(page(request, found, self._scopes.present, self._base_url))
+        return JSONResponse(page(request, found, self._present, self._base_url))
 
     async def _resource(self, request: Request, path: ResourcePath) -> Response:
         kind = self._kind(request, path)
@@ -219,14 +218,8 @@ class Arm:
         return kind
 
     def _present(self, resource: Resource) -> dict[str, Any]:
-        """The document to answer; assets of a registry have the id that the registry's clients know."""
-        document = self._behaviours.of(kind_of(resource.kind)).present(resource)
-        if not resource.kind.endswith("/versions"):
-            return document
-        path = parse_resource_path(resource.id)
-        if path.scope.kind != "registries":
-            return document
-        return {**document, "id": registry_id(path)}
+        """The document to answer."""
+        return shown(self._behaviours, resource)
 
 
 def _check_names(kind: Kind, path: ResourcePath) -> None:

@@ -15,7 +15,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath
-from azureml_emulator.kernel.store import Store
+from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
@@ -67,6 +67,10 @@ class CodeVersions(UploadedVersions):
         if stored.resource is not None:
             self._preloader.learn_snapshot(self._folder(stored))
         return stored
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document; the service shows no code as anonymous."""
+        return super().present(resource.with_properties(isAnonymous=False))
 
     def _folder(self, stored: Stored) -> Path | None:
         try:
