@@ -63,12 +63,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Allowed:
-    """A kind of difference that is right, and why. Alternatives are separated by " | ", and may have wildcards."""
+    """A kind of difference that is right, and why. Alternatives are separated by " | ", and may have wildcards.
+
+    One that is `planned` to go may have gone already.
+    """
 
     where: str
     place: str
     what: str
     why: str
+    planned: bool = False
 
     def covers(self, difference: Difference) -> bool:
         sides = (

@@ -18,7 +18,9 @@ from exchanges import BELOW, PROVIDER, Exchange
 NAME = "00000"
 _SUBSCRIPTION = "00000000-0000-0000-0000-000000000"
 _ROOT = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{NAME}/providers/{PROVIDER}/workspaces/{NAME}/"
-_ARM_ID = re.compile(rf"/subscriptions/[^/\s\"]+/resourceGroups/[^/]+/providers/{PROVIDER}/workspaces/[^/]+/([^\"?\s]+)")
+_ARM_ID = re.compile(
+    rf"/subscriptions/[^/\s\"]+/resourceGroups/[^/]+/providers/{PROVIDER}/workspaces/[^/]+/([^\"?\s]+)"
+)
 _IN_DATASTORE = re.compile(
     r"azureml://(?:subscriptions/[^\"]*?/)?datastores/(workspaceblobstore|workspaceartifactstore)/paths/([^\"]+)"
 )
@@ -31,6 +33,7 @@ _COMMAND = {"jobType": "Command", "command": "sleep 9", "environmentId": "azurem
 _FILE = {"dataType": "uri_file", "dataUri": "azureml://datastores/workspaceblobstore/paths/data/data.csv"}
 _MODEL = {"modelType": "custom_model", "modelUri": "azureml://datastores/workspaceblobstore/paths/models/model.pkl"}
 _CLUSTER = {"vmSize": "STANDARD_DS3_V2", "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1}}
+_INSTANCE = {"properties": {"computeType": "ComputeInstance", "properties": {"vmSize": "STANDARD_DS3_V2"}}}
 _SMALLEST: dict[str, dict[str, Any]] = {
     "environments/versions": {"properties": {"image": "example.org/image:1"}},
     "computes": {"location": "eastus", "properties": {"computeType": "AmlCompute", "properties": _CLUSTER}},
@@ -54,7 +57,8 @@ class Replay:
         world = _World(self._client, self._bodies, number)
         try:
             world.prepare(exchange)
-            return world.send(exchange.method, exchange.route, exchange.request), world.refused
+            route = world.operation() if exchange.kind == "locations/mfeOperationsStatus" else exchange.route
+            return world.send(exchange.method, route, exchange.request), world.refused
         finally:
             world.close()
 
@@ -67,6 +71,7 @@ class _World:
         self._bodies = bodies
         self._number = number
         self._made: set[str] = set()
+        self._stores: dict[str, tuple[str, str]] = {}
         self.refused: list[str] = []
 
     def send(self, method: str, route: str, body: Any) -> httpx.Response:
@@ -79,7 +84,10 @@ class _World:
         path = exchange.path
         self._made.add(path.lower())
         self._prepare_references(exchange.request)
-        if exchange.method == "GET" and exchange.status == 200 and isinstance(exchange.response, dict):
+        run = re.search(r"/history/v1\.0/.+/runs/([^/]+)", path)
+        if run or path.endswith("/rundata"):
+            self._put(f"{_ROOT}jobs/{run[1] if run else exchange.request['runId']}", _SMALLEST["jobs"])
+        elif exchange.method == "GET" and exchange.status == 200 and isinstance(exchange.response, dict):
             for document in reversed(exchange.response.get("value", [exchange.response])):
                 self._prepare_shown(path, document)
         elif exchange.method == "PUT":
@@ -91,6 +99,12 @@ class _World:
             self._need(path)
         elif exchange.method == "POST" and not path.endswith("startPendingUpload"):
             self._prepare_action(exchange, path.rpartition("/")[0])
+
+    def operation(self) -> str:
+        """The address of an operation, since those of the recordings have ended."""
+        path = f"{_ROOT}computes/instance"
+        self._put(path, _INSTANCE)
+        return self.send("POST", f"{path}/stop?api-version=2022-05-01", None).headers["Azure-AsyncOperation"]
 
     def close(self) -> None:
         """Delete what takes a name in the whole region, or still runs."""
@@ -190,11 +204,14 @@ class _World:
 
     def _upload(self, datastore: str, name: str, *, mlflow: bool) -> str:
         """Put a file where a reference into a datastore expects it; returns its address."""
-        store = self.send("GET", f"{_ROOT}datastores/{datastore}", None).json()["properties"]
-        token = self.send("POST", f"{_ROOT}datastores/{datastore}/listSecrets", {}).json()["sasToken"]
+        if datastore not in self._stores:
+            store = self.send("GET", f"{_ROOT}datastores/{datastore}", None).json()["properties"]
+            token = self.send("POST", f"{_ROOT}datastores/{datastore}/listSecrets", {}).json()["sasToken"]
+            self._stores[datastore] = (f"https://{store['accountName'].rstrip('?')}/{store['containerName']}", token)
+        root, token = self._stores[datastore]
         path = name.rstrip("/")
         file = f"{path}/MLmodel" if mlflow else path if "." in path.rpartition("/")[2] else f"{path}/a.csv"
-        address = f"https://{store['accountName'].rstrip('?')}/{store['containerName']}/{file}"
+        address = f"{root}/{file}"
         self._client.put(f"{address}?{token}", content=b"flavors: {}\n", headers={"x-ms-blob-type": "BlockBlob"})
         return address
 

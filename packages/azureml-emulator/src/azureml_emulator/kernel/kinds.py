@@ -51,8 +51,8 @@ class Kind:
     `content` names the properties that make an asset version what it is: a PUT that changes one of them is refused,
     since a version is immutable. `is_container` marks what is created with its first version, such as models/m above
     models/m/versions/1. `scopes` are the kinds of scope that it can be in. `filled` are the fields that the service
-    fills in where a document has none, or null. Not every kind `has_state`, a provisioning state. `missing_code` is the code of the error for one that does
-    not exist.
+    fills in where a document has none, or null. Not every kind `has_state`, a provisioning state. `missing_code` is
+    the code of the error for one that does not exist.
     """
 
     path: str
@@ -97,20 +97,28 @@ def asset(
     )
 
 
+def _scope(path: str, filled: Mapping[str, Any], *, has_state: bool = True) -> Kind:
+    return Kind(
+        path, _SCOPE_NAME, "scope", scopes=(), filled=filled, has_state=has_state, missing_code="ResourceNotFound"
+    )
+
+
+def _endpoint(path: str, behaviour: BehaviourName, filled: Mapping[str, Any]) -> Kind:
+    return Kind(path, _ENDPOINT_NAME, behaviour, filled=filled, missing_code="NotFound")
+
+
 KINDS: dict[str, Kind] = {
     kind.path.lower(): kind
     for kind in (
-        Kind("workspaces", _SCOPE_NAME, "scope", scopes=(), filled=service_fields.WORKSPACE),
-        Kind("registries", _SCOPE_NAME, "scope", scopes=(), filled=service_fields.REGISTRY, has_state=False),
-        Kind("batchEndpoints", _ENDPOINT_NAME, "batch_endpoint", filled=service_fields.BATCH_ENDPOINT),
-        Kind("batchEndpoints/deployments", _ENDPOINT_NAME, "batch_deployment", filled=service_fields.BATCH_DEPLOYMENT),
+        _scope("workspaces", service_fields.WORKSPACE),
+        _scope("registries", service_fields.REGISTRY, has_state=False),
+        _endpoint("batchEndpoints", "batch_endpoint", service_fields.BATCH_ENDPOINT),
+        _endpoint("batchEndpoints/deployments", "batch_deployment", service_fields.BATCH_DEPLOYMENT),
         Kind("computes", _COMPUTE_NAME, "compute", filled=service_fields.COMPUTE),
         Kind("datastores", _DATASTORE_NAME, "datastore", filled=service_fields.DATASTORE, has_state=False),
         Kind("jobs", _JOB_NAME, "job", has_state=False),
-        Kind("onlineEndpoints", _ENDPOINT_NAME, "online_endpoint", filled=service_fields.ONLINE_ENDPOINT),
-        Kind(
-            "onlineEndpoints/deployments", _ENDPOINT_NAME, "online_deployment", filled=service_fields.ONLINE_DEPLOYMENT
-        ),
+        _endpoint("onlineEndpoints", "online_endpoint", service_fields.ONLINE_ENDPOINT),
+        _endpoint("onlineEndpoints/deployments", "online_deployment", service_fields.ONLINE_DEPLOYMENT),
         Kind("schedules", _JOB_NAME, "schedule", filled=service_fields.SCHEDULE),
         *asset("codes", "codeUri", version="code_version"),
         *asset("components", "componentSpec", version="component_version"),

@@ -39,7 +39,6 @@ _CLUSTER_DEFAULTS: dict[str, Any] = {
 # What a GET shows of any compute of a type, with nulls where nothing was asked for.
 _SHOWN: dict[str, dict[str, Any]] = {
     _CLUSTER: {
-        "enableNodePublicIp": True,
         "errors": None,
         "isolatedNetwork": False,
         "nodeStateCounts": dict.fromkeys(_NODE_STATES, 0),

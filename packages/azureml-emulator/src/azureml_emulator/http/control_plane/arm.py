@@ -83,7 +83,9 @@ class Arm:
         if operation is None:
             raise NotFound(f"The operation '{request.path_params['operation']}' does not exist.")
         body: dict[str, Any] = {"id": request.url.path, "name": operation.id, "status": operation.status}
-        body |= {"startTime": operation.started, "endTime": operation.ended}
+        body |= {"startTime": operation.started, "percentComplete": 0.0}
+        if operation.ended is not None:
+            body |= {"endTime": operation.ended, "percentComplete": 100.0}
         if operation.status == "Failed":
             body["error"] = {"code": operation.code, "message": operation.message}
         return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
@@ -199,7 +201,7 @@ class Arm:
     def _find(self, path: ResourcePath) -> Resource:
         resource = self._store.get(path.key) or self._default_version(path)
         if resource is None:
-            code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
+            code = kind_of(path.kind).missing_code
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
         return resource
 

@@ -1,4 +1,4 @@
-"""Jobs as the service answers them: with nulls for what was not asked for, and the modes of their data. Pure: no I/O."""
+"""Jobs as the service answers them: nulls for what was not asked for, and the modes of their data. Pure: no I/O."""
 
 from __future__ import annotations
 
