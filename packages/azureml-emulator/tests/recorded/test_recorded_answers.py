@@ -18,7 +18,7 @@ from azureml_emulator.testing import RunningEmulator
 
 HERE = Path(__file__).parent
 RECORDINGS = "azure-answers.jsonl"
-# Of 452 exchanges, those whose answer has another status, for an allowed reason; all others are compared field by field.
+# Of 452 exchanges, those whose answer has another status, for an allowed reason; the others are compared in full.
 MOST_OF_ANOTHER_STATUS = 190
 
 

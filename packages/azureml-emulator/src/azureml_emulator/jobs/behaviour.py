@@ -12,7 +12,7 @@ from azureml_emulator.jobs.definitions.wire import refuse
 from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
-from azureml_emulator.jobs.job_paths import JobPaths, artifact_name
+from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
@@ -23,7 +23,6 @@ from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.normalized_versions import author_specification
-from azureml_emulator.resources.scopes import ARTIFACT_DATASTORE
 from azureml_emulator.storage.locator import Locator
 
 # The properties of an existing job that may change.
@@ -118,9 +117,6 @@ class Jobs(Behaviour):
             name: self._present_output(resource, name, value or {})
             for name, value in (resource.properties.get("outputs") or {}).items()
         }
-        if resource.properties["jobType"] == "Command":
-            address = f"azureml://datastores/{ARTIFACT_DATASTORE}/{artifact_name(resource.name, '').rstrip('/')}"
-            outputs.setdefault("default", {"jobOutputType": "uri_folder", "uri": address})
         properties = {**resource.properties, "outputs": outputs, "services": self.services(resource)}
         return {**resource.document, "properties": answered_job(properties)}
 

@@ -101,8 +101,8 @@ class Models(UploadedVersions):
         if existing is None:
             return body
         properties = body["properties"]
-        uri = self._access.current(properties["modelUri"])
-        if uri != self._access.current(existing.properties["modelUri"]):
+        uri = self.access.current(properties["modelUri"])
+        if uri != self.access.current(existing.properties["modelUri"]):
             source = self._source(uri, properties, path.scope)
             _refuse_other(existing, await asyncio.to_thread(content_digest, source), uri)
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
@@ -140,7 +140,7 @@ class Models(UploadedVersions):
 
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":
-            return self._access.url(scope.storage_account, scope.default_container, name)
+            return self.access.url(scope.storage_account, scope.default_container, name)
         return datastore_path(scope, DEFAULT_DATASTORE, name)
 
 

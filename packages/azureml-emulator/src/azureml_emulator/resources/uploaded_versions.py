@@ -21,12 +21,12 @@ class UploadedVersions(VersionBehaviour):
 
     def __init__(self, store: Store, clock: Clock, access: StorageAccess) -> None:
         super().__init__(store, clock)
-        self._access = access
+        self.access = access
 
     def present(self, resource: Resource) -> dict[str, Any]:
         """The document; addresses in the emulator's storage have the current port."""
         properties = resource.properties
-        found = {name: self._access.current(properties[name]) for name in _ADDRESSES if properties.get(name)}
+        found = {name: self.access.current(properties[name]) for name in _ADDRESSES if properties.get(name)}
         return resource.with_properties(**found).document
 
     def actions(self) -> dict[str, Action]:
@@ -34,7 +34,7 @@ class UploadedVersions(VersionBehaviour):
         return {"startpendingupload": self._start_upload}
 
     async def _start_upload(self, resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
-        return upload_reference(self._access, parse_resource_path(resource.id).scope, resource.key)
+        return upload_reference(self.access, parse_resource_path(resource.id).scope, resource.key)
 
 
 def upload_reference(access: StorageAccess, scope: Scope, key: str) -> dict[str, Any]:

@@ -63,14 +63,20 @@ class CodeVersions(UploadedVersions):
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Store the version and learn from it."""
+        properties = body.get("properties", {})
+        if isinstance(properties.get("codeUri"), str):
+            uri = self.access.current(properties["codeUri"])
+            body = {**body, "properties": {**properties, "codeUri": uri}}
         stored = await super().put(kind, path, body)
         if stored.resource is not None:
             self._preloader.learn_snapshot(self._folder(stored))
         return stored
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document; the service shows no code as anonymous."""
-        return super().present(resource.with_properties(isAnonymous=False))
+        """The document, with an address from which the SDK can download; no code is shown as anonymous."""
+        document = super().present(resource.with_properties(isAnonymous=False))
+        uri = self.access.azure_url(resource.properties["codeUri"])
+        return {**document, "properties": {**document["properties"], "codeUri": uri}}
 
     def _folder(self, stored: Stored) -> Path | None:
         try:
