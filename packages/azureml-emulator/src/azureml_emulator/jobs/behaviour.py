@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from azureml_emulator.jobs.definitions.changes import refuse_changed_job
 from azureml_emulator.jobs.definitions.job_answers import answered_job
 from azureml_emulator.jobs.definitions.states import NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
@@ -13,7 +14,7 @@ from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.job_records import PIPELINE, JobRecords
 from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
@@ -56,9 +57,13 @@ class Jobs(Behaviour):
         self._base_url = base_url
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Check and start a new job; of an existing one change the display name, description, tags or archived flag."""
+        """Check and start a new job; of an existing one change the display name, description, tags or archived flag.
+
+        Raises BadRequest for an existing one that would run something else.
+        """
         existing = self.store.get(path.key)
         if existing is not None:
+            refuse_changed_job(existing.properties, body.get("properties", {}))
             return Stored(self.change(existing, body.get("properties", {})))
         graph = self.check(path, body.get("properties", {}))
         drafted = self.draft(kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={})
@@ -92,7 +97,7 @@ class Jobs(Behaviour):
         if resource.properties["status"] not in TERMINAL:
             raise Conflict(f"The job '{resource.name}' has not ended: cancel it first.", code="UserError")
         scope = parse_resource_path(resource.id).scope
-        names = [resource.name, *(child.name for child in self._records.children(resource))]
+        names = [resource.name, *(child.name for child in self._records.descendants(resource))]
         self._records.delete(resource)
         for name in names:
             await asyncio.to_thread(self._job_paths.delete, scope, name)
@@ -142,7 +147,7 @@ class Jobs(Behaviour):
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")
-        if kind == "Pipeline":
+        if kind == PIPELINE:
             return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
         if kind == "Command":
             return read_command(path.name, properties)
@@ -171,6 +176,11 @@ class Jobs(Behaviour):
     def _has_compute(self, scope: Scope, name: str) -> bool:
         return self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None
 
-    async def _cancel(self, resource: Resource, _: dict[str, Any]) -> Operation:
+    async def _cancel(self, resource: Resource, _: dict[str, Any]) -> Operation | None:
+        """Cancel a job. As on Azure, one that has ended is refused if it is a pipeline, else left as it is."""
+        if resource.properties["status"] in TERMINAL:
+            if resource.properties["jobType"] == PIPELINE:
+                raise refuse(f"The pipeline run {resource.name} is in terminal status, it can't be canceled.")
+            return None
         await self._runner.cancel(resource)
         return self._operations.start(resource.id, self._runner.ended(resource))

@@ -6,7 +6,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from azureml_emulator.jobs.definitions.steps import StepOutput
+from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.resources.normal_forms import datastore_path
@@ -82,7 +82,7 @@ class JobPaths:
             path = self._locator.path(f"azureml://datastores/{datastore}/paths/azureml/{job}/{name}", scope)
         else:
             path = self._blobs.path(scope.storage_account, scope.default_container, f"azureml/{job}/{name}")
-        if output.type == "uri_file":
+        if output.type == "uri_file" or output.type in VALUE_TYPES:
             path = path if output.uri else path / name
             path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         else:

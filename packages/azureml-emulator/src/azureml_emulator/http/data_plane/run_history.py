@@ -15,7 +15,7 @@ from azureml_emulator.http.data_plane.run_answers import answered_details, answe
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
-from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.job_records import JobRecords, root_of
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
@@ -66,7 +66,7 @@ class History:
         return JSONResponse(answered_details(self._known(job), self._logs(job)))
 
     async def children(self, request: Request) -> Response:
-        """The steps of a pipeline."""
+        """The steps and nested pipelines of a pipeline."""
         children = self._records.children(self._find(request))
         limit = request.query_params.get("$top", request.query_params.get("top", ""))
         shown = children[: int(limit)] if limit.isdigit() else children
@@ -154,7 +154,7 @@ class History:
         return {
             "runId": job.name,
             "parentRunId": parent,
-            "rootRunId": parent or job.name,
+            "rootRunId": root_of(job),
             "experimentId": properties.get("experimentName"),
             "displayName": properties.get("displayName"),
             "description": properties.get("description"),
