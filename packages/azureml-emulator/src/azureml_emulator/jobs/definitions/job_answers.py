@@ -22,6 +22,11 @@ _ANY: Mapping[str, Any] = {
     "services": None,
     "tags": {},
 }
+_RESOURCES: Mapping[str, Any] = {
+    **dict.fromkeys(("dockerArgs", "instanceType", "locations", "maxInstanceCount", "properties")),
+    "instanceCount": 1,
+}
+_SAMPLING: Mapping[str, Mapping[str, Any]] = {"random": {"logbase": None, "rule": "Random", "seed": None}}
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "Command": {
         "autologgerSettings": None,
@@ -32,15 +37,14 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "limits": None,
         "parameters": {},
         "queueSettings": None,
-        "resources": {
-            "dockerArgs": None,
-            "instanceCount": 1,
-            "instanceType": None,
-            "locations": None,
-            "maxInstanceCount": None,
-            "properties": None,
-            "shmSize": "2g",
-        },
+        "resources": {**_RESOURCES, "shmSize": "2g"},
+    },
+    "Sweep": {
+        "earlyTermination": None,
+        "inputs": {},
+        "limits": {"trialTimeout": None},
+        "queueSettings": None,
+        "trial": {"codeId": None, "distribution": None, "environmentVariables": {}, "resources": _RESOURCES},
     },
     "Pipeline": {"inputs": {}, "jobs": {}, "settings": None, "sourceJobId": None},
 }
@@ -68,6 +72,8 @@ def answered_job(properties: Mapping[str, Any]) -> dict[str, Any]:
     for name, fields in (("limits", _LIMITS), ("queueSettings", _QUEUE)):
         if whole.get(name):
             whole[name] = filled(whole[name], fields)
+    if whole.get("jobType") == "Sweep":
+        whole |= _sweep(whole)
     if whole["services"]:
         whole["services"] = {name: filled(value, _SERVICE) for name, value in whole["services"].items()}
     return whole
@@ -76,6 +82,16 @@ def answered_job(properties: Mapping[str, Any]) -> dict[str, Any]:
 def answered_definition(properties: Mapping[str, Any]) -> dict[str, Any]:
     """The job of a schedule, which has no run yet."""
     return answered_job({"status": NOT_STARTED, **properties})
+
+
+def _sweep(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service words differently in a sweep: the goal, and the rule of its sampling."""
+    objective, sampling = properties.get("objective") or {}, properties.get("samplingAlgorithm") or {}
+    rule = str(sampling.get("samplingAlgorithmType") or "").lower()
+    return {
+        "objective": {**objective, "goal": str(objective.get("goal") or "").capitalize()},
+        "samplingAlgorithm": filled(sampling, _SAMPLING.get(rule, {})),
+    }
 
 
 def _input(value: Any) -> Any:
