@@ -8,8 +8,10 @@ from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project, versioned
+from mlops.checks.protection import check_owners
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.core.documents import read_text
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings import gates, monitoring
 from mlops.settings.project import load_project
@@ -111,6 +113,7 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
         yield from check_releases(project)
         yield from check_stages(project)
         yield from check_sample_request(project)
+        yield from check_owners(project)
 
 
 def _extension_problems(root: Path) -> Iterator[Problem]:
@@ -136,7 +139,7 @@ def _environment_reference_problems(project: Project) -> Iterator[Problem]:
 def _follow_environments(project: Project) -> Iterator[str]:
     """Correct references by name to environments of this project; yield what was done."""
     for document, node, wrong, right in list(_wrong_references(project)):
-        lines = document.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_text(document.path).splitlines(keepends=True)
         number = document.line_of(node, wrong) - 1
         lines[number] = lines[number].replace(wrong, right, 1)
         document.path.write_text("".join(lines), encoding="utf-8")
