@@ -230,7 +230,7 @@ def test_clusters(ml_client: Any, name: str) -> None:
     made = ml_client.compute.begin_create_or_update(
         AmlCompute(name=name, size="Standard_DS3_v2", min_instances=0, max_instances=3)
     ).result()
-    assert (made.size, made.max_instances, made.provisioning_state) == ("Standard_DS3_v2", 3, "Succeeded")
+    assert (made.size, made.max_instances, made.provisioning_state) == ("STANDARD_DS3_V2", 3, "Succeeded")
     assert list(ml_client.compute.list_nodes(name)) == []
     wrong = AmlCompute(name=f"{name}x", size="Standard_DS3_v2", min_instances=4, max_instances=3)
     with pytest.raises(HttpResponseError, match="between 4 and 3 nodes"):
