@@ -10,11 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from azureml_emulator.kernel.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.kernel.references import (
+    ARTIFACTS,
     Address,
     InDatastore,
     InRegistry,
     InScope,
     InWorkspaceGuid,
+    MlflowArtifact,
     OfJob,
     parse_reference,
 )
@@ -22,16 +24,20 @@ from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resou
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.curated_environments import LATEST, SYSTEM_REGISTRY, curated_environment
+from azureml_emulator.storage.run_artifacts import RunArtifacts, job_of_run, relative_path
 
+# The names of the output that every job has; the second one is that of a job's document.
+_ARTIFACT_OUTPUTS = (ARTIFACTS, "default")
 _CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", "codes/versions": "codeUri"}
 
 
 class Locator:
     """Resolves references in the scope in which they stand."""
 
-    def __init__(self, store: Store, blobs: Blobs) -> None:
+    def __init__(self, store: Store, blobs: Blobs, artifacts: RunArtifacts) -> None:
         self._store = store
         self._blobs = blobs
+        self._artifacts = artifacts
 
     def asset(self, text: str, kind: str, scope: Scope) -> Resource:
         """The asset version that `text` refers to; short forms are of the type `kind` ("models"). Raises NotFound."""
@@ -56,12 +62,24 @@ class Locator:
                 return self._in_datastore(named or scope, datastore, path)
             case OfJob():
                 return self._job_output(reference, scope)
+            case MlflowArtifact(uri=uri):
+                return self._artifacts.at(uri)
             case Address(url=url):
                 return self._in_storage(url)
             case InScope():
                 return self.content(self.asset(text, "data", scope))
             case ResourcePath() | InRegistry() | InWorkspaceGuid():
                 return self.content(self.asset(text, "data", scope))
+
+    def job_of(self, text: str, scope: Scope) -> str | None:
+        """The name of the job that wrote what a reference refers to, where the reference says so."""
+        match parse_reference(text):
+            case OfJob(job=job):
+                return self._job(job, scope).name
+            case MlflowArtifact(uri=uri):
+                return self._artifacts.job_of(uri)
+            case _:
+                return None
 
     def content(self, resource: Resource) -> Path:
         """The path of the bytes of a model, data or code version."""
@@ -124,14 +142,21 @@ class Locator:
             )
         return self._blobs.path(scope.storage_account, container, path)
 
+    def _job(self, name: str, scope: Scope) -> Resource:
+        """A job by its name, or by the id of its MLflow run."""
+        found = self._store.get(ResourcePath(scope, (("jobs", job_of_run(self._store, name)),)).key)
+        return found or self._resource(ResourcePath(scope, (("jobs", name),)).key, f"job '{name}'")
+
     def _job_output(self, reference: OfJob, scope: Scope) -> Path:
-        key = ResourcePath(scope, (("jobs", reference.job),)).key
-        job = self._resource(key, f"job '{reference.job}'")
+        job = self._job(reference.job, scope)
         outputs = job.internal.get("outputs", {})
-        if reference.output not in outputs:
-            known = ", ".join(sorted(outputs)) or "none"
-            raise NotFound(f"The job '{reference.job}' has no output '{reference.output}' (it has: {known}).")
-        return self._blobs.root / outputs[reference.output] / reference.path
+        if reference.output in outputs:
+            return self._blobs.root / outputs[reference.output] / reference.path
+        if reference.output in _ARTIFACT_OUTPUTS:
+            owner = job.internal.get("reused", job.name)
+            return self._artifacts.of_job(scope, owner) / relative_path(reference.path)
+        known = ", ".join(sorted({*outputs, ARTIFACTS}))
+        raise NotFound(f"The job '{job.name}' has no output '{reference.output}' (it has: {known}).")
 
     def _in_storage(self, url: str) -> Path:
         account, _, rest = unquote(urlsplit(url).path).lstrip("/").partition("/")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azureml_emulator.jobs.definitions.distribution import Distribution
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
 
 if TYPE_CHECKING:
     from azureml_emulator.jobs.definitions.control_flow import Control
@@ -116,7 +117,7 @@ class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
     `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
-    may run it.
+    may run it, `sweep` when trials run it with different parameters. `is_trial` marks such a trial.
     """
 
     name: str
@@ -135,6 +136,8 @@ class Step:
     parallel: ParallelSettings | None = None
     distribution: Distribution | None = None
     gates: tuple[Gate, ...] = ()
+    sweep: SweepSettings | None = None
+    is_trial: bool = False
 
     @property
     def needs(self) -> frozenset[str]:
