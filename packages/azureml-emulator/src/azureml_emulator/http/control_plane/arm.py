@@ -26,6 +26,7 @@ from azureml_emulator.kernel.resource_id import (
 )
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.resources.service_catalog import check_tags
 from azureml_emulator.storage.curated_environments import LATEST, curated_environment
 
 # Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
@@ -247,4 +248,5 @@ async def _document(request: Request) -> dict[str, Any]:
     for name, value in {"tags": body.get("tags"), **within}.items():
         if value is not None and not isinstance(value, dict):
             raise BadRequest(f"'{name}' must be an object.", code="UserError", target=name)
+    check_tags(body.get("tags") or {})
     return body
