@@ -61,6 +61,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         "Models",
         {
             "train": "Train, evaluate and register a model.",
+            "tune": "Tune the train step, and compare its trials with train.yml.",
             "retrain": "Retrain after drift, and propose the new model.",
             "score": "Send a request to a stage's endpoint, or score files.",
             "explain": "Explain predictions with Shapley values.",
@@ -155,9 +156,11 @@ def cli(context: click.Context, project: Path | None) -> None:
     context.obj = project
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+def command(
+    name: str, *examples: str, cls: type[click.Command] = click.Command
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with examples below its help."""
-    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+    return click.command(name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples))
 
 
 def examples_below(*examples: str) -> str:

@@ -1,6 +1,7 @@
 """The workspace on this machine: starts, stops and resets the emulator, and reads its variables.
 
-Only `mlops up`, `down`, `env` and `demo` use it. To the rest of `mlops` it is a workspace like any other.
+Only `mlops up`, `down`, `env` and `demo` use it, and every command in a shell that knows of no workspace: it gets the
+variables that `env` prints. To the rest of `mlops` it is a workspace like any other.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Any, Final
 from mlops.cli.progress import say
 from mlops.core.documents import read_text
 from mlops.core.environments import environments_of
-from mlops.core.errors import MachineError
+from mlops.core.errors import MachineError, MlopsError
 from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
-from mlops.settings.project import Project
+from mlops.settings.project import Project, load_project
 
 _PROGRAM: Final = ("-m", "azureml_emulator")
 _FOLDER: Final = STATE_FOLDER / "emulator"
@@ -30,6 +31,10 @@ _EXPORT: Final = "export "
 # Saves each connection the time to load the public certificates.
 _NOTHING_ELSE: Final = "--no-public-roots"
 _ERROR_LINES: Final = 20
+_READY_FILE: Final = "emulator.json"
+# What points a process at a cloud, and the id in project.yml until somebody fills it in.
+_CLOUD: Final = "ARM_CLOUD_METADATA_URL"
+_NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 # Of a step; a pipeline has a default_compute.
 _COMPUTE: Final = re.compile(r"^\s+compute: *azureml:([\w-]+)", re.MULTILINE)
 
@@ -89,6 +94,24 @@ def ensure_started(project: Project) -> Variables:
             pass
     say(start(project))
     return variables(project, _NOTHING_ELSE)
+
+
+def use_running_workspace(project_path: Path | None) -> None:
+    """Point this process at the workspace that runs on this machine, if nothing points it elsewhere.
+
+    Only where project.yml names no subscription yet, so that no command that is meant for Azure ends here.
+    """
+    if _CLOUD in os.environ:
+        return
+    try:
+        project = load_project(project_path)
+        subscriptions = {stage.subscription_id for stage in project.settings.stages}
+        if subscriptions == {_NO_SUBSCRIPTION} and (project.path(_FOLDER) / _READY_FILE).is_file():
+            os.environ.update(variables(project).values)
+            say("using the workspace that runs on this machine")
+    except MlopsError:
+        # The command itself says what is wrong with the project, or that nobody is logged in.
+        return
 
 
 def stop(project: Project) -> str:

@@ -13,12 +13,12 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
-from azureml_emulator.jobs.job_records import JobRecords, root_of
+from azureml_emulator.jobs.job_paths import JobPaths
+from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
-from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
+from azureml_emulator.storage.run_artifacts import ARTIFACT_CONTAINER, artifact_name
 from azureml_emulator.storage.storage_access import StorageAccess
 
 _WORKSPACE = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}/workspaces/{{w}}"
@@ -73,7 +73,7 @@ class History:
         )
 
     async def children(self, request: Request) -> Response:
-        """The steps and nested pipelines of a pipeline."""
+        """The steps and nested pipelines of a pipeline, or the trials of a sweep."""
         children = self._records.children(self._find(request))
         limit = request.query_params.get("$top", request.query_params.get("top", ""))
         shown = children[: int(limit)] if limit.isdigit() else children
@@ -159,7 +159,7 @@ class History:
             "startTimeUtc": internal.get("started"),
             "endTimeUtc": internal.get("ended"),
             "createdBy": {"userName": job.document["systemData"]["createdBy"]},
-            "runType": "azureml.PipelineRun" if properties.get("jobType") == "Pipeline" else "azureml.StepRun",
+            "runType": run_type(job),
             "tags": properties.get("tags") or {},
             "properties": properties.get("properties") or {},
             "hidden": bool(properties.get("isArchived")),
@@ -181,12 +181,9 @@ class History:
     def _logs(self, job: Resource) -> dict[str, str]:
         scope = parse_resource_path(job.id).scope
         owner = job.internal.get("reused", job.name)
-        found = [
-            name for name in (PIPELINE_LOG, STEP_LOG) if (self._job_paths.artifacts(scope, owner) / name).is_file()
-        ]
         return {
             name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))
-            for name in found
+            for name in self._job_paths.logs(scope, owner)
         }
 
 

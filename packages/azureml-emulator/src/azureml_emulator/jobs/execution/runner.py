@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import (
+    BYPASSED,
     CANCEL_REQUESTED,
     CANCELED,
     FAILED,
@@ -19,12 +20,22 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.definitions.steps import Graph, Step
+from azureml_emulator.jobs.execution.control_flow import ControlFlow
 from azureml_emulator.jobs.execution.nested_pipelines import Levels, LevelTools, waiting_inside
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
-from azureml_emulator.jobs.graph.scheduling import decide
+from azureml_emulator.jobs.execution.sweep_runner import SweepRunner, resumes
+from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure, failure_message, job_path, root_of
+from azureml_emulator.jobs.job_records import (
+    EXTERNAL,
+    PIPELINE,
+    JobRecords,
+    failure,
+    failure_message,
+    job_path,
+    root_of,
+)
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
@@ -40,8 +51,9 @@ class _Progress:
     """The progress of one running pipeline."""
 
     levels: Levels
+    flow: ControlFlow
     states: dict[str, State]
-    outputs: dict[str, dict[str, Path]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Path]]
     tasks: dict[asyncio.Task[State], str] = field(default_factory=dict)
     stopped: bool = False
 
@@ -53,6 +65,7 @@ class Runner:
         self,
         records: JobRecords,
         steps: StepRunner,
+        sweeps: SweepRunner,
         tracking: Tracking,
         job_paths: JobPaths,
         clock: Clock,
@@ -60,6 +73,7 @@ class Runner:
     ) -> None:
         self._records = records
         self._steps = steps
+        self._sweeps = sweeps
         self._tracking = tracking
         self._job_paths = job_paths
         self._clock = clock
@@ -70,12 +84,22 @@ class Runner:
 
     def start(self, job: Resource, graph: Graph) -> None:
         """Run a job in the background."""
-        task = run_once(self._run(job, graph), f"the job {job.name}")
+        self._keep(job, run_once(self._run(job, graph), f"the job {job.name}"))
+
+    def _keep(self, job: Resource, task: asyncio.Task[None]) -> None:
         self._tasks[job.key] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
     async def cancel(self, job: Resource) -> None:
-        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended."""
+        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended.
+
+        The program of a run outside of a job goes on, since only its author can stop it.
+        """
+        if EXTERNAL in job.internal:
+            self._records.set_state(job.key, CANCELED)
+            end = self._tracking.end_when_ready({job.internal["run"]: CANCELED})
+            self._keep(job, run_once(end, f"ending the MLflow run of {job.name}"))
+            return
         self._records.set_state(job.key, CANCEL_REQUESTED)
         for task in self._tasks_of(job):
             _cancel(task)
@@ -100,7 +124,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop all jobs, at the end of the emulator."""
-        self._stopping = True
+        self._stopping = self._sweeps.stopping = True
         running = list(self._tasks.values())
         for task in running:
             _cancel(task)
@@ -109,12 +133,15 @@ class Runner:
     def fail_interrupted(self) -> dict[str, State]:
         """At start: mark jobs that the end of the last process interrupted as failed, with the reason.
 
+        Sweeps stay as they are, to be started again; their trials are canceled.
         Returns the MLflow runs that are still open, with the states in which to close them.
         """
         open_runs: dict[str, State] = {}
         for job in self._records.unfinished():
+            if job.properties["status"] != CANCEL_REQUESTED and resumes(job):
+                continue
             canceled = job.properties["status"] == CANCEL_REQUESTED
-            waiting = "parent" in job.internal and "started" not in job.internal
+            waiting = "parent" in job.internal and ("started" not in job.internal or "parameters" in job.internal)
             if canceled or waiting:
                 ended = self._records.set_state(job.key, CANCELED)
             else:
@@ -130,6 +157,8 @@ class Runner:
             else:
                 await self._run_single(job, graph)
         except asyncio.CancelledError:
+            if self._stopping and resumes(job):
+                return
             if self._stopping:
                 self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
             else:
@@ -143,13 +172,16 @@ class Runner:
     async def _run_single(self, job: Resource, graph: Graph) -> None:
         (step,) = graph.steps.values()
         context = self._context(job, graph, parent_run=None)
-        await self._steps.run(job, step, context, {})
+        await self._step(job, step, context, {})
 
     async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
         self._records.set_state(job.key, PREPARING)
         root = run_once(self._begin_run(job), f"beginning the MLflow run of {job.name}")
         levels = Levels(LevelTools(self._records, self._tracking, self._job_paths, self._clock), job, graph, root)
-        progress = _Progress(levels, dict.fromkeys(graph.steps, NOT_STARTED))
+        states: dict[str, State] = dict.fromkeys((*graph.steps, *graph.controls), NOT_STARTED)
+        outputs: dict[str, dict[str, Path]] = {}
+        flow = ControlFlow(graph, levels, self._job_paths, _scope(job), states, outputs)
+        progress = _Progress(levels, flow, states, outputs)
         self._progress[job.key] = progress
         levels.write("", f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
         self._records.set_state(job.key, RUNNING)
@@ -174,31 +206,48 @@ class Runner:
     async def _advance(self, graph: Graph, context: JobContext, progress: _Progress) -> State:
         levels = progress.levels
         while True:
-            plan = decide(graph, progress.states, self._parallel)
-            for name in plan.skip:
-                self._skip(progress, name)
-                levels.log(name, "not run, because a step that it needs did not complete.")
+            plan = decide(graph, progress.states, self._parallel, progress.flow.taken)
+            self._leave_out(plan, progress)
             for name in plan.start:
+                if name in graph.controls:
+                    await progress.flow.start(name)
+                    continue
                 progress.states[name] = RUNNING
                 within = replace(context, parent_run=levels.begin(name))
-                step = self._steps.run(levels.steps[name], graph.steps[name], within, progress.outputs)
+                step = self._step(levels.steps[name], graph.steps[name], within, progress.outputs)
                 progress.tasks[run_once(step, f"the step {levels.steps[name].name}")] = name
                 levels.log(name, f"started as {levels.steps[name].name}.")
             if plan.stop and not progress.stopped:
                 progress.stopped = True
                 for task in progress.tasks:
                     _cancel(task)
+            changed = await progress.flow.follow() or any(name in graph.controls for name in plan.start)
             await levels.follow(progress.states)
             if plan.end is not None:
                 return plan.end
-            if progress.tasks:
+            if progress.tasks and not changed and not plan.bypass:
                 done, _ = await asyncio.wait(progress.tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._finish(task, progress)
 
-    def _skip(self, progress: _Progress, name: str) -> None:
-        progress.states[name] = CANCELED
-        self._records.set_state(progress.levels.steps[name].key, CANCELED)
+    async def _step(
+        self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
+    ) -> State:
+        if step.sweep is None:
+            return await self._steps.run(record, step, context, earlier)
+        return await self._sweeps.run(record, step, step.sweep, context, earlier)
+
+    def _leave_out(self, plan: NextSteps, progress: _Progress) -> None:
+        for name in plan.skip:
+            self._skip(progress, name)
+            progress.levels.log(name, "not run, because a step that it needs did not complete.")
+        for name in plan.bypass:
+            self._skip(progress, name, BYPASSED)
+            progress.levels.log(name, "not run, because another branch is taken.")
+
+    def _skip(self, progress: _Progress, name: str, state: State = CANCELED) -> None:
+        progress.states[name] = state
+        self._records.set_state(progress.levels.record(name).key, CANCELED)
 
     def _finish(self, task: asyncio.Task[State], progress: _Progress) -> None:
         name = progress.tasks.pop(task)
@@ -232,7 +281,8 @@ class Runner:
     async def _begin_run(self, job: Resource) -> TrackedRun | None:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
-        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
+        name = properties.get("displayName") or job.name
+        tracked = await self._tracking.begin(_scope(job), experiment, name, job.name, None)
         if tracked is not None:
             self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked
