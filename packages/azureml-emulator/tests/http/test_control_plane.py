@@ -68,13 +68,39 @@ def test_the_identity_route_requires_its_secret(
     assert_azure_error(http.get("/msi/token", headers=secret), 400, "BadRequest", "resource")
 
 
+OUTSIDE = (
+    ("GET", "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/eastus/quotas"),
+    ("POST", "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/eastus/updateQuotas"),
+    ("GET", "/subscriptions/s/providers/Microsoft.Compute/skus"),
+    ("GET", "/subscriptions/s/resourceGroups/g/resources"),
+    ("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"),
+    ("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Resources/deployments/n/validate"),
+    ("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"),
+    ("PATCH", "/providers/Microsoft.Management/managementGroups/m"),
+    ("GET", "/mferp/managementfrontend/subscriptions/s/somewhere"),
+    ("GET", "/modelmanagement/v1.0/anything"),
+    ("HEAD", "/subscriptions/s/anything"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), OUTSIDE, ids=[f"{method} {path[-20:]}" for method, path in OUTSIDE])
+def test_unknown_routes_outside_of_workspaces_are_501_with_their_name(
+    http: httpx.Client, assert_azure_error: Callable[..., None], method: str, path: str
+) -> None:
+    reply = http.request(method, path, params={"api-version": "2023-04-01"})
+    if method == "HEAD":
+        assert reply.status_code == 501
+    else:
+        assert_azure_error(reply, 501, "NotImplemented", method, path, "2023-04-01")
+
+
 def test_unknown_routes_are_501_with_their_name(
     http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]
 ) -> None:
     for method, path in (
         ("GET", "/somewhere/else"),
-        ("PUT", f"{workspace}/featuresets/x"),
-        ("GET", f"{workspace}/connections"),
+        ("PUT", f"{workspace}/labelingJobs/x"),
+        ("GET", f"{workspace}/outboundRules"),
         ("POST", f"{workspace}/environments/e/versions/1/publish"),
     ):
         if method == "POST":

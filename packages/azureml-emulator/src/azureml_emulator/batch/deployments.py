@@ -98,7 +98,7 @@ class BatchDeployments(Behaviour):
         environment = properties.get("environmentId")
         if code and not environment:
             raise BadRequest("The deployment names no environment.", target="environmentId")
-        if environment and not environment.startswith(CURATED_PREFIX):
+        if environment and not environment.lower().startswith(CURATED_PREFIX):
             self._locator.asset(environment, "environments", scope)
         self._check_compute(properties.get("compute"), scope)
 

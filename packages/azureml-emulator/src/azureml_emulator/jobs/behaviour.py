@@ -24,6 +24,7 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.service_catalog import PIPELINE_STEPS
 from azureml_emulator.storage.locator import Locator
 
 # The properties of an existing job that may change.
@@ -179,7 +180,8 @@ class Jobs(Behaviour):
             raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
     def _check(self, graph: Graph, scope: Scope) -> None:
-        """Refuse steps whose code, environment, model or compute does not exist."""
+        """Refuse too many steps, and those whose code, environment, model or compute does not exist."""
+        PIPELINE_STEPS.check(len(graph.steps), "jobs")
         for step in graph.known_steps:
             try:
                 self._resolver.code(step, scope)

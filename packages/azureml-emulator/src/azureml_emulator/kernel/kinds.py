@@ -16,6 +16,7 @@ _SCOPE_NAME = r"^[a-zA-Z0-9][\w-]{1,32}$"
 _ASSET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"
 _ENDPOINT_NAME = r"^[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])$"
 _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"
+_CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$"
 _JOB_NAME = r"^[a-zA-Z0-9][\w-]{0,254}$"
 _WORKSPACES = ("workspaces",)
 _ANY_SCOPE = ("workspaces", "registries")
@@ -42,6 +43,7 @@ BehaviourName = Literal[
     "batch_endpoint",
     "batch_deployment",
     "compute",
+    "connection",
     "datastore",
     "job",
     "online_endpoint",
@@ -118,6 +120,10 @@ KINDS: dict[str, Kind] = {
         *asset("data", "dataUri", "dataType", version="uploaded_version"),
         *asset("environments", "image", "condaFile", "build", filled=_ENVIRONMENT),
         *asset("models", "modelUri", "modelType", version="model_version"),
+        # Kept as documents: nothing of them runs.
+        Kind("connections", _CONNECTION_NAME, "connection"),
+        *asset("featuresets"),
+        *asset("featurestoreEntities"),
     )
 }
 

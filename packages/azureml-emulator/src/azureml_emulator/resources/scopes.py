@@ -16,11 +16,12 @@ from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope, p
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.curated_environments import SYSTEM_REGISTRY
+from azureml_emulator.storage.run_artifacts import ARTIFACT_CONTAINER, RunArtifacts
 
 DEFAULT_DATASTORE = "workspaceblobstore"
 # Where the service keeps the logs and artifacts of jobs.
 ARTIFACT_DATASTORE = "workspaceartifactstore"
-ARTIFACT_CONTAINER = "azureml"
 DEFAULT_COMPUTE = "cpu-cluster"
 _COMPUTE_SIZE = "Standard_DS3_v2"
 _COMPUTE_NODES = 4
@@ -29,25 +30,33 @@ _COMPUTE_NODES = 4
 class Scopes(Behaviour):
     """The behaviour of workspaces and registries, and the only place that creates them."""
 
-    def __init__(self, store: Store, clock: Clock, blobs: Blobs, settings: Settings, base_url: str) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, blobs: Blobs, artifacts: RunArtifacts, settings: Settings, base_url: str
+    ) -> None:
         super().__init__(store, clock)
         self._blobs = blobs
+        self._run_artifacts = artifacts
         self._settings = settings
         self._base_url = base_url
         # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
         self.scope_actions: dict[str, Action] = {}
 
     def open(self) -> None:
-        """At start: give workspaces of an earlier run the clusters of the settings."""
+        """At start: give workspaces of an earlier run the clusters of the settings, and their place for artifacts."""
         for workspace in self.store.of_kind("workspaces"):
-            self._put_computes(parse_resource_path(workspace.id).scope)
+            scope = parse_resource_path(workspace.id).scope
+            self._put_computes(scope)
+            self._run_artifacts.open(scope)
 
     def require(self, scope: Scope) -> Resource:
-        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist."""
+        """The resource of a scope; created on first use. Raises NotFound in strict mode when it does not exist.
+
+        The registry of the service exists always.
+        """
         existing = self.store.get(scope.key)
         if existing is not None:
             return existing
-        if self._settings.strict:
+        if self._settings.strict and not _is_system(scope):
             raise NotFound(
                 f"The Resource '{PROVIDER}/{scope.kind}/{scope.name}' under resource group "
                 f"'{scope.resource_group}' was not found. This emulator is strict: create it first.",
@@ -72,7 +81,9 @@ class Scopes(Behaviour):
     async def delete(self, resource: Resource) -> Stored:
         """Delete the scope with everything in it, including its storage."""
         stored = await super().delete(resource)
-        await asyncio.to_thread(self._blobs.delete_account, parse_resource_path(resource.id).scope.storage_account)
+        scope = parse_resource_path(resource.id).scope
+        await asyncio.to_thread(self._blobs.delete_account, scope.storage_account)
+        await asyncio.to_thread(self._run_artifacts.delete, scope)
         return stored
 
     def actions(self) -> dict[str, Action]:
@@ -97,6 +108,7 @@ class Scopes(Behaviour):
                 self._put_default(scope, "datastores", DEFAULT_DATASTORE, self._datastore(scope))
                 self._put_default(scope, "datastores", ARTIFACT_DATASTORE, self._artifacts(scope))
                 self._put_computes(scope)
+                self._run_artifacts.open(scope)
         self._blobs.container(scope.storage_account, scope.default_container)
         return resource
 
@@ -165,3 +177,7 @@ class Scopes(Behaviour):
                 },
             },
         }
+
+
+def _is_system(scope: Scope) -> bool:
+    return scope.kind == "registries" and scope.name.lower() == SYSTEM_REGISTRY

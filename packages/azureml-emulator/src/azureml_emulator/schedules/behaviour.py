@@ -21,6 +21,11 @@ from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import read_trigger
 
 KIND = "schedules"
+# What runs on Azure only, and what to do on this machine instead.
+_INSTEAD = {
+    "CreateMonitor": "Monitors are computed by Spark on Azure: schedule a pipeline that measures the collected data.",
+    "ImportData": "Connections lead nowhere here: schedule a job that fetches the data and registers it.",
+}
 _CREATE_JOB = "CreateJob"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 # What a definition that names an existing job inherits from it, unless it has its own.
@@ -82,7 +87,8 @@ class Schedules(Behaviour):
     def _definition(self, action: Any, scope: Scope) -> dict[str, Any]:
         kind = (action or {}).get("actionType")
         if kind != _CREATE_JOB:
-            raise NotModelled(f"The emulator's schedules create jobs; the action '{kind}' is not modelled.")
+            advice = f" {_INSTEAD[kind]}" if kind in _INSTEAD else ""
+            raise NotModelled(f"The emulator's schedules create jobs; the action '{kind}' is not modelled.{advice}")
         definition = _without_nulls(action.get("jobDefinition") or {})
         source = definition.get("sourceJobId")
         if not source or definition.get("jobs"):

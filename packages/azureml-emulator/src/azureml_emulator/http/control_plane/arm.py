@@ -20,12 +20,14 @@ from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import (
     PROVIDER,
     ResourcePath,
+    is_in_scope,
     parse_request_path,
     parse_resource_path,
     registry_id,
 )
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.storage.curated_environments import LATEST, curated_environment
 
 # Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
 RETRY_AFTER = "0.2"
@@ -67,7 +69,10 @@ class Arm:
 
     async def serve(self, request: Request) -> Response:
         """Answer one request."""
-        path = parse_request_path(resource_part(request.scope["raw_path"].decode("ascii")))
+        encoded = resource_part(request.scope["raw_path"].decode("ascii"))
+        if not is_in_scope(encoded):
+            raise unknown_route(request)
+        path = parse_request_path(encoded)
         if path.pairs or request.method not in {"PUT", "DELETE"}:
             self._scopes.require(path.scope)
         if path.tail is None:
@@ -167,7 +172,8 @@ class Arm:
             return JSONResponse(page(request, resources, self._present, self._base_url))
         if path.pairs and self._store.get(path.key) is None:
             if kind.lower().endswith("/versions"):
-                return JSONResponse({"value": []})
+                curated = curated_environment(path.child("versions", LATEST))
+                return JSONResponse(page(request, [curated] if curated else [], self._present, self._base_url))
             self._find(path)
         resources = self._store.children(path.key, kind)
         return JSONResponse(page(request, resources, self._present, self._base_url))
@@ -198,7 +204,7 @@ class Arm:
         return self._behaviours.of(kind).draft(kind, path, {}, None)
 
     def _find(self, path: ResourcePath) -> Resource:
-        resource = self._store.get(path.key) or self._default_version(path)
+        resource = self._store.get(path.key) or self._default_version(path) or curated_environment(path)
         if resource is None:
             code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)

@@ -13,12 +13,12 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.job_paths import JobPaths, artifact_name
+from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
-from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
+from azureml_emulator.storage.run_artifacts import ARTIFACT_CONTAINER, artifact_name
 from azureml_emulator.storage.storage_access import StorageAccess
 
 _WORKSPACE = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}/workspaces/{{w}}"

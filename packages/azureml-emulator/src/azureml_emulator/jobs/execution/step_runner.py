@@ -158,13 +158,10 @@ class StepRunner:
         return True
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
-        if context.parent_run is None:
-            tracked = await self._tools.tracking.begin(context.experiment, step.display_name, record.name, None)
-        else:
-            parent = await asyncio.shield(context.parent_run)
-            tracked = await self._tools.tracking.begin(
-                context.experiment, step.display_name, record.name, parent.run if parent else None
-            )
+        parent = await asyncio.shield(context.parent_run) if context.parent_run is not None else None
+        tracked = await self._tools.tracking.begin(
+            context.scope, context.experiment, step.display_name, record.name, parent.run if parent else None
+        )
         if tracked is not None:
             self._tools.records.record_run(record.key, tracked.run, tracked.page)
         return tracked

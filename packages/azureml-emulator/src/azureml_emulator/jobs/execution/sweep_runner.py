@@ -102,7 +102,8 @@ class SweepRunner:
             return TrackedRun(known["run"], "", known["page"])
         parent = await asyncio.shield(context.parent_run) if context.parent_run else None
         above = parent.run if parent else None
-        tracked = await self._tools.tracking.begin(context.experiment, step.display_name, record.name, above)
+        named = (context.experiment, step.display_name, record.name, above)
+        tracked = await self._tools.tracking.begin(context.scope, *named)
         if tracked is not None:
             self._tools.records.record_run(record.key, tracked.run, tracked.page)
         return tracked

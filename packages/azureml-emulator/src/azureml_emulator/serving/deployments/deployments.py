@@ -20,6 +20,7 @@ from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path, short_name
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.processes.log_file import last_lines
+from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.data_collection.collector_config import read_collector_config
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, read_plan, with_defaults
@@ -86,6 +87,9 @@ class Deployments(Behaviour):
         plan = read_plan(request)
         read_collector_config(request["properties"])
         self._endpoints.check_fit(path, request)
+        if existing is None:
+            others = self.store.children(path.parent.key, DEPLOYMENT_KIND)
+            DEPLOYMENTS_PER_ENDPOINT.check(len(others) + 1, "name")
         parts = self._find_parts(plan, path)
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
         state = "Updating" if existing else "Creating"
