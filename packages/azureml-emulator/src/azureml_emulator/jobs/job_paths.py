@@ -12,6 +12,7 @@ from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
 from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
@@ -45,7 +46,7 @@ class JobPaths:
         return file
 
     def logs(self, scope: Scope, job: str) -> list[str]:
-        """The names of a job's logs that exist: a pipeline has one, a step one for each of its processes."""
+        """The names of a job's logs that exist: a pipeline and a sweep have one, a step one per process."""
         folder = self.artifacts(scope, job)
         found = [folder / PIPELINE_LOG, folder / SWEEP_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
         return [file.relative_to(folder).as_posix() for file in found if file.is_file()]
@@ -130,8 +131,7 @@ class JobPaths:
         _, container, *rest = path.relative_to(self._blobs.root).parts
         stores = self._store.children(scope.key, "datastores")
         name = next(store.name for store in stores if store.properties.get("containerName") == container)
-        group = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"{group}/workspaces/{scope.name}/datastores/{name}/paths/{'/'.join(rest)}"
+        return datastore_path(scope, name, "/".join(rest))
 
     def absolute(self, relative: str) -> Path:
         """The path for an entry of a job record."""

@@ -19,15 +19,15 @@ from azureml_emulator.storage.run_artifacts import job_of_run, remember_run
 
 KIND = "jobs"
 PIPELINE = "Pipeline"
-_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
-# What a job that starts again forgets of its last run.
-_OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 # The internal field that marks a run which a program started itself.
 EXTERNAL = "external"
 # Shown as the command where MLflow does not name the program.
 _UNKNOWN_PROGRAM = "python"
 # And as the environment, which is whatever the program runs in.
 _LOCAL = "local"
+_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+# What a job that starts again forgets of its last run.
+_OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
 
 class JobRecords:
@@ -91,23 +91,6 @@ class JobRecords:
         internal = {**facts, "created": now, "outputs": {}, "output_types": {}}
         return self._store.put(Resource(path.key, KIND, parent.key, document, internal))
 
-    def create_trial(
-        self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
-    ) -> Resource:
-        """The record of one trial of a sweep, not started. `shown` are the properties of its document."""
-        trial = self.create_step(sweep, scope, name, step)
-        # Of a step it would be canceled with: a trial may be canceled alone.
-        internal = {name: value for name, value in trial.internal.items() if name != "step"}
-        shown_trial = replace(trial.with_properties(**shown), internal={**internal, "parameters": parameters})
-        return self._store.put(shown_trial)
-
-    def restart_trial(self, key: str) -> Resource:
-        """Set an interrupted trial back to its beginning; only of a sweep that goes on."""
-        job = self.get(key)
-        fresh = {name: value for name, value in job.internal.items() if name not in _OF_A_RUN}
-        fresh |= {"outputs": {}, "output_types": {}}
-        return self._store.put(replace(job.with_properties(status=NOT_STARTED), internal=fresh))
-
     def create_external(
         self, scope: Scope, name: str, program: str | None, properties: dict[str, Any], parent: Resource | None
     ) -> Resource:
@@ -152,6 +135,23 @@ class JobRecords:
     def set_fields(self, key: str, **fields: Any) -> Resource:
         """Set properties of a job that clients see."""
         return self._store.put(self.get(key).with_properties(**fields))
+
+    def create_trial(
+        self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
+    ) -> Resource:
+        """The record of one trial of a sweep, not started. `shown` are the properties of its document."""
+        trial = self.create_step(sweep, scope, name, step)
+        # Of a step it would be canceled with: a trial may be canceled alone.
+        internal = {name: value for name, value in trial.internal.items() if name != "step"}
+        shown_trial = replace(trial.with_properties(**shown), internal={**internal, "parameters": parameters})
+        return self._store.put(shown_trial)
+
+    def restart_trial(self, key: str) -> Resource:
+        """Set an interrupted trial back to its beginning; only of a sweep that goes on."""
+        job = self.get(key)
+        fresh = {name: value for name, value in job.internal.items() if name not in _OF_A_RUN}
+        fresh |= {"outputs": {}, "output_types": {}}
+        return self._store.put(replace(job.with_properties(status=NOT_STARTED), internal=fresh))
 
     def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
         """Set the state of a job, unless it has ended. `error` is the reason of a failure."""

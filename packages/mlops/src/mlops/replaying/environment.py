@@ -110,7 +110,6 @@ def create_environment(folder: Path) -> Path:
     return programs
 
 
-_MODE: Final = 0o700
 _LOGIN_PROGRAM: Final = "az"
 _STARTER: Final = '#!/bin/sh\nexec {python} -I -S {script} {settings} {program} "$@"\n'
 # Git runs one of two programs on the remote host, which is this machine.

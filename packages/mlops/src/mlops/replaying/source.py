@@ -1,4 +1,4 @@
-"""The repository of a replay: a scratch copy of the user's repository to which the working files have been pushed.
+"""What a replay runs on: a scratch copy of the user's repository to which the working files were pushed, and the event.
 
 The user's repository is never written to: new objects go to the copy.
 """

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azureml_emulator.jobs.definitions.distribution import Distribution
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
 
 if TYPE_CHECKING:
     from azureml_emulator.jobs.definitions.control_flow import Control
-
-from azureml_emulator.jobs.definitions.sweep import SweepSettings
 
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
 _MODEL_TYPES = frozenset({"mlflow_model", "custom_model", "triton_model"})
@@ -120,7 +119,7 @@ class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
     `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
-    may run it, `sweep` when it is run by trials with different parameters. `is_trial` marks such a trial.
+    may run it, `sweep` when trials run it with different parameters. `is_trial` marks such a trial.
     """
 
     name: str

@@ -102,8 +102,9 @@ class SweepRunner:
             return TrackedRun(known["run"], "", known["page"])
         parent = await asyncio.shield(context.parent_run) if context.parent_run else None
         above = parent.run if parent else None
-        named = (context.experiment, step.display_name, record.name, above)
-        tracked = await self._tools.tracking.begin(context.scope, *named)
+        tracked = await self._tools.tracking.begin(
+            context.scope, context.experiment, step.display_name, record.name, above
+        )
         if tracked is not None:
             self._tools.records.record_run(record.key, tracked.run, tracked.page)
         return tracked
@@ -303,8 +304,7 @@ class SweepRunner:
                 target = paths.output(context.scope, record.name, name, output, context.datastore)
                 await asyncio.to_thread(paths.copy, paths.absolute(outputs[name]), target)
                 outputs[name] = paths.relative(target)
-        kinds = best.internal["output_types"]
-        self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=kinds)
+        self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=best.internal["output_types"])
 
     async def _without_best(self, sweep: _Sweep) -> str:
         """Why no trial is the best."""

@@ -14,12 +14,12 @@ from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FO
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, refuse_other_tasks
+from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
 
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-SWEEP = "sweep"
 _KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, DATA_TRANSFER})
 _KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep and data_transfer"
 # Fields of a node whose expressions name data, or stand inside the component.

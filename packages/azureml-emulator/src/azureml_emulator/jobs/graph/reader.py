@@ -27,7 +27,6 @@ from azureml_emulator.jobs.definitions.steps import (
     StepOutput,
     asset_kind,
 )
-from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.definitions.wire import (
     arm_id,
     as_text,
@@ -41,7 +40,6 @@ from azureml_emulator.jobs.definitions.wire import (
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
-    SWEEP,
     Bindings,
     FindComponent,
     Frame,
@@ -57,7 +55,7 @@ from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
-from azureml_emulator.jobs.sweeps.settings import read_sweep_settings
+from azureml_emulator.jobs.sweeps.settings import read_sweep_step
 from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.kernel.kinds import kind_of
 
@@ -210,7 +208,7 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
-        sweep = _sweep(node, declared, where)
+        sweep = read_sweep_step(node, declared, where)
         if sweep is not None:
             declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
@@ -343,12 +341,3 @@ def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) 
 
 def _variables(given: dict[str, Any] | None) -> dict[str, str]:
     return {str(name): as_text(value) for name, value in (given or {}).items()}
-
-
-def _sweep(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
-    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps."""
-    if str(node.get("type")).lower() != SWEEP:
-        return None
-    settings = read_sweep_settings(node, declared)
-    refuse_unknown(where, "input", dict(settings.space), declared)
-    return settings
