@@ -6,6 +6,7 @@ it. The first terminal state of a job is final; later changes of the state have 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import CANCEL_REQUESTED, NOT_STARTED, RUNNING, TERMINAL, State
@@ -24,6 +25,10 @@ EXTERNAL = "external"
 _UNKNOWN_PROGRAM = "python"
 # And as the environment, which is whatever the program runs in.
 _LOCAL = "local"
+_RUNS = "mlflow run"
+_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+# What a job that starts again forgets of its last run.
+_OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
 
 class JobRecords:
@@ -48,11 +53,11 @@ class JobRecords:
         return job
 
     def children(self, job: Resource) -> list[Resource]:
-        """The steps and nested pipelines of a pipeline, oldest first."""
+        """The steps and nested pipelines of a pipeline, or the trials of a sweep, oldest first."""
         return self._store.children(job.key, KIND)
 
     def descendants(self, job: Resource) -> list[Resource]:
-        """The same with everything inside the nested pipelines, outer ones first."""
+        """The same with everything inside the nested pipelines and sweeps, outer ones first."""
         found = self.children(job)
         return found + [inner for child in found for inner in self.descendants(child)]
 
@@ -67,7 +72,7 @@ class JobRecords:
         path = job_path(scope, name)
         node = step.name.rpartition(".")[2]
         properties = {
-            "jobType": "Command" if isinstance(step, Step) else PIPELINE,
+            "jobType": _job_type(step),
             "displayName": step.display_name,
             "experimentName": parent.properties.get("experimentName"),
             "status": NOT_STARTED,
@@ -132,6 +137,23 @@ class JobRecords:
         """Set properties of a job that clients see."""
         return self._store.put(self.get(key).with_properties(**fields))
 
+    def create_trial(
+        self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
+    ) -> Resource:
+        """The record of one trial of a sweep, not started. `shown` are the properties of its document."""
+        trial = self.create_step(sweep, scope, name, step)
+        # Of a step it would be canceled with: a trial may be canceled alone.
+        internal = {name: value for name, value in trial.internal.items() if name != "step"}
+        shown_trial = replace(trial.with_properties(**shown), internal={**internal, "parameters": parameters})
+        return self._store.put(shown_trial)
+
+    def restart_trial(self, key: str) -> Resource:
+        """Set an interrupted trial back to its beginning; only of a sweep that goes on."""
+        job = self.get(key)
+        fresh = {name: value for name, value in job.internal.items() if name not in _OF_A_RUN}
+        fresh |= {"outputs": {}, "output_types": {}}
+        return self._store.put(replace(job.with_properties(status=NOT_STARTED), internal=fresh))
+
     def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
         """Set the state of a job, unless it has ended. `error` is the reason of a failure."""
         job = self.get(key)
@@ -157,6 +179,12 @@ class JobRecords:
             **{name.replace("_", "."): text for name, text in fields.items()},
         }
         return self._store.put(job.with_properties(properties=bag))
+
+    def merge(self, key: str, *, properties: dict[str, str], tags: dict[str, str]) -> Resource:
+        """Add to the user-visible properties and tags of a job."""
+        job = self.get(key)
+        bag = {**(job.properties.get("properties") or {}), **properties}
+        return self._store.put(job.with_properties(properties=bag, tags={**(job.properties.get("tags") or {}), **tags}))
 
     def record_run(self, key: str, run: str, page: str) -> None:
         """Record the MLflow run of a job, and its page below MLflow's address."""
@@ -192,6 +220,17 @@ def root_of(job: Resource) -> str:
 def job_path(scope: Scope, name: str) -> ResourcePath:
     """The resource path of a job."""
     return ResourcePath(scope, ((KIND, name),))
+
+
+def _job_type(step: Step | Nested) -> str:
+    if not isinstance(step, Step):
+        return PIPELINE
+    return "Command" if step.sweep is None else "Sweep"
+
+
+def run_type(job: Resource) -> str:
+    """The type of a job's run in run history."""
+    return _RUN_TYPES.get(job.properties.get("jobType", ""), "azureml.StepRun")
 
 
 def failure(message: str, code: str = "UserError") -> dict[str, Any]:

@@ -23,6 +23,7 @@ from azureml_emulator.kernel.references import (
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.curated_environments import LATEST, SYSTEM_REGISTRY, curated_environment
 from azureml_emulator.storage.run_artifacts import RunArtifacts, job_of_run, relative_path
 
 # The names of the output that every job has; the second one is that of a job's document.
@@ -43,7 +44,7 @@ class Locator:
         reference = parse_reference(text)
         match reference:
             case ResourcePath():
-                return self._resource(reference.key, f"'{text}'")
+                return self._by_path(reference, text)
             case InRegistry(registry=registry, kind=named, name=name, version=version):
                 return self._version(self._registry(registry), named, name, version, text)
             case InWorkspaceGuid(guid=guid, kind=named, name=name, version=version):
@@ -87,6 +88,14 @@ class Locator:
             raise BadRequest(f"{resource.id} has no content in storage.")
         return self.path(resource.properties[name], parse_resource_path(resource.id).scope)
 
+    def _by_path(self, path: ResourcePath, text: str) -> Resource:
+        """The asset version with this id, in which a label stands for the latest version."""
+        if len(path.pairs) == 2 and path.pairs[1][0].lower() == "labels":
+            kind, name = path.pairs[0]
+            return self._version(path.scope, kind, name, None, text)
+        found = curated_environment(path) if self._store.get(path.key) is None else None
+        return found or self._resource(path.key, f"'{text}'")
+
     def _resource(self, key: str, text: str) -> Resource:
         resource = self._store.get(key)
         if resource is None:
@@ -96,10 +105,13 @@ class Locator:
     def _version(self, scope: Scope, kind: str, name: str, version: str | None, text: str) -> Resource:
         container = ResourcePath(scope, ((kind, name),))
         if version is not None:
-            return self._resource(container.child("versions", version).key, f"'{text}'")
+            return self._by_path(container.child("versions", version), text)
         versions = self._store.children(container.key, f"{kind}/versions")
         current = [resource for resource in versions if not resource.properties.get("isArchived")]
         if not current:
+            curated = curated_environment(container.child("versions", LATEST))
+            if curated is not None:
+                return curated
             raise NotFound(f"'{text}': {kind} '{name}' has no version.", code="ResourceNotFound")
         return current[-1]
 
@@ -107,6 +119,8 @@ class Locator:
         for resource in self._store.of_kind("registries"):
             if resource.name.lower() == name.lower():
                 return parse_resource_path(resource.id).scope
+        if name.lower() == SYSTEM_REGISTRY:
+            return Scope(SYSTEM_REGISTRY, SYSTEM_REGISTRY, "registries", SYSTEM_REGISTRY)
         raise NotFound(f"The registry '{name}' does not exist.", code="ResourceNotFound")
 
     def _workspace(self, guid: str) -> Scope:
@@ -121,7 +135,11 @@ class Locator:
         resource = self._resource(key, f"datastore '{datastore}'")
         container = resource.properties.get("containerName")
         if not container:
-            raise NotModelled(f"The datastore '{datastore}' is not a blob datastore; the emulator has no other type.")
+            kind = resource.properties.get("datastoreType")
+            raise NotModelled(
+                f"The datastore '{datastore}' is of the type {kind}, which the emulator keeps as a document: "
+                "it reads and writes data in blob datastores only."
+            )
         return self._blobs.path(scope.storage_account, container, path)
 
     def _job(self, name: str, scope: Scope) -> Resource:
