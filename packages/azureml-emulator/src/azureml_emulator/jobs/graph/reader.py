@@ -52,6 +52,7 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
+from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
 from azureml_emulator.jobs.sweeps.settings import read_sweep_step
@@ -154,6 +155,8 @@ class _Reader:
         """The outputs of the job that loops write. Raises NotModelled where they ask for a path or a registration."""
         found = {name: source for name, source in self._bindings.written(root).items() if source.step in self.controls}
         for name in found:
+            if name not in root.outputs:
+                raise refuse(f"A loop writes the unknown output '{name}' of the pipeline.", f"outputs.{name}")
             if root.outputs[name].get("uri") or _registrations(root.outputs[name], "uri_folder"):
                 raise NotModelled(f"The emulator neither registers the output '{name}' of a loop nor chooses its path.")
         return found
@@ -324,6 +327,8 @@ class _StepTask:
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
+    if specification.get("type") == DATA_TRANSFER:
+        return _StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         return _StepTask(
             _command(specification, where),

@@ -12,13 +12,17 @@ import os
 import socket
 import sys
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
+from yarl import URL
 
+from azureml_emulator.jobs.tracking import mlflow_versions
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.kernel.background import keep_running, run_once
-from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.kernel.errors import EmulatorError, Unavailable
+from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes, RunningProcess
@@ -43,7 +47,9 @@ class MlflowServer:
         self._ready = asyncio.Event()
         self._process: RunningProcess | None = None
         self._task: asyncio.Task[None] | None = None
+        # Where the server listens, and the address by which others know it.
         self.address = ""
+        self.public = ""
 
     def open(self) -> None:
         """Start it in the background; no effect when it was started before."""
@@ -62,7 +68,12 @@ class MlflowServer:
             await self._process.stop()
 
     async def ready(self, seconds: float = _START_SECONDS) -> str:
-        """Wait until it is ready, starting it if needed. Returns its address. Raises Unavailable after `seconds`."""
+        """Wait until it is ready, starting it if needed. Returns its address.
+
+        Raises Unavailable after `seconds`, and NotModelled at once where what is installed cannot run it.
+        """
+        mlflow_versions.check_libraries()
+        mlflow_versions.needs_upgrade(self._folder, version("mlflow"))
         self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
@@ -70,16 +81,32 @@ class MlflowServer:
             raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
         return self.address
 
+    def choose_port(self) -> int:
+        """Choose the port of the public address: that of last time if it is free."""
+        port = free_port(int((self._store.record(*_RECORD) or {}).get("port", 0)))
+        self.public = f"http://{LOOPBACK}:{port}"
+        return port
+
+    def address_for(self, scope: Scope) -> str:
+        """The public address for one workspace."""
+        return f"{self.public}{scope.id}"
+
     async def _keep_running(self) -> None:
+        try:
+            mlflow_versions.check_libraries()
+            await self._upgrade()
+        except EmulatorError as error:
+            _log.error("MLflow is not started: %s", error.message)
+            return
         for _ in range(_MAX_STARTS):
-            port = free_port(self._last_port())
+            port = free_port(0)
             self.address = f"http://{LOOPBACK}:{port}"
             self._process = await self._spawn(port)
             waiting = run_once(self._process.wait(), "waiting for MLflow's end")
             answering = run_once(self._wait_for_answer(), "waiting for MLflow's first answer")
             await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
-                self._store.put_record(*_RECORD, {"url": self.address, "port": port})
+                self._store.put_record(*_RECORD, {"url": self.public, "port": URL(self.public).port})
                 self._ready.set()
             code = await waiting
             answering.cancel()
@@ -87,16 +114,31 @@ class MlflowServer:
             _log.warning("MLflow exited with code %s; restarting it", code)
         _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
 
-    def _last_port(self) -> int:
-        return int((self._store.record(*_RECORD) or {}).get("port", 0))
+    async def _upgrade(self) -> None:
+        """Bring a database that an older MLflow wrote up to date."""
+        if mlflow_versions.needs_upgrade(self._folder, version("mlflow")):
+            command = [sys.executable, "-m", *mlflow_versions.upgrade_arguments()]
+            log = self._folder / "server.log"
+            upgrade = await self._processes.spawn(
+                f"{_IDENTIFIER} upgrade", command, folder=self._folder, environment=os.environ, log=log
+            )
+            try:
+                code = await upgrade.wait()
+            except asyncio.CancelledError:
+                await upgrade.stop()
+                raise
+            if code != 0:
+                _log.error("MLflow's database was not upgraded (exit code %d); see %s", code, log)
+                return
+        mlflow_versions.mark_written(self._folder, version("mlflow"))
 
     async def _spawn(self, port: int) -> RunningProcess:
         # `mlflow server` imports everything twice, once in a process that only waits, so its application is run
         # directly. It runs in its own folder, so that special characters of the path never get into a URI. The
-        # variables are those that the command would set (mlflow.server, pinned in pyproject.toml).
+        # variables are those that the command would set (mlflow.server).
         environment = {
             **os.environ,
-            "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{mlflow_versions.DATABASE}",
             "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
             "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "artifacts",
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
@@ -105,10 +147,7 @@ class MlflowServer:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "DO_NOT_TRACK": "true",
         }
-        command = [
-            *(sys.executable, "-m", "uvicorn", "--host", LOOPBACK, "--port", str(port)),
-            *("--log-level", "warning", "mlflow.server.fastapi_app:app"),
-        ]
+        command = [sys.executable, "-m", *mlflow_versions.server_arguments(mlflow_versions.mlflow_folder(), port)]
         return await self._processes.spawn(
             _IDENTIFIER,
             command,
