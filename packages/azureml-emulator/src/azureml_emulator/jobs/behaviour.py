@@ -79,7 +79,7 @@ class Jobs(Behaviour):
             drafted.internal,
         )
         job = self.store.put(drafted)
-        for step in graph.steps.values():
+        for step in graph.known_steps:
             self._preloader.learn_snapshot(self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
         return Stored(job, created=True)
@@ -141,7 +141,9 @@ class Jobs(Behaviour):
         if relative is None:
             return value
         scope = parse_resource_path(job.id).scope
-        return {**value, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
+        version = job.internal.get("registered", {}).get(name, {}).get(value.get("assetName"))
+        registered = {"assetVersion": version} if version else {}
+        return {**value, **registered, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")
@@ -159,7 +161,7 @@ class Jobs(Behaviour):
 
     def _check(self, graph: Graph, scope: Scope) -> None:
         """Refuse steps whose code, environment, model or compute does not exist."""
-        for step in graph.steps.values():
+        for step in graph.known_steps:
             try:
                 self._resolver.code(step, scope)
                 self._resolver.environment(step, scope)
