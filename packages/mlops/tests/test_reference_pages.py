@@ -62,7 +62,7 @@ def test_the_page_of_exit_codes_has_each_error_and_each_verdict() -> None:
 def texts_in(node: ast.AST) -> Iterator[str]:
     """The texts of a module, with a gap where a value is filled in."""
     if isinstance(node, ast.JoinedStr):
-        yield "".join(part.value if isinstance(part, ast.Constant) else GAP for part in node.values)
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
