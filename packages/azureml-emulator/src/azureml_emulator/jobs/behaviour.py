@@ -6,15 +6,18 @@ import asyncio
 from typing import Any
 
 from azureml_emulator.jobs.definitions.changes import refuse_changed_job
-from azureml_emulator.jobs.definitions.states import NOT_STARTED, TERMINAL
+from azureml_emulator.jobs.definitions.job_answers import answered_job
+from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
 from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.jobs.graph.sweep_job import read_sweep
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import PIPELINE, JobRecords
+from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.sweeps.documents import sweep_properties
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotModelled
@@ -22,6 +25,8 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.normalized_versions import author_specification
+from azureml_emulator.resources.service_catalog import PIPELINE_STEPS
 from azureml_emulator.storage.locator import Locator
 
 # The properties of an existing job that may change.
@@ -71,6 +76,8 @@ class Jobs(Behaviour):
             "tags": properties.get("tags") or {},
             "properties": properties.get("properties") or {},
         }
+        if properties.get("jobType") == "Sweep":
+            given = {**sweep_properties(properties), **given}
         drafted = Resource(
             drafted.key,
             drafted.kind,
@@ -83,6 +90,16 @@ class Jobs(Behaviour):
             self._preloader.learn_snapshot(self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
         return Stored(job, created=True)
+
+    def resume(self) -> None:
+        """At start: go on with the sweeps that the end of the last process interrupted."""
+        for job in self._records.unfinished():
+            try:
+                graph = self.check(parse_resource_path(job.id), job.properties)
+            except EmulatorError as error:
+                self._records.set_state(job.key, FAILED, failure(f"The sweep could not go on: {error.message}"))
+            else:
+                self._runner.start(job, graph)
 
     def check(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         """The graph of a job. Raises BadRequest or NotModelled when it could not run."""
@@ -113,15 +130,18 @@ class Jobs(Behaviour):
         return self.store.put(job.with_properties(**changes))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The job with its addresses and outputs. As on Azure, the properties of a step are in run history only."""
-        if "parent" in resource.internal:
+        """The job with its addresses and outputs. As on Azure, the properties of a step are in run history only.
+
+        A trial of a sweep has them, as any command job.
+        """
+        if "parent" in resource.internal and "parameters" not in resource.internal:
             return {**resource.document, "properties": None}
         outputs = {
             name: self._present_output(resource, name, value or {})
             for name, value in (resource.properties.get("outputs") or {}).items()
         }
         properties = {**resource.properties, "outputs": outputs, "services": self.services(resource)}
-        return {**resource.document, "properties": properties}
+        return {**resource.document, "properties": answered_job(properties)}
 
     def services(self, job: Resource) -> dict[str, Any]:
         """The web page of the job's MLflow run, and the tracking address for MLflow clients."""
@@ -151,16 +171,19 @@ class Jobs(Behaviour):
             return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
         if kind == "Command":
             return read_command(path.name, properties)
-        raise NotModelled(f"The emulator runs jobs of the types Pipeline and Command, not '{kind}'.")
+        if kind == "Sweep":
+            return read_sweep(path.name, properties)
+        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command and Sweep, not '{kind}'.")
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:
-            return self._locator.asset(identifier, "components", scope).properties["componentSpec"]
+            return author_specification(self._locator.asset(identifier, "components", scope))
         except EmulatorError as error:
             raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
     def _check(self, graph: Graph, scope: Scope) -> None:
-        """Refuse steps whose code, environment, model or compute does not exist."""
+        """Refuse too many steps, and those whose code, environment, model or compute does not exist."""
+        PIPELINE_STEPS.check(len(graph.steps), "jobs")
         for step in graph.known_steps:
             try:
                 self._resolver.code(step, scope)

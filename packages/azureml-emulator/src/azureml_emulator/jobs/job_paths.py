@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 from azureml_emulator.jobs.definitions.distribution import LOG_FOLDER
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
+from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
-from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
+SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700
@@ -24,15 +28,16 @@ _FILE_MODE = 0o600
 class JobPaths:
     """Computes the paths of jobs, and creates and deletes their folders."""
 
-    def __init__(self, store: Store, blobs: Blobs, locator: Locator, jobs: Path) -> None:
+    def __init__(self, store: Store, blobs: Blobs, locator: Locator, artifacts: RunArtifacts, jobs: Path) -> None:
         self._store = store
         self._blobs = blobs
         self._locator = locator
+        self._artifacts = artifacts
         self._jobs = jobs
 
     def artifacts(self, scope: Scope, job: str) -> Path:
         """The folder of a job's logs and artifacts."""
-        return self._blobs.path(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(job, ""))
+        return self._artifacts.of_job(scope, job)
 
     def log(self, scope: Scope, job: str, name: str) -> Path:
         """A log file of a job. Its folder is created, the file is not."""
@@ -41,9 +46,9 @@ class JobPaths:
         return file
 
     def logs(self, scope: Scope, job: str) -> list[str]:
-        """The names of a job's logs that exist: a pipeline has one, a step one for each of its processes."""
+        """The names of a job's logs that exist: a pipeline and a sweep have one, a step one per process."""
         folder = self.artifacts(scope, job)
-        found = [folder / PIPELINE_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
+        found = [folder / PIPELINE_LOG, folder / SWEEP_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
         return [file.relative_to(folder).as_posix() for file in found if file.is_file()]
 
     def working_folder(self, job: str) -> Path:
@@ -79,8 +84,13 @@ class JobPaths:
         shutil.rmtree(self.artifacts(scope, job), ignore_errors=True)
 
     def output(self, scope: Scope, job: str, name: str, output: StepOutput, datastore: str | None) -> Path:
-        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created."""
-        if output.uri:
+        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created.
+
+        As on Azure, an output with the name `artifacts` is the folder of the job's artifacts.
+        """
+        if name == ARTIFACTS and not output.uri:
+            path = self.artifacts(scope, job)
+        elif output.uri:
             uri = output.uri.replace("${{name}}", job).replace("${{output_name}}", name)
             path = self._locator.path(uri, scope)
         elif datastore:
@@ -94,6 +104,24 @@ class JobPaths:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return path
 
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy an output, a file or a folder, to another path in storage. Blocking."""
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.exists():
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def discard(self, job: str, outputs: Iterable[str]) -> None:
+        """Delete the working folder and the outputs of a job that will run again. Blocking."""
+        self.clear(job)
+        for relative in outputs:
+            path = self.absolute(relative)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
     def relative(self, path: Path) -> str:
         """A path in storage as job records keep it."""
         return path.relative_to(self._blobs.root).as_posix()
@@ -103,8 +131,7 @@ class JobPaths:
         _, container, *rest = path.relative_to(self._blobs.root).parts
         stores = self._store.children(scope.key, "datastores")
         name = next(store.name for store in stores if store.properties.get("containerName") == container)
-        group = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"{group}/workspaces/{scope.name}/datastores/{name}/paths/{'/'.join(rest)}"
+        return datastore_path(scope, name, "/".join(rest))
 
     def absolute(self, relative: str) -> Path:
         """The path for an entry of a job record."""
@@ -126,8 +153,3 @@ class LogFile:
     def stamped(self, moment: datetime, text: str) -> None:
         """Append one line with a timestamp."""
         self.write(f"[{moment:%Y-%m-%d %H:%M:%S}Z] {text}")
-
-
-def artifact_name(job: str, name: str) -> str:
-    """The blob name of a job's artifact, as on Azure."""
-    return f"ExperimentRun/dcid.{job}/{name}"

@@ -128,9 +128,12 @@ def test_a_name_that_is_taken_runs_nothing_else(submitter: Any, assert_azure_err
     assert_azure_error(refused, 400, "UserError", "A job with this name already exists", "Command cannot be changed")
     assert submitter.http.get(f"{submitter.workspace}/jobs/{name}").json()["properties"]["command"] == "echo one"
     read = submitter.component("echo ${{inputs.x}}", inputs={"x": {"type": "string"}})
-    pipeline = {"jobType": "Pipeline", "jobs": {"s": step(read, inputs={"x": {"value": "1"}})}}
+    pipeline = {
+        "jobType": "Pipeline",
+        "jobs": {"s": step(read, inputs={"x": {"value": "1", "job_input_type": "literal"}})},
+    }
     name = submitter.submit(pipeline)
-    changed = {**pipeline, "jobs": {"s": step(read, inputs={"x": {"value": "2"}})}}
+    changed = {**pipeline, "jobs": {"s": step(read, inputs={"x": {"value": "2", "job_input_type": "literal"}})}}
     assert_azure_error(submitter.put(name, changed), 400, "UserError", "Jobs cannot be changed")
 
 
@@ -193,7 +196,7 @@ def test_variables_inputs_and_outputs_of_a_step(submitter: Any) -> None:
 @pytest.mark.parametrize(
     ("properties", "status", "code", "words"),
     [
-        ({"jobType": "Sweep"}, 501, "NotImplemented", "Sweep"),
+        ({"jobType": "Spark"}, 501, "NotImplemented", "Spark"),
         (
             {"jobType": "Command", "command": "true", "computeId": "missing", "environmentId": CURATED},
             400,
@@ -203,7 +206,7 @@ def test_variables_inputs_and_outputs_of_a_step(submitter: Any) -> None:
         ({"jobType": "Command", "command": "true", "environmentId": "gone:1"}, 400, "UserError", "gone:1"),
         ({"jobType": "Pipeline", "jobs": {"a": {"componentId": "gone:1"}}}, 400, "UserError", "component"),
     ],
-    ids=["sweep", "unknown-compute", "unknown-environment", "unknown-component"],
+    ids=["spark", "unknown-compute", "unknown-environment", "unknown-component"],
 )
 def test_refused_at_submission(
     submitter: Any,

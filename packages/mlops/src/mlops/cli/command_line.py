@@ -61,6 +61,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         "Models",
         {
             "train": "Train, evaluate and register a model.",
+            "tune": "Tune the train step, and compare its trials with train.yml.",
             "retrain": "Retrain after drift, and propose the new model.",
             "score": "Send a request to a stage's endpoint, or score files.",
             "explain": "Explain predictions with Shapley values.",

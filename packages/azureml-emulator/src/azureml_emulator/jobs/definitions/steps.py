@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azureml_emulator.jobs.definitions.distribution import Distribution
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
 
 if TYPE_CHECKING:
     from azureml_emulator.jobs.definitions.control_flow import Control
@@ -78,7 +79,8 @@ class StepOutput:
 
 @dataclass(frozen=True)
 class ParallelSettings:
-    """How an input is split and processed. `mini_batch_size` counts files, or bytes when the input is a table.
+    """How an input is split and processed: by `partition_keys`, columns of a table, or else by `mini_batch_size`, which
+    counts files, or bytes when the input is a table; None for the default.
 
     The `max_failed_…` fields are thresholds, UNLIMITED for none; `timeout` is in seconds per call of `run`.
     `append_to` is the output that gets what the script returns, `append_name` the file name if that is a folder.
@@ -89,7 +91,8 @@ class ParallelSettings:
     entry_script: str | None
     input_name: str
     is_table: bool
-    mini_batch_size: int
+    partition_keys: tuple[str, ...]
+    mini_batch_size: int | None
     workers: int
     retries: int
     timeout: float
@@ -116,7 +119,7 @@ class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
     `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
-    may run it.
+    may run it, `sweep` when trials run it with different parameters. `is_trial` marks such a trial.
     """
 
     name: str
@@ -135,6 +138,8 @@ class Step:
     parallel: ParallelSettings | None = None
     distribution: Distribution | None = None
     gates: tuple[Gate, ...] = ()
+    sweep: SweepSettings | None = None
+    is_trial: bool = False
 
     @property
     def needs(self) -> frozenset[str]:

@@ -20,13 +20,22 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.definitions.steps import Graph, Step
 from azureml_emulator.jobs.execution.control_flow import ControlFlow
 from azureml_emulator.jobs.execution.nested_pipelines import Levels, LevelTools, waiting_inside
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
+from azureml_emulator.jobs.execution.sweep_runner import SweepRunner, resumes
 from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure, failure_message, job_path, root_of
+from azureml_emulator.jobs.job_records import (
+    EXTERNAL,
+    PIPELINE,
+    JobRecords,
+    failure,
+    failure_message,
+    job_path,
+    root_of,
+)
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
@@ -56,6 +65,7 @@ class Runner:
         self,
         records: JobRecords,
         steps: StepRunner,
+        sweeps: SweepRunner,
         tracking: Tracking,
         job_paths: JobPaths,
         clock: Clock,
@@ -63,6 +73,7 @@ class Runner:
     ) -> None:
         self._records = records
         self._steps = steps
+        self._sweeps = sweeps
         self._tracking = tracking
         self._job_paths = job_paths
         self._clock = clock
@@ -73,12 +84,22 @@ class Runner:
 
     def start(self, job: Resource, graph: Graph) -> None:
         """Run a job in the background."""
-        task = run_once(self._run(job, graph), f"the job {job.name}")
+        self._keep(job, run_once(self._run(job, graph), f"the job {job.name}"))
+
+    def _keep(self, job: Resource, task: asyncio.Task[None]) -> None:
         self._tasks[job.key] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
     async def cancel(self, job: Resource) -> None:
-        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended."""
+        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended.
+
+        The program of a run outside of a job goes on, since only its author can stop it.
+        """
+        if EXTERNAL in job.internal:
+            self._records.set_state(job.key, CANCELED)
+            end = self._tracking.end_when_ready({job.internal["run"]: CANCELED})
+            self._keep(job, run_once(end, f"ending the MLflow run of {job.name}"))
+            return
         self._records.set_state(job.key, CANCEL_REQUESTED)
         for task in self._tasks_of(job):
             _cancel(task)
@@ -103,7 +124,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop all jobs, at the end of the emulator."""
-        self._stopping = True
+        self._stopping = self._sweeps.stopping = True
         running = list(self._tasks.values())
         for task in running:
             _cancel(task)
@@ -112,12 +133,15 @@ class Runner:
     def fail_interrupted(self) -> dict[str, State]:
         """At start: mark jobs that the end of the last process interrupted as failed, with the reason.
 
+        Sweeps stay as they are, to be started again; their trials are canceled.
         Returns the MLflow runs that are still open, with the states in which to close them.
         """
         open_runs: dict[str, State] = {}
         for job in self._records.unfinished():
+            if job.properties["status"] != CANCEL_REQUESTED and resumes(job):
+                continue
             canceled = job.properties["status"] == CANCEL_REQUESTED
-            waiting = "parent" in job.internal and "started" not in job.internal
+            waiting = "parent" in job.internal and ("started" not in job.internal or "parameters" in job.internal)
             if canceled or waiting:
                 ended = self._records.set_state(job.key, CANCELED)
             else:
@@ -133,6 +157,8 @@ class Runner:
             else:
                 await self._run_single(job, graph)
         except asyncio.CancelledError:
+            if self._stopping and resumes(job):
+                return
             if self._stopping:
                 self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
             else:
@@ -146,7 +172,7 @@ class Runner:
     async def _run_single(self, job: Resource, graph: Graph) -> None:
         (step,) = graph.steps.values()
         context = self._context(job, graph, parent_run=None)
-        await self._steps.run(job, step, context, {})
+        await self._step(job, step, context, {})
 
     async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
         self._records.set_state(job.key, PREPARING)
@@ -188,7 +214,7 @@ class Runner:
                     continue
                 progress.states[name] = RUNNING
                 within = replace(context, parent_run=levels.begin(name))
-                step = self._steps.run(levels.steps[name], graph.steps[name], within, progress.outputs)
+                step = self._step(levels.steps[name], graph.steps[name], within, progress.outputs)
                 progress.tasks[run_once(step, f"the step {levels.steps[name].name}")] = name
                 levels.log(name, f"started as {levels.steps[name].name}.")
             if plan.stop and not progress.stopped:
@@ -203,6 +229,13 @@ class Runner:
                 done, _ = await asyncio.wait(progress.tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._finish(task, progress)
+
+    async def _step(
+        self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
+    ) -> State:
+        if step.sweep is None:
+            return await self._steps.run(record, step, context, earlier)
+        return await self._sweeps.run(record, step, step.sweep, context, earlier)
 
     def _leave_out(self, plan: NextSteps, progress: _Progress) -> None:
         for name in plan.skip:
@@ -248,7 +281,8 @@ class Runner:
     async def _begin_run(self, job: Resource) -> TrackedRun | None:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
-        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
+        name = properties.get("displayName") or job.name
+        tracked = await self._tracking.begin(_scope(job), experiment, name, job.name, None)
         if tracked is not None:
             self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked

@@ -14,8 +14,9 @@ from azureml_emulator.kernel.errors import BadRequest
 
 def check_references(step: Step) -> None:
     """Raise BadRequest when the command uses an input or output that the step does not have."""
+    read = {*step.inputs, *(step.sweep.space if step.sweep else ())}
     for reference in references(step.command):
-        declared = step.inputs if reference.side == "inputs" else step.outputs
+        declared = read if reference.side == "inputs" else set(step.outputs)
         if reference.name not in declared and not reference.optional:
             raise refuse(
                 f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."

@@ -52,8 +52,10 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
+from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
+from azureml_emulator.jobs.sweeps.settings import read_sweep_step
 from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.kernel.kinds import kind_of
 
@@ -206,6 +208,9 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
+        sweep = read_sweep_step(node, declared, where)
+        if sweep is not None:
+            declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
         refuse_unknown(where, "input", node.get("inputs") or {}, declared)
         refuse_unknown(where, "output", node.get("outputs") or {}, declared_outputs)
@@ -224,13 +229,16 @@ class _Reader:
                 **_variables(specification.get("environment_variables")),
                 **_variables(node.get("environment_variables")),
             },
-            timeout=seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
+            timeout=None
+            if sweep
+            else seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
             deterministic=bool_of(specification.get("is_deterministic"), default=True),
-            component=arm_id(node.get("componentId")),
+            component=arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId")),
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
             parallel=runs.parallel,
             distribution=runs.distribution,
+            sweep=sweep,
         )
         check_references(step)
         return step
@@ -317,6 +325,8 @@ class _StepTask:
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
+    if specification.get("type") == DATA_TRANSFER:
+        return _StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         return _StepTask(
             _command(specification, where),
