@@ -64,7 +64,8 @@ class ControlFlowReader:
         return self._parallel_for(read, types, waits_for)
 
     def _do_while(self, read: ReadBody, types: dict[str, str], waits_for: frozenset[str], inputs: set[str]) -> DoWhile:
-        condition = _port(self._node["condition"]) if self._node.get("condition") else None
+        given = self._node.get("condition")
+        condition = None if given is None or str(given).lower() == "true" else _port(given)
         if condition is not None and types.get(condition) not in VALUE_TYPES:
             raise self._wrong("condition", f"is '{condition}', which is not a boolean output of its body")
         mapping = {}
