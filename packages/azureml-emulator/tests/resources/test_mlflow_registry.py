@@ -25,7 +25,7 @@ def ask(http: httpx.Client, workspace: str) -> Ask:
 
     def send(method: str, route: str, **given: Any) -> httpx.Response:
         url = f"/mlflow/v2.0{workspace}/api/2.0/mlflow/{route}"
-        return http.request(method, url, **({"params": given} if method == "GET" else {"json": given}))
+        return http.get(url, params=given) if method == "GET" else http.request(method, url, json=given)
 
     return send
 
