@@ -264,6 +264,70 @@ def test_a_step_of_a_pipeline_passes_on_the_best_trials_output(submitter: Any, s
     assert submitter.details(best)["rootRunId"] == name
 
 
+def swept_step(component: str, distribution: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A sweep step of a pipeline over its component's input `x`."""
+    return {
+        "type": "sweep",
+        "trial": {"componentId": component},
+        "search_space": {"x": distribution},
+        "sampling_algorithm": {"type": "random", "seed": 5},
+        "objective": {"goal": "maximize", "primary_metric": "score"},
+        "limits": {"max_total_trials": 2},
+        **more,
+    }
+
+
+def test_finished_trials_of_a_pipeline_are_reused_when_it_is_submitted_again(
+    submitter: Any, scripts: Callable[..., Path]
+) -> None:
+    code = submitter.code(scripts(trial=TRIAL))
+    component = submitter.component("python trial.py ${{inputs.x}}", code=code, inputs={"x": {"type": "number"}})
+    step = swept_step(component, {"type": "uniform", "min_value": 0, "max_value": 1})
+
+    sweeps = []
+    for _ in range(2):
+        name = submitter.pipeline({"tune": step})
+        assert submitter.wait(name)["status"] == "Completed"
+        sweeps.append(submitter.steps(name)["tune"])
+
+    first, again = (sweep["properties"] for sweep in sweeps)
+    assert again["score"] == first["score"]
+    assert (
+        submitter.details(again["best_child_run_id"])["properties"]["azureml.reusedrunid"]
+        == (first["best_child_run_id"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "words"),
+    [
+        ({"type": "choice", "values": ["many"]}, "must be of type integer"),
+        ({"type": "choice", "values": [7, 8]}, "must be at most 5"),
+    ],
+    ids=["type", "range"],
+)
+def test_parameters_that_the_component_does_not_accept_are_named(
+    submitter: Any, distribution: dict[str, Any], words: str
+) -> None:
+    component = submitter.component("echo ${{inputs.x}}", inputs={"x": {"type": "integer", "max": 5}})
+
+    details = submitter.wait(submitter.pipeline({"tune": swept_step(component, distribution)}))
+
+    assert details["status"] == "Failed"
+    assert words in details["error"]["error"]["message"]
+
+
+def test_a_search_space_of_something_else_than_inputs_is_refused(
+    submitter: Any, assert_azure_error: Callable[..., None]
+) -> None:
+    component = submitter.component("echo ${{inputs.y}}", inputs={"y": {"type": "integer"}})
+    step = swept_step(component, {"type": "choice", "values": [1]})
+
+    reply = submitter.put("refused", {"jobType": "Pipeline", "jobs": {"tune": step}})
+
+    assert_azure_error(reply, 400, "UserError", "has no input 'x'", "It has: y")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("interrupt", [RunningEmulator.kill, RunningEmulator.stop], ids=["killed", "stopped"])
 def test_an_interrupted_emulator_goes_on_with_its_sweep(
