@@ -127,3 +127,13 @@ def test_names_that_assets_cannot_have_are_refused(submitter: Any, assert_azure_
     }
 
     assert_azure_error(submitter.put("job-with-a-bad-name", job), 400, "UserError", "a name")
+
+
+def test_a_value_cannot_be_registered(submitter: Any) -> None:
+    component = submitter.component("echo 1 > ${{outputs.n}}", outputs={"n": {"type": "integer"}})
+    step = {"type": "command", "componentId": component, "outputs": {"n": {"name": "n", "job_output_type": "uri_file"}}}
+
+    refused = submitter.put("job-with-a-registered-value", {"jobType": "Pipeline", "jobs": {"s": step}})
+
+    assert refused.status_code == 400
+    assert "only data and models" in refused.text
