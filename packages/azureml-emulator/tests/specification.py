@@ -68,6 +68,21 @@ KNOWN = (
         "The SDK sends it in lower case; the service answers it with a capital.",
     ),
     Known(
+        "workspaces_jobs",
+        "objective/goal: 'm",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "workspaces_jobs",
+        "samplingAlgorithm/rule: 's",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "workspaces_jobs",
+        "earlyTermination/slack",
+        "The schema has a whole number for a slack; the SDK sends and reads a fraction.",
+    ),
+    Known(
         "schedules",
         "frequency: 'day' is not one of",
         "The SDK sends it in lower case; the service answers it with a capital.",

@@ -54,7 +54,7 @@ def test_an_asset_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, m
     if not more:
         assert {reply.status_code for reply in (made, container, listed)} == {501}
         return
-    assert (made.status_code, changed.status_code) == (201, 409)
+    assert (made.status_code, changed.status_code) == (201, 400)
     assert container.json()["properties"]["latestVersion"] == "1"
     assert [each["name"] for each in listed.json()["value"]] == ["1"]
 

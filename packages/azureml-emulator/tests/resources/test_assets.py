@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import uuid
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def test_a_model_is_downloaded_as_it_was_registered(ml_client: Any, folder: Path
     }
 
 
+def test_a_model_of_one_file_is_downloaded_as_a_file(ml_client: Any, folder: Path, name: str, tmp_path: Path) -> None:
+    register(ml_client, name, folder / "first.txt")
+    ml_client.models.download(name, "1", download_path=tmp_path / "back")
+    files = [file for file in (tmp_path / "back").rglob("*") if file.is_file()]
+    assert [file.relative_to(tmp_path / "back" / name).as_posix() for file in files] == ["first.txt"]
+
+
 def test_versions_without_a_number_count_up(ml_client: Any, folder: Path, name: str) -> None:
     versions = []
     for number in range(3):
@@ -54,7 +62,7 @@ def test_versions_without_a_number_count_up(ml_client: Any, folder: Path, name: 
 
 
 def test_a_version_is_immutable_except_for_its_tags(ml_client: Any, folder: Path, name: str) -> None:
-    from azure.core.exceptions import ResourceExistsError
+    from azure.core.exceptions import HttpResponseError
 
     # given a registered version
     model = register(ml_client, name, folder, version="7")
@@ -64,8 +72,9 @@ def test_a_version_is_immutable_except_for_its_tags(ml_client: Any, folder: Path
     assert ml_client.models.create_or_update(model).tags == {"stage": "dev"}
     # then both are accepted, and other content is not
     (folder / "first.txt").write_text("other")
-    with pytest.raises(ResourceExistsError, match="immutable"):
+    with pytest.raises(HttpResponseError, match="Asset paths cannot be updated") as refused:
         register(ml_client, name, folder, version="7")
+    assert refused.value.status_code == 400
     assert ml_client.models.get(name, "7").tags == {"stage": "dev"}
 
 
@@ -151,7 +160,7 @@ def test_environments_are_versioned_by_content(ml_client: Any, name: str) -> Non
         Environment(name=name, version="1", image="example.org/image:1", tags={"a": "b"})
     )
     assert again.tags == {"a": "b"}
-    with pytest.raises(ResourceExistsError, match="image differ"):
+    with pytest.raises(ResourceExistsError, match=f"Environment {name} with version 1 is already registered"):
         ml_client.environments.create_or_update(Environment(name=name, version="1", image="example.org/image:2"))
     found = ml_client.environments.get(name, label="latest")
     assert (found.version, found.os_type) == ("1", "Linux")
@@ -178,6 +187,89 @@ def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: 
     found = [ml_client.components.get(name.replace("-", "_"), version) for version in (None, "1.0.0")]
     assert [component.version for component in found] == ["1.1.0", "1.0.0"]
     assert found[0].code == found[1].code
+
+
+@pytest.fixture
+def component_file(tmp_path: Path, name: str) -> Path:
+    text = f"""
+        $schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json
+        name: {name.replace("-", "_")}
+        version: "1"
+        type: command
+        inputs: {{rate: {{type: number, default: 0.5}}, fast: {{type: boolean, optional: true}}}}
+        command: echo ${{{{inputs.rate}}}}
+        code: code
+        environment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest
+    """
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "step.py").write_text(name)
+    file = tmp_path / "component.yml"
+    file.write_text(textwrap.dedent(text))
+    return file
+
+
+def test_a_component_can_be_described_anew_but_not_changed(ml_client: Any, component_file: Path) -> None:
+    from azure.ai.ml import load_component
+    from azure.core.exceptions import HttpResponseError
+
+    # given a registered component
+    made = ml_client.components.create_or_update(load_component(component_file))
+    # when it is read, described differently and sent back
+    found = ml_client.components.get(made.name, "1")
+    found.description, found.display_name, found.tags = "other", "Other", {"a": "b"}
+    changed = ml_client.components.create_or_update(found)
+    # then the description is new, and the version is the same
+    assert (changed.version, changed.description, changed.display_name) == ("1", "other", "Other")
+    assert ml_client.components.get(made.name, "1").tags == {"a": "b"}
+    # and other content is refused with the sentence of the service
+    for text, field in (("echo ", "command"), ("default: 0.5", "inputs"), ("sklearn-1.5", "environment")):
+        other = component_file.with_name(f"{field}.yml")
+        other.write_text(component_file.read_text().replace(text, f"{text}1"))
+        with pytest.raises(HttpResponseError, match=f'component {made.name} since field "{field}" is immut') as refused:
+            ml_client.components.create_or_update(load_component(other))
+        assert (refused.value.status_code, "(UserError)" in str(refused.value)) == (400, True)
+
+
+def test_an_anonymous_component_is_known_by_its_content(ml_client: Any, component_file: Path) -> None:
+    from azure.ai.ml import load_component
+
+    # given two components that differ in name and version only
+    first, second = load_component(component_file), load_component(component_file)
+    second.name, second.version = "other", "2"
+    # when both are sent as anonymous ones
+    sent = [ml_client.components.create_or_update(each, is_anonymous=True) for each in (first, second)]
+    # then they are one
+    assert sent[0].id == sent[1].id
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "other", "sentence"),
+    [
+        ("codes", {"codeUri": "https://a/1"}, {"codeUri": "https://a/2"}, "Asset paths cannot be updated."),
+        (
+            "data",
+            {"dataUri": "https://a/1", "dataType": "uri_file"},
+            {"dataUri": "https://a/2", "dataType": "uri_file"},
+            "Asset paths cannot be updated.",
+        ),
+        (
+            "data",
+            {"dataUri": "https://a/1", "dataType": "uri_file"},
+            {"dataUri": "https://a/1", "dataType": "uri_folder"},
+            'since field "dataType" is immutable, try specifying a new version.',
+        ),
+    ],
+    ids=["code", "data", "type"],
+)
+def test_every_asset_takes_a_description_and_refuses_other_content(
+    http: Any, workspace: str, name: str, assert_azure_error: Any, kind: str, first: Any, other: Any, sentence: str
+) -> None:
+    version = f"{workspace}/{kind}/{name}/versions/1"
+    assert http.put(version, json={"properties": first}).status_code == 201
+    described = http.put(version, json={"properties": {**first, "description": "new", "tags": {"a": "b"}}})
+    assert (described.status_code, described.json()["properties"]["description"]) == (200, "new")
+    assert_azure_error(http.put(version, json={"properties": other}), 400, "UserError", sentence)
+    assert http.get(version).json()["properties"]["description"] == "new"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,25 @@ def test_overwriting_must_be_requested(container: Any, prefix: str) -> None:
     assert container.download_blob(f"{prefix}/a").readall() == b"three"
 
 
+@pytest.mark.parametrize("name", ["a.csv/", "a.csv//", "/a.csv", "b//c"])
+def test_a_name_with_an_empty_part_is_another_blob(container: Any, prefix: str, name: str) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    # given two blobs
+    for stored in ("a.csv", "b/c"):
+        container.upload_blob(f"{prefix}/{stored}", b"x")
+    # when a name is asked that leads to the same file
+    blob = container.get_blob_client(f"{prefix}/{name}")
+    # then it does not exist, as on Azure, and cannot be written over the other
+    assert not blob.exists()
+    for attempt in (blob.get_blob_properties, blob.download_blob, blob.delete_blob):
+        with pytest.raises(ResourceNotFoundError):
+            attempt()
+    with pytest.raises(HttpResponseError, match="empty part"):
+        blob.upload_blob(b"other", overwrite=True)
+    assert container.download_blob(f"{prefix}/a.csv").readall() == b"x"
+
+
 def test_lists_are_paged_and_grouped(container: Any, prefix: str) -> None:
     names = [f"{prefix}/{name}" for name in ("a", "b/1", "b/2", "c", "d/e/1")]
     for name in names:

@@ -97,6 +97,18 @@ def test_clean_project_is_trained_at_its_own_commit(folder: Path, depth: int) ->
     assert git(folder, "branch", "--list") == "* trunk"
 
 
+def test_a_shallow_clone_is_trained_at_its_commit(folder: Path, tmp_path: Path) -> None:
+    committed(folder, folder)
+    git(folder, "commit", "-q", "--allow-empty", "-m", "two")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth", "1", folder.as_uri(), str(shallow))
+
+    scratch = prepared(shallow)
+
+    assert git_commit(scratch.at_source().root) == git(folder, "rev-parse", "HEAD")
+    assert prepared(shallow).at_branch().root == scratch.project.root
+
+
 def test_uncommitted_files_are_part_of_a_commit_of_the_scratch_repository(folder: Path) -> None:
     # given a change, a new file, and an index with something in it
     head = committed(folder, folder)

@@ -111,6 +111,21 @@ def test_files_and_requests_get_the_same_answers_with_missing_values_too(played:
     assert np.abs(scored["probability"].to_numpy() - online).max() < 1e-6
 
 
+def test_a_worse_network_is_stopped_by_the_gates_and_a_degrading_one_rolled_back(played: Played) -> None:
+    shown = played.fork.document("demo", "--bad-model")
+
+    assert "roc_auc" in shown["bad_model"]["stopped_by_gate"]["blocking"]
+    assert shown["bad_model"]["rolled_back"]["failures"] == {}
+    assert {each["digest"] for each in shown["stages"].values()} == {shown["model"]["digest"]}
+
+
+def test_drift_is_noticed_and_a_newer_network_proposed(played: Played) -> None:
+    drift = played.fork.document("demo", "--drift")["drift"]
+
+    assert drift["monitor"]["state"] == "drift"
+    assert drift["waiting"] == [drift["retraining"]["promotion"]["branch"]]
+
+
 def test_a_graph_that_has_learned_nothing_is_blocked_by_the_gates(played: Played) -> None:
     # given a network as it was made, before its first epoch
     fork = played.fork

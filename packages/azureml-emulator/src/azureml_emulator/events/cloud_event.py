@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from azureml_emulator.jobs.job_records import run_type
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, parse_resource_path
 from azureml_emulator.kernel.store import Resource
@@ -74,7 +75,7 @@ def _of_job(before: Resource | None, after: Resource, path: ResourcePath) -> _Ma
         "experimentId": experiment,
         "experimentName": experiment,
         "runId": path.name,
-        "runType": "azureml.PipelineRun" if properties.get("jobType") == "Pipeline" else "azureml.StepRun",
+        "runType": run_type(after),
         "runTags": properties.get("tags") or {},
         "runProperties": properties.get("properties") or {},
     }

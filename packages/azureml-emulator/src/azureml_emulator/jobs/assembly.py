@@ -14,6 +14,7 @@ from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
 from azureml_emulator.jobs.execution.step_variables import inherited
+from azureml_emulator.jobs.execution.sweep_runner import SweepRunner
 from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
@@ -69,9 +70,9 @@ class JobParts:
             location=settings.location,
             parallel=settings.parallel_steps,
         )
-        self.runner = Runner(
-            self.records, StepRunner(tools), self.tracking, self.job_paths, clock, settings.parallel_steps
-        )
+        steps = StepRunner(tools)
+        sweeps = SweepRunner(tools, steps)
+        self.runner = Runner(self.records, steps, sweeps, self.tracking, self.job_paths, clock, settings.parallel_steps)
         self.behaviour = Jobs(
             store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
         )
@@ -86,6 +87,7 @@ class JobParts:
             self._forking.open()
             if self._is_eager:
                 self.preloader.learn_project(Path.cwd())
+        self.behaviour.resume()
         self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
 
     async def close(self) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from azureml_emulator.jobs.definitions.states import NOT_STARTED, TERMINAL
+from azureml_emulator.jobs.definitions.changes import refuse_changed_job
+from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
 from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
+from azureml_emulator.jobs.graph.sweep_job import read_sweep
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.sweeps.documents import sweep_properties
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotModelled
@@ -54,9 +57,13 @@ class Jobs(Behaviour):
         self._base_url = base_url
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Check and start a new job; of an existing one change the display name, description, tags or archived flag."""
+        """Check and start a new job; of an existing one change the display name, description, tags or archived flag.
+
+        Raises BadRequest for an existing one that would run something else.
+        """
         existing = self.store.get(path.key)
         if existing is not None:
+            refuse_changed_job(existing.properties, body.get("properties", {}))
             return Stored(self.change(existing, body.get("properties", {})))
         graph = self.check(path, body.get("properties", {}))
         drafted = self.draft(kind, path, body, None, created=self.clock.timestamp(), outputs={}, output_types={})
@@ -66,6 +73,8 @@ class Jobs(Behaviour):
             "tags": properties.get("tags") or {},
             "properties": properties.get("properties") or {},
         }
+        if properties.get("jobType") == "Sweep":
+            given = {**sweep_properties(properties), **given}
         drafted = Resource(
             drafted.key,
             drafted.kind,
@@ -79,6 +88,16 @@ class Jobs(Behaviour):
         self._runner.start(job, graph)
         return Stored(job, created=True)
 
+    def resume(self) -> None:
+        """At start: go on with the sweeps that the end of the last process interrupted."""
+        for job in self._records.unfinished():
+            try:
+                graph = self.check(parse_resource_path(job.id), job.properties)
+            except EmulatorError as error:
+                self._records.set_state(job.key, FAILED, failure(f"The sweep could not go on: {error.message}"))
+            else:
+                self._runner.start(job, graph)
+
     def check(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         """The graph of a job. Raises BadRequest or NotModelled when it could not run."""
         graph = self._graph(path, properties)
@@ -90,7 +109,7 @@ class Jobs(Behaviour):
         if resource.properties["status"] not in TERMINAL:
             raise Conflict(f"The job '{resource.name}' has not ended: cancel it first.", code="UserError")
         scope = parse_resource_path(resource.id).scope
-        names = [resource.name, *(child.name for child in self._records.children(resource))]
+        names = [resource.name, *(child.name for child in self._records.descendants(resource))]
         self._records.delete(resource)
         for name in names:
             await asyncio.to_thread(self._job_paths.delete, scope, name)
@@ -108,8 +127,11 @@ class Jobs(Behaviour):
         return self.store.put(job.with_properties(**changes))
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The job with its addresses and outputs. As on Azure, the properties of a step are in run history only."""
-        if "parent" in resource.internal:
+        """The job with its addresses and outputs. As on Azure, the properties of a step are in run history only.
+
+        A trial of a sweep has them, as any command job.
+        """
+        if "parent" in resource.internal and "parameters" not in resource.internal:
             return {**resource.document, "properties": None}
         outputs = {
             name: self._present_output(resource, name, value or {})
@@ -140,11 +162,13 @@ class Jobs(Behaviour):
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")
-        if kind == "Pipeline":
+        if kind == PIPELINE:
             return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
         if kind == "Command":
             return read_command(path.name, properties)
-        raise NotModelled(f"The emulator runs jobs of the types Pipeline and Command, not '{kind}'.")
+        if kind == "Sweep":
+            return read_sweep(path.name, properties)
+        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command and Sweep, not '{kind}'.")
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:
@@ -169,6 +193,11 @@ class Jobs(Behaviour):
     def _has_compute(self, scope: Scope, name: str) -> bool:
         return self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None
 
-    async def _cancel(self, resource: Resource, _: dict[str, Any]) -> Operation:
+    async def _cancel(self, resource: Resource, _: dict[str, Any]) -> Operation | None:
+        """Cancel a job. As on Azure, one that has ended is refused if it is a pipeline, else left as it is."""
+        if resource.properties["status"] in TERMINAL:
+            if resource.properties["jobType"] == PIPELINE:
+                raise refuse(f"The pipeline run {resource.name} is in terminal status, it can't be canceled.")
+            return None
         await self._runner.cancel(resource)
         return self._operations.start(resource.id, self._runner.ended(resource))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from azureml_emulator.jobs.definitions.steps import StepOutput
+from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
@@ -15,6 +16,7 @@ from azureml_emulator.storage.locator import Locator
 
 STEP_LOG = "user_logs/std_log.txt"
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
+SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700
@@ -81,12 +83,30 @@ class JobPaths:
             path = self._locator.path(f"azureml://datastores/{datastore}/paths/azureml/{job}/{name}", scope)
         else:
             path = self._blobs.path(scope.storage_account, scope.default_container, f"azureml/{job}/{name}")
-        if output.type == "uri_file":
+        if output.type == "uri_file" or output.type in VALUE_TYPES:
             path = path if output.uri else path / name
             path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         else:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return path
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy an output, a file or a folder, to another path in storage. Blocking."""
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.exists():
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def discard(self, job: str, outputs: Iterable[str]) -> None:
+        """Delete the working folder and the outputs of a job that will run again. Blocking."""
+        self.clear(job)
+        for relative in outputs:
+            path = self.absolute(relative)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def relative(self, path: Path) -> str:
         """A path in storage as job records keep it."""

@@ -1,22 +1,27 @@
 """The records of jobs and of their steps: created, changed in state, and looked up. Runs nothing.
 
-A step of a pipeline is a job whose parent is the pipeline, so that lists of jobs do not show it. The first terminal
-state of a job is final; later changes of the state have no effect.
+A step of a pipeline, or a nested pipeline, is a job whose parent is the pipeline, so that lists of jobs do not show
+it. The first terminal state of a job is final; later changes of the state have no effect.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import CANCEL_REQUESTED, NOT_STARTED, RUNNING, TERMINAL, State
-from azureml_emulator.jobs.definitions.steps import Step
+from azureml_emulator.jobs.definitions.steps import Nested, Step
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
 
 KIND = "jobs"
+PIPELINE = "Pipeline"
 _RUNS = "mlflow run"
+_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+# What a job that starts again forgets of its last run.
+_OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
 
 class JobRecords:
@@ -41,36 +46,60 @@ class JobRecords:
         return job
 
     def children(self, job: Resource) -> list[Resource]:
-        """The steps of a pipeline, oldest first."""
+        """The steps and nested pipelines of a pipeline, or the trials of a sweep, oldest first."""
         return self._store.children(job.key, KIND)
+
+    def descendants(self, job: Resource) -> list[Resource]:
+        """The same with everything inside the nested pipelines and sweeps, outer ones first."""
+        found = self.children(job)
+        return found + [inner for child in found for inner in self.descendants(child)]
 
     def unfinished(self) -> list[Resource]:
         """All jobs and steps that have not ended, steps after their pipelines."""
         return [job for job in self._store.of_kind(KIND) if job.properties["status"] not in TERMINAL]
 
-    def create_step(self, job: Resource, scope: Scope, name: str, step: Step) -> Resource:
-        """The record of one step of a pipeline, not started."""
+    def create_step(self, parent: Resource, scope: Scope, name: str, step: Step | Nested) -> Resource:
+        """The record of one step or nested pipeline of a pipeline, not started."""
         now = self._clock.timestamp()
         path = job_path(scope, name)
+        node = step.name.rpartition(".")[2]
         properties = {
-            "jobType": "Command",
+            "jobType": _job_type(step),
             "displayName": step.display_name,
-            "experimentName": job.properties.get("experimentName"),
+            "experimentName": parent.properties.get("experimentName"),
             "status": NOT_STARTED,
             "componentId": step.component,
-            "computeId": step.compute,
+            "computeId": step.compute if isinstance(step, Step) else None,
             "tags": step.tags,
-            "properties": {"azureml.pipelinerunid": job.name, "azureml.moduleName": step.name},
+            "properties": {"azureml.pipelinerunid": parent.name, "azureml.moduleName": node},
         }
         document = {
             "id": path.id,
             "name": name,
             "type": f"{PROVIDER}/workspaces/jobs",
             "properties": properties,
-            "systemData": {**job.document["systemData"], "createdAt": now, "lastModifiedAt": now},
+            "systemData": {**parent.document["systemData"], "createdAt": now, "lastModifiedAt": now},
         }
-        internal = {"parent": job.name, "step": step.name, "created": now, "outputs": {}, "output_types": {}}
-        return self._store.put(Resource(path.key, KIND, job.key, document, internal))
+        facts = {"parent": parent.name, "root": root_of(parent), "step": step.name}
+        internal = {**facts, "created": now, "outputs": {}, "output_types": {}}
+        return self._store.put(Resource(path.key, KIND, parent.key, document, internal))
+
+    def create_trial(
+        self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
+    ) -> Resource:
+        """The record of one trial of a sweep, not started. `shown` are the properties of its document."""
+        trial = self.create_step(sweep, scope, name, step)
+        # Of a step it would be canceled with: a trial may be canceled alone.
+        internal = {name: value for name, value in trial.internal.items() if name != "step"}
+        shown_trial = replace(trial.with_properties(**shown), internal={**internal, "parameters": parameters})
+        return self._store.put(shown_trial)
+
+    def restart_trial(self, key: str) -> Resource:
+        """Set an interrupted trial back to its beginning; only of a sweep that goes on."""
+        job = self.get(key)
+        fresh = {name: value for name, value in job.internal.items() if name not in _OF_A_RUN}
+        fresh |= {"outputs": {}, "output_types": {}}
+        return self._store.put(replace(job.with_properties(status=NOT_STARTED), internal=fresh))
 
     def set_state(self, key: str, state: State, error: dict[str, Any] | None = None) -> Resource:
         """Set the state of a job, unless it has ended. `error` is the reason of a failure."""
@@ -98,6 +127,12 @@ class JobRecords:
         }
         return self._store.put(job.with_properties(properties=bag))
 
+    def merge(self, key: str, *, properties: dict[str, str], tags: dict[str, str]) -> Resource:
+        """Add to the user-visible properties and tags of a job."""
+        job = self.get(key)
+        bag = {**(job.properties.get("properties") or {}), **properties}
+        return self._store.put(job.with_properties(properties=bag, tags={**(job.properties.get("tags") or {}), **tags}))
+
     def record_run(self, key: str, run: str, page: str) -> None:
         """Record the MLflow run of a job, and its page below MLflow's address."""
         job = self.set_internal(key, run=run, page=page)
@@ -113,16 +148,32 @@ class JobRecords:
         return (self._store.record(_RUNS, run) or {}).get("job", run)
 
     def delete(self, job: Resource) -> None:
-        """Delete a job and its steps."""
+        """Delete a job and everything inside it."""
         with self._store.transaction():
-            for child in self.children(job):
+            for child in self.descendants(job):
                 self._store.delete(child.key)
             self._store.delete(job.key)
+
+
+def root_of(job: Resource) -> str:
+    """The name of the outermost job of a step; that of the job itself when it is no step."""
+    return job.internal.get("root", job.name)
 
 
 def job_path(scope: Scope, name: str) -> ResourcePath:
     """The resource path of a job."""
     return ResourcePath(scope, ((KIND, name),))
+
+
+def _job_type(step: Step | Nested) -> str:
+    if not isinstance(step, Step):
+        return PIPELINE
+    return "Command" if step.sweep is None else "Sweep"
+
+
+def run_type(job: Resource) -> str:
+    """The type of a job's run in run history."""
+    return _RUN_TYPES.get(job.properties.get("jobType", ""), "azureml.StepRun")
 
 
 def failure(message: str, code: str = "UserError") -> dict[str, Any]:

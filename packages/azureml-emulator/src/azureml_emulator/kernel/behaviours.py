@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import Conflict
+from azureml_emulator.kernel.immutability import refuse_changed_content, with_kept_content
 from azureml_emulator.kernel.kinds import KINDS, BehaviourName, Kind, kind_of
 from azureml_emulator.kernel.operations import Operation
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath
@@ -45,7 +45,7 @@ class Behaviour:
         existing = self.store.get(path.key)
         kind.check_addresses(body.get("properties", {}))
         refuse_changed_content(kind, existing, body)
-        resource = self.store.put(self.draft(kind, path, body, existing))
+        resource = self.store.put(self.draft(kind, path, with_kept_content(existing, body), existing))
         return Stored(resource, created=existing is None)
 
     async def patch(self, kind: Kind, resource: Resource, path: ResourcePath, body: dict[str, Any]) -> Stored:
@@ -151,21 +151,6 @@ class Behaviours:
     def of(self, kind: Kind) -> Behaviour:
         """The behaviour that the table of kinds names."""
         return self._by_name[kind.behaviour]
-
-
-def refuse_changed_content(kind: Kind, existing: Resource | None, body: dict[str, Any]) -> None:
-    """Raise Conflict when a PUT would change the content of an existing version."""
-    if existing is None:
-        return
-    sent = body.get("properties", {})
-    changed = [name for name in kind.content if sent.get(name) != existing.properties.get(name)]
-    if changed:
-        raise Conflict(
-            f"{kind.path} '{existing.id.rsplit('/', 3)[1]}' version '{existing.name}' already exists with "
-            f"other content ({', '.join(changed)} differ). A version is immutable: register a new version. "
-            "Only tags, description and isArchived of an existing version can be changed.",
-            code="UserError",
-        )
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

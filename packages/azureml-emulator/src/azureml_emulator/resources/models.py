@@ -16,7 +16,8 @@ import yaml
 
 from azureml_emulator.kernel.behaviours import Stored
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import BadRequest, Conflict
+from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.immutability import changed_content
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
@@ -55,7 +56,7 @@ class Models(UploadedVersions):
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Register a version with a copy of its files, or change the mutable properties of an existing one.
 
-        Raises BadRequest when the files do not exist, Conflict for other content under an existing version.
+        Raises BadRequest when the files do not exist, or are others than those of an existing version.
         """
         properties = body.get("properties", {})
         uri = properties.get("modelUri")
@@ -68,7 +69,7 @@ class Models(UploadedVersions):
                 return await self._register(kind, path, body, content, digest)
             finally:
                 await asyncio.to_thread(shutil.rmtree, content.parent, ignore_errors=True)
-        return await super().put(kind, path, await self._as_registered(path, body))
+        return await super().put(kind, path, await self._as_registered(kind, path, body))
 
     async def _register(
         self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
@@ -77,7 +78,7 @@ class Models(UploadedVersions):
         existing = self.store.get(path.key)
         properties = body["properties"]
         if existing is not None:
-            _refuse_other(existing, digest, properties["modelUri"])
+            _refuse_other(kind, existing, digest)
             return Stored(existing)
         account, container = path.scope.storage_account, path.scope.default_container
         name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in path.pairs for part in pair)}/{content.name}"
@@ -91,10 +92,10 @@ class Models(UploadedVersions):
         digested = stored.resource.with_internal(**{CONTENT_DIGEST: digest})
         return Stored(self.store.put(digested), stored.created)
 
-    async def _as_registered(self, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
+    async def _as_registered(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> dict[str, Any]:
         """The body, with its address replaced by that of the registered copy.
 
-        Raises Conflict when the files at the given address differ from the registered ones.
+        Raises BadRequest when the files at the given address differ from the registered ones.
         """
         existing = self.store.get(path.key)
         if existing is None:
@@ -103,7 +104,7 @@ class Models(UploadedVersions):
         uri = self._access.current(properties["modelUri"])
         if uri != self._access.current(existing.properties["modelUri"]):
             source = self._source(uri, properties, path.scope)
-            _refuse_other(existing, await asyncio.to_thread(content_digest, source), uri)
+            _refuse_other(kind, existing, await asyncio.to_thread(content_digest, source))
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
         kept = {"modelUri": existing.properties["modelUri"], "flavors": flavors}
         return {**body, "properties": {**properties, **kept}}
@@ -144,13 +145,9 @@ class Models(UploadedVersions):
         return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
 
 
-def _refuse_other(existing: Resource, digest: str, uri: str) -> None:
+def _refuse_other(kind: Kind, existing: Resource, digest: str) -> None:
     if digest != existing.internal[CONTENT_DIGEST]:
-        raise Conflict(
-            f"{existing.id} already exists with other content: the files at '{uri}' differ from those it was "
-            "registered with. A version is immutable: register a new version.",
-            code="UserError",
-        )
+        raise changed_content(kind, existing, "modelUri")
 
 
 def _move(content: Path, target: Path) -> None:

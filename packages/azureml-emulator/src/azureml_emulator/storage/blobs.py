@@ -120,6 +120,11 @@ class Blobs:
         self._store.put_record(_TOPIC, _key(account, container, name), properties)
 
 
+def is_storable(name: str) -> bool:
+    """Whether a file can have this name of a blob: no empty part and no dots, as in `x.csv/`, `a//b` and `./a`."""
+    return not {"", ".", ".."} & set(name.split("/"))
+
+
 def _key(account: str, container: str, name: str) -> str:
     return f"{account}/{container}/{name}"
 

@@ -132,6 +132,104 @@ def test_steps_of_a_nested_pipeline_are_prefixed_with_its_name() -> None:
     assert graph.outputs == {"top": FromStep("inner.use", "model")}
 
 
+def test_settings_of_a_step_take_values_of_pipeline_inputs_through_all_levels() -> None:
+    # given a step whose compute, timeout, tags and variables are bound to inputs of a pipeline component
+    bound_step = node(
+        "make",
+        computeId="${{parent.inputs.where}}",
+        limits={"timeout": "${{parent.inputs.seconds}}"},
+        resources={"instance_count": "${{parent.inputs.nodes}}"},
+        distribution={"process_count_per_instance": "${{parent.inputs.nodes}}"},
+        tags={"team": "the ${{parent.inputs.where}} team"},
+        environment_variables={"LEVEL": "${{parent.inputs.level}}"},
+    )
+    texts = ("where", "seconds", "nodes")
+    declared = {name: {"type": "string"} for name in texts} | {"level": {"type": "string", "optional": True}}
+    component = {"type": "pipeline", "inputs": declared, "jobs": {"s": bound_step}}
+    outer = {
+        "type": "pipeline",
+        "componentId": "inner",
+        "inputs": {t: bound(f"${{{{parent.inputs.{t}}}}}") for t in texts},
+    }
+    given = {"where": {"value": "azureml:big"}, "seconds": {"value": "90"}, "nodes": {"value": 1}}
+
+    # when
+    graph = read_pipeline({"jobs": {"n": outer}, "inputs": given}, {**COMPONENTS, "inner": component}.__getitem__)
+
+    # then it has their values, and nothing where there is none
+    step = graph.steps["n.s"]
+    assert (step.compute, step.timeout) == ("big", 90)
+    assert (step.tags, step.environment_variables) == ({"team": "the azureml:big team"}, {})
+
+
+def test_a_setting_bound_to_data_is_refused() -> None:
+    data = {"uri": "azureml://datastores/d/paths/x", "jobInputType": "uri_folder"}
+    with pytest.raises(BadRequest, match="not a literal value"):
+        read({"a": node("make", computeId="${{parent.inputs.data}}")}, inputs={"data": data})
+
+
+def test_nested_pipelines_stand_outer_ones_first_with_what_is_written_inside() -> None:
+    top = {
+        "type": "pipeline",
+        "outputs": {"o": {"type": "mlflow_model"}, "none": {"type": "uri_folder"}},
+        "jobs": {
+            "deep": {"type": "pipeline", "componentId": "both", "outputs": {"best": {"value": "${{parent.outputs.o}}"}}}
+        },
+    }
+    jobs = {"top": {"type": "pipeline", "componentId": "top", "display_name": "The top"}}
+
+    graph = read_pipeline({"jobs": jobs}, {**COMPONENTS, "top": top}.__getitem__)
+
+    assert list(graph.nested) == ["top", "top.deep"]
+    assert graph.nested["top"].display_name == "The top"
+    assert graph.nested["top"].outputs == {"o": FromStep("top.deep.use", "model")}
+
+
+def test_a_pipeline_component_without_steps_is_taken() -> None:
+    graph = read_pipeline(
+        {"jobs": {"nothing": {"type": "pipeline", "componentId": "empty"}}},
+        {"empty": {"type": "pipeline", "jobs": {}}}.__getitem__,
+    )
+    assert (graph.steps, list(graph.nested)) == ({}, ["nothing"])
+
+
+VALUES = {
+    "write": {
+        "type": "command",
+        "command": "true",
+        "outputs": {"flag": {"type": "boolean"}, "f": {"type": "uri_file"}},
+    },
+    "read": {"type": "command", "command": "echo ${{inputs.flag}}", "inputs": {"flag": {"type": "boolean"}}},
+    "count": {"type": "command", "command": "echo ${{inputs.n}}", "inputs": {"n": {"type": "integer", "max": "20"}}},
+}
+
+
+def test_a_value_that_a_step_writes_can_be_bound_to_a_value_but_a_file_cannot() -> None:
+    jobs = {"w": node("write"), "r": node("read", inputs={"flag": bound("${{parent.jobs.w.outputs.flag}}")})}
+    step = read_pipeline({"jobs": jobs}, VALUES.__getitem__).steps["r"]
+    assert (step.inputs["flag"].type, step.inputs["flag"].source) == ("boolean", FromStep("w", "flag"))
+
+    jobs["r"]["inputs"]["flag"] = bound("${{parent.jobs.w.outputs.f}}")
+    with pytest.raises(BadRequest, match="needs a value of type boolean"):
+        read_pipeline({"jobs": jobs}, VALUES.__getitem__)
+
+
+@pytest.mark.parametrize("name", ["group.flag", "flag"])
+def test_the_boolean_of_a_group_is_bound(name: str) -> None:
+    jobs = {"r": node("read", inputs={"flag": bound(f"${{{{parent.inputs.{name}}}}}")})}
+    graph = read_pipeline({"jobs": jobs, "inputs": {name: {"value": True}}}, VALUES.__getitem__)
+    assert graph.steps["r"].inputs["flag"].source == Literal("True")
+
+
+def test_an_integer_takes_any_number() -> None:
+    for text in ("10.01", "7"):
+        graph = read_pipeline({"jobs": {"c": node("count", inputs={"n": bound(text)})}}, VALUES.__getitem__)
+        assert graph.steps["c"].inputs["n"].source == Literal(text)
+    for text, words in (("much", "of type integer"), ("20.5", "at most 20")):
+        with pytest.raises(BadRequest, match=words):
+            read_pipeline({"jobs": {"c": node("count", inputs={"n": bound(text)})}}, VALUES.__getitem__)
+
+
 def test_settings_are_read() -> None:
     settings = {
         "continue_on_step_failure": False,
@@ -191,12 +289,11 @@ def test_refused_at_submission(jobs: dict[str, Any], words: str) -> None:
     assert refusal.value.error_code == "UserError"
 
 
-def test_an_unbound_output_of_the_pipeline_is_refused() -> None:
-    with pytest.raises(BadRequest, match="No step writes the pipeline's output 'best'"):
-        read({"make": node("make")}, outputs={"best": {}})
+def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
+    assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["sweep", "spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["spark", "automl", "data_transfer"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})

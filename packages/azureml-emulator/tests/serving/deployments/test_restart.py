@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,46 @@ def test_deployments_serve_again_after_a_restart(
     # and can be repeated
     service.deploy("green")
     assert service.score({}, key=key, to="green").json()["text"] == "green"
+
+
+@pytest.mark.parametrize("how", ["move", "copytree"])
+def test_deployments_serve_from_where_the_state_folder_is(
+    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any], tmp_path: Path, how: str
+) -> None:
+    # given a workspace that was stopped, and its folder moved, or copied beside the original
+    emulator = fresh_emulator()
+    service = service_of(emulator)
+    service.deploy("blue")
+    key, elsewhere = service.key, tmp_path / "else where"
+    emulator.stop()
+    getattr(shutil, how)(emulator.settings.state, elsewhere)
+    # when it is started there
+    emulator.settings = emulator.settings.model_copy(update={"state": elsewhere})
+    emulator.restart()
+    # then the deployment serves, from the files there
+    assert service.score({}, key=key, to="blue").json()["text"] == "blue"
+    pid = service.counts("blue")["pid"]
+    assert Path(f"/proc/{pid}/cwd").resolve().is_relative_to(elsewhere)
+    emulator.stop()
+
+
+def test_one_deployment_without_its_files_does_not_keep_the_workspace_from_starting(
+    fresh_emulator: Callable[..., Any], service_of: Callable[[Any], Any]
+) -> None:
+    # given two deployments, of which one loses its files while the emulator is stopped
+    emulator = fresh_emulator()
+    service = service_of(emulator)
+    service.deploy("blue")
+    service.deploy("green")
+    key, code = service.key, Path(f"/proc/{service.counts('blue')['pid']}/cwd").resolve()
+    emulator.stop()
+    shutil.rmtree(code.parent)
+    # when
+    emulator.restart()
+    # then the other one serves, and this one says what to do
+    assert service.score({}, key=key, to="green").json()["text"] == "green"
+    failed = service.deployment("blue")["properties"]
+    assert failed["provisioningState"] == "Failed"
+    assert "Create or update the deployment again" in failed["properties"]["azureml.failureReason"]
+    service.deploy("blue")
+    assert service.score({}, key=key, to="blue").json()["text"] == "blue"

@@ -17,7 +17,8 @@ from typing import Any, Final
 from azure.ai.ml import MLClient
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Data
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.ai.ml.exceptions import AssetPathException
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.audit.record import Break, Event, Record, follow, parse, verify
 from mlops.azure.sdk_output import suppress_output
@@ -29,7 +30,6 @@ _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"
 _HASH_TAG: Final = "hash"
 _ATTEMPTS: Final = 8
-_CONFLICT: Final = 409
 
 
 class AuditLog:
@@ -137,13 +137,15 @@ class AuditLog:
             try:
                 with suppress_output():
                     self._client.data.create_or_update(asset)
-            except ResourceExistsError:
-                return False
-            except HttpResponseError as error:
-                if error.status_code == _CONFLICT:
+            except (AssetPathException, HttpResponseError):
+                # The error for a taken number differs between service versions, so look whether it is taken.
+                if self._is_taken(record.number):
                     return False
                 raise
         return True
+
+    def _is_taken(self, number: int) -> bool:
+        return any(int(asset.version or 0) == number for asset in self._client.data.list(name=_ASSET))
 
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"

@@ -8,12 +8,13 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from azure.ai.ml import Input, MLClient
 from azure.ai.ml.constants import AssetTypes
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.azure.sdk_output import suppress_output
@@ -213,6 +214,11 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
             client.jobs.begin_cancel(job_name).wait()
     except ResourceNotFoundError:
         return Interrupted("the job was not started yet; nothing was scored")
+    except HttpResponseError as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        # The service refuses to cancel a pipeline that has ended.
+        return Interrupted(f"job {job_name} had already ended; nothing was fetched", "Run the command again.")
     return Interrupted(f"job {job_name} was cancelled; nothing was fetched", "Run the command again.")
 
 

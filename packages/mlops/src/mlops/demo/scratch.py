@@ -46,6 +46,8 @@ class ScratchRepository(Repository):
         """Create it, and an empty remote for it, whose address is noted last: with it the repository is complete."""
         self._run("init", "--quiet", "--initial-branch", BRANCH)
         self._run("init", "--quiet", "--bare", "--initial-branch", BRANCH, str(remote))
+        # The project may be a shallow clone, whose history begins with a commit that git does not have.
+        self._run("-C", str(remote), "config", "receive.shallowUpdate", "true")
         exclude = self.folder / ".git" / "info" / "exclude"
         exclude.write_text("".join(f"{name}\n" for name in _NOT_CONTENT))
         for key, value in (

@@ -9,7 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -185,7 +185,18 @@ def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file:
     if failed is None:
         reason = _reason_of_service(client, job.name)
         return JobFailed(f"job {job.name} ended as {job.status}", "Run the command again.", tuple(reason))
-    return _step_failure(client, project, job, failed, data_file)
+    return _step_failure(client, project, job, _innermost(client, failed), data_file)
+
+
+def _innermost(client: MLClient, failed: StepRun) -> StepRun:
+    """The failed step inside a nested pipeline, which has the log; a step itself, with the names of the levels."""
+    now = datetime.now(UTC)
+    children = [child for child in client.jobs.list(parent_job_name=failed.job) if child is not None]
+    inside = next((child for child in children if child.status == FAILED), None)
+    if inside is None:
+        return failed
+    step = _step(inside, now)
+    return _innermost(client, StepRun(replace(step, name=f"{failed.step.name}.{step.name}"), str(inside.name)))
 
 
 def _step_failure(

@@ -12,12 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from azure.ai.ml import MLClient
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
@@ -259,6 +260,14 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
         )
     except ResourceNotFoundError:
         return Interrupted("the job was not submitted yet; nothing was registered")
+    except HttpResponseError as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        # The service refuses to cancel a pipeline that has ended.
+        return Interrupted(
+            f"job {job_name} had already ended; nothing was registered",
+            "Run the command again; finished steps are reused.",
+        )
     return Interrupted(
         f"job {job_name} was cancelled; nothing was registered",
         "Run the command again; finished steps are reused.",

@@ -27,10 +27,17 @@ from azureml_emulator.http.blob_service.replies import (
     storage_headers,
 )
 from azureml_emulator.http.blob_service.writes import BlobAddress, BlobWrites
-from azureml_emulator.kernel.errors import Conflict, EmulatorError, NotFound, NotModelled, PreconditionFailed
+from azureml_emulator.kernel.errors import (
+    BadRequest,
+    Conflict,
+    EmulatorError,
+    NotFound,
+    NotModelled,
+    PreconditionFailed,
+)
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blob, Blobs
+from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blob, Blobs, is_storable
 from azureml_emulator.storage.uploads import Uploads
 
 Handler = Callable[[Request, BlobAddress], Awaitable[Response]]
@@ -111,6 +118,7 @@ class BlobService:
         self._authorize(request, address, needed)
         if address.name:
             self._blobs.path(address.account, address.container, address.name)
+            _check_storable(request, address)
         if address.name.startswith(IMMUTABLE_PREFIX) and request.method in {"PUT", "DELETE"}:
             raise Conflict(
                 f"'{address.name}' belongs to a registered version, which is immutable.",
@@ -178,6 +186,18 @@ class BlobService:
 
     def _properties(self, address: BlobAddress, blob: Blob) -> dict[str, object]:
         return self._blobs.properties(address.account, address.container, blob.name)
+
+
+def _check_storable(request: Request, address: BlobAddress) -> None:
+    """Raise NotFound, or BadRequest for a write, when a file cannot have the name of the blob."""
+    if is_storable(address.name):
+        return
+    if request.method == "PUT":
+        message = f"'{address.name}' has an empty part. The emulator keeps blobs as files, which cannot have this name."
+        raise BadRequest(message, code="InvalidResourceName")
+    # On Azure `x.csv/` and `x.csv` are two blobs: clients ask for the first to tell a file from a folder.
+    message = f"The specified blob does not exist: {address.container}/{address.name}"
+    raise NotFound(message, code="BlobNotFound")
 
 
 def _prefix(request: Request) -> str:

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
-from azureml_emulator.jobs.job_records import JobRecords
+from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, SWEEP_LOG, JobPaths, artifact_name
+from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
@@ -73,7 +73,7 @@ class History:
         )
 
     async def children(self, request: Request) -> Response:
-        """The steps of a pipeline."""
+        """The steps and nested pipelines of a pipeline, or the trials of a sweep."""
         children = self._records.children(self._find(request))
         limit = request.query_params.get("$top", request.query_params.get("top", ""))
         shown = children[: int(limit)] if limit.isdigit() else children
@@ -149,7 +149,7 @@ class History:
         return {
             "runId": job.name,
             "parentRunId": parent,
-            "rootRunId": parent or job.name,
+            "rootRunId": root_of(job),
             "experimentId": properties.get("experimentName"),
             "displayName": properties.get("displayName"),
             "description": properties.get("description"),
@@ -159,7 +159,7 @@ class History:
             "startTimeUtc": internal.get("started"),
             "endTimeUtc": internal.get("ended"),
             "createdBy": {"userName": job.document["systemData"]["createdBy"]},
-            "runType": "azureml.PipelineRun" if properties.get("jobType") == "Pipeline" else "azureml.StepRun",
+            "runType": run_type(job),
             "tags": properties.get("tags") or {},
             "properties": properties.get("properties") or {},
             "hidden": bool(properties.get("isArchived")),
@@ -182,7 +182,9 @@ class History:
         scope = parse_resource_path(job.id).scope
         owner = job.internal.get("reused", job.name)
         found = [
-            name for name in (PIPELINE_LOG, STEP_LOG) if (self._job_paths.artifacts(scope, owner) / name).is_file()
+            name
+            for name in (PIPELINE_LOG, SWEEP_LOG, STEP_LOG)
+            if (self._job_paths.artifacts(scope, owner) / name).is_file()
         ]
         return {
             name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
+
 DATA_TYPES = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
+# Outputs of these types are files with one value, which a later step gets as text.
+VALUE_TYPES = frozenset({"boolean", "integer", "number", "string"})
 DIRECT = "direct"
 # A threshold without a limit.
 UNLIMITED = -1
@@ -86,7 +90,8 @@ class ParallelSettings:
 class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
-    `parallel` is set when the command runs an entry script over mini-batches.
+    `parallel` is set when the command runs an entry script over mini-batches, `sweep` when it is run by trials with
+    different parameters. `is_trial` marks such a trial.
     """
 
     name: str
@@ -103,6 +108,8 @@ class Step:
     compute: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     parallel: ParallelSettings | None = None
+    sweep: SweepSettings | None = None
+    is_trial: bool = False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -113,11 +120,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Nested:
+    """A node that runs a pipeline component. `outputs` maps its outputs to those of the steps inside it."""
+
+    name: str
+    display_name: str
+    component: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, FromStep] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Graph:
-    """The steps of a job in topological order. `outputs` maps the outputs of the job to those of steps."""
+    """The steps of a job in topological order. `outputs` maps the outputs of the job to those of steps.
+
+    `nested` has the nested pipelines, outer ones first: the step or pipeline `a` of the nested pipeline `x` is `x.a`.
+    """
 
     steps: dict[str, Step]
     outputs: dict[str, FromStep] = field(default_factory=dict)
+    nested: dict[str, Nested] = field(default_factory=dict)
     datastore: str | None = None
     continue_on_step_failure: bool = True
     force_rerun: bool = False

@@ -52,10 +52,10 @@ def bool_of(value: Any, *, default: bool) -> bool:
 
 
 def seconds(value: Any, target: str) -> float | None:
-    """A duration in seconds: a number, or ISO 8601 (PT1M30S). None stays None. Raises BadRequest."""
+    """A duration in seconds: a number, also as text, or ISO 8601 (PT1M30S). None stays None. Raises BadRequest."""
     if value is None:
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) or str(value).isdigit():
         return float(value)
     try:
         return parse_duration(str(value))
@@ -79,7 +79,8 @@ def check_literal(text: str, declared: dict[str, Any], where: str) -> None:
 
 def _check_number(text: str, kind: str, declared: dict[str, Any], where: str) -> None:
     try:
-        number = int(text) if kind == "integer" else float(text)
+        # The service takes any number for an integer.
+        number = float(text)
     except ValueError as error:
         raise refuse(f"{where} must be of type {kind}, not '{text}'.", where) from error
     low, high = declared.get("min"), declared.get("max")

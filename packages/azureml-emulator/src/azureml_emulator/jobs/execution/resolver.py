@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator.jobs.definitions.steps import DIRECT, Data, FromStep, Literal, Step
+from azureml_emulator.jobs.definitions.steps import DIRECT, VALUE_TYPES, Data, FromStep, Literal, Step
+from azureml_emulator.jobs.definitions.wire import check_literal
 from azureml_emulator.kernel.errors import BadRequest, EmulatorError, NotFound
 from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import Scope
@@ -74,11 +75,17 @@ class Resolver:
 
 
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
-    """The value of each input in the command: text, a path, or an address in the mode "direct"."""
+    """The value of each input in the command: text, a path, or an address in the mode "direct".
+
+    The text of an input that another step wrote is read from its file. Raises BadRequest for one of another type.
+    """
     given = {}
     for name, step_input in step.inputs.items():
         if isinstance(step_input.source, Literal):
             given[name] = step_input.source.text
+        elif step_input.type in VALUE_TYPES:
+            given[name] = paths[name].read_text(encoding="utf-8").strip()
+            check_literal(given[name], {"type": step_input.type}, f"The input '{name}' of the step '{step.name}'")
         elif step_input.mode == DIRECT:
             given[name] = step_input.source.uri if isinstance(step_input.source, Data) else addresses[name]
         else:

@@ -6,7 +6,7 @@ Also cancels jobs, stops them with the emulator, and fails interrupted ones. A s
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import Graph
+from azureml_emulator.jobs.definitions.steps import Graph, Step
+from azureml_emulator.jobs.execution.nested_pipelines import Levels, LevelTools, waiting_inside
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
+from azureml_emulator.jobs.execution.sweep_runner import SweepRunner, resumes
 from azureml_emulator.jobs.graph.scheduling import decide
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
-from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
+from azureml_emulator.jobs.job_paths import JobPaths
+from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure, failure_message, job_path, root_of
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
@@ -38,7 +40,7 @@ _INTERRUPTED_CODE = "Interrupted"
 class _Progress:
     """The progress of one running pipeline."""
 
-    records: dict[str, Resource]
+    levels: Levels
     states: dict[str, State]
     outputs: dict[str, dict[str, Path]] = field(default_factory=dict)
     tasks: dict[asyncio.Task[State], str] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Runner:
         self,
         records: JobRecords,
         steps: StepRunner,
+        sweeps: SweepRunner,
         tracking: Tracking,
         job_paths: JobPaths,
         clock: Clock,
@@ -59,11 +62,13 @@ class Runner:
     ) -> None:
         self._records = records
         self._steps = steps
+        self._sweeps = sweeps
         self._tracking = tracking
         self._job_paths = job_paths
         self._clock = clock
         self._parallel = parallel
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._progress: dict[str, _Progress] = {}
         self._stopping = False
 
     def start(self, job: Resource, graph: Graph) -> None:
@@ -73,21 +78,32 @@ class Runner:
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
     async def cancel(self, job: Resource) -> None:
-        """Cancel a job, without waiting for its end. No effect on a job that has ended."""
+        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended."""
         self._records.set_state(job.key, CANCEL_REQUESTED)
-        task = self._tasks.get(job.key)
-        if task is not None:
+        for task in self._tasks_of(job):
             _cancel(task)
+        progress = self._progress.get(_root_key(job))
+        if progress is not None and "step" in job.internal:
+            for name in waiting_inside(job.internal["step"], progress.states):
+                self._skip(progress, name)
 
     async def ended(self, job: Resource) -> None:
-        """Wait until a running job has ended."""
-        task = self._tasks.get(job.key)
-        if task is not None:
-            await asyncio.wait({task})
+        """Wait until a running job, step or nested pipeline has ended."""
+        tasks = self._tasks_of(job)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _tasks_of(self, job: Resource) -> list[asyncio.Task[Any]]:
+        """The task of a job, or those of the steps that a nested pipeline has inside."""
+        own, progress = self._tasks.get(job.key), self._progress.get(_root_key(job))
+        if own is not None or progress is None:
+            return [own] if own is not None else []
+        name = job.internal.get("step", "")
+        return [task for task, step in progress.tasks.items() if step == name or step.startswith(f"{name}.")]
 
     async def stop(self) -> None:
         """Stop all jobs, at the end of the emulator."""
-        self._stopping = True
+        self._stopping = self._sweeps.stopping = True
         running = list(self._tasks.values())
         for task in running:
             _cancel(task)
@@ -96,12 +112,15 @@ class Runner:
     def fail_interrupted(self) -> dict[str, State]:
         """At start: mark jobs that the end of the last process interrupted as failed, with the reason.
 
+        Sweeps stay as they are, to be started again; their trials are canceled.
         Returns the MLflow runs that are still open, with the states in which to close them.
         """
         open_runs: dict[str, State] = {}
         for job in self._records.unfinished():
+            if job.properties["status"] != CANCEL_REQUESTED and resumes(job):
+                continue
             canceled = job.properties["status"] == CANCEL_REQUESTED
-            waiting = "parent" in job.internal and "started" not in job.internal
+            waiting = "parent" in job.internal and ("started" not in job.internal or "parameters" in job.internal)
             if canceled or waiting:
                 ended = self._records.set_state(job.key, CANCELED)
             else:
@@ -112,11 +131,13 @@ class Runner:
 
     async def _run(self, job: Resource, graph: Graph) -> None:
         try:
-            if job.properties["jobType"] == "Pipeline":
+            if job.properties["jobType"] == PIPELINE:
                 await self._run_pipeline(job, graph)
             else:
                 await self._run_single(job, graph)
         except asyncio.CancelledError:
+            if self._stopping and resumes(job):
+                return
             if self._stopping:
                 self._records.set_state(job.key, FAILED, failure(_INTERRUPTED, _INTERRUPTED_CODE))
             else:
@@ -130,64 +151,74 @@ class Runner:
     async def _run_single(self, job: Resource, graph: Graph) -> None:
         (step,) = graph.steps.values()
         context = self._context(job, graph, parent_run=None)
-        await self._steps.run(job, step, context, {})
+        await self._step(job, step, context, {})
 
     async def _run_pipeline(self, job: Resource, graph: Graph) -> None:
         self._records.set_state(job.key, PREPARING)
-        scope = parse_resource_path(job.id).scope
         root = run_once(self._begin_run(job), f"beginning the MLflow run of {job.name}")
-        context = self._context(job, graph, parent_run=root)
-        records = {
-            name: self._records.create_step(job, scope, self._clock.identifier(), step)
-            for name, step in graph.steps.items()
-        }
-        progress = _Progress(records, dict.fromkeys(graph.steps, NOT_STARTED))
-        log = LogFile(self._job_paths.log(scope, job.name, PIPELINE_LOG))
-        log.stamped(self._clock.now(), f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
+        levels = Levels(LevelTools(self._records, self._tracking, self._job_paths, self._clock), job, graph, root)
+        progress = _Progress(levels, dict.fromkeys(graph.steps, NOT_STARTED))
+        self._progress[job.key] = progress
+        levels.write("", f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
         self._records.set_state(job.key, RUNNING)
         try:
-            end = await self._advance(graph, context, progress, log)
+            end = await self._advance(graph, self._context(job, graph, root), progress)
         except asyncio.CancelledError:
             await self._cancel_steps(progress)
-            log.stamped(self._clock.now(), "Pipeline canceled.")
-            await self._close(root, CANCELED)
+            levels.write("", "Pipeline canceled.")
+            await levels.close("", CANCELED)
             raise
         except Exception:
             # A bug of the emulator: no step may go on without its pipeline.
             await self._cancel_steps(progress)
             raise
-        self._bind_outputs(job, graph, progress)
-        log.stamped(self._clock.now(), f"Pipeline {job.name}: {end}.")
-        await self._close(root, end)
-        self._records.set_state(job.key, end, self._failure(progress) if end == FAILED else None)
+        finally:
+            del self._progress[job.key]
+        levels.bind_outputs("", graph.outputs)
+        levels.write("", f"Pipeline {job.name}: {end}.")
+        await levels.close("", end)
+        self._records.set_state(job.key, end, levels.failure(progress.states) if end == FAILED else None)
 
-    async def _advance(self, graph: Graph, context: JobContext, progress: _Progress, log: LogFile) -> State:
+    async def _advance(self, graph: Graph, context: JobContext, progress: _Progress) -> State:
+        levels = progress.levels
         while True:
             plan = decide(graph, progress.states, self._parallel)
             for name in plan.skip:
-                progress.states[name] = CANCELED
-                self._records.set_state(progress.records[name].key, CANCELED)
-                log.stamped(self._clock.now(), f"{name}: not run, because a step that it needs did not complete.")
+                self._skip(progress, name)
+                levels.log(name, "not run, because a step that it needs did not complete.")
             for name in plan.start:
                 progress.states[name] = RUNNING
-                step = self._steps.run(progress.records[name], graph.steps[name], context, progress.outputs)
-                progress.tasks[run_once(step, f"the step {progress.records[name].name}")] = name
-                log.stamped(self._clock.now(), f"{name}: started as {progress.records[name].name}.")
+                within = replace(context, parent_run=levels.begin(name))
+                step = self._step(levels.steps[name], graph.steps[name], within, progress.outputs)
+                progress.tasks[run_once(step, f"the step {levels.steps[name].name}")] = name
+                levels.log(name, f"started as {levels.steps[name].name}.")
             if plan.stop and not progress.stopped:
                 progress.stopped = True
                 for task in progress.tasks:
                     _cancel(task)
+            await levels.follow(progress.states)
             if plan.end is not None:
                 return plan.end
             if progress.tasks:
                 done, _ = await asyncio.wait(progress.tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    self._finish(task, progress, log)
+                    self._finish(task, progress)
 
-    def _finish(self, task: asyncio.Task[State], progress: _Progress, log: LogFile) -> None:
+    async def _step(
+        self, record: Resource, step: Step, context: JobContext, earlier: dict[str, dict[str, Path]]
+    ) -> State:
+        if step.sweep is None:
+            return await self._steps.run(record, step, context, earlier)
+        return await self._sweeps.run(record, step, step.sweep, context, earlier)
+
+    def _skip(self, progress: _Progress, name: str) -> None:
+        progress.states[name] = CANCELED
+        self._records.set_state(progress.levels.steps[name].key, CANCELED)
+
+    def _finish(self, task: asyncio.Task[State], progress: _Progress) -> None:
         name = progress.tasks.pop(task)
         state = CANCELED if task.cancelled() else task.result()
-        record = self._records.get(progress.records[name].key)
+        record = self._records.get(progress.levels.steps[name].key)
         progress.states[name] = state
         progress.outputs[name] = {
             output: self._job_paths.absolute(relative) for output, relative in record.internal["outputs"].items()
@@ -195,30 +226,13 @@ class Runner:
         reused = record.internal.get("reused")
         note = f" (reused from {reused})" if reused else ""
         reason = f": {failure_message(record).splitlines()[0]}" if state == FAILED else ""
-        log.stamped(self._clock.now(), f"{name}: {state}{note}{reason}")
+        progress.levels.log(name, f"{state}{note}{reason}")
 
     async def _cancel_steps(self, progress: _Progress) -> None:
         for task in progress.tasks:
             _cancel(task)
         await asyncio.gather(*progress.tasks, return_exceptions=True)
-        for record in progress.records.values():
-            self._records.set_state(record.key, CANCELED)
-
-    def _bind_outputs(self, job: Resource, graph: Graph, progress: _Progress) -> None:
-        """Set the outputs of the job to those of the steps that are bound to them."""
-        outputs, types = {}, {}
-        for name, source in graph.outputs.items():
-            step = self._records.get(progress.records[source.step].key)
-            if source.output in step.internal["outputs"]:
-                outputs[name] = step.internal["outputs"][source.output]
-                types[name] = step.internal["output_types"][source.output]
-        self._records.set_internal(job.key, outputs=outputs, output_types=types)
-
-    def _failure(self, progress: _Progress) -> dict[str, object]:
-        failed = [name for name, state in progress.states.items() if state == FAILED]
-        first = self._records.get(progress.records[failed[0]].key)
-        others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
-        return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
+        await progress.levels.cancel()
 
     def _context(self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None) -> JobContext:
         return JobContext(
@@ -238,14 +252,6 @@ class Runner:
             self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked
 
-    async def _close(self, root: asyncio.Task[TrackedRun | None], end: State) -> None:
-        if end == CANCELED and not root.done():
-            root.cancel()
-            return
-        tracked = await root
-        if tracked is not None:
-            await self._tracking.end(tracked.run, end)
-
 
 def _cancel(task: asyncio.Task[Any]) -> None:
     """Cancel a task once: a second time would interrupt it while it stops what it started."""
@@ -255,3 +261,7 @@ def _cancel(task: asyncio.Task[Any]) -> None:
 
 def _scope(job: Resource) -> Scope:
     return parse_resource_path(job.id).scope
+
+
+def _root_key(job: Resource) -> str:
+    return job_path(_scope(job), root_of(job)).key

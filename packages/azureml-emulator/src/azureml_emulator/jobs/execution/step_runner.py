@@ -21,13 +21,13 @@ from azureml_emulator.jobs.definitions.states import (
     RUNNING,
     State,
 )
-from azureml_emulator.jobs.definitions.steps import FromStep, Step
+from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import STEP_LOG, JobPaths, LogFile
-from azureml_emulator.jobs.job_records import JobRecords, failure
+from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -191,7 +191,8 @@ class StepRunner:
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        command = substitute(step.command, given, given_outputs, frozenset(paths))
+        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
         environment = {
             **python.variables(tools.variables),
@@ -203,7 +204,7 @@ class StepRunner:
                 location=tools.location,
                 folder=folder,
             ),
-            **data_variables(given, given_outputs),
+            **data_variables(given, given_outputs, is_trial=step.is_trial),
             **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
@@ -245,7 +246,7 @@ class StepRunner:
         self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, launch: Launch
     ) -> None:
         log = LogFile(launch.log)
-        log.write(f"# Step '{step.name}' of job {record.internal.get('parent', record.name)}, run {record.name}.")
+        log.write(f"# Step '{step.name}' of job {root_of(record)}, run {record.name}.")
         log.write(f"# Environment: {_described(environment)}.")
         log.write(f"# {prepared.interpreter.reason}")
         how = await self._tools.launcher.describe(launch)

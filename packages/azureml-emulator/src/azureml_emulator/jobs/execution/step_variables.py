@@ -51,7 +51,8 @@ def tracking_variables(address: str, run: str, experiment: str) -> dict[str, str
     }
 
 
-def data_variables(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> dict[str, str]:
-    """The variables with the paths of inputs and outputs, as on Azure."""
+def data_variables(inputs: Mapping[str, str], outputs: Mapping[str, str], *, is_trial: bool) -> dict[str, str]:
+    """The variables with the paths of inputs and outputs, as on Azure; a trial has them under another name too."""
     read = {f"AZURE_ML_INPUT_{name}": text for name, text in inputs.items()}
-    return read | {f"AZURE_ML_OUTPUT_{name}": text for name, text in outputs.items()}
+    swept = {f"AZUREML_SWEEP_{name}": text for name, text in {**inputs, **outputs}.items()} if is_trial else {}
+    return read | {f"AZURE_ML_OUTPUT_{name}": text for name, text in outputs.items()} | swept

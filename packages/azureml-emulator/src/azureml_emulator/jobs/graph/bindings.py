@@ -17,8 +17,11 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL})
-_KNOWN_KINDS = "steps of the types command, parallel and pipeline"
+SWEEP = "sweep"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline and sweep"
+# Fields of a node whose expressions name data, or stand inside the component.
+_BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
@@ -50,7 +53,7 @@ class Bindings:
         kind = str(node.get("type", "command")).lower()
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
-        component = arm_id(node.get("componentId"))
+        component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")
         return self._find_component(component)
@@ -63,6 +66,41 @@ class Bindings:
         refuse_unknown(where, "output", node.get("outputs") or {}, specification.get("outputs") or {})
         outputs = specification.get("outputs") or {}
         return Frame(f"{where}.", specification.get("jobs") or {}, frame, node, outputs, declared)
+
+    def written(self, frame: Frame) -> dict[str, FromStep]:
+        """The outputs of a pipeline that steps inside it write, and those outputs of the steps."""
+        bound = {
+            output: (name, key)
+            for name, body in frame.jobs.items()
+            for key, value in (body.get("outputs") or {}).items()
+            if (output := parent_output(value)) is not None
+        }
+        return {
+            output: self._of_job(frame, f"{frame.prefix}{name}", name, key) for output, (name, key) in bound.items()
+        }
+
+    def settled(self, frame: Frame, where: str, node: dict[str, Any]) -> dict[str, Any]:
+        """The node with the values of pipeline inputs in its settings, such as `compute` and `limits`.
+
+        What is bound to an absent optional input is left out.
+        """
+        return {
+            name: value if name in _BOUND_ELSEWHERE else self._settled(frame, f"{where}.{name}", value)
+            for name, value in node.items()
+        }
+
+    def _settled(self, frame: Frame, where: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            settled = {key: self._settled(frame, f"{where}.{key}", each) for key, each in value.items()}
+            return {key: each for key, each in settled.items() if each is not None or value[key] is None}
+        if isinstance(value, list):
+            return [self._settled(frame, where, each) for each in value]
+        if not isinstance(value, str) or not _EXPRESSION.search(value):
+            return value
+        source = self.bound(frame, where, value)
+        if source is not None and not isinstance(source, Literal):
+            raise refuse(f"{where}: '{value}' is not a literal value, which a setting requires.", where)
+        return source.text if source is not None else None
 
     def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
         """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""
@@ -116,12 +154,10 @@ class Bindings:
             raise refuse(f"{where}: the step '{job}' has no output '{output}'.{known(outputs)}", where)
         if specification.get("type", "command") != PIPELINE:
             return FromStep(f"{frame.prefix}{job}", output)
-        inner = self.inner(frame, job, node, specification)
-        for name, body in inner.jobs.items():
-            for key, value in (body.get("outputs") or {}).items():
-                if parent_output(value) == output:
-                    return self._of_job(inner, where, name, key)
-        raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
+        written = self.written(self.inner(frame, job, node, specification))
+        if output not in written:
+            raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
+        return written[output]
 
 
 def parent_output(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """Reads the document of a job as a graph of steps. Refuses what the service refuses at submission. Pure: no I/O.
 
-Nested pipeline components are flattened: step `train` of node `inner` is the step `inner.train`. The bindings of inputs
-are resolved in `bindings.py`.
+The steps of nested pipelines stand beside the others: step `train` of node `inner` is the step `inner.train`. The
+bindings of inputs are resolved in `bindings.py`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import Any
 from azureml_emulator.jobs.definitions.command_line import references
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
+    VALUE_TYPES,
     Data,
     FromStep,
     Graph,
     Literal,
+    Nested,
     ParallelSettings,
     Step,
     StepInput,
     StepOutput,
 )
+from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.definitions.wire import (
     arm_id,
     as_text,
@@ -36,6 +39,7 @@ from azureml_emulator.jobs.definitions.wire import (
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
+    SWEEP,
     Bindings,
     FindComponent,
     Frame,
@@ -44,7 +48,8 @@ from azureml_emulator.jobs.graph.bindings import (
     refuse_unknown,
 )
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
-from azureml_emulator.kernel.errors import NotModelled
+from azureml_emulator.jobs.sweeps.settings import read_sweep_settings
+from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
 _SEVERAL_PROCESSES = "process_count_per_instance"
 
@@ -59,7 +64,7 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     root = Frame("", properties.get("jobs") or {}, None, {}, outputs)
     reader = _Reader(Bindings(find_component, inputs))
     steps = {step.name: step for step in reader.steps(root)}
-    if not steps:
+    if not steps and not reader.nested:
         raise refuse("The pipeline has no steps.", "jobs")
     _check_bindings(steps)
     settings = properties.get("settings") or {}
@@ -69,12 +74,10 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
         for name, output in step.outputs.items()
         if output.exposed_as
     }
-    unbound = sorted(set(outputs) - set(exposed))
-    if unbound:
-        raise refuse(f"No step writes the pipeline's output '{unbound[0]}': bind one to it.", f"outputs.{unbound[0]}")
     return Graph(
         _in_order(steps),
         exposed,
+        reader.nested,
         datastore=(arm_id(field_of(settings, "defaultDatastore")) or "").rsplit("/", 1)[-1] or None,
         continue_on_step_failure=bool_of(field_of(settings, "continueOnStepFailure"), default=True),
         force_rerun=bool_of(field_of(settings, "forceRerun"), default=False),
@@ -108,13 +111,26 @@ def read_command(name: str, properties: dict[str, Any]) -> Graph:
 class _Reader:
     def __init__(self, bindings: Bindings) -> None:
         self._bindings = bindings
+        self.nested: dict[str, Nested] = {}
 
     def steps(self, frame: Frame) -> Iterator[Step]:
         """The steps of a pipeline and of its nested pipelines."""
-        for name, node in frame.jobs.items():
-            specification = self._bindings.specification(frame, name, node)
+        for name, given in frame.jobs.items():
+            if "." in name:
+                raise refuse(f"The name '{frame.prefix}{name}' of a step has a dot.", f"jobs.{name}")
+            specification = self._bindings.specification(frame, name, given)
+            node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", given)
             if specification.get("type", "command") == PIPELINE:
-                yield from self.steps(self._bindings.inner(frame, name, node, specification))
+                inner = self._bindings.inner(frame, name, node, specification)
+                where = f"{frame.prefix}{name}"
+                self.nested[where] = Nested(
+                    name=where,
+                    display_name=node.get("display_name") or name,
+                    component=arm_id(node.get("componentId")),
+                    tags=_variables(node.get("tags")),
+                    outputs=self._bindings.written(inner),
+                )
+                yield from self.steps(inner)
             else:
                 yield self._step(frame, name, node, specification)
 
@@ -122,6 +138,9 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
+        sweep = _sweep(node, declared, where)
+        if sweep is not None:
+            declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
         refuse_unknown(where, "input", node.get("inputs") or {}, declared)
         refuse_unknown(where, "output", node.get("outputs") or {}, declared_outputs)
@@ -140,12 +159,15 @@ class _Reader:
                 **_variables(specification.get("environment_variables")),
                 **_variables(node.get("environment_variables")),
             },
-            timeout=seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
+            timeout=None
+            if sweep
+            else seconds((node.get("limits") or {}).get("timeout"), f"jobs.{name}.limits.timeout"),
             deterministic=bool_of(specification.get("is_deterministic"), default=True),
-            component=arm_id(node.get("componentId")),
+            component=arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId")),
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
             parallel=runs.parallel,
+            sweep=sweep,
         )
         _check_references(step)
         return step
@@ -171,10 +193,8 @@ class _Reader:
             mode = given[name].get("mode") if isinstance(given.get(name), dict) else None
             inherited = source.mode if isinstance(source, Data) else ""
             inputs[name] = StepInput(kind, source, str(mode or inherited or specification.get("mode") or "").lower())
-            if kind not in DATA_TYPES and not isinstance(source, Literal):
-                raise refuse(
-                    f"jobs.{where}.inputs.{name} needs a value of type {kind}, not data.", f"jobs.{where}.inputs.{name}"
-                )
+            if kind not in DATA_TYPES and isinstance(source, Data):
+                raise _needs_value(where, name, kind)
         return inputs
 
     def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
@@ -235,9 +255,19 @@ def _variables(given: dict[str, Any] | None) -> dict[str, str]:
     return {str(name): as_text(value) for name, value in (given or {}).items()}
 
 
+def _sweep(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
+    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps."""
+    if str(node.get("type")).lower() != SWEEP:
+        return None
+    settings = read_sweep_settings(node, declared)
+    refuse_unknown(where, "input", dict(settings.space), declared)
+    return settings
+
+
 def _check_references(step: Step) -> None:
+    read = {*step.inputs, *(step.sweep.space if step.sweep else ())}
     for reference in references(step.command):
-        declared = step.inputs if reference.side == "inputs" else step.outputs
+        declared = read if reference.side == "inputs" else set(step.outputs)
         if reference.name not in declared and not reference.optional:
             raise refuse(
                 f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."
@@ -251,6 +281,15 @@ def _check_bindings(steps: dict[str, Step]) -> None:
         for name, step_input in step.inputs.items():
             if isinstance(step_input.source, FromStep) and step_input.source.step == step.name:
                 raise refuse(f"The step '{step.name}' reads its own output in '{name}'.", f"jobs.{step.name}")
+            if step_input.type not in DATA_TYPES and isinstance(step_input.source, FromStep):
+                written = steps[step_input.source.step].outputs[step_input.source.output].type
+                if written not in VALUE_TYPES:
+                    raise _needs_value(step.name, name, step_input.type)
+
+
+def _needs_value(step: str, name: str, kind: str) -> BadRequest:
+    where = f"jobs.{step}.inputs.{name}"
+    return refuse(f"{where} needs a value of type {kind}, not data.", where)
 
 
 def _in_order(steps: dict[str, Step]) -> dict[str, Step]:

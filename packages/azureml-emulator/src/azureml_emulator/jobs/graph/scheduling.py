@@ -29,7 +29,7 @@ def decide(graph: Graph, states: Mapping[str, State], limit: int) -> NextSteps:
     ready = [name for name in waiting if name not in skip and _is_ready(graph, states, name)]
     start = tuple(ready[: max(0, limit - running)])
     unfinished = running or len(waiting) > len(skip)
-    return NextSteps(start, skip, halted and running > 0, None if unfinished else _end(states))
+    return NextSteps(start, skip, halted and running > 0, None if unfinished else outcome(states))
 
 
 def _is_ready(graph: Graph, states: Mapping[str, State], name: str) -> bool:
@@ -45,7 +45,8 @@ def _is_blocked(graph: Graph, states: Mapping[str, State], name: str) -> bool:
     )
 
 
-def _end(states: Mapping[str, State]) -> State:
+def outcome(states: Mapping[str, State]) -> State:
+    """The final state of a pipeline whose steps have all ended."""
     if any(state == FAILED for state in states.values()):
         return FAILED
     return CANCELED if any(state == CANCELED for state in states.values()) else COMPLETED

@@ -75,6 +75,37 @@ class Tracking:
         except (TrackingFailed, aiohttp.ClientError, TimeoutError) as error:
             _log.warning("the MLflow run %s stays open: %s", run, error)
 
+    async def reports(self, run: str, metric: str) -> list[float]:
+        """All values of one metric of a run, in the order in which they were logged. Empty, and logged, on failure."""
+        query = {"run_id": run, "metric_key": metric}
+        try:
+            await self._server.ready()
+            reply = await self._get("metrics/get-history", query)
+        except (TrackingFailed, Unavailable, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("no metric '%s' of the MLflow run %s: %s", metric, run, error)
+            return []
+        logged = [
+            (int(entry.get("step", 0)), int(entry.get("timestamp", 0)), float(entry.get("value", 0)))
+            for entry in reply.get("metrics", [])
+        ]
+        return [value for _, _, value in sorted(logged, key=lambda entry: entry[:2])]
+
+    async def metric_names(self, run: str) -> list[str]:
+        """The metrics that a run has logged. Empty on failure."""
+        try:
+            reply = await self._get("runs/get", {"run_id": run})
+        except (TrackingFailed, aiohttp.ClientError, TimeoutError):
+            return []
+        return sorted({metric["key"] for metric in reply["run"]["data"].get("metrics", [])})
+
+    async def tag(self, run: str, tags: dict[str, str]) -> None:
+        """Set tags of a run."""
+        try:
+            for key, value in tags.items():
+                await self._post("runs/set-tag", {"run_id": run, "key": key, "value": value})
+        except (TrackingFailed, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("the MLflow run %s has no tags: %s", run, error)
+
     async def _experiment(self, name: str) -> str:
         known = self._experiments.get(name)
         if known is None:

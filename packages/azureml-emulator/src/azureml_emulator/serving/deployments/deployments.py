@@ -40,6 +40,7 @@ from azureml_emulator.storage.locator import Locator
 _DEFAULT_TAIL = 5000
 _STORAGE_CONTAINER = "storageinitializer"
 _INTERRUPTED = "The emulator stopped during an operation on this deployment. Send the request again."
+_FILES_GONE = "The state folder no longer has the files of this deployment. Create or update the deployment again."
 _MLFLOW_MODEL = "mlflow_model"
 
 
@@ -88,8 +89,8 @@ class Deployments(Behaviour):
         parts = self._find_parts(plan, path)
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
         state = "Updating" if existing else "Creating"
-        revision = Revision(self._folder / short_name(path.key) / self.clock.identifier())
-        draft = with_state(draft, state).with_internal(latest=str(revision.folder))
+        revision = self._revision(path.key, self.clock.identifier())
+        draft = with_state(draft, state).with_internal(latest=revision.folder.name)
         resource = self.store.put(draft)
         work = self._roll_out(path, plan, parts, revision, request)
         return Stored(resource, created=existing is None, operation=self._operations.start(path.key, work))
@@ -120,18 +121,27 @@ class Deployments(Behaviour):
                 self._restore(parse_resource_path(resource.id), active)
 
     def _restore(self, path: ResourcePath, active: dict[str, Any]) -> None:
+        """Start a server again, wherever the state folder is now; a deployment that cannot be served is failed."""
+        revision = self._revision(path.key, str(active.get("revision")))
+        if not revision.code.is_dir():
+            self._mark_failed(path, _FILES_GONE)
+            return
         try:
-            start = self._start(Revision(Path(active["folder"])), read_plan(active["request"]), path, active)
+            start = self._start(revision, read_plan(active["request"]), path, active)
         except EmulatorError as error:
             self._mark_failed(path, error.message)
             return
         self._fleet.ensure(path.key, path.name).resume(start)
 
+    def _revision(self, key: str, identifier: str) -> Revision:
+        """A revision of a deployment. Only its name is stored, so that the state folder can be moved and copied."""
+        return Revision(self._folder / short_name(key) / identifier)
+
     async def _roll_out(
         self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> None:
         try:
-            active = await self._prepare(path, plan, parts, revision, request)
+            active = await self._prepare(plan, parts, revision, request)
             instance = await self._fleet.launch(self._start(revision, plan, path, active))
         except EmulatorError as error:
             self._mark_failed(path, error.message.partition("\n")[0])
@@ -145,7 +155,7 @@ class Deployments(Behaviour):
         await asyncio.to_thread(self._sweep, path, revision)
 
     async def _prepare(
-        self, path: ResourcePath, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
+        self, plan: DeploymentPlan, parts: _Parts, revision: Revision, request: dict[str, Any]
     ) -> dict[str, Any]:
         model = None
         if parts.model is not None:
@@ -153,20 +163,12 @@ class Deployments(Behaviour):
             model = ModelSource(name, parts.model.name, self._locator.content(parts.model))
         code = self._locator.content(parts.code) if parts.code is not None else None
         await asyncio.to_thread(make_revision, revision, code, model)
-        script = check_script(revision, plan.script)
-        names = {
-            "SERVICE_NAME": path.parent.name,
-            "WORKSPACE_NAME": path.scope.name,
-            "AZUREML_DEPLOYMENT_NAME": path.name,
-        }
-        environment = server_environment(revision, plan, model, names)
-        resolved = parts.environment.id if parts.environment is not None else plan.environment
         return {
-            "folder": str(revision.folder),
+            "revision": revision.folder.name,
             "request": request,
-            "script": script,
-            "variables": environment,
-            "environment": resolved,
+            "script": check_script(revision, plan.script),
+            "model": None if model is None else [model.name, model.version],
+            "environment": parts.environment.id if parts.environment is not None else plan.environment,
         }
 
     def _start(
@@ -174,9 +176,15 @@ class Deployments(Behaviour):
     ) -> ServerSpec:
         command = server_command(revision, active["script"])
         identifier = f"deployment {path.key} {revision.folder.name}"
+        names = {
+            "SERVICE_NAME": path.parent.name,
+            "WORKSPACE_NAME": path.scope.name,
+            "AZUREML_DEPLOYMENT_NAME": path.name,
+        }
+        own = server_environment(revision, plan, active["model"], names)
         # The port of the collector changes with each start of the emulator, so these are not stored.
         collector, variables = self._collectors.make(path, active["request"]["properties"], revision.folder)
-        return ServerSpec(identifier, command, {**active["variables"], **variables}, revision, plan, collector)
+        return ServerSpec(identifier, command, {**own, **variables}, revision, plan, collector)
 
     def _find_parts(self, plan: DeploymentPlan, path: ResourcePath) -> _Parts:
         model = self._locator.asset(plan.model, "models", path.scope) if plan.model else None
@@ -246,7 +254,7 @@ class Deployments(Behaviour):
         tail = body.get("tail") or _DEFAULT_TAIL
         if not isinstance(tail, int) or tail < 1:
             raise BadRequest(f"tail is {tail!r}; it must be a positive integer.", target="tail")
-        lines = await asyncio.to_thread(last_lines, Revision(Path(latest)).log, tail) if latest else []
+        lines = await asyncio.to_thread(last_lines, self._revision(resource.key, latest).log, tail) if latest else []
         failure = resource.internal.get("failure")
         return {"content": "\n".join([*lines, *([failure] if failure else [])])}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -103,13 +104,16 @@ def server_command(revision: Revision, script: str) -> list[str]:
 
 
 def server_environment(
-    revision: Revision, plan: DeploymentPlan, model: ModelSource | None, names: dict[str, str]
+    revision: Revision, plan: DeploymentPlan, model: Sequence[str] | None, names: dict[str, str]
 ) -> dict[str, str]:
-    """The environment variables of the server: those that Azure sets, then those of the deployment."""
+    """The environment variables of the server: those that Azure sets, then those of the deployment.
+
+    `model` is a name and a version.
+    """
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     variables |= {"AML_APP_ROOT": str(revision.code), "PYTHONUNBUFFERED": "1", **names}
     if model is not None:
-        variables["AZUREML_MODEL_DIR"] = str(revision.models / model.name / model.version)
+        variables["AZUREML_MODEL_DIR"] = str(revision.models.joinpath(*model))
     variables |= plan.variables
     asked = plan.variables.get("GUNICORN_CMD_ARGS", "")
     variables["GUNICORN_CMD_ARGS"] = f"{_SERVER_ARGUMENTS} {asked}".strip()

@@ -1,0 +1,148 @@
+"""The nested pipelines of a running job: each has a record, an MLflow run and a log, and follows the steps inside it.
+
+`runner.py` starts the steps of all levels; this file keeps the levels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from azureml_emulator.jobs.definitions.states import CANCELED, FAILED, NOT_STARTED, RUNNING, TERMINAL, State
+from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Nested
+from azureml_emulator.jobs.graph.scheduling import outcome
+from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
+from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
+from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
+from azureml_emulator.kernel.background import run_once
+from azureml_emulator.kernel.clock import Clock
+from azureml_emulator.kernel.resource_id import parse_resource_path
+from azureml_emulator.kernel.store import Resource
+
+Run = asyncio.Task[TrackedRun | None]
+
+
+@dataclass(frozen=True)
+class LevelTools:
+    """The parts that keeping the levels needs."""
+
+    records: JobRecords
+    tracking: Tracking
+    job_paths: JobPaths
+    clock: Clock
+
+
+class Levels:
+    """The levels of one job: the job itself, named "", and its nested pipelines. `run` is the MLflow run of the job."""
+
+    def __init__(self, tools: LevelTools, job: Resource, graph: Graph, run: Run) -> None:
+        self._tools = tools
+        self._graph = graph
+        self._scope = parse_resource_path(job.id).scope
+        self._runs: dict[str, Run] = {"": run}
+        self.records: dict[str, Resource] = {"": job}
+        for name, nested in graph.nested.items():
+            parent = self.records[_above(name)]
+            self.records[name] = tools.records.create_step(parent, self._scope, tools.clock.identifier(), nested)
+        self.steps = {
+            name: tools.records.create_step(self.records[_above(name)], self._scope, tools.clock.identifier(), step)
+            for name, step in graph.steps.items()
+        }
+
+    def begin(self, step: str) -> Run:
+        """Start the nested pipelines around a step that starts. Returns the MLflow run of the innermost."""
+        for name in _around(step):
+            if name not in self._runs:
+                self._tools.records.set_state(self.records[name].key, RUNNING)
+                begun = self._begin_run(self._graph.nested[name], self._runs[_above(name)])
+                self._runs[name] = run_once(begun, f"beginning the MLflow run of {self.records[name].name}")
+        return self._runs[_above(step)]
+
+    def log(self, step: str, text: str) -> None:
+        """Write a line to the log of the job and to those of the nested pipelines around a step."""
+        for name in ("", *_around(step)):
+            inside = step.removeprefix(f"{name}.") if name else step
+            self.write(name, f"{inside}: {text}")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a line to the log of one level."""
+        file = self._tools.job_paths.log(self._scope, self.records[name].name, PIPELINE_LOG)
+        LogFile(file).stamped(self._tools.clock.now(), text)
+
+    async def follow(self, states: Mapping[str, State]) -> None:
+        """End the nested pipelines whose steps have all ended. `states` has every step."""
+        for name, nested in reversed(self._graph.nested.items()):
+            record = self._tools.records.get(self.records[name].key)
+            inside = {step: state for step, state in states.items() if step.startswith(f"{name}.")}
+            if record.properties["status"] in TERMINAL or not TERMINAL.issuperset(inside.values()):
+                continue
+            end = outcome(inside)
+            self.bind_outputs(name, nested.outputs)
+            self._tools.records.set_state(record.key, end, self.failure(inside) if end == FAILED else None)
+            self.write(name, f"Pipeline {record.name}: {end}.")
+            await self.close(name, end)
+
+    async def cancel(self) -> None:
+        """Mark what has not ended as canceled, after its processes were stopped."""
+        for name, record in (*self.steps.items(), *reversed(self.records.items())):
+            if name:
+                self._tools.records.set_state(record.key, CANCELED)
+        for name in reversed(self._graph.nested):
+            await self.close(name, CANCELED)
+
+    async def close(self, name: str, end: State) -> None:
+        """Close the MLflow run of one level, if it has one."""
+        run = self._runs.get(name)
+        if run is None:
+            return
+        if end == CANCELED and not run.done():
+            run.cancel()
+            return
+        tracked = await run
+        if tracked is not None:
+            await self._tools.tracking.end(tracked.run, end)
+
+    def bind_outputs(self, name: str, sources: Mapping[str, FromStep]) -> None:
+        """Set the outputs of one level to those of the steps that are bound to them."""
+        outputs, types = {}, {}
+        for output, source in sources.items():
+            step = self._tools.records.get(self.steps[source.step].key)
+            if source.output in step.internal["outputs"]:
+                outputs[output] = step.internal["outputs"][source.output]
+                types[output] = step.internal["output_types"][source.output]
+        self._tools.records.set_internal(self.records[name].key, outputs=outputs, output_types=types)
+
+    def failure(self, states: Mapping[str, State]) -> dict[str, object]:
+        """The error of a level, by the states of the steps inside it."""
+        failed = [name for name, state in states.items() if state == FAILED]
+        first = self._tools.records.get(self.steps[failed[0]].key)
+        others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
+        return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
+
+    async def _begin_run(self, nested: Nested, parent: Run) -> TrackedRun | None:
+        tools, record = self._tools, self.records[nested.name]
+        around = await asyncio.shield(parent)
+        experiment = record.properties.get("experimentName") or "Default"
+        tracked = await tools.tracking.begin(
+            experiment, nested.display_name, record.name, around.run if around else None
+        )
+        if tracked is not None:
+            tools.records.record_run(record.key, tracked.run, tracked.page)
+        return tracked
+
+
+def waiting_inside(name: str, states: Mapping[str, State]) -> list[str]:
+    """The steps that have not started: the step `name` itself, or those of the nested pipeline `name`."""
+    inside = [step for step in states if step == name or step.startswith(f"{name}.")]
+    return [step for step in inside if states[step] == NOT_STARTED]
+
+
+def _above(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _around(step: str) -> Iterator[str]:
+    """The nested pipelines around a step, outer ones first."""
+    parts = step.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
