@@ -16,7 +16,6 @@ from azureml_emulator.storage.locator import Locator
 
 STEP_LOG = "user_logs/std_log.txt"
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
-SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700

@@ -19,7 +19,7 @@ from azureml_emulator.kernel.store import Resource, Store
 KIND = "jobs"
 PIPELINE = "Pipeline"
 _RUNS = "mlflow run"
-_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun", "AutoML": "automl"}
 # What a job that starts again forgets of its last run.
 _OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
@@ -168,7 +168,9 @@ def job_path(scope: Scope, name: str) -> ResourcePath:
 def _job_type(step: Step | Nested) -> str:
     if not isinstance(step, Step):
         return PIPELINE
-    return "Command" if step.sweep is None else "Sweep"
+    if step.sweep is None:
+        return "Command"
+    return "Sweep" if step.sweep.automl is None else "AutoML"
 
 
 def run_type(job: Resource) -> str:

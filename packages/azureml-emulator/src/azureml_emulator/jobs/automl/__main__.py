@@ -13,35 +13,33 @@ from typing import Any
 
 from azureml_emulator.jobs.automl.learners import Choice, Tried, choose, usable
 from azureml_emulator.jobs.automl.tables import TableError
+from azureml_emulator.jobs.automl.trial import read_data, save, train
 from azureml_emulator.jobs.definitions.automl import (
     BEST_MODEL,
     RESULT_FILE,
     SETTINGS_VARIABLE,
     TEST,
     TRAINING,
-    TRIAL_VARIABLE,
     VALIDATION,
     AutomlSettings,
-    TrialPlace,
-    read_place,
     read_settings,
 )
 
 _INPUT, _OUTPUT = "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_"
 _MODEL_FOLDER = Path("outputs/mlflow-model")
+# Of the split, of the learners and of their search: the same data gives the same trials.
+SEED = 7
 
 
 def main() -> int:
     """Run the trial that the variables describe, in the working folder. Returns the exit code."""
-    settings, place = read_settings(os.environ[SETTINGS_VARIABLE]), read_place(os.environ[TRIAL_VARIABLE])
-    # FLAML and the learners take seconds to import: the fork server has them, and the emulator never needs them.
-    from azureml_emulator.jobs.automl.trial import read_data, save, train
-
+    settings = read_settings(os.environ[SETTINGS_VARIABLE])
+    trial = int(os.environ["AZUREML_RUN_ID"].rpartition("_")[2])
     for note in settings.notes:
         print(note)
     paths = {name: Path(path) for name in (TRAINING, VALIDATION, TEST) if (path := os.environ.get(_INPUT + name))}
     try:
-        data = read_data(settings, paths, place.seed)
+        data = read_data(settings, paths, SEED)
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
@@ -57,12 +55,12 @@ def main() -> int:
         return 1
     if len(algorithms) < len(settings.algorithms):
         print("The data has missing values, so LightGBM is not tried: its exported form answers such rows otherwise.")
-    earlier = [tried for number in range(place.number) if (tried := _tried(place, number, settings))]
-    choice = choose(algorithms, settings.task, place.number, earlier, data.shape, place.seed)
-    print(f"Trial {place.number}: {choice.algorithm} with {_described(choice)}.")
+    earlier = [tried for before in range(trial) if (tried := _tried(before, settings))]
+    choice = choose(algorithms, settings.task, trial, earlier, data.shape, SEED)
+    print(f"Trial {trial}: {choice.algorithm} with {_described(choice)}.")
     _write(choice, None)
     started = time.monotonic()
-    model, scores = train(data, choice, settings, place.seed)
+    model, scores = train(data, choice, settings, SEED)
     save(model, data, _MODEL_FOLDER)
     shutil.copytree(_MODEL_FOLDER, os.environ[_OUTPUT + BEST_MODEL], dirs_exist_ok=True)
     _track(choice, {**scores, "fit_seconds": time.monotonic() - started})
@@ -71,8 +69,10 @@ def main() -> int:
     return 0
 
 
-def _tried(place: TrialPlace, number: int, settings: AutomlSettings) -> Tried | None:
-    file = Path(place.artifacts.replace("{}", str(number))) / RESULT_FILE
+def _tried(number: int, settings: AutomlSettings) -> Tried | None:
+    """An earlier trial of the same job, whose artifacts lie beside those of this one."""
+    own = Path(RESULT_FILE).parent.resolve().parent
+    file = own.with_name(f"{own.name.rpartition('_')[0]}_{number}") / RESULT_FILE
     if not file.is_file():
         return None
     found = json.loads(file.read_text(encoding="utf-8"))

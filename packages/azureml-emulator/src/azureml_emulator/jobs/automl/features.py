@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.compose import ColumnTransformer
+import numpy as np
+import pandas as pd
+from pandas.api import types
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-NUMERIC, CATEGORICAL, IGNORE = "Numeric", "Categorical", "Ignore"
+from azureml_emulator.jobs.definitions.automl import CATEGORICAL, IGNORE, NUMERIC
+
 _MAX_SHOWN_CATEGORIES = 50
 # A text column with more distinct values, and with so many per row, names the rows rather than describe them.
 _FEW_VALUES = 100
@@ -36,12 +40,6 @@ class Features:
 
     def transformer(self, *, linear: bool) -> ColumnTransformer:
         """From a data frame with these columns to numbers."""
-        import numpy as np
-        from sklearn.compose import ColumnTransformer
-        from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-
         if linear:
             numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
             categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MAX_SHOWN_CATEGORIES)
@@ -71,14 +69,14 @@ def choose_features(
         else:
             (numbers if kind == NUMERIC else categories).append(name)
     if not numbers and not categories:
-        raise ValueError(f"No column is left to learn from: {', '.join(map(str, left_out)) or 'the table has no other'}.")
+        raise ValueError(
+            f"No column is left to learn from: {', '.join(map(str, left_out)) or 'the table has no other'}."
+        )
     return Features(tuple(numbers), tuple(categories), left_out)
 
 
 def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
     """The columns of the features, in types that models are saved with: float64 for numbers, object for categories."""
-    import numpy as np
-
     found = table[features.names].copy()
     for name in features.numbers:
         found[name] = found[name].astype("float64")
@@ -89,8 +87,6 @@ def prepare(table: pd.DataFrame, features: Features) -> pd.DataFrame:
 
 
 def _purpose(column: pd.Series, given: str | None) -> tuple[str, str]:
-    from pandas.api import types
-
     if given == IGNORE:
         return IGNORE, "the job says so"
     if given is not None:

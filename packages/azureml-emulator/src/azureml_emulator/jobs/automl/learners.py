@@ -11,6 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from flaml import CFO
+from flaml.automl.task.factory import task_factory
+from sklearn.ensemble import VotingClassifier
+
+from azureml_emulator.jobs.definitions.automl import CLASSIFICATION
+
 _BOOSTED = {"n_estimators": 100, "learning_rate": 0.1}
 _LIGHTGBM = {
     **_BOOSTED,
@@ -30,11 +37,13 @@ _XGBOOST = {
     "reg_alpha": 1 / 1024,
     "reg_lambda": 1.0,
 }
+_OF_XGBOOST = {"xgb_limitdepth": {**_XGBOOST, "max_depth": 6}, "xgboost": {**_XGBOOST, "max_leaves": 31}}
 _FOREST = {"n_estimators": 100, "max_leaves": 1000}
 # Azure's algorithms, the FLAML learners that stand for each, and the parameters with which each learner begins.
 _LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "LightGBM": {"lgbm": _LIGHTGBM},
-    "XGBoost": {"xgb_limitdepth": {**_XGBOOST, "max_depth": 6}, "xgboost": {**_XGBOOST, "max_leaves": 31}},
+    "XGBoostClassifier": _OF_XGBOOST,
+    "XGBoostRegressor": _OF_XGBOOST,
     "GradientBoosting": {
         "histgb": {
             **_BOOSTED,
@@ -49,8 +58,6 @@ _LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "LogisticRegression": {"lrl2": {"C": 1.0}},
     "ElasticNet": {"enet": {"alpha": 0.01, "l1_ratio": 0.5, "selection": "cyclic"}},
 }
-_OF_ONE_TASK = {"LogisticRegression": "classification", "ElasticNet": "regression"}
-_XGBOOST_NAMES = {"classification": "XGBoostClassifier", "regression": "XGBoostRegressor"}
 _LINEAR = frozenset({"lrl2", "enet"})
 _UNSURE_ABOUT_MISSING = "LightGBM"
 
@@ -78,15 +85,6 @@ class Tried:
     loss: float | None
 
 
-def offered(task: str) -> tuple[str, ...]:
-    """Azure's names of the algorithms that the emulator can train for a task."""
-    return tuple(
-        _XGBOOST_NAMES[task] if name == "XGBoost" else name
-        for name in _LEARNERS
-        if _OF_ONE_TASK.get(name, task) == task
-    )
-
-
 def usable(algorithms: Sequence[str], *, has_missing: bool) -> list[str]:
     """The algorithms that may be trained on a table."""
     return [name for name in algorithms if not (has_missing and name == _UNSURE_ABOUT_MISSING)]
@@ -99,7 +97,7 @@ def choose(
 
     Every learner has one trial; then half of the trials go to the best one, a quarter to the second, and so on.
     """
-    of_algorithm = {learner: name for name in algorithms for learner in _learners(name)}
+    of_algorithm = {learner: name for name in algorithms for learner in _LEARNERS[name]}
     names = list(of_algorithm)
     if number < len(names):
         learner = names[number]
@@ -109,19 +107,16 @@ def choose(
         rank = ((turn & -turn).bit_length() - 1) % len(names)
         learner = sorted(names, key=lambda name: _best_loss(name, earlier))[rank]
     own = [tried for tried in earlier if tried.learner == learner]
-    start = _learners(of_algorithm[learner])[learner]
+    start = _LEARNERS[of_algorithm[learner]][learner]
     return Choice(of_algorithm[learner], learner, _suggest(learner, start, task, own, shape, seed))
 
 
 def unfitted(choice: Choice, task: str, cores: int) -> Any:
     """The scikit-learn estimator of a choice."""
-    from flaml.automl.task.factory import task_factory
-    from sklearn.ensemble import VotingClassifier
-
     of_flaml = task_factory(_flaml_task(task))
     learner = of_flaml.estimator_class_from_str(choice.learner)(task=of_flaml, n_jobs=cores, **choice.config)
     estimator = learner.estimator_class(**learner.params)
-    if choice.algorithm == _XGBOOST_NAMES["classification"]:
+    if choice.algorithm == "XGBoostClassifier":
         # XGBoost takes classes as 0, 1, 2, … only; a vote of one encodes them, and decodes what it answers.
         return VotingClassifier([("xgboost", estimator)], voting="soft")
     return estimator
@@ -136,10 +131,6 @@ def _suggest(
     seed: int,
 ) -> dict[str, Any]:
     """The next parameters of one learner: FLAML's search is taken through the earlier trials, then asked."""
-    import numpy as np
-    from flaml import CFO
-    from flaml.automl.task.factory import task_factory
-
     of_flaml = task_factory(_flaml_task(task))
     described = of_flaml.estimator_class_from_str(learner).search_space(data_size=shape, task=of_flaml)
     space = {name: entry["domain"] for name, entry in described.items()}
@@ -156,13 +147,9 @@ def _suggest(
         found = search.suggest(str(len(earlier)))
     if found is None:
         # The search has converged: try a point at random rather than the same one again.
-        np.random.seed((seed + len(earlier)) % 2**32)  # noqa: NPY002 - what FLAML's domains sample with
+        np.random.seed((seed + len(earlier)) % 2**32)
         found = {name: domain.sample() for name, domain in space.items() if hasattr(domain, "sample")}
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
-
-
-def _learners(algorithm: str) -> Mapping[str, Mapping[str, Any]]:
-    return _LEARNERS["XGBoost" if algorithm in _XGBOOST_NAMES.values() else algorithm]
 
 
 def _best_loss(learner: str, earlier: Sequence[Tried]) -> float:
@@ -170,4 +157,4 @@ def _best_loss(learner: str, earlier: Sequence[Tried]) -> float:
 
 
 def _flaml_task(task: str) -> str:
-    return "multiclass" if task == "classification" else task
+    return "multiclass" if task == CLASSIFICATION else task

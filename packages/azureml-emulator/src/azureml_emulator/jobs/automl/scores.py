@@ -8,23 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-# Whether more is better, for each metric that a job may choose.
-CHOICES: Mapping[str, Mapping[str, bool]] = {
-    "classification": {
-        "AUC_weighted": True,
-        "accuracy": True,
-        "norm_macro_recall": True,
-        "average_precision_score_weighted": True,
-        "precision_score_weighted": True,
-    },
-    "regression": {
-        "spearman_correlation": True,
-        "normalized_root_mean_squared_error": False,
-        "r2_score": True,
-        "normalized_mean_absolute_error": False,
-    },
-}
+from scipy.stats import spearmanr
+from sklearn import metrics
 
 
 def classification_scores(
@@ -34,11 +19,10 @@ def classification_scores(
     weights: npt.NDArray[np.float64] | None,
 ) -> dict[str, float]:
     """The metrics of [rows, classes] probabilities; those that the rows do not define are left out."""
-    from sklearn import metrics
-
     guess = classes[probabilities.argmax(axis=1)]
     known = np.array([label == truth for label in classes]).T.astype(float)
-    present = known.any(axis=0) & ~known.all(axis=0)
+    shares = known.mean(axis=0)
+    present = [place for place, share in enumerate(shares) if 0 < share < 1]
     found = {
         "accuracy": metrics.accuracy_score(truth, guess, sample_weight=weights),
         "balanced_accuracy": metrics.recall_score(
@@ -56,13 +40,12 @@ def classification_scores(
             found[f"{name}_score_{average}"] = score(
                 truth, guess, average=average, zero_division=0, sample_weight=weights
             )
-    if present.any():
-        shares = known[:, present].mean(axis=0)
+    if present:
         areas = _per_class(metrics.roc_auc_score, known, probabilities, present, weights)
         precisions = _per_class(metrics.average_precision_score, known, probabilities, present, weights)
         for name, values in (("AUC", areas), ("average_precision_score", precisions)):
             found[f"{name}_macro"] = float(np.mean(values))
-            found[f"{name}_weighted"] = float(np.average(values, weights=shares))
+            found[f"{name}_weighted"] = float(np.average(values, weights=shares[present]))
     return _numbers(found)
 
 
@@ -70,9 +53,6 @@ def regression_scores(
     truth: npt.NDArray[np.float64], answers: npt.NDArray[np.float64], weights: npt.NDArray[np.float64] | None
 ) -> dict[str, float]:
     """The metrics of [rows] answers; the normalized ones are divided by the range of the truth."""
-    from scipy.stats import spearmanr
-    from sklearn import metrics
-
     spread = float(truth.max() - truth.min()) or math.nan
     root = metrics.root_mean_squared_error(truth, answers, sample_weight=weights)
     absolute = metrics.mean_absolute_error(truth, answers, sample_weight=weights)
@@ -101,13 +81,10 @@ def _per_class(
     score: Any,
     known: npt.NDArray[np.float64],
     probabilities: npt.NDArray[np.float64],
-    present: npt.NDArray[np.bool_],
+    present: list[int],
     weights: npt.NDArray[np.float64] | None,
 ) -> list[float]:
-    return [
-        float(score(known[:, place], probabilities[:, place], sample_weight=weights))
-        for place in np.flatnonzero(present)
-    ]
+    return [float(score(known[:, place], probabilities[:, place], sample_weight=weights)) for place in present]
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import yaml
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _TABLE_FILE = "MLTable"
 _DELIMITED, _PARQUET, _JSON_LINES = "read_delimited", "read_parquet", "read_json_lines"
@@ -34,8 +32,6 @@ def read_table(path: Path) -> pd.DataFrame:
     if not steps or steps[0][0] not in _READERS:
         raise TableError(f"The first transformation in {_TABLE_FILE} must be one of {', '.join(_READERS)}.")
     (reader, options), *others = steps
-    import pandas as pd
-
     frames = [_READERS[reader](file, options) for file in _files(document, description.parent)]
     if not frames:
         raise TableError(f"{_TABLE_FILE} names no files that exist.")
@@ -66,8 +62,6 @@ def _files(document: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def _delimited(file: Path, options: Mapping[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
     encoding = str(options.get("encoding") or "utf8")
     header = None if str(options.get("header")).lower() == "no_header" else 0
     table = pd.read_csv(
@@ -80,14 +74,10 @@ def _delimited(file: Path, options: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _parquet(file: Path, _: Mapping[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.read_parquet(file)
 
 
 def _json_lines(file: Path, _: Mapping[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.read_json(file, lines=True)
 
 
@@ -100,8 +90,6 @@ def _drop(table: pd.DataFrame, names: Any) -> pd.DataFrame:
 
 
 def _convert(table: pd.DataFrame, given: Any) -> pd.DataFrame:
-    import pandas as pd
-
     for entry in given:
         kind = entry["column_type"]
         kind = next(iter(kind)) if isinstance(kind, dict) else kind

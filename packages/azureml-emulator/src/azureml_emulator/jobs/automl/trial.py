@@ -1,23 +1,28 @@
-"""One trial: reads the tables, trains one learner, measures it as the job asks, and keeps the model as MLflow reads it."""
+"""One trial: reads the tables, trains one learner, measures it as the job asks, and saves the model for MLflow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mlflow.sklearn
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import skops.io
+from mlflow.models import infer_signature
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from azureml_emulator.jobs.automl.features import Features, choose_features, prepare
 from azureml_emulator.jobs.automl.learners import Choice, unfitted
 from azureml_emulator.jobs.automl.scores import classification_scores, mean_scores, regression_scores
 from azureml_emulator.jobs.automl.tables import TableError, read_table
-from azureml_emulator.jobs.definitions.automl import CLASSIFICATION, AutomlSettings
+from azureml_emulator.jobs.definitions.automl import CLASSIFICATION, TEST, TRAINING, VALIDATION, AutomlSettings
 
 # As documented: so many rows are enough for one validation part, so few want ten folds.
 _LARGE_ROWS, _SMALL_ROWS = 20_000, 1_000
@@ -69,7 +74,7 @@ class Data:
 def read_data(settings: AutomlSettings, paths: dict[str, Path], seed: int) -> Data:
     """The parts that a job trains on and is measured with. Raises TableError."""
     tables = {name: _with_target(read_table(path), settings.target, name) for name, path in paths.items()}
-    train = tables["training_data"]
+    train = tables[TRAINING]
     without = {settings.target, settings.weight}
     purposes = dict(settings.purposes)
     try:
@@ -77,12 +82,12 @@ def read_data(settings: AutomlSettings, paths: dict[str, Path], seed: int) -> Da
     except ValueError as error:
         raise TableError(str(error)) from error
     parts = {name: _rows(table, features, settings, name) for name, table in tables.items()}
-    rows, test = parts["training_data"], parts.get("test_data")
+    rows, test = parts[TRAINING], parts.get(TEST)
     if len(rows) < _EXAMPLE_ROWS:
         raise TableError(f"The training data has {len(rows)} rows with a target: AutoML needs more.")
     if test is None and settings.test_size:
         rows, test = _split(rows, settings, settings.test_size, seed)
-    validation, share = parts.get("validation_data"), settings.validation_size
+    validation, share = parts.get(VALIDATION), settings.validation_size
     if validation is None and settings.folds is None and share is None and len(rows) > _LARGE_ROWS:
         share = _SHARE_OF_LARGE
     if validation is None and share:
@@ -111,10 +116,6 @@ def train(data: Data, choice: Choice, settings: AutomlSettings, seed: int) -> tu
 
 def save(model: Pipeline, data: Data, folder: Path) -> None:
     """Write a model as MLflow reads it, with the columns that it takes and what it answers."""
-    import mlflow.sklearn
-    import skops.io
-    from mlflow.models import infer_signature
-
     example = data.train.features.head(_EXAMPLE_ROWS)
     mlflow.sklearn.save_model(
         model,
@@ -128,8 +129,6 @@ def save(model: Pipeline, data: Data, folder: Path) -> None:
 
 
 def _packages(model: Pipeline) -> list[str]:
-    from importlib.metadata import version
-
     used = str(model).lower()
     names = ["scikit-learn", *(name for name in ("lightgbm",) if "lgbm" in used)]
     return [f"{name}=={version(name)}" for name in names] + (["xgboost"] if "xgb" in used else [])
@@ -187,7 +186,8 @@ def _fitted(data: Data, choice: Choice, settings: AutomlSettings, rows: Rows) ->
         ]
     )
     given = {} if rows.weights is None else {"model__sample_weight": rows.weights}
-    return model.fit(rows.features, rows.target, **given)
+    with threadpool_limits(settings.cores):
+        return model.fit(rows.features, rows.target, **given)
 
 
 def _measured(model: Pipeline, rows: Rows, seen: Rows, settings: AutomlSettings) -> dict[str, float]:

@@ -12,14 +12,15 @@ from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
+from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component
 from azureml_emulator.kernel.errors import NotModelled
 
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
 SWEEP = "sweep"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP})
-_KNOWN_KINDS = "steps of the types command, parallel, pipeline and sweep"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep and automl"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
@@ -53,6 +54,8 @@ class Bindings:
         kind = str(node.get("type", "command")).lower()
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
+        if kind == AUTOML:
+            return automl_component(node)
         component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from azureml_emulator.jobs.automl.settings import read_automl
 from azureml_emulator.jobs.definitions.command_line import references
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
@@ -36,6 +37,7 @@ from azureml_emulator.jobs.definitions.wire import (
     refuse,
     seconds,
 )
+from azureml_emulator.jobs.graph.automl_job import AUTOML, with_inputs
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
@@ -118,8 +120,8 @@ class _Reader:
         for name, given in frame.jobs.items():
             if "." in name:
                 raise refuse(f"The name '{frame.prefix}{name}' of a step has a dot.", f"jobs.{name}")
-            specification = self._bindings.specification(frame, name, given)
-            node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", given)
+            node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
+            specification = self._bindings.specification(frame, name, node)
             if specification.get("type", "command") == PIPELINE:
                 inner = self._bindings.inner(frame, name, node, specification)
                 where = f"{frame.prefix}{name}"
@@ -256,7 +258,12 @@ def _variables(given: dict[str, Any] | None) -> dict[str, str]:
 
 
 def _sweep(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
-    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps."""
+    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps.
+
+    An AutoML step is a sweep whose trials choose their parameters themselves.
+    """
+    if str(node.get("type")).lower() == AUTOML:
+        return read_automl(node)
     if str(node.get("type")).lower() != SWEEP:
         return None
     settings = read_sweep_settings(node, declared)
