@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.definitions.automl import AUTOML_LOG
 from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
 from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
 from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
@@ -185,7 +184,7 @@ class History:
         owner = job.internal.get("reused", job.name)
         found = [
             name
-            for name in (PIPELINE_LOG, SWEEP_LOG, AUTOML_LOG, STEP_LOG)
+            for name in (PIPELINE_LOG, SWEEP_LOG, STEP_LOG)
             if (self._job_paths.artifacts(scope, owner) / name).is_file()
         ]
         return {

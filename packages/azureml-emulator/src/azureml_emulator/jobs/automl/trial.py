@@ -197,4 +197,6 @@ def _measured(model: Pipeline, rows: Rows, seen: Rows, settings: AutomlSettings)
     # A fold may lack a class of which there are few rows.
     answers = np.zeros((len(rows), len(classes)))
     answers[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(rows.features)
+    # Some learners answer float32, whose sums are not quite one.
+    answers /= answers.sum(axis=1, keepdims=True)
     return classification_scores(rows.target, answers, classes, rows.weights)

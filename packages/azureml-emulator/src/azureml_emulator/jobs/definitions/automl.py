@@ -10,7 +10,8 @@ from typing import Any
 SETTINGS_VARIABLE = "AZUREML_AUTOML_SETTINGS"
 TRAINING, VALIDATION, TEST = "training_data", "validation_data", "test_data"
 BEST_MODEL = "best_model"
-AUTOML_LOG = "azureml-logs/automl.txt"
+# The log of the search, under the name that the SDK streams of any job.
+AUTOML_LOG = "user_logs/std_log.txt"
 # What a trial writes about itself into its artifacts.
 RESULT_FILE = "outputs/automl.json"
 CLASSIFICATION, REGRESSION = "classification", "regression"

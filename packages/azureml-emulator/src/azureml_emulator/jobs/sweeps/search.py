@@ -24,7 +24,7 @@ class Search(Protocol):
     def title(self) -> str:
         """What it does, for the log."""
 
-    def next(self, seed: int, trials: Sequence[Trial]) -> dict[str, Any] | None:
+    def next(self, seed: int, trials: Sequence[Trial], /) -> dict[str, Any] | None:
         """The parameters of the next trial, or None when there is none."""
 
     def no_more(self, trials: Sequence[Trial]) -> str:
@@ -39,10 +39,10 @@ class Search(Protocol):
     def best(self, name: str, score: float) -> tuple[dict[str, str], dict[str, str]]:
         """The properties and the tags by which clients find the best trial."""
 
-    def trial(self, step: Step, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def trial(self, step: Step, parameters: Mapping[str, Any], /) -> dict[str, Any]:
         """What the document of a trial shows beside its state."""
 
-    def trial_ended(self, trial: Trial) -> dict[str, str]:
+    def trial_ended(self, trial: Trial, /) -> dict[str, str]:
         """The properties of a trial that has ended."""
 
 
