@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,8 +15,11 @@ import pandas as pd
 import pytest
 from azure.ai.ml import Input, Output, automl, load_job
 from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Model
 
 pytest.importorskip("flaml", reason="AutoML needs the emulator's extra: uv sync --group automl")
+
+import mlflow.pyfunc
 
 # Trials import FLAML and the learners, which takes seconds each.
 pytestmark = [pytest.mark.xdist_group("jobs"), pytest.mark.long]
@@ -110,11 +114,8 @@ def test_a_classification_job_ends_in_an_mlflow_model(
     assert {child.properties["run_algorithm"] for child in children.values()} <= {"GradientBoosting", "RandomForest"}
     assert done.tags["run_algorithm_000"].split(";")[0] == "GradientBoosting"
 
-    # and the model is what MLflow reads, from the rows as they are
-    ml_client.jobs.download(created.name, output_name="best_model", download_path=tmp_path)
-    import mlflow.pyfunc
-
-    model = mlflow.pyfunc.load_model(str(tmp_path / "named-outputs" / "best_model"))
+    # and the registered model is what MLflow reads, from the rows as they are
+    model = registered(ml_client, f"azureml://jobs/{created.name}/outputs/best_model", tmp_path)
     unseen = given.iloc[300:].drop(columns="churn").assign(kind=lambda table: table["kind"].replace("barn", "tent"))
     assert set(np.asarray(model.predict(unseen))) == {"yes", "no"}
     answers = np.asarray(model.predict(given.iloc[300:]))
@@ -142,8 +143,8 @@ def test_a_regression_step_gives_its_model_to_the_next_one(
     steps = {child.display_name: child for child in ml_client.jobs.list(parent_job_name=job.name)}
     assert {name: step.status for name, step in steps.items()} == {"fit": "Completed", "look": "Completed"}
     assert float(steps["fit"].properties["best_score"]) > 0.9
-    ml_client.jobs.download(job.name, output_name="chosen", download_path=tmp_path)
-    assert (tmp_path / "named-outputs" / "chosen" / "MLmodel").is_file()
+    model = registered(ml_client, f"azureml://jobs/{job.name}/outputs/chosen", tmp_path)
+    assert np.corrcoef(np.asarray(model.predict(rows)), rows["price"])[0, 1] > 0.9
 
 
 def test_a_job_built_in_python_is_a_step_too(
@@ -153,7 +154,7 @@ def test_a_job_built_in_python_is_a_step_too(
     from azure.ai.ml.dsl import pipeline
 
     @pipeline(None, default_compute="cpu-cluster")
-    def broken(training: Input) -> None:
+    def broken(training):  # The SDK takes an annotation for the type of an input.
         node = automl.regression(
             training_data=training,
             target_column_name="cost",
@@ -172,6 +173,14 @@ def test_a_job_built_in_python_is_a_step_too(
     # then three were enough to see it
     (step,) = ml_client.jobs.list(parent_job_name=job.name)
     assert len(list(ml_client.jobs.list(parent_job_name=step.name))) == 3
+
+
+def registered(ml_client: Any, path: str, folder: Path) -> Any:
+    """Register a model, download it, and load it."""
+    made = ml_client.models.create_or_update(Model(path=path, name=f"automl-{uuid.uuid4()}", type="mlflow_model"))
+    ml_client.models.download(made.name, made.version, download_path=folder)
+    (description,) = (folder / made.name).rglob("MLmodel")
+    return mlflow.pyfunc.load_model(str(description.parent))
 
 
 def found_runs(address: str, query: str) -> list[dict[str, Any]]:
