@@ -9,7 +9,6 @@ of their own in a temporary folder. The shell runs them one after another, each 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import statistics
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.figures import Figure, report
+from harness.local_emulator import POLL_SECONDS, emulator, mlflow_address, start_emulator, workspace
 
 from mlops.core.layout import SCHEMA_FILE
 from mlops.init.baseline import step_commands
@@ -34,7 +34,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = ROOT / "pipelines" / "train.yml"
 RUNS = 3
 LIMIT = 1.15
-POLL_SECONDS = 0.1
 TERMINAL = ("Completed", "Failed", "Canceled")
 
 
@@ -103,34 +102,6 @@ def pipeline_seconds(client: MLClient, data: Path) -> float:
         raise SystemExit(f"The pipeline ended {now.status}: see `azureml-emulator status`.")
     # From the moment the submission arrived: what the client did before that, the shell does not do.
     return (datetime.now(UTC) - now.creation_context.created_at).total_seconds()
-
-
-def workspace() -> MLClient:
-    """The emulator's workspace, by the unmodified SDK."""
-    from azure.ai.ml import MLClient
-    from azure.identity import DefaultAzureCredential
-
-    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
-    return MLClient(DefaultAzureCredential(), *(os.environ[name] for name in names), show_progress=False)
-
-
-def start_emulator(state: Path) -> dict[str, str]:
-    """Start an emulator; the variables its `env` prints."""
-    emulator("start", state)
-    return json.loads(emulator("env", state, "--json"))
-
-
-def mlflow_address(state: Path) -> str:
-    """The address of the emulator's MLflow server, once it answers."""
-    while not (address := json.loads(emulator("status", state, "--json")).get("mlflow")):
-        time.sleep(POLL_SECONDS)
-    return address
-
-
-def emulator(verb: str, state: Path, *more: str) -> str:
-    """Run one command of the emulator; what it printed."""
-    command = [sys.executable, "-m", "azureml_emulator", verb, "--state", str(state), *more]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-# Positions after the command's name, which is in brackets and may hold anything (proc(5), /proc/pid/stat).
-_GROUP, _USER_TICKS, _SYSTEM_TICKS = 2, 11, 12
+# Positions in the process's number and what follows its command's name, which is in brackets and may hold anything
+# (proc(5), /proc/pid/stat). Of ended children the times are their parent's.
+_PROCESS, _PARENT, _GROUP, _USER_TICKS, _SYSTEM_TICKS, _ENDED_USER, _ENDED_SYSTEM = 0, 2, 3, 12, 13, 14, 15
 
 
 def group_seconds(group: int) -> float:
@@ -18,12 +19,23 @@ def group_seconds(group: int) -> float:
     return sum(_ticks(stat) for stat in _stats() if int(stat[_GROUP]) == group) / _TICKS_A_SECOND
 
 
+def tree_seconds(root: int) -> float:
+    """Seconds of processor time of a process and its descendants so far; of ended ones once they were waited for."""
+    stats = {int(stat[_PROCESS]): stat for stat in _stats()}
+    tree, found = set[int](), {root}
+    while found - tree:
+        tree |= found
+        found = {process for process, stat in stats.items() if int(stat[_PARENT]) in tree}
+    living = [stats[process] for process in tree if process in stats]
+    return sum(_ticks(stat) + int(stat[_ENDED_USER]) + int(stat[_ENDED_SYSTEM]) for stat in living) / _TICKS_A_SECOND
+
+
 def _stats() -> list[list[str]]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                found.append((entry / "stat").read_text().rpartition(")")[2].split())
+                found.append([entry.name, *(entry / "stat").read_text().rpartition(")")[2].split()])
             except (FileNotFoundError, ProcessLookupError):
                 # It ended while the folder was read.
                 continue

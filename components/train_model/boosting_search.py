@@ -5,7 +5,7 @@ calibrated, rests on all rows. Of a larger table, or one split by time, the vali
 then fitted to all rows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from model_package.steps.table_model import Boosting, Doubles, Floats, Member
 Rows = npt.NDArray[np.int64]
 # The rows that fit, and those that are held out.
 Fold = tuple[Rows, Rows]
+# Receives the raw scores [rows, scores] of the best model so far, NaN of rows that it saw, whenever trees were added.
+Report = Callable[[Doubles], None]
 
 # Trees are added in rounds that double, from the first number, until the loss has long been rising.
 _FIRST_ROUND = 40
@@ -122,9 +124,12 @@ class _Fit:
         self.member.boosting.set_params(max_iter=size).fit(self.features, self.target)
 
 
-def search(table: Table, folds: Sequence[Fold], settings: Sequence[Setting], *, average: bool) -> Boosted:
+def search(
+    table: Table, folds: Sequence[Fold], settings: Sequence[Setting], *, average: bool, report: Report | None = None
+) -> Boosted:
     """Return the best of the settings, fitted: its members of the folds to `average`, or one member of all rows."""
-    tried = [(each, _curve(table, folds, each)) for each in settings]
+    progress = _Progress(table, folds, report)
+    tried = [(each, _curve(table, folds, each, progress)) for each in settings]
     setting, found = min(tried, key=lambda each: each[1].loss)
     chosen = replace(setting, iterations=found.iterations)
     if not average:
@@ -169,30 +174,52 @@ class _Best:
     scores: list[Doubles]
 
 
-def _curve(table: Table, folds: Sequence[Fold], setting: Setting) -> _Best:
+@dataclass
+class _Progress:
+    """Reports the best scores of all settings that were tried so far."""
+
+    table: Table
+    folds: Sequence[Fold]
+    report: Report | None
+    best: _Best | None = None
+
+    def show(self, found: _Best) -> None:
+        """Report, when a setting has grown."""
+        if self.best is None or found.loss <= self.best.loss:
+            self.best = found
+        if self.report is not None:
+            self.report(_placed(self.table, self.folds, self.best.scores))
+
+
+def _curve(table: Table, folds: Sequence[Fold], setting: Setting, progress: _Progress) -> _Best:
     """Add trees until the loss of the held-out rows has long been rising, or as many as the setting says."""
     fits = [_unfitted(table, fold, setting) for fold in folds]
     weights = np.array([len(held_out) for _, held_out in folds], dtype=np.float64)
     most = setting.iterations or table.most_iterations
     best = _Best(np.inf, 1, [])
-    for size in _rounds(setting.iterations, most):
+    for size in _rounds(most):
         for fit in fits:
             fit.grow(size)
+        # Of a fixed number of trees the newest stage counts, of others the best one.
+        newest = _Best(np.inf, 0, [])
         stages = zip(*(_staged(fit.member.boosting, fit.held_out) for fit in fits), strict=True)
         for iterations, scores in enumerate(stages, start=1):
             losses = [table.loss(each, held_out) for each, (_, held_out) in zip(scores, folds, strict=True)]
             loss = float(np.average(losses, weights=weights))
-            last = iterations == setting.iterations
-            if last or not best.scores or (not setting.iterations and loss < best.loss):
+            if iterations == size and setting.iterations:
+                newest = _Best(loss, iterations, [each.copy() for each in scores])
+            if not best.scores or (not setting.iterations and loss < best.loss):
                 # The next stage may be written over the same memory.
                 best = _Best(loss, iterations, [each.copy() for each in scores])
-        if setting.iterations or best.iterations < _LONG * size:
+        best = newest if setting.iterations else best
+        progress.show(best)
+        if not setting.iterations and best.iterations < _LONG * size:
             break
     return best
 
 
-def _rounds(fixed: int, most: int) -> Iterator[int]:
-    size = fixed or min(_FIRST_ROUND, most)
+def _rounds(most: int) -> Iterator[int]:
+    size = min(_FIRST_ROUND, most)
     while True:
         yield size
         if size >= most:

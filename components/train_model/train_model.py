@@ -7,14 +7,15 @@ one with the highest F1 on rows that the model did not see.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from boosting_search import Boosted, Fold, Setting, Table, search
+from boosting_search import Boosted, Fold, Report, Setting, Table, search
 from calibration import Calibration, calibrate, finite_rows
 from category_means import columns_of_many
 from sklearn.metrics import precision_recall_curve
@@ -113,8 +114,13 @@ class Trained:
         return class_probabilities(self.scores, 2)[:, 1]
 
 
-def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Trained:
-    """Fit boosting and texts to both parts, and calibrate on rows that were held out from what is calibrated."""
+def fit(
+    train: Part, validation: Part, schema: Schema, tuning: Tuning, log: Callable[[dict[str, float]], None] | None = None
+) -> Trained:
+    """Fit boosting and texts to both parts, and calibrate on rows that were held out from what is calibrated.
+
+    `log` receives the main metric of the held-out rows whenever trees were added.
+    """
     rows = concatenated([train.rows, validation.rows])
     given = np.concatenate([train.target, validation.target])
     known, target = _known_classes(given, schema)
@@ -122,7 +128,8 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> Traine
     many = tuple(columns_of_many(schema)) if len(known) <= FEW_CLASSES else ()
     table = Table(rows.features, target, len(known), many)
     folds, average = _folds(table, len(train.target), schema, tuning.seed)
-    boosted = _boosted(table, folds, tuning, average=average)
+    report = None if log is None else _report(known, target, schema, log)
+    boosted = _boosted(table, folds, tuning, average=average, report=report)
     scores = [boosted.scores if boosted else _zeros(table, folds)]
     fits = len(known) != 1
     everything = np.arange(len(target))
@@ -180,11 +187,28 @@ def _folds(table: Table, train_rows: int, schema: Schema, seed: int) -> tuple[li
     return [(np.concatenate([common[rows], always]), common[held_out]) for rows, held_out in splits], True
 
 
-def _boosted(table: Table, folds: Sequence[Fold], tuning: Tuning, *, average: bool) -> Boosted | None:
+def _report(
+    known: npt.NDArray[np.int64], target: Doubles, schema: Schema, log: Callable[[dict[str, float]], None]
+) -> Report:
+    """Return what measures the task's main metric, which needs no decision threshold."""
+    decided = schema.with_decision(Decision(_EVEN, "")) if base_task(schema) == BINARY_CLASSIFICATION else schema
+    name = held_out_name(task_of(schema).main_metric)
+
+    def report(scores: Doubles) -> None:
+        seen = np.isfinite(scores).all(axis=1)
+        measured = _measured(known, scores[seen], target[seen], decided)
+        log({name: measured[name]} if name in measured else {})
+
+    return report
+
+
+def _boosted(
+    table: Table, folds: Sequence[Fold], tuning: Tuning, *, average: bool, report: Report | None
+) -> Boosted | None:
     """Return what was boosted; None where there is nothing to tell rows apart by, or only one class."""
     if table.classes == 1 or not table.features.shape[1]:
         return None
-    return search(table, folds, tuning.settings(table), average=average)
+    return search(table, folds, tuning.settings(table), average=average, report=report)
 
 
 def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> float:
@@ -202,18 +226,27 @@ def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> f
     return float((thresholds[best] + lower) / 2)
 
 
+def held_out_name(metric: str) -> str:
+    """Return what a metric on rows that were held out is called: `mlops tune` compares trials by the main one."""
+    return f"held_out_{metric}"
+
+
 def held_out_metrics(trained: Trained, schema: Schema) -> dict[str, float]:
     """Return the task's metrics on the rows that were held out; those that can be measured there."""
-    known, scores = trained.model.classes_, trained.scores
+    return _measured(trained.model.classes_, trained.scores, trained.target, schema)
+
+
+def _measured(known: npt.NDArray[np.int64], scores: Doubles, numbered: Doubles, schema: Schema) -> dict[str, float]:
+    """Return the metrics of raw scores [rows, scores] and of targets by their numbers [rows]."""
     if base_task(schema) == REGRESSION:
-        target, answer = trained.target, scores[:, 0]
+        target, answer = numbered, scores[:, 0]
     else:
-        target = known[trained.target.astype(np.int64)]
+        target = known[numbered.astype(np.int64)]
         answer = np.zeros((len(target), max(2, len(schema.classes))))
         answer[:, known] = class_probabilities(scores, len(known))
     answer = answer[:, 1] if base_task(schema) == BINARY_CLASSIFICATION else answer
     found = point_values(task_of(schema).prepare(target, answer))
-    return {f"held_out_{name}": value for name, value in found.items() if np.isfinite(value)}
+    return {held_out_name(name): value for name, value in found.items() if np.isfinite(value)}
 
 
 def main() -> int:
@@ -231,8 +264,10 @@ def main() -> int:
 
     schema = read_schema(arguments.split_data)
     train, validation = (read_part(arguments.split_data, part, schema) for part in (TRAIN, VALIDATION))
+    rounds = count(1)
     with fitting_threads(len(train.target)):
-        trained = fit(train, validation, schema, tuning)
+        # A sweep stops a training that falls behind (pipelines/tune.yml).
+        trained = fit(train, validation, schema, tuning, lambda found: record(metrics=found, step=next(rounds)))
     document: dict[str, Any] = {"tuning": asdict(tuning), "calibration": trained.calibration.as_document()}
     if base_task(schema) == BINARY_CLASSIFICATION:
         decision = Decision(choose_threshold(trained.target, trained.answer), CHOSEN_BY)
@@ -243,9 +278,8 @@ def main() -> int:
     save_model(trained.model, arguments.trained_model)
     write_json(arguments.trained_model / "training.json", document)
     write_lineage(arguments.trained_model, arguments.split_data, __file__)
-    record(
-        {**asdict(tuning), **{f"chosen_{name}": value for name, value in (document["chosen"] or {}).items()}}, metrics
-    )
+    chosen = {f"chosen_{name}": value for name, value in (document["chosen"] or {}).items()}
+    record({**asdict(tuning), **chosen}, metrics, step=next(rounds))
     print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     return 0
 

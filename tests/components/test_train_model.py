@@ -2,15 +2,21 @@
 
 import numpy as np
 import pytest
+from boosting_search import Setting
 from chain import Chain, run_step
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 from skops.io import dump
 from skops.io.exceptions import UntrustedTypesFoundException
-from train_model import choose_threshold
+from train_model import Tuning, choose_threshold, fit
 
-from model_package.steps.sklearn_model import load_model
+from model_package.package import read_schema
+from model_package.rows.split import TRAIN, VALIDATION, read_part
+from model_package.steps.sklearn_model import fitting_threads, load_model
 
 pytestmark = pytest.mark.xdist_group("example_chain")
+
+
+ONE_SHAPE = Tuning(iterations=90, maximum_leaves=8, minimum_leaf_rows=20, feature_share=0.5)
 
 
 class Stranger:
@@ -38,6 +44,35 @@ def test_training_again_gives_the_same_model(chain: Chain, tmp_path):
     done = run_step("train_model", split_data=chain.split, trained_model=tmp_path, iterations=60)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "training.json").read_text() == (chain.model / "training.json").read_text()
+
+
+def test_what_is_reported_while_the_trees_grow_is_what_the_final_model_scores(chain: Chain):
+    schema = read_schema(chain.split)
+    train, validation = (read_part(chain.split, part, schema) for part in (TRAIN, VALIDATION))
+    reported: list[dict[str, float]] = []
+
+    with fitting_threads(1):
+        silent = fit(train, validation, schema, ONE_SHAPE)
+        grown = fit(train, validation, schema, ONE_SHAPE, reported.append)
+
+    assert [list(each) for each in reported] == [["held_out_roc_auc"]] * 3
+    assert reported[-1]["held_out_roc_auc"] == pytest.approx(roc_auc_score(grown.target, grown.answer), abs=0.001)
+    np.testing.assert_array_equal(grown.scores, silent.scores)
+
+
+def test_trees_that_grow_in_rounds_are_those_of_one_fit(chain: Chain):
+    schema = read_schema(chain.split)
+    part = read_part(chain.split, TRAIN, schema)
+    features, target = part.rows.features, part.target
+    setting = Setting(0.1, 8, 20, 1.0, 0.5, 7)
+
+    with fitting_threads(1):
+        grown = setting.unfitted(1, classifies=False)
+        for size in (40, 80, 90):
+            grown.set_params(max_iter=size).fit(features, target)
+        once = setting.unfitted(90, classifies=False).fit(features, target)
+
+    np.testing.assert_array_equal(grown.predict(features), once.predict(features))
 
 
 def test_a_model_file_with_a_foreign_type_is_refused(tmp_path):

@@ -15,10 +15,13 @@ def record(
     parameters: Mapping[str, object] | None = None,
     metrics: Mapping[str, float] | None = None,
     files: Iterable[Path] = (),
+    *,
+    step: int = 0,
 ) -> None:
     """Log to the run of this job, or to a new run where no job gave one; nothing without MLFLOW_TRACKING_URI.
 
-    Parameters and metrics travel in one call, each file in one more.
+    Parameters and metrics travel in one call, each file in one more. `step` says how far the training has come, for
+    metrics that are logged more than once.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return
@@ -34,7 +37,7 @@ def record(
     now = get_current_time_millis()
     client.log_batch(
         run,
-        metrics=[Metric(key, float(value), now, 0) for key, value in (metrics or {}).items()],
+        metrics=[Metric(key, float(value), now, step) for key, value in (metrics or {}).items()],
         params=[Param(key, str(value)) for key, value in (parameters or {}).items()],
     )
     for file in files:

@@ -1,4 +1,8 @@
-"""`mlops` and the components never ask whether they talk to the emulator: only its four commands know it."""
+"""`mlops` and the components never ask whether they talk to the emulator.
+
+Only its four commands know it, and commands/__init__.py: in a new shell it sets the variables that `mlops env` prints,
+before a command runs.
+"""
 
 import ast
 import re
@@ -11,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 MAY_KNOW = {
     "packages/mlops/src/mlops/local/emulator.py",
     "packages/mlops/src/mlops/demo/lifecycle.py",
+    "packages/mlops/src/mlops/commands/__init__.py",
     "packages/mlops/src/mlops/commands/local.py",
 }
 # The program itself, what it is recognised by, and the variables that lead to it.

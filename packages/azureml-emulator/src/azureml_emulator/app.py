@@ -81,6 +81,7 @@ class Emulator:
         self._keys = ensure_secret_keys(settings.state)
         self.tokens = Tokens(self._keys.token_key, self.clock)
         self._create_storage()
+        self._create_assets()
         self._create_serving()
         self._create_jobs()
         self._create_events()
@@ -101,6 +102,11 @@ class Emulator:
         self.operations = Operations(self.store, self.clock)
         self.processes = Processes(self.store)
         self.scopes = Scopes(self.store, self.clock, self.blobs, self.settings, self.base_url)
+
+    def _create_assets(self) -> None:
+        """The versions of assets with files of their own, which jobs register as well."""
+        self.data = UploadedVersions(self.store, self.clock, self.access)
+        self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
 
     def _create_serving(self) -> None:
         """Online endpoints, their deployments, and the router."""
@@ -147,6 +153,7 @@ class Emulator:
             self.locator,
             self.operations,
             self.processes,
+            {"data/versions": self.data, "models/versions": self.models},
             variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
@@ -181,9 +188,9 @@ class Emulator:
                 "stored": Behaviour(self.store, self.clock),
                 "asset_container": ContainerBehaviour(self.store, self.clock),
                 "asset_version": version,
-                "uploaded_version": UploadedVersions(self.store, self.clock, self.access),
+                "uploaded_version": self.data,
                 "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
-                "model_version": Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator),
+                "model_version": self.models,
                 "scope": self.scopes,
                 "batch_endpoint": self.batch_endpoints,
                 "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),

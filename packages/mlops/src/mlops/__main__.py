@@ -8,11 +8,19 @@ import sys
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+_DOES_NOT_START = 70
+
 
 def main() -> None:
     """Run the command line and exit."""
-    from mlops.cli.command_line import run
+    try:
+        from mlops.cli.command_line import run
+    except Exception:  # noqa: BLE001 - see below
+        # Python's own exit code is 1, which is a verdict here: a gate blocks.
+        import traceback
 
+        traceback.print_exc()
+        sys.exit(_DOES_NOT_START)
     sys.exit(run())
 
 

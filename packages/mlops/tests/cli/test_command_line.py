@@ -3,6 +3,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.cli.command_line import COMMANDS, SECTIONS
+from mlops.cli.command_line import COMMANDS, SECTIONS, run
 from model_package.schema_file import read_schema_file
 
 ROOT = Path(__file__).parents[4]
@@ -245,3 +246,82 @@ def test_a_demo_tells_one_story_and_needs_the_whole_way_for_it(words: tuple[str,
 
     assert done.returncode == 2
     assert told in done.stderr
+
+
+# What a pull request could bring, in the file of a stage and in the one that lists the stages.
+HOSTILE_FILES = {
+    "recursive": b"a: &a [*a]\n",
+    "merged into itself": b"a: &a {<<: *a}\n",
+    "deep": b"[" * 20_000,
+    "bomb": b"a0: &a0 [x]\n"
+    + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 10)),
+    "UTF-16": "format: 1\n".encode("utf-16"),
+    "Latin-1": b"format: 1 # gr\xfcn\n",
+    "NUL": b"format: \0\n",
+    "binary": bytes(range(256)),
+    "digits": b"format: " + b"9" * 5_000,
+    "Python tag": b"format: !!python/object/apply:os.system [id]\n",
+    "empty": b"",
+}
+
+
+JUDGED_FROM = ("project.yml", "releases/staging.yml")
+
+
+@pytest.mark.parametrize(
+    "path", [*JUDGED_FROM, "schema.yml", "releases/gates.yml", "components/x/component.yml", "uv.lock"]
+)
+def test_no_file_of_a_pull_request_is_taken_for_a_verdict(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 of `gate` means that a gate blocks: what cannot be read ends with 3, in one sentence, at once."""
+    shutil.copytree(ROOT / "releases", tmp_path / "releases", ignore=shutil.ignore_patterns("reports"))
+    for each in ("project.yml", "schema.yml"):
+        shutil.copy(ROOT / each, tmp_path)
+    commit_all(tmp_path)
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for name, content in HOSTILE_FILES.items():
+        # given a commit that brings the file
+        file.write_bytes(content)
+        commit_all(tmp_path)
+
+        # when
+        codes = [run(["--project", str(tmp_path), verb, "--since", "HEAD~1"]) for verb in ("plan", "gate")]
+        checked = run(["--project", str(tmp_path), "check"])
+
+        # then a file that they do not read is none of their business, and `check` names it
+        told = capsys.readouterr()
+        assert codes == ([3, 3] if path in JUDGED_FROM else [0, 0]), (name, told.err)
+        assert checked in (0, 1, 3), (name, told.err)
+        assert "Traceback" not in told.err, name
+
+
+def commit_all(folder: Path) -> None:
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "change")):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+
+
+def test_a_bug_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a command that does what nobody foresaw
+    monkeypatch.setattr("mlops.settings.project.load_project", lambda given: [][given])
+
+    code = run(["--project", str(tmp_path), "plan", "--since", "HEAD"])
+
+    told = capsys.readouterr().err
+    assert code == 70
+    assert "Traceback" in told
+    assert "it is no verdict" in told
+
+
+def test_a_command_that_does_not_start_is_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise ImportError('broken environment')")
+
+    command = [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); from mlops.__main__ import main; main()"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 70
+    assert "broken environment" in done.stderr

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mlops.core.errors import MachineError
+from mlops.core.errors import MachineError, ProjectError
 from mlops.core.git import Repository
 
 MANIFEST = PurePosixPath("releases/dev.yml")
@@ -90,3 +91,19 @@ def test_what_is_not_there_is_none(clone: Path) -> None:
     assert repository.remote_url("upstream") is None
     assert repository.default_branch("origin") == "main"
     assert repository.is_dirty() is False
+
+
+def test_what_is_not_text_is_named_with_its_revision(clone: Path) -> None:
+    # given binary files, and one whose name is no text either
+    project = clone / "project"
+    (project / MANIFEST).write_bytes("release: null\n".encode("utf-16"))
+    (project / "releases" / os.fsdecode(b"\xff.yml")).write_bytes(b"\0")
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "Binary")
+    repository = Repository(project)
+
+    # then
+    with pytest.raises(ProjectError, match=r"releases/dev\.yml at HEAD is not UTF-8 text"):
+        repository.read("HEAD", MANIFEST)
+    assert repository.read_at(["HEAD", "HEAD~1"], MANIFEST) == (None, "release: null\n")
+    assert {path.name for path in repository.changed("HEAD~1")} == {"dev.yml", os.fsdecode(b"\xff.yml")}

@@ -46,6 +46,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{number}: &a{number} {{<<: [{', '.join([f'*a{number - 1}'] * 10)}]}}\n" for number in range(1, 10)
+)
+CHAIN = "a0: &a0 [1]\n" + "".join(f"a{number}: &a{number} [*a{number - 1}]\n" for number in range(1, 200))
+
 
 @pytest.mark.parametrize(
     ("text", "line", "sentence"),
@@ -56,8 +61,22 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: &a\n  - *a\n", 1, "an alias refers to its own anchor"),
         ("a: [1\n", 2, "did not find expected ',' or ']'"),
         (BOMB, 1, "the aliases expand to more than 100,000 entries"),
+        (MERGE_BOMB, 1, "the aliases expand to more than 100,000 entries"),
+        ("a: &a\n  <<: *a\n", 1, "an alias refers to its own anchor"),
+        ("# deep\n" + "- " * 20_000, 2, "the file has more than 100 levels of nesting"),
+        ("[" * 20_000 + "]" * 20_000, 1, "the file has more than 100 levels of nesting"),
+        (CHAIN, 101, "the aliases nest deeper than 100 levels"),
+        ("- a\n" * 250_000, 200_000, "the file has more than 100,000 entries"),
+        ("a: " + "x" * 5_000_000, 1, "the file has more than 4,000,000 characters"),
+        ("a: " + "9" * 5_000, 1, "a number has 5,000 digits; put it in quotes if it is text"),
+        ("a: \0", 1, "unacceptable character #x0000: control characters are not allowed"),
+        ('a: "\\ud800"\n', 1, "found invalid Unicode character escape code"),
     ],
-    ids=["duplicate key", "tag", "complex key", "recursive alias", "unclosed", "billion laughs"],
+    ids=[
+        *("duplicate key", "tag", "complex key", "recursive alias", "unclosed", "billion laughs", "merged laughs"),
+        *("recursive merge", "deep block", "deep flow", "deep aliases", "many entries", "long", "digits", "NUL"),
+        "surrogate",
+    ],
 )
 def test_texts_that_are_refused(text: str, line: int, sentence: str) -> None:
     with pytest.raises(YamlError) as caught:

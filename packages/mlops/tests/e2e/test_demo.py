@@ -105,6 +105,27 @@ def test_status_shows_the_stage_that_runs_and_those_that_do_not(lifecycle: Lifec
     assert [one["digest"] for one in stages["prod"]["deployments"]] == [live["digest"]]
 
 
+def test_a_new_shell_finds_the_running_workspace_by_itself(lifecycle: Lifecycle) -> None:
+    done = lifecycle.clone.mlops("status", "--json")
+
+    assert json.loads(done.stdout)["stages"]["dev"]["deployments"]
+    assert done.stderr == "using the workspace that runs on this machine\n"
+
+
+def test_a_project_with_a_subscription_is_never_taken_to_the_workspace_on_this_machine(lifecycle: Lifecycle) -> None:
+    file = lifecycle.clone.folder / "project.yml"
+    text = file.read_text()
+    zeros = "00000000-0000-0000-0000-000000000000"
+    try:
+        file.write_text(text.replace(zeros, "11111111-1111-1111-1111-111111111111", 1))
+        done = lifecycle.clone.mlops("status", "--json")
+    finally:
+        file.write_text(text)
+
+    assert "on this machine\n" not in done.stderr
+    assert done.returncode != 0
+
+
 def test_env_leads_any_program_to_the_workspace(lifecycle: Lifecycle, tmp_path: Path) -> None:
     # given a program that knows nothing of this project
     program = tmp_path / "program.py"

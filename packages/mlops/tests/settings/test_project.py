@@ -314,3 +314,26 @@ def test_given_file_is_read_instead_of_the_one_around(tmp_path: Path) -> None:
     file.write_text(SHIPPED.replace("model: credit-default", "model: other"))
 
     assert load_project(file).settings.model == "other"
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "letter"),
+    [
+        ("model", "cr\u0435dit-default", "cyrillic small letter ie"),
+        ("data", "credit\u2010default", "hyphen"),
+        ("registry", "mlr-credit-d\u0435fault", "cyrillic small letter ie"),
+        ("name", "credit-default\u200b", "zero width space"),
+        ("model", "credit-default\uff11", "fullwidth digit one"),
+    ],
+)
+def test_a_letter_that_only_looks_like_another_is_named(key: str, name: str, letter: str, tmp_path: Path) -> None:
+    text = re.sub(rf"^{key}: \S+", f"{key}: {name}", SHIPPED, flags=re.MULTILINE)
+    (tmp_path / "project.yml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ProjectError) as caught:
+        load_project(tmp_path)
+
+    (told,) = caught.value.details
+    assert told.startswith(f"project.yml:{line_of(text, key)}: {key}: ")
+    assert letter in told
+    assert told.endswith("type the name with plain ASCII letters")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mlops.core.errors import ProjectError
 from mlops.settings.releases import Release, manifest_file, parse_release, read_manifest, without_release, write_release
@@ -190,3 +191,23 @@ def test_a_missing_manifest_says_what_to_do(tmp_path: Path) -> None:
         read_manifest(tmp_path / "staging.yml")
 
     assert "git" in refused.value.advice
+
+
+@pytest.mark.parametrize("key", ["name", "version"])
+@pytest.mark.parametrize("letter", ["\u0435", "\uff11", "\u0301", "\u200b", "\u00e9"])
+def test_a_model_is_named_in_ascii(key: str, letter: str) -> None:
+    with pytest.raises(ValidationError):
+        release(**{key: f"credit-d{letter}fault"})
+
+
+@pytest.mark.parametrize("place", ["job", "data.name", "data.version"])
+def test_what_a_model_comes_from_is_named_in_ascii(place: str) -> None:
+    document = release().model_dump(mode="json")
+    *parents, key = place.split(".")
+    inner = document["source"]
+    for each in parents:
+        inner = inner[each]
+    inner[key] = "polit\u0435"
+
+    with pytest.raises(ValidationError, match="cyrillic small letter ie"):
+        Release.model_validate(document)

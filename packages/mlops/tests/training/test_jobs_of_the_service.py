@@ -55,7 +55,7 @@ def ended(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Pipelin
     def outer() -> None:
         inner()
 
-    @pipeline(default_compute="cpu-cluster")
+    @pipeline(None, default_compute="cpu-cluster")
     def whole() -> None:
         outer()
 

@@ -42,13 +42,14 @@ def with_string_settings(properties: dict[str, Any]) -> dict[str, Any]:
 
 def model_component(properties: dict[str, Any]) -> dict[str, Any]:
     """The specification of the parallel component for a model deployment with defaults."""
-    code = properties["codeConfiguration"]
+    code = properties.get("codeConfiguration")
     retries = properties["retrySettings"]
+    # Without a script the emulator scores the MLflow model.
+    script = {"code": code["codeId"], "entry_script": code["scoringScript"]} if code else {}
     task: dict[str, Any] = {
         "type": "model",
-        "code": code["codeId"],
-        "entry_script": code["scoringScript"],
-        "environment": properties["environmentId"],
+        **script,
+        "environment": properties.get("environmentId"),
         "model": properties["model"]["assetId"],
     }
     if properties["outputAction"] == _APPEND:

@@ -14,7 +14,7 @@ from azureml_emulator.batch.component import is_pipeline, model_component, with_
 from azureml_emulator.batch.endpoints import default_deployment
 from azureml_emulator.kernel.behaviours import Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
@@ -24,6 +24,8 @@ from azureml_emulator.storage.locator import Locator
 _ANONYMOUS = "azureml_anonymous"
 _SERVERLESS = "serverless"
 _PIPELINE_TYPE = "pipeline"
+_MLFLOW_TYPE = "mlflow_model"
+_PYFUNC = "python_function"
 
 
 class BatchDeployments(Behaviour):
@@ -84,23 +86,27 @@ class BatchDeployments(Behaviour):
 
     def _check_parts(self, properties: dict[str, Any], scope: Scope) -> None:
         """Refuse a deployment whose model, code, environment or compute does not exist."""
-        code = properties.get("codeConfiguration") or {}
-        if not code.get("codeId") or not code.get("scoringScript"):
-            raise NotModelled(
-                "The deployment has no code_configuration with a scoring script. The emulator runs scripts; it "
-                "does not generate one for an MLflow model."
-            )
-        self._locator.asset(code["codeId"], "codes", scope)
-        model = (properties.get("model") or {}).get("assetId")
-        if not model:
+        reference = (properties.get("model") or {}).get("assetId")
+        if not reference:
             raise BadRequest("The deployment names no model.", target="model")
-        self._locator.asset(model, "models", scope)
+        model = self._locator.asset(reference, "models", scope)
+        code = properties.get("codeConfiguration")
+        if code:
+            self._check_code(code, scope)
+        else:
+            _refuse_without_script(model)
         environment = properties.get("environmentId")
-        if not environment:
+        if code and not environment:
             raise BadRequest("The deployment names no environment.", target="environmentId")
-        if not environment.startswith(CURATED_PREFIX):
+        if environment and not environment.startswith(CURATED_PREFIX):
             self._locator.asset(environment, "environments", scope)
         self._check_compute(properties.get("compute"), scope)
+
+    def _check_code(self, code: dict[str, Any], scope: Scope) -> None:
+        for name in ("codeId", "scoringScript"):
+            if not code.get(name):
+                raise BadRequest(f"The code configuration has no {name}.", target=f"codeConfiguration.{name}")
+        self._locator.asset(code["codeId"], "codes", scope)
 
     def _check_compute(self, compute: str | None, scope: Scope) -> None:
         name = str(compute or "").rsplit("/", 1)[-1].removeprefix("azureml:")
@@ -109,6 +115,22 @@ class BatchDeployments(Behaviour):
         known = self.store.get(ResourcePath(scope, (("computes", name),)).key) is not None
         if name.lower() != _SERVERLESS and not known:
             raise BadRequest(f"The compute '{name}' does not exist.", code="ComputeNotFound", target="compute")
+
+
+def _refuse_without_script(model: Resource) -> None:
+    """Raise BadRequest unless a deployment of this model needs no scoring script."""
+    if model.properties.get("modelType") != _MLFLOW_TYPE:
+        raise BadRequest(
+            f"The deployment has no code configuration, which only an MLflow model may do without: the model "
+            f"'{model.id}' is a {model.properties.get('modelType')}. Give it a scoring script.",
+            target="codeConfiguration",
+        )
+    if _PYFUNC not in (model.properties.get("flavors") or {}):
+        raise BadRequest(
+            f"The MLflow model '{model.id}' has no flavor {_PYFUNC}, which a deployment without a scoring script "
+            "needs. Give it a scoring script.",
+            target="codeConfiguration",
+        )
 
 
 def deployment_of(store: Store, endpoint: Resource, named: str | None) -> Resource:

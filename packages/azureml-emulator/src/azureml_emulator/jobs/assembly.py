@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.execution.content_hashes import ContentHashes
+from azureml_emulator.jobs.execution.output_assets import OutputAssets
 from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.runner import Runner
@@ -24,6 +26,7 @@ from azureml_emulator.jobs.launching.preloading import Preloader
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.behaviours import Behaviour
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.settings import Settings
@@ -34,7 +37,10 @@ from azureml_emulator.storage.locator import Locator
 
 
 class JobParts:
-    """The parts of jobs. `variables` point steps that use azure-ai-ml at this emulator. Raises InterpreterUnusable."""
+    """The parts of jobs. Raises InterpreterUnusable.
+
+    `asset_versions` registers what jobs write; `variables` point steps that use azure-ai-ml at this emulator.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class JobParts:
         locator: Locator,
         operations: Operations,
         processes: Processes,
+        asset_versions: Mapping[str, Behaviour],
         variables: dict[str, str],
     ) -> None:
         self._is_eager = settings.background_start == "eager"
@@ -62,6 +69,7 @@ class JobParts:
             job_paths=self.job_paths,
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
+            assets=OutputAssets(store, self.job_paths, asset_versions),
             tracking=self.tracking,
             launcher=self._forking or plain,
             interpreters=Interpreters(settings.environments),

@@ -88,7 +88,7 @@ class Jobs(Behaviour):
             drafted.internal,
         )
         job = self.store.put(drafted)
-        for step in graph.steps.values():
+        for step in graph.known_steps:
             chooses = step.sweep is not None and step.sweep.automl is not None
             self._preloader.learn_snapshot(TRIAL_CODE if chooses else self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
@@ -164,7 +164,9 @@ class Jobs(Behaviour):
         if relative is None:
             return value
         scope = parse_resource_path(job.id).scope
-        return {**value, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
+        version = job.internal.get("registered", {}).get(name, {}).get(value.get("assetName"))
+        registered = {"assetVersion": version} if version else {}
+        return {**value, **registered, "uri": self._job_paths.address(scope, self._job_paths.absolute(relative))}
 
     def _graph(self, path: ResourcePath, properties: dict[str, Any]) -> Graph:
         kind = properties.get("jobType")
@@ -186,7 +188,7 @@ class Jobs(Behaviour):
 
     def _check(self, graph: Graph, scope: Scope) -> None:
         """Refuse steps whose code, environment, model or compute does not exist."""
-        for step in graph.steps.values():
+        for step in graph.known_steps:
             try:
                 self._resolver.code(step, scope)
                 self._resolver.environment(step, scope)

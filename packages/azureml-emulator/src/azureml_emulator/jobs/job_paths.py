@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from azureml_emulator.jobs.definitions.distribution import LOG_FOLDER
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
+from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 
-STEP_LOG = "user_logs/std_log.txt"
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
@@ -40,6 +41,12 @@ class JobPaths:
         file = self.artifacts(scope, job) / name
         file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return file
+
+    def logs(self, scope: Scope, job: str) -> list[str]:
+        """The names of a job's logs that exist: a pipeline and a sweep have one, a step one per process."""
+        folder = self.artifacts(scope, job)
+        found = [folder / PIPELINE_LOG, folder / SWEEP_LOG, *sorted((folder / LOG_FOLDER).glob("*.txt"))]
+        return [file.relative_to(folder).as_posix() for file in found if file.is_file()]
 
     def working_folder(self, job: str) -> Path:
         """The working folder of a step."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Graph, Literal
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
@@ -299,9 +300,59 @@ def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
         read({"a": {"type": kind, "componentId": "make"}})
 
 
-def test_several_instances_are_refused() -> None:
-    with pytest.raises(NotModelled, match="several instances"):
-        read({"a": node("make", resources={"instance_count": 2})})
+@pytest.mark.parametrize(
+    ("component", "given", "expected"),
+    [
+        ({}, {}, None),
+        ({"distribution": {"type": "PyTorch"}}, {}, Distribution("pytorch", 1, 1)),
+        (
+            {
+                "distribution": {"type": "pytorch", "process_count_per_instance": "2"},
+                "resources": {"instance_count": "1"},
+            },
+            {"resources": {"instance_count": 3}},
+            Distribution("pytorch", 3, 6),
+        ),
+        (
+            {},
+            {"distribution": {"distribution_type": "Mpi", "process_count_per_instance": 4}},
+            Distribution("mpi", 1, 4),
+        ),
+        (
+            {"resources": {"instance_count": 2}},
+            {"distribution": {"type": "tensorflow", "parameter_server_count": 1}},
+            Distribution("tensorflow", 2, 2, 1),
+        ),
+        (
+            {"distribution": {"type": "TensorFlow", "worker_count": 3}},
+            {"distribution": {"worker_count": None}},
+            Distribution("tensorflow", 1, 3),
+        ),
+    ],
+    ids=["none", "one-process", "instances-of-the-node", "mpi", "tensorflow", "null-overrides-nothing"],
+)
+def test_the_distribution_of_a_node_overrides_its_component(
+    component: dict[str, Any], given: dict[str, Any], expected: Distribution | None
+) -> None:
+    graph = read_pipeline({"jobs": {"a": node("c", **given)}}, {"c": {**MAKE, **component}}.__getitem__)
+
+    assert graph.steps["a"].distribution == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"resources": {"instance_count": 2}}, NotModelled, "2 instances without a distribution"),
+        ({"distribution": {"type": "ray"}}, NotModelled, "Ray"),
+        ({"distribution": {"type": "gloo"}}, BadRequest, "'gloo'"),
+        ({"distribution": {"type": "mpi", "process_count_per_instance": 0}}, BadRequest, "process_count_per_instance"),
+        ({"distribution": {"type": "mpi", "process_count_per_instance": "many"}}, BadRequest, "'many'"),
+        ({"distribution": {"type": "pytorch", "process_count_per_instance": 65}}, NotModelled, "at most 64"),
+    ],
+)
+def test_distributions_that_cannot_run_are_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        read({"a": node("make", **given)})
 
 
 def test_a_command_job_is_one_step_with_its_name() -> None:

@@ -105,9 +105,9 @@ def run(tmp_path: Path) -> Run:
             file = tmp_path / "data" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        plan = RunPlan(
-            replace(SETTINGS, **settings), str(tmp_path / "data"), str(tmp_path / "rows.txt"), sys.executable
-        )
+        given = replace(SETTINGS, **settings)
+        paths = (str(tmp_path / "data"), str(tmp_path / "rows.txt"), sys.executable)
+        plan = RunPlan(given, given.entry_script or "", *paths)
         plan.write(tmp_path / "plan" / "plan.json")
         done = subprocess.run(
             [sys.executable, "-m", "azureml_emulator.jobs.parallel", *arguments],

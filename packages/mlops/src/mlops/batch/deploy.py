@@ -27,6 +27,7 @@ from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
 from mlops.checks.project import versioned
 from mlops.cli.progress import say
+from mlops.core.documents import require_yaml
 from mlops.core.errors import ProjectError, RolloutFailed
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
@@ -252,7 +253,9 @@ def deployment_name(model: ReleasedModel, configuration: str) -> str:
 
 def load_endpoint(project: Project, name: str) -> BatchEndpoint:
     """Return the endpoint as it should be."""
-    return load_batch_endpoint(project.required_file(BATCH_ENDPOINT_FILE), params_override=[{"name": name}])
+    return load_batch_endpoint(
+        require_yaml(project.required_file(BATCH_ENDPOINT_FILE)), params_override=[{"name": name}]
+    )
 
 
 def load_deployment(
@@ -260,7 +263,7 @@ def load_deployment(
 ) -> PipelineComponentBatchDeployment:
     """Return the deployment as it should be: the scoring pipeline with the model, on the stage's cluster."""
     deployment = load_pipeline_component_batch_deployment(
-        project.required_file(BATCH_DEPLOYMENT_FILE),
+        require_yaml(project.required_file(BATCH_DEPLOYMENT_FILE)),
         params_override=[
             {"name": name},
             {"endpoint_name": endpoint},
@@ -304,7 +307,7 @@ def _is_deployed(client: MLClient, endpoint: str, name: str, configuration: str)
 
 
 def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> PipelineComponent:
-    file = project.required_file(SCORING_PIPELINE_FILE)
+    file = require_yaml(project.required_file(SCORING_PIPELINE_FILE))
     written = load_component(file)
     inputs = f"jobs.{SCORING_STEP}.inputs"
     overrides: list[dict[str, Any]] = [

@@ -10,6 +10,7 @@ from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project, versioned
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.core.documents import read_text
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings import gates, monitoring
 from mlops.settings.project import load_project
@@ -136,7 +137,7 @@ def _environment_reference_problems(project: Project) -> Iterator[Problem]:
 def _follow_environments(project: Project) -> Iterator[str]:
     """Correct references by name to environments of this project; yield what was done."""
     for document, node, wrong, right in list(_wrong_references(project)):
-        lines = document.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_text(document.path).splitlines(keepends=True)
         number = document.line_of(node, wrong) - 1
         lines[number] = lines[number].replace(wrong, right, 1)
         document.path.write_text("".join(lines), encoding="utf-8")

@@ -16,6 +16,7 @@ from typing import Final
 import model_package
 from mlops.checks.fingerprints import IGNORED_FOLDERS, IGNORED_SUFFIXES
 from mlops.checks.yaml.document import Problem
+from mlops.core.documents import read_text
 from mlops.core.layout import EXTENSION_FOLDER, MODELS_FOLDER, PROJECT_FILE
 from mlops.githost.hosts import model_workflows
 from model_package.digest import source_sha256
@@ -92,14 +93,14 @@ def check_workflows(root: Path) -> Iterator[Problem]:
     for path, text in _workflows(root).items():
         if not (root / path).is_file():
             yield Problem(str(path), 1, "is missing: a further model has CI files of its own", _ADVICE)
-        elif (root / path).read_text(encoding="utf-8") != text:
+        elif read_text(root / path) != text:
             yield Problem(str(path), 1, "differs from what the file that its first line names says", _ADVICE)
 
 
 def write_workflows(root: Path) -> Iterator[str]:
     """Write the CI files of further models that differ; yield what was done."""
     for path, text in _workflows(root).items():
-        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text:
+        if not (root / path).is_file() or read_text(root / path) != text:
             (root / path).write_text(text, encoding="utf-8")
             yield f"{path}: made from the workflow of the first model"
 
@@ -118,7 +119,7 @@ def _needed(root: Path) -> list[Copy]:
 
 
 def _is_imported(root: Path, copy: Copy) -> bool:
-    return any(_IMPORT.search(script.read_text(encoding="utf-8")) for script in root.glob(copy.scripts))
+    return any(_IMPORT.search(read_text(script)) for script in root.glob(copy.scripts))
 
 
 def _sources(root: Path, copy: Copy) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.core.documents import read_text
 from model_package.digest import listing_digest, source_sha256
 
 LOCK_NAME: Final = "versions.lock.yml"
@@ -89,7 +90,7 @@ def raise_changed(items: Iterable[Versioned], recorded: Mapping[str, Mapping[str
             continue
         numbers = (f"{match[1]}{number}" for number in count(int(match[2]) + 1))
         new = next(version for version in numbers if version not in versions)
-        lines = item.document.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_text(item.document.path).splitlines(keepends=True)
         lines[item.line.line - 1] = lines[item.line.line - 1].replace(item.version, new, 1)
         item.document.path.write_text("".join(lines), encoding="utf-8")
         yield f"{item.document.file}: version {new}, since its content changed"
@@ -141,7 +142,7 @@ def _files(prefix: str, place: Path, ignored: frozenset[str]) -> Iterator[tuple[
 def _ignore_patterns(place: Path) -> list[str]:
     """The name patterns in a folder's ignore file; paths and exceptions are not supported: those files count."""
     file = place / IGNORE_FILE
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = read_text(file).splitlines() if file.is_file() else []
     patterns = (line.strip() for line in lines)
     return [pattern for pattern in patterns if pattern and not pattern.startswith(("#", "!")) and "/" not in pattern]
 

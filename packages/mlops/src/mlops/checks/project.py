@@ -14,6 +14,7 @@ from mlops.checks.pipelines.component import PIPELINE, Component, read_component
 from mlops.checks.pipelines.steps import Pipeline, read_pipeline
 from mlops.checks.yaml.document import Document, DocumentError, Node, Problem, read_document
 from mlops.checks.yaml.references import local_path
+from mlops.core.documents import read_text
 from mlops.core.environments import OWN_PACKAGES_TAG
 
 COMPONENT_FILE: Final = "component.yml"
@@ -70,7 +71,7 @@ class Project:
         # A further model, in models/NAME, runs what the repository's lock pins.
         places = (self.root, *self.root.parents[1:2])
         path = next((each / PINS_FILE for each in places if (each / PINS_FILE).is_file()), self.root / PINS_FILE)
-        return Lock(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return Lock(read_text(path)) if path.is_file() else None
 
     def conda_files(self) -> Iterator[tuple[Document, str]]:
         """Yield the conda files that environments name, and the packages in them that uv.lock need not have."""

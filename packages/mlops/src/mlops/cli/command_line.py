@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.ci_output import escaped_output
-from mlops.core.errors import Interrupted, MachineError, MlopsError, ProjectError
+from mlops.core.errors import InputError, InternalError, Interrupted, MachineError, MlopsError, ProjectError
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         "Models",
         {
             "train": "Train, evaluate and register a model.",
+            "tune": "Tune the train step, and compare its trials with train.yml.",
             "retrain": "Retrain after drift, and propose the new model.",
             "score": "Send a request to a stage's endpoint, or score files.",
             "explain": "Explain predictions with Shapley values.",
@@ -94,6 +95,9 @@ COMMANDS: Final[Mapping[str, str]] = {
 _JSON_FLAG: Final = "--json"
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
+# Deep recursion would print thousands.
+_TRACEBACK_FRAMES: Final = 40
+_LONGEST_MESSAGE: Final = 500
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -152,9 +156,11 @@ def cli(context: click.Context, project: Path | None) -> None:
     context.obj = project
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+def command(
+    name: str, *examples: str, cls: type[click.Command] = click.Command
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with examples below its help."""
-    return click.command(name, short_help=COMMANDS[name], epilog=examples_below(*examples))
+    return click.command(name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples))
 
 
 def examples_below(*examples: str) -> str:
@@ -214,7 +220,8 @@ def _run(words: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        # Click's own 1 would read as the verdict of a gate.
+        return max(error.exit_code, InputError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _report(Interrupted("interrupted", "It is safe to run the command again."), words)
     except BrokenPipeError:
@@ -223,17 +230,19 @@ def _run(words: list[str]) -> int:
         return 0
     except MlopsError as error:
         return _report(error, words)
-    except Exception as error:
-        explained = _as_mlops_error(error)
-        if explained is None:
-            raise
-        return _report(explained, words)
+    except Exception as error:  # noqa: BLE001 - Python's own exit code 1 would be a verdict
+        return _report(_as_mlops_error(error) or _unforeseen(error), words)
     return code if isinstance(code, int) else 0
 
 
 def _as_mlops_error(error: Exception) -> MlopsError | None:
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
+    if "mlops.core.yaml_nodes" in sys.modules:
+        from mlops.core.yaml_nodes import YamlError
+
+        if isinstance(error, YamlError):
+            return ProjectError(f"a YAML file is wrong at line {error.line}: {error}", "`mlops check` names the file.")
     if "model_package.errors" in sys.modules:
         from model_package.errors import ExtensionError
 
@@ -252,6 +261,17 @@ def _unusable_file(error: OSError) -> MlopsError:
     return MachineError(
         f"cannot read or write {error.filename}: {reason}",
         "Correct the permissions of this file and of the folders above it, or restore it, and run again.",
+    )
+
+
+def _unforeseen(error: Exception) -> MlopsError:
+    """The error for people, after the traceback for those who look for the bug."""
+    import traceback
+
+    traceback.print_exception(error, limit=-_TRACEBACK_FRAMES)
+    return InternalError(
+        f"unexpected {type(error).__name__}: {error}"[:_LONGEST_MESSAGE],
+        "This is a bug, or a file that nobody foresaw; it is no verdict. Report it with the lines above.",
     )
 
 

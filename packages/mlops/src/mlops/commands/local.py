@@ -240,8 +240,8 @@ def replay_command(
     does not trigger the workflow.
     """
     from mlops.cli.rendering import answer
-    from mlops.replaying.event import EventOptions, from_shell, pairs
     from mlops.replaying.replay import ReplayOptions, replay_file
+    from mlops.replaying.source import EventOptions, from_shell, pairs
     from mlops.settings.project import load_project
 
     wanted = EventOptions(event_name, base, action, type_, cron, payload, title, pairs(inputs, "--input"))

@@ -1,4 +1,4 @@
-"""`mlops train`, `retrain`, `score`, `explain` and `retire`: a model from training to retirement."""
+"""`mlops train`, `tune`, `retrain`, `score`, `explain` and `retire`: a model from training to retirement."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option, stage_option
+from mlops.commands import workspace_command as mlops_command
 
 if TYPE_CHECKING:
     from mlops.settings.project import Project
@@ -85,6 +85,71 @@ def train_command(
     # A CI system passes an empty text for an input that was left out.
     source = data_version or converted_file(project, data)
     return answer(act(client, project, stage_name, source, fresh=fresh), as_json=as_json)
+
+
+@mlops_command(
+    "tune",
+    "mlops tune --stage dev",
+    "mlops tune --stage dev --trials 40",
+    "mlops tune --stage dev --data-version newest --propose",
+    "mlops tune --job churn-20260301-101500-1a2b             # wait again, after an interruption",
+    "mlops tune --job churn-20260301-101500-1a2b --propose   # the change, on a branch",
+)
+@stage_option(required=False, text="The stage to tune in.  [default: the first in project.yml]")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The file to tune on.  [default: the project's own rows, or a sample]",
+)
+@click.option("--data-version", help="Instead of a file: an existing version of the data asset, or `newest`.")
+@click.option("--trials", type=click.IntRange(1, 1000), help="The number of trials.  [default: that of tune.yml]")
+@click.option("--fresh", is_flag=True, help="Run every step and trial: reuse none of an earlier job.")
+@click.option("--propose", is_flag=True, help="If a trial is better: commit its parameters on a branch, for review.")
+@click.option("--job", help="Only wait for this job, which the command started before.")
+@json_option
+@click.pass_obj
+def tune_command(
+    project_path: Path | None,
+    *,
+    stage: str | None,
+    data: Path | None,
+    data_version: str | None,
+    trials: int | None,
+    fresh: bool,
+    propose: bool,
+    job: str | None,
+    as_json: bool,
+) -> int:
+    """Tune the train step: run pipelines/tune.yml as a job, and compare its trials with the parameters of train.yml.
+
+    components/search_space.yml says what is varied. Trials report the main metric of the task on held-out rows
+    while they train, and those that fall behind are stopped. The result is a report with pictures, and the change of
+    train.yml as a diff: no file is changed. With --propose the change is committed on a branch, with a pull request
+    where there is a git host.
+    Ctrl-C leaves the job running; --job waits for it again. After a failure, run the command again: finished
+    steps are reused.
+    """
+    if job is not None and (data or data_version or trials or fresh):
+        raise click.UsageError("--job names a running job: only --stage and --propose can be combined with it")
+    if data and data_version:
+        raise click.UsageError("--data and --data-version cannot be combined")
+    from mlops.cli.rendering import answer
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    stage_name = project.order.find(stage) if stage else project.order.training
+
+    from mlops.azure.workspace import connect
+    from mlops.tuning.run import finish_tuning, tune
+
+    client = connect(project.settings.stage(stage_name))
+    if job is not None:
+        return answer(finish_tuning(client, project, job, propose=propose), as_json=as_json)
+    from mlops.init.conversion import converted_file
+
+    source = data_version or converted_file(project, data)
+    found = tune(client, project, stage_name, source, trials, fresh=fresh, propose=propose)
+    return answer(found, as_json=as_json)
 
 
 @mlops_command(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option, stage_option
+from mlops.commands import workspace_command as mlops_command
 
 if TYPE_CHECKING:
     from mlops.audit.log import StageHistory

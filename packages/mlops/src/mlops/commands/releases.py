@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import json_option, stage_option
+from mlops.commands import workspace_command as mlops_command
 
 
 @mlops_command(

@@ -5,18 +5,22 @@ The pydantic model that reads a file defines what it may contain.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from mlops.core.errors import ProjectError
 from mlops.core.results import SourceLocation
-from mlops.core.yaml_nodes import FIRST_LINE, KeyPath, YamlError, compose, value_of
+from mlops.core.yaml_nodes import FIRST_LINE, MOST_CHARACTERS, KeyPath, YamlError, compose, value_of
+
+# UTF-8 takes up to four bytes per character.
+_MOST_BYTES: Final = 4 * MOST_CHARACTERS
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,36 @@ class Document:
 
 
 def read_yaml(file: Path) -> Document:
-    """Read one YAML document. Raises YamlError for a file that is not UTF-8 or not YAML."""
+    """Read one YAML document. Raises YamlError for a file that is not UTF-8 or not YAML, or exceeds a limit."""
+    return parse_yaml(read_limited(file))
+
+
+def read_limited(file: Path) -> str:
+    """The text of a YAML file. Raises YamlError for a file that is too long, or is not UTF-8."""
+    if file.stat().st_size > _MOST_BYTES:
+        raise YamlError(f"the file has more than {_MOST_BYTES:,} bytes", FIRST_LINE)
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise YamlError("the file is not UTF-8 text", FIRST_LINE) from error
-    return parse_yaml(text)
+
+
+def require_yaml(file: Path) -> Path:
+    """Return a file once it is known to be YAML within the limits, for a library that reads it without any.
+
+    Raises ProjectError with file and line.
+    """
+    with as_project_error(file):
+        read_yaml(file)
+    return file
+
+
+def read_text(file: Path) -> str:
+    """The text of another file of the project, which is not YAML. Raises ProjectError for one that is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{file} is not UTF-8 text", "Restore it from git, or save it as UTF-8.") from error
 
 
 def parse_yaml(text: str) -> Document:
@@ -63,6 +91,22 @@ class YamlFile(Part):
     renamed_keys: ClassVar[Mapping[str, str]] = {}
 
     format: Literal[1]
+
+
+def plain_name(text: str) -> str:
+    """A name as it is compared everywhere. Raises ValueError for letters that only look like those of ASCII.
+
+    The one place where names from files are normalised: Azure's names are ASCII, so a name in another form (full-width
+    digits, a Cyrillic letter) is a mistake or a trick, and is named instead of translated.
+    """
+    for letter in text:
+        if not (letter.isascii() and letter.isprintable()):
+            title = unicodedata.name(letter, "a control character")
+            raise ValueError(f"{text!a} has {letter!a} ({title.lower()}); type the name with plain ASCII letters")
+    return text
+
+
+PlainName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(plain_name)]
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -89,7 +133,7 @@ def read_checked(file: Path, model: type[Checked], context: Mapping[str, Any] | 
     """
     if not file.is_file():
         raise ProjectError(f"{file} does not exist", f"Restore it from git, or from the template's {file.name}.")
-    with _as_project_error(file):
+    with as_project_error(file):
         document = read_yaml(file)
     return _checked(file, document, model, context)
 
@@ -98,13 +142,14 @@ def parse_checked(
     text: str, file: Path, model: type[Checked], context: Mapping[str, Any] | None = None
 ) -> CheckedFile[Checked]:
     """Do the same for the text of `file` at some revision. Raises ProjectError as `read_checked` does."""
-    with _as_project_error(file):
+    with as_project_error(file):
         document = parse_yaml(text)
     return _checked(file, document, model, context)
 
 
 @contextmanager
-def _as_project_error(file: Path) -> Generator[None]:
+def as_project_error(file: Path) -> Generator[None]:
+    """Raise a YamlError of the block as ProjectError with the file and the line."""
     try:
         yield
     except YamlError as error:

@@ -10,6 +10,7 @@
     ├── WorkspaceError      7  the workspace cannot be reached, refused the request, or there is no login
     ├── PromotionRefused    9  the model to promote is not healthy in the previous stage
     ├── MachineError        8  a program that was started on this machine failed
+    ├── InternalError      70  a bug, or something unforeseen; no verdict, whatever the command judges
     ├── Interrupted       130  Ctrl-C
     └── Terminated        143  SIGTERM
 
@@ -91,6 +92,12 @@ class MachineError(MlopsError):
     """A program that was started on this machine failed."""
 
     exit_code = 8
+
+
+class InternalError(MlopsError):
+    """A bug, or something that nobody foresaw. Never 1, which is a verdict: a gate blocks."""
+
+    exit_code = 70
 
 
 class Interrupted(MlopsError):

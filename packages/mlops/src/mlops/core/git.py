@@ -6,10 +6,11 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
-from mlops.core.errors import MachineError
+from mlops.core.errors import MachineError, ProjectError
 
 # The remote that promotions are pushed to.
 REMOTE: Final = "origin"
@@ -60,8 +61,12 @@ class Repository:
         return PurePosixPath(self._run("rev-parse", "--show-prefix") or ".")
 
     def read(self, revision: str, path: PurePosixPath) -> str | None:
-        """A file's text at a revision, or None if it does not exist there; `path` is relative to `folder`."""
-        return self._output("show", f"{revision}:./{path}", strip=False)
+        """A file's text at a revision, or None if it does not exist there; `path` is relative to `folder`.
+
+        Raises ProjectError for a file that is not UTF-8 text.
+        """
+        done = self._execute(("show", f"{revision}:./{path}"))
+        return _decoded(done.stdout, revision, path) if done.returncode == 0 else None
 
     def changed(self, since: str, until: str = "HEAD") -> tuple[PurePosixPath, ...]:
         """The files below `folder` that differ between two revisions, as paths relative to it."""
@@ -94,17 +99,20 @@ class Repository:
         return tuple(self._run("log", *only, "--format=%H", revision, "--", str(path)).split())
 
     def read_at(self, revisions: Sequence[str], path: PurePosixPath) -> tuple[str | None, ...]:
-        """A file's text at each revision, or None where it does not exist: as `read`, but in one call of git."""
+        """A file's text at each revision: as `read`, but in one call of git. None also for what is not UTF-8 text."""
         names = "".join(f"{revision}:./{path}\n" for revision in revisions)
         done = self._execute(("cat-file", "--batch"), names.encode()) if revisions else None
         output, texts = (done.stdout if done else b""), []
         for _ in revisions:
+            text = None
             head, _, output = output.partition(b"\n")
             if head.endswith(b" missing"):
                 texts.append(None)
                 continue
             size = int(head.rpartition(b" ")[2])
-            texts.append(output[:size].decode())
+            with suppress(UnicodeDecodeError):
+                text = output[:size].decode()
+            texts.append(text)
             output = output[size + 1 :]
         return tuple(texts)
 
@@ -178,7 +186,8 @@ class Repository:
         done = self._execute(arguments)
         if done.returncode != 0:
             return None
-        text = done.stdout.decode()
+        # Names of files may be any bytes.
+        text = os.fsdecode(done.stdout)
         return text.strip() if strip else text
 
     def _run(self, *arguments: str, given: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
@@ -186,7 +195,7 @@ class Repository:
         if done.returncode != 0:
             said = tuple(done.stderr.decode(errors="replace").strip().splitlines())
             raise MachineError(f"git {arguments[0]} failed", "Fix what git reports, then run again.", said)
-        return done.stdout.decode().strip()
+        return os.fsdecode(done.stdout).strip()
 
     def _execute(
         self,
@@ -210,6 +219,16 @@ class Repository:
         except subprocess.TimeoutExpired as error:
             message = f"git {arguments[0]} timed out after {self.timeout_seconds} s"
             raise MachineError(message, "Check that the remote is reachable, then run again.") from error
+
+
+def _decoded(content: bytes, revision: str, path: PurePosixPath) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            f"{path} at {revision} is not UTF-8 text",
+            f"Restore it from an earlier commit, or save it as UTF-8: {path}.",
+        ) from error
 
 
 UNKNOWN: Final = "unknown"

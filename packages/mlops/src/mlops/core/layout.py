@@ -8,6 +8,9 @@ from typing import Final
 PROJECT_FILE: Final = "project.yml"
 SCHEMA_FILE: Final = "schema.yml"
 PIPELINE_FILE: Final = Path("pipelines", "train.yml")
+TUNING_PIPELINE_FILE: Final = Path("pipelines", "tune.yml")
+# What a tuning varies: inputs of the train step.
+SEARCH_SPACE_FILE: Final = Path("components", "search_space.yml")
 MONITOR_PIPELINE_FILE: Final = Path("pipelines", "monitor.yml")
 COMPONENT_FOLDER: Final = Path("components")
 EXTENSION_FOLDER: Final = Path("extensions")

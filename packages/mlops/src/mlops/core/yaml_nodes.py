@@ -1,6 +1,7 @@
 """YAML as nodes with line numbers, read by the C parser; scalars follow YAML 1.2, as in Azure's SDK.
 
-`yes` is a string and `1e-3` a number. Duplicate keys are an error.
+`yes` is a string and `1e-3` a number. Duplicate keys are an error. A file may come from a pull request, so its size,
+its depth and what its aliases expand to are limited before anything walks through it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 FIRST_LINE: Final = 1
 # A few lines of nested aliases can expand to billions of entries.
 MOST_ENTRIES: Final = 100_000
+MOST_CHARACTERS: Final = 4_000_000
+DEEPEST: Final = 100
+# Python refuses to convert more than 4,300.
+_MOST_DIGITS: Final = 400
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -35,23 +40,82 @@ class YamlError(Exception):
 
 
 def compose(text: str) -> yaml.Node | None:
-    """Parse one YAML document; None for an empty one. Raises YamlError."""
+    """Parse one YAML document; None for an empty one. Raises YamlError, also for what exceeds a limit.
+
+    The nodes have no cycles, and may be walked recursively.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise YamlError(f"the file has more than {MOST_CHARACTERS:,} characters", FIRST_LINE)
     try:
-        return yaml.compose(text, Loader=_LOADER)
+        _require_shallow(text)
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else FIRST_LINE
         raise YamlError(str(error.problem or error.context or "the file is not YAML").splitlines()[0], line) from error
     except yaml.YAMLError as error:
         raise YamlError(str(error).splitlines()[0], FIRST_LINE) from error
+    except UnicodeError as error:
+        raise YamlError("the text has characters that no file can hold", FIRST_LINE) from error
+    if root is not None and _expanded(root, {})[0] > MOST_ENTRIES:
+        raise YamlError(f"the aliases expand to more than {MOST_ENTRIES:,} entries", _line(root))
+    return root
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse deep nesting, and too many entries, by the parser's events: the composer would recurse."""
+    depth = count = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        count += isinstance(event, yaml.NodeEvent)
+        # A key and its value are two nodes.
+        if depth > DEEPEST or count > 2 * MOST_ENTRIES:
+            limit = f"{DEEPEST} levels of nesting" if depth > DEEPEST else f"{MOST_ENTRIES:,} entries"
+            raise YamlError(f"the file has more than {limit}", _line(event))
+
+
+def _expanded(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """How many entries, and levels, a node has with all its aliases expanded; each node is visited once."""
+    if id(node) in known:
+        found = known[id(node)]
+        if found is None:
+            raise YamlError("an alias refers to its own anchor", _line(node))
+        return found
+    known[id(node)] = None
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [value for _, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    inner = [_expanded(child, known) for child in children]
+    found = sum(1 + count for count, _ in inner), max((1 + depth for _, depth in inner), default=0)
+    if found[1] > DEEPEST:
+        raise YamlError(f"the aliases nest deeper than {DEEPEST} levels", _line(node))
+    known[id(node)] = found
+    return found
 
 
 def value_of(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath = ()) -> Any:
     """Return a node as plain values; `lines` receives the line of every key and list element. Raises YamlError."""
-    try:
-        return _value(node, lines, path)
-    except RecursionError as error:
-        raise YamlError("an alias refers to its own anchor", _line(node)) from error
+    if isinstance(node, yaml.MappingNode):
+        values: dict[Any, Any] = {}
+        for name, key, child in entries(node):
+            here = (*path, name)
+            lines[here] = _line(key)
+            values[scalar_of(key) if isinstance(key, yaml.ScalarNode) else name] = value_of(child, lines, here)
+        return values
+    if isinstance(node, yaml.SequenceNode):
+        elements = []
+        for index, child in enumerate(node.value):
+            lines[(*path, index)] = _line(child)
+            elements.append(value_of(child, lines, (*path, index)))
+        return elements
+    if isinstance(node, yaml.ScalarNode):
+        return scalar_of(node)
+    raise YamlError(f"unknown type of value {node.tag}", _line(node))
 
 
 def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
@@ -88,6 +152,8 @@ def scalar_of(node: yaml.ScalarNode) -> Scalar:
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _INTEGER.fullmatch(text):
+        if len(text) > _MOST_DIGITS:
+            raise YamlError(f"a number has {len(text):,} digits; put it in quotes if it is text", _line(node))
         return int(text)
     if _FLOAT.fullmatch(text):
         lower = text.lower()
@@ -95,7 +161,7 @@ def scalar_of(node: yaml.ScalarNode) -> Scalar:
     return text
 
 
-def _line(node: yaml.Node) -> int:
+def _line(node: yaml.Node | yaml.Event) -> int:
     return node.start_mark.line + 1 if node.start_mark else FIRST_LINE
 
 
@@ -105,24 +171,3 @@ def _merged_entries(value: yaml.Node) -> Iterator[tuple[str, yaml.Node, yaml.Nod
     for source in sources:
         if isinstance(source, yaml.MappingNode):
             yield from entries(source)
-
-
-def _value(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath) -> Any:
-    if len(lines) > MOST_ENTRIES:
-        raise YamlError(f"the aliases expand to more than {MOST_ENTRIES:,} entries", _line(node))
-    if isinstance(node, yaml.MappingNode):
-        values: dict[Any, Any] = {}
-        for name, key, child in entries(node):
-            here = (*path, name)
-            lines[here] = _line(key)
-            values[scalar_of(key) if isinstance(key, yaml.ScalarNode) else name] = _value(child, lines, here)
-        return values
-    if isinstance(node, yaml.SequenceNode):
-        elements = []
-        for index, child in enumerate(node.value):
-            lines[(*path, index)] = _line(child)
-            elements.append(_value(child, lines, (*path, index)))
-        return elements
-    if isinstance(node, yaml.ScalarNode):
-        return scalar_of(node)
-    raise YamlError(f"unknown type of value {node.tag}", _line(node))

@@ -1,6 +1,7 @@
 """The workspace on this machine: starts, stops and resets the emulator, and reads its variables.
 
-Only `mlops up`, `down`, `env` and `demo` use it. To the rest of `mlops` it is a workspace like any other.
+Only `mlops up`, `down`, `env` and `demo` use it, and every command in a shell that knows of no workspace: it gets the
+variables that `env` prints. To the rest of `mlops` it is a workspace like any other.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.cli.progress import say
+from mlops.core.documents import read_text
 from mlops.core.environments import environments_of
-from mlops.core.errors import MachineError
+from mlops.core.errors import MachineError, MlopsError
 from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
-from mlops.settings.project import Project
+from mlops.settings.project import Project, load_project
 
 _PROGRAM: Final = ("-m", "azureml_emulator")
 _FOLDER: Final = STATE_FOLDER / "emulator"
@@ -29,6 +31,10 @@ _EXPORT: Final = "export "
 # Saves each connection the time to load the public certificates.
 _NOTHING_ELSE: Final = "--no-public-roots"
 _ERROR_LINES: Final = 20
+_READY_FILE: Final = "emulator.json"
+# What points a process at a cloud, and the id in project.yml until somebody fills it in.
+_CLOUD: Final = "ARM_CLOUD_METADATA_URL"
+_NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 # Of a step; a pipeline has a default_compute.
 _COMPUTE: Final = re.compile(r"^\s+compute: *azureml:([\w-]+)", re.MULTILINE)
 
@@ -90,6 +96,24 @@ def ensure_started(project: Project) -> Variables:
     return variables(project, _NOTHING_ELSE)
 
 
+def use_running_workspace(project_path: Path | None) -> None:
+    """Point this process at the workspace that runs on this machine, if nothing points it elsewhere.
+
+    Only where project.yml names no subscription yet, so that no command that is meant for Azure ends here.
+    """
+    if _CLOUD in os.environ:
+        return
+    try:
+        project = load_project(project_path)
+        subscriptions = {stage.subscription_id for stage in project.settings.stages}
+        if subscriptions == {_NO_SUBSCRIPTION} and (project.path(_FOLDER) / _READY_FILE).is_file():
+            os.environ.update(variables(project).values)
+            say("using the workspace that runs on this machine")
+    except MlopsError:
+        # The command itself says what is wrong with the project, or that nobody is logged in.
+        return
+
+
 def stop(project: Project) -> str:
     """Stop it if it is running; return its message."""
     return _first_line(_run_emulator(project, "stop"))
@@ -141,7 +165,7 @@ def _start_options(project: Project) -> list[str]:
     installed = (each for each in environments_of(project.root) if each.is_installed)
     options = [f"--environment={name}={each.python}" for each in installed for name in each.names]
     pipelines = sorted(project.path(PIPELINE_FILE.parent).glob("*.yml"))
-    named = (name for file in pipelines for name in _COMPUTE.findall(file.read_text(encoding="utf-8")))
+    named = (name for file in pipelines for name in _COMPUTE.findall(read_text(file)))
     return [*options, *(f"--compute={name}" for name in dict.fromkeys(named))]
 
 

@@ -28,6 +28,7 @@ from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import connect_management
 from mlops.checks.fingerprints import content_digest
 from mlops.cli.progress import say, step_board
+from mlops.core.documents import require_yaml
 from mlops.core.errors import InputError, Interrupted, JobFailed, ProjectError, WorkspaceError
 from mlops.core.layout import COMPONENT_FOLDER, MONITOR_PIPELINE_FILE
 from mlops.endpoint.view import Live, live_model, observe
@@ -261,7 +262,7 @@ def _find_job(client: MLClient, name: str) -> Job | None:
 
 def _submit(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> Job:
     overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
-    job = load_job(project.required_file(MONITOR_PIPELINE_FILE), params_override=overrides)
+    job = load_job(require_yaml(project.required_file(MONITOR_PIPELINE_FILE)), params_override=overrides)
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{MONITOR_PIPELINE_FILE} does not define a pipeline job", "It needs `type: pipeline`.")
     job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}

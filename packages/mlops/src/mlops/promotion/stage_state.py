@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.azure.workspace import WorkspaceClients
+from mlops.core.documents import read_text
 from mlops.core.errors import InputError
 from mlops.core.git import REMOTE, Repository
 from mlops.endpoint.view import Live, View, live_in, observe_stage
@@ -96,5 +97,5 @@ def default_base(repository: Repository, root: Path, stage: StageName) -> str | 
         return fork
     committed = repository.read(head, manifest_path(stage))
     written = manifest_file(root, stage)
-    edited = written.is_file() and written.read_text(encoding="utf-8") != committed
+    edited = written.is_file() and read_text(written) != committed
     return head if edited else repository.resolve(f"{head}~1")

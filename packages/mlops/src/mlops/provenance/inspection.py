@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops.azure.workspace import WorkspaceClients
+from mlops.core.documents import read_text
 from mlops.core.errors import MlopsError, ProjectError
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.registered import (
@@ -113,7 +114,7 @@ def _committed(clients: WorkspaceClients, stage: StageName) -> tuple[ProvenanceS
     file = clients.project.root / path
     if not file.is_file():
         raise ProjectError(f"there is no {path}", f"Promote the model again: `mlops promote --to {stage}`.")
-    statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
+    statement = parse_statement(read_text(file), str(path))
     return subject, statement, committed_problems(clients.project, subject)
 
 

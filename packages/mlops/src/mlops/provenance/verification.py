@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mlops.core.documents import read_text
 from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
 from mlops.core.git import Repository
 from mlops.githost.hosts import remote_of
@@ -68,7 +69,7 @@ def committed_problems(project: Project, subject: ProvenanceSubject, *, signed: 
     file = project.root / path
     if not file.is_file():
         return [f"there is no {path}"] if demands.statement == "required" else []
-    statement = parse_statement(file.read_text(encoding="utf-8"), str(path))
+    statement = parse_statement(read_text(file), str(path))
     return statement_problems(project, subject, statement, signed=signed)
 
 

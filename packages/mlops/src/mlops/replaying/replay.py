@@ -15,10 +15,8 @@ from mlops.core.results import Block, Line, Result, Table, Tone
 from mlops.core.waiting import stop_signals
 from mlops.githost.hosts import HOSTS
 from mlops.githost.interface import GitHost, Replay
-from mlops.replaying.environment import StepEnvironment, step_environment
-from mlops.replaying.event import EventOptions, event
-from mlops.replaying.fake_programs import logged_requests
-from mlops.replaying.source import Checkout, Source
+from mlops.replaying.environment import StepEnvironment, logged_requests, step_environment
+from mlops.replaying.source import Checkout, EventOptions, Source, event
 from workflow_replay.approvals import approvals
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.display import display

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mlops.core.documents import Part, YamlFile, parse_checked, read_checked, read_yaml
+from mlops.core.documents import Part, PlainName, YamlFile, parse_checked, read_checked, read_text, read_yaml
 from mlops.core.errors import ProjectError
+from mlops.core.yaml_nodes import compose
 from mlops.settings.project import BATCH, KUBERNETES, NO_ONLINE_ENDPOINT, AssetName, Serving
 from mlops.settings.stages import StageName
 
@@ -35,7 +36,6 @@ Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 GitCommit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}([0-9a-f]{24})?(-dirty)?|unknown)$")]
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|unknown)$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Model(Part):
@@ -49,8 +49,8 @@ class Model(Part):
 class Data(Part):
     """The data asset that the model was trained on, and the sha256 of the file."""
 
-    name: Text
-    version: Text
+    name: PlainName
+    version: PlainName
     sha256: Sha256
 
 
@@ -58,7 +58,7 @@ class Source(Part):
     """Where the model comes from: the previous stage, the job that produced it, its code and its data."""
 
     stage: StageName
-    job: Text
+    job: PlainName
     git_commit: GitCommit
     data: Data
 
@@ -227,6 +227,8 @@ def change_values(text: str, values: dict[str, Any]) -> str:
 
     An entry of a list goes by its `name`: {"stages": {"prod": {…}}} changes the entry that is called prod.
     """
+    # Within limits: what ruamel.yaml reads has none.
+    compose(text)
     document = _yaml().load(text)
     _update(document, values)
     return _dump(document)
@@ -242,7 +244,7 @@ def _check(written: Manifest, release: Release, file: Path) -> None:
 
 def _first_release(file: Path, release: Release) -> str:
     """Replace the line `release: null` by the release; all other bytes stay."""
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = read_text(file).splitlines(keepends=True)
     at = read_yaml(file).lines[(_RELEASE_KEY,)] - 1
     empty = _NOTHING.fullmatch(lines[at])
     if not empty:
@@ -254,7 +256,7 @@ def _first_release(file: Path, release: Release) -> str:
 
 def _next_release(file: Path, release: Release) -> str:
     """Change the values that differ; comments, order and layout stay."""
-    return change_values(file.read_text(encoding="utf-8"), {_RELEASE_KEY: _plain(release)})
+    return change_values(read_text(file), {_RELEASE_KEY: _plain(release)})
 
 
 def _update(old: Any, new: dict[str, Any]) -> None:

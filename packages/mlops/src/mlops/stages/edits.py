@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from textwrap import indent
 from typing import Any, Final
 
-from mlops.core.documents import KeyPath, parse_yaml
+from mlops.core.documents import KeyPath, parse_yaml, read_text
 from mlops.core.edits import Edit
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
@@ -156,7 +156,7 @@ def _stack_text(root: Path, like: StageName, name: StageName) -> str:
 
 def _with_free_address_range(root: Path, stack: str) -> str:
     """A stack's settings with the first address range that no other stack uses, if they name one."""
-    others = [file.read_text(encoding="utf-8") for file in (root / INFRASTRUCTURE_FOLDER).glob("Pulumi.*.yaml")]
+    others = [read_text(file) for file in (root / INFRASTRUCTURE_FOLDER).glob("Pulumi.*.yaml")]
     taken = {int(found["second"]) for text in others for found in _ADDRESS_SPACE.finditer(text)}
     free = next((each for each in range(_FIRST_SPACE, _LAST_SPACE, _SPACE_STEP) if each not in taken), None)
     return stack if free is None else _ADDRESS_SPACE.sub(rf"\g<key>10.{free}.0.0/16", stack)
@@ -172,7 +172,7 @@ def _posix(file: str | Path | PurePosixPath) -> PurePosixPath:
 
 def _text(root: Path, file: str | Path | PurePosixPath) -> str:
     try:
-        return (root / file).read_text(encoding="utf-8")
+        return read_text(root / file)
     except FileNotFoundError as error:
         raise ProjectError(f"{_posix(file)} does not exist", "Restore it from git, then run again.") from error
 
@@ -222,7 +222,7 @@ def written_files(root: Path, order: StageOrder) -> dict[PurePosixPath, tuple[st
 def _texts(root: Path) -> Iterator[tuple[GitHost, PurePosixPath, str]]:
     for host in HOSTS:
         for path in sorted(path for pattern in host.ci_files for path in root.glob(pattern) if path.is_file()):
-            yield host, PurePosixPath(path.relative_to(root).as_posix()), path.read_text(encoding="utf-8")
+            yield host, PurePosixPath(path.relative_to(root).as_posix()), read_text(path)
 
 
 def _blocks(host: GitHost, file: PurePosixPath, text: str, order: StageOrder) -> Iterator[Block]:

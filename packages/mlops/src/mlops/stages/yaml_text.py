@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mlops.core.documents import KeyPath, YamlError, parse_yaml
+from mlops.core.yaml_nodes import compose
 
 # More entries than any file has.
 _MANY: Final = 1_000_000
@@ -105,6 +106,8 @@ def _without(text: str, entry: _Entry) -> str:
 
 
 def _root(text: str) -> Node | None:
+    # Within limits: what ruamel.yaml reads has none.
+    compose(text)
     constructor, _ = YAML(typ="safe", pure=True).get_constructor_parser(text)
     return constructor.composer.get_single_node()
 

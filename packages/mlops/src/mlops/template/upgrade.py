@@ -24,8 +24,7 @@ from mlops.core.layout import STATE_FOLDER, private_folder
 from mlops.core.programs import run_program
 from mlops.template.detach import FOLDER, lock, tracked_texts
 from mlops.template.merging import LOCK, REFS, TemplateRepository, chosen
-from mlops.template.origin import TEMPLATE_FILE, TemplateOrigin
-from mlops.template.pins import Pins, read_pins, wheel_versions, write_pins
+from mlops.template.origin import TEMPLATE_FILE, Pins, TemplateOrigin, read_pins, wheel_versions, write_pins
 from mlops.template.plan import Entry, Kind, Plan, UpgradeResult, entries_between, file_changes
 
 # Finishes an upgrade below a root, from a version, by the new version's code; returns what it changed.

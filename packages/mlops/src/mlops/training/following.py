@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,19 +91,24 @@ def step_seconds(status: str, begun: datetime | None, changed: datetime | None, 
     return None if end is None else max(0.0, (end - begun).total_seconds())
 
 
-def follow(client: MLClient, job: Followed, board: StepBoard) -> FinishedJob:
-    """Show the job's steps until it has ended."""
+def follow(
+    client: MLClient,
+    job: Followed,
+    board: StepBoard,
+    inside: Callable[[Sequence[StepRun]], Sequence[Step]] | None = None,
+) -> FinishedJob:
+    """Show the job's steps until it has ended, and what `inside` adds to them."""
     next_look_at_job = 0.0
     for elapsed in poll():
         runs = _step_runs(client, job)
-        board.show(_all_steps(job, runs))
+        board.show([*_all_steps(job, runs), *(inside(runs) if inside else ())])
         if _may_have_ended(runs) or elapsed >= next_look_at_job:
             next_look_at_job = elapsed + _LOOK_AT_JOB_EVERY_SECONDS
             now = client.jobs.get(job.name)
             if now.status in TERMINAL:
                 # Again: the last step may have ended between the two polls.
                 runs = _step_runs(client, job)
-                board.show(_all_steps(job, runs))
+                board.show([*_all_steps(job, runs), *(inside(runs) if inside else ())])
                 # Some kinds of jobs have an enum, whose str() is not the value.
                 status = str(getattr(now.status, "value", now.status))
                 return FinishedJob(job.name, status, tuple(runs), now.studio_url)

@@ -146,7 +146,7 @@ def train(
     earlier job.
     """
     begun = time.monotonic()
-    order, file = _training_order(client, project, data, fresh=fresh)
+    order, file = training_order(client, project, data, fresh=fresh)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -169,7 +169,7 @@ def submit_training(
 
     `is_new_data` for a version that was created for this training: archived if validation refuses it.
     """
-    order, _ = _training_order(client, project, data, job_name, fresh=fresh)
+    order, _ = training_order(client, project, data, job_name, fresh=fresh)
     order = replace(order, is_new_data=order.is_new_data or is_new_data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
@@ -190,7 +190,7 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
     return _result(client, project, job, finished, None, begun)
 
 
-def _training_order(
+def training_order(
     client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None, *, fresh: bool = False
 ) -> tuple[Order, Path | None]:
     """What to run, and the local file if there is one."""

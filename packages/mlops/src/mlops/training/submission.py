@@ -26,7 +26,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say
-from mlops.core.documents import read_yaml
+from mlops.core.documents import read_yaml, require_yaml
 from mlops.core.edits import replacing
 from mlops.core.errors import InputError, JobFailed, MachineError, ProjectError
 from mlops.core.layout import (
@@ -109,7 +109,7 @@ def training_job(project: Project, stage: Stage, order: Order, parameters: Mappi
         {"inputs.git_commit": order.git_commit},
         *([{"settings.force_rerun": True}] if order.fresh else ()),
     ]
-    job = load_job(project.required_file(PIPELINE_FILE), params_override=overrides)
+    job = load_job(require_yaml(project.required_file(PIPELINE_FILE)), params_override=overrides)
     if not isinstance(job, PipelineJob):
         raise ProjectError(f"{PIPELINE_FILE} is not a pipeline job", "It needs `type: pipeline`.")
     job.tags = {**(job.tags or {}), **_tags(order)}

@@ -13,8 +13,7 @@ from starlette.routing import Route
 
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
-from azureml_emulator.jobs.job_paths import PIPELINE_LOG, STEP_LOG, JobPaths, artifact_name
+from azureml_emulator.jobs.job_paths import JobPaths, artifact_name
 from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
 from azureml_emulator.kernel.errors import BadRequest, NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
@@ -182,14 +181,9 @@ class History:
     def _logs(self, job: Resource) -> dict[str, str]:
         scope = parse_resource_path(job.id).scope
         owner = job.internal.get("reused", job.name)
-        found = [
-            name
-            for name in (PIPELINE_LOG, SWEEP_LOG, STEP_LOG)
-            if (self._job_paths.artifacts(scope, owner) / name).is_file()
-        ]
         return {
             name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))
-            for name in found
+            for name in self._job_paths.logs(scope, owner)
         }
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from azureml_emulator.jobs.definitions.automl import AUTOML_LOG, RESULT_FILE, AutomlSettings
+from azureml_emulator.jobs.definitions.automl import RESULT_FILE, AutomlSettings
+from azureml_emulator.jobs.definitions.distribution import STEP_LOG
 from azureml_emulator.jobs.definitions.states import FAILED
 from azureml_emulator.jobs.definitions.steps import Step
 from azureml_emulator.jobs.definitions.sweep import SweepSettings
+from azureml_emulator.jobs.sweeps.search import Search, SweepSearch
 from azureml_emulator.jobs.sweeps.trials import Trial, best_trial
 
 # The code of trials, which the fork server may import ahead.
@@ -23,10 +25,16 @@ _LANDMARKS, _WINDOW = 20, 10
 _HOPELESS = 3
 
 
+def search_of(settings: SweepSettings, artifacts: Callable[[str], Path]) -> Search:
+    """The search of a sweep or of an AutoML task. `artifacts` gives the folder of a trial's artifacts by its name."""
+    return SweepSearch(settings) if settings.automl is None else AutomlSearch(settings, settings.automl, artifacts)
+
+
 class AutomlSearch:
     """What is special about AutoML among sweeps. `artifacts` gives the folder of a trial's artifacts by its name."""
 
-    log = AUTOML_LOG
+    # The name that the SDK streams of any job.
+    log = STEP_LOG
     keeps_best_after_timeout = True
 
     def __init__(self, search: SweepSettings, task: AutomlSettings, artifacts: Callable[[str], Path]) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 SETTINGS_VARIABLE = "AZUREML_AUTOML_SETTINGS"
 TRAINING, VALIDATION, TEST = "training_data", "validation_data", "test_data"
 BEST_MODEL = "best_model"
-# The log of the search, under the name that the SDK streams of any job.
-AUTOML_LOG = "user_logs/std_log.txt"
 # What a trial writes about itself into its artifacts.
 RESULT_FILE = "outputs/automl.json"
 CLASSIFICATION, REGRESSION = "classification", "regression"

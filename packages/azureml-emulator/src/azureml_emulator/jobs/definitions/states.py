@@ -14,6 +14,7 @@ State = Literal[
     "Completed",
     "Failed",
     "Canceled",
+    "Bypassed",
 ]
 
 NOT_STARTED: Final = "NotStarted"
@@ -25,4 +26,6 @@ CANCEL_REQUESTED: Final = "CancelRequested"
 COMPLETED: Final = "Completed"
 FAILED: Final = "Failed"
 CANCELED: Final = "Canceled"
-TERMINAL: Final[frozenset[str]] = frozenset({COMPLETED, FAILED, CANCELED})
+# A step in the branch of an if_else node that is not taken; its record says Canceled.
+BYPASSED: Final = "Bypassed"
+TERMINAL: Final[frozenset[str]] = frozenset({COMPLETED, FAILED, CANCELED, BYPASSED})

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from azureml_emulator.jobs.definitions.states import CANCELED, FAILED, NOT_STARTED, RUNNING, TERMINAL, State
-from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Nested
+from azureml_emulator.jobs.definitions.states import BYPASSED, CANCELED, FAILED, NOT_STARTED, RUNNING, TERMINAL, State
+from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Nested, Step
 from azureml_emulator.jobs.graph.scheduling import outcome
 from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
@@ -42,22 +44,32 @@ class Levels:
         self._scope = parse_resource_path(job.id).scope
         self._runs: dict[str, Run] = {"": run}
         self.records: dict[str, Resource] = {"": job}
-        for name, nested in graph.nested.items():
-            parent = self.records[_above(name)]
-            self.records[name] = tools.records.create_step(parent, self._scope, tools.clock.identifier(), nested)
-        self.steps = {
-            name: tools.records.create_step(self.records[_above(name)], self._scope, tools.clock.identifier(), step)
-            for name, step in graph.steps.items()
-        }
+        self.steps: dict[str, Resource] = {}
+        self.add(graph.nested, graph.steps)
+
+    def add(self, nested: Mapping[str, Nested], steps: Mapping[str, Step]) -> None:
+        """Create the records of nested pipelines, outer ones first, and of steps."""
+        tools = self._tools
+        for nodes, records in ((nested, self.records), (steps, self.steps)):
+            for name, node in nodes.items():
+                parent = self.records[_above(name)]
+                records[name] = tools.records.create_step(parent, self._scope, tools.clock.identifier(), node)
 
     def begin(self, step: str) -> Run:
         """Start the nested pipelines around a step that starts. Returns the MLflow run of the innermost."""
-        for name in _around(step):
+        self._begin(_around(step))
+        return self._runs[_above(step)]
+
+    def start(self, name: str) -> None:
+        """Start a control node, which is a level of its own, and the nested pipelines around it."""
+        self._begin((*_around(name), name))
+
+    def _begin(self, names: Iterable[str]) -> None:
+        for name in names:
             if name not in self._runs:
                 self._tools.records.set_state(self.records[name].key, RUNNING)
                 begun = self._begin_run(self._graph.nested[name], self._runs[_above(name)])
                 self._runs[name] = run_once(begun, f"beginning the MLflow run of {self.records[name].name}")
-        return self._runs[_above(step)]
 
     def log(self, step: str, text: str) -> None:
         """Write a line to the log of the job and to those of the nested pipelines around a step."""
@@ -75,13 +87,29 @@ class Levels:
         for name, nested in reversed(self._graph.nested.items()):
             record = self._tools.records.get(self.records[name].key)
             inside = {step: state for step, state in states.items() if step.startswith(f"{name}.")}
-            if record.properties["status"] in TERMINAL or not TERMINAL.issuperset(inside.values()):
+            ended = record.properties["status"] in TERMINAL
+            if name in self._graph.controls or ended or not TERMINAL.issuperset(inside.values()):
                 continue
-            end = outcome(inside)
+            end = CANCELED if inside and set(inside.values()) == {BYPASSED} else outcome(inside)
             self.bind_outputs(name, nested.outputs)
             self._tools.records.set_state(record.key, end, self.failure(inside) if end == FAILED else None)
             self.write(name, f"Pipeline {record.name}: {end}.")
             await self.close(name, end)
+
+    async def end(
+        self, name: str, state: State, outputs: Mapping[str, Path], types: Mapping[str, str], error: Any
+    ) -> None:
+        """End a control node, with its outputs and their types, and the reason of a failure."""
+        key, paths = self.records[name].key, self._tools.job_paths
+        made = {output: paths.relative(path) for output, path in outputs.items()}
+        self._tools.records.set_internal(key, outputs=made, output_types=dict(types))
+        self._tools.records.set_state(key, state, error)
+        self.log(name, f"{state}{f': {failure_message(self.record(name))}' if error else ''}")
+        await self.close(name, state)
+
+    def record(self, name: str) -> Resource:
+        """The record of a step or of a control node as it is now."""
+        return self._tools.records.get((self.steps.get(name) or self.records[name]).key)
 
     async def cancel(self) -> None:
         """Mark what has not ended as canceled, after its processes were stopped."""
@@ -105,18 +133,22 @@ class Levels:
 
     def bind_outputs(self, name: str, sources: Mapping[str, FromStep]) -> None:
         """Set the outputs of one level to those of the steps that are bound to them."""
-        outputs, types = {}, {}
+        outputs, types, registered = {}, {}, {}
         for output, source in sources.items():
-            step = self._tools.records.get(self.steps[source.step].key)
+            step = self.record(source.step)
             if source.output in step.internal["outputs"]:
                 outputs[output] = step.internal["outputs"][source.output]
                 types[output] = step.internal["output_types"][source.output]
-        self._tools.records.set_internal(self.records[name].key, outputs=outputs, output_types=types)
+                registered[output] = step.internal.get("registered", {}).get(source.output, {})
+        made = {"outputs": outputs, "output_types": types, "registered": registered}
+        self._tools.records.set_internal(self.records[name].key, **made)
 
     def failure(self, states: Mapping[str, State]) -> dict[str, object]:
         """The error of a level, by the states of the steps inside it."""
         failed = [name for name, state in states.items() if state == FAILED]
-        first = self._tools.records.get(self.steps[failed[0]].key)
+        # A step of a loop says more than the loop.
+        failed.sort(key=lambda name: name not in self.steps)
+        first = self.record(failed[0])
         others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
         return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
 

@@ -53,6 +53,8 @@ class Reuse:
             "outputs": {name: [output.type, output.uri] for name, output in step.outputs.items()},
             "python": python,
         }
+        if step.distribution is not None:
+            facts["distribution"] = asdict(step.distribution)
         if step.parallel is not None:
             facts["parallel"] = asdict(step.parallel)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

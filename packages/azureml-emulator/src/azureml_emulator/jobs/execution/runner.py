@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import (
+    BYPASSED,
     CANCEL_REQUESTED,
     CANCELED,
     FAILED,
@@ -20,10 +21,11 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import Graph, Step
+from azureml_emulator.jobs.execution.control_flow import ControlFlow
 from azureml_emulator.jobs.execution.nested_pipelines import Levels, LevelTools, waiting_inside
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
 from azureml_emulator.jobs.execution.sweep_runner import SweepRunner, resumes
-from azureml_emulator.jobs.graph.scheduling import decide
+from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure, failure_message, job_path, root_of
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -41,8 +43,9 @@ class _Progress:
     """The progress of one running pipeline."""
 
     levels: Levels
+    flow: ControlFlow
     states: dict[str, State]
-    outputs: dict[str, dict[str, Path]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Path]]
     tasks: dict[asyncio.Task[State], str] = field(default_factory=dict)
     stopped: bool = False
 
@@ -157,7 +160,10 @@ class Runner:
         self._records.set_state(job.key, PREPARING)
         root = run_once(self._begin_run(job), f"beginning the MLflow run of {job.name}")
         levels = Levels(LevelTools(self._records, self._tracking, self._job_paths, self._clock), job, graph, root)
-        progress = _Progress(levels, dict.fromkeys(graph.steps, NOT_STARTED))
+        states: dict[str, State] = dict.fromkeys((*graph.steps, *graph.controls), NOT_STARTED)
+        outputs: dict[str, dict[str, Path]] = {}
+        flow = ControlFlow(graph, levels, self._job_paths, _scope(job), states, outputs)
+        progress = _Progress(levels, flow, states, outputs)
         self._progress[job.key] = progress
         levels.write("", f"Pipeline {job.name}: {len(graph.steps)} steps, {', '.join(graph.steps)}.")
         self._records.set_state(job.key, RUNNING)
@@ -182,11 +188,12 @@ class Runner:
     async def _advance(self, graph: Graph, context: JobContext, progress: _Progress) -> State:
         levels = progress.levels
         while True:
-            plan = decide(graph, progress.states, self._parallel)
-            for name in plan.skip:
-                self._skip(progress, name)
-                levels.log(name, "not run, because a step that it needs did not complete.")
+            plan = decide(graph, progress.states, self._parallel, progress.flow.taken)
+            self._leave_out(plan, progress)
             for name in plan.start:
+                if name in graph.controls:
+                    await progress.flow.start(name)
+                    continue
                 progress.states[name] = RUNNING
                 within = replace(context, parent_run=levels.begin(name))
                 step = self._step(levels.steps[name], graph.steps[name], within, progress.outputs)
@@ -196,10 +203,11 @@ class Runner:
                 progress.stopped = True
                 for task in progress.tasks:
                     _cancel(task)
+            changed = await progress.flow.follow() or any(name in graph.controls for name in plan.start)
             await levels.follow(progress.states)
             if plan.end is not None:
                 return plan.end
-            if progress.tasks:
+            if progress.tasks and not changed and not plan.bypass:
                 done, _ = await asyncio.wait(progress.tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._finish(task, progress)
@@ -211,9 +219,17 @@ class Runner:
             return await self._steps.run(record, step, context, earlier)
         return await self._sweeps.run(record, step, step.sweep, context, earlier)
 
-    def _skip(self, progress: _Progress, name: str) -> None:
-        progress.states[name] = CANCELED
-        self._records.set_state(progress.levels.steps[name].key, CANCELED)
+    def _leave_out(self, plan: NextSteps, progress: _Progress) -> None:
+        for name in plan.skip:
+            self._skip(progress, name)
+            progress.levels.log(name, "not run, because a step that it needs did not complete.")
+        for name in plan.bypass:
+            self._skip(progress, name, BYPASSED)
+            progress.levels.log(name, "not run, because another branch is taken.")
+
+    def _skip(self, progress: _Progress, name: str, state: State = CANCELED) -> None:
+        progress.states[name] = state
+        self._records.set_state(progress.levels.record(name).key, CANCELED)
 
     def _finish(self, task: asyncio.Task[State], progress: _Progress) -> None:
         name = progress.tasks.pop(task)

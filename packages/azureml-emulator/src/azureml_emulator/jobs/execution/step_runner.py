@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
+from azureml_emulator.jobs.definitions.distribution import Member, members
 from azureml_emulator.jobs.definitions.states import (
     CANCELED,
     COMPLETED,
@@ -22,26 +23,21 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
+from azureml_emulator.jobs.execution.output_assets import OutputAssets, Versions
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
+from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
 from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
-from azureml_emulator.jobs.job_paths import STEP_LOG, JobPaths, LogFile
+from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
-from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
+from azureml_emulator.jobs.launching.launcher import Launch, Launcher
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
-from azureml_emulator.processes.log_file import last_lines
-
-_LOG_LINES_IN_ERROR = 20
-
-
-class StepFailed(Exception):
-    """A step could not start or did not succeed; the message is for its author."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ class StepTools:
     job_paths: JobPaths
     resolver: Resolver
     reuse: Reuse
+    assets: OutputAssets
     tracking: Tracking
     launcher: Launcher
     interpreters: Interpreters
@@ -128,23 +125,29 @@ class StepRunner:
         fingerprint = None
         if step.deterministic:
             fingerprint = await tools.reuse.fingerprint(step, code, environment, paths, python.identity)
-            if context.reuse and await self._reused(record, scope, fingerprint):
+            if context.reuse and await self._reused(record, step, scope, fingerprint):
                 return
         tracked = await self._begin_run(record, step, context)
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
-        log = tools.job_paths.log(scope, record.name, STEP_LOG)
-        # The driver of a parallel step is the emulator's; it starts its workers in the step's interpreter.
-        other = None if python.is_own or step.parallel is not None else python.path
-        launch = Launch(record.name, prepared.command, prepared.folder, prepared.environment, log, other)
-        await self._write_log_header(record, step, environment, prepared, launch)
-        await self._execute(record, step, launch)
+        launches = self._launches(record, step, scope, prepared)
+        await self._write_log_headers(record, step, environment, prepared, launches)
+        await self._execute(record, step, launches)
         tools.records.set_state(record.key, FINALIZING)
+        await self._register(record, step, scope, {})
         finished = tools.records.get(record.key)
         if fingerprint is not None:
             await tools.reuse.remember(scope, fingerprint, finished)
         await asyncio.to_thread(tools.job_paths.clear, record.name)
 
-    async def _reused(self, record: Resource, scope: Scope, fingerprint: str) -> bool:
+    async def _register(self, record: Resource, step: Step, scope: Scope, reused: Versions) -> None:
+        """Register the outputs that name an asset."""
+        records, paths = self._tools.records, self._tools.job_paths
+        made = records.get(record.key).internal["outputs"]
+        outputs = {name: paths.absolute(relative) for name, relative in made.items()}
+        versions = await self._tools.assets.register(record.name, step, scope, outputs, reused)
+        records.set_internal(record.key, registered=versions)
+
+    async def _reused(self, record: Resource, step: Step, scope: Scope, fingerprint: str) -> bool:
         tools = self._tools
         before = await tools.reuse.find(scope, fingerprint)
         if before is None:
@@ -159,6 +162,7 @@ class StepRunner:
         )
         tools.records.add_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
         tools.records.set_state(record.key, RUNNING)
+        await self._register(record, step, scope, before.internal.get("registered", {}))
         return True
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
@@ -242,38 +246,53 @@ class StepRunner:
         files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope), python.path)
         return parallel_variables(step.parallel, files)
 
-    async def _write_log_header(
-        self, record: Resource, step: Step, environment: dict[str, Any], prepared: _Prepared, launch: Launch
+    def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:
+        """What to start for each member of the step's distribution; for most steps there is one."""
+        # The driver of a parallel step is the emulator's; it starts its workers in the step's interpreter.
+        own = prepared.interpreter.is_own or step.parallel is not None
+        interpreter = None if own else prepared.interpreter.path
+        ports = free_ports(step.distribution.ports) if step.distribution else []
+        found = members(step.distribution, ports)
+        return [
+            (
+                member,
+                Launch(
+                    f"{record.name}/{member.name}" if member.name else record.name,
+                    prepared.command,
+                    prepared.folder,
+                    {**prepared.environment, **member.variables},
+                    self._tools.job_paths.log(scope, record.name, member.log),
+                    interpreter,
+                ),
+            )
+            for member in found
+        ]
+
+    async def _write_log_headers(
+        self,
+        record: Resource,
+        step: Step,
+        environment: dict[str, Any],
+        prepared: _Prepared,
+        launches: list[tuple[Member, Launch]],
     ) -> None:
-        log = LogFile(launch.log)
-        log.write(f"# Step '{step.name}' of job {root_of(record)}, run {record.name}.")
-        log.write(f"# Environment: {_described(environment)}.")
-        log.write(f"# {prepared.interpreter.reason}")
-        how = await self._tools.launcher.describe(launch)
-        log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
-        for name, path in prepared.outputs.items():
-            log.write(f"# Output '{name}': {path}")
-        log.write(f"$ {prepared.command}")
+        how = await self._tools.launcher.describe(launches[0][1])
+        for member, launch in launches:
+            log = LogFile(launch.log)
+            which = f", {member.name} of {len(launches)} processes" if member.name else ""
+            log.write(f"# Step '{step.name}' of job {root_of(record)}, run {record.name}{which}.")
+            log.write(f"# Environment: {_described(environment)}.")
+            log.write(f"# {prepared.interpreter.reason}")
+            log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
+            for name, path in prepared.outputs.items():
+                log.write(f"# Output '{name}': {path}")
+            log.write(f"$ {prepared.command}")
 
-    async def _execute(self, record: Resource, step: Step, launch: Launch) -> None:
-        process = await self._tools.launcher.start(launch)
+    async def _execute(self, record: Resource, step: Step, launches: list[tuple[Member, Launch]]) -> None:
+        group = ProcessGroup(self._tools.launcher, launches)
+        await group.start()
         self._tools.records.set_state(record.key, RUNNING)
-        code = await self._wait(process, step)
-        if code != 0:
-            tail = "\n".join(last_lines(launch.log, _LOG_LINES_IN_ERROR))
-            raise StepFailed(f"The step '{step.name}' {_ending(code)}. The last lines of its log:\n{tail}")
-
-    async def _wait(self, process: StepProcess, step: Step) -> int:
-        try:
-            async with asyncio.timeout(step.timeout):
-                return await process.wait()
-        except TimeoutError as error:
-            await process.stop()
-            message = f"The step '{step.name}' exceeded its timeout of {step.timeout:g} s and was stopped."
-            raise StepFailed(message) from error
-        except asyncio.CancelledError:
-            await process.stop()
-            raise
+        await group.run(step)
 
     async def _close(self, record: Resource) -> None:
         ended = self._tools.records.get(record.key)
@@ -300,9 +319,3 @@ def _described(environment: dict[str, Any]) -> str:
     with_conda = " with conda packages" if environment.get("condaFile") else ""
     version = environment.get("version")
     return f"{environment['name']}{f':{version}' if version else ''} ({base}{with_conda})"
-
-
-def _ending(code: int) -> str:
-    if code < 0:
-        return f"was killed by signal {-code}"
-    return f"exited with code {code}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from azureml_emulator.jobs.automl.search import AutomlSearch
+from azureml_emulator.jobs.automl.search import search_of
 from azureml_emulator.jobs.definitions.states import (
     CANCEL_REQUESTED,
     CANCELED,
@@ -29,7 +29,7 @@ from azureml_emulator.jobs.execution.trial_steps import Earlier, check_parameter
 from azureml_emulator.jobs.job_paths import LogFile
 from azureml_emulator.jobs.job_records import failure, failure_message
 from azureml_emulator.jobs.sweeps.early_termination import newest_interval, to_stop
-from azureml_emulator.jobs.sweeps.search import Search, SweepSearch
+from azureml_emulator.jobs.sweeps.search import Search
 from azureml_emulator.jobs.sweeps.trials import Trial, best_trial
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun
 from azureml_emulator.kernel.background import run_once
@@ -62,10 +62,7 @@ class _Sweep:
 
 
 class SweepRunner:
-    """Runs sweeps and AutoML tasks, as jobs and as steps of pipelines.
-
-    `stopping` is set when the emulator stops, for sweeps to keep.
-    """
+    """Runs sweeps and AutoML tasks, as jobs and as steps. `stopping` is set when the emulator stops, for both to keep."""
 
     def __init__(self, tools: StepTools, steps: StepRunner) -> None:
         self._tools = tools
@@ -79,7 +76,7 @@ class SweepRunner:
         tools, key = self._tools, record.key
         begun = run_once(self._begin_run(record, step, context), f"beginning the MLflow run of {record.name}")
         below = replace(context, parent_run=begun)
-        search = self._search(settings, context)
+        search = search_of(settings, lambda name: tools.job_paths.artifacts(context.scope, name))
         log = LogFile(tools.job_paths.log(context.scope, record.name, search.log))
         sweep = _Sweep(record, step, settings, search, below, earlier, log)
         try:
@@ -88,8 +85,10 @@ class SweepRunner:
                 tools.records.set_state(key, FAILED, failure(obstacle))
             else:
                 await self._open(sweep)
-                end = await self._advance(sweep)
-                await self._finish(sweep, end)
+                await self._finish(sweep, await self._advance(sweep))
+        except EmulatorError as error:
+            # An output that cannot be registered.
+            tools.records.set_state(key, FAILED, failure(error.message, error.error_code))
         except asyncio.CancelledError:
             await self._cancel_trials(sweep)
             self._write(sweep, "Stopped with the emulator." if self.stopping else "Canceled.")
@@ -103,13 +102,6 @@ class SweepRunner:
             raise
         await self._close(record, begun)
         return tools.records.get(key).properties["status"]
-
-    def _search(self, settings: SweepSettings, context: JobContext) -> Search:
-        if settings.automl is None:
-            return SweepSearch(settings)
-        return AutomlSearch(
-            settings, settings.automl, lambda name: self._tools.job_paths.artifacts(context.scope, name)
-        )
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
         """The sweep's MLflow run, which an interrupted sweep has already."""
@@ -196,8 +188,7 @@ class SweepRunner:
         running = self._run_trial(records.get(sweep.keys[name]), step, sweep)
         sweep.tasks[run_once(running, f"the trial {name}")] = name
         sweep.trials[name] = replace(trial, state=RUNNING)
-        parameters = _described(trial.parameters)
-        self._write(sweep, f"{name}: started{' with ' if parameters else ''}{parameters}.")
+        self._write(sweep, f"{name}: started{_described(trial.parameters)}.")
 
     async def _run_trial(self, record: Resource, step: Step, sweep: _Sweep) -> State:
         try:
@@ -308,8 +299,11 @@ class SweepRunner:
                 target = paths.output(context.scope, record.name, name, output, context.datastore)
                 await asyncio.to_thread(paths.copy, paths.absolute(outputs[name]), target)
                 outputs[name] = paths.relative(target)
-        kinds = best.internal["output_types"]
+        kinds, scope = best.internal["output_types"], sweep.context.scope
         self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=kinds)
+        made = {name: paths.absolute(relative) for name, relative in outputs.items()}
+        versions = await self._tools.assets.register(sweep.record.name, sweep.step, scope, made, {})
+        self._tools.records.set_internal(sweep.record.key, registered=versions)
 
     async def _without_best(self, sweep: _Sweep) -> str:
         """Why no trial is the best."""
@@ -358,4 +352,4 @@ def _number(trial: Resource) -> int:
 
 
 def _described(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+    return " with " + ", ".join(f"{name}={value}" for name, value in parameters.items()) if parameters else ""

@@ -25,7 +25,9 @@ def trial_step(sweep: Step, settings: SweepSettings, name: str, parameters: Mapp
         sweep,
         display_name=f"{sweep.display_name}_{name.rpartition('_')[2]}",
         inputs={**sweep.inputs, **swept},
-        outputs={key: replace(output, uri=None, exposed_as=None) for key, output in sweep.outputs.items()},
+        outputs={
+            key: replace(output, uri=None, exposed_as=None, registrations=()) for key, output in sweep.outputs.items()
+        },
         sweep=None,
         is_trial=True,
     )

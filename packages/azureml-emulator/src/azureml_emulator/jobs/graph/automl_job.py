@@ -56,6 +56,11 @@ def automl_component(node: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def search_of_node(node: dict[str, Any]) -> SweepSettings | None:
+    """The search of an AutoML node; None for other nodes."""
+    return read_automl(node) if str(node.get("type")).lower() == AUTOML else None
+
+
 def with_inputs(node: dict[str, Any]) -> dict[str, Any]:
     """The node with its tables as inputs, where a node with a component has them; other nodes as they are."""
     if str(node.get("type")).lower() != AUTOML:

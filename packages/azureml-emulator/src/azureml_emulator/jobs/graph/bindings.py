@@ -10,15 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FOR
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
 from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component
+from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
 
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-SWEEP = "sweep"
 _KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML})
 _KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep and automl"
 # Fields of a node whose expressions name data, or stand inside the component.
@@ -51,7 +52,7 @@ class Bindings:
 
     def specification(self, frame: Frame, name: str, node: dict[str, Any]) -> dict[str, Any]:
         """The specification of a node's component. Raises NotModelled for an unsupported type of step."""
-        kind = str(node.get("type", "command")).lower()
+        kind = kind_of_node(node)
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
         if kind == AUTOML:
@@ -107,6 +108,8 @@ class Bindings:
 
     def bound(self, frame: Frame, where: str, value: Any) -> Source | None:
         """The source of a value, resolved through all enclosing pipelines; None for an absent optional input."""
+        if isinstance(value, Literal | Data | FromStep):
+            return value
         source = read_input(where, value)
         if isinstance(source, Data):
             return source
@@ -151,16 +154,36 @@ class Bindings:
         if job not in frame.jobs:
             raise refuse(f"{where}: unknown step '{job}'.{known(frame.jobs)}", where)
         node = frame.jobs[job]
+        if kind_of_node(node) == PARALLEL_FOR:
+            return self._of_job(frame, where, job_name(node.get("body")), output)
         specification = self.specification(frame, job, node)
         outputs = specification.get("outputs") or {}
         if output not in outputs:
             raise refuse(f"{where}: the step '{job}' has no output '{output}'.{known(outputs)}", where)
-        if specification.get("type", "command") != PIPELINE:
-            return FromStep(f"{frame.prefix}{job}", output)
+        loop = bodies(frame.jobs).get(job)
+        if loop is not None or specification.get("type", "command") != PIPELINE:
+            return FromStep(f"{frame.prefix}{loop or job}", output)
         written = self.written(self.inner(frame, job, node, specification))
         if output not in written:
             raise refuse(f"{where}: no step inside '{job}' writes its output '{output}'.", where)
         return written[output]
+
+
+def kind_of_node(node: dict[str, Any]) -> str:
+    """The type of a node in lower case."""
+    return str(node.get("type", "command")).lower()
+
+
+def bodies(jobs: dict[str, Any]) -> dict[str, str]:
+    """The nodes that run as the bodies of loops, with the name of the loop."""
+    loops = {name: node for name, node in jobs.items() if kind_of_node(node) in {DO_WHILE, PARALLEL_FOR}}
+    return {job_name(node.get("body")): name for name, node in loops.items()}
+
+
+def job_name(expression: Any) -> str:
+    """The name in `${{parent.jobs.NAME}}`; any other text unchanged."""
+    match = _EXPRESSION.fullmatch(str(expression or "").strip())
+    return match[2] if match and match[1] == "jobs" else str(expression or "")
 
 
 def parent_output(value: Any) -> str | None:

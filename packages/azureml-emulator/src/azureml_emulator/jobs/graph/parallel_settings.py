@@ -46,7 +46,7 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
     declared = (specification.get("inputs") or {}).get(source)
     if declared is None:
         raise refuse(f"'{where}' splits the input '{source}', which its component does not have.", "input_data")
-    if not task.get("entry_script"):
+    if not task.get("entry_script") and task.get("type") != _MODEL_TASK:
         raise refuse(f"'{where}' has no entry script.", "task.entry_script")
     table = str(declared.get("type", "")).lower() in _TABLE_TYPES
     arguments = _words(task, where)
@@ -56,7 +56,7 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
     if append_to is not None and append_to not in outputs:
         raise refuse(f"'{where}' appends to the output '{append_to}', which its component does not have.", "task")
     return ParallelSettings(
-        entry_script=str(task["entry_script"]),
+        entry_script=str(task["entry_script"]) if task.get("entry_script") else None,
         input_name=source,
         is_table=table,
         mini_batch_size=_size(given.get("mini_batch_size"), where, table=table),

@@ -6,27 +6,27 @@ bindings of inputs are resolved in `bindings.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeVar
 
-from azureml_emulator.jobs.automl.settings import read_automl
-from azureml_emulator.jobs.definitions.command_line import references
+from azureml_emulator.jobs.definitions.control_flow import CONTROL_KINDS, IF_ELSE, Control, Iteration
+from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
-    VALUE_TYPES,
     Data,
     FromStep,
+    Gate,
     Graph,
     Literal,
     Nested,
     ParallelSettings,
+    Registration,
     Step,
     StepInput,
     StepOutput,
+    asset_kind,
 )
-from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.definitions.wire import (
     arm_id,
     as_text,
@@ -37,23 +37,29 @@ from azureml_emulator.jobs.definitions.wire import (
     refuse,
     seconds,
 )
-from azureml_emulator.jobs.graph.automl_job import AUTOML, with_inputs
+from azureml_emulator.jobs.graph.automl_job import search_of_node, with_inputs
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
-    SWEEP,
     Bindings,
     FindComponent,
     Frame,
+    bodies,
+    job_name,
+    kind_of_node,
     known,
     parent_output,
     refuse_unknown,
 )
+from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
+from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
+from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
-from azureml_emulator.jobs.sweeps.settings import read_sweep_settings
-from azureml_emulator.kernel.errors import BadRequest, NotModelled
+from azureml_emulator.jobs.sweeps.settings import read_sweep_step
+from azureml_emulator.kernel.errors import NotModelled
+from azureml_emulator.kernel.kinds import kind_of
 
-_SEVERAL_PROCESSES = "process_count_per_instance"
+Gated = TypeVar("Gated", Step, Control)
 
 
 def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> Graph:
@@ -65,10 +71,11 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     outputs = {name: value or {} for name, value in (properties.get("outputs") or {}).items()}
     root = Frame("", properties.get("jobs") or {}, None, {}, outputs)
     reader = _Reader(Bindings(find_component, inputs))
-    steps = {step.name: step for step in reader.steps(root)}
+    steps = reader.gated({step.name: step for step in reader.steps(root)})
     if not steps and not reader.nested:
         raise refuse("The pipeline has no steps.", "jobs")
-    _check_bindings(steps)
+    controls = reader.gated(reader.controls)
+    check_bindings(steps, controls)
     settings = properties.get("settings") or {}
     exposed = {
         output.exposed_as: FromStep(step.name, name)
@@ -77,9 +84,10 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
         if output.exposed_as
     }
     return Graph(
-        _in_order(steps),
-        exposed,
+        in_order(steps, controls),
+        {**exposed, **reader.outputs_of_loops(root)},
         reader.nested,
+        controls,
         datastore=(arm_id(field_of(settings, "defaultDatastore")) or "").rsplit("/", 1)[-1] or None,
         continue_on_step_failure=bool_of(field_of(settings, "continueOnStepFailure"), default=True),
         force_rerun=bool_of(field_of(settings, "forceRerun"), default=False),
@@ -88,7 +96,6 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
     """The graph of a command job: one step with the name of the job. Raises BadRequest."""
-    _refuse_distribution(properties, name)
     if not properties.get("environmentId"):
         raise refuse("A command job needs an environment.", "environmentId")
     inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
@@ -105,8 +112,9 @@ def read_command(name: str, properties: dict[str, Any]) -> Graph:
         timeout=seconds((properties.get("limits") or {}).get("timeout"), "limits.timeout"),
         deterministic=False,
         compute=arm_id(properties.get("computeId")),
+        distribution=read_distribution(properties, name),
     )
-    _check_references(step)
+    check_references(step)
     return Graph({name: step}, {key: FromStep(name, key) for key in outputs})
 
 
@@ -114,33 +122,93 @@ class _Reader:
     def __init__(self, bindings: Bindings) -> None:
         self._bindings = bindings
         self.nested: dict[str, Nested] = {}
+        self.controls: dict[str, Control] = {}
+        self._gates: dict[str, list[Gate]] = {}
 
     def steps(self, frame: Frame) -> Iterator[Step]:
         """The steps of a pipeline and of its nested pipelines."""
+        inside = bodies(frame.jobs)
         for name, given in frame.jobs.items():
             if "." in name:
                 raise refuse(f"The name '{frame.prefix}{name}' of a step has a dot.", f"jobs.{name}")
-            node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
-            specification = self._bindings.specification(frame, name, node)
-            if specification.get("type", "command") == PIPELINE:
-                inner = self._bindings.inner(frame, name, node, specification)
-                where = f"{frame.prefix}{name}"
-                self.nested[where] = Nested(
-                    name=where,
-                    display_name=node.get("display_name") or name,
-                    component=arm_id(node.get("componentId")),
-                    tags=_variables(node.get("tags")),
-                    outputs=self._bindings.written(inner),
-                )
-                yield from self.steps(inner)
-            else:
-                yield self._step(frame, name, node, specification)
+            if kind_of_node(given) in CONTROL_KINDS:
+                self._control(frame, name, given)
+            elif name not in inside:
+                yield from self._node(frame, name, given)
+
+    def gated(self, nodes: dict[str, Gated]) -> dict[str, Gated]:
+        """Steps or control nodes with the gates of the branches that they are in."""
+        return {
+            name: replace(
+                node,
+                gates=tuple(
+                    gate
+                    for branch, gates in self._gates.items()
+                    if name == branch or name.startswith(f"{branch}.")
+                    for gate in gates
+                ),
+            )
+            for name, node in nodes.items()
+        }
+
+    def outputs_of_loops(self, root: Frame) -> dict[str, FromStep]:
+        """The outputs of the job that loops write. Raises NotModelled where they ask for a path or a registration."""
+        found = {name: source for name, source in self._bindings.written(root).items() if source.step in self.controls}
+        for name in found:
+            if root.outputs[name].get("uri") or _registrations(root.outputs[name], "uri_folder"):
+                raise NotModelled(f"The emulator neither registers the output '{name}' of a loop nor chooses its path.")
+        return found
+
+    def _control(self, frame: Frame, name: str, node: dict[str, Any]) -> None:
+        where = f"{frame.prefix}{name}"
+        flow = ControlFlowReader(self._bindings, frame, where, node)
+        if kind_of_node(node) == IF_ELSE:
+            self.controls[where] = flow.choice()
+            for branch, gate in flow.branches():
+                self._gates.setdefault(branch, []).append(gate)
+        else:
+            body = job_name(node.get("body"))
+            self.controls[where] = flow.loop(body, lambda *given: self._iteration(frame, name, body, *given))
+        self.nested[where] = Nested(where, node.get("display_name") or name)
+
+    def _iteration(self, frame: Frame, loop: str, body: str, which: str, inputs: Mapping[str, Any]) -> Iteration:
+        """The body of a loop with some inputs replaced."""
+        given = frame.jobs[body]
+        name = f"{loop}.{body}_{which}"
+        shown = f"{given.get('display_name') or body}_{which}"
+        node = {**given, "inputs": {**(given.get("inputs") or {}), **inputs}, "outputs": {}, "display_name": shown}
+        reader = _Reader(self._bindings)
+        where = f"{frame.prefix}{name}"
+        steps = reader.gated({step.name: step for step in reader._node(frame, name, node)})
+        if where in reader.nested:
+            outputs = reader.nested[where].outputs
+        else:
+            outputs = {output: FromStep(where, output) for output in steps[where].outputs}
+        return Iteration(where, steps, reader.nested, reader.gated(reader.controls), outputs)
+
+    def _node(self, frame: Frame, name: str, given: dict[str, Any]) -> Iterator[Step]:
+        """The step of a node, or the steps of a pipeline that it runs."""
+        node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
+        specification = self._bindings.specification(frame, name, node)
+        if specification.get("type", "command") == PIPELINE:
+            inner = self._bindings.inner(frame, name, node, specification)
+            where = f"{frame.prefix}{name}"
+            self.nested[where] = Nested(
+                name=where,
+                display_name=node.get("display_name") or name,
+                component=arm_id(node.get("componentId")),
+                tags=_variables(node.get("tags")),
+                outputs=self._bindings.written(inner),
+            )
+            yield from self.steps(inner)
+        else:
+            yield self._step(frame, name, node, specification)
 
     def _step(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
-        sweep = _sweep(node, declared, where)
+        sweep = search_of_node(node) or read_sweep_step(node, declared, where)
         if sweep is not None:
             declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
@@ -169,9 +237,10 @@ class _Reader:
             compute=arm_id(node.get("computeId")),
             tags=_variables(node.get("tags")),
             parallel=runs.parallel,
+            distribution=runs.distribution,
             sweep=sweep,
         )
-        _check_references(step)
+        check_references(step)
         return step
 
     def _step_inputs(
@@ -196,11 +265,10 @@ class _Reader:
             inherited = source.mode if isinstance(source, Data) else ""
             inputs[name] = StepInput(kind, source, str(mode or inherited or specification.get("mode") or "").lower())
             if kind not in DATA_TYPES and isinstance(source, Data):
-                raise _needs_value(where, name, kind)
+                raise needs_value(where, name, kind)
         return inputs
 
     def _step_output(self, frame: Frame, given: dict[str, Any], declared: dict[str, Any], where: str) -> StepOutput:
-        _refuse_registration(given, where)
         name = parent_output(given)
         if name is None:
             return _output(given, declared)
@@ -212,14 +280,26 @@ class _Reader:
         outer = frame.outputs[name] or {}
         if frame.parent is not None:
             bound = (frame.node.get("outputs") or {}).get(name) or {}
-            return self._step_output(frame.parent, bound, declared, where)
-        _refuse_registration(outer, where)
-        return replace(_output(outer, declared), exposed_as=name)
+            output = self._step_output(frame.parent, bound, declared, where)
+        else:
+            output = replace(_output(outer, declared), exposed_as=name)
+        return replace(output, registrations=(*_registrations(given, output.type), *output.registrations))
 
 
 def _output(given: dict[str, Any], declared: dict[str, Any]) -> StepOutput:
     kind = declared.get("type") or field_of(given, "jobOutputType") or given.get("type") or "uri_folder"
-    return StepOutput(str(kind).lower(), given.get("uri") or None)
+    kind = str(kind).lower()
+    return StepOutput(kind, given.get("uri") or None, registrations=_registrations(given, kind))
+
+
+def _registrations(given: dict[str, Any], kind: str) -> tuple[Registration, ...]:
+    """The asset that an output names, if any: jobs spell it assetName and assetVersion, nodes name and version."""
+    name = field_of(given, "assetName") or given.get("name")
+    if not name:
+        return ()
+    version = field_of(given, "assetVersion") or given.get("version")
+    kind_of(asset_kind(kind)).check_name(str(name))
+    return (Registration(str(name), str(version) if version else None),)
 
 
 def _given(source: Literal | Data) -> StepInput:
@@ -241,13 +321,17 @@ class _StepTask:
     code: str | None
     environment: str | None
     parallel: ParallelSettings | None = None
+    distribution: Distribution | None = None
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
-        _refuse_distribution(node, where)
-        environment = arm_id(node.get("environment") or specification.get("environment"))
-        return _StepTask(_command(specification, where), arm_id(specification.get("code")), environment)
+        return _StepTask(
+            _command(specification, where),
+            arm_id(specification.get("code")),
+            arm_id(node.get("environment") or specification.get("environment")),
+            distribution=read_distribution(node, where, specification),
+        )
     task = {**(specification.get("task") or {}), **(node.get("task") or {})}
     settings = read_settings(node, specification, where)
     return _StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
@@ -255,66 +339,3 @@ def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) 
 
 def _variables(given: dict[str, Any] | None) -> dict[str, str]:
     return {str(name): as_text(value) for name, value in (given or {}).items()}
-
-
-def _sweep(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
-    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps.
-
-    An AutoML step is a sweep whose trials choose their parameters themselves.
-    """
-    if str(node.get("type")).lower() == AUTOML:
-        return read_automl(node)
-    if str(node.get("type")).lower() != SWEEP:
-        return None
-    settings = read_sweep_settings(node, declared)
-    refuse_unknown(where, "input", dict(settings.space), declared)
-    return settings
-
-
-def _check_references(step: Step) -> None:
-    read = {*step.inputs, *(step.sweep.space if step.sweep else ())}
-    for reference in references(step.command):
-        declared = read if reference.side == "inputs" else set(step.outputs)
-        if reference.name not in declared and not reference.optional:
-            raise refuse(
-                f"The command of '{step.name}' uses ${{{{{reference.side}.{reference.name}}}}}, which it does not have."
-                f"{known(declared)} An optional input must be inside $[[ ]].",
-                f"jobs.{step.name}.command",
-            )
-
-
-def _check_bindings(steps: dict[str, Step]) -> None:
-    for step in steps.values():
-        for name, step_input in step.inputs.items():
-            if isinstance(step_input.source, FromStep) and step_input.source.step == step.name:
-                raise refuse(f"The step '{step.name}' reads its own output in '{name}'.", f"jobs.{step.name}")
-            if step_input.type not in DATA_TYPES and isinstance(step_input.source, FromStep):
-                written = steps[step_input.source.step].outputs[step_input.source.output].type
-                if written not in VALUE_TYPES:
-                    raise _needs_value(step.name, name, step_input.type)
-
-
-def _needs_value(step: str, name: str, kind: str) -> BadRequest:
-    where = f"jobs.{step}.inputs.{name}"
-    return refuse(f"{where} needs a value of type {kind}, not data.", where)
-
-
-def _in_order(steps: dict[str, Step]) -> dict[str, Step]:
-    try:
-        order = list(TopologicalSorter({name: sorted(step.needs) for name, step in steps.items()}).static_order())
-    except CycleError as error:
-        circle = " → ".join(error.args[1])
-        raise refuse(f"The steps form a cycle: {circle}.", "jobs") from error
-    return {name: steps[name] for name in order}
-
-
-def _refuse_registration(given: dict[str, Any], where: str) -> None:
-    if field_of(given, "assetName"):
-        raise NotModelled(f"'{where}': the emulator does not model outputs that are registered as data assets.")
-
-
-def _refuse_distribution(node: dict[str, Any], where: str) -> None:
-    distribution = node.get("distribution") or {}
-    instances = field_of(node.get("resources") or {}, "instanceCount") or 1
-    if int(instances) > 1 or int(distribution.get(_SEVERAL_PROCESSES) or 1) > 1:
-        raise NotModelled(f"'{where}' asks for several instances or processes; the emulator runs one.")

@@ -108,7 +108,10 @@ class Driver:
             self._failed(number, batch, tried, str(error), "")
             return None
         seconds = time.monotonic() - begun
-        if reply["event"] == "failed":
+        if reply["event"] == "broken":
+            self._logs.error(number, f"Mini-batch {batch.index}: {reply['error']}.", reply["trace"])
+            self._break(reply["error"])
+        elif reply["event"] == "failed":
             self._failed(number, batch, tried, reply["error"], reply["trace"])
         else:
             self._done(number, batch, reply["items"], reply["returned"], seconds)

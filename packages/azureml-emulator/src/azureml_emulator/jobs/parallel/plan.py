@@ -17,10 +17,11 @@ _FILE_MODE = 0o600
 class RunPlan:
     """What the driver runs: the settings of the step, the absolute path of its input, and the file for results.
 
-    `interpreter` is the absolute path of the Python that runs the entry script.
+    `interpreter` is the absolute path of the Python that runs `entry_script`, a path in the working folder or absolute.
     """
 
     settings: ParallelSettings
+    entry_script: str
     input_path: str
     append_path: str | None
     interpreter: str
@@ -36,4 +37,5 @@ def read_plan(file: Path) -> RunPlan:
     """Read a plan."""
     document = json.loads(file.read_text(encoding="utf-8"))
     settings = ParallelSettings(**document["settings"])
-    return RunPlan(settings, document["input_path"], document["append_path"], document["interpreter"])
+    paths = (document["entry_script"], document["input_path"], document["append_path"], document["interpreter"])
+    return RunPlan(settings, *paths)

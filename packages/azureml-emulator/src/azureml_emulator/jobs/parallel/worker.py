@@ -90,7 +90,8 @@ def _outcome(run: Callable[[Any, BatchContext], Any], request: dict[str, Any]) -
         result = run(batch, BatchContext(request["index"]))
         returned = _write(result, Path(request["rows"]))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of the script is reported to its author
-        return {"event": "failed", "error": _describe(error), "trace": traceback.format_exc()}
+        event = "broken" if getattr(error, "ends_run", False) else "failed"
+        return {"event": event, "error": _describe(error), "trace": traceback.format_exc()}
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

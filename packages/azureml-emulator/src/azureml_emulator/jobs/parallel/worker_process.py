@@ -45,7 +45,7 @@ class WorkerProcess:
     def __init__(self, number: int, plan: RunPlan, arguments: Sequence[str], logs: RunLogs) -> None:
         to_worker, self._requests = os.pipe()
         self._replies, from_worker = os.pipe()
-        own = [str(to_worker), str(from_worker), plan.settings.entry_script, *arguments]
+        own = [str(to_worker), str(from_worker), plan.entry_script, *arguments]
         command = [*_worker_command(plan.interpreter), *own]
         with logs.stream(number, "stdout").open("ab") as out, logs.stream(number, "stderr").open("ab") as err:
             self._process = subprocess.Popen(

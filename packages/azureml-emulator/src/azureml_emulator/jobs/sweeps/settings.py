@@ -20,6 +20,7 @@ from azureml_emulator.jobs.definitions.sweep import (
 from azureml_emulator.jobs.definitions.wire import bool_of, field_of, refuse, seconds
 from azureml_emulator.jobs.sweeps.search_space import CHOICE, QUNIFORM, UNIFORM, axes, read_space
 
+SWEEP = "sweep"
 _MOST_TRIALS = 1000
 _GOALS = frozenset({"maximize", "minimize"})
 _MOST_SECONDS = 60 * 24 * 3600.0
@@ -49,6 +50,21 @@ def read_sweep_settings(given: dict[str, Any], declared: Mapping[str, Any]) -> S
         policy=_policy(field_of(given, "earlyTermination")),
         declared={name: declared[name] or {} for name in space if name in declared},
     )
+
+
+def read_sweep_step(node: dict[str, Any], declared: dict[str, Any], where: str) -> SweepSettings | None:
+    """The settings of a sweep step, whose parameters are inputs of its component; None for other steps."""
+    if str(node.get("type")).lower() != SWEEP:
+        return None
+    settings = read_sweep_settings(node, declared)
+    unknown = sorted(set(settings.space) - set(declared))
+    if unknown:
+        raise refuse(
+            f"The component of '{where}' has no input '{unknown[0]}', which the search space names. It has: "
+            f"{', '.join(sorted(declared)) or 'none'}.",
+            f"jobs.{where}.search_space.{unknown[0]}",
+        )
+    return settings
 
 
 def _sampling(given: Any, space: Mapping[str, Distribution]) -> Sampling:

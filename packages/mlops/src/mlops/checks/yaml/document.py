@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import yaml
 
+from mlops.core.documents import read_limited
 from mlops.core.yaml_nodes import Scalar, YamlError, compose, entries, scalar_of
 
 
@@ -100,10 +101,8 @@ def read_document(path: Path, project: Path) -> Document:
     Raises DocumentError if it is not such a file, OSError if it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_limited(path)
         graph = compose(text)
-    except UnicodeDecodeError as error:
-        raise DocumentError(1, f"not UTF-8 text: {error.reason}") from error
     except YamlError as error:
         raise DocumentError(error.line, f"not YAML: {error}") from error
     if not isinstance(graph, yaml.MappingNode):
@@ -114,8 +113,6 @@ def read_document(path: Path, project: Path) -> Document:
         return Document(path, file, _convert(graph, 1), lines)
     except YamlError as error:
         raise DocumentError(error.line, str(error)) from error
-    except RecursionError as error:
-        raise DocumentError(1, "an alias refers to its own anchor") from error
 
 
 def _convert(node: yaml.Node, line: int) -> Node:

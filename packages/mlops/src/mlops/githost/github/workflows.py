@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from mlops.core.documents import read_text
 from mlops.githost.interface import CannedReply, RemoteAddress, Replay
 from mlops.githost.stage_blocks import StageBlock, after_training, choice, for_each, in_order, stacks
 
@@ -118,10 +119,10 @@ def model_workflows(root: Path, model: PurePosixPath) -> dict[PurePosixPath, str
     for stem, needed in _OF_A_MODEL.items():
         file = root / _FOLDER / f"{stem}.yml"
         if file.is_file() and (needed is None or (root / model / needed).is_file()):
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
             found[_FOLDER / f"{model.name}-{stem}.yml"] = _of_model(text, f"{stem}.yml", model)
     file = root / _FOLDER / "ci.yml"
-    if file.is_file() and (tests := _TEST_JOB.search(text := file.read_text(encoding="utf-8"))):
+    if file.is_file() and (tests := _TEST_JOB.search(text := read_text(file))):
         head = text[: text.index("jobs:\n")].partition("\n")[2]
         found[_FOLDER / f"{model.name}-ci.yml"] = _tests_of_model(head, tests[0].rstrip("\n"), model)
     return found

@@ -1,0 +1,186 @@
+"""Distributed steps: several processes that find each other, and that fail, time out and are canceled together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azureml_emulator.processes.process_identity import process_start_time
+from azureml_emulator.testing import wait_for
+
+pytestmark = pytest.mark.xdist_group("jobs")
+
+# Sums one number per process at the first one, which answers the sum to all: an all-reduce.
+REDUCE = """
+import json, os, pathlib, socket, sys
+
+names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "NODE_RANK")
+rank, size, host, port, local, node = (os.environ[name] for name in names)
+rank, size = int(rank), int(size)
+if rank == 0:
+    with socket.create_server((host, int(port)), backlog=size) as server:
+        peers = [server.accept()[0] for _ in range(size - 1)]
+    total = 1 + sum(int(peer.makefile().readline()) for peer in peers)
+    for peer in peers:
+        peer.sendall(b"%d\\n" % total)
+else:
+    while True:
+        try:
+            peer = socket.create_connection((host, int(port)))
+            break
+        except ConnectionRefusedError:
+            pass
+    peer.sendall(b"%d\\n" % (rank + 1))
+    total = int(peer.makefile().readline())
+print("the sum is", total)
+found = {"pid": os.getpid(), "total": total, "node": node, "local": local}
+pathlib.Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(found))
+"""
+# Of two processes the second does what the argument says, and the first waits for ever.
+TROUBLE = """
+import os, pathlib, signal, sys, threading
+
+rank = int(os.environ["OMPI_COMM_WORLD_RANK"])
+pathlib.Path("outputs", f"{rank}.pid").write_text(str(os.getpid()))
+print("pid", os.getpid(), flush=True)
+if rank == 1 and sys.argv[1] in {"fail", "die"}:
+    while not pathlib.Path("outputs", "0.pid").exists():
+        pass
+    print("rank 1 is in trouble", flush=True)
+    if sys.argv[1] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.exit(3)
+if rank == 1 or sys.argv[1] != "hang":
+    threading.Event().wait()
+"""
+# Parameter servers serve until they are stopped.
+CLUSTER = """
+import json, os, pathlib, sys, threading
+
+task = json.loads(os.environ["TF_CONFIG"])["task"]
+pathlib.Path(sys.argv[1], f"{task['type']}-{task['index']}").write_text(os.environ["AZUREML_NODE_COUNT"])
+if task["type"] == "ps":
+    threading.Event().wait()
+while not pathlib.Path(sys.argv[1], "ps-0").exists():
+    pass
+"""
+PROCESSES = {"distributionType": "Mpi", "processCountPerInstance": 2}
+
+
+@pytest.fixture(scope="module")
+def code(scripts: Callable[..., Path]) -> Path:
+    return scripts(reduce=REDUCE, trouble=TROUBLE, cluster=CLUSTER)
+
+
+@pytest.fixture
+def files(ml_client: Any, tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """The files of the output `out` of a job, by name."""
+
+    def download(job: str) -> dict[str, str]:
+        ml_client.jobs.download(job, download_path=tmp_path, output_name="out")
+        return {file.name: file.read_text() for file in (tmp_path / "named-outputs").rglob("*") if file.is_file()}
+
+    return download
+
+
+def pids(submitter: Any, job: str) -> list[int]:
+    """The process ids in the logs of both processes."""
+
+    def printed() -> list[int] | None:
+        logs = [submitter.http.get(url).text for url in submitter.details(job)["logFiles"].values()]
+        found = [line.split()[1] for log in logs for line in log.splitlines() if line.startswith("pid ")]
+        return [int(pid) for pid in found] if len(found) == 2 else None
+
+    return wait_for(printed)
+
+
+def test_the_ranks_of_a_command_compute_a_sum_together(
+    ml_client: Any, submitter: Any, code: Path, files: Callable[[str], dict[str, str]]
+) -> None:
+    from azure.ai.ml import Output, PyTorchDistribution, command
+
+    # when a command runs on two instances with two processes each
+    job = command(
+        command="python reduce.py ${{outputs.out}}",
+        code=str(code),
+        environment="azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
+        outputs={"out": Output(type="uri_folder")},
+        instance_count=2,
+        distribution=PyTorchDistribution(process_count_per_instance=2),
+    )
+    name = ml_client.jobs.create_or_update(job).name
+    ended = submitter.wait(name, "Completed")
+
+    # then four processes have the sum of what each of them had
+    found = {rank: json.loads(text) for rank, text in files(name).items()}
+    assert {rank: each["total"] for rank, each in found.items()} == {f"{rank}.json": 10 for rank in range(4)}
+    assert len({each["pid"] for each in found.values()}) == 4
+    assert [(each["node"], each["local"]) for _, each in sorted(found.items())] == [
+        *(("0", "0"), ("0", "1")),
+        *(("1", "0"), ("1", "1")),
+    ]
+    # and each has a log of its own
+    assert set(ended["logFiles"]) == {f"user_logs/std_log_process_{rank}.txt" for rank in range(4)}
+    assert all("the sum is 10" in submitter.http.get(url).text for url in ended["logFiles"].values())
+
+
+def test_a_distributed_step_ends_when_its_workers_have_ended(
+    submitter: Any, code: Path, files: Callable[[str], dict[str, str]]
+) -> None:
+    component = submitter.component(
+        "python cluster.py ${{outputs.out}}",
+        code=submitter.code(code),
+        outputs={"out": {"type": "uri_folder"}},
+        distribution={"type": "TensorFlow", "parameter_server_count": "1"},
+    )
+    node = {
+        "type": "command",
+        "componentId": component,
+        "resources": {"instance_count": 2},
+        "outputs": {"out": {"value": "${{parent.outputs.out}}", "type": "literal"}},
+    }
+
+    name = submitter.pipeline({"train": node}, outputs={"out": {"jobOutputType": "uri_folder"}})
+
+    assert submitter.wait(name)["status"] == "Completed"
+    assert files(name) == {"worker-0": "2", "worker-1": "2", "ps-0": "2"}
+
+
+@pytest.mark.parametrize(
+    ("how", "ending"), [("fail", "rank 1, exited with code 3"), ("die", "rank 1, was killed by signal 9")]
+)
+def test_the_first_rank_that_fails_ends_all(submitter: Any, code: Path, how: str, ending: str) -> None:
+    job = submitter.command(f"python trouble.py {how}", codeId=submitter.code(code), distribution=PROCESSES)
+
+    details = submitter.wait(job, "Failed")
+
+    message = details["error"]["error"]["message"]
+    assert ending in message
+    assert "rank 1 is in trouble" in message
+    assert [process_start_time(pid) for pid in pids(submitter, job)] == [None, None]
+
+
+def test_a_rank_that_hangs_ends_with_the_timeout_and_is_named(submitter: Any, code: Path) -> None:
+    limits = {"jobLimitsType": "Command", "timeout": "PT2S"}
+    job = submitter.command(
+        "python trouble.py hang", codeId=submitter.code(code), distribution=PROCESSES, limits=limits
+    )
+
+    details = submitter.wait(job, "Failed")
+
+    assert "exceeded its timeout of 2 s and was stopped. Still running: rank 1." in details["error"]["error"]["message"]
+    assert [process_start_time(pid) for pid in pids(submitter, job)] == [None, None]
+
+
+def test_a_cancel_ends_all_ranks(submitter: Any, code: Path) -> None:
+    job = submitter.command("python trouble.py wait && true", codeId=submitter.code(code), distribution=PROCESSES)
+    running = pids(submitter, job)
+
+    submitter.cancel(job)
+
+    submitter.wait(job, "Canceled")
+    assert [process_start_time(pid) for pid in running] == [None, None]
