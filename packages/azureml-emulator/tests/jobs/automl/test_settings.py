@@ -11,6 +11,8 @@ from azureml_emulator.jobs.automl.settings import read_automl
 from azureml_emulator.jobs.definitions.automl import read_settings
 from azureml_emulator.jobs.definitions.states import COMPLETED, FAILED, State
 from azureml_emulator.jobs.definitions.sweep import SweepSettings
+from azureml_emulator.jobs.graph.automl_job import read_automl_job
+from azureml_emulator.jobs.graph.reader import read_pipeline
 from azureml_emulator.jobs.sweeps.trials import Trial
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
@@ -116,6 +118,7 @@ def test_other_tasks_are_refused_by_name_with_what_to_do(task: str, says: str) -
     [
         ({"primaryMetric": "R2Score"}, BadRequest, "'R2Score' is not one of the task classification"),
         ({"targetColumnName": None}, BadRequest, "needs target_column_name"),
+        ({"limitSettings": {"maxTrials": "many"}}, BadRequest, "max_trials must be a number, not 'many'"),
         ({"limitSettings": {"maxTrials": 0}}, BadRequest, "max_trials must be from 1 to 1000"),
         ({"nCrossValidations": {"mode": "Custom", "value": 1}}, BadRequest, "from 2 to 100, not 1"),
         ({"validationDataSize": 1.5}, BadRequest, "a share of the training data"),
@@ -178,3 +181,40 @@ def test_a_missing_package_is_named_with_what_to_install() -> None:
     assert "needs no_such_package_of_automl" in reason
     assert "uv sync --group automl" in reason
     assert "pip install 'mlops-template-azureml-emulator[automl]'" in reason
+
+
+def pipeline_of(**node: Any) -> dict[str, Any]:
+    fit = {**NODE, "training_data": "${{parent.inputs.rows}}", "outputs": {}, **node}
+    look = {"componentId": "look", "inputs": {"model": "${{parent.jobs.fit.outputs.best_model}}"}}
+    return {
+        "jobs": {"fit": fit, "look": look},
+        "inputs": {
+            "rows": {"jobInputType": "mltable", "uri": "azureml://datastores/d/paths/rows"},
+            "trials": {"jobInputType": "literal", "value": "7"},
+        },
+    }
+
+
+def look(_: str) -> dict[str, Any]:
+    return {"command": "ls ${{inputs.model}}", "inputs": {"model": {"type": "mlflow_model"}}}
+
+
+def test_a_node_reads_tables_and_settings_of_the_pipeline() -> None:
+    limits = {"max_trials": "${{parent.inputs.trials}}"}
+
+    steps = read_pipeline(pipeline_of(limits=limits), look).steps
+
+    fit = steps["fit"]
+    assert fit.sweep is not None
+    assert fit.sweep.max_trials == 7
+    assert list(fit.inputs) == ["training_data"]
+    assert not fit.deterministic
+    assert steps["look"].needs == {"fit"}
+
+
+def test_a_node_without_data_and_a_job_with_a_folder_are_refused() -> None:
+    with pytest.raises(BadRequest, match="The required input 'training_data' of the step 'fit' is missing"):
+        read_pipeline(pipeline_of(training_data=None), look)
+    folder = {"jobInputType": "uri_folder", "uri": "azureml://datastores/d/paths/rows"}
+    with pytest.raises(BadRequest, match="must be of type mltable"):
+        read_automl_job("job", {"taskDetails": {**JOB, "trainingData": folder}})

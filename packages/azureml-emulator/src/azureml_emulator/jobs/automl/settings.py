@@ -79,9 +79,9 @@ def _settings(task: str, given: Mapping[str, Any], limits: Mapping[str, Any]) ->
         test_size=_share(_field(given, "testDataSize"), "test_data_size"),
         featurize=str(featurization.get("mode") or _AUTO).lower() != _OFF,
         purposes=tuple(_purposes(featurization)),
-        exit_score=None if exit_score is None else float(exit_score),
+        exit_score=None if exit_score is None else _number(exit_score, "exit_score"),
         early_termination=bool_of(field_of(dict(limits), "enableEarlyTermination"), default=True),
-        cores=max(int(cores or 1), 1),
+        cores=max(int(_number(cores or 1, "max_cores_per_trial")), 1),
         notes=tuple(notes),
     )
 
@@ -173,14 +173,21 @@ def _folds(given: Any) -> int | None:
 
 
 def _share(given: Any, name: str) -> float | None:
-    share = float(given or 0)
+    share = _number(given or 0, name)
     if not 0 <= share < 1:
         raise refuse(f"{name} must be a share of the training data from 0 to 1, not {given}.", name)
     return share or None
 
 
+def _number(given: Any, name: str) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError) as error:
+        raise refuse(f"{name} must be a number, not '{given}'.", f"limits.{name}") from error
+
+
 def _count(given: Any, default: int, name: str) -> int:
-    count = default if given is None else int(given)
+    count = default if given is None else int(_number(given, name))
     if not 1 <= count <= _MOST_TRIALS:
         raise refuse(f"{name} must be from 1 to {_MOST_TRIALS}, not {given}.", f"limits.{name}")
     return count
@@ -189,7 +196,8 @@ def _count(given: Any, default: int, name: str) -> int:
 def _limit(limits: Mapping[str, Any], name: str, default: float) -> float:
     """A limit in seconds: a job sends a duration, a node minutes."""
     minutes = field_of(dict(limits), f"{name}Minutes")
-    limit = seconds(field_of(dict(limits), name), f"limits.{name}") if minutes is None else float(minutes) * _MINUTE
+    given = field_of(dict(limits), name) if minutes is None else _number(minutes, name) * _MINUTE
+    limit = seconds(given, f"limits.{name}")
     if limit is not None and limit <= 0:
         raise refuse(f"The {name} of AutoML must be above 0.", f"limits.{name}")
     return default if limit is None else limit

@@ -62,7 +62,7 @@ class _Sweep:
 
 
 class SweepRunner:
-    """Runs sweeps and AutoML tasks, as jobs and as steps. `stopping` is set when the emulator stops, for both to keep."""
+    """Runs sweeps and AutoML tasks. `stopping` is set when the emulator stops, for jobs of their own to be kept."""
 
     def __init__(self, tools: StepTools, steps: StepRunner) -> None:
         self._tools = tools

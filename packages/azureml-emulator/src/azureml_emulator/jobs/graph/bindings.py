@@ -13,7 +13,7 @@ from typing import Any
 from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FOR
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
-from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component
+from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component, with_inputs
 from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
 
@@ -56,7 +56,7 @@ class Bindings:
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
         if kind == AUTOML:
-            return automl_component(node)
+            return automl_component(self.settled(frame, f"jobs.{name}", with_inputs(node)))
         component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")

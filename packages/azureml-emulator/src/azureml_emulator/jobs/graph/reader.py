@@ -188,8 +188,8 @@ class _Reader:
 
     def _node(self, frame: Frame, name: str, given: dict[str, Any]) -> Iterator[Step]:
         """The step of a node, or the steps of a pipeline that it runs."""
+        specification = self._bindings.specification(frame, name, given)
         node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
-        specification = self._bindings.specification(frame, name, node)
         if specification.get("type", "command") == PIPELINE:
             inner = self._bindings.inner(frame, name, node, specification)
             where = f"{frame.prefix}{name}"
